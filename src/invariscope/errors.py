@@ -1,0 +1,42 @@
+"""What invariscope raises when a person can mend the cause."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class InvariscopeError(Exception):
+    """One sentence for a person: what arrived, what was expected, what to do."""
+
+
+class InputError(InvariscopeError, ValueError):
+    """A value that cannot be used: unknown names, wrong shapes, wrong ranges."""
+
+
+class StoreError(InvariscopeError, OSError):
+    """A folder or file that cannot be read, written or trusted."""
+
+
+class SubjectError(InvariscopeError, RuntimeError):
+    """A subject that answered with something that is not a response."""
+
+
+def nearest(arrived: str, valid: Iterable[str], *, most: int = 5) -> str:
+    """The valid names closest to `arrived`, as the end of a sentence.
+
+    Returns:
+        `"; did you mean 'a' or 'b'?"` where something is close, else
+        `"; choose from 'a', 'b', …"`, or `""` where there is nothing to choose.
+    """
+    names = [str(name) for name in valid]
+    close = difflib.get_close_matches(arrived, names, n=3, cutoff=0.6)
+    if close:
+        return "; did you mean " + " or ".join(repr(name) for name in close) + "?"
+    if not names:
+        return ""
+    more = ", …" if len(names) > most else ""
+    return "; choose from " + ", ".join(repr(name) for name in names[:most]) + more
+
+
+def unknown(kind: str, arrived: str, valid: Iterable[str]) -> InputError:
+    """An `InputError` for a name that is not among the valid ones."""
+    return InputError(f"unknown {kind} {arrived!r}{nearest(arrived, valid)}")

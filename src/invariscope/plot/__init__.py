@@ -1,0 +1,1 @@
+"""Axes-level plots: each takes `ax=` and returns it."""

@@ -1,0 +1,1 @@
+"""Search strategies, Pareto ranking, archive, stopping rules and the lockstep loop."""

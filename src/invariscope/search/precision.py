@@ -1,0 +1,42 @@
+"""Numeric precision of the bulk of the work: generator and subject, never objectives or ranking."""
+
+from contextlib import AbstractContextManager, nullcontext
+
+import numpy as np
+import torch
+from scipy.stats import kendalltau
+from torch import Tensor
+
+PRECISIONS = ("auto", "float32", "bf16")
+SMALLEST_TAU = 0.95
+
+
+def bulk(device: torch.device, precision: str) -> AbstractContextManager[object]:
+    """The context in which generator and subject run."""
+    if precision == "bf16":
+        return torch.autocast(device.type, torch.bfloat16)
+    return nullcontext()
+
+
+def bf16_is_native(device: torch.device) -> bool:
+    """Whether the device multiplies bf16 matrices in hardware, so that it pays."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()  # noqa: SLF001
+
+
+def agreement(exact: Tensor, fast: Tensor) -> float:
+    """The smaller Kendall τ, over the columns, between two evaluations of the same candidates.
+
+    Args:
+        exact, fast: `(candidates, columns)`. A column that is constant in `exact` is left out.
+
+    Returns:
+        In [-1, 1]; 1 where every column is constant, -1 where one could not be compared.
+    """
+    taus = [1.0]
+    for a, b in zip(exact.double().T, fast.double().T, strict=True):
+        if bool((a != a[0]).any()):
+            tau = np.asarray(kendalltau(a.cpu().numpy(), b.cpu().numpy()))[0]
+            taus.append(-1.0 if np.isnan(tau) else float(tau))
+    return min(taus)

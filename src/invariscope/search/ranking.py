@@ -1,0 +1,88 @@
+"""Pareto ranking of candidates by two costs, for many runs at once.
+
+Both costs are minimised. A candidate dominates another when it is no worse in both and better
+in one; front 0 is dominated by none, front k + 1 only by candidates of fronts up to k
+(PAPERS §1, "Rank").
+"""
+
+import torch
+from torch import Tensor
+
+
+def dominates(costs: Tensor) -> Tensor:
+    """Which candidate dominates which.
+
+    Args:
+        costs: `(runs, candidates, 2)`, minimised; NaN is worse than any number.
+
+    Returns:
+        `(runs, candidates, candidates)` bool; `[r, i, j]` is whether i dominates j.
+    """
+    costs = torch.nan_to_num(costs, nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
+    first, second = costs.unsqueeze(2), costs.unsqueeze(1)
+    return (first <= second).all(-1) & (first < second).any(-1)
+
+
+def fronts(costs: Tensor) -> Tensor:
+    """The index of each candidate's front, 0 for the best.
+
+    Args:
+        costs: `(runs, candidates, 2)`, minimised. A candidate with a NaN cost comes in a front
+            behind every candidate without one.
+
+    Returns:
+        `(runs, candidates)` int64.
+    """
+    unknown = costs.isnan().any(-1)
+    over = dominates(costs) & ~unknown.unsqueeze(1) & ~unknown.unsqueeze(2)
+    over |= ~unknown.unsqueeze(2) & unknown.unsqueeze(1)
+    index = torch.zeros_like(unknown, dtype=torch.int64)
+    while True:
+        # A candidate lies one front behind the last front of those that dominate it.
+        behind = torch.where(over, index.unsqueeze(2) + 1, 0).amax(1)
+        if torch.equal(behind, index):
+            return index
+        index = behind
+
+
+def crowding(costs: Tensor, front: Tensor) -> Tensor:
+    """Crowding distance inside each front (Deb et al. 2002), larger where neighbours are far.
+
+    Args:
+        costs: `(runs, candidates, 2)`, without NaN.
+        front: `(runs, candidates)` from `fronts`.
+
+    Returns:
+        `(runs, candidates)`: summed over both costs, the gap between a candidate's two
+        neighbours in its front over the front's range; infinite at a front's ends.
+    """
+    distance = torch.zeros_like(costs[..., 0])
+    for cost in costs.unbind(-1):
+        # Sorted by front, then by cost: neighbours in a front are neighbours in the row.
+        by_cost = torch.argsort(cost, dim=1, stable=True)
+        order = by_cost.gather(1, torch.argsort(front.gather(1, by_cost), dim=1, stable=True))
+        value, block = cost.gather(1, order), front.gather(1, order)
+        step = (value[:, 1:] - value[:, :-1]).masked_fill(block[:, 1:] != block[:, :-1], torch.inf)
+        ends = torch.full_like(value[:, :1], torch.inf)
+        gap = torch.cat([ends, step], 1) + torch.cat([step, ends], 1)
+        same = block.unsqueeze(2) == block.unsqueeze(1)
+        high = value.unsqueeze(1).masked_fill(~same, -torch.inf).amax(2)
+        low = value.unsqueeze(1).masked_fill(~same, torch.inf).amin(2)
+        span = (high - low).where(high > low, torch.ones_like(high))
+        distance.scatter_add_(1, order, gap / span)
+    return distance
+
+
+def order(costs: Tensor, within: Tensor) -> Tensor:
+    """Candidates from best to worst: by front, then by `within`, then by position.
+
+    Args:
+        costs: `(runs, candidates, 2)`, minimised.
+        within: `(runs, candidates)`, the smaller first inside a front; NaN last.
+
+    Returns:
+        `(runs, candidates)` int64: indices, best first. Every index appears once.
+    """
+    by_within = torch.argsort(torch.nan_to_num(within, nan=torch.inf), dim=1, stable=True)
+    front = fronts(costs).gather(1, by_within)
+    return by_within.gather(1, torch.argsort(front, dim=1, stable=True))

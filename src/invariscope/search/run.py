@@ -1,0 +1,87 @@
+"""What a search is given for each run, and what it gives back."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invariscope.search.archive import Front
+from invariscope.search.objectives import Objective
+from invariscope.search.stopping import Never, StoppingRule
+
+
+@dataclass(frozen=True)
+class Run:
+    """One search: one unit, one stretch site, one task, one seed.
+
+    Attributes:
+        name: its only source of randomness; two runs of one search need different names.
+        objective: what is searched for.
+        start: `(code_dim,)` mean of the first generation.
+        sigma: first step size, in units of the code.
+        generations: the most generations.
+        stop: the rule that ends it earlier.
+        milestone: a first rule at which the front so far is kept beside the final one.
+    """
+
+    name: str
+    objective: Objective
+    start: Tensor
+    sigma: float = 1.0
+    generations: int = 500
+    stop: StoppingRule = field(default_factory=Never)
+    milestone: StoppingRule = field(default_factory=Never)
+
+
+@dataclass(frozen=True)
+class Milestone:
+    """The front when the milestone rule first held, after `generation` generations."""
+
+    generation: int
+    front: Front
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run ended with.
+
+    Attributes:
+        status: `stopped` (the stopping rule fired), `finished` (all generations were used) or
+            `interrupted`.
+        generations: generations told.
+        images: images shown.
+        front: the non-dominated candidates of the whole run.
+        milestone: the front at the milestone, where it was reached.
+    """
+
+    run: Run
+    status: str
+    generations: int
+    images: int
+    front: Front
+    milestone: Milestone | None
+
+
+@dataclass(frozen=True)
+class Told:
+    """One run's news of a generation.
+
+    Attributes:
+        run: which run.
+        line: what the journal keeps of the generation, plain data.
+        outcome: None while the run goes on.
+    """
+
+    run: Run
+    line: dict[str, Any]
+    outcome: Outcome | None = None
+
+
+def summary(values: Tensor) -> list[float | None]:
+    """Smallest, median and largest of the numbers that are not NaN; None where there are none."""
+    numbers = values[~values.isnan()]
+    if len(numbers) == 0:
+        return [None, None, None]
+    middle = torch.quantile(numbers.double(), 0.5)
+    return [float(numbers.min()), float(middle), float(numbers.max())]

@@ -1,0 +1,325 @@
+"""`Search`: the one loop in which many runs advance together, a generation at a time."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import final
+
+import torch
+from torch import Tensor
+
+from invariscope import seeds, validate
+from invariscope.errors import InputError, SubjectError
+from invariscope.generators.base import Generator
+from invariscope.search import ranking
+from invariscope.search.archive import Archive, Front
+from invariscope.search.measure import measure, score_chunks
+from invariscope.search.objectives import Objectives
+from invariscope.search.run import Milestone, Outcome, Run, Told, summary
+from invariscope.search.stopping import Progress, Share
+from invariscope.search.strategies import State, Strategy, load_strategy
+from invariscope.subjects.base import Subject
+
+SMALLEST_CHUNK = 32
+_FRONT = ("scores", "codes", "generation", "place")
+
+
+@final
+class Search:
+    """Runs in lockstep through one generator and one subject.
+
+    Each generation: `ask` for images, show them, `tell` the responses; `step` and `advance`
+    do that with a subject. When a run stops, its place goes to the next waiting one. What a
+    run finds does not depend on the others.
+
+    Args:
+        generator: makes images from codes.
+        runs: what to search for; names must differ.
+        strategy: a name or a `Strategy`.
+        population: candidates a generation and run.
+        places: runs that advance together; by default all.
+        chunk: images that pass through generator and subject at once, by default the
+            population, at least 32. Part of a run's numeric context, padded when not full.
+        precision: of generator and subject in `step`: `float32` or `bf16`; a stop in bf16 is
+            confirmed in float32.
+        restored: for some of the runs' names, what `snapshot` gave.
+
+    Raises:
+        InputError: no runs, two with one name, or a start that does not fit the generator.
+    """
+
+    def __init__(
+        self,
+        generator: Generator,
+        runs: Sequence[Run],
+        *,
+        strategy: str | Strategy = "isotropic",
+        population: int = 50,
+        places: int | None = None,
+        chunk: int | None = None,
+        precision: str = "float32",
+        restored: Mapping[str, dict[str, Tensor]] | None = None,
+    ) -> None:
+        validate.at_least("population", population, 2)
+        names = [run.name for run in runs]
+        if not runs or len(set(names)) < len(names):
+            raise InputError(f"a search needs runs with different names; got {names}")
+        for run in runs:
+            if tuple(run.start.shape) != (generator.code_dim,):
+                raise InputError(
+                    f"run {run.name!r} starts at a code of shape {tuple(run.start.shape)}; "
+                    f"{generator.name} takes ({generator.code_dim},)"
+                )
+        self.generator = generator
+        self.strategy = load_strategy(strategy)
+        self.population = population
+        self.chunk = max(SMALLEST_CHUNK, chunk or population)
+        self.precision = validate.one_of("precision", precision, ("float32", "bf16"))
+        self._places = places or len(runs)
+        self._waiting = deque(runs)
+        self._restored = dict(restored or {})
+        self._active: list[Run] = []
+        self._milestones: dict[str, Milestone] = {}
+        self._codes: Tensor | None = None
+        self._refill()
+
+    @property
+    def active(self) -> tuple[Run, ...]:
+        """The runs that advance now, in the order of their images."""
+        return tuple(self._active)
+
+    @property
+    def done(self) -> bool:
+        """Whether every run has ended."""
+        return not self._active
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """The sites whose responses `tell` needs."""
+        return self._objectives.sites
+
+    def _device(self) -> torch.device:
+        # Strategy state is float64, which only CPU and CUDA have.
+        device = self.generator.device
+        return device if device.type == "cuda" else torch.device("cpu")
+
+    def _refill(self) -> None:
+        """Give free places to waiting runs."""
+        while self._waiting and len(self._active) < self._places:
+            run = self._waiting.popleft()
+            state, archive = self._begin(run)
+            if self._active:
+                state = type(state).cat([self._state, state])
+                archive = Archive.cat([self._archive, archive])
+            self._state, self._archive = state, archive
+            self._active.append(run)
+        self._objectives = Objectives([r.objective for r in self._active], self._device())
+
+    def _begin(self, run: Run) -> tuple[State, Archive]:
+        device = self._device()
+        mean = run.start.to(device, torch.float64).unsqueeze(0)
+        sigma = torch.tensor([run.sigma], dtype=torch.float64, device=device)
+        archive = Archive.empty(1, self.generator.code_dim, device=device)
+        packed = self._restored.pop(run.name, None)
+        if packed is None:
+            return self.strategy.init([run.name], mean, sigma, self.population), archive
+        own = {k.removeprefix("strategy."): v for k, v in packed.items() if "strategy." in k}
+        state = self.strategy.unpack(run.name, mean, sigma, self.population, own)
+        front = _unpack_front(packed, "front")
+        scores = front.scores.unsqueeze(0).to(device)
+        costs = Objectives([run.objective], device).costs(scores)
+        members = (front.codes, front.generation, front.place)
+        archive = archive.add(costs, scores, *(m.unsqueeze(0).to(device) for m in members))
+        if "milestone.scores" in packed:
+            self._milestones[run.name] = Milestone(
+                int(packed["milestone"]), _unpack_front(packed, "milestone")
+            )
+        return state, archive
+
+    def snapshot(self, name: str) -> dict[str, Tensor]:
+        """All that a later search needs to go on with an active run, as CPU tensors."""
+        row = [run.name for run in self._active].index(name)
+        own = self.strategy.pack(self._state[[row]])
+        packed = {f"strategy.{key}": value for key, value in own.items()}
+        packed |= _pack_front("front", self._archive.front(row))
+        if milestone := self._milestones.get(name):
+            packed |= _pack_front("milestone", milestone.front)
+            packed["milestone"] = torch.tensor(milestone.generation)
+        return packed
+
+    def ask_codes(self) -> Tensor:
+        """The codes of the images that `ask` gives, `(active runs, population, code_dim)`."""
+        if self.done:
+            raise InputError("every run of this search has ended; there is nothing to ask")
+        if self._codes is None:
+            self._codes = self.strategy.ask(self._state, self.population)
+        return self._codes
+
+    def ask(self) -> Tensor:
+        """The images to show next; asked again before `tell`, the same ones.
+
+        Returns:
+            `(active runs × population, 3, image_size, image_size)` in [0, 1], run by run.
+        """
+        codes = self.ask_codes().flatten(0, 1)
+        return torch.cat([self.generator.generate(part) for part in codes.split(self.chunk)])
+
+    def tell(self, responses: Mapping[str, Tensor]) -> list[Told]:
+        """Take the responses to the images that `ask` gave.
+
+        Args:
+            responses: for each of `sites`, `(active runs × population, *shape)`; NaN where a
+                candidate was not recorded.
+
+        Returns:
+            Each run's news, in the order of `active` before the call.
+
+        Raises:
+            InputError: a missing site, or responses to another number of images.
+        """
+        expected = len(self._active) * self.population
+        for site in self.sites:
+            if site not in responses or len(responses[site]) != expected:
+                got = len(responses[site]) if site in responses else "none"
+                raise InputError(f"expected {expected} responses at site {site!r}; got {got}")
+        return self._tell_scores(self._objectives.score(responses, self._rows()))
+
+    def _rows(self) -> Tensor:
+        """Which active run each image of a generation belongs to."""
+        return torch.arange(len(self._active)).repeat_interleave(self.population)
+
+    def step(self, subject: Subject) -> list[Told]:
+        """One generation of every active run, with a subject that answers at once.
+
+        Raises:
+            SubjectError: a NaN from a subject whose answers should be complete.
+        """
+        codes = self.ask_codes()
+        scores = score_chunks(
+            self.generator,
+            subject,
+            codes.flatten(0, 1),
+            self._objectives,
+            self._rows(),
+            chunk=self.chunk,
+            precision=self.precision,
+        )
+        if not subject.incomplete and bool(scores.isnan().any()):
+            count = int(scores.isnan().any(1).sum())
+            raise SubjectError(
+                f"{subject.name} answered NaN for {count} of {len(scores)} images; a network "
+                "must answer with numbers: check its weights and preprocessing"
+            )
+
+        def confirm(row: int) -> bool:
+            """Whether the stopping rule holds for the same candidates in float32."""
+            run = self._active[row]
+            again = measure(self.generator, subject, codes[row], run.objective, chunk=self.chunk)
+            generation = int(self._state.generation[row])
+            return run.stop.met(Progress(generation, again[:, 2].cpu().numpy()))
+
+        return self._tell_scores(scores, confirm if self.precision == "bf16" else None)
+
+    def advance(self, subject: Subject) -> Iterator[list[Told]]:
+        """Step until every run has ended, giving the news of each generation."""
+        while not self.done:
+            yield self.step(subject)
+
+    def _within(self, costs: Tensor, scores: Tensor) -> Tensor:
+        """What orders candidates inside a front, the smaller first."""
+        wanted = [run.objective.within for run in self._active]
+        within = scores[..., 1].clone()
+        if rows := [i for i, how in enumerate(wanted) if how == "random"]:
+            streams = [self._state.streams("shuffle")[row] for row in rows]
+            draws = seeds.normal(streams, (self.population,), device=within.device)
+            within[rows] = draws.to(within.dtype)
+        if rows := [i for i, how in enumerate(wanted) if how == "crowding"]:
+            known = costs[rows].nan_to_num(nan=3e38)
+            within[rows] = -ranking.crowding(known, ranking.fronts(costs[rows]))
+        return within
+
+    def _tell_scores(
+        self, flat: Tensor, confirm: Callable[[int], bool] | None = None
+    ) -> list[Told]:
+        codes = self.ask_codes()
+        scores = flat.to(codes.device).unflatten(0, (len(self._active), self.population))
+        costs = self._objectives.costs(scores)
+        told = ~costs.isnan().any(-1)
+        order = ranking.order(costs, self._within(costs, scores))
+        self._state = self.strategy.tell(self._state, codes, order, told)
+        generation = self._state.generation.to(codes.device).unsqueeze(1).expand_as(told)
+        place = torch.arange(self.population, device=codes.device).expand_as(told)
+        self._archive = self._archive.add(costs, scores, codes, generation, place)
+        self._codes = None
+        firsts = (ranking.fronts(costs) == 0).logical_and(told).sum(1).tolist()
+        members = self._archive.alive.sum(1).tolist()
+        plain = scores.cpu()
+        news = [
+            self._news(row, plain[row], firsts[row], members[row], confirm)
+            for row in range(len(self._active))
+        ]
+        self._drop([row for row, told_run in enumerate(news) if told_run.outcome])
+        return news
+
+    def _news(
+        self,
+        row: int,
+        scores: Tensor,
+        first: int,
+        members: int,
+        confirm: Callable[[int], bool] | None,
+    ) -> Told:
+        run = self._active[row]
+        generation = int(self._state.generation[row])
+        activations = scores[:, 2].numpy()
+        line = {
+            "generation": generation,
+            "images": generation * self.population,
+            "stretch": summary(scores[:, 0]),
+            "squeeze": summary(scores[:, 1]),
+            "activation": summary(scores[:, 2]),
+            "told": int((~scores.isnan().any(1)).sum()),
+            "first_front": first,
+            "archive": members,
+        }
+        if isinstance(run.stop, Share):
+            line["reached"] = run.stop.reached(activations)
+        progress = Progress(generation, activations)
+        if run.name not in self._milestones and run.milestone.met(progress):
+            self._milestones[run.name] = Milestone(generation, self._archive.front(row))
+        stopped = run.stop.met(progress) and (confirm is None or confirm(row))
+        status = "stopped" if stopped else None
+        if status is None and generation >= run.generations:
+            status = "finished"
+        return Told(run, line, self._outcome(row, status) if status else None)
+
+    def _outcome(self, row: int, status: str) -> Outcome:
+        run, generation = self._active[row], int(self._state.generation[row])
+        return Outcome(
+            run=run,
+            status=status,
+            generations=generation,
+            images=generation * self.population,
+            front=self._archive.front(row),
+            milestone=self._milestones.get(run.name),
+        )
+
+    def interrupted(self) -> list[Outcome]:
+        """What the active runs have found so far; they go on where they are."""
+        return [self._outcome(row, "interrupted") for row in range(len(self._active))]
+
+    def _drop(self, rows: Sequence[int]) -> None:
+        if not rows:
+            return
+        kept = [row for row in range(len(self._active)) if row not in rows]
+        self._state = self._state[kept]
+        self._archive = self._archive[torch.tensor(kept, dtype=torch.int64)]
+        self._active = [self._active[row] for row in kept]
+        self._refill()
+
+
+def _pack_front(prefix: str, front: Front) -> dict[str, Tensor]:
+    return {f"{prefix}.{name}": getattr(front, name) for name in _FRONT}
+
+
+def _unpack_front(packed: Mapping[str, Tensor], prefix: str) -> Front:
+    return Front(*(packed[f"{prefix}.{name}"] for name in _FRONT))

@@ -1,0 +1,1 @@
+"""The experiments: MEI, stretch-and-squeeze, natural statistics."""

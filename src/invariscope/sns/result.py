@@ -1,0 +1,107 @@
+"""What a search found, as tables and images."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from invariscope.generators import load_generator
+from invariscope.generators.base import Generator
+from invariscope.search.archive import COLUMNS
+from invariscope.sns.choice import choose
+from invariscope.sns.reference import Reference
+from invariscope.store.record import RunRecord, load_runs
+
+
+@dataclass(frozen=True)
+class Result:
+    """Runs with what they found.
+
+    Attributes:
+        runs: one record a run.
+        generator: what made the images; loaded by its label where it is None.
+    """
+
+    runs: list[RunRecord]
+    generator: Generator | None = None
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """One row a member of a run's front.
+
+        Columns: run, task, unit, site, seed, member, generation, place, stretch, squeeze,
+        activation.
+        """
+        tables = []
+        for record in self.runs:
+            s = record.settings
+            words = {"run": record.path.name, "task": s.task, "unit": s.unit, "site": s.site}
+            table = record.front.assign(**words, seed=s.seed, member=range(len(record.front)))
+            tables.append(table)
+        table = pd.concat(tables, ignore_index=True)
+        first = ["run", "task", "unit", "site", "seed", "member", "generation", "place"]
+        return table.reindex(columns=[*first, *COLUMNS])
+
+    def table(self, which: str = "kept") -> pd.DataFrame:
+        """One row a run, with one chosen member of its front (see `sns.choice.choose`).
+
+        `reduction` is the loss of activity in percent of the reference's, missing where that
+        is not positive; `above_reference` the share of the front more active than it.
+        """
+        return pd.DataFrame([self._row(record, which) for record in self.runs])
+
+    def _row(self, record: RunRecord, which: str) -> dict[str, Any]:
+        s, end = record.settings, record.outcome
+        row = choose(record.front, s, which)
+        stretch, squeeze, activation = record.front[list(COLUMNS)].to_numpy(float)[row].tolist()
+        reference = record.tensors.get("reference_activity")
+        own = float(reference.mean()) if reference is not None else float("nan")
+        return {
+            "run": record.path.name,
+            "task": s.task,
+            "unit": s.unit,
+            "site": s.site,
+            "seed": s.seed,
+            "status": end["status"],
+            "milestone": end["milestone"],
+            "generations": end["generations"],
+            "images": end["images"],
+            "member": row,
+            "stretch": stretch,
+            "squeeze": squeeze,
+            "activation": activation,
+            "reference": own,
+            "reduction": (own - activation) / own * 100 if own > 0 else float("nan"),
+            "above_reference": np.mean(record.front["activation"].to_numpy() > own).item(),
+        }
+
+    @property
+    def reference(self) -> Reference:
+        """The image that the first run departed from."""
+        first = self.runs[0]
+        activity = first.tensors.get("reference_activity")
+        return Reference(
+            image=first.tensors["reference_image"],
+            code=first.tensors.get("reference_code"),
+            recipe=first.settings.reference or {},
+            activity=None if activity is None else float(activity.mean()),
+        )
+
+    def images(self, which: str = "kept") -> Tensor:
+        """One image a run, `(runs, 3, height, width)` in [0, 1] (see `sns.choice.choose`)."""
+        generator = self.generator or load_generator(self.runs[0].labels["generator"])
+        codes = [r.tensors["codes"][choose(r.front, r.settings, which)] for r in self.runs]
+        return generator.generate(torch.stack(codes)).cpu()
+
+
+def load_result(folder: str | Path) -> Result:
+    """The runs in a folder that `stretch_and_squeeze`, `sns` or `demo` wrote.
+
+    Raises:
+        StoreError: the folder holds no run with a result, or a damaged one.
+    """
+    return Result(load_runs(Path(folder)))

@@ -1,0 +1,1 @@
+"""Run directories: settings, journal, checkpoint, front."""

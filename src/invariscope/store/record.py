@@ -1,0 +1,98 @@
+"""Finished runs as tables and tensors: what analysis and report read."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from safetensors.torch import load_file
+from torch import Tensor
+
+from invariscope.errors import StoreError
+from invariscope.store.run_folder import read_journal, read_settings
+from invariscope.store.settings import RunSettings
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run as its folder has it.
+
+    Attributes:
+        path: the run's folder.
+        settings: what it was asked.
+        labels: what a person calls subject, generator and unit.
+        context: the numeric context it ran in.
+        outcome: status, generations, images, milestone, seconds.
+        journal: one line a generation.
+        front: one row a member, from the smallest stretch to the largest.
+        tensors: `codes` `(members, code_dim)`, `front_images` where kept, the reference's
+            `reference_image` `(3, h, w)` and `reference_activity` `(units,)`.
+    """
+
+    path: Path
+    settings: RunSettings
+    labels: dict[str, Any]
+    context: dict[str, Any]
+    outcome: dict[str, Any]
+    journal: list[dict[str, Any]] = field(repr=False)
+    front: pd.DataFrame = field(repr=False)
+    tensors: dict[str, Tensor] = field(repr=False)
+
+    @property
+    def name(self) -> str:
+        return self.settings.name
+
+
+def load_run(folder: Path) -> RunRecord:
+    """Read a run that has ended or was interrupted.
+
+    Raises:
+        StoreError: the folder holds no run, one without a result, or a damaged one.
+    """
+    document = read_settings(folder)
+    settings = RunSettings(**document["settings"])
+    if settings.name != document["name"]:
+        raise StoreError(
+            f"{str(folder / 'run.toml')!r} was changed after the run: its settings no longer "
+            "give its name"
+        )
+    try:
+        outcome = json.loads((folder / "outcome.json").read_text())
+        front = pd.read_parquet(folder / "front.parquet")
+        tensors = load_file(folder / "front.safetensors")
+    except FileNotFoundError as error:
+        raise StoreError(f"run {folder.name!r} has no result yet; start it again to go on") from (
+            error
+        )
+    return RunRecord(
+        path=folder,
+        settings=settings,
+        labels=document["labels"],
+        context=document["context"],
+        outcome=outcome,
+        journal=read_journal(folder / "journal.jsonl"),
+        front=front,
+        tensors=tensors,
+    )
+
+
+def run_folders(root: Path) -> list[Path]:
+    """The run folders directly in `root`, or `root` itself if it is one, by name."""
+    if (root / "run.toml").exists():
+        return [root]
+    return sorted(path.parent for path in root.glob("*/run.toml"))
+
+
+def load_runs(root: Path) -> list[RunRecord]:
+    """Every run in a folder that has a result.
+
+    Raises:
+        StoreError: the folder is missing or holds no run with a result.
+    """
+    if not root.is_dir():
+        raise StoreError(f"no folder {str(root)!r}; expected one that `sns`, `mei` or `demo` wrote")
+    ended = [path for path in run_folders(root) if (path / "outcome.json").exists()]
+    if not ended:
+        raise StoreError(f"{str(root)!r} holds no run with a result")
+    return [load_run(path) for path in ended]

@@ -1,0 +1,90 @@
+"""What every subject promises: images in, responses at named sites out."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from invariscope import validate
+from invariscope.units import Sites, check_site
+
+PIXELS = "pixels"
+
+
+class Subject(ABC):
+    """Something that responds to images.
+
+    Attributes:
+        name: how a person calls it, such as `embedded:standard`.
+        image_size: height and width in pixels that it sees.
+        device: where its answers live.
+        incomplete: whether NaN means "not recorded" (a rig) rather than a fault.
+        classes: names of the readout's units, where there are any.
+        natural: a table of its responses to natural images, where there is one.
+    """
+
+    name: str
+    image_size: int
+    device: torch.device
+    incomplete: bool = False
+    classes: tuple[str, ...] = ()
+    natural: Path | None = None
+
+    @abstractmethod
+    def identity(self) -> dict[str, Any]:
+        """What makes its answers what they are (weights, architecture, preprocessing)."""
+
+    @abstractmethod
+    def _sites(self) -> Sites:
+        """Sites other than `pixels`, shapes without the batch, shallow to deep."""
+
+    @abstractmethod
+    def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
+        """Responses to images of the right size, for at least one site."""
+
+    def sites(self) -> dict[str, tuple[int, ...]]:
+        """Every site and its shape without the batch: `pixels`, then shallow to deep."""
+        return {PIXELS: (3, self.image_size, self.image_size), **self._sites()}
+
+    def see(self, images: Tensor) -> Tensor:
+        """Images as they reach the subject: resized whole, never cropped.
+
+        Args:
+            images: `(n, 3, height, width)` in [0, 1].
+
+        Returns:
+            `(n, 3, image_size, image_size)` float32 in [0, 1]: the site `pixels`.
+        """
+        images = validate.images(images).to(self.device, torch.float32)
+        if images.shape[-2:] == (self.image_size, self.image_size):
+            return images
+        size = (self.image_size, self.image_size)
+        resized = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+        return resized.clamp(0, 1)
+
+    @torch.no_grad()
+    def respond(self, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
+        """The responses at `sites` to a batch of images, in one pass.
+
+        Args:
+            images: `(n, 3, height, width)` in [0, 1], any size.
+            sites: names from `sites()`.
+
+        Returns:
+            For each site its raw output `(n, *shape)`.
+
+        Raises:
+            InputError: images of another shape or dtype, or an unknown site.
+        """
+        wanted = tuple(dict.fromkeys(sites))
+        known = self.sites()
+        for site in wanted:
+            check_site(site, known)
+        seen = self.see(images)
+        deeper = tuple(site for site in wanted if site != PIXELS)
+        responses = self._respond(seen, deeper) if deeper else {}
+        return {site: seen if site == PIXELS else responses[site] for site in wanted}

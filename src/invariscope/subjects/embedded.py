@@ -1,0 +1,31 @@
+"""The networks that the package ships, as subjects."""
+
+import torch
+
+from invariscope.subjects.network import NetworkSubject
+from invariscope.zoo import registry
+from invariscope.zoo.embedded import EmbeddedResNet
+
+PREFIX = "embedded:"
+
+
+def embedded_subject(name: str, device: torch.device | str = "cpu") -> NetworkSubject:
+    """A shipped classifier by the name behind `embedded:`.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    entry = registry.find(f"{PREFIX}{name}", "classifier")
+    tensors, metadata = registry.load_weights(entry)
+    network = EmbeddedResNet(len(metadata["classes"]), metadata["widths"], metadata["blocks"])
+    network.load_state_dict(tensors)
+    return NetworkSubject(
+        network.eval().requires_grad_(requires_grad=False),
+        image_size=metadata["image_size"],
+        mean=metadata["mean"],
+        std=metadata["std"],
+        name=entry.name,
+        classes=metadata["classes"],
+        natural=registry.WEIGHTS / metadata["natural"],
+        device=device,
+    )

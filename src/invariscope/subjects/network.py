@@ -1,0 +1,191 @@
+"""A PyTorch network as a subject: every module's output is a site."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from torch import Tensor, nn
+
+from invariscope.devices import place
+from invariscope.errors import InputError
+from invariscope.subjects.base import Subject
+from invariscope.units import Sites
+
+
+class _DeepestReached(Exception):  # noqa: N818  (a signal, not an error)
+    """Ends a forward pass once the deepest site asked for has been read."""
+
+
+@dataclass(frozen=True)
+class _Tap:
+    """One site: which call of which module, and how its output is read."""
+
+    module: str
+    call: int
+    shape: tuple[int, ...]
+    overwritten: bool  # a later operation works in place on the output
+
+
+def _tensor(output: Any) -> Tensor | None:
+    if isinstance(output, tuple | list) and output:
+        output = output[0]
+    return output if isinstance(output, Tensor) else None
+
+
+def _has_own_weights(module: nn.Module) -> bool:
+    leaf = next(module.children(), None) is None
+    return leaf and next(module.parameters(recurse=False), None) is not None
+
+
+def _in_float32(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
+    """A tapped layer's output in float32, when the layers before it ran in bf16."""
+    with torch.autocast(inputs[0].device.type, enabled=False):
+        return module.forward(*(x.float() for x in inputs))
+
+
+def weights_hash(module: nn.Module) -> str:
+    """Hex sha256 of every parameter and buffer, by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        raw = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(raw.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+@final
+class NetworkSubject(Subject):
+    """Any `nn.Module` that maps a batch of images to a tensor.
+
+    A site is a dotted module name; its response is the module's raw output. A module called
+    more than once an image has the sites `name`, `name@2`, ….
+
+    Args:
+        model: a network in eval mode; it is not changed.
+        image_size: height and width of its input in pixels.
+        mean, std: per-channel preprocessing of images in [0, 1].
+        name: how a person calls it.
+        classes: names of the readout's units, where there are any.
+        natural: a table of its natural statistics (see `sns.natural`).
+        device: where it runs; the model is moved there.
+
+    Raises:
+        InputError: the model is in training mode, or fails on an image of that size.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        *,
+        image_size: int,
+        mean: Sequence[float] = (0.485, 0.456, 0.406),
+        std: Sequence[float] = (0.229, 0.224, 0.225),
+        name: str | None = None,
+        classes: Sequence[str] = (),
+        natural: Path | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        if model.training:
+            raise InputError("the model is in training mode; call model.eval() first")
+        self.device = torch.device(device)
+        self.model = place(model, self.device)
+        self.image_size = image_size
+        self.classes = tuple(classes)
+        self.natural = natural
+        self.name = name or type(model).__name__
+        self._mean = torch.tensor(mean, device=self.device).view(1, -1, 1, 1)
+        self._std = torch.tensor(std, device=self.device).view(1, -1, 1, 1)
+
+    def identity(self) -> dict[str, Any]:
+        return {
+            "weights": self._weights,
+            "architecture": hashlib.sha256(repr(self.model).encode()).hexdigest(),
+            "image_size": self.image_size,
+            "mean": [round(float(x), 6) for x in self._mean.flatten()],
+            "std": [round(float(x), 6) for x in self._std.flatten()],
+        }
+
+    @cached_property
+    def _weights(self) -> str:
+        return weights_hash(self.model)
+
+    def _sites(self) -> Sites:
+        return {name: tap.shape for name, tap in self._taps.items()}
+
+    def _forward(self, seen: Tensor) -> Tensor:
+        x = (seen - self._mean) / self._std
+        return self.model(x.contiguous(memory_format=torch.channels_last))
+
+    @cached_property
+    def _taps(self) -> dict[str, _Tap]:
+        """Every site in the order in which the network finishes them, from one trial pass."""
+        seen: list[tuple[str, int, Tensor, int]] = []
+        calls: dict[str, int] = {}
+
+        def note(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
+            calls[name] = calls.get(name, 0) + 1
+            tensor = _tensor(output)
+            if tensor is not None and tensor.ndim >= 2 and len(tensor) == 2:
+                seen.append((name, calls[name], tensor, tensor._version))  # noqa: SLF001
+
+        side = self.image_size
+        trial = torch.zeros(2, 3, side, side, device=self.device)
+        with self._hooks([n for n, _ in self.model.named_modules() if n], note), torch.no_grad():
+            try:
+                self._forward(trial)
+            except RuntimeError as error:
+                raise InputError(
+                    f"{self.name} fails on images of {side} × {side} px ({error}); "
+                    "give the image_size it was made for"
+                ) from error
+        taps = {}
+        for name, call, tensor, version in seen:
+            site = name if call == 1 else f"{name}@{call}"
+            taps[site] = _Tap(name, call, tuple(tensor.shape[1:]), tensor._version != version)  # noqa: SLF001
+        return taps
+
+    @contextmanager
+    def _hooks(self, names: Sequence[str], note: Any) -> Iterator[None]:
+        handles = []
+        try:
+            for name in names:
+                module = self.model.get_submodule(name)
+
+                def hook(module: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
+                    note(name, module, inputs, output)
+
+                handles.append(module.register_forward_hook(hook))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
+        wanted = {(tap.module, tap.call): site for site, tap in self._taps.items() if site in sites}
+        calls: dict[str, int] = {}
+        responses: dict[str, Tensor] = {}
+
+        def note(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
+            calls[name] = calls.get(name, 0) + 1
+            site = wanted.get((name, calls[name]))
+            tensor = _tensor(output)
+            if site is None or tensor is None:
+                return
+            if torch.is_autocast_enabled(self.device.type) and _has_own_weights(module):
+                responses[site] = _in_float32(module, inputs)
+            else:
+                responses[site] = tensor.clone() if self._taps[site].overwritten else tensor
+            if len(responses) == len(wanted):
+                raise _DeepestReached
+
+        try:
+            with self._hooks(list(dict.fromkeys(name for name, _ in wanted)), note):
+                self._forward(images)
+        except _DeepestReached:
+            pass
+        return responses

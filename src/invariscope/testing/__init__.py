@@ -1,0 +1,1 @@
+"""Analytic toys and contract suites for those who write their own parts."""

@@ -1,0 +1,1 @@
+"""The recipes of the embedded networks and generator: `python -m invariscope.training`."""

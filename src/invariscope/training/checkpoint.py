@@ -1,0 +1,66 @@
+"""Training checkpoints: nested dictionaries of tensors and numbers as one safetensors file."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from invariscope.errors import StoreError
+
+_TENSOR = "__tensor__"
+
+
+def _split(value: Any, path: str, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, Tensor):
+        tensors[path] = value.detach().contiguous().cpu()
+        return {_TENSOR: path}
+    if isinstance(value, dict):
+        pairs = [(k, _split(v, f"{path}/{k}", tensors)) for k, v in value.items()]
+        return {"__dict__": [[k, v] for k, v in pairs]}
+    if isinstance(value, list | tuple):
+        return [_split(v, f"{path}/{i}", tensors) for i, v in enumerate(value)]
+    return value
+
+
+def _join(value: Any, tensors: dict[str, Tensor]) -> Any:
+    if isinstance(value, dict):
+        if _TENSOR in value:
+            return tensors[value[_TENSOR]]
+        return {k: _join(v, tensors) for k, v in value["__dict__"]}
+    if isinstance(value, list):
+        return [_join(v, tensors) for v in value]
+    return value
+
+
+def save(path: Path, state: dict[str, Any]) -> None:
+    """Write `state` (tensors, numbers, texts, nested) so that it is whole or absent."""
+    tensors: dict[str, Tensor] = {}
+    tree = json.dumps(_split(state, "", tensors))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_suffix(".part")
+    save_file(tensors, part, metadata={"tree": tree})
+    with part.open("rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def load(path: Path) -> dict[str, Any] | None:
+    """What `save` wrote, or None where there is no such file.
+
+    Raises:
+        StoreError: the file is not a checkpoint of this kind.
+    """
+    if not path.exists():
+        return None
+    with safe_open(path, framework="pt") as file:
+        tree = (file.metadata() or {}).get("tree")
+        if tree is None:
+            raise StoreError(f"{str(path)!r} is no training checkpoint; move it away to start anew")
+        # Shared storage must not leak between two loads of one file.
+        tensors = {key: torch.clone(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+    return _join(json.loads(tree), tensors)

@@ -1,0 +1,103 @@
+"""Turn training checkpoints into the files that the package ships."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from invariscope.sns.natural import measure_natural
+from invariscope.store.files import replace_file
+from invariscope.subjects.base import Subject
+from invariscope.training.classifier import MEAN, SIDE, STD
+from invariscope.training.data import Photos, centre_crop
+from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
+from invariscope.zoo.registry import Entry, file_hash
+
+LICENCE = "MIT"
+BATCH = 256
+
+
+def half(module: nn.Module) -> dict[str, Tensor]:
+    """A module's state with floats as float16 and the rest as it is, on the CPU."""
+    state = module.state_dict()
+    return {
+        k: (v.half() if v.is_floating_point() else v).cpu().contiguous() for k, v in state.items()
+    }
+
+
+def _register(folder: Path, entry: Entry) -> None:
+    path = folder / "index.json"
+    known = json.loads(path.read_text()) if path.exists() else []
+    others = [item for item in known if item["name"] != entry.name]
+    index = sorted([*others, asdict(entry)], key=lambda item: item["name"])
+    replace_file(path, lambda p: p.write_text(json.dumps(index, indent=1) + "\n"))
+
+
+def _save(  # noqa: PLR0917
+    folder: Path, name: str, kind: str, file: str, state: dict[str, Tensor], meta: dict[str, Any]
+) -> Entry:
+    path = folder / f"{file}.safetensors"
+    replace_file(path, lambda p: save_file(state, p, metadata={"invariscope": json.dumps(meta)}))
+    entry = Entry(name, kind, path.name, file_hash(path), LICENCE, f"{file}.md")
+    _register(folder, entry)
+    return entry
+
+
+def package_classifier(
+    network: EmbeddedResNet, name: str, classes: tuple[str, ...], folder: Path
+) -> Entry:
+    """Write `embedded:NAME` to the package's weights and its index.
+
+    Args:
+        classes: names of the readout units, in order.
+        folder: the package's `zoo/weights`.
+    """
+    meta = {
+        "classes": list(classes),
+        "widths": network.widths,
+        "blocks": network.blocks,
+        "image_size": SIDE,
+        "mean": MEAN,
+        "std": STD,
+        "natural": f"{name}_natural.parquet",
+    }
+    return _save(folder, f"embedded:{name}", "classifier", name, half(network), meta)
+
+
+def package_generator(encoder: EmbeddedEncoder, decoder: EmbeddedDecoder, folder: Path) -> Entry:
+    """Write the generator `embedded` to the package's weights and its index."""
+    state = {f"encoder.{k}": v for k, v in half(encoder).items()}
+    state |= {f"decoder.{k}": v for k, v in half(decoder).items()}
+    meta = {"code_dim": decoder.code_dim, "encodes": "embedded:standard layer3"}
+    return _save(folder, "embedded", "generator", "generator", state, meta)
+
+
+def natural_sites(subject: Subject) -> list[str]:
+    """The sites whose units are described: convolutions, layers, blocks and the readout."""
+    return [
+        site
+        for site, shape in subject.sites().items()
+        if site != "pixels"
+        and (len(shape) == 3 or site == "fc")
+        and not any(word in site for word in ("bn", "relu", "downsample", "avgpool"))
+    ]
+
+
+def package_natural(subject: Subject, splits: dict[str, Photos], path: Path) -> None:
+    """Write the natural statistics of a subject's units to a parquet table.
+
+    Args:
+        splits: `train` and `val` photos.
+    """
+    tables = []
+    for split, photos in splits.items():
+        batches = (centre_crop(images, SIDE) for images in photos.images.split(BATCH))
+        tables.append(measure_natural(subject, batches, natural_sites(subject), split))
+    table = pd.concat(tables, ignore_index=True)
+    floats = table.select_dtypes("float64").columns
+    table = table.astype(dict.fromkeys(floats, "float32") | {"split": "category"})
+    replace_file(path, lambda p: table.to_parquet(p, index=False, compression="zstd"))

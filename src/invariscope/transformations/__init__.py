@@ -1,0 +1,1 @@
+"""Known transformations of images, on the device."""

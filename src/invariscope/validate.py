@@ -1,0 +1,62 @@
+"""Checks of what a user hands in; each raises one sentence."""
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from invariscope.errors import InputError, unknown
+
+
+def one_of(kind: str, arrived: str, valid: Iterable[str]) -> str:
+    """`arrived`, if it is a valid name; else an `InputError` with the nearest ones."""
+    names = list(valid)
+    if arrived not in names:
+        raise unknown(kind, arrived, names)
+    return arrived
+
+
+def at_least(name: str, arrived: float, smallest: float) -> None:
+    """Raise an `InputError` for a number below `smallest`."""
+    if not arrived >= smallest:
+        raise InputError(f"{name} is {arrived}; expected at least {smallest}")
+
+
+def images(batch: Tensor, *, channels: int = 3) -> Tensor:
+    """A batch of images as every subject takes it.
+
+    Args:
+        batch: `(n, channels, height, width)`, floating point.
+
+    Raises:
+        InputError: another rank, channel count or dtype.
+    """
+    if batch.ndim != 4 or batch.shape[1] != channels:
+        raise InputError(
+            f"images have shape {tuple(batch.shape)}; expected (n, {channels}, height, width)"
+        )
+    if not batch.is_floating_point():
+        raise InputError(f"images are {batch.dtype}; expected floats in [0, 1] (divide by 255)")
+    return batch
+
+
+def image(picture: Tensor, size: int) -> Tensor:
+    """One image of a known size and range.
+
+    Args:
+        picture: `(3, size, size)` in [0, 1].
+
+    Raises:
+        InputError: another shape or dtype, values outside [0, 1], or NaN.
+    """
+    if tuple(picture.shape) != (3, size, size):
+        raise InputError(
+            f"the image has shape {tuple(picture.shape)}; expected (3, {size}, {size})"
+        )
+    images(picture[None])
+    if bool(torch.isnan(picture).any()):
+        raise InputError("the image holds NaN; expected numbers in [0, 1]")
+    low, high = float(picture.min()), float(picture.max())
+    if low < 0 or high > 1:
+        raise InputError(f"the image's values lie in [{low:g}, {high:g}]; expected [0, 1]")
+    return picture

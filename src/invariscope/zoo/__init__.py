@@ -1,0 +1,1 @@
+"""Architectures and weights that can be loaded by name."""
