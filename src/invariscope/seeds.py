@@ -14,8 +14,10 @@ Word = str | int
 
 
 def _digest(words: tuple[Word, ...]) -> bytes:
-    # The type and length of each word are hashed too: ("a", 1) differs from ("a", "1") and ("a1",).
-    text = "".join(f"{type(w).__name__}:{len(str(w))}:{w};" for w in words)
+    # The kind and length of each word are hashed too: ("a", 1) differs from ("a", "1") and ("a1",);
+    # an integer of NumPy is the same word as one of Python.
+    kinds = ["str" if isinstance(w, str) else "int" for w in words]
+    text = "".join(f"{kind}:{len(str(w))}:{w};" for kind, w in zip(kinds, words, strict=True))
     return hashlib.sha256(text.encode()).digest()
 
 

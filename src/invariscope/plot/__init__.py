@@ -1,1 +1,7 @@
 """Axes-level plots: each takes `ax=` and returns it."""
+
+from invariscope.plot.distance import distance_activation
+from invariscope.plot.front import front
+from invariscope.plot.gallery import gallery
+
+__all__ = ["distance_activation", "front", "gallery"]

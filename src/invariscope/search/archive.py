@@ -10,6 +10,15 @@ from invariscope.search.ranking import dominates
 COLUMNS = ("stretch", "squeeze", "activation")
 
 
+def _equal(costs: Tensor, others: Tensor) -> Tensor:
+    return (costs.unsqueeze(2) == others.unsqueeze(1)).all(-1)
+
+
+def _beats(costs: Tensor, others: Tensor) -> Tensor:
+    """Whether a member with the first costs keeps a candidate with the others out."""
+    return dominates(costs, others) | _equal(costs, others)
+
+
 @dataclass(frozen=True)
 class Front:
     """One run's non-dominated candidates, from the smallest stretch to the largest.
@@ -95,17 +104,16 @@ class Archive:
             codes: `(runs, population, code_dim)`.
             generation, place: `(runs, population)`, where each candidate was met.
         """
-        capacity, population = self.alive.shape[1], costs.shape[1]
-        both = torch.cat([self.costs.masked_fill(~self.alive.unsqueeze(-1), torch.inf), costs], 1)
-        there = torch.cat([self.alive, ~costs.isnan().any(-1)], 1)
-        beaten = dominates(both) & there.unsqueeze(2)
-        first = torch.arange(capacity + population, device=costs.device)
-        same = (both.unsqueeze(2) == both.unsqueeze(1)).all(-1) & there.unsqueeze(2)
-        beaten |= same & (first.unsqueeze(1) < first.unsqueeze(0))
-        stays = there & ~beaten.any(1)
-        alive, taken = stays[:, :capacity], stays[:, capacity:]
+        there = ~costs.isnan().any(-1)
+        # Members do not dominate each other, so only pairs with a new candidate are compared.
+        beaten = (_beats(self.costs, costs) & self.alive.unsqueeze(2)).any(1)
+        earlier = torch.ones(costs.shape[1], costs.shape[1], device=costs.device).triu(1).bool()
+        among = dominates(costs) | (_equal(costs, costs) & earlier)
+        beaten |= (among & there.unsqueeze(2)).any(1)
+        taken = there & ~beaten
+        alive = self.alive & ~(dominates(costs, self.costs) & there.unsqueeze(2)).any(1)
         needed = int((alive.sum(1) + taken.sum(1)).max()) if len(alive) else 0
-        grown = replace(self, alive=alive).grow(max(capacity, 2 ** (needed - 1).bit_length()))
+        grown = replace(self, alive=alive).grow(2 ** (needed - 1).bit_length())
         new = {"costs": costs, "scores": scores, "codes": codes}
         return grown.filled(taken, new | {"generation": generation, "place": place})
 

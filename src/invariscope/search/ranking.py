@@ -9,17 +9,19 @@ import torch
 from torch import Tensor
 
 
-def dominates(costs: Tensor) -> Tensor:
+def dominates(costs: Tensor, others: Tensor | None = None) -> Tensor:
     """Which candidate dominates which.
 
     Args:
         costs: `(runs, candidates, 2)`, minimised; NaN is worse than any number.
+        others: `(runs, others, 2)`, those that may be dominated; by default `costs`.
 
     Returns:
-        `(runs, candidates, candidates)` bool; `[r, i, j]` is whether i dominates j.
+        `(runs, candidates, others)` bool; `[r, i, j]` is whether i dominates j.
     """
-    costs = torch.nan_to_num(costs, nan=torch.inf, posinf=torch.inf, neginf=-torch.inf)
-    first, second = costs.unsqueeze(2), costs.unsqueeze(1)
+    first = costs.nan_to_num(torch.inf, torch.inf, -torch.inf)
+    second = first if others is None else others.nan_to_num(torch.inf, torch.inf, -torch.inf)
+    first, second = first.unsqueeze(2), second.unsqueeze(1)
     return (first <= second).all(-1) & (first < second).any(-1)
 
 

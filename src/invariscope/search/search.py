@@ -12,7 +12,7 @@ from invariscope.errors import InputError, SubjectError
 from invariscope.generators.base import Generator
 from invariscope.search import ranking
 from invariscope.search.archive import Archive, Front
-from invariscope.search.measure import measure, score_chunks
+from invariscope.search.measure import measure, pad, score_chunks
 from invariscope.search.objectives import Objectives
 from invariscope.search.run import Milestone, Outcome, Run, Told, summary
 from invariscope.search.stopping import Progress, Share
@@ -44,7 +44,8 @@ class Search:
         restored: for some of the runs' names, what `snapshot` gave.
 
     Raises:
-        InputError: no runs, two with one name, or a start that does not fit the generator.
+        InputError: no runs, two with one name, no place, or a start that does not fit the
+            generator.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class Search:
         restored: Mapping[str, dict[str, Tensor]] | None = None,
     ) -> None:
         validate.at_least("population", population, 2)
+        if places is not None:
+            validate.at_least("places", places, 1)
         names = [run.name for run in runs]
         if not runs or len(set(names)) < len(names):
             raise InputError(f"a search needs runs with different names; got {names}")
@@ -161,7 +164,8 @@ class Search:
             `(active runs × population, 3, image_size, image_size)` in [0, 1], run by run.
         """
         codes = self.ask_codes().flatten(0, 1)
-        return torch.cat([self.generator.generate(part) for part in codes.split(self.chunk)])
+        parts = codes.split(self.chunk)
+        return torch.cat([self.generator.generate(pad(p, self.chunk))[: len(p)] for p in parts])
 
     def tell(self, responses: Mapping[str, Tensor]) -> list[Told]:
         """Take the responses to the images that `ask` gave.
@@ -174,8 +178,11 @@ class Search:
             Each run's news, in the order of `active` before the call.
 
         Raises:
-            InputError: a missing site, or responses to another number of images.
+            InputError: a missing site, responses to another number of images, or nothing was
+                asked since the last `tell`.
         """
+        if self._codes is None:
+            raise InputError("nothing was asked since the last tell; call ask first")
         expected = len(self._active) * self.population
         for site in self.sites:
             if site not in responses or len(responses[site]) != expected:

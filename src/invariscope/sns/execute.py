@@ -8,6 +8,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
 from invariscope.errors import StoreError
@@ -94,25 +95,26 @@ def execute(
     """
     options = options or SearchOptions()
     folders = [out / p.settings.folder_name for p in planned]
-    pending = [p for p, folder in zip(planned, folders, strict=True) if not _ended(folder)]
+    pending = [p for p, folder in zip(planned, folders, strict=True) if not ended(folder)]
     crew = _Crew(subject, generator, options, out)
     groups: dict[str, list[Planned]] = {}
     for p in pending:
         groups.setdefault(crew.precision(p), []).append(p)
-    images, ended = 0, len(planned) - len(pending)
+    images, over = 0, len(planned) - len(pending)
 
     def on_told(told: list[Told], newly: int) -> None:
-        nonlocal images, ended
-        images, ended = images + len(told) * options.population, ended + newly
+        nonlocal images, over
+        images, over = images + len(told) * options.population, over + newly
         if watch:
-            watch(News(told, len(planned), ended, images, time.monotonic() - crew.began))
+            watch(News(told, len(planned), over, images, time.monotonic() - crew.began))
 
     for precision, group in groups.items():
         _advance(group, precision, crew, on_told)
     return [load_run(folder) for folder in folders]
 
 
-def _ended(folder: Path) -> bool:
+def ended(folder: Path) -> bool:
+    """Whether a run folder holds a run that came to its end."""
     if not (folder / "outcome.json").exists():
         return False
     return load_run(folder).outcome["status"] != "interrupted"
@@ -163,6 +165,17 @@ class _Crew:
             self.generator, self.subject, codes, objective, chunk=self.chunk, precision=precision
         )
 
+    def pixel_distance(self, front: Front, planned: Planned) -> dict[str, Tensor]:
+        """How far each member is from the reference as an image (L2), whatever the site."""
+        if planned.reference is None:
+            return {}
+        reference = self.subject.see(planned.reference.image.unsqueeze(0))
+        parts = [
+            (self.subject.see(self.generator.generate(codes)) - reference).flatten(1).norm(dim=1)
+            for codes in front.codes.split(self.chunk)
+        ]
+        return {"pixel_distance": torch.cat(parts).cpu()} if parts else {}
+
     def exact(self, outcome: Outcome, planned: Planned) -> Outcome:
         """The outcome with its fronts measured again in float32, and filtered anew."""
         objective = self.objective(planned, "float32")
@@ -212,7 +225,12 @@ def _advance(
                 outcome = crew.exact(outcome, p)
             save_pictures(writer.path, outcome.front, crew.generator, p)
             activity = crew.objective(p, "float32").target_reference
-            writer.finish(outcome, time.monotonic() - crew.began, _tensors(p, activity))
+            writer.finish(
+                outcome,
+                seconds=time.monotonic() - crew.began,
+                tensors=_tensors(p, activity),
+                columns=crew.pixel_distance(outcome.front, p),
+            )
 
         with _interrupts() as interrupted:
             for told in search.advance(crew.subject):
@@ -227,6 +245,7 @@ def _advance(
             for outcome in search.interrupted():
                 writers[outcome.run.name].checkpoint(search.snapshot(outcome.run.name))
                 keep(outcome)
+        if interrupted():
             raise KeyboardInterrupt
 
 

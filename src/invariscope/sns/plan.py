@@ -240,14 +240,20 @@ def plan(
             stop=stop,
             milestone=milestone,
         )
-        planned.append(Planned(settings, _labels(subject, generator, target), run, reference))
+        labels = _labels(subject, generator, target, objective.site)
+        planned.append(Planned(settings, labels, run, reference))
     return planned
 
 
-def _labels(subject: Subject, generator: Generator, target: Target) -> dict[str, Any]:
+def _labels(
+    subject: Subject, generator: Generator, target: Target, site: str | None
+) -> dict[str, Any]:
+    """What a person calls things: not part of a run's name."""
+    sites = list(subject.sites())
     labels: dict[str, Any] = {"subject": subject.name, "generator": generator.name}
+    if site is not None:
+        labels["site_depth"] = sites.index(site)
     first = target.units[0]
-    readout = list(subject.sites())[-1]
-    if len(target.units) == 1 and first.site == readout and subject.classes:
+    if len(target.units) == 1 and first.site == sites[-1] and subject.classes:
         labels["unit"] = subject.classes[first.index[0]]
     return labels

@@ -34,7 +34,7 @@ class Result:
         """One row a member of a run's front.
 
         Columns: run, task, unit, site, seed, member, generation, place, stretch, squeeze,
-        activation.
+        activation, and pixel_distance (L2 from the reference as an image, whatever the site).
         """
         tables = []
         for record in self.runs:
@@ -44,7 +44,7 @@ class Result:
             tables.append(table)
         table = pd.concat(tables, ignore_index=True)
         first = ["run", "task", "unit", "site", "seed", "member", "generation", "place"]
-        return table.reindex(columns=[*first, *COLUMNS])
+        return table.reindex(columns=[*first, *COLUMNS, "pixel_distance"])
 
     def table(self, which: str = "kept") -> pd.DataFrame:
         """One row a run, with one chosen member of its front (see `sns.choice.choose`).
@@ -73,6 +73,9 @@ class Result:
             "member": row,
             "stretch": stretch,
             "squeeze": squeeze,
+            "pixel_distance": record.front["pixel_distance"].to_numpy(float)[row].item()
+            if "pixel_distance" in record.front
+            else float("nan"),
             "activation": activation,
             "reference": own,
             "reduction": (own - activation) / own * 100 if own > 0 else float("nan"),

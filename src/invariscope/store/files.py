@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+from safetensors import SafetensorError
+
 from invariscope.errors import StoreError
 
 
@@ -22,9 +24,10 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         with part.open("rb+") as file:
             os.fsync(file.fileno())
         part.replace(path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
-        raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise StoreError(f"cannot write {str(path)!r}: {reason}") from error
 
 
 def make_folder(path: Path) -> Path:
@@ -39,7 +42,8 @@ def make_folder(path: Path) -> Path:
         probe.touch()
         probe.unlink()
     except (FileExistsError, NotADirectoryError) as error:
-        raise StoreError(f"{str(path)!r} is a file; expected a folder to write to") from error
+        file = next(p for p in (path, *path.parents) if p.exists())
+        raise StoreError(f"{str(file)!r} is a file; expected a folder to write to") from error
     except OSError as error:
         raise StoreError(
             f"cannot write to folder {str(path)!r}: {error.strerror}; choose another --out"

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
@@ -51,27 +52,28 @@ def load_run(folder: Path) -> RunRecord:
         StoreError: the folder holds no run, one without a result, or a damaged one.
     """
     document = read_settings(folder)
-    settings = RunSettings(**document["settings"])
-    if settings.name != document["name"]:
-        raise StoreError(
-            f"{str(folder / 'run.toml')!r} was changed after the run: its settings no longer "
-            "give its name"
-        )
     try:
         outcome = json.loads((folder / "outcome.json").read_text())
         front = pd.read_parquet(folder / "front.parquet")
         tensors = load_file(folder / "front.safetensors")
+        journal = read_journal(folder / "journal.jsonl")
     except FileNotFoundError as error:
         raise StoreError(f"run {folder.name!r} has no result yet; start it again to go on") from (
             error
         )
+    except StoreError:
+        raise
+    except (OSError, ValueError, SafetensorError) as error:
+        raise StoreError(
+            f"the result of run {folder.name!r} is damaged; move the run away to redo it"
+        ) from error
     return RunRecord(
         path=folder,
-        settings=settings,
+        settings=RunSettings(**document["settings"]),
         labels=document["labels"],
         context=document["context"],
         outcome=outcome,
-        journal=read_journal(folder / "journal.jsonl"),
+        journal=journal,
         front=front,
         tensors=tensors,
     )

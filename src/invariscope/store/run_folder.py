@@ -11,8 +11,9 @@ import os
 import time
 import tomllib
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 import pandas as pd
 import tomli_w
@@ -24,19 +25,10 @@ from invariscope.errors import StoreError
 from invariscope.search.archive import COLUMNS, Front
 from invariscope.search.run import Outcome
 from invariscope.store.files import make_folder, replace_file
-from invariscope.store.settings import RunSettings
+from invariscope.store.settings import RunSettings, without_none
 
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_GENERATIONS = 25
-
-
-def _plain(value: Any) -> Any:
-    """`value` without the Nones that TOML cannot hold."""
-    if isinstance(value, Mapping):
-        return {k: _plain(v) for k, v in value.items() if v is not None}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    return value
 
 
 def front_table(front: Front) -> pd.DataFrame:
@@ -68,7 +60,8 @@ class RunFolder:
         context: the numeric context.
 
     Raises:
-        StoreError: the folder cannot be written, or another process writes this run.
+        StoreError: the folder cannot be written, its settings were changed, or another process
+            writes this run.
     """
 
     def __init__(
@@ -81,25 +74,52 @@ class RunFolder:
         self.path = make_folder(root / settings.folder_name)
         self.settings = settings
         self.resumed = (self.path / "run.toml").exists()
-        self._journal = (self.path / "journal.jsonl").open("ab")
+        self._journal = self._lock()
+        self._saved = time.monotonic()
         try:
-            fcntl.flock(self._journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            self._settle(labels, context)
+        except StoreError:
             self._journal.close()
+            raise
+
+    def _lock(self) -> BinaryIO:
+        """The journal, open at its end and locked."""
+        try:
+            journal = (self.path / "journal.jsonl").open("ab")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            journal.close()
             raise StoreError(
                 f"another process is writing {str(self.path)!r}; wait for it or choose another "
                 "--out"
             ) from error
-        self._saved = time.monotonic()
-        if not self.resumed:
-            document = {
-                "name": settings.name,
-                "settings": settings.model_dump(mode="json"),
-                "labels": dict(labels),
-                "context": dict(context),
-            }
-            text = tomli_w.dumps(_plain(document))
-            replace_file(self.path / "run.toml", lambda path: path.write_text(text))
+        return journal
+
+    def _settle(self, labels: Mapping[str, Any], context: Mapping[str, Any]) -> None:
+        """Write `run.toml`, or make sure that the one that is there was not changed."""
+        if self.resumed:
+            read_settings(self.path)
+            return
+        document = {
+            "name": self.settings.name,
+            "settings": self.settings.model_dump(mode="json"),
+            "labels": dict(labels),
+            "context": dict(context),
+        }
+        text = tomli_w.dumps(without_none(document))
+        replace_file(self.path / "run.toml", lambda path: path.write_text(text))
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        return StoreError(f"cannot write the journal of {str(self.path)!r}: {error.strerror}")
+
+    def _sync(self) -> None:
+        try:
+            os.fsync(self._journal.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
 
     def checkpoint_due(self, generation: int) -> bool:
         """Whether the journal should be made safe now."""
@@ -112,13 +132,11 @@ class RunFolder:
             self._journal.write(json.dumps(line).encode() + b"\n")
             self._journal.flush()
         except OSError as error:
-            raise StoreError(
-                f"cannot write the journal of {str(self.path)!r}: {error.strerror}"
-            ) from error
+            raise self._unwritable(error) from error
 
     def checkpoint(self, packed: dict[str, Tensor]) -> None:
         """Make the journal safe and keep what `Search.snapshot` gave."""
-        os.fsync(self._journal.fileno())
+        self._sync()
         whole = {key: value.contiguous() for key, value in packed.items()}
         replace_file(self.path / "checkpoint.safetensors", lambda path: save_file(whole, path))
         self._saved = time.monotonic()
@@ -131,26 +149,36 @@ class RunFolder:
             return None
         try:
             packed = load_file(path)
-        except SafetensorError as error:
+            kept = int(packed["strategy.generation"])
+        except (SafetensorError, KeyError) as error:
             raise StoreError(
                 f"{str(path)!r} is damaged; delete it to start the run again"
             ) from error
-        kept = int(packed["strategy.generation"])
         lines = (self.path / "journal.jsonl").read_bytes().split(b"\n")
         if len(lines) - 1 < kept:
             raise StoreError(f"the journal of {str(self.path)!r} lacks generations; redo the run")
         os.ftruncate(self._journal.fileno(), sum(len(line) + 1 for line in lines[:kept]))
         return packed
 
-    def finish(self, outcome: Outcome, seconds: float, tensors: dict[str, Tensor]) -> None:
+    def finish(
+        self,
+        outcome: Outcome,
+        *,
+        seconds: float,
+        tensors: Mapping[str, Tensor],
+        columns: Mapping[str, Tensor],
+    ) -> None:
         """Keep the front and how the run ended.
 
         Args:
             outcome: the run's end, or where it was interrupted.
             seconds: spent on it in this process.
             tensors: kept beside the front's codes (the reference's image and responses).
+            columns: `(members,)` each, added to the front's table.
         """
-        os.fsync(self._journal.fileno())
+        self._sync()
+        # An interrupted run has an outcome already, which must not stand beside newer files.
+        (self.path / "outcome.json").unlink(missing_ok=True)
         whole = {"codes": outcome.front.codes, **tensors}
         if outcome.milestone:
             whole["milestone_codes"] = outcome.milestone.front.codes
@@ -158,7 +186,9 @@ class RunFolder:
             replace_file(self.path / "milestone.parquet", table.to_parquet)
         contiguous = {key: value.contiguous() for key, value in whole.items()}
         replace_file(self.path / "front.safetensors", lambda p: save_file(contiguous, p))
-        front = front_table(outcome.front)
+        front = front_table(outcome.front).assign(
+            **{name: values.double().numpy() for name, values in columns.items()}
+        )
         replace_file(self.path / "front.parquet", front.to_parquet)
         end = {
             "status": outcome.status,
@@ -176,18 +206,28 @@ class RunFolder:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._journal.close()  # gives the lock back
+        # This gives the lock back. A line that could not be written was reported by `append`.
+        with suppress(OSError):
+            self._journal.close()
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
     """The content of a run's `run.toml`.
 
     Raises:
-        StoreError: it is missing or damaged.
+        StoreError: it is missing, damaged, or its settings were changed.
     """
+    path = folder / "run.toml"
     try:
-        return tomllib.loads((folder / "run.toml").read_text())
+        document = tomllib.loads(path.read_text())
+        settings = RunSettings(**document["settings"])
+        name, _, _ = (document[key] for key in ("name", "labels", "context"))
     except FileNotFoundError as error:
         raise StoreError(f"{str(folder)!r} holds no run (no run.toml)") from error
-    except tomllib.TOMLDecodeError as error:
-        raise StoreError(f"{str(folder / 'run.toml')!r} is damaged: {error}") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise StoreError(f"{str(path)!r} is damaged; move the run away to redo it") from error
+    if settings.name != name:
+        raise StoreError(
+            f"{str(path)!r} was changed after the run: its settings no longer give its name"
+        )
+    return document

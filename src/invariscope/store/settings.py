@@ -2,11 +2,26 @@
 
 import hashlib
 import json
-from typing import Any
+import re
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 SCHEMA = 1
+
+
+def without_none(value: Any) -> Any:
+    """`value` without the Nones that TOML cannot hold."""
+    if isinstance(value, Mapping):
+        return {k: without_none(v) for k, v in value.items() if v is not None}
+    if isinstance(value, list | tuple):
+        return [without_none(v) for v in value]
+    return value
+
+
+# What a file cannot hold must not count for a name either.
+Plain = Annotated[dict[str, Any], AfterValidator(without_none)]
 
 
 class RunSettings(BaseModel):
@@ -27,25 +42,26 @@ class RunSettings(BaseModel):
         schema_version: of this list; changed when a name would mean something else.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    # NaN and infinity must not turn into null, under which different settings share a name.
+    model_config = ConfigDict(frozen=True, extra="forbid", ser_json_inf_nan="constants")
 
     schema_version: int = SCHEMA
-    subject: dict[str, Any]
-    generator: dict[str, Any]
+    subject: Plain
+    generator: Plain
     unit: str
     site: str | None = None
     subset: tuple[int, ...] | None = None
     task: str
     direction: str = "either"
     within: str = "squeeze"
-    reference: dict[str, Any] | None = None
-    natural: dict[str, Any] | None = None
-    strategy: dict[str, Any]
-    start: dict[str, Any]
+    reference: Plain | None = None
+    natural: Plain | None = None
+    strategy: Plain
+    start: Plain
     population: int = 50
     generations: int = 500
-    stop: dict[str, Any]
-    milestone: dict[str, Any]
+    stop: Plain
+    milestone: Plain
     seed: int = 0
     precision: str = "float32"
 
@@ -60,7 +76,8 @@ class RunSettings(BaseModel):
     @property
     def folder_name(self) -> str:
         """A readable folder name that ends in the first 12 digits of `name`."""
-        parts = [self.task, self.unit.replace(":", "-").replace("+", "_").replace(",", ".")]
+        parts = [self.task, self.unit.replace("+", "_").replace(",", ".")]
         if self.site:
             parts.append(self.site)
+        parts = [re.sub(r"[^\w.@-]", "-", part) for part in parts]
         return "_".join([*parts, f"seed{self.seed}", self.name[:12]])[-200:]

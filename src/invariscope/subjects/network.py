@@ -42,6 +42,11 @@ def _has_own_weights(module: nn.Module) -> bool:
     return leaf and next(module.parameters(recurse=False), None) is not None
 
 
+def _refuse_training(model: nn.Module) -> None:
+    if any(module.training for module in model.modules()):
+        raise InputError("the model is in training mode; call model.eval() first")
+
+
 def _in_float32(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
     """A tapped layer's output in float32, when the layers before it ran in bf16."""
     with torch.autocast(inputs[0].device.type, enabled=False):
@@ -90,8 +95,7 @@ class NetworkSubject(Subject):
         natural: Path | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
-        if model.training:
-            raise InputError("the model is in training mode; call model.eval() first")
+        _refuse_training(model)
         self.device = torch.device(device)
         self.model = place(model, self.device)
         self.image_size = image_size
@@ -124,6 +128,7 @@ class NetworkSubject(Subject):
     @cached_property
     def _taps(self) -> dict[str, _Tap]:
         """Every site in the order in which the network finishes them, from one trial pass."""
+        _refuse_training(self.model)
         seen: list[tuple[str, int, Tensor, int]] = []
         calls: dict[str, int] = {}
 
@@ -138,7 +143,7 @@ class NetworkSubject(Subject):
         with self._hooks([n for n, _ in self.model.named_modules() if n], note), torch.no_grad():
             try:
                 self._forward(trial)
-            except RuntimeError as error:
+            except (RuntimeError, ValueError, AssertionError) as error:
                 raise InputError(
                     f"{self.name} fails on images of {side} × {side} px ({error}); "
                     "give the image_size it was made for"
@@ -166,6 +171,7 @@ class NetworkSubject(Subject):
                 handle.remove()
 
     def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
+        _refuse_training(self.model)
         wanted = {(tap.module, tap.call): site for site, tap in self._taps.items() if site in sites}
         calls: dict[str, int] = {}
         responses: dict[str, Tensor] = {}

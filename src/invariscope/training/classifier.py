@@ -1,8 +1,11 @@
 """Train an embedded classifier on an ImageFolder."""
 
+import copy
+import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -12,7 +15,7 @@ from invariscope import seeds
 from invariscope.devices import place
 from invariscope.errors import StoreError
 from invariscope.training import checkpoint
-from invariscope.training.data import Photos, centre_crop, random_crop
+from invariscope.training.data import Photos, centre_crop, cut_mix, random_crop
 from invariscope.zoo.embedded import EmbeddedResNet
 
 MEAN = (0.485, 0.456, 0.406)
@@ -21,23 +24,52 @@ SIDE = 96
 
 
 @dataclass(frozen=True)
-class ClassifierRecipe:
-    """How a classifier is trained: SGD with Nesterov momentum and a one-cycle rate.
+class Phase:
+    """One stretch of training with a one-cycle rate.
 
     Attributes:
+        epochs: its length.
+        rate: the highest learning rate, reached after `warm` of the steps.
         smallest_crop: smallest share of the area that a crop keeps, in the first and the last
             epoch (between them in equal steps): crops of a fixed size in the test show things
             smaller than random ones do (Touvron et al. 2019, arXiv 1906.06423).
+        mixed: share of the batches in which a rectangle comes from another photo (CutMix, Yun
+            et al. 2019, arXiv 1905.04899).
     """
 
-    epochs: int = 60
+    epochs: int
+    rate: float
+    weight_decay: float
+    warm: float
+    smallest_crop: tuple[float, float]
+    mixed: float
+
+
+@dataclass(frozen=True)
+class ClassifierRecipe:
+    """How a classifier is trained: SGD with Nesterov momentum in phases.
+
+    In the last phase a running average of the weights is kept: that is the result.
+    """
+
+    phases: tuple[Phase, ...] = (
+        Phase(60, 0.1, 1e-3, 0.2, (0.35, 0.8), 0.0),
+        Phase(20, 0.03, 5e-4, 0.05, (0.5, 0.6), 0.7),
+    )
     batch: int = 64
-    rate: float = 0.1
-    weight_decay: float = 1e-3
     momentum: float = 0.9
     label_smoothing: float = 0.1
-    smallest_crop: tuple[float, float] = (0.35, 0.8)
+    average: float = 0.998
     seed: int = 0
+
+    @property
+    def epochs(self) -> int:
+        """Epochs of all phases."""
+        return sum(phase.epochs for phase in self.phases)
+
+    def plain(self) -> dict[str, Any]:
+        """The recipe as a checkpoint keeps it."""
+        return json.loads(json.dumps(asdict(self)))
 
 
 def standardise(images: Tensor) -> Tensor:
@@ -58,20 +90,106 @@ def accuracy(network: nn.Module, photos: Photos, *, batch: int = 256) -> float:
     return right / len(photos)
 
 
-def _optimiser(
-    network: nn.Module, recipe: ClassifierRecipe, steps: int
-) -> tuple[torch.optim.SGD, torch.optim.lr_scheduler.OneCycleLR]:
-    decayed = [p for p in network.parameters() if p.ndim > 1]
-    rest = [p for p in network.parameters() if p.ndim <= 1]
-    groups = [
-        {"params": decayed, "weight_decay": recipe.weight_decay},
-        {"params": rest, "weight_decay": 0.0},
-    ]
-    sgd = torch.optim.SGD(groups, lr=recipe.rate, momentum=recipe.momentum, nesterov=True)
-    cycle = torch.optim.lr_scheduler.OneCycleLR(
-        sgd, recipe.rate, total_steps=steps, pct_start=0.2, cycle_momentum=False
-    )
-    return sgd, cycle
+class _Training:
+    """A network on its way: weights, their average, optimiser and rate of the current phase."""
+
+    def __init__(self, recipe: ClassifierRecipe, train: Photos) -> None:
+        self.recipe, self.train = recipe, train
+        self.steps = len(train) // recipe.batch
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seeds.integer("classifier", recipe.seed))
+            network = EmbeddedResNet(len(train.classes))
+        self.network = place(network, train.images.device)
+        self.begin(0)
+
+    def begin(self, phase: int) -> None:
+        """Start a phase from the weights as they are."""
+        recipe, own = self.recipe, self.recipe.phases[phase]
+        self.phase, self.epoch = phase, 0
+        self.average = copy.deepcopy(self.network)
+        groups = [
+            {
+                "params": [p for p in self.network.parameters() if p.ndim > 1],
+                "weight_decay": own.weight_decay,
+            },
+            {"params": [p for p in self.network.parameters() if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self.sgd = torch.optim.SGD(groups, lr=own.rate, momentum=recipe.momentum, nesterov=True)
+        self.cycle = torch.optim.lr_scheduler.OneCycleLR(
+            self.sgd,
+            own.rate,
+            total_steps=self.steps * own.epochs,
+            pct_start=own.warm,
+            cycle_momentum=False,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            "recipe": self.recipe.plain(),
+            "phase": self.phase,
+            "epoch": self.epoch,
+            "network": self.network.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.sgd.state_dict(),
+            "cycle": self.cycle.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.begin(state["phase"])
+        self.epoch = state["epoch"]
+        self.network.load_state_dict(state["network"])
+        self.average.load_state_dict(state["average"])
+        self.sgd.load_state_dict(state["optimiser"])
+        self.cycle.load_state_dict(state["cycle"])
+
+    def run_epoch(self, on_step: Callable[[int, float], None]) -> None:
+        """Train for one epoch of the current phase."""
+        recipe, own = self.recipe, self.recipe.phases[self.phase]
+        self.network.train()
+        done = sum(phase.epochs for phase in recipe.phases[: self.phase]) + self.epoch
+        stream = seeds.torch_stream("classifier", recipe.seed, done)
+        low, high = own.smallest_crop
+        smallest = low + (high - low) * self.epoch / max(own.epochs - 1, 1)
+        order = torch.randperm(len(self.train), generator=stream)
+        for step in range(self.steps):
+            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
+            rows = rows.to(self.train.images.device)
+            images = random_crop(self.train.images[rows], SIDE, stream, smallest=smallest)
+            wanted = self._wanted(rows)
+            if own.mixed and float(torch.rand(1, generator=stream)) < own.mixed:
+                images, wanted = cut_mix(images, wanted, stream)
+            on_step(step, self._step(images, wanted))
+            self._follow(step)
+        self.epoch += 1
+
+    def _wanted(self, rows: Tensor) -> Tensor:
+        classes = len(self.train.classes)
+        smooth = self.recipe.label_smoothing
+        return F.one_hot(self.train.labels[rows], classes) * (1 - smooth) + smooth / classes
+
+    def _step(self, images: Tensor, wanted: Tensor) -> float:
+        with torch.autocast(images.device.type, torch.bfloat16):
+            logits = self.network(standardise(images))
+        loss = F.cross_entropy(logits.float(), wanted)
+        self.sgd.zero_grad(set_to_none=True)
+        loss.backward()
+        self.sgd.step()
+        self.cycle.step()
+        return loss.item()
+
+    @torch.no_grad()
+    def _follow(self, step: int) -> None:
+        """Move the average: fast in a phase's first steps, then with `recipe.average`."""
+        seen = self.epoch * self.steps + step + 1
+        kept = min(self.recipe.average, 1 - 1 / seen)
+        pairs = zip(
+            self.average.state_dict().values(), self.network.state_dict().values(), strict=True
+        )
+        for mean, value in pairs:
+            if mean.is_floating_point():
+                mean.lerp_(value, 1 - kept)
 
 
 def train_classifier(
@@ -92,53 +210,26 @@ def train_classifier(
         on_step: called with epoch, step and loss; `on_epoch` with epoch and val accuracy.
 
     Returns:
-        The trained network in eval mode, float32.
+        The averaged network in eval mode, float32.
 
     Raises:
         StoreError: the checkpoint in `folder` is of another recipe.
     """
-    device = train.images.device
     path = folder / "classifier.safetensors"
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seeds.integer("classifier", recipe.seed))
-        network = EmbeddedResNet(len(train.classes))
-    place(network, device)
-    steps = len(train) // recipe.batch
-    sgd, cycle = _optimiser(network, recipe, steps * recipe.epochs)
-    start = 0
+    training = _Training(recipe, train)
     if state := checkpoint.load(path):
-        if state["recipe"] != {**asdict(recipe), "smallest_crop": list(recipe.smallest_crop)}:
+        if state["recipe"] != recipe.plain():
             raise StoreError(f"{str(path)!r} is of another recipe; choose another folder")
-        network.load_state_dict(state["network"])
-        sgd.load_state_dict(state["optimiser"])
-        cycle.load_state_dict(state["cycle"])
-        start = state["epoch"]
-    for epoch in range(start, recipe.epochs):
-        network.train()
-        stream = seeds.torch_stream("classifier", recipe.seed, epoch)
-        low, high = recipe.smallest_crop
-        smallest = low + (high - low) * epoch / max(recipe.epochs - 1, 1)
-        order = torch.randperm(len(train), generator=stream).to(device)
-        for step in range(steps):
-            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
-            images = random_crop(train.images[rows], SIDE, stream, smallest=smallest)
-            with torch.autocast(device.type, torch.bfloat16):
-                logits = network(standardise(images))
-            loss = F.cross_entropy(
-                logits.float(), train.labels[rows], label_smoothing=recipe.label_smoothing
-            )
-            sgd.zero_grad(set_to_none=True)
-            loss.backward()
-            sgd.step()
-            cycle.step()
-            on_step(epoch, step, loss.item())
-        on_epoch(epoch, accuracy(network, val))
-        state = {
-            "recipe": asdict(recipe),
-            "epoch": epoch + 1,
-            "network": network.state_dict(),
-            "optimiser": sgd.state_dict(),
-            "cycle": cycle.state_dict(),
-        }
-        checkpoint.save(path, state)
-    return network.eval()
+        training.load(state)
+    for number, phase in enumerate(recipe.phases):
+        if number < training.phase:
+            continue
+        if number > training.phase:
+            training.begin(number)
+        before = sum(earlier.epochs for earlier in recipe.phases[:number])
+        while training.epoch < phase.epochs:
+            epoch = before + training.epoch
+            training.run_epoch(lambda step, loss, epoch=epoch: on_step(epoch, step, loss))
+            on_epoch(epoch, accuracy(training.average, val))
+            checkpoint.save(path, training.state())
+    return training.average.eval()

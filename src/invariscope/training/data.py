@@ -99,3 +99,24 @@ def random_crop(
     grid = F.affine_grid(theta, [n, 3, side, side], align_corners=False)
     source = images.float() / 255
     return F.grid_sample(source, grid, padding_mode="reflection", align_corners=False).clamp(0, 1)
+
+
+def cut_mix(images: Tensor, wanted: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
+    """A square of each image replaced by the same square of another, labels by area.
+
+    Args:
+        images: `(n, 3, side, side)`.
+        wanted: `(n, classes)` label distributions.
+
+    Returns:
+        Both, mixed; the same square in the whole batch.
+    """
+    side = images.shape[-1]
+    cut = int(side * (1 - float(torch.rand(1, generator=stream))) ** 0.5)
+    top, left = torch.randint(0, side - cut + 1, (2,), generator=stream).tolist()
+    others = torch.randperm(len(images), generator=stream).to(images.device)
+    mixed = images.clone()
+    square = (..., slice(top, top + cut), slice(left, left + cut))
+    mixed[square] = images[others][square]
+    kept = 1 - cut * cut / (side * side)
+    return mixed, kept * wanted + (1 - kept) * wanted[others]

@@ -7,6 +7,7 @@ network's `layer3`; the decoder brings pixels and features of the photo back.
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +39,12 @@ class DecoderRecipe:
     feature_weights: tuple[float, ...] = (1.0, 1.0, 1.0)
     smallest_crop: float = 0.6
     seed: int = 0
+
+
+def recipe_of(state: dict[str, Any]) -> DecoderRecipe:
+    """The recipe that a checkpoint was trained by."""
+    recipe = state["recipe"]
+    return DecoderRecipe(**{**recipe, "feature_weights": tuple(recipe["feature_weights"])})
 
 
 def features(network: EmbeddedResNet, images: Tensor) -> list[Tensor]:
@@ -132,7 +139,7 @@ def train_decoder(
     )
     start = 0
     if state := checkpoint.load(path):
-        if state["recipe"] != {**asdict(recipe), "feature_weights": list(recipe.feature_weights)}:
+        if recipe_of(state) != recipe:
             raise StoreError(f"{str(path)!r} is of another recipe; choose another folder")
         both.load_state_dict(state["modules"])
         adam.load_state_dict(state["optimiser"])

@@ -1,5 +1,6 @@
 """What every strategy promises: ask for codes, tell their order. It knows nothing of images."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -107,7 +108,7 @@ def log_weights(size: int) -> Tensor:
     Tutorial, arXiv 1604.00772, eq. 49).
     """
     ranks = torch.arange(1, size + 1, dtype=torch.float64)
-    raw = (torch.log(torch.tensor((size + 1) / 2)) - torch.log(ranks)).clamp(min=0)
+    raw = (math.log((size + 1) / 2) - torch.log(ranks)).clamp(min=0)
     raw[max(size // 2, 1) :] = 0
     if size == 1:
         raw[0] = 1.0

@@ -26,6 +26,14 @@ class IsotropicState(State):
     path: Tensor
 
 
+def _effective_size(told: Tensor) -> Tensor:
+    """The variance-effective number `(runs,)` of the candidates that each run was told."""
+    counts = [max(count, 1) for count in told.sum(1).tolist()]
+    return torch.tensor(
+        [1 / log_weights(c).square().sum().item() for c in counts], dtype=torch.float64
+    )
+
+
 @final
 @dataclass(frozen=True)
 class Isotropic(Strategy):
@@ -63,9 +71,10 @@ class Isotropic(Strategy):
         self, state: IsotropicState, codes: Tensor, order: Tensor, told: Tensor
     ) -> IsotropicState:
         n = state.mean.shape[1]
-        mu_eff = 1 / log_weights(codes.shape[1]).square().sum().item()  # eq. 8
+        weights = told_weights(told)
+        mu_eff = _effective_size(told).to(state.mean)  # eq. 8
         rate = (mu_eff + 2) / (n + mu_eff + 5)  # eq. 55
-        damping = 1 + 2 * max(0.0, math.sqrt((mu_eff - 1) / (n + 1)) - 1) + rate
+        damping = 1 + 2 * (((mu_eff - 1) / (n + 1)).sqrt() - 1).clamp(min=0) + rate
         length = math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n))  # E‖N(0, I)‖
         z = (codes.to(state.mean) - state.mean.unsqueeze(1)) / state.sigma.view(-1, 1, 1)
         # An injected code far outside the distribution moves the mean no farther than a far
@@ -73,10 +82,10 @@ class Isotropic(Strategy):
         longest = math.sqrt(n) + 2 * n / (n + 2)
         size = torch.linalg.vector_norm(z, dim=2, keepdim=True)
         z = z * (longest / size.clamp(min=1e-300)).clamp(max=1)
-        weights = told_weights(told)
         best = z.gather(1, order.unsqueeze(2).expand_as(z))
         step = torch.einsum("rp,rpn->rn", weights, best.nan_to_num())  # eq. 41
-        path = (1 - rate) * state.path + math.sqrt(rate * (2 - rate) * mu_eff) * step  # eq. 43
+        gain = (rate * (2 - rate) * mu_eff).sqrt().unsqueeze(1)
+        path = (1 - rate).unsqueeze(1) * state.path + gain * step  # eq. 43
         norm = torch.linalg.vector_norm(path, dim=1)
         sigma = state.sigma * torch.exp((rate / damping) * (norm / length - 1))  # eq. 44
         moved = state.mean + self.mean_rate * state.sigma.unsqueeze(1) * step  # eq. 42

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from invariscope import seeds
+from invariscope.errors import InputError
 from invariscope.search.strategies.base import State, Strategy
 
 
@@ -23,6 +24,7 @@ class _Optimiser:
 
         self.name = name
         self.generation = 0
+        self.injected = False
         options = {
             "popsize": population,
             "seed": math.nan,  # a number would seed NumPy's global stream
@@ -43,13 +45,23 @@ class _Optimiser:
             asked = self.asked = list(self.library.ask(size))
         return np.stack(asked)
 
-    def tell(self, codes: NDArray[np.float64], order: NDArray[np.int64]) -> None:
+    @property
+    def fewest(self) -> int:
+        """The library needs as many answers as it has positive weights."""
+        return len(self.library.sp.weights.positive_weights)  # pyright: ignore[reportAttributeAccessIssue]
+
+    def tell(self, codes: NDArray[np.float64], ranks: Sequence[int]) -> None:
         # Codes that were asked for go back as the very objects, others count as injected.
-        asked = self.asked
-        same = asked is not None and np.array_equal(codes, np.stack(asked))
-        values = np.empty(len(order))
-        values[order] = np.arange(len(order))
-        self.library.tell(asked if same else list(codes), values.tolist())
+        same = np.array_equal(codes, self.ask(len(codes)))
+        self.injected |= not same
+        pool = self.asked if same and self.asked else list(codes)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the library warns when some were not answered
+            self.library.tell([pool[i] for i in ranks], list(range(len(ranks))))
+        self.skip()
+
+    def skip(self) -> None:
+        """On to the next generation, whose codes are drawn anew."""
         self.generation += 1
         self.asked = None
 
@@ -67,7 +79,8 @@ class LibraryState(State):
 class LibraryCma(Strategy):
     """CMA-ES with a full covariance matrix, through the library `cma`.
 
-    A run resumes by replaying the orders it was told, since its codes follow from them.
+    A run resumes by replaying the orders it was told, since its codes follow from them. A
+    generation with fewer answers than the library has positive weights teaches nothing.
     """
 
     name: ClassVar[str] = "cma"
@@ -86,20 +99,26 @@ class LibraryCma(Strategy):
 
     def tell(self, state: LibraryState, codes: Tensor, order: Tensor, told: Tensor) -> LibraryState:
         rows: list[tuple[tuple[int, ...], ...]] = []
-        moves = zip(state.optimisers, codes.double().cpu().numpy(), order.cpu(), told, strict=True)
+        moves = zip(state.optimisers, codes.double().cpu().numpy(), order, told, strict=True)
         for (optimiser, own, ranks, answered), before in zip(moves, state.orders, strict=True):
-            if bool(answered.any()):
-                optimiser.tell(own, ranks.numpy())
-            else:  # a generation without an answer is drawn anew
-                optimiser.generation, optimiser.asked = optimiser.generation + 1, None
-            kept = ranks.tolist() if bool(answered.any()) else []
+            kept = [i for i in ranks.tolist() if bool(answered[i])]
+            if len(kept) < optimiser.fewest:
+                kept = []
+                optimiser.skip()
+            else:
+                optimiser.tell(own, kept)
             rows.append((*before, tuple(kept)))
         return replace(state, generation=state.generation + 1, orders=tuple(rows))
 
     def pack(self, state: LibraryState) -> dict[str, Tensor]:
+        if state.optimisers[0].injected:
+            raise InputError(
+                "a run of strategy 'cma' that was told other codes than it asked for cannot be "
+                "packed, since it resumes by replaying; use 'isotropic'"
+            )
         orders = state.orders[0]
         width = max((len(order) for order in orders), default=0)
-        padded = [list(order) or [-1] * width for order in orders]
+        padded = [[*order, *[-1] * (width - len(order))] for order in orders]
         return {
             "generation": state.generation,
             "orders": torch.tensor(padded, dtype=torch.int32).reshape(len(orders), width),
@@ -109,7 +128,9 @@ class LibraryCma(Strategy):
         self, name: str, mean: Tensor, sigma: Tensor, population: int, packed: dict[str, Tensor]
     ) -> Any:
         state = self.init([name], mean, sigma, population)
-        for order in packed["orders"].long():
-            told = (order >= 0).unsqueeze(0)
-            state = self.tell(state, self.ask(state, len(order)), order.unsqueeze(0), told)
+        for row in packed["orders"].long():
+            told = torch.zeros(1, population, dtype=torch.bool)
+            told[0, row[row >= 0]] = True
+            order = torch.cat([row[row >= 0], (~told[0]).nonzero().squeeze(1)])
+            state = self.tell(state, self.ask(state, population), order.unsqueeze(0), told)
         return state

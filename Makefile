@@ -1,0 +1,54 @@
+# `make demo` and `make test` each do all their own set-up on a machine with python3 and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# uv, if it is installed; else it is put into the environment.
+UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
+# Local wheels that pip is told of serve uv too.
+export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
+INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt
+
+.PHONY: help demo test test-statistical test-browser check format measure clean
+
+help: ## list what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+	@command -v uv >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv
+
+$(VENV)/.package: $(BIN)/python pyproject.toml constraints.txt
+	$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.package
+	$(INSTALL) --group dev
+	@touch $@
+
+demo: $(VENV)/.package ## search one unit of the shipped network and write a report (2 minutes)
+	$(BIN)/invariscope demo
+
+test: $(VENV)/.dev ## the quick tests
+	$(BIN)/python -m pytest
+
+test-statistical: $(VENV)/.dev ## the heavy statistical checks
+	$(BIN)/python -m pytest -m statistical
+
+test-browser: $(VENV)/.dev ## open the demo's report in Chromium (which must be installed)
+	$(INSTALL) --group browser
+	$(BIN)/python -m pytest -m browser
+
+check: $(VENV)/.dev ## lint, format and types
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/pyright
+
+format: $(VENV)/.dev ## mend format and what lint can mend
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+measure: $(VENV)/.package ## measure the README's table and picture again
+	$(BIN)/python benchmarks/first_run.py
+
+clean: ## remove the environment and caches
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,50 @@
+"""The command line's entry: a user's mistake is one sentence and exit code 2."""
+
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError
+from rich.console import Console
+
+from invariscope import __version__
+from invariscope.cli.demo import demo
+from invariscope.cli.mei import mei
+from invariscope.cli.report import report
+from invariscope.cli.sns import sns
+from invariscope.cli.units import units
+from invariscope.errors import InvariscopeError
+
+app = App(
+    name="invariscope",
+    help="See what a visual unit ignores.",
+    version=__version__,
+    help_epilogue="Any command takes `--debug` to show where an error came from.",
+)
+for command in (demo, units, mei, sns, report):
+    app.command(command)
+
+USER_ERROR = 2
+INTERRUPTED = 130
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command line and give its exit code; errors are printed as one sentence."""
+    words = [word for word in arguments if word != "--debug"]
+    console = Console(stderr=True, soft_wrap=True, highlight=False)
+    try:
+        app(words, exit_on_error=False, print_error=False, result_action="return_value")
+    except (InvariscopeError, CycloptsError) as error:
+        if len(words) < len(arguments):
+            raise
+        sentence = " ".join(str(error).split())
+        console.print(f"error: {sentence}", style="red", markup=False)
+        return USER_ERROR
+    except KeyboardInterrupt:
+        console.print("stopped; what was found is kept, and the same command goes on from there")
+        return INTERRUPTED
+    return 0
+
+
+def main() -> None:
+    """The console script."""
+    sys.exit(run(sys.argv[1:]))

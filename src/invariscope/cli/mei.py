@@ -1,0 +1,42 @@
+"""`invariscope mei MODEL UNIT`: the most exciting image."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from invariscope.cli.options import Common, Model, Unit, default_out
+from invariscope.cli.progress import LiveProgress
+from invariscope.report.report import write_report
+from invariscope.sns.mei import find_mei
+
+
+def mei(
+    model: Model,
+    unit: Unit,
+    /,
+    *,
+    seed: Annotated[int, Parameter(help="Another seed, another search.")] = 0,
+    tries: Annotated[int, Parameter(help="Searches among which one is drawn; the paper's 4.")] = 1,
+    out: Annotated[Path | None, Parameter(help="Folder for the runs; runs/… by default.")] = None,
+    common: Common | None = None,
+) -> None:
+    """Search for the image that excites a unit most, and write a report."""
+    common = common or Common()
+    subject, generator = common.load(model)
+    folder = out or default_out(model, unit, "mei")
+    console = Console()
+    with LiveProgress(f"most exciting image of {unit}", console) as watch:
+        found = find_mei(
+            subject,
+            generator,
+            unit,
+            seed=seed,
+            tries=tries,
+            options=common.options(),
+            out=folder,
+            watch=watch,
+        )
+    page = write_report(folder, command=f"invariscope mei {model} {unit} --seed {seed}")
+    console.print(f"activity {found.activity:.3f} · report: {page}", soft_wrap=True)

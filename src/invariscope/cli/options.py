@@ -1,0 +1,56 @@
+"""Options that several commands share: the same words everywhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+from invariscope.devices import pick_device
+from invariscope.generators import Generator, load_generator
+from invariscope.sns.plan import SearchOptions
+from invariscope.subjects import Subject, load_subject
+
+Model = Annotated[str, Parameter(help="The network, such as embedded:standard.")]
+Unit = Annotated[
+    str,
+    Parameter(help="Its unit: fc:3, layer3.0.conv1:12 (a channel's mean), :12,5,5 or :12,center."),
+]
+Task = Literal["invariance", "adversarial"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common:
+    """Options of every search."""
+
+    generator: Annotated[str, Parameter(help="What makes the images.")] = "embedded"
+    strategy: Annotated[str, Parameter(help="How codes are searched: isotropic or cma.")] = (
+        "isotropic"
+    )
+    population: Annotated[int, Parameter(help="Candidates a generation.")] = 50
+    generations: Annotated[int, Parameter(help="The most generations.")] = 500
+    stop: Annotated[bool, Parameter(help="Let the paper's stopping rule end a search.")] = True
+    precision: Annotated[str, Parameter(help="auto, float32 or bf16.")] = "auto"
+    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto"
+
+    def options(self) -> SearchOptions:
+        """What the searches take."""
+        return SearchOptions(
+            strategy=self.strategy,
+            population=self.population,
+            generations=self.generations,
+            stop=self.stop,
+            precision=self.precision,
+        )
+
+    def load(self, model: str) -> tuple[Subject, Generator]:
+        """The subject and the generator, on the device."""
+        device = pick_device(self.device)
+        return load_subject(model, device), load_generator(self.generator, device)
+
+
+def default_out(model: str, unit: str, what: str) -> Path:
+    """`runs/…` named by model, unit and what is done; no character that files cannot have."""
+    words = f"{what}_{model}_{unit}"
+    return Path("runs") / "".join(c if c.isalnum() or c in "._-+" else "-" for c in words)

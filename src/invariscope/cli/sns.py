@@ -1,0 +1,77 @@
+"""`invariscope sns MODEL UNIT`: stretch-and-squeeze from an MEI or an image."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from invariscope.cli.experiment import Condition, experiment
+from invariscope.cli.options import Common, Model, Task, Unit, default_out
+from invariscope.errors import InputError
+
+
+def parse_subset(text: str | None) -> int | list[int] | None:
+    """`sample=100` → 100, `3,17,40` → those entries, nothing → all.
+
+    Raises:
+        InputError: any other text.
+    """
+    if text is None:
+        return None
+    if text.startswith("sample=") and text[7:].isdecimal():
+        return int(text[7:])
+    words = text.split(",")
+    if not all(word.strip().isdecimal() for word in words):
+        raise InputError(f"subset {text!r} is not understood; expected sample=100 or 3,17,40")
+    return [int(word) for word in words]
+
+
+def sns(
+    model: Model,
+    unit: Unit,
+    /,
+    *,
+    stretch: Annotated[str, Parameter(help="The site where distance is measured.")] = "pixels",
+    subset: Annotated[
+        str | None, Parameter(help="Units of that site that count: sample=100, or 3,17,40.")
+    ] = None,
+    task: Annotated[Task, Parameter(help="Far and alike, or near and silent.")] = "invariance",
+    direction: Annotated[str, Parameter(help="either, or down: only a loss counts.")] = "either",
+    seeds: Annotated[int, Parameter(help="How many searches: seeds 0, 1, ….")] = 1,
+    reference: Annotated[
+        Path | None, Parameter(help="An image to depart from, instead of the unit's MEI.")
+    ] = None,
+    mei_seed: Annotated[int, Parameter(help="Seed of the search for the MEI.")] = 0,
+    mei_tries: Annotated[int, Parameter(help="MEI searches, one is drawn; the paper's 4.")] = 1,
+    out: Annotated[Path | None, Parameter(help="Folder for the runs; runs/… by default.")] = None,
+    common: Common | None = None,
+) -> None:
+    """Search for images a unit cannot tell from a reference, or that silence it; report them."""
+    if seeds < 1:
+        raise InputError(f"--seeds is {seeds}; expected how many searches, at least 1")
+    common = common or Common()
+    folder = out or default_out(model, unit, f"sns-{task}-{stretch}")
+    words = [f"invariscope sns {model} {unit} --stretch {stretch} --task {task} --seeds {seeds}"]
+    words += [f"--subset {subset}"] if subset else []
+    words += [f"--direction {direction}"] if direction != "either" else []
+    words += [f"--reference {reference}"] if reference else []
+    condition = Condition(
+        task=task,
+        site=stretch,
+        seeds=tuple(range(seeds)),
+        subset=parse_subset(subset),
+        direction=direction,
+    )
+    experiment(
+        common,
+        model,
+        unit,
+        [condition],
+        folder,
+        console=Console(),
+        command=" ".join(words),
+        reference=reference,
+        mei_seed=mei_seed,
+        mei_tries=mei_tries,
+    )

@@ -1,0 +1,34 @@
+"""Final fronts: stretch against squeeze, one line a run (Fig. S1)."""
+
+from matplotlib.axes import Axes
+
+from invariscope.plot.style import COLOURS, new_axes
+from invariscope.sns.choice import choose
+from invariscope.sns.result import Result
+
+
+def front(result: Result, ax: Axes | None = None) -> Axes:
+    """Plot the front of every run; a ring marks the member that is shown in galleries.
+
+    Args:
+        result: runs of one unit; colours tell sites apart, lines seeds.
+        ax: where to plot; by default new axes.
+    """
+    ax = new_axes(ax)
+    sites = list(dict.fromkeys((r.settings.task, r.settings.site) for r in result.runs))
+    for record in result.runs:
+        settings = record.settings
+        where = sites.index((settings.task, settings.site))
+        colour = COLOURS[where % len(COLOURS)]
+        first = settings.seed == min(
+            r.settings.seed for r in result.runs if r.settings.site == settings.site
+        )
+        label = f"{settings.task} at {settings.site}" if first else None
+        x, y = record.front["stretch"].to_numpy(), record.front["squeeze"].to_numpy()
+        ax.plot(x, y, ".-", color=colour, alpha=0.6, markersize=4, linewidth=1, label=label)
+        row = choose(record.front, settings)
+        ax.plot(x[row], y[row], "o", markersize=9, markerfacecolor="none", color=colour)
+    ax.set_xlabel("stretch (L2 distance at the site)")
+    ax.set_ylabel("squeeze (change of activity)")
+    ax.legend(frameon=False, fontsize="small")
+    return ax
