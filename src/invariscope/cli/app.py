@@ -2,11 +2,11 @@
 
 import sys
 from collections.abc import Sequence
+from importlib.metadata import version
 
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
-from invariscope import __version__
 from invariscope.cli.demo import demo
 from invariscope.cli.mei import mei
 from invariscope.cli.report import report
@@ -17,7 +17,8 @@ from invariscope.errors import InvariscopeError
 app = App(
     name="invariscope",
     help="See what a visual unit ignores.",
-    version=__version__,
+    version=version("invariscope"),
+    suppress_keyboard_interrupt=False,
     help_epilogue="Any command takes `--debug` to show where an error came from.",
 )
 for command in (demo, units, mei, sns, report):

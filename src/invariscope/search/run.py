@@ -6,6 +6,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from invariscope import validate
+from invariscope.errors import InputError
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
 from invariscope.search.stopping import Never, StoppingRule
@@ -32,6 +34,13 @@ class Run:
     generations: int = 500
     stop: StoppingRule = field(default_factory=Never)
     milestone: StoppingRule = field(default_factory=Never)
+
+    def __post_init__(self) -> None:
+        validate.at_least("generations", self.generations, 1)
+        if not self.sigma > 0:
+            raise InputError(f"sigma is {self.sigma}; expected a number above 0")
+        if not bool(self.start.isfinite().all()):
+            raise InputError("the first code of a run holds NaN or infinity; expected numbers")
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from torch import Tensor
 from invariscope.errors import StoreError
 from invariscope.generators.base import Generator
 from invariscope.search.archive import Archive, Front
-from invariscope.search.measure import measure
+from invariscope.search.measure import measure, pad
 from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.precision import SMALLEST_TAU, agreement, bf16_is_native, bulk
 from invariscope.search.run import Outcome, Told
@@ -171,10 +171,11 @@ class _Crew:
             return {}
         reference = self.subject.see(planned.reference.image.unsqueeze(0))
         parts = [
-            (self.subject.see(self.generator.generate(codes)) - reference).flatten(1).norm(dim=1)
+            self.subject.see(self.generator.generate(pad(codes, self.chunk)))[: len(codes)]
             for codes in front.codes.split(self.chunk)
         ]
-        return {"pixel_distance": torch.cat(parts).cpu()} if parts else {}
+        distance = (torch.cat(parts) - reference).flatten(1).norm(dim=1)
+        return {"pixel_distance": distance.cpu()}
 
     def exact(self, outcome: Outcome, planned: Planned) -> Outcome:
         """The outcome with its fronts measured again in float32, and filtered anew."""

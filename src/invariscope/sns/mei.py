@@ -6,6 +6,8 @@ from pathlib import Path
 
 from invariscope import seeds, validate
 from invariscope.generators.base import Generator
+from invariscope.search.measure import pad
+from invariscope.search.search import SMALLEST_CHUNK
 from invariscope.sns.execute import Watcher, check_out, execute
 from invariscope.sns.plan import Planned, SearchOptions, plan
 from invariscope.sns.reference import Reference
@@ -40,8 +42,10 @@ def draw_mei(records: Sequence[RunRecord], generator: Generator, seed: int = 0) 
     drawn = seeds.integer("mei", records[0].settings.unit, seed) % len(records)
     record = records[drawn]
     code = record.tensors["codes"][-1]
+    # In the candidates' chunk shape, so that the MEI's own code has stretch and squeeze 0.
+    chunk = max(SMALLEST_CHUNK, record.settings.population)
     return Reference(
-        image=generator.generate(code.unsqueeze(0))[0].cpu(),
+        image=generator.generate(pad(code.unsqueeze(0), chunk))[0].cpu(),
         code=code,
         recipe={"kind": "mei", "run": record.name},
         activity=float(record.front["activation"].iloc[-1]),

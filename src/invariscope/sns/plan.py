@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -87,11 +88,12 @@ def resolve_subset(
     entries = 1
     for size in check_site(site, subject.sites()):
         entries *= size
-    if isinstance(subset, int):
-        if not 1 <= subset <= entries:
-            raise InputError(f"a sample of {subset} from site {site!r}, which has {entries} units")
-        stream = seeds.numpy_stream("subset", site, entries, subset, seed)
-        chosen = stream.choice(entries, subset, replace=False)
+    if isinstance(subset, Integral):
+        number = int(subset)
+        if not 1 <= number <= entries:
+            raise InputError(f"a sample of {number} from site {site!r}, which has {entries} units")
+        stream = seeds.numpy_stream("subset", site, entries, number, seed)
+        chosen = stream.choice(entries, number, replace=False)
         return tuple(sorted(int(i) for i in chosen))
     chosen = sorted(subset)
     if not chosen or len(set(chosen)) < len(chosen):

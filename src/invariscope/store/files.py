@@ -23,6 +23,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
         write(part)
         with part.open("rb+") as file:
             os.fsync(file.fileno())
+        part.chmod(0o644)  # some writers leave files that only their owner can read
         part.replace(path)
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)

@@ -30,7 +30,7 @@ class DecoderRecipe:
         feature_weights: weight of each of `layer1`, `layer2`, `layer3`'s relative squared error.
     """
 
-    epochs: int = 30
+    epochs: int = 24
     batch: int = 64
     rate: float = 1e-3
     code_dim: int = 256

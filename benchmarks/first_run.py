@@ -1,0 +1,128 @@
+"""Measure the README's table and picture: the demo, for three units of the shipped network.
+
+Writes `benchmarks/first_run.json` (every figure, machine and versions), `benchmarks/first_run.md`
+(the table in the README) and `docs/images/first_run.png` (its picture).
+
+    python benchmarks/first_run.py
+"""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from invariscope import __version__, load_result
+from invariscope.plot import gallery
+from invariscope.sns.result import Result
+
+ROOT = Path(__file__).resolve().parent.parent
+UNITS = ("fc:3", "fc:5", "fc:9")
+PICTURED = "fc:5"
+
+
+def affine_distance(affine: pd.DataFrame, reduction: float) -> float:
+    """The farthest affine copy (interpolated along each kind) at the same loss of activity."""
+    best = 0.0
+    for _, copies in affine.groupby("kind"):
+        path = copies.sort_values("distance")
+        x, y = path["distance"].to_numpy(float), path["reduction"].to_numpy(float)
+        for i in range(len(x) - 1):
+            low, high = sorted((y[i], y[i + 1]))
+            if low <= reduction <= high and high > low:
+                share = (reduction - y[i]) / (y[i + 1] - y[i])
+                best = max(best, x[i] + share * (x[i + 1] - x[i]))
+            elif y[i + 1] <= reduction:
+                best = max(best, x[i + 1])
+    return best
+
+
+def run_demo(unit: str, out: Path) -> dict:
+    """Run `invariscope demo` as a user would, and collect its figures."""
+    began = time.monotonic()
+    command = [sys.executable, "-c", "from invariscope.cli import main; main()", "demo"]
+    subprocess.run(  # noqa: S603
+        [*command, "--unit", unit, "--out", str(out)], check=True
+    )
+    seconds = time.monotonic() - began
+    result = load_result(out)
+    searches = Result([r for r in result.runs if r.settings.task != "excitation"])
+    table = searches.table()
+    affine = pd.read_parquet(out / "affine.parquet")
+    natural = searches.runs[0].settings.natural or {}
+    invariant = table[(table["task"] == "invariance") & (table["site"] == "pixels")]
+    silent = table[table["task"] == "adversarial"]
+    loss = float(invariant["reduction"].median())
+    return {
+        "unit": unit,
+        "name": searches.runs[0].labels["unit"],
+        "seconds": seconds,
+        "mei_over_natural_maximum": searches.reference.activity / natural["maximum"],
+        "invariant_distance": float(invariant["pixel_distance"].median()),
+        "invariant_reduction": loss,
+        "affine_distance_at_that_reduction": affine_distance(affine, loss),
+        "silencing_distance": float(silent["pixel_distance"].median()),
+        "silencing_reduction": float(silent["reduction"].median()),
+        "stopped": int((table["status"] == "stopped").sum()),
+        "searches": len(table),
+    }
+
+
+def as_markdown(figures: dict) -> str:
+    """The README's table."""
+    lines = [
+        (
+            "| unit | MEI over natural maximum | invariant images at pixels: distance, activity lost "
+            "| affine copy at the same loss: distance | silencing image: distance, activity lost "
+            "| goal met | demo |"
+        ),
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    lines += [
+        f"| `{r['unit']}` {r['name']} | {r['mei_over_natural_maximum']:.2f} × "
+        f"| {r['invariant_distance']:.0f}, {r['invariant_reduction']:.0f} % "
+        f"| {r['affine_distance_at_that_reduction']:.0f} "
+        f"| {r['silencing_distance']:.0f}, {r['silencing_reduction']:.0f} % "
+        f"| {r['stopped']} of {r['searches']} | {r['seconds']:.0f} s |"
+        for r in figures["units"]
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Run, collect, write."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows = []
+        for unit in UNITS:
+            out = Path(folder) / unit.replace(":", "-")
+            rows.append(run_demo(unit, out))
+            if unit == PICTURED:
+                runs = [r for r in load_result(out).runs if r.settings.task != "excitation"]
+                runs.sort(key=lambda r: (r.settings.task, r.labels["site_depth"]), reverse=False)
+                picture = ROOT / "docs" / "images" / "first_run.png"
+                picture.parent.mkdir(parents=True, exist_ok=True)
+                gallery(Result(runs)).savefig(picture, dpi=110)
+    figures = {
+        "command": "python benchmarks/first_run.py",
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "invariscope": __version__,
+        "torch": torch.__version__,
+        "numpy": np.__version__,
+        "units": rows,
+    }
+    here = ROOT / "benchmarks"
+    (here / "first_run.json").write_text(json.dumps(figures, indent=1) + "\n")
+    (here / "first_run.md").write_text(as_markdown(figures))
+    print(as_markdown(figures))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,134 @@
+"""A small generator and small subjects that answer within microseconds."""
+
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from invariscope import seeds
+from invariscope.generators import CodeStatistics, Generator
+from invariscope.subjects import NetworkSubject, Subject
+
+SIDE = 8
+CODE_DIM = 6
+
+
+def weights(*shape, name="toy"):
+    """Fixed weights that differ with their shape and name."""
+    return seeds.normal([(name, *shape)], shape)[0].float()
+
+
+class PaintGenerator(Generator):
+    """A sigmoid of a fixed linear map; it counts its calls."""
+
+    name = "paint"
+    code_dim = CODE_DIM
+    image_size = SIDE
+    device = torch.device("cpu")
+
+    def __init__(self, *, statistics=True):
+        self.calls = 0
+        self._map = weights(CODE_DIM, 3 * SIDE * SIDE)
+        if statistics:
+            mean, covariance = torch.zeros(CODE_DIM), torch.eye(CODE_DIM)
+            self.code_statistics = CodeStatistics(mean.double(), covariance.double())
+
+    def identity(self):
+        return {"kind": "paint"}
+
+    def _generate(self, codes):
+        self.calls += 1
+        return torch.sigmoid(codes @ self._map).unflatten(1, (3, SIDE, SIDE))
+
+
+@dataclass
+class ToySubject(Subject):
+    """`features`, a convolution's channels, and `out`, three signed numbers read from them."""
+
+    natural: Path | None = None
+    classes: tuple = ("ant", "bee", "cat")
+    broken_after: int | None = None  # images after which it answers NaN
+    shown: int = 0
+    name: str = "toy"
+    image_size: int = SIDE
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    def identity(self):
+        return {"kind": "toy"}
+
+    def _sites(self):
+        return {"features": (4, 4, 4), "out": (3,)}
+
+    def _respond(self, images, sites):
+        self.shown += len(images)
+        features = torch.tanh(F.conv2d(images - 0.5, weights(4, 3, 2, 2), stride=2))
+        out = features.flatten(1) @ weights(64, 3)
+        if self.broken_after is not None and self.shown > self.broken_after:
+            out = out * torch.nan
+        return {site: {"features": features, "out": out}[site] for site in sites}
+
+
+class ConvNet(nn.Module):
+    """Two convolutions and a readout."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
+        self.relu = nn.ReLU(inplace=True)
+        self.conv2 = nn.Conv2d(8, 8, 3, 2, 1)
+        self.fc = nn.Linear(8 * 16, 5)
+
+    def forward(self, x):
+        return self.fc(self.relu(self.conv2(self.relu(self.conv1(x)))).flatten(1))
+
+
+def give_weights(model):
+    """The model with fixed weights that use no global random number."""
+    for name, parameter in model.named_parameters():
+        spread = 1 / max(parameter[0].numel(), 1) ** 0.5 if parameter.ndim > 1 else 0.1
+        parameter.data = weights(*parameter.shape, name=name) * spread
+    return model.eval().requires_grad_(requires_grad=False)
+
+
+@pytest.fixture
+def generator():
+    return PaintGenerator()
+
+
+@pytest.fixture
+def make_generator():
+    return PaintGenerator
+
+
+@pytest.fixture
+def subject():
+    return ToySubject()
+
+
+@pytest.fixture
+def make_subject():
+    return ToySubject
+
+
+@pytest.fixture
+def fixed_weights():
+    return give_weights
+
+
+@pytest.fixture
+def conv_subject():
+    model = give_weights(ConvNet())
+    return NetworkSubject(model, image_size=SIDE, mean=(0.5,) * 3, std=(0.25,) * 3, name="conv")
+
+
+@pytest.fixture
+def picture():
+    """A photo of the toy's size that the toy's generator never makes exactly."""
+    return torch.rand(3, SIDE, SIDE, generator=seeds.torch_stream("picture"))

@@ -1,0 +1,162 @@
+import json
+
+import pytest
+import torch
+from torch import nn
+
+from invariscope.errors import InputError, StoreError
+from invariscope.training import checkpoint
+from invariscope.training.classifier import ClassifierRecipe, Phase, accuracy, train_classifier
+from invariscope.training.data import Photos, centre_crop, cut_mix, load_photos, random_crop
+from invariscope.training.decoder import DecoderRecipe, encode, train_decoder, whiten
+from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
+
+TINY = ClassifierRecipe(
+    phases=(
+        Phase(2, 0.05, 5e-4, 0.2, (0.5, 0.9), 0.0),
+        Phase(1, 0.01, 5e-4, 0.2, (0.5, 0.5), 1.0),
+    ),
+    batch=8,
+)
+
+
+@pytest.fixture(scope="module")
+def photos():
+    """Two classes that any network can tell apart: dark and bright."""
+    stream = torch.Generator().manual_seed(0)
+    labels = torch.arange(32) % 2
+    noise = torch.rand(32, 3, 104, 104, generator=stream) * 60
+    images = (noise + 180 * labels.view(-1, 1, 1, 1)).to(torch.uint8)
+    return Photos(images, labels, ("dark", "bright"))
+
+
+def same(a: nn.Module, b: nn.Module) -> bool:
+    pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    return all(torch.equal(x, y) for x, y in pairs)
+
+
+class StoppedError(Exception):
+    pass
+
+
+def stop_after(epoch):
+    def on_epoch(done, _figure):
+        if done == epoch:
+            raise StoppedError
+
+    return on_epoch
+
+
+@pytest.mark.parametrize("epoch", [1, 2])
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(photos, tmp_path, epoch):
+    whole = train_classifier(photos, photos, TINY, tmp_path / "whole")
+    # The checkpoint of an epoch is written after its report: a stop there loses that epoch only.
+    with pytest.raises(StoppedError):
+        train_classifier(photos, photos, TINY, tmp_path / "cut", on_epoch=stop_after(epoch))
+    assert same(train_classifier(photos, photos, TINY, tmp_path / "cut"), whole)
+
+
+def test_training_learns_and_ends_in_eval_mode(photos, tmp_path):
+    losses = []
+    network = train_classifier(
+        photos, photos, TINY, tmp_path, on_step=lambda _e, _s, loss: losses.append(loss)
+    )
+    assert not network.training
+    assert sum(losses[:3]) > sum(losses[5:8])
+    assert len(losses) == TINY.epochs * (len(photos) // TINY.batch)
+
+
+def test_a_checkpoint_of_another_recipe_is_refused(photos, tmp_path):
+    train_classifier(photos, photos, TINY, tmp_path)
+    other = ClassifierRecipe(phases=TINY.phases, batch=8, seed=1)
+    with pytest.raises(StoreError, match="another recipe"):
+        train_classifier(photos, photos, other, tmp_path)
+
+
+def test_accuracy_counts_right_answers(photos):
+    class Brightness(nn.Module):
+        def forward(self, x):
+            bright = x.mean((1, 2, 3))
+            return torch.stack([-bright, bright], 1)
+
+    assert accuracy(Brightness(), photos) == 1.0
+    assert accuracy(Brightness(), Photos(photos.images, 1 - photos.labels, photos.classes)) == 0.0
+
+
+def test_the_generators_training_goes_on_to_the_same_weights(photos, tmp_path):
+    network = EmbeddedResNet(2).eval()
+    recipe = DecoderRecipe(epochs=2, batch=8, code_dim=16)
+    whole = train_decoder(network, photos, recipe, tmp_path / "whole")
+    with pytest.raises(StoppedError):
+        train_decoder(network, photos, recipe, tmp_path / "cut", on_epoch=stop_after(1))
+    again = train_decoder(network, photos, recipe, tmp_path / "cut")
+    assert same(whole[0], again[0])
+    assert same(whole[1], again[1])
+
+
+@torch.no_grad()
+def test_whitening_gives_natural_codes_mean_0_covariance_1_and_changes_no_image(photos):
+    network, encoder, decoder = EmbeddedResNet(2).eval(), EmbeddedEncoder(6), EmbeddedDecoder(6)
+    codes = encode(encoder, network, photos)
+    before = decoder(codes)
+    whiten(encoder, decoder, codes)
+    white = encode(encoder, network, photos)
+    torch.testing.assert_close(white.mean(0), torch.zeros(6), atol=1e-3, rtol=0)
+    torch.testing.assert_close(torch.cov(white.T), torch.eye(6), atol=2e-2, rtol=0)
+    torch.testing.assert_close(decoder(white), before, atol=1e-3, rtol=0)
+
+
+def test_random_crops_show_parts_of_the_image_and_repeat_with_their_stream():
+    ramp = torch.linspace(0, 255, 104).to(torch.uint8).expand(4, 3, 104, 104)
+    crops = [random_crop(ramp, 96, torch.Generator().manual_seed(3)) for _ in range(2)]
+    assert torch.equal(*crops)
+    assert crops[0].shape == (4, 3, 96, 96)
+    assert 0 <= crops[0].min() <= crops[0].max() <= 1
+    # A horizontal ramp stays a monotone ramp under crop and flip.
+    steps = crops[0][:, 0, 48].diff(dim=1)
+    assert bool(((steps >= -1e-3).all(1) | (steps <= 1e-3).all(1)).all())
+
+
+def test_centre_crop_is_the_middle():
+    image = torch.arange(104 * 104).reshape(1, 1, 104, 104) % 256
+    expected = image[..., 4:100, 4:100].float() / 255
+    assert torch.equal(centre_crop(image.to(torch.uint8), 96), expected)
+
+
+def test_cut_mix_weighs_labels_by_area():
+    images = torch.arange(8.0).view(8, 1, 1, 1).expand(8, 3, 20, 20)
+    wanted = torch.eye(8)
+    mixed, labels = cut_mix(images, wanted, torch.Generator().manual_seed(5))
+    torch.testing.assert_close(labels.sum(1), torch.ones(8))
+    values = (labels * torch.arange(8.0)).sum(1)
+    torch.testing.assert_close(mixed.mean((1, 2, 3)), values)
+
+
+def test_an_image_folder_is_read_in_order_and_its_faults_are_named(tmp_path):
+    from PIL import Image
+
+    for name, value in (("b", 200), ("a", 10)):
+        (tmp_path / name).mkdir()
+        Image.new("L", (30, 20), value).save(tmp_path / name / "x.png")
+    photos = load_photos(tmp_path, 104)
+    assert photos.classes == ("a", "b")
+    assert photos.images.shape == (2, 3, 104, 104)
+    assert photos.images[:, 0, 0, 0].tolist() == [10, 200]
+    (tmp_path / "c").mkdir()
+    with pytest.raises(InputError, match=r"'c'.*holds no photo"):
+        load_photos(tmp_path, 104)
+    with pytest.raises(InputError, match="no folder"):
+        load_photos(tmp_path / "missing", 104)
+
+
+def test_a_training_checkpoint_keeps_structure_and_types(tmp_path):
+    state = {"a": torch.arange(3), "b": [1, 2.5, None, {"c": torch.ones(2, 2)}], 3: "x"}
+    checkpoint.save(tmp_path / "s.safetensors", state)
+    back = checkpoint.load(tmp_path / "s.safetensors")
+    assert back is not None
+    assert torch.equal(back["a"], state["a"])
+    assert back["b"][:3] == [1, 2.5, None]
+    assert torch.equal(back["b"][3]["c"], torch.ones(2, 2))
+    assert back[3] == "x"
+    assert json.dumps(sorted(map(str, back))) == '["3", "a", "b"]'
+    assert checkpoint.load(tmp_path / "none.safetensors") is None
