@@ -22,6 +22,8 @@ import torch
 from invariscope import __version__, load_result
 from invariscope.plot import gallery
 from invariscope.sns.result import Result
+from invariscope.store.record import RunRecord
+from invariscope.zoo.registry import WEIGHTS
 
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = ("fc:3", "fc:5", "fc:9")
@@ -75,13 +77,18 @@ def run_demo(unit: str, out: Path) -> dict:
     }
 
 
+def depth(record: RunRecord) -> tuple[int, int]:
+    """Where a run stands in the picture: by site, then by seed."""
+    return record.labels["site_depth"], record.settings.seed
+
+
 def as_markdown(figures: dict) -> str:
     """The README's table."""
     lines = [
         (
-            "| unit | MEI over natural maximum | invariant images at pixels: distance, activity lost "
+            "| unit | MEI over natural maximum | invariant images: distance, activity lost "
             "| affine copy at the same loss: distance | silencing image: distance, activity lost "
-            "| goal met | demo |"
+            "| goal met | demo took |"
         ),
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
@@ -96,6 +103,39 @@ def as_markdown(figures: dict) -> str:
     return "\n".join(lines) + "\n"
 
 
+def fill(text: str, marker: str, block: str) -> str:
+    """The README with a table between `<!-- marker -->` and `<!-- end -->`."""
+    before, rest = text.split(f"<!-- {marker} -->", 1)
+    _, after = rest.split("<!-- end -->", 1)
+    return f"{before}<!-- {marker} -->\n{block}<!-- end -->{after}"
+
+
+def shipped_markdown() -> str:
+    """The README's table of the shipped network and generator, from `figures.json`."""
+    figures = json.loads((WEIGHTS / "figures.json").read_text())
+    network, generator = figures["standard"], figures["generator"]
+    return (
+        "| figure | value |\n| --- | --- |\n"
+        f"| `embedded:standard`, top-1 on {network['val_photos']} val photos "
+        f"| {network['val_top1'] * 100:.1f} % |\n"
+        f"| generator: val photos whose class survives inversion | "
+        f"{generator['same_class_reconstruction'] * 100:.0f} % "
+        f"(8 × 8 averages: {generator['same_class_8x8_average'] * 100:.0f} %) |\n"
+        f"| generator: mean pixel distance between random images, photos | "
+        f"{generator['pixel_distance_random_codes']:.0f}, "
+        f"{generator['pixel_distance_photos']:.0f} |\n"
+    )
+
+
+def write_readme() -> None:
+    """Put both tables into the README."""
+    path = ROOT / "README.md"
+    text = fill(
+        path.read_text(), "benchmarks/first_run.md", (ROOT / "benchmarks/first_run.md").read_text()
+    )
+    path.write_text(fill(text, "zoo figures", shipped_markdown()))
+
+
 def main() -> None:
     """Run, collect, write."""
     with tempfile.TemporaryDirectory() as folder:
@@ -105,7 +145,7 @@ def main() -> None:
             rows.append(run_demo(unit, out))
             if unit == PICTURED:
                 runs = [r for r in load_result(out).runs if r.settings.task != "excitation"]
-                runs.sort(key=lambda r: (r.settings.task, r.labels["site_depth"]), reverse=False)
+                runs.sort(key=lambda r: (r.settings.task == "adversarial", depth(r)))
                 picture = ROOT / "docs" / "images" / "first_run.png"
                 picture.parent.mkdir(parents=True, exist_ok=True)
                 gallery(Result(runs)).savefig(picture, dpi=110)
@@ -121,6 +161,7 @@ def main() -> None:
     here = ROOT / "benchmarks"
     (here / "first_run.json").write_text(json.dumps(figures, indent=1) + "\n")
     (here / "first_run.md").write_text(as_markdown(figures))
+    write_readme()
     print(as_markdown(figures))
 
 

@@ -2,7 +2,9 @@
 
 from importlib.metadata import version
 
+from invariscope import plot  # noqa: F401  (iv.plot.front and its like)
 from invariscope.generators import load_generator
+from invariscope.report.report import write_report
 from invariscope.search.search import Search
 from invariscope.sns.mei import find_mei
 from invariscope.sns.plan import SearchOptions
@@ -26,4 +28,5 @@ __all__ = [
     "load_result",
     "load_subject",
     "stretch_and_squeeze",
+    "write_report",
 ]

@@ -62,7 +62,7 @@ class Page(HTMLParser):
 
 
 def test_the_page_is_self_contained_and_every_picture_has_words(folder):
-    page = Page(render(folder))
+    page = Page(render(iv.load_result(folder)))
     assert len(page.images) >= 1 + 2 * 3 + 2 + 3
     assert all(image["alt"] for image in page.images)
     assert all(link.startswith("data:") for link in page.links)
@@ -70,7 +70,7 @@ def test_the_page_is_self_contained_and_every_picture_has_words(folder):
 
 
 def test_rows_are_sites_from_shallow_to_deep_and_columns_are_seeds(folder):
-    text = render(folder)
+    text = render(iv.load_result(folder))
     sites = re.findall(r"Stretched at <code>(.*?)</code>", text)
     assert sites == ["pixels", "layer3.0.conv1"]
     section = text.split("Images that the unit accepts")[1].split("<h2>")[0]
@@ -78,7 +78,7 @@ def test_rows_are_sites_from_shallow_to_deep_and_columns_are_seeds(folder):
 
 
 def test_every_number_of_the_table_is_the_stores(folder):
-    text = render(folder)
+    text = render(iv.load_result(folder))
     table = iv.Result([r for r in iv.load_result(folder).runs if r.settings.site]).table()
     for row in table.to_dict("records"):
         cells = [f"<td>{row['stretch']:.2f}</td>", f"<td>{row['pixel_distance']:.2f}</td>"]
@@ -87,35 +87,38 @@ def test_every_number_of_the_table_is_the_stores(folder):
 
 
 def test_the_pictures_are_the_stores_files(folder):
-    text = render(folder)
+    text = render(iv.load_result(folder))
     record = next(r for r in iv.load_result(folder).runs if r.settings.task == "adversarial")
     member = iv.Result([record]).table()["member"][0]
     content = (record.path / "images" / f"member-{member}.png").read_bytes()
     assert base64.b64encode(content).decode() in text
 
 
-def test_reduced_settings_and_interrupted_runs_are_said(folder, tmp_path):
-    assert "Reduced settings" in render(folder)
+def test_reduced_settings_are_said(folder):
+    assert "Reduced settings" in render(iv.load_result(folder))
 
 
-def test_names_are_escaped(folder, monkeypatch):
+def test_names_are_escaped(folder):
     runs = iv.load_result(folder).runs
     evil = [replace(r, labels={**r.labels, "subject": "<script>x</script>"}) for r in runs]
-    monkeypatch.setattr("invariscope.report.report.load_result", lambda _: iv.Result(evil))
-    text = render(folder, command="<b>&")
+    text = render(iv.Result(evil), command="<b>&")
     assert "<script>" not in text
     assert "&lt;script&gt;x" in text
     assert "&lt;b&gt;&amp;" in text
 
 
-def test_runs_of_two_units_are_refused(folder, monkeypatch):
+def test_runs_of_two_units_are_refused(folder):
     runs = iv.load_result(folder).runs
     other = replace(runs[0], settings=runs[0].settings.model_copy(update={"unit": "fc:4"}))
-    monkeypatch.setattr(
-        "invariscope.report.report.load_result", lambda _: iv.Result([*runs, other])
-    )
     with pytest.raises(StoreError, match="2 units"):
-        render(folder)
+        render(iv.Result([*runs, other]))
+
+
+def test_a_result_is_reported_beside_its_runs(folder, tmp_path):
+    searches = [r for r in iv.load_result(folder).runs if r.settings.site == "pixels"]
+    page = write_report(iv.Result(searches), tmp_path / "page.html")
+    assert "Every run" in page.read_text()
+    assert write_report(folder) == folder / "report.html"
 
 
 def test_a_page_that_cannot_be_written_is_one_sentence(folder, tmp_path):

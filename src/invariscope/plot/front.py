@@ -15,15 +15,12 @@ def front(result: Result, ax: Axes | None = None) -> Axes:
         ax: where to plot; by default new axes.
     """
     ax = new_axes(ax)
-    sites = list(dict.fromkeys((r.settings.task, r.settings.site) for r in result.runs))
+    groups: dict[str, str] = {}
     for record in result.runs:
         settings = record.settings
-        where = sites.index((settings.task, settings.site))
-        colour = COLOURS[where % len(COLOURS)]
-        first = settings.seed == min(
-            r.settings.seed for r in result.runs if r.settings.site == settings.site
-        )
-        label = f"{settings.task} at {settings.site}" if first else None
+        name = f"{settings.task} at {settings.site}"
+        label = None if name in groups else name
+        colour = groups.setdefault(name, COLOURS[len(groups) % len(COLOURS)])
         x, y = record.front["stretch"].to_numpy(), record.front["squeeze"].to_numpy()
         ax.plot(x, y, ".-", color=colour, alpha=0.6, markersize=4, linewidth=1, label=label)
         row = choose(record.front, settings)

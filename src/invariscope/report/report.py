@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from invariscope import plot
 from invariscope.analysis.possible import farthest_possible
 from invariscope.errors import StoreError
-from invariscope.plot.style import figure_of
+from invariscope.plot.style import figure_of, new_axes
 from invariscope.sns.choice import beyond
 from invariscope.sns.result import Result, load_result
 from invariscope.store.files import replace_file
@@ -112,17 +112,18 @@ def _summary(table: list[dict[str, Any]], possible: float) -> dict[str, Any]:
     return figures
 
 
-def render(folder: Path, command: str = "") -> str:
+def render(result: Result, command: str = "") -> str:
     """The page as text.
 
     Args:
-        folder: run folders of one unit from one reference, and `affine.parquet` if there is one.
+        result: runs of one unit from one reference; an `affine.parquet` beside their folders is
+            shown too.
         command: what a person typed, for the last section.
 
     Raises:
-        StoreError: no run with a result, or runs of several units.
+        StoreError: runs of several units.
     """
-    everything = load_result(folder).runs
+    everything = result.runs
     _check_one_unit(everything)
     meis = [r for r in everything if r.settings.task == "excitation"]
     searches = Result(_ordered([r for r in everything if r.settings.task != "excitation"]))
@@ -133,16 +134,15 @@ def render(folder: Path, command: str = "") -> str:
         "reduced": any(r.settings.generations < PAPER_GENERATIONS for r in everything),
         "interrupted": sum(r.outcome["status"] == "interrupted" for r in everything),
         "first": everything[0],
+        "natural": next((r.settings.natural for r in everything if r.settings.natural), None),
         "has_searches": bool(searches.runs),
     }
     if meis:
         last = len(meis[0].front) - 1
         context["mei_image"] = _picture(meis[0].path / "images" / f"member-{last}.png")
         context["mei_activation"] = float(meis[0].front["activation"].iloc[-1])
-    natural = next((r.settings.natural for r in everything if r.settings.natural), None)
-    context["natural"] = natural
     if searches.runs:
-        context |= _searches(searches, folder)
+        context |= _searches(searches)
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("invariscope.report", "."),
         autoescape=True,
@@ -153,17 +153,28 @@ def render(folder: Path, command: str = "") -> str:
     return environment.get_template("template.html").render(context)
 
 
-def _searches(searches: Result, folder: Path) -> dict[str, Any]:
+def _front_plots(searches: Result) -> list[tuple[str, str]]:
+    """A plot for each task and site, since stretches of different sites cannot be compared."""
+    groups: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in searches.runs:
+        key = (record.settings.task, str(record.settings.site))
+        groups.setdefault(key, []).append(record)
+    return [
+        (
+            f"{task} at {site}",
+            _svg(figure_of(plot.front(Result(records), new_axes(None, (4.2, 3.0))))),
+        )
+        for (task, site), records in groups.items()
+    ]
+
+
+def _searches(searches: Result) -> dict[str, Any]:
     frame = searches.table()
     table: list[dict[str, Any]] = frame.to_dict("records")
-    affine_path = folder / AFFINE
-    affine = pd.read_parquet(affine_path) if affine_path.exists() else None
-    fronts = {}
-    for task in dict.fromkeys(r.settings.task for r in searches.runs):
-        own = Result([r for r in searches.runs if r.settings.task == task])
-        fronts[task] = _svg(figure_of(plot.front(own)))
-    figure = figure_of(plot.distance_activation(frame, affine))
     first = searches.runs[0]
+    affine_path = first.path.parent / AFFINE
+    affine = pd.read_parquet(affine_path) if affine_path.exists() else None
+    figure = figure_of(plot.distance_activation(frame, affine))
     return {
         "reference_image": _picture(first.path / "images" / "reference.png"),
         "reference_activity": searches.reference.activity,
@@ -172,16 +183,18 @@ def _searches(searches: Result, folder: Path) -> dict[str, Any]:
         "summary": _summary(table, farthest_possible(searches.reference.image)),
         "affine": None if affine is None else affine.to_dict("records"),
         "distance_plot": _svg(figure),
-        "front_plots": fronts,
+        "front_plots": _front_plots(searches),
     }
 
 
-def write_report(folder: str | Path, path: str | Path | None = None, *, command: str = "") -> Path:
-    """Write one self-contained HTML page about the runs in a folder.
+def write_report(
+    source: Result | str | Path, path: str | Path | None = None, *, command: str = ""
+) -> Path:
+    """Write one self-contained HTML page about the runs of one unit.
 
     Args:
-        folder: what `sns`, `mei` or `demo` wrote.
-        path: where the page goes; by default `report.html` in the folder.
+        source: a result, or the folder that `sns`, `mei` or `demo` wrote.
+        path: where the page goes; by default `report.html` beside the run folders.
         command: what a person typed, for the last section.
 
     Returns:
@@ -190,8 +203,10 @@ def write_report(folder: str | Path, path: str | Path | None = None, *, command:
     Raises:
         StoreError: no run with a result, runs of several units, or a path that cannot be written.
     """
-    folder = Path(folder)
-    page = Path(path) if path else folder / "report.html"
-    text = render(folder, command)
+    result = source if isinstance(source, Result) else load_result(source)
+    first = result.runs[0].path
+    beside = first.parent if isinstance(source, Result) else Path(source)
+    page = Path(path) if path else beside / "report.html"
+    text = render(result, command)
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
     return page

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from numbers import Integral
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -88,7 +88,7 @@ def resolve_subset(
     entries = 1
     for size in check_site(site, subject.sites()):
         entries *= size
-    if isinstance(subset, Integral):
+    if isinstance(subset, int | np.integer):
         number = int(subset)
         if not 1 <= number <= entries:
             raise InputError(f"a sample of {number} from site {site!r}, which has {entries} units")
@@ -195,7 +195,8 @@ def plan(
     options = options or SearchOptions()
     sites = subject.sites()
     target = parse_target(unit, sites)
-    strategy = load_strategy(options.strategy)
+    strategy = load_strategy(options.strategy).with_statistics(generator.code_statistics)
+    strategy = strategy.with_budget(options.generations)
     validate.one_of("task", task, TASKS)
     within = options.within or TASKS[task].within
     objective = Objective(task=task, target=target, direction=direction, within=within)
@@ -224,7 +225,7 @@ def plan(
             within=objective.within,
             reference=reference.recipe if reference else None,
             natural=asdict(natural) if natural else None,
-            strategy={"name": strategy.name, **asdict(strategy)},
+            strategy=strategy.describe(),
             start={"mean": how, "sigma": step},
             population=options.population,
             generations=options.generations,

@@ -21,9 +21,15 @@ from invariscope.training.data import Photos, centre_crop, random_crop
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
 
 
+GRID = 16  # the network's total stride before `layer3`'s output
+
+
 @dataclass(frozen=True)
 class DecoderRecipe:
     """How the generator is trained: Adam, a cosine rate, pixel and feature losses.
+
+    Both images are rolled by the same random shift before features are compared, so that the
+    network's strides leave no grid in what is made.
 
     Attributes:
         code_noise: SD of the noise added to a code, as a share of the batch's code SD.
@@ -153,13 +159,15 @@ def train_decoder(
             rows = order[step * recipe.batch : (step + 1) * recipe.batch]
             photos = random_crop(train.images[rows], SIDE, stream, smallest=recipe.smallest_crop)
             with torch.autocast(device.type, torch.bfloat16):
+                shift = torch.randint(0, GRID, (2,), generator=stream).tolist()
                 with torch.no_grad():
-                    aim = features(network, photos)
-                codes = encoder(aim[-1])
+                    codes_from = features(network, photos)[-1]
+                    aim = features(network, photos.roll(shift, (2, 3)))
+                codes = encoder(codes_from)
                 noise = torch.randn(codes.shape, generator=stream).to(codes)
                 codes = codes + recipe.code_noise * codes.detach().std(0) * noise
                 made = decoder(codes).float()
-                got = features(network, made)
+                got = features(network, made.roll(shift, (2, 3)))
             loss = _loss(made, photos, got, aim, recipe)
             adam.zero_grad(set_to_none=True)
             loss.backward()
