@@ -17,6 +17,7 @@ ROOMS = (
     "testing",
     "__init__",
     "cli",
+    "bench",
     "report",
     "plot",
     "survey",

@@ -22,6 +22,18 @@ def at_least(name: str, arrived: float, smallest: float) -> None:
         raise InputError(f"{name} is {arrived}; expected at least {smallest}")
 
 
+def above(name: str, arrived: float, bound: float) -> None:
+    """Raise an `InputError` for a number that is not above `bound`."""
+    if not arrived > bound:
+        raise InputError(f"{name} is {arrived}; expected a number above {bound}")
+
+
+def between(name: str, arrived: float, smallest: float, largest: float) -> None:
+    """Raise an `InputError` for a number outside [`smallest`, `largest`]."""
+    if not smallest <= arrived <= largest:
+        raise InputError(f"{name} is {arrived}; expected a number from {smallest} to {largest}")
+
+
 def images(batch: Tensor, *, channels: int = 3) -> Tensor:
     """A batch of images as every subject takes it.
 

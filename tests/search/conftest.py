@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from invariscope import seeds
-from invariscope.generators.base import Generator
+from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.search.measure import pad
 from invariscope.search.objectives import Objective
 from invariscope.search.run import Outcome, Run
@@ -108,11 +108,20 @@ class World:
         return {n.run.name: n.outcome for n in news if n.outcome}
 
 
+def correlated(n: int) -> CodeStatistics:
+    """Natural codes of mean 0 and SD 1 whose neighbours correlate."""
+    places = torch.arange(n, dtype=torch.float64)
+    return CodeStatistics(torch.zeros(n).double(), 0.5 ** (places - places[:, None]).abs())
+
+
 def make_world(kind: str) -> World:
     if kind == "conv":
         reference = seeds.normal([("reference",)], (12,))[0]
-        return World(ConvGenerator(), conv_subject(), reference, "6:1", "2:3", "0")
+        generator = ConvGenerator()
+        generator.code_statistics = correlated(12)
+        return World(generator, conv_subject(), reference, "6:1", "2:3", "0")
     generator = ToyGenerator(4)
+    generator.code_statistics = correlated(48)
     mask = torch.zeros(48)
     mask[:24] = 1
     weights = torch.stack([seeds.normal([("toy",)], (48,))[0].float(), mask])

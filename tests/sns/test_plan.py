@@ -7,6 +7,7 @@ import torch
 from invariscope import SearchOptions, image_reference
 from invariscope.errors import InputError
 from invariscope.search.stopping import Never, Progress, Share
+from invariscope.search.strategies import STRATEGIES
 from invariscope.sns.natural import UnitStatistics
 from invariscope.sns.plan import plan, resolve_subset, start_code, stopping
 from invariscope.sns.reference import Reference
@@ -259,3 +260,27 @@ def test_start_codes_use_no_global_randomness(generator, reference):
     first = start_code(generator, "invariance", reference, 5)[0]
     torch.manual_seed(1)
     assert torch.equal(first, start_code(generator, "invariance", reference, 5)[0])
+
+
+def planned_with(subject, generator, reference, strategy, **words):
+    options = SearchOptions(strategy=strategy, **words)
+    (planned,) = plan(
+        subject, generator, "out:1", task="invariance", reference=reference, options=options
+    )
+    return planned.settings
+
+
+def test_a_strategy_is_settled_for_the_generator_and_the_budget(subject, generator, reference):
+    whitened = planned_with(subject, generator, reference, "whitened").strategy
+    assert whitened["name"] == "whitened"
+    assert len(whitened["covariance"]) == 64
+    sphere = planned_with(subject, generator, reference, "sphere", generations=30).strategy
+    assert sphere["generations"] == 30
+    assert sphere["radius"] == pytest.approx(generator.code_dim**0.5)
+    names = {planned_with(subject, generator, reference, name).name for name in STRATEGIES}
+    assert len(names) == len(STRATEGIES)
+
+
+def test_whitened_without_natural_statistics_is_refused(subject, make_generator, reference):
+    with pytest.raises(InputError, match="needs the covariance of natural codes"):
+        planned_with(subject, make_generator(statistics=False), reference, "whitened")

@@ -1,5 +1,11 @@
 """Settings, an outcome and a run folder to write it to."""
 
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 
@@ -63,3 +69,24 @@ def checkpoint():
         "strategy.generation": torch.tensor([generation]),
         "strategy.mean": torch.rand(1, 6).double(),
     }
+
+
+@pytest.fixture(scope="session")
+def order():
+    """Gives an order to one process that has everything imported (see `searcher.py`)."""
+    program = str(Path(__file__).with_name("searcher.py"))
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", program],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    ) as process:
+
+        def give(**asked):
+            process.stdin.write(json.dumps(asked) + "\n")
+            process.stdin.flush()
+            return json.loads(process.stdout.readline())
+
+        yield give
+        process.stdin.close()

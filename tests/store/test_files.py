@@ -1,6 +1,8 @@
 """Files that are whole or absent, and folders that are ours to write."""
 
 import errno
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -8,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 
 from invariscope.errors import StoreError
+from invariscope.store import files
 from invariscope.store.files import make_folder, replace_file
 
 
@@ -72,11 +75,27 @@ def test_a_file_in_place_of_a_folder_is_named(tmp_path, below):
     assert file.read_text() == "mine"
 
 
-@pytest.mark.parametrize("method", ["mkdir", "touch"])
-def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch, method):
+@pytest.mark.parametrize(
+    ("where", "method"), [(Path, "mkdir"), (files.tempfile, "TemporaryFile"), (os, "fsync")]
+)
+def test_a_folder_that_cannot_be_written_is_refused(tmp_path, monkeypatch, where, method):
     def refuse(*_args, **_options):
         raise PermissionError(errno.EACCES, "Permission denied")
 
-    monkeypatch.setattr(Path, method, refuse)
+    monkeypatch.setattr(where, method, refuse)
     with pytest.raises(StoreError, match=r"Permission denied; choose another --out"):
         make_folder(tmp_path / "out")
+
+
+@pytest.mark.parametrize("number", [errno.EINVAL, errno.ENOTSUP])
+def test_a_file_system_that_cannot_sync_folders_is_taken(tmp_path, monkeypatch, number):
+    sync = os.fsync
+
+    def fsync(handle):
+        if stat.S_ISDIR(os.fstat(handle).st_mode):
+            raise OSError(number, os.strerror(number))
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    replace_file(make_folder(tmp_path / "new") / "table", lambda part: part.write_text("whole"))
+    assert (tmp_path / "new" / "table").read_text() == "whole"

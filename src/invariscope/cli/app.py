@@ -7,6 +7,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
+from invariscope.cli.bench import bench
 from invariscope.cli.demo import demo
 from invariscope.cli.mei import mei
 from invariscope.cli.report import report
@@ -21,7 +22,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     help_epilogue="Any command takes `--debug` to show where an error came from.",
 )
-for command in (demo, units, mei, sns, report):
+for command in (demo, units, mei, sns, report, bench):
     app.command(command)
 
 USER_ERROR = 2

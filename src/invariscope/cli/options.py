@@ -25,14 +25,24 @@ class Common:
     """Options of every search."""
 
     generator: Annotated[str, Parameter(help="What makes the images.")] = "embedded"
-    strategy: Annotated[str, Parameter(help="How codes are searched: isotropic or cma.")] = (
-        "isotropic"
-    )
+    strategy: Annotated[
+        str,
+        Parameter(
+            help="How codes are searched: isotropic, separable, sphere, whitened, genetic or cma."
+        ),
+    ] = "isotropic"
     population: Annotated[int, Parameter(help="Candidates a generation.")] = 50
     generations: Annotated[int, Parameter(help="The most generations.")] = 500
     stop: Annotated[bool, Parameter(help="Let the paper's stopping rule end a search.")] = True
     precision: Annotated[str, Parameter(help="auto, float32 or bf16.")] = "auto"
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto"
+
+    compiled: Annotated[
+        bool,
+        Parameter(
+            name="--compile", negative="", help="Compile the network: slow to start, then faster."
+        ),
+    ] = False
 
     def options(self) -> SearchOptions:
         """What the searches take."""
@@ -47,7 +57,9 @@ class Common:
     def load(self, model: str) -> tuple[Subject, Generator]:
         """The subject and the generator, on the device."""
         device = pick_device(self.device)
-        return load_subject(model, device), load_generator(self.generator, device)
+        return load_subject(model, device, compiled=self.compiled), load_generator(
+            self.generator, device
+        )
 
 
 def default_out(model: str, unit: str, what: str) -> Path:

@@ -44,8 +44,8 @@ class Search:
         restored: for some of the runs' names, what `snapshot` gave.
 
     Raises:
-        InputError: no runs, two with one name, no place, or a start that does not fit the
-            generator.
+        InputError: no runs, two with one name, no place, a start that does not fit the
+            generator, or a strategy that needs statistics the generator does not have.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Search:
                     f"{generator.name} takes ({generator.code_dim},)"
                 )
         self.generator = generator
-        self.strategy = load_strategy(strategy)
+        self.strategy = load_strategy(strategy).with_statistics(generator.code_statistics)
         self.population = population
         self.chunk = max(SMALLEST_CHUNK, chunk or population)
         self.precision = validate.one_of("precision", precision, ("float32", "bf16"))
@@ -123,10 +123,11 @@ class Search:
         sigma = torch.tensor([run.sigma], dtype=torch.float64, device=device)
         archive = Archive.empty(1, self.generator.code_dim, device=device)
         packed = self._restored.pop(run.name, None)
+        strategy = self.strategy.with_budget(run.generations)
         if packed is None:
-            return self.strategy.init([run.name], mean, sigma, self.population), archive
+            return strategy.init([run.name], mean, sigma, self.population), archive
         own = {k.removeprefix("strategy."): v for k, v in packed.items() if "strategy." in k}
-        state = self.strategy.unpack(run.name, mean, sigma, self.population, own)
+        state = strategy.unpack(run.name, mean, sigma, self.population, own)
         front = _unpack_front(packed, "front")
         scores = front.scores.unsqueeze(0).to(device)
         costs = Objectives([run.objective], device).costs(scores)

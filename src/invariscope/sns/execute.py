@@ -21,10 +21,13 @@ from invariscope.search.run import Outcome, Told
 from invariscope.search.search import SMALLEST_CHUNK, Search
 from invariscope.sns.pictures import save_pictures
 from invariscope.sns.plan import Planned, SearchOptions
+from invariscope.sns.probe import PROBE, check_answers, probe_codes
 from invariscope.sns.reference import depart_from
 from invariscope.store.context import numeric_context
 from invariscope.store.record import RunRecord, load_run, run_folders
-from invariscope.store.run_folder import RunFolder, read_settings
+from invariscope.store.run_folder import RESULT, RunFolder
+from invariscope.store.run_toml import read_settings
+from invariscope.store.settings import RunSettings
 from invariscope.subjects.base import Subject
 
 
@@ -61,10 +64,24 @@ def check_out(out: Path, planned: Sequence[Planned]) -> None:
     expected = {p.settings.folder_name for p in planned}
     others = [path.name for path in run_folders(out) if path.name not in expected]
     if others:
+        differ = _differences(out / others[0], planned)
         raise StoreError(
             f"{str(out)!r} holds another run, {others[0]!r}; choose another --out "
-            "(the same settings would go on where they stopped)"
+            f"(the same settings would go on where they stopped{differ})"
         )
+
+
+def _differences(folder: Path, planned: Sequence[Planned]) -> str:
+    """What sets the planned run that is most like the one in a folder apart from it, in words."""
+    try:
+        there = RunSettings(**read_settings(folder)["settings"]).leaves
+    except StoreError:
+        return ""
+    every = [p.settings.leaves for p in planned]
+    found = [
+        sorted(key for key in there | asked if there.get(key) != asked.get(key)) for asked in every
+    ]
+    return f"; these differ in {' and '.join(min(found, key=len)[:3])}"
 
 
 def execute(
@@ -115,7 +132,7 @@ def execute(
 
 def ended(folder: Path) -> bool:
     """Whether a run folder holds a run that came to its end."""
-    if not (folder / "outcome.json").exists():
+    if not all((folder / name).exists() for name in RESULT):
         return False
     return load_run(folder).outcome["status"] != "interrupted"
 
@@ -165,6 +182,11 @@ class _Crew:
             self.generator, self.subject, codes, objective, chunk=self.chunk, precision=precision
         )
 
+    def probe(self, planned: Planned) -> Tensor:
+        """What a run's unit and site answer to a few images that follow from its name."""
+        objective = self.objective(planned, "float32")
+        return self.measure(probe_codes(planned.run), objective, "float32").cpu()
+
     def pixel_distance(self, front: Front, planned: Planned) -> dict[str, Tensor]:
         """How far each member is from the reference as an image (L2), whatever the site."""
         if planned.reference is None:
@@ -194,6 +216,66 @@ class _Crew:
         return replace(outcome, front=again(outcome.front), milestone=milestone)
 
 
+class _Group:
+    """Runs of one precision with their writers, while they advance."""
+
+    def __init__(
+        self,
+        crew: _Crew,
+        precision: str,
+        planned: dict[str, Planned],
+        writers: dict[str, RunFolder],
+    ) -> None:
+        self.crew, self.precision, self.planned, self.writers = crew, precision, planned, writers
+        self.probes = {name: crew.probe(p) for name, p in planned.items()}
+        objectives = {name: crew.objective(p, precision) for name, p in planned.items()}
+        self.search = Search(
+            crew.generator,
+            [replace(p.run, objective=objectives[name]) for name, p in planned.items()],
+            strategy=crew.options.strategy,
+            population=crew.options.population,
+            precision=precision,
+            restored=self._restored(),
+        )
+
+    def _restored(self) -> dict[str, dict[str, Tensor]]:
+        """The checkpoints that are there, of runs whose network still answers alike."""
+        restored = {name: packed for name, w in self.writers.items() if (packed := w.restore())}
+        for name, packed in restored.items():
+            began = packed.pop(PROBE, self.probes[name])
+            check_answers(self.writers[name].path, began, self.probes[name])
+            self.probes[name] = began
+        return restored
+
+    def take(self, news: Told) -> None:
+        """Keep a generation, and what is due with it."""
+        writer = self.writers[news.run.name]
+        writer.append(news.line)
+        if news.outcome:
+            self.keep(news.outcome)
+        elif writer.checkpoint_due(news.line["generation"]):
+            self.save(news.run.name)
+
+    def save(self, name: str) -> None:
+        """Write a run's checkpoint."""
+        self.writers[name].checkpoint({**self.search.snapshot(name), PROBE: self.probes[name]})
+
+    def keep(self, outcome: Outcome) -> None:
+        """Write what a run found."""
+        crew, planned = self.crew, self.planned[outcome.run.name]
+        writer = self.writers[outcome.run.name]
+        if self.precision == "bf16":
+            outcome = crew.exact(outcome, planned)
+        save_pictures(writer.path, outcome.front, crew.generator, planned)
+        activity = crew.objective(planned, "float32").target_reference
+        writer.finish(
+            outcome,
+            seconds=time.monotonic() - crew.began,
+            tensors=_tensors(planned, activity),
+            columns=crew.pixel_distance(outcome.front, planned),
+        )
+
+
 def _advance(
     group: Sequence[Planned],
     precision: str,
@@ -201,51 +283,26 @@ def _advance(
     watch: Callable[[list[Told], int], None],
 ) -> None:
     """Advance runs of one precision to their ends, keeping what each finds."""
-    context = {**numeric_context(crew.generator.device, crew.chunk), "precision": precision}
-    by_name = {p.run.name: p for p in group}
-    objectives = {name: crew.objective(p, precision) for name, p in by_name.items()}
-    runs = [replace(p.run, objective=objectives[p.run.name]) for p in group]
+    device, compiled = crew.generator.device, crew.subject.compiled
+    context = numeric_context(device, crew.chunk, compiled=compiled) | {"precision": precision}
+    planned = {p.run.name: p for p in group}
     with ExitStack() as stack:
         writers = {
-            p.run.name: stack.enter_context(RunFolder(crew.out, p.settings, p.labels, context))
-            for p in group
+            name: stack.enter_context(RunFolder(crew.out, p.settings, p.labels, context))
+            for name, p in planned.items()
         }
-        restored = {name: writer.restore() for name, writer in writers.items()}
-        search = Search(
-            crew.generator,
-            runs,
-            strategy=crew.options.strategy,
-            population=crew.options.population,
-            precision=precision,
-            restored={name: packed for name, packed in restored.items() if packed},
-        )
-
-        def keep(outcome: Outcome) -> None:
-            p, writer = by_name[outcome.run.name], writers[outcome.run.name]
-            if precision == "bf16":
-                outcome = crew.exact(outcome, p)
-            save_pictures(writer.path, outcome.front, crew.generator, p)
-            activity = crew.objective(p, "float32").target_reference
-            writer.finish(
-                outcome,
-                seconds=time.monotonic() - crew.began,
-                tensors=_tensors(p, activity),
-                columns=crew.pixel_distance(outcome.front, p),
-            )
-
+        runs = _Group(crew, precision, planned, writers)
         with _interrupts() as interrupted:
-            for told in search.advance(crew.subject):
+            for told in runs.search.advance(crew.subject):
                 for news in told:
-                    _write(search, writers[news.run.name], news)
-                    if news.outcome:
-                        keep(news.outcome)
+                    runs.take(news)
                 watch(told, sum(news.outcome is not None for news in told))
                 if interrupted():
                     break
-        if not search.done:
-            for outcome in search.interrupted():
-                writers[outcome.run.name].checkpoint(search.snapshot(outcome.run.name))
-                keep(outcome)
+        if not runs.search.done:
+            for outcome in runs.search.interrupted():
+                runs.save(outcome.run.name)
+                runs.keep(outcome)
         if interrupted():
             raise KeyboardInterrupt
 
@@ -268,12 +325,6 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
         yield lambda: bool(asked)
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-def _write(search: Search, writer: RunFolder, news: Told) -> None:
-    writer.append(news.line)
-    if news.outcome is None and writer.checkpoint_due(news.line["generation"]):
-        writer.checkpoint(search.snapshot(news.run.name))
 
 
 def _tensors(planned: Planned, activity: Tensor | None) -> dict[str, Tensor]:

@@ -1,21 +1,35 @@
 """The numeric context: what besides the settings a result can depend on."""
 
 import platform
+from contextlib import suppress
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import torch
 
 
-def numeric_context(device: torch.device, chunk: int) -> dict[str, Any]:
-    """Machine type, device, versions, threads and chunk shape, as plain data."""
+def _processor() -> str:
+    """The processor's model where the system tells it, and the instructions torch uses."""
+    model = ""
+    with suppress(OSError):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        names = [line.partition(":")[2] for line in lines if line.startswith("model name")]
+        model = names[0].strip() if names else ""
+    return f"{model} {torch.backends.cpu.get_cpu_capability()}".strip()
+
+
+def numeric_context(device: torch.device, chunk: int, *, compiled: bool = False) -> dict[str, Any]:
+    """Machine type, device, versions, threads, chunk shape and compilation, as plain data."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return {
         "machine": platform.machine(),
+        "processor": _processor(),
         "device": name,
         "invariscope": version("invariscope"),
         "python": platform.python_version(),
         "torch": torch.__version__,
         "threads": torch.get_num_threads(),
         "chunk": chunk,
+        "compiled": compiled,
     }

@@ -1,6 +1,8 @@
-"""Files that are whole or absent, and folders that are ours to write."""
+"""Files that are whole or absent, even after power loss, and folders that are ours to write."""
 
+import errno
 import os
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,9 +10,30 @@ from safetensors import SafetensorError
 
 from invariscope.errors import StoreError
 
+_NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make safe from power loss which names a folder holds.
+
+    Raises:
+        OSError: the disk failed.
+    """
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    except OSError as error:
+        # Some network file systems cannot do it, and need not: they keep names in order.
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
+    finally:
+        os.close(handle)
+
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write `path` through a temporary file, so that a reader sees the old or the new one.
+
+    When it returns, the new file is safe from power loss.
 
     Args:
         write: writes the whole content to the path it is given.
@@ -21,14 +44,30 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         write(part)
+        part.chmod(0o644)  # some writers leave files that only their owner can read
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        part.chmod(0o644)  # some writers leave files that only their owner can read
         part.replace(path)
+        sync_folder(path.parent)
     except (OSError, SafetensorError) as error:
         part.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
         raise StoreError(f"cannot write {str(path)!r}: {reason}") from error
+
+
+def remove_file(path: Path) -> None:
+    """Remove a file, where there is one, and make that safe from power loss.
+
+    Raises:
+        StoreError: it cannot be removed.
+    """
+    try:
+        path.unlink()
+        sync_folder(path.parent)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"cannot remove {str(path)!r}: {error.strerror}") from error
 
 
 def make_folder(path: Path) -> Path:
@@ -38,10 +77,12 @@ def make_folder(path: Path) -> Path:
         StoreError: it is a file, or cannot be made or written.
     """
     try:
+        new = [place for place in (path, *path.parents) if not place.exists()]
         path.mkdir(parents=True, exist_ok=True)
-        probe = path / f".probe-{os.getpid()}"
-        probe.touch()
-        probe.unlink()
+        for place in new:
+            sync_folder(place.parent)
+        with tempfile.TemporaryFile(dir=path):  # a nameless file: a killed process leaves none
+            pass
     except (FileExistsError, NotADirectoryError) as error:
         file = next(p for p in (path, *path.parents) if p.exists())
         raise StoreError(f"{str(file)!r} is a file; expected a folder to write to") from error

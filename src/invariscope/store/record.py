@@ -11,7 +11,8 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from invariscope.errors import StoreError
-from invariscope.store.run_folder import read_journal, read_settings
+from invariscope.store.journal import read_journal
+from invariscope.store.run_toml import read_settings
 from invariscope.store.settings import RunSettings
 
 
@@ -23,7 +24,9 @@ class RunRecord:
         path: the run's folder.
         settings: what it was asked.
         labels: what a person calls subject, generator and unit.
-        context: the numeric context it ran in.
+        context: the numeric context it began in.
+        context_changes: each other context it went on in, with the first `generation` computed
+            in it; empty where its result repeats bit for bit on the CPU.
         outcome: status, generations, images, milestone, seconds.
         journal: one line a generation.
         front: one row a member, from the smallest stretch to the largest.
@@ -35,6 +38,7 @@ class RunRecord:
     settings: RunSettings
     labels: dict[str, Any]
     context: dict[str, Any]
+    context_changes: list[dict[str, Any]]
     outcome: dict[str, Any]
     journal: list[dict[str, Any]] = field(repr=False)
     front: pd.DataFrame = field(repr=False)
@@ -72,6 +76,7 @@ def load_run(folder: Path) -> RunRecord:
         settings=RunSettings(**document["settings"]),
         labels=document["labels"],
         context=document["context"],
+        context_changes=document["context_changes"],
         outcome=outcome,
         journal=journal,
         front=front,

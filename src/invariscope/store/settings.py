@@ -3,7 +3,7 @@
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict
@@ -18,6 +18,14 @@ def without_none(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [without_none(v) for v in value]
     return value
+
+
+def _leaves(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for key, inner in value.items():
+        if isinstance(inner, Mapping):
+            yield from _leaves(inner, f"{above}{key}.")
+        else:
+            yield above + key, inner
 
 
 # What a file cannot hold must not count for a name either.
@@ -72,6 +80,11 @@ class RunSettings(BaseModel):
             self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False
         )
         return hashlib.sha256(text.encode()).hexdigest()
+
+    @property
+    def leaves(self) -> dict[str, Any]:
+        """Each single setting by its dotted name, such as `subject.weights`."""
+        return dict(_leaves(self.model_dump(mode="json")))
 
     @property
     def folder_name(self) -> str:

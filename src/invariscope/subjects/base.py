@@ -25,6 +25,7 @@ class Subject(ABC):
         incomplete: whether NaN means "not recorded" (a rig) rather than a fault.
         classes: names of the readout's units, where there are any.
         natural: a table of its responses to natural images, where there is one.
+        compiled: whether its answers come from compiled code.
     """
 
     name: str
@@ -33,6 +34,7 @@ class Subject(ABC):
     incomplete: bool = False
     classes: tuple[str, ...] = ()
     natural: Path | None = None
+    compiled: bool = False
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from invariscope.zoo.embedded import EmbeddedResNet
 PREFIX = "embedded:"
 
 
-def embedded_subject(name: str, device: torch.device | str = "cpu") -> NetworkSubject:
+def embedded_subject(
+    name: str, device: torch.device | str = "cpu", *, compiled: bool = False
+) -> NetworkSubject:
     """A shipped classifier by the name behind `embedded:`.
 
     Raises:
@@ -28,4 +30,5 @@ def embedded_subject(name: str, device: torch.device | str = "cpu") -> NetworkSu
         classes=metadata["classes"],
         natural=registry.WEIGHTS / metadata["natural"],
         device=device,
+        compiled=compiled,
     )

@@ -1,7 +1,7 @@
 """A PyTorch network as a subject: every module's output is a site."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,7 +14,9 @@ from torch import Tensor, nn
 from invariscope.devices import place
 from invariscope.errors import InputError
 from invariscope.subjects.base import Subject
+from invariscope.subjects.compiled import compile_taps
 from invariscope.units import Sites
+from invariscope.zoo.registry import weights_hash
 
 
 class _DeepestReached(Exception):  # noqa: N818  (a signal, not an error)
@@ -53,16 +55,6 @@ def _in_float32(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
         return module.forward(*(x.float() for x in inputs))
 
 
-def weights_hash(module: nn.Module) -> str:
-    """Hex sha256 of every parameter and buffer, by name."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        raw = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(raw.view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-
-
 @final
 class NetworkSubject(Subject):
     """Any `nn.Module` that maps a batch of images to a tensor.
@@ -78,6 +70,8 @@ class NetworkSubject(Subject):
         classes: names of the readout's units, where there are any.
         natural: a table of its natural statistics (see `sns.natural`).
         device: where it runs; the model is moved there.
+        compiled: whether each set of sites asked for is compiled once (torch.compile): slow to
+            start, then faster; last digits differ from the plain path.
 
     Raises:
         InputError: the model is in training mode, or fails on an image of that size.
@@ -94,6 +88,7 @@ class NetworkSubject(Subject):
         classes: Sequence[str] = (),
         natural: Path | None = None,
         device: torch.device | str = "cpu",
+        compiled: bool = False,
     ) -> None:
         _refuse_training(model)
         self.device = torch.device(device)
@@ -102,6 +97,8 @@ class NetworkSubject(Subject):
         self.classes = tuple(classes)
         self.natural = natural
         self.name = name or type(model).__name__
+        self.compiled = compiled
+        self._runners: dict[tuple[str, ...], Callable[[Tensor], tuple[Tensor, ...]]] = {}
         self._mean = torch.tensor(mean, device=self.device).view(1, -1, 1, 1)
         self._std = torch.tensor(std, device=self.device).view(1, -1, 1, 1)
 
@@ -121,9 +118,21 @@ class NetworkSubject(Subject):
     def _sites(self) -> Sites:
         return {name: tap.shape for name, tap in self._taps.items()}
 
-    def _forward(self, seen: Tensor) -> Tensor:
+    def _prepare(self, seen: Tensor) -> Tensor:
         x = (seen - self._mean) / self._std
-        return self.model(x.contiguous(memory_format=torch.channels_last))
+        return x.contiguous(memory_format=torch.channels_last)
+
+    def _forward(self, seen: Tensor) -> Tensor:
+        return self.model(self._prepare(seen))
+
+    def _read(self, site: str, module: nn.Module, inputs: Any, output: Any) -> Tensor:
+        """A site's response, taken where its module has just run."""
+        tensor = _tensor(output)
+        if tensor is None:
+            raise InputError(f"site {site!r} of {self.name} gave no tensor this time")
+        if torch.is_autocast_enabled(self.device.type) and _has_own_weights(module):
+            return _in_float32(module, inputs)
+        return tensor.clone() if self._taps[site].overwritten else tensor
 
     @cached_property
     def _taps(self) -> dict[str, _Tap]:
@@ -173,19 +182,21 @@ class NetworkSubject(Subject):
     def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
         _refuse_training(self.model)
         wanted = {(tap.module, tap.call): site for site, tap in self._taps.items() if site in sites}
+        if self.compiled:
+            if sites not in self._runners:
+                self._runners[sites] = compile_taps(
+                    self.model, self._prepare, sites, wanted, self._read
+                )
+            return dict(zip(sites, self._runners[sites](images), strict=True))
         calls: dict[str, int] = {}
         responses: dict[str, Tensor] = {}
 
         def note(name: str, module: nn.Module, inputs: Any, output: Any) -> None:
             calls[name] = calls.get(name, 0) + 1
             site = wanted.get((name, calls[name]))
-            tensor = _tensor(output)
-            if site is None or tensor is None:
+            if site is None:
                 return
-            if torch.is_autocast_enabled(self.device.type) and _has_own_weights(module):
-                responses[site] = _in_float32(module, inputs)
-            else:
-                responses[site] = tensor.clone() if self._taps[site].overwritten else tensor
+            responses[site] = self._read(site, module, inputs, output)
             if len(responses) == len(wanted):
                 raise _DeepestReached
 

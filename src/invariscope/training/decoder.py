@@ -20,7 +20,6 @@ from invariscope.training.classifier import SIDE, standardise
 from invariscope.training.data import Photos, centre_crop, random_crop
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
 
-
 GRID = 16  # the network's total stride before `layer3`'s output
 
 
@@ -108,6 +107,79 @@ def encode(
     return torch.cat([encoder(features(network, crop)[-1]) for crop in crops])
 
 
+class _Training:
+    """Encoder and decoder on their way, with optimiser and learning rate."""
+
+    def __init__(self, network: EmbeddedResNet, train: Photos, recipe: DecoderRecipe) -> None:
+        self.network, self.train, self.recipe = network, train, recipe
+        self.epoch = 0
+        self.steps = len(train) // recipe.batch
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seeds.integer("decoder", recipe.seed))
+            self.encoder = EmbeddedEncoder(recipe.code_dim)
+            self.decoder = EmbeddedDecoder(recipe.code_dim)
+        self.both = nn.ModuleDict({"encoder": self.encoder, "decoder": self.decoder})
+        place(self.both, train.images.device)
+        self.adam = torch.optim.Adam(self.both.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
+        self.cosine = torch.optim.lr_scheduler.OneCycleLR(
+            self.adam,
+            recipe.rate,
+            total_steps=self.steps * recipe.epochs,
+            pct_start=0.05,
+            cycle_momentum=False,
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            "recipe": asdict(self.recipe),
+            "epoch": self.epoch,
+            "modules": self.both.state_dict(),
+            "optimiser": self.adam.state_dict(),
+            "cosine": self.cosine.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.both.load_state_dict(state["modules"])
+        self.adam.load_state_dict(state["optimiser"])
+        self.cosine.load_state_dict(state["cosine"])
+        self.epoch = state["epoch"]
+
+    def run_epoch(self, on_step: Callable[[int, float], None]) -> float:
+        """Train for one epoch; its mean loss."""
+        recipe, device = self.recipe, self.train.images.device
+        stream = seeds.torch_stream("decoder", recipe.seed, self.epoch)
+        order = torch.randperm(len(self.train), generator=stream).to(device)
+        total = 0.0
+        for step in range(self.steps):
+            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
+            images = self.train.images[rows]
+            photos = random_crop(images, SIDE, stream, smallest=recipe.smallest_crop)
+            loss = self._loss(photos, stream)
+            self.adam.zero_grad(set_to_none=True)
+            loss.backward()
+            self.adam.step()
+            self.cosine.step()
+            total += loss.item()
+            on_step(step, loss.item())
+        self.epoch += 1
+        return total / self.steps
+
+    def _loss(self, photos: Tensor, stream: torch.Generator) -> Tensor:
+        with torch.autocast(photos.device.type, torch.bfloat16):
+            shift = torch.randint(0, GRID, (2,), generator=stream).tolist()
+            with torch.no_grad():
+                codes_from = features(self.network, photos)[-1]
+                aim = features(self.network, photos.roll(shift, (2, 3)))
+            codes = self.encoder(codes_from)
+            noise = torch.randn(codes.shape, generator=stream).to(codes)
+            codes = codes + self.recipe.code_noise * codes.detach().std(0) * noise
+            made = self.decoder(codes).float()
+            got = features(self.network, made.roll(shift, (2, 3)))
+        return _loss(made, photos, got, aim, self.recipe)
+
+
 def train_decoder(
     network: EmbeddedResNet,
     train: Photos,
@@ -129,60 +201,18 @@ def train_decoder(
     Raises:
         StoreError: the checkpoint in `folder` is of another recipe.
     """
-    device = train.images.device
     path = folder / "decoder.safetensors"
     network.eval().requires_grad_(requires_grad=False)
-    with torch.random.fork_rng([]):
-        torch.manual_seed(seeds.integer("decoder", recipe.seed))
-        encoder = EmbeddedEncoder(recipe.code_dim)
-        decoder = EmbeddedDecoder(recipe.code_dim)
-    both = nn.ModuleDict({"encoder": encoder, "decoder": decoder})
-    place(both, device)
-    steps = len(train) // recipe.batch
-    adam = torch.optim.Adam(both.parameters(), lr=recipe.rate, betas=(0.9, 0.99))
-    cosine = torch.optim.lr_scheduler.OneCycleLR(
-        adam, recipe.rate, total_steps=steps * recipe.epochs, pct_start=0.05, cycle_momentum=False
-    )
-    start = 0
+    training = _Training(network, train, recipe)
     if state := checkpoint.load(path):
         if recipe_of(state) != recipe:
             raise StoreError(f"{str(path)!r} is of another recipe; choose another folder")
-        both.load_state_dict(state["modules"])
-        adam.load_state_dict(state["optimiser"])
-        cosine.load_state_dict(state["cosine"])
-        start = state["epoch"]
-    for epoch in range(start, recipe.epochs):
-        stream = seeds.torch_stream("decoder", recipe.seed, epoch)
-        order = torch.randperm(len(train), generator=stream).to(device)
-        total = 0.0
-        for step in range(steps):
-            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
-            photos = random_crop(train.images[rows], SIDE, stream, smallest=recipe.smallest_crop)
-            with torch.autocast(device.type, torch.bfloat16):
-                shift = torch.randint(0, GRID, (2,), generator=stream).tolist()
-                with torch.no_grad():
-                    codes_from = features(network, photos)[-1]
-                    aim = features(network, photos.roll(shift, (2, 3)))
-                codes = encoder(codes_from)
-                noise = torch.randn(codes.shape, generator=stream).to(codes)
-                codes = codes + recipe.code_noise * codes.detach().std(0) * noise
-                made = decoder(codes).float()
-                got = features(network, made.roll(shift, (2, 3)))
-            loss = _loss(made, photos, got, aim, recipe)
-            adam.zero_grad(set_to_none=True)
-            loss.backward()
-            adam.step()
-            cosine.step()
-            total += loss.item()
-            on_step(epoch, step, loss.item())
-        on_epoch(epoch, total / steps)
-        state = {
-            "recipe": asdict(recipe),
-            "epoch": epoch + 1,
-            "modules": both.state_dict(),
-            "optimiser": adam.state_dict(),
-            "cosine": cosine.state_dict(),
-        }
-        checkpoint.save(path, state)
-    both.eval().requires_grad_(requires_grad=False)
-    return whiten(encoder, decoder, encode(encoder, network, train))
+        training.load(state)
+    while training.epoch < recipe.epochs:
+        epoch = training.epoch
+        mean = training.run_epoch(lambda step, loss, epoch=epoch: on_step(epoch, step, loss))
+        on_epoch(epoch, mean)
+        checkpoint.save(path, training.state())
+    training.both.eval().requires_grad_(requires_grad=False)
+    codes = encode(training.encoder, network, train)
+    return whiten(training.encoder, training.decoder, codes)

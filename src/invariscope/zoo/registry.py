@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
 from invariscope.errors import StoreError, unknown
 
@@ -65,6 +65,16 @@ def file_hash(path: Path) -> str:
     """Hex sha256 of a file."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def weights_hash(module: nn.Module) -> str:
+    """Hex sha256 of every parameter and buffer, by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        raw = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(raw.view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
 
 
 def load_weights(entry: Entry) -> tuple[dict[str, Tensor], dict[str, Any]]:

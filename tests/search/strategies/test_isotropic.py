@@ -7,7 +7,7 @@ import torch
 
 from invariscope import seeds
 from invariscope.search.strategies import Isotropic
-from invariscope.search.strategies.base import log_weights, told_weights
+from invariscope.search.strategies.weights import log_weights, told_weights
 
 
 def sphere(code):

@@ -71,3 +71,19 @@ def test_a_run_that_was_told_other_codes_cannot_be_packed():
     state = strategy.tell(state, strategy.ask(state, size) + 1, order, told)
     with pytest.raises(InputError, match="cannot be packed"):
         strategy.pack(state)
+
+
+def test_high_dimensional_codes_keep_step_size_control_and_the_global_stream():
+    n, strategy = 320, LibraryCma()
+    state = strategy.init(["a"], torch.full((1, n), 1.0), torch.ones(1), 20)
+    np.random.seed(5)  # noqa: NPY002
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    lengths = []
+    for _ in range(120):
+        codes = strategy.ask(state, 20)
+        lengths.append(float(codes.norm(dim=2).mean()))
+        order = codes.norm(dim=2).argsort(dim=1)
+        state = strategy.tell(state, codes, order, torch.ones(1, 20, dtype=torch.bool))
+    assert lengths[-1] < 0.7 * lengths[0]
+    assert state.optimisers[0].library.sigma < 1
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002

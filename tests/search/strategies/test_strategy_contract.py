@@ -1,5 +1,6 @@
 """What every strategy promises, for each of them."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -7,15 +8,55 @@ import pytest
 import torch
 
 from invariscope.errors import InputError
+from invariscope.generators import CodeStatistics
 from invariscope.search.strategies import DEFAULT, STRATEGIES, Isotropic, load_strategy
 
 N, SIZE = 10, 12
 NAMES = tuple(f"run {i}" for i in range(8))
 
 
+# Codes of the last generation that are asked again.
+ELITES = {"genetic": 2}
+# Steps that do not shrink by what is told leave candidates around the best.
+COARSE = {"genetic", "sphere"}
+
+
+def ready(name, n=N):
+    """A strategy for codes of length n that correlate, and for 100 generations."""
+    places = torch.arange(n, dtype=torch.float64)
+    covariance = 0.5 ** (places - places[:, None]).abs()
+    statistics = CodeStatistics(torch.zeros(n, dtype=torch.float64), covariance)
+    return STRATEGIES[name]().with_statistics(statistics).with_budget(100)
+
+
 @pytest.fixture(params=list(STRATEGIES))
 def strategy(request):
-    return STRATEGIES[request.param]()
+    return ready(request.param)
+
+
+def best_code(strategy, n):
+    """The code with the lowest cost: the origin, or as near as a sphere comes."""
+    if strategy.name != "sphere":
+        return torch.zeros(n, dtype=torch.float64)
+    aim = torch.linspace(-1, 1, n, dtype=torch.float64)
+    return strategy.radius * aim / aim.norm()
+
+
+def cost(strategy, codes):
+    return (codes - best_code(strategy, codes.shape[-1])).square().sum(-1)
+
+
+def share_left(strategy, codes):
+    """Costs as a share of the start's."""
+    state = begin(strategy, ("a",), n=codes.shape[-1])
+    first = state.mean if strategy.name == "sphere" else start(["a"], codes.shape[-1])
+    return cost(strategy, codes) / float(cost(strategy, first))
+
+
+def repeated(codes, before):
+    """How many of each run's codes are among those before, `(runs,)`."""
+    same = (codes.unsqueeze(2) == before.unsqueeze(1)).all(-1)
+    return same.any(2).sum(1).tolist()
 
 
 def start(names, n=N):
@@ -28,8 +69,8 @@ def begin(strategy, names=NAMES, *, size=SIZE, n=N):
     return strategy.init(names, start(names, n), torch.ones(len(names)), size)
 
 
-def best_first(codes):
-    return codes.square().sum(-1).argsort(dim=1, stable=True)
+def best_first(strategy, codes):
+    return cost(strategy, codes).argsort(dim=1, stable=True)
 
 
 def everyone(order):
@@ -39,16 +80,16 @@ def everyone(order):
 def advance(strategy, state, generations, size=SIZE):
     for _ in range(generations):
         codes = strategy.ask(state, size)
-        order = best_first(codes)
+        order = best_first(strategy, codes)
         state = strategy.tell(state, codes, order, everyone(order))
     return state
 
 
-def some_told(codes, count):
+def some_told(strategy, codes, count):
     """An order and a mask in which the last candidates were not answered."""
     told = torch.zeros(codes.shape[:2], dtype=torch.bool)
     told[:, :count] = True
-    order = best_first(codes.masked_fill(~told.unsqueeze(-1), 1e9))
+    order = best_first(strategy, codes.masked_fill(~told.unsqueeze(-1), 1e9))
     return order, told
 
 
@@ -65,6 +106,8 @@ def test_fault_codes_changed_on_every_read(strategy):
 
 
 def test_codes_scatter_around_the_start_by_sigma(strategy):
+    if strategy.name == "sphere":
+        pytest.skip("a sphere has its own norm and scatters by an angle (test_sphere)")
     state = strategy.init(["a"], start(["a"]), torch.tensor([2.0]), SIZE)
     codes = strategy.ask(state, 4000)[0]
     assert codes.mean(0).numpy() == pytest.approx(start(["a"])[0].numpy(), abs=0.15)
@@ -76,7 +119,8 @@ def test_tell_counts_generations_and_draws_new_codes(strategy):
     first = strategy.ask(state, SIZE)
     state = advance(strategy, state, 3)
     assert state.generation.tolist() == [3] * len(NAMES)
-    assert not torch.isin(strategy.ask(state, SIZE), first).any()
+    kept = ELITES.get(strategy.name, 0)
+    assert max(repeated(strategy.ask(state, SIZE), first)) <= kept
 
 
 def test_states_split_and_join_by_runs(strategy):
@@ -90,6 +134,7 @@ def test_states_split_and_join_by_runs(strategy):
 
 @pytest.mark.parametrize("n", [N, 257])
 def test_a_run_alone_equals_itself_among_others_bit_for_bit(strategy, n):
+    strategy = ready(strategy.name, n)
     together = advance(strategy, begin(strategy, n=n), 5)
     alone = advance(strategy, begin(strategy, NAMES[3:4], n=n), 5)
     assert torch.equal(strategy.ask(together, SIZE)[3:4], strategy.ask(alone, SIZE))
@@ -126,7 +171,7 @@ def test_global_random_states_are_neither_read_nor_changed(strategy):
 def test_packed_and_unpacked_it_goes_on_exactly(strategy, told):
     state = advance(strategy, begin(strategy, ["a"]), 3)
     codes = strategy.ask(state, SIZE)
-    state = strategy.tell(state, codes, *some_told(codes, told))
+    state = strategy.tell(state, codes, *some_told(strategy, codes, told))
     packed = strategy.pack(state)
     assert all(isinstance(value, torch.Tensor) for value in packed.values())
     again = strategy.unpack("a", start(["a"]), torch.ones(1), SIZE, packed)
@@ -147,7 +192,7 @@ def test_a_fresh_state_packs_and_unpacks(strategy):
 def test_an_untold_candidate_teaches_nothing(strategy, told):
     one, other = begin(strategy), begin(strategy)
     codes = strategy.ask(one, SIZE)
-    order, mask = some_told(codes, told)
+    order, mask = some_told(strategy, codes, told)
     strange = codes.clone()
     strange[:, told:] += 100
     strategy.ask(other, SIZE)
@@ -161,24 +206,28 @@ def test_a_generation_without_any_answer_leaves_the_distribution(strategy):
     state = begin(strategy)
     before = strategy.ask(state, 4000)
     codes = strategy.ask(state, SIZE)
-    state = strategy.tell(state, codes, *some_told(codes, 0))
+    state = strategy.tell(state, codes, *some_told(strategy, codes, 0))
     after = strategy.ask(state, 4000)
     assert after.mean(1).numpy() == pytest.approx(before.mean(1).numpy(), abs=0.15)
     assert after.std(1).numpy() == pytest.approx(before.std(1).numpy(), abs=0.15)
-    assert not torch.isin(after, before).any()
+    assert not any(repeated(after[:, :100], before))
 
 
 def test_some_answers_still_lead_downhill(strategy):
     state = begin(strategy)
     for _ in range(60):
         codes = strategy.ask(state, SIZE)
-        state = strategy.tell(state, codes, *some_told(codes, 9))
-    assert float(strategy.ask(state, SIZE).square().sum(-1).max()) < 0.1 * 9 * N
+        state = strategy.tell(state, codes, *some_told(strategy, codes, 9))
+    left = share_left(strategy, strategy.ask(state, SIZE))
+    worst = left.amin(1) if strategy.name in COARSE else left.amax(1)
+    assert float(worst.max()) < 0.1
 
 
 def test_injected_codes_are_learnt_from(strategy):
     state = begin(strategy)
     goal = torch.linspace(-1, 1, N).double()
+    if strategy.name == "sphere":
+        goal = strategy.radius * goal / goal.norm()
     for _ in range(60):
         codes = goal + 0.1 * (strategy.ask(state, SIZE) - goal)
         order = (codes - goal).square().sum(-1).argsort(dim=1)
@@ -189,14 +238,27 @@ def test_injected_codes_are_learnt_from(strategy):
 
 @pytest.mark.parametrize("size", [4, SIZE, 50])
 def test_it_minimises_the_sphere(strategy, size):
-    state = advance(strategy, begin(strategy, size=size), 100, size)
-    values = strategy.ask(state, size).square().sum(-1)
-    assert float(values.amin(1).max()) < 0.05 * 9 * N
+    # Of four candidates the two elites are known already.
+    generations = 400 if size == 4 and strategy.name in ELITES else 100
+    state = advance(strategy, begin(strategy, size=size), generations, size)
+    assert float(share_left(strategy, strategy.ask(state, size)).amin(1).max()) < 0.05
 
 
 def test_it_is_known_by_its_name(strategy):
-    assert load_strategy(strategy.name) == strategy
+    assert load_strategy(strategy.name) == type(strategy)()
     assert load_strategy(strategy) is strategy
+
+
+def test_it_describes_itself_in_plain_data(strategy):
+    plain = strategy.describe()
+    assert plain["name"] == strategy.name
+    assert len(json.dumps(plain, allow_nan=False)) < 300
+    assert ready(strategy.name).describe() == plain
+
+
+def test_statistics_and_budget_that_are_settled_stay(strategy):
+    other = CodeStatistics(torch.ones(N).double(), 3 * torch.eye(N).double())
+    assert strategy.with_statistics(other).with_budget(7) == strategy
 
 
 def test_the_default_is_isotropic_and_an_unknown_name_is_refused():

@@ -2,10 +2,24 @@
 
 from invariscope import validate
 from invariscope.search.strategies.base import State, Strategy
+from invariscope.search.strategies.genetic import Genetic
 from invariscope.search.strategies.isotropic import Isotropic
 from invariscope.search.strategies.library_cma import LibraryCma
+from invariscope.search.strategies.separable import Separable
+from invariscope.search.strategies.sphere import Sphere
+from invariscope.search.strategies.whitened import Whitened
 
-STRATEGIES: dict[str, type[Strategy]] = {s.name: s for s in (Isotropic, LibraryCma)}
+STRATEGIES: dict[str, type[Strategy]] = {
+    s.name: s
+    for s in (
+        Isotropic,
+        Separable,
+        Sphere,
+        Whitened,
+        Genetic,
+        LibraryCma,
+    )
+}
 DEFAULT = Isotropic.name
 
 
@@ -20,4 +34,16 @@ def load_strategy(strategy: str | Strategy = DEFAULT) -> Strategy:
     return STRATEGIES[validate.one_of("strategy", strategy, STRATEGIES)]()
 
 
-__all__ = ["DEFAULT", "STRATEGIES", "Isotropic", "LibraryCma", "State", "Strategy", "load_strategy"]
+__all__ = [
+    "DEFAULT",
+    "STRATEGIES",
+    "Genetic",
+    "Isotropic",
+    "LibraryCma",
+    "Separable",
+    "Sphere",
+    "State",
+    "Strategy",
+    "Whitened",
+    "load_strategy",
+]

@@ -1,13 +1,14 @@
 """What every strategy promises: ask for codes, tell their order. It knows nothing of images."""
 
-import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
+
+from invariscope.generators.base import CodeStatistics
 
 
 @dataclass(frozen=True)
@@ -57,12 +58,56 @@ class State:
             for name, generation in zip(self.names, self.generation.tolist(), strict=True)
         ]
 
+    def advance(self, told: Tensor, **new: Tensor) -> Self:
+        """The state after a generation; a run that was told nothing keeps its own tensors.
+
+        Args:
+            told: `(runs, size)` bool.
+            new: tensors of the state by name, each `(runs, …)`.
+        """
+        some = told.any(1)
+        kept = {
+            name: torch.where(some.view(-1, *[1] * (value.ndim - 1)), value, getattr(self, name))
+            for name, value in new.items()
+        }
+        return replace(self, generation=self.generation + 1, **kept)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Every tensor of the state by its name, on the CPU."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: v.cpu() for name, v in values.items() if isinstance(v, Tensor)}
+
+    def with_tensors(self, tensors: dict[str, Tensor]) -> Self:
+        """The state with those tensors, each on the device of the one it replaces."""
+        moved = {name: v.to(getattr(self, name).device) for name, v in tensors.items()}
+        return replace(self, **moved)
+
 
 @dataclass(frozen=True)
 class Strategy(ABC):
-    """Frozen parameters of a search strategy; what changes is in its `State`."""
+    """Frozen parameters of a search strategy; what changes is in its `State`.
+
+    Parameters that depend on the code space or on the length of a run, and that the user left
+    open, are settled by `with_statistics` and `with_budget`; most strategies have none.
+    """
 
     name: ClassVar[str]
+
+    def with_statistics(self, statistics: CodeStatistics | None) -> "Strategy":  # noqa: ARG002
+        """The strategy for codes of which these statistics are known; None where they are not.
+
+        Raises:
+            InputError: the strategy cannot do without.
+        """
+        return self
+
+    def with_budget(self, generations: int) -> "Strategy":  # noqa: ARG002
+        """The strategy for runs of at most so many generations; only `init` may depend on it."""
+        return self
+
+    def describe(self) -> dict[str, Any]:
+        """Its name and parameters as plain data, for a run's settings and name."""
+        return {"name": self.name, **asdict(self)}
 
     @abstractmethod
     def init(self, names: Sequence[str], mean: Tensor, sigma: Tensor, population: int) -> State:
@@ -99,29 +144,3 @@ class Strategy(ABC):
         self, name: str, mean: Tensor, sigma: Tensor, population: int, packed: dict[str, Tensor]
     ) -> Any:
         """The state that `pack` saw, of a run with the same name and start."""
-
-
-def log_weights(size: int) -> Tensor:
-    """Positive recombination weights of the better half, `(size,)` float64, summing to 1.
-
-    `w_i ∝ ln((size + 1) / 2) − ln(i)`, i = 1 … (Hansen, The CMA Evolution Strategy: A
-    Tutorial, arXiv 1604.00772, eq. 49).
-    """
-    ranks = torch.arange(1, size + 1, dtype=torch.float64)
-    raw = (math.log((size + 1) / 2) - torch.log(ranks)).clamp(min=0)
-    raw[max(size // 2, 1) :] = 0
-    if size == 1:
-        raw[0] = 1.0
-    return raw / raw.sum() if size else raw
-
-
-def told_weights(told: Tensor) -> Tensor:
-    """Each run's weights by place in its order, `(runs, size)`, over the candidates it was told.
-
-    A run that was told nothing has weights 0.
-    """
-    runs, size = told.shape
-    weights = torch.zeros(runs, size, dtype=torch.float64)
-    for run, count in enumerate(told.sum(1).tolist()):
-        weights[run, :count] = log_weights(count)
-    return weights.to(told.device)

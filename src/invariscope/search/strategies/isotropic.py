@@ -7,14 +7,15 @@ the cost. Equation numbers are those of Hansen's tutorial (arXiv 1604.00772).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
-from invariscope import seeds
-from invariscope.search.strategies.base import State, Strategy, log_weights, told_weights
+from invariscope import seeds, validate
+from invariscope.search.strategies.base import State, Strategy
+from invariscope.search.strategies.weights import best_first, log_weights, told_weights
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,14 @@ class Isotropic(Strategy):
     """Weighted recombination with cumulative step-size adaptation.
 
     Attributes:
-        mean_rate: learning rate of the mean, `c_m`.
+        mean_rate: learning rate of the mean, `c_m`; at least 0.
     """
 
     name: ClassVar[str] = "isotropic"
     mean_rate: float = 1.0
+
+    def __post_init__(self) -> None:
+        validate.at_least("mean_rate", self.mean_rate, 0)
 
     def init(
         self,
@@ -82,29 +86,18 @@ class Isotropic(Strategy):
         longest = math.sqrt(n) + 2 * n / (n + 2)
         size = torch.linalg.vector_norm(z, dim=2, keepdim=True)
         z = z * (longest / size.clamp(min=1e-300)).clamp(max=1)
-        best = z.gather(1, order.unsqueeze(2).expand_as(z))
-        step = torch.einsum("rp,rpn->rn", weights, best.nan_to_num())  # eq. 41
+        step = torch.einsum("rp,rpn->rn", weights, best_first(z, order))  # eq. 41
         gain = (rate * (2 - rate) * mu_eff).sqrt().unsqueeze(1)
         path = (1 - rate).unsqueeze(1) * state.path + gain * step  # eq. 43
         norm = torch.linalg.vector_norm(path, dim=1)
         sigma = state.sigma * torch.exp((rate / damping) * (norm / length - 1))  # eq. 44
         moved = state.mean + self.mean_rate * state.sigma.unsqueeze(1) * step  # eq. 42
-        any_told = told.any(1)
-        return replace(
-            state,
-            generation=state.generation + 1,
-            mean=torch.where(any_told.unsqueeze(1), moved, state.mean),
-            sigma=torch.where(any_told, sigma, state.sigma),
-            path=torch.where(any_told.unsqueeze(1), path, state.path),
-        )
+        return state.advance(told, mean=moved, sigma=sigma, path=path)
 
     def pack(self, state: IsotropicState) -> dict[str, Tensor]:
-        keys = ("generation", "mean", "sigma", "path")
-        return {key: getattr(state, key).cpu() for key in keys}
+        return state.tensors()
 
     def unpack(
         self, name: str, mean: Tensor, sigma: Tensor, population: int, packed: dict[str, Tensor]
     ) -> IsotropicState:
-        fresh = self.init([name], mean, sigma, population)
-        there = {k: v.to(fresh.mean.device) for k, v in packed.items() if k != "generation"}
-        return replace(fresh, generation=packed["generation"], **there)
+        return self.init([name], mean, sigma, population).with_tensors(packed)

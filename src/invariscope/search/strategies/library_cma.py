@@ -30,6 +30,9 @@ class _Optimiser:
             "seed": math.nan,  # a number would seed NumPy's global stream
             "randn": self._randn,
             "verbose": -9,
+            # From 300 dimensions on the library would compare two mirrored points instead, which
+            # draws from NumPy's global stream; cumulation is what it does below.
+            "AdaptSigma": cma.sigma_adaptation.CMAAdaptSigmaCSA,
         }
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the library warns about options it accepts

@@ -1,0 +1,1 @@
+"""The engine measured beside the original's way of working."""

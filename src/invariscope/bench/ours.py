@@ -1,0 +1,151 @@
+"""The engine's own loop, a generation at a time, with its store."""
+
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self, final
+
+from torch import Tensor
+
+from invariscope.bench.cases import Case
+from invariscope.bench.timers import Watched
+from invariscope.search import ranking
+from invariscope.search.archive import Archive
+from invariscope.search.measure import measure
+from invariscope.search.objectives import Objectives
+from invariscope.search.precision import SMALLEST_TAU, agreement, bf16_is_native, bulk
+from invariscope.search.run import Run, Told
+from invariscope.search.search import SMALLEST_CHUNK, Search
+from invariscope.sns.plan import Planned, SearchOptions, plan
+from invariscope.sns.reference import depart_from, image_reference
+from invariscope.store.context import numeric_context
+from invariscope.store.run_folder import RunFolder
+
+
+@final
+class Ours:
+    """Many invariance runs of a case in lockstep, each with its run folder.
+
+    Args:
+        case: what is searched.
+        runs: how many; they differ in their seed.
+        out: the folder for the run folders.
+        options: of the search; the stopping rule is off, so that every generation is whole.
+    """
+
+    def __init__(self, case: Case, runs: int, out: Path, options: SearchOptions) -> None:
+        self.case, self._out, self._stack = case, out, ExitStack()
+        self.options = replace(options, stop=False)
+        self.chunk = max(SMALLEST_CHUNK, options.population)
+        code = case.reference
+        image = case.generator.generate(code.unsqueeze(0))[0]
+        self.planned = plan(
+            case.subject,
+            case.generator,
+            case.address,
+            task="invariance",
+            reference=image_reference(image, case.generator.image_size, code),
+            site=case.site,
+            run_seeds=range(runs),
+            options=self.options,
+        )
+        self.tau: float | None = None
+        self.precision = self._decide(self.planned[0])
+        self.search = Search(
+            case.generator,
+            [self._run(p, self.precision) for p in self.planned],
+            strategy=options.strategy,
+            population=options.population,
+            precision=self.precision,
+        )
+        self._writers: dict[str, RunFolder] = {}
+
+    def _run(self, planned: Planned, precision: str) -> Run:
+        assert planned.reference is not None
+        with bulk(self.case.generator.device, precision):
+            image = planned.reference.image
+            objective = depart_from(planned.run.objective, self.case.subject, image, self.chunk)
+        return replace(planned.run, objective=objective)
+
+    def _scores(self, planned: Planned, precision: str, codes: Tensor) -> Tensor:
+        run = self._run(planned, precision)
+        case = self.case
+        return measure(
+            case.generator,
+            case.subject,
+            codes,
+            run.objective,
+            chunk=self.chunk,
+            precision=precision,
+        )
+
+    def _decide(self, planned: Planned) -> str:
+        """What `auto` means here: bf16 where it ranks the first candidates alike."""
+        if self.options.precision != "auto":
+            return self.options.precision
+        if not bf16_is_native(self.case.generator.device):
+            return "float32"
+        run = self._run(planned, "float32")
+        alone = Search(
+            self.case.generator,
+            [run],
+            strategy=self.options.strategy,
+            population=self.options.population,
+        )
+        codes = alone.ask_codes()[0]
+        exact, fast = (self._scores(planned, p, codes)[:, [0, 2]] for p in ("float32", "bf16"))
+        self.tau = agreement(exact, fast)
+        return "bf16" if self.tau >= SMALLEST_TAU else "float32"
+
+    def __enter__(self) -> Self:
+        context = numeric_context(self.case.generator.device, self.chunk)
+        for p in self.planned:
+            folder = RunFolder(self._out, p.settings, p.labels, context)
+            self._writers[p.run.name] = self._stack.enter_context(folder)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def journal(self, told: list[Told]) -> None:
+        """What the store keeps of every generation."""
+        for news in told:
+            self._writers[news.run.name].append(news.line)
+
+    def generation(self) -> None:
+        """One generation of every run, without a checkpoint."""
+        self.journal(self.search.step(self.case.subject))
+
+    def checkpoint(self) -> None:
+        """A checkpoint of every run."""
+        for name, writer in self._writers.items():
+            writer.checkpoint(self.search.snapshot(name))
+
+    def bytes(self) -> dict[str, int]:
+        """Of the first run: its strategy's state, and its checkpoint on disk."""
+        name = self.planned[0].run.name
+        state = self.search.snapshot(name)
+        own = [t.nbytes for key, t in state.items() if key.startswith("strategy.")]
+        file = self._writers[name].path / "checkpoint.safetensors"
+        return {"state": sum(own), "checkpoint": file.stat().st_size}
+
+    def watched(self) -> list[Watched]:
+        """The functions to time, and the part that each is."""
+        strategy = type(self.search.strategy)
+        return [
+            (strategy, "ask", "strategy"),
+            (strategy, "tell", "strategy"),
+            (type(self.case.generator), "generate", "generator"),
+            (type(self.case.subject), "respond", "subject"),
+            (Objectives, "score", "objectives"),
+            (ranking, "order", "ranking"),
+            (ranking, "fronts", "ranking"),
+            (Archive, "add", "archive"),
+            (Ours, "journal", "store"),
+        ]

@@ -1,0 +1,62 @@
+"""What the engine is held to, beside what was measured."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+LOOP = ("strategy", "ranking", "archive", "store", "rest")
+FLAT = 1.1  # a tenth more counts as flat: two measurements of one thing differ by that
+
+
+@dataclass(frozen=True)
+class Target:
+    """One figure and its bound; `at_least` or the most."""
+
+    name: str
+    measured: float
+    limit: float
+    at_least: bool
+    unit: str = ""
+
+    @property
+    def met(self) -> bool:
+        """Whether the figure keeps to its bound."""
+        return self.measured >= self.limit if self.at_least else self.measured <= self.limit
+
+
+def loop_share(split: Mapping[str, float]) -> float:
+    """The share, in percent, of a generation outside networks and objectives."""
+    return 100 * sum(split.get(part, 0.0) for part in LOOP) / sum(split.values())
+
+
+def _of_paper(paper: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[Target]:
+    ours, dims = paper["ours"], f"n = {paper['code_dim']}"
+    if machine["device"] == "cpu":
+        least = 5.0 if machine["compiler"] else 4.0
+        name = f"paper: images/s over the baseline's ({machine['cores']} cores; stated for 2)"
+        yield Target(name, paper["ratio"], least, at_least=True, unit="×")
+    else:
+        name = "paper: images/s over the baseline's on this machine"
+        yield Target(name, paper["ratio"], 100.0, at_least=True, unit="×")
+        seconds = 25_000 / ours["images_per_second"]
+        yield Target(
+            "paper: a 25,000-image run (stated for an H200)", seconds, 2.5, at_least=False, unit="s"
+        )
+    share = loop_share(ours["split_ms"])
+    yield Target(
+        f"strategy + ranking + store of a generation, {dims}", share, 3.0, at_least=False, unit="%"
+    )
+    state = ours["state_bytes_a_run"] / 1e6
+    yield Target(f"state a run without the archive, {dims}", state, 2.0, at_least=False, unit="MB")
+
+
+def targets(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Each target that the figures speak to, with what was measured and whether it is met."""
+    found: list[Target] = []
+    if "paper" in figures["cases"]:
+        found += _of_paper(figures["cases"]["paper"], figures["machine"])
+    if rows := figures.get("sweep", {}).get("runs"):
+        rise = max(row["ms_a_run"] for row in rows[1:]) / rows[0]["ms_a_run"] if rows[1:] else 1.0
+        name = f"cost a run, {rows[0]['runs']} to {rows[-1]['runs']} runs: largest over the first"
+        found.append(Target(name, rise, FLAT, at_least=False, unit="×"))
+    return [{**asdict(target), "met": target.met} for target in found]

@@ -1,0 +1,51 @@
+"""Recombination weights of ranked candidates (Hansen's tutorial, arXiv 1604.00772)."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+
+def log_weights(size: int) -> Tensor:
+    """Positive recombination weights of the better half, `(size,)` float64, summing to 1.
+
+    `w_i ∝ ln((size + 1) / 2) − ln(i)`, i = 1 … (eq. 49).
+    """
+    ranks = torch.arange(1, size + 1, dtype=torch.float64)
+    raw = (math.log((size + 1) / 2) - torch.log(ranks)).clamp(min=0)
+    raw[max(size // 2, 1) :] = 0
+    if size == 1:
+        raw[0] = 1.0
+    return raw / raw.sum() if size else raw
+
+
+def worse_half(size: int) -> Tensor:
+    """Sizes of the negative weights of the worse half, `(size,)` float64.
+
+    They grow as `ln(i) − ln((size + 1) / 2)` (eq. 49) and sum to 1, or are 0 for one candidate.
+    """
+    ranks = torch.arange(1, size + 1, dtype=torch.float64)
+    raw = (torch.log(ranks) - math.log((size + 1) / 2)).clamp(min=0)
+    return raw / raw.sum().clamp(min=1e-300)
+
+
+def told_weights(told: Tensor, rule: Callable[[int], Tensor] = log_weights) -> Tensor:
+    """Each run's weights by place in its order, `(runs, size)`, over the candidates it was told.
+
+    A run that was told nothing has weights 0.
+
+    Args:
+        told: `(runs, size)` bool.
+        rule: the weights `(count,)` of a number of candidates.
+    """
+    runs, size = told.shape
+    weights = torch.zeros(runs, size, dtype=torch.float64)
+    for run, count in enumerate(told.sum(1).tolist()):
+        weights[run, :count] = rule(count)
+    return weights.to(told.device)
+
+
+def best_first(candidates: Tensor, order: Tensor) -> Tensor:
+    """Candidates in their order, `(runs, size, n)`; 0 where a number is missing."""
+    return candidates.gather(1, order.unsqueeze(2).expand_as(candidates)).nan_to_num()

@@ -1,0 +1,99 @@
+"""A run's journal: one line a generation, one writer."""
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from invariscope.errors import StoreError
+
+
+def read_journal(path: Path) -> list[dict[str, Any]]:
+    """The whole lines of a journal; a last line that was cut off is left out.
+
+    Raises:
+        StoreError: a line is damaged, missing or doubled.
+    """
+    texts = path.read_bytes().split(b"\n")[:-1]
+    return [_entry(path, number, text) for number, text in enumerate(texts, 1)]
+
+
+def _entry(path: Path, number: int, text: bytes) -> dict[str, Any]:
+    """Line `number` of a journal, counted from 1: that generation's."""
+    with suppress(ValueError):
+        entry = json.loads(text)
+        if isinstance(entry, dict) and entry.get("generation") == number:
+            return entry
+    raise StoreError(f"{str(path)!r} is damaged at line {number}; move the run away to redo it")
+
+
+class Journal:
+    """The journal, open at its end and locked.
+
+    Raises:
+        StoreError: it cannot be written, or another process writes it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._file = path.open("ab")
+        except OSError as error:
+            raise self._unwritable(error) from error
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            self._file.close()
+            raise StoreError(
+                f"another process is writing {str(path.parent)!r}; wait for it or choose another "
+                "--out"
+            ) from error
+
+    def _unwritable(self, error: OSError) -> StoreError:
+        folder = str(self.path.parent)
+        return StoreError(f"cannot write the journal of {folder!r}: {error.strerror}")
+
+    def append(self, line: Mapping[str, Any]) -> None:
+        """Add a line; it is safe from a killed process now, from power loss after `sync`."""
+        try:
+            self._file.write(json.dumps(line).encode() + b"\n")
+            self._file.flush()
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def sync(self) -> None:
+        """Make every line safe from power loss."""
+        try:
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def cut(self, generations: int) -> None:
+        """Drop what follows the first `generations` lines.
+
+        Raises:
+            StoreError: there are fewer, or one of them is damaged; nothing was dropped.
+        """
+        try:
+            kept = self.path.read_bytes().split(b"\n")[:-1][:generations]
+        except OSError as error:
+            raise self._unwritable(error) from error
+        for number, text in enumerate(kept, 1):
+            _entry(self.path, number, text)
+        if len(kept) < generations:
+            raise StoreError(
+                f"{str(self.path)!r} ends at generation {len(kept)}, its checkpoint at "
+                f"{generations}; delete the checkpoint to start the run again"
+            )
+        try:
+            os.ftruncate(self._file.fileno(), sum(len(text) + 1 for text in kept))
+        except OSError as error:
+            raise self._unwritable(error) from error
+
+    def close(self) -> None:
+        """Give the lock back."""
+        with suppress(OSError):  # a line that could not be written was reported by `append`
+            self._file.close()
