@@ -227,7 +227,7 @@ def test_changed_answers_are_refused_beyond_rounding(
 
 def test_a_changed_numeric_context_is_noted(broken, tmp_path, unbroken, monkeypatch):
     def context(threads):
-        def changed(device, chunk):
+        def changed(device, chunk, *, compiled):
             return {"threads": threads, "chunk": chunk}
 
         return changed

@@ -7,29 +7,21 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from invariscope.errors import StoreError
 from invariscope.generators.base import Generator
 from invariscope.search.archive import Front
 from invariscope.sns.choice import CHOICES, choose
 from invariscope.sns.plan import Planned
-from invariscope.store.files import make_folder
+from invariscope.store.files import make_folder, replace_file
 from invariscope.store.run_folder import front_table
 
 MOST = 24
 
 
 def write_png(path: Path, image: Tensor) -> None:
-    """Write an image `(3, h, w)` in [0, 1] as 8-bit PNG, for looking at, not for measuring.
-
-    Raises:
-        StoreError: it cannot be written. It is not synced: a run's outcome comes after it.
-    """
+    """Write an image `(3, h, w)` in [0, 1] as 8-bit PNG, for looking at, not for measuring."""
     values = (image.detach().cpu().permute(1, 2, 0) * 255).round().clamp(0, 255)
     picture = Image.fromarray(values.to(torch.uint8).numpy())
-    try:
-        picture.save(path, format="PNG")
-    except OSError as error:
-        raise StoreError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
+    replace_file(path, lambda part: picture.save(part, format="PNG"))
 
 
 def pictured(members: int, chosen: set[int]) -> list[int]:
