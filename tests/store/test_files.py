@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file
 
 from invariscope.errors import StoreError
 from invariscope.store import files
-from invariscope.store.files import make_folder, replace_file
+from invariscope.store.files import make_folder, replace_file, replace_tensors
 
 
 def names(folder):
@@ -53,11 +53,17 @@ def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path):
     assert names(tmp_path) == ["table"]
 
 
-def test_a_failure_inside_safetensors_is_a_store_error(tmp_path):
+def test_tensors_are_written_whole_and_leave_no_other_name(tmp_path, monkeypatch):
+    seen = []
+    replace = Path.replace
+    monkeypatch.setattr(
+        Path, "replace", lambda part, path: (seen.append(names(tmp_path)), replace(part, path))
+    )
+    replace_tensors(tmp_path / "x.safetensors", {"a": torch.arange(6).view(2, 3).T}, {"run": "r"})
+    assert seen == [["x.safetensors.part"]]
+    assert torch.equal(load_file(tmp_path / "x.safetensors")["a"], torch.arange(6).view(2, 3).T)
     with pytest.raises(StoreError, match="cannot write"):
-        replace_file(
-            tmp_path / "missing" / "x.safetensors", lambda p: save_file({"a": torch.zeros(1)}, p)
-        )
+        replace_tensors(tmp_path / "missing" / "x.safetensors", {"a": torch.zeros(1)})
 
 
 def test_a_folder_is_made_with_its_parents_and_taken_again(tmp_path):

@@ -1,12 +1,14 @@
 """Finished runs as tables and tensors."""
 
+import errno
+from pathlib import Path
+
 import pytest
 import torch
 
 from invariscope import load_result
 from invariscope.errors import StoreError
 from invariscope.search.archive import COLUMNS
-from invariscope.store import run_folder
 from invariscope.store.record import load_run, load_runs, run_folders
 
 
@@ -93,15 +95,15 @@ def test_files_of_an_earlier_result_are_not_taken_with_newer_ones(
     with open_run() as writer:
         writer.finish(make_outcome("interrupted", 3), seconds=1, tensors={}, columns={})
     assert len(load_run(folder).front) == 3
-    replace = run_folder.replace_file
+    replace = Path.replace
 
-    def fail(path, write):
+    def fail(part, path):
         if path.name == fails:
-            raise StoreError("disk full")
-        replace(path, write)
+            raise OSError(errno.ENOSPC, "disk full")
+        return replace(part, path)
 
     with open_run() as writer:
-        monkeypatch.setattr(run_folder, "replace_file", fail)
+        monkeypatch.setattr(Path, "replace", fail)
         with pytest.raises(StoreError, match="disk full"):
             writer.finish(make_outcome("interrupted", 4), seconds=1, tensors={}, columns={})
     with pytest.raises(StoreError, match="has no result yet"):

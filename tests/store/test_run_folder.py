@@ -2,13 +2,13 @@
 
 import errno
 import json
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
 from invariscope.errors import StoreError
-from invariscope.store import checkpoint as checkpoints
 from invariscope.store import run_folder, run_toml
 from invariscope.store.journal import read_journal
 from invariscope.store.run_folder import RunFolder
@@ -106,11 +106,12 @@ def test_a_checkpoint_that_fails_leaves_the_one_before(open_run, folder, checkpo
         write(writer, 1, 2)
         writer.checkpoint(checkpoint(1))
 
-        def half(_tensors, part, metadata):
-            part.write_bytes(b"half")
+        def half(part, content):
+            with part.open("wb") as file:
+                file.write(content[: len(content) // 2])
             full_disk()
 
-        monkeypatch.setattr(checkpoints, "save_file", half)
+        monkeypatch.setattr(Path, "write_bytes", half)
         with pytest.raises(StoreError, match="No space left on device"):
             writer.checkpoint(checkpoint(2))
     assert int(load_file(path)["strategy.generation"]) == 1
@@ -254,15 +255,15 @@ def test_the_outcome_comes_last_and_the_checkpoint_goes(
     open_run, folder, checkpoint, make_outcome, monkeypatch
 ):
     written = []
-    replace = run_folder.replace_file
+    replace = Path.replace
 
-    def note(path, write):
+    def note(part, path):
         written.append(path.name)
-        replace(path, write)
+        return replace(part, path)
 
     with open_run() as writer:
         writer.checkpoint(checkpoint(7))
-        monkeypatch.setattr(run_folder, "replace_file", note)
+        monkeypatch.setattr(Path, "replace", note)
         writer.finish(make_outcome("interrupted"), seconds=1.0, tensors={}, columns={})
         assert (folder / "checkpoint.safetensors").exists()
         writer.finish(make_outcome(), seconds=1.23456, tensors={}, columns={})

@@ -3,19 +3,17 @@
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from invariscope.errors import StoreError
-from invariscope.store.files import replace_file
+from invariscope.store.files import replace_tensors
 
 GENERATION = "strategy.generation"
 
 
 def write_checkpoint(path: Path, run: str, packed: dict[str, Tensor]) -> None:
     """Keep what `Search.snapshot` gave of the run with that name."""
-    whole = {key: value.contiguous() for key, value in packed.items()}
-    replace_file(path, lambda part: save_file(whole, part, metadata={"run": run}))
+    replace_tensors(path, packed, {"run": run})
 
 
 def read_checkpoint(path: Path, run: str) -> dict[str, Tensor]:

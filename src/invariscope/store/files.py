@@ -3,10 +3,11 @@
 import errno
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from safetensors import SafetensorError
+from safetensors.torch import save
+from torch import Tensor
 
 from invariscope.errors import StoreError
 
@@ -49,7 +50,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
             os.fsync(file.fileno())
         part.replace(path)
         sync_folder(path.parent)
-    except (OSError, SafetensorError) as error:
+    except OSError as error:
         part.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
         raise StoreError(f"cannot write {str(path)!r}: {reason}") from error
@@ -68,6 +69,21 @@ def remove_file(path: Path) -> None:
         return
     except OSError as error:
         raise StoreError(f"cannot remove {str(path)!r}: {error.strerror}") from error
+
+
+def replace_tensors(
+    path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
+) -> None:
+    """Write a safetensors file as `replace_file` does.
+
+    The library's own writer goes through a file of a random name, which a killed process leaves.
+
+    Raises:
+        StoreError: the file cannot be written.
+    """
+    whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
+    content = save(whole, metadata)
+    replace_file(path, lambda part: part.write_bytes(content))
 
 
 def make_folder(path: Path) -> Path:

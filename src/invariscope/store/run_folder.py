@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
-from safetensors.torch import save_file
 from torch import Tensor
 
 from invariscope.errors import StoreError
 from invariscope.search.archive import COLUMNS, Front
 from invariscope.search.run import Outcome
 from invariscope.store.checkpoint import GENERATION, read_checkpoint, write_checkpoint
-from invariscope.store.files import make_folder, remove_file, replace_file
+from invariscope.store.files import make_folder, remove_file, replace_file, replace_tensors
 from invariscope.store.journal import Journal
 from invariscope.store.run_toml import FILE, note_context, read_settings, write_settings
 from invariscope.store.settings import RunSettings
@@ -131,8 +130,7 @@ class RunFolder:
             whole["milestone_codes"] = outcome.milestone.front.codes
             table = front_table(outcome.milestone.front)
             replace_file(self.path / "milestone.parquet", table.to_parquet)
-        contiguous = {key: value.contiguous() for key, value in whole.items()}
-        replace_file(self.path / "front.safetensors", lambda p: save_file(contiguous, p))
+        replace_tensors(self.path / "front.safetensors", whole)
         front = front_table(outcome.front).assign(
             **{name: values.double().numpy() for name, values in columns.items()}
         )

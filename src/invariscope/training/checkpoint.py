@@ -1,16 +1,15 @@
 """Training checkpoints: nested dictionaries of tensors and numbers as one safetensors file."""
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from invariscope.errors import StoreError
+from invariscope.store.files import make_folder, replace_tensors
 
 _TENSOR = "__tensor__"
 
@@ -41,12 +40,7 @@ def save(path: Path, state: dict[str, Any]) -> None:
     """Write `state` (tensors, numbers, texts, nested) so that it is whole or absent."""
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_split(state, "", tensors))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    save_file(tensors, part, metadata={"tree": tree})
-    with part.open("rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
+    replace_tensors(make_folder(path.parent) / path.name, tensors, {"tree": tree})
 
 
 def load(path: Path) -> dict[str, Any] | None:

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from invariscope.sns.natural import measure_natural
-from invariscope.store.files import replace_file
+from invariscope.store.files import replace_file, replace_tensors
 from invariscope.subjects.base import Subject
 from invariscope.training.classifier import MEAN, SIDE, STD
 from invariscope.training.data import Photos, centre_crop
@@ -41,7 +40,7 @@ def _save(  # noqa: PLR0917
     folder: Path, name: str, kind: str, file: str, state: dict[str, Tensor], meta: dict[str, Any]
 ) -> Entry:
     path = folder / f"{file}.safetensors"
-    replace_file(path, lambda p: save_file(state, p, metadata={"invariscope": json.dumps(meta)}))
+    replace_tensors(path, state, {"invariscope": json.dumps(meta)})
     entry = Entry(name, kind, path.name, file_hash(path), LICENCE, f"{file}.md")
     _register(folder, entry)
     return entry
