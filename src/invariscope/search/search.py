@@ -107,14 +107,16 @@ class Search:
 
     def _refill(self) -> None:
         """Give free places to waiting runs."""
-        while self._waiting and len(self._active) < self._places:
-            run = self._waiting.popleft()
-            state, archive = self._begin(run)
+        free = self._places - len(self._active)
+        new = [self._waiting.popleft() for _ in range(min(free, len(self._waiting)))]
+        if new:
+            begun = [self._begin(run) for run in new]
             if self._active:
-                state = type(state).cat([self._state, state])
-                archive = Archive.cat([self._archive, archive])
-            self._state, self._archive = state, archive
-            self._active.append(run)
+                begun.insert(0, (self._state, self._archive))
+            states, archives = [state for state, _ in begun], [archive for _, archive in begun]
+            self._state = type(states[0]).cat(states)
+            self._archive = Archive.cat(archives)
+            self._active += new
         self._objectives = Objectives([r.objective for r in self._active], self._device())
 
     def _begin(self, run: Run) -> tuple[State, Archive]:
