@@ -490,8 +490,8 @@ def test_the_references_own_squeeze_is_0_in_its_path(conv_subject, picture, prec
 def test_auto_takes_bf16_where_it_is_native_and_ranks_alike(
     sns, conv_subject, same_runs, monkeypatch, tmp_path, native, tau, chosen
 ):
-    monkeypatch.setattr("invariscope.sns.execute.bf16_is_native", lambda device: native)
-    monkeypatch.setattr("invariscope.sns.execute.SMALLEST_TAU", tau)
+    monkeypatch.setattr("invariscope.sns.crew.bf16_is_native", lambda device: native)
+    monkeypatch.setattr("invariscope.sns.crew.SMALLEST_TAU", tau)
 
     def search(out, **asked):
         options = {"precision": "auto"}
@@ -501,8 +501,8 @@ def test_auto_takes_bf16_where_it_is_native_and_ranks_alike(
         search(tmp_path / "cut", watch=interrupt_after(2))
     unbroken = search(tmp_path / "unbroken")
     # A run goes on in the precision in which it began, whatever the machine would choose now.
-    monkeypatch.setattr("invariscope.sns.execute.bf16_is_native", lambda device: chosen != "bf16")
-    monkeypatch.setattr("invariscope.sns.execute.SMALLEST_TAU", -2.0)
+    monkeypatch.setattr("invariscope.sns.crew.bf16_is_native", lambda device: chosen != "bf16")
+    monkeypatch.setattr("invariscope.sns.crew.SMALLEST_TAU", -2.0)
     resumed = search(tmp_path / "cut")
     same_runs(unbroken, resumed)
     assert resumed.runs[0].context["precision"] == chosen

@@ -284,3 +284,13 @@ def test_a_strategy_is_settled_for_the_generator_and_the_budget(subject, generat
 def test_whitened_without_natural_statistics_is_refused(subject, make_generator, reference):
     with pytest.raises(InputError, match="needs the covariance of natural codes"):
         planned_with(subject, make_generator(statistics=False), reference, "whitened")
+
+
+def test_an_image_references_code_is_part_of_the_runs_name():
+    image = torch.full((3, 8, 8), 0.5)
+    recipes = [
+        image_reference(image, 8, code).recipe
+        for code in (None, torch.zeros(4), torch.ones(4), torch.ones(4))
+    ]
+    assert recipes[2] == recipes[3]
+    assert len({str(recipe) for recipe in recipes}) == 3

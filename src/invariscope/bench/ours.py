@@ -6,19 +6,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from torch import Tensor
-
 from invariscope.bench.cases import Case
 from invariscope.bench.timers import Watched
 from invariscope.search import ranking
 from invariscope.search.archive import Archive
-from invariscope.search.measure import measure
 from invariscope.search.objectives import Objectives
-from invariscope.search.precision import SMALLEST_TAU, agreement, bf16_is_native, bulk
 from invariscope.search.run import Run, Told
-from invariscope.search.search import SMALLEST_CHUNK, Search
+from invariscope.search.search import Search
+from invariscope.sns.crew import Crew
 from invariscope.sns.plan import Planned, SearchOptions, plan
-from invariscope.sns.reference import depart_from, image_reference
+from invariscope.sns.reference import image_reference
 from invariscope.store.context import numeric_context
 from invariscope.store.run_folder import RunFolder
 
@@ -37,7 +34,7 @@ class Ours:
     def __init__(self, case: Case, runs: int, out: Path, options: SearchOptions) -> None:
         self.case, self._out, self._stack = case, out, ExitStack()
         self.options = replace(options, stop=False)
-        self.chunk = max(SMALLEST_CHUNK, options.population)
+        self.crew = Crew(case.subject, case.generator, self.options)
         code = case.reference
         image = case.generator.generate(code.unsqueeze(0))[0]
         self.planned = plan(
@@ -50,56 +47,21 @@ class Ours:
             run_seeds=range(runs),
             options=self.options,
         )
-        self.tau: float | None = None
-        self.precision = self._decide(self.planned[0])
+        self.precision = self.crew.precision(self.planned[0])
         self.search = Search(
             case.generator,
-            [self._run(p, self.precision) for p in self.planned],
+            [self._run(p) for p in self.planned],
             strategy=options.strategy,
             population=options.population,
             precision=self.precision,
         )
         self._writers: dict[str, RunFolder] = {}
 
-    def _run(self, planned: Planned, precision: str) -> Run:
-        assert planned.reference is not None
-        with bulk(self.case.generator.device, precision):
-            image = planned.reference.image
-            objective = depart_from(planned.run.objective, self.case.subject, image, self.chunk)
-        return replace(planned.run, objective=objective)
-
-    def _scores(self, planned: Planned, precision: str, codes: Tensor) -> Tensor:
-        run = self._run(planned, precision)
-        case = self.case
-        return measure(
-            case.generator,
-            case.subject,
-            codes,
-            run.objective,
-            chunk=self.chunk,
-            precision=precision,
-        )
-
-    def _decide(self, planned: Planned) -> str:
-        """What `auto` means here: bf16 where it ranks the first candidates alike."""
-        if self.options.precision != "auto":
-            return self.options.precision
-        if not bf16_is_native(self.case.generator.device):
-            return "float32"
-        run = self._run(planned, "float32")
-        alone = Search(
-            self.case.generator,
-            [run],
-            strategy=self.options.strategy,
-            population=self.options.population,
-        )
-        codes = alone.ask_codes()[0]
-        exact, fast = (self._scores(planned, p, codes)[:, [0, 2]] for p in ("float32", "bf16"))
-        self.tau = agreement(exact, fast)
-        return "bf16" if self.tau >= SMALLEST_TAU else "float32"
+    def _run(self, planned: Planned) -> Run:
+        return replace(planned.run, objective=self.crew.objective(planned, self.precision))
 
     def __enter__(self) -> Self:
-        context = numeric_context(self.case.generator.device, self.chunk)
+        context = numeric_context(self.case.generator.device, self.crew.chunk)
         for p in self.planned:
             folder = RunFolder(self._out, p.settings, p.labels, context)
             self._writers[p.run.name] = self._stack.enter_context(folder)

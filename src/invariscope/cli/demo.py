@@ -1,6 +1,5 @@
 """`invariscope demo`: the whole of it for one unit in two minutes."""
 
-from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +11,6 @@ from invariscope.cli.options import Common, default_out
 
 MODEL = "embedded:standard"
 SITES = ("pixels", "layer3.0.conv1", "layer4.1.conv1")
-REDUCED_MEI = 150
 REDUCED = 150
 
 
@@ -34,7 +32,6 @@ def demo(
     stages, silencing images, and affine copies for comparison.
     """
     common = Common(generations=500 if full else REDUCED, device=device)
-    mei = common.options() if full else replace(common.options(), generations=REDUCED_MEI)
     count = 10 if full else 2
     seeds = tuple(range(seed * count, (seed + 1) * count))
     conditions = [Condition("invariance", site, seeds) for site in SITES]
@@ -56,5 +53,4 @@ def demo(
         command=command,
         mei_seed=seed,
         mei_tries=4 if full else 1,
-        mei_options=mei,
     )

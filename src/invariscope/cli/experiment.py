@@ -97,7 +97,6 @@ def experiment(
     reference: Path | None = None,
     mei_seed: int = 0,
     mei_tries: int = 1,
-    mei_options: SearchOptions | None = None,
 ) -> Path:
     """Run the conditions from one reference, keep affine copies beside, write the report.
 
@@ -113,9 +112,7 @@ def experiment(
     _check(subject, unit, conditions)
     before: list[Planned] = []
     if reference is None:
-        start, before = _mei(
-            subject, generator, unit, out, mei_options or options, console, mei_seed, mei_tries
-        )
+        start, before = _mei(subject, generator, unit, out, options, console, mei_seed, mei_tries)
     else:
         start = image_reference(read_image(reference, subject.image_size), subject.image_size)
     planned = [

@@ -8,21 +8,16 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from invariscope.errors import StoreError
 from invariscope.generators.base import Generator
-from invariscope.search.archive import Archive, Front
-from invariscope.search.measure import measure, pad
-from invariscope.search.objectives import Objective, Objectives
-from invariscope.search.precision import SMALLEST_TAU, agreement, bf16_is_native, bulk
 from invariscope.search.run import Outcome, Told
-from invariscope.search.search import SMALLEST_CHUNK, Search
+from invariscope.search.search import Search
+from invariscope.sns.crew import Crew
 from invariscope.sns.pictures import save_pictures
 from invariscope.sns.plan import Planned, SearchOptions
-from invariscope.sns.probe import PROBE, check_answers, probe_codes
-from invariscope.sns.reference import depart_from
+from invariscope.sns.probe import PROBE, check_answers
 from invariscope.store.context import numeric_context
 from invariscope.store.record import RunRecord, load_run, run_folders
 from invariscope.store.run_folder import RESULT, RunFolder
@@ -113,21 +108,29 @@ def execute(
     options = options or SearchOptions()
     folders = [out / p.settings.folder_name for p in planned]
     pending = [p for p, folder in zip(planned, folders, strict=True) if not ended(folder)]
-    crew = _Crew(subject, generator, options, out)
+    crew, began = Crew(subject, generator, options), time.monotonic()
     groups: dict[str, list[Planned]] = {}
     for p in pending:
-        groups.setdefault(crew.precision(p), []).append(p)
+        groups.setdefault(_precision(p, crew, out), []).append(p)
     images, over = 0, len(planned) - len(pending)
 
     def on_told(told: list[Told], newly: int) -> None:
         nonlocal images, over
         images, over = images + len(told) * options.population, over + newly
         if watch:
-            watch(News(told, len(planned), over, images, time.monotonic() - crew.began))
+            watch(News(told, len(planned), over, images, time.monotonic() - began))
 
     for precision, group in groups.items():
-        _advance(group, precision, crew, on_told)
+        _advance(group, precision, crew, out, on_told)
     return [load_run(folder) for folder in folders]
+
+
+def _precision(planned: Planned, crew: Crew, out: Path) -> str:
+    """The precision that a run began with, else the one that `crew` chooses."""
+    folder = out / planned.settings.folder_name
+    if (folder / "run.toml").exists():
+        return read_settings(folder)["context"]["precision"]
+    return crew.precision(planned)
 
 
 def ended(folder: Path) -> bool:
@@ -137,96 +140,18 @@ def ended(folder: Path) -> bool:
     return load_run(folder).outcome["status"] != "interrupted"
 
 
-class _Crew:
-    """What every run of a call shares while it advances."""
-
-    def __init__(
-        self, subject: Subject, generator: Generator, options: SearchOptions, out: Path
-    ) -> None:
-        self.subject, self.generator, self.options, self.out = subject, generator, options, out
-        self.chunk = max(SMALLEST_CHUNK, options.population)
-        self.began = time.monotonic()
-
-    def objective(self, planned: Planned, precision: str) -> Objective:
-        """A run's objective with the reference's responses in that precision."""
-        if planned.reference is None:
-            return planned.run.objective
-        with bulk(self.generator.device, precision):
-            image = planned.reference.image
-            return depart_from(planned.run.objective, self.subject, image, self.chunk)
-
-    def precision(self, planned: Planned) -> str:
-        """What `auto` means for this run: bf16 where it ranks the first candidates alike."""
-        folder = self.out / planned.settings.folder_name
-        if (folder / "run.toml").exists():
-            return read_settings(folder)["context"]["precision"]
-        if self.options.precision != "auto":
-            return self.options.precision
-        if not bf16_is_native(self.generator.device):
-            return "float32"
-        alone = Search(
-            self.generator,
-            [replace(planned.run, objective=self.objective(planned, "float32"))],
-            strategy=self.options.strategy,
-            population=self.options.population,
-        )
-        codes = alone.ask_codes()[0]
-        exact, fast = (
-            self.measure(codes, self.objective(planned, precision), precision)
-            for precision in ("float32", "bf16")
-        )
-        return "bf16" if agreement(exact[:, [0, 2]], fast[:, [0, 2]]) >= SMALLEST_TAU else "float32"
-
-    def measure(self, codes: Tensor, objective: Objective, precision: str) -> Tensor:
-        return measure(
-            self.generator, self.subject, codes, objective, chunk=self.chunk, precision=precision
-        )
-
-    def probe(self, planned: Planned) -> Tensor:
-        """What a run's unit and site answer to a few images that follow from its name."""
-        objective = self.objective(planned, "float32")
-        return self.measure(probe_codes(planned.run), objective, "float32").cpu()
-
-    def pixel_distance(self, front: Front, planned: Planned) -> dict[str, Tensor]:
-        """How far each member is from the reference as an image (L2), whatever the site."""
-        if planned.reference is None:
-            return {}
-        reference = self.subject.see(planned.reference.image.unsqueeze(0))
-        parts = [
-            self.subject.see(self.generator.generate(pad(codes, self.chunk)))[: len(codes)]
-            for codes in front.codes.split(self.chunk)
-        ]
-        distance = (torch.cat(parts) - reference).flatten(1).norm(dim=1)
-        return {"pixel_distance": distance.cpu()}
-
-    def exact(self, outcome: Outcome, planned: Planned) -> Outcome:
-        """The outcome with its fronts measured again in float32, and filtered anew."""
-        objective = self.objective(planned, "float32")
-
-        def again(front: Front) -> Front:
-            scores = self.measure(front.codes, objective, "float32").cpu().unsqueeze(0)
-            costs = Objectives([objective], "cpu").costs(scores)
-            members = (front.codes, front.generation, front.place)
-            empty = Archive.empty(1, front.codes.shape[1])
-            return empty.add(costs, scores, *(m.unsqueeze(0) for m in members)).front(0)
-
-        milestone = outcome.milestone
-        if milestone:
-            milestone = replace(milestone, front=again(milestone.front))
-        return replace(outcome, front=again(outcome.front), milestone=milestone)
-
-
 class _Group:
     """Runs of one precision with their writers, while they advance."""
 
     def __init__(
         self,
-        crew: _Crew,
+        crew: Crew,
         precision: str,
         planned: dict[str, Planned],
         writers: dict[str, RunFolder],
     ) -> None:
         self.crew, self.precision, self.planned, self.writers = crew, precision, planned, writers
+        self.began = time.monotonic()
         self.probes = {name: crew.probe(p) for name, p in planned.items()}
         objectives = {name: crew.objective(p, precision) for name, p in planned.items()}
         self.search = Search(
@@ -270,7 +195,7 @@ class _Group:
         activity = crew.objective(planned, "float32").target_reference
         writer.finish(
             outcome,
-            seconds=time.monotonic() - crew.began,
+            seconds=time.monotonic() - self.began,
             tensors=_tensors(planned, activity),
             columns=crew.pixel_distance(outcome.front, planned),
         )
@@ -279,7 +204,8 @@ class _Group:
 def _advance(
     group: Sequence[Planned],
     precision: str,
-    crew: _Crew,
+    crew: Crew,
+    out: Path,
     watch: Callable[[list[Told], int], None],
 ) -> None:
     """Advance runs of one precision to their ends, keeping what each finds."""
@@ -288,7 +214,7 @@ def _advance(
     planned = {p.run.name: p for p in group}
     with ExitStack() as stack:
         writers = {
-            name: stack.enter_context(RunFolder(crew.out, p.settings, p.labels, context))
+            name: stack.enter_context(RunFolder(out, p.settings, p.labels, context))
             for name, p in planned.items()
         }
         runs = _Group(crew, precision, planned, writers)

@@ -41,8 +41,14 @@ def image_reference(image: Tensor, size: int, code: Tensor | None = None) -> Ref
         InputError: another shape, or values outside [0, 1].
     """
     image = validate.image(image, size).detach().float().cpu().contiguous()
-    content = hashlib.sha256(image.numpy().tobytes()).hexdigest()
-    return Reference(image, code, {"kind": "image", "sha256": content})
+    recipe = {"kind": "image", "sha256": _content(image)}
+    if code is not None:  # an adversarial search starts there
+        recipe["code"] = _content(code.detach().double().cpu())
+    return Reference(image, code, recipe)
+
+
+def _content(values: Tensor) -> str:
+    return hashlib.sha256(values.contiguous().numpy().tobytes()).hexdigest()
 
 
 def depart_from(objective: Objective, subject: Subject, image: Tensor, chunk: int) -> Objective:
