@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from torch import nn
 
 from invariscope.errors import InputError, StoreError
 from invariscope.training import checkpoint
+from invariscope.training.attack import l2_attack, survivors
 from invariscope.training.classifier import ClassifierRecipe, Phase, accuracy, train_classifier
 from invariscope.training.data import Photos, centre_crop, cut_mix, load_photos, random_crop
 from invariscope.training.decoder import DecoderRecipe, encode, train_decoder, whiten
@@ -49,28 +51,81 @@ def stop_after(epoch):
 
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(photos, tmp_path, epoch):
-    whole = train_classifier(photos, photos, TINY, tmp_path / "whole")
+    whole = train_classifier(photos, photos, TINY, tmp_path / "whole.safetensors")
+    path = tmp_path / "cut.safetensors"
     # The checkpoint of an epoch is written after its report: a stop there loses that epoch only.
     with pytest.raises(StoppedError):
-        train_classifier(photos, photos, TINY, tmp_path / "cut", on_epoch=stop_after(epoch))
-    assert same(train_classifier(photos, photos, TINY, tmp_path / "cut"), whole)
+        train_classifier(photos, photos, TINY, path, on_epoch=stop_after(epoch))
+    assert same(train_classifier(photos, photos, TINY, path), whole)
 
 
 def test_training_learns_and_ends_in_eval_mode(photos, tmp_path):
     losses = []
     network = train_classifier(
-        photos, photos, TINY, tmp_path, on_step=lambda _e, _s, loss: losses.append(loss)
+        photos,
+        photos,
+        TINY,
+        tmp_path / "tiny.safetensors",
+        on_step=lambda _e, _s, loss: losses.append(loss),
     )
     assert not network.training
     assert sum(losses[:3]) > sum(losses[5:8])
     assert len(losses) == TINY.epochs * (len(photos) // TINY.batch)
 
 
+def test_an_attack_stays_in_its_ball_and_finds_the_worst_point_of_a_linear_network():
+    # Logits ±w·x: within the ball the loss grows with -w·x alone, so the worst is x - r·w/‖w‖.
+    w = torch.full((3, 8, 8), 0.5)
+    w[0] = -1.0
+    images = torch.full((4, 3, 8, 8), 0.5)
+
+    def logits(x):
+        score = (x * w).sum((1, 2, 3))
+        return torch.stack([-score, score], 1)
+
+    wanted = torch.tensor([[0.0, 1.0]]).expand(4, 2)
+    stream = torch.Generator().manual_seed(0)
+    moved = l2_attack(logits, images, wanted, radius=0.8, steps=50, stream=stream, length=0.1)
+    assert torch.allclose(moved, images - 0.8 * w / w.norm(), atol=1e-3)
+    few = l2_attack(logits, images, wanted, radius=0.8, steps=1, stream=stream)
+    assert float((few - images).flatten(1).norm(dim=1).max()) <= 0.8 + 1e-5
+    # The margin is ‖w‖ times the distance to the boundary: beyond it no image survives.
+    labels = torch.tensor([1, 1, 0, 0])
+    offset = float((images[0] * w).sum())
+
+    def shifted(x, by):
+        score = (x * w).sum((1, 2, 3)) - offset + by * float(w.norm())
+        return torch.stack([-score, score], 1)
+
+    for by, kept in ((0.9, [True, True, False, False]), (0.7, [False] * 4)):
+        found = survivors(
+            lambda x, by=by: shifted(x, by),
+            images,
+            labels,
+            radius=0.8,
+            steps=20,
+            restarts=2,
+            stream=stream,
+        )
+        assert found.tolist() == kept
+
+
+def test_adversarial_training_moves_photos_and_keeps_them_under_the_attack(photos, tmp_path):
+    plain = train_classifier(photos, photos, TINY, tmp_path / "plain.safetensors")
+    recipe = replace(
+        TINY, phases=tuple(replace(p, attack_steps=2) for p in TINY.phases), radius=1.0, begins="x"
+    )
+    path = tmp_path / "robust.safetensors"
+    robust = train_classifier(photos, photos, recipe, path, start=plain)
+    assert not same(plain, robust)
+    assert all(p.requires_grad for p in robust.parameters())
+
+
 def test_a_checkpoint_of_another_recipe_is_refused(photos, tmp_path):
-    train_classifier(photos, photos, TINY, tmp_path)
+    train_classifier(photos, photos, TINY, tmp_path / "tiny.safetensors")
     other = ClassifierRecipe(phases=TINY.phases, batch=8, seed=1)
     with pytest.raises(StoreError, match="another recipe"):
-        train_classifier(photos, photos, other, tmp_path)
+        train_classifier(photos, photos, other, tmp_path / "tiny.safetensors")
 
 
 def test_accuracy_counts_right_answers(photos):
@@ -86,10 +141,10 @@ def test_accuracy_counts_right_answers(photos):
 def test_the_generators_training_goes_on_to_the_same_weights(photos, tmp_path):
     network = EmbeddedResNet(2).eval()
     recipe = DecoderRecipe(epochs=2, batch=8, code_dim=16)
-    whole = train_decoder(network, photos, recipe, tmp_path / "whole")
+    whole = train_decoder(network, photos, recipe, tmp_path / "whole.safetensors")
     with pytest.raises(StoppedError):
-        train_decoder(network, photos, recipe, tmp_path / "cut", on_epoch=stop_after(1))
-    again = train_decoder(network, photos, recipe, tmp_path / "cut")
+        train_decoder(network, photos, recipe, tmp_path / "cut.safetensors", on_epoch=stop_after(1))
+    again = train_decoder(network, photos, recipe, tmp_path / "cut.safetensors")
     assert same(whole[0], again[0])
     assert same(whole[1], again[1])
 

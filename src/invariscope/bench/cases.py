@@ -61,7 +61,7 @@ def random_weights(module: nn.Module, name: str) -> nn.Module:
         nn.init.normal_(weight, 0, math.sqrt(2 / (1 + SLOPE**2) / inputs), generator=stream)
         if layer.bias is not None:
             nn.init.zeros_(layer.bias)
-    return module.eval().requires_grad_(requires_grad=False)
+    return module.eval()
 
 
 def _embedded(device: torch.device) -> Case:
@@ -76,13 +76,13 @@ def _paper(device: torch.device) -> Case:
         decoder = DeepsimNetwork()
     random_weights(decoder.to_empty(device="cpu"), "deepsim")
     # Pictures whose pixels spread over most of 0 … 255.
-    decoder.get_submodule("deconv0").get_parameter("weight").mul_(50)
+    decoder.get_submodule("deconv0").get_parameter("weight").data *= 50
     generator = DeepsimGenerator(decoder, device=device)
     with torch.random.fork_rng(devices=[]):  # torchvision draws weights from torch's own stream
         network = torchvision_models().resnet50(weights=None)
     for name, module in random_weights(network, "resnet50").named_modules():
         if name.endswith("bn3"):  # a sum of two in each block, as large as one
-            module.get_parameter("weight").fill_(0.5)
+            nn.init.constant_(module.get_parameter("weight"), 0.5)
     subject = NetworkSubject(network, image_size=224, name="resnet50", device=device)
     reference = seeds.normal([("bench", "reference")], (generator.code_dim,))[0]
     return Case("paper", generator, subject, 3, "layer3.0.conv1", reference)

@@ -13,6 +13,7 @@ from invariscope.search.archive import Archive
 from invariscope.search.objectives import Objectives
 from invariscope.search.run import Run, Told
 from invariscope.search.search import Search
+from invariscope.sns.chunk import choose_chunk
 from invariscope.sns.crew import Crew
 from invariscope.sns.plan import Planned, SearchOptions, plan
 from invariscope.sns.reference import image_reference
@@ -34,7 +35,9 @@ class Ours:
     def __init__(self, case: Case, runs: int, out: Path, options: SearchOptions) -> None:
         self.case, self._out, self._stack = case, out, ExitStack()
         self.options = replace(options, stop=False)
-        self.crew = Crew(case.subject, case.generator, self.options)
+        sites = (case.site, case.readout)
+        chunk = choose_chunk(case.subject, case.generator, sites, options.population, runs)
+        self.crew = Crew(case.subject, case.generator, self.options, chunk)
         code = case.reference
         image = case.generator.generate(code.unsqueeze(0))[0]
         self.planned = plan(
@@ -53,6 +56,7 @@ class Ours:
             [self._run(p) for p in self.planned],
             strategy=options.strategy,
             population=options.population,
+            chunk=chunk,
             precision=self.precision,
         )
         self._writers: dict[str, RunFolder] = {}

@@ -36,7 +36,7 @@ class DeepsimGenerator(Generator):
         self.name = name
         self.device = torch.device(device)
         self.code_dim = network.code_dim
-        self.network = place(network.eval().requires_grad_(requires_grad=False), self.device)
+        self.network = place(network.eval(), self.device)
         self._mean = torch.tensor(MEAN_BGR, device=self.device).view(1, 3, 1, 1)
 
     @cached_property

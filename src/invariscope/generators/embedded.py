@@ -31,7 +31,7 @@ class EmbeddedGenerator(Generator):
         self._decoder = EmbeddedDecoder(self.code_dim)
         own = {k.removeprefix("decoder."): v for k, v in tensors.items() if k[:8] == "decoder."}
         self._decoder.load_state_dict(own)
-        self._decoder.eval().requires_grad_(requires_grad=False)
+        self._decoder.eval()
         place(self._decoder, self.device)
         self.code_statistics = CodeStatistics(
             mean=torch.zeros(self.code_dim, dtype=torch.float64),

@@ -98,6 +98,8 @@ class Archive:
     ) -> "Archive":
         """The non-dominated subset of the members and one generation's candidates.
 
+        The result takes over this archive's memory: use this one no more.
+
         Args:
             costs: `(runs, population, 2)`; a candidate with a NaN cost is never taken.
             scores: `(runs, population, 3)`.
@@ -118,22 +120,18 @@ class Archive:
         return grown.filled(taken, new | {"generation": generation, "place": place})
 
     def filled(self, taken: Tensor, new: dict[str, Tensor]) -> "Archive":
-        """The taken candidates in free slots, of which there must be enough."""
+        """This archive with the taken candidates in free slots, of which there must be enough."""
         run, candidate = taken.nonzero(as_tuple=True)
         if len(run) == 0:
             return self
         nth = (taken.cumsum(1) - 1)[run, candidate]
         free = torch.argsort(self.alive.to(torch.int8), dim=1, stable=True)
         slot = (run, free[run, nth])
-
-        values_in = {
-            name: getattr(self, name).index_put(
-                slot, values[run, candidate].to(getattr(self, name))
-            )
-            for name, values in new.items()
-        }
-        alive = self.alive.index_put(slot, torch.ones_like(run, dtype=torch.bool))
-        return replace(self, alive=alive, **values_in)
+        for name, values in new.items():
+            own = getattr(self, name)
+            own.index_put_(slot, values[run, candidate].to(own))
+        self.alive.index_put_(slot, torch.ones_like(run, dtype=torch.bool))
+        return self
 
     def front(self, run: int) -> Front:
         """One run's members on the CPU, sorted by stretch, then generation, then place."""

@@ -83,6 +83,18 @@ def read_site(response: Tensor, subset: Sequence[int] | None) -> Tensor:
     return flat.float()
 
 
+def _distances(response: Tensor, reference: Tensor) -> Tensor:
+    """L2 distance `(n,)` of each response `(n, *shape)` to the reference `(entries,)`.
+
+    Entries are taken in the order in which the response lies in memory, so nothing is copied.
+    """
+    if response.ndim == 4 and response.is_contiguous(memory_format=torch.channels_last):
+        response = response.permute(0, 2, 3, 1)
+        channels = response.shape[-1]
+        reference = reference.unflatten(0, (channels, -1)).T.flatten()
+    return torch.linalg.vector_norm(response.flatten(1).float() - reference, dim=1)
+
+
 class Objectives:
     """The objectives of the runs that advance together."""
 
@@ -90,62 +102,50 @@ class Objectives:
         self.objectives = tuple(objectives)
         self.sites = tuple(dict.fromkeys(site for o in objectives for site in o.sites))
         self._device = torch.device(device)
-        groups: dict[tuple[str, tuple[int, ...] | None], list[int]] = {}
-        for run, objective in enumerate(objectives):
-            if objective.site is not None:
-                groups.setdefault((objective.site, objective.subset), []).append(run)
-        self._groups = groups
-        self._references = {
-            key: torch.stack([self._reference(run) for run in runs]) for key, runs in groups.items()
-        }
         signs = [TASKS[o.task].signs for o in objectives]
         self._signs = torch.tensor(signs, dtype=torch.float32, device=self._device)
-
-    def _reference(self, run: int) -> Tensor:
-        reference = self.objectives[run].site_reference
-        if reference is None:
-            raise ValueError("an objective with a stretch site needs the reference's response")
-        return reference.to(self._device, torch.float32)
 
     def score(self, responses: Mapping[str, Tensor], runs: Tensor) -> Tensor:
         """Stretch, squeeze and activity of a batch of candidates.
 
         Args:
             responses: for each of `sites`, `(n, *shape)`.
-            runs: `(n,)` int64 on the CPU: which objective each candidate belongs to.
+            runs: `(n,)` int64 on the CPU: which objective each candidate belongs to; those of
+                one run stand together.
 
         Returns:
             `(n, 3)` float32. Activity is the mean over a set of units. For `excitation`
             stretch and squeeze are 0.
         """
-        scores = torch.zeros(len(runs), 3, device=self._device)
-        for (site, subset), members in self._groups.items():
-            rows = torch.isin(runs, torch.tensor(members)).nonzero().squeeze(1)
-            if len(rows) == 0:
-                continue
-            here = torch.tensor([members.index(r) for r in runs[rows].tolist()])
-            entries = read_site(responses[site][rows.to(self._device)], subset)
-            distance = entries - self._references[site, subset][here.to(self._device)]
-            scores[rows.to(self._device), 0] = torch.linalg.vector_norm(distance, dim=1)
-        for run in runs.unique().tolist():
-            rows = (runs == run).nonzero().squeeze(1).to(self._device)
-            self._activity(self.objectives[run], responses, rows, scores)
-        return scores
+        numbers, counts = runs.unique_consecutive(return_counts=True)
+        parts, last = [], 0
+        for run, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            first, last = last, last + count
+            objective = self.objectives[run]
+            own = {site: responses[site][first:last] for site in objective.sites}
+            parts.append(self._score(objective, own))
+        return torch.cat(parts)
 
-    def _activity(
-        self, objective: Objective, responses: Mapping[str, Tensor], rows: Tensor, scores: Tensor
-    ) -> None:
-        own = {site: responses[site][rows] for site in objective.target.sites}
-        activity = objective.target.read(own)
-        scores[rows, 2] = activity.mean(1)
-        if objective.task == "excitation":
-            return
-        if objective.target_reference is None:
-            raise ValueError("an objective with a squeeze needs the reference's activity")
-        change = activity - objective.target_reference.to(activity)
-        if objective.direction == "down":
-            change = change.clamp(max=0)
-        scores[rows, 1] = torch.linalg.vector_norm(change, dim=1)
+    def _score(self, objective: Objective, responses: Mapping[str, Tensor]) -> Tensor:
+        activity = objective.target.read(responses)
+        scores = torch.zeros(len(activity), 3, device=self._device)
+        scores[:, 2] = activity.mean(1)
+        if objective.site is not None:
+            if objective.site_reference is None:
+                raise ValueError("an objective with a stretch site needs the reference's response")
+            reference = objective.site_reference.to(self._device, torch.float32)
+            response = responses[objective.site]
+            if objective.subset is not None:
+                response = read_site(response, objective.subset)
+            scores[:, 0] = _distances(response, reference)
+        if objective.task != "excitation":
+            if objective.target_reference is None:
+                raise ValueError("an objective with a squeeze needs the reference's activity")
+            change = activity - objective.target_reference.to(activity)
+            if objective.direction == "down":
+                change = change.clamp(max=0)
+            scores[:, 1] = torch.linalg.vector_norm(change, dim=1)
+        return scores
 
     def costs(self, scores: Tensor) -> Tensor:
         """The two costs to minimise, `(runs, population, 2)`, of `(runs, population, 3)` scores.

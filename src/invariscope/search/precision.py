@@ -12,7 +12,11 @@ SMALLEST_TAU = 0.95
 
 
 def bulk(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """The context in which generator and subject run."""
+    """The context in which generator and subject run.
+
+    In bf16 the weights that require gradients are cast once for all chunks in the context, the
+    others for each chunk.
+    """
     if precision == "bf16":
         return torch.autocast(device.type, torch.bfloat16)
     return nullcontext()

@@ -11,7 +11,7 @@ from invariscope.search.measure import measure, pad
 from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.precision import SMALLEST_TAU, agreement, bf16_is_native, bulk
 from invariscope.search.run import Outcome
-from invariscope.search.search import SMALLEST_CHUNK, Search
+from invariscope.search.search import Search
 from invariscope.sns.plan import Planned, SearchOptions
 from invariscope.sns.probe import probe_codes
 from invariscope.sns.reference import depart_from
@@ -25,9 +25,11 @@ class Crew:
         chunk: images that pass at once, of candidates and reference alike.
     """
 
-    def __init__(self, subject: Subject, generator: Generator, options: SearchOptions) -> None:
+    def __init__(
+        self, subject: Subject, generator: Generator, options: SearchOptions, chunk: int
+    ) -> None:
         self.subject, self.generator, self.options = subject, generator, options
-        self.chunk = max(SMALLEST_CHUNK, options.population)
+        self.chunk = chunk
 
     def objective(self, planned: Planned, precision: str) -> Objective:
         """A run's objective with the reference's responses in that precision."""
@@ -48,6 +50,7 @@ class Crew:
             [replace(planned.run, objective=self.objective(planned, "float32"))],
             strategy=self.options.strategy,
             population=self.options.population,
+            chunk=self.chunk,
         )
         codes = alone.ask_codes()[0]
         exact, fast = (

@@ -8,12 +8,14 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
-from invariscope.errors import StoreError
+from invariscope.errors import StoreError, SubjectError
 from invariscope.generators.base import Generator
 from invariscope.search.run import Outcome, Told
 from invariscope.search.search import Search
+from invariscope.sns.chunk import choose_chunk, halved
 from invariscope.sns.crew import Crew
 from invariscope.sns.pictures import save_pictures
 from invariscope.sns.plan import Planned, SearchOptions
@@ -108,10 +110,7 @@ def execute(
     options = options or SearchOptions()
     folders = [out / p.settings.folder_name for p in planned]
     pending = [p for p, folder in zip(planned, folders, strict=True) if not ended(folder)]
-    crew, began = Crew(subject, generator, options), time.monotonic()
-    groups: dict[str, list[Planned]] = {}
-    for p in pending:
-        groups.setdefault(_precision(p, crew, out), []).append(p)
+    began = time.monotonic()
     images, over = 0, len(planned) - len(pending)
 
     def on_told(told: list[Told], newly: int) -> None:
@@ -120,17 +119,37 @@ def execute(
         if watch:
             watch(News(told, len(planned), over, images, time.monotonic() - began))
 
-    for precision, group in groups.items():
-        _advance(group, precision, crew, out, on_told)
+    for (precision, chunk), group in _groups(pending, subject, generator, options, out).items():
+        _advance(group, precision, Crew(subject, generator, options, chunk), out, on_told)
     return [load_run(folder) for folder in folders]
 
 
-def _precision(planned: Planned, crew: Crew, out: Path) -> str:
-    """The precision that a run began with, else the one that `crew` chooses."""
-    folder = out / planned.settings.folder_name
-    if (folder / "run.toml").exists():
-        return read_settings(folder)["context"]["precision"]
-    return crew.precision(planned)
+def _groups(
+    planned: Sequence[Planned],
+    subject: Subject,
+    generator: Generator,
+    options: SearchOptions,
+    out: Path,
+) -> dict[tuple[str, int], list[Planned]]:
+    """The runs by precision and chunk: those that they began with, where they have begun."""
+    if not planned:
+        return {}
+    sites = {site for p in planned for site in p.run.objective.sites}
+    chunk = choose_chunk(subject, generator, sites, options.population, len(planned))
+    crew = Crew(subject, generator, options, chunk)
+    device = numeric_context(generator.device, chunk)["device"]
+    groups: dict[tuple[str, int], list[Planned]] = {}
+    for p in planned:
+        folder = out / p.settings.folder_name
+        if (folder / "run.toml").exists():
+            document = read_settings(folder)
+            last = [document["context"], *document["context_changes"]][-1]
+            own = last["chunk"] if last.get("device") == device else chunk
+            key = document["context"]["precision"], own
+        else:
+            key = crew.precision(p), chunk
+        groups.setdefault(key, []).append(p)
+    return groups
 
 
 def ended(folder: Path) -> bool:
@@ -159,6 +178,7 @@ class _Group:
             [replace(p.run, objective=objectives[name]) for name, p in planned.items()],
             strategy=crew.options.strategy,
             population=crew.options.population,
+            chunk=crew.chunk,
             precision=precision,
             restored=self._restored(),
         )
@@ -172,7 +192,20 @@ class _Group:
             self.probes[name] = began
         return restored
 
-    def take(self, news: Told) -> None:
+    def advance(self) -> Iterator[list[Told]]:
+        """Generation by generation, each kept before it is given."""
+        while not self.search.done:
+            try:
+                told = self.search.step(self.crew.subject)
+            except torch.OutOfMemoryError:
+                for run in self.search.active:
+                    self.save(run.name)
+                raise
+            for news in told:
+                self._take(news)
+            yield told
+
+    def _take(self, news: Told) -> None:
         """Keep a generation, and what is due with it."""
         writer = self.writers[news.run.name]
         writer.append(news.line)
@@ -208,7 +241,40 @@ def _advance(
     out: Path,
     watch: Callable[[list[Told], int], None],
 ) -> None:
-    """Advance runs of one precision to their ends, keeping what each finds."""
+    """Advance runs of one precision to their ends, keeping what each finds.
+
+    Where the device's memory does not hold a chunk, the runs go on from where they are with half
+    of it; their `run.toml` notes the change.
+
+    Raises:
+        SubjectError: the memory does not hold the smallest chunk.
+    """
+    left = list(group)
+    while left:
+        try:
+            return _advance_whole(left, precision, crew, out, watch)
+        except torch.OutOfMemoryError as error:
+            chunk = halved(crew.chunk)
+            if chunk is None:
+                raise SubjectError(
+                    f"{crew.subject.name} and {crew.generator.name} need more memory than "
+                    f"{crew.generator.device} has for {crew.chunk} images at once, the fewest "
+                    "that are computed together; use a device with more"
+                ) from error
+        torch.cuda.empty_cache()
+        crew = Crew(crew.subject, crew.generator, crew.options, chunk)
+        left = [p for p in left if not ended(out / p.settings.folder_name)]
+    return None
+
+
+def _advance_whole(
+    group: Sequence[Planned],
+    precision: str,
+    crew: Crew,
+    out: Path,
+    watch: Callable[[list[Told], int], None],
+) -> None:
+    """Advance runs in one chunk shape; their checkpoints are written when memory runs out."""
     device, compiled = crew.generator.device, crew.subject.compiled
     context = numeric_context(device, crew.chunk, compiled=compiled) | {"precision": precision}
     planned = {p.run.name: p for p in group}
@@ -219,9 +285,7 @@ def _advance(
         }
         runs = _Group(crew, precision, planned, writers)
         with _interrupts() as interrupted:
-            for told in runs.search.advance(crew.subject):
-                for news in told:
-                    runs.take(news)
+            for told in runs.advance():
                 watch(told, sum(news.outcome is not None for news in told))
                 if interrupted():
                     break

@@ -2,7 +2,7 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 import torch
 from cyclopts import App, Parameter
@@ -12,7 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from invariscope.errors import InvariscopeError
 from invariscope.subjects import load_subject
 from invariscope.training import checkpoint
-from invariscope.training.classifier import ClassifierRecipe, accuracy, train_classifier
+from invariscope.training.classifier import RECIPES, accuracy, train_classifier
 from invariscope.training.data import Photos, load_photos
 from invariscope.training.decoder import DecoderRecipe, recipe_of, train_decoder
 from invariscope.training.evaluate import write_cards
@@ -80,11 +80,11 @@ def _both(data: Path, device: str) -> tuple[Photos, Photos]:
     )
 
 
-def _trained(work: Path, classes: int) -> EmbeddedResNet:
-    state = checkpoint.load(work / "classifier.safetensors")
+def _trained(work: Path, name: str, classes: int) -> EmbeddedResNet:
+    state = checkpoint.load(work / f"{name}.safetensors")
     if state is None:
         raise InvariscopeError(
-            f"no classifier in {str(work)!r}; run the command `classifier` first"
+            f"no {name} in {str(work)!r}; run the command `classifier {name}` first"
         )
     network = EmbeddedResNet(classes)
     network.load_state_dict(state["average"])
@@ -92,12 +92,23 @@ def _trained(work: Path, classes: int) -> EmbeddedResNet:
 
 
 @app.command
-def classifier(data: Data, *, work: Work, seed: int = 0, device: str = "cpu") -> None:
-    """Train the standard classifier (80 epochs: about 30 minutes on 2 cores)."""
+def classifier(
+    name: Literal["standard", "robust"], data: Data, *, work: Work, device: str = "cpu"
+) -> None:
+    """Train a classifier (standard, 80 epochs: about 30 minutes on 2 cores; robust: 60)."""
     train, val = _both(data, device)
-    recipe = ClassifierRecipe(seed=seed)
-    with _Bar("classifier", recipe.epochs, len(train) // recipe.batch, "val top-1") as bar:
-        network = train_classifier(train, val, recipe, work, on_step=bar.step, on_epoch=bar.epoch)
+    recipe = RECIPES[name]
+    start = _trained(work, recipe.begins, len(train.classes)) if recipe.begins else None
+    with _Bar(name, recipe.epochs, len(train) // recipe.batch, "val top-1") as bar:
+        network = train_classifier(
+            train,
+            val,
+            recipe,
+            work / f"{name}.safetensors",
+            start=start,
+            on_step=bar.step,
+            on_epoch=bar.epoch,
+        )
     console.print(f"val top-1 {accuracy(network, val):.4f}")
 
 
@@ -105,7 +116,7 @@ def classifier(data: Data, *, work: Work, seed: int = 0, device: str = "cpu") ->
 def generator(data: Data, *, work: Work, seed: int = 0, device: str = "cpu") -> None:
     """Train the generator on the classifier in `work` (24 epochs: about 20 minutes on 2 cores)."""
     train = load_photos(data / "train", SIDE).to(device)
-    network = _trained(work, len(train.classes)).to(device)
+    network = _trained(work, "standard", len(train.classes)).to(device)
     recipe = DecoderRecipe(seed=seed)
     with _Bar("generator", recipe.epochs, len(train) // recipe.batch, "loss") as bar:
         train_decoder(network, train, recipe, work, on_step=bar.step, on_epoch=bar.epoch)
@@ -117,7 +128,7 @@ def package(
 ) -> None:
     """Package classifier and generator as float16, with natural statistics and cards."""
     train, val = _both(data, device)
-    network = _trained(work, len(train.classes)).to(device)
+    network = _trained(work, name, len(train.classes)).to(device)
     package_classifier(network, name, _class_names(data, train.classes), into)
     state = checkpoint.load(work / "decoder.safetensors")
     if state is None:

@@ -1,7 +1,7 @@
 """What every strategy promises: ask for codes, tell their order. It knows nothing of images."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, ClassVar, Self
 
@@ -26,16 +26,18 @@ class State:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, rows: Sequence[int]) -> Self:
-        """The state of some of the runs."""
+    def __getitem__(self, rows: Sequence[int] | slice) -> Self:
+        """The state of some of the runs; of a slice of them, sharing their tensors."""
         parts: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
-            parts[field.name] = (
-                value[torch.as_tensor(list(rows), dtype=torch.int64, device=value.device)]
-                if isinstance(value, Tensor)
-                else tuple(value[row] for row in rows)
-            )
+            if isinstance(rows, slice):
+                parts[field.name] = value[rows]
+            elif isinstance(value, Tensor):
+                index = torch.as_tensor(list(rows), dtype=torch.int64, device=value.device)
+                parts[field.name] = value[index]
+            else:
+                parts[field.name] = tuple(value[row] for row in rows)
         return type(self)(**parts)
 
     @classmethod
@@ -83,6 +85,19 @@ class State:
         return replace(self, **moved)
 
 
+# Runs that a CPU computes at once: their temporaries then fit its cache, and the cost of a run
+# does not grow with their number.
+BLOCK = 8
+
+
+def _blocks(state: State) -> Iterator[slice]:
+    """The runs of a state in parts: small ones on the CPU, all at once on an accelerator."""
+    tensors = (getattr(state, field.name) for field in fields(state))
+    on_cpu = all(t.device.type == "cpu" for t in tensors if isinstance(t, Tensor))
+    block = BLOCK if on_cpu else max(len(state), 1)
+    return (slice(first, first + block) for first in range(0, len(state), block))
+
+
 @dataclass(frozen=True)
 class Strategy(ABC):
     """Frozen parameters of a search strategy; what changes is in its `State`.
@@ -120,11 +135,10 @@ class Strategy(ABC):
             population: candidates a generation.
         """
 
-    @abstractmethod
     def ask(self, state: Any, size: int) -> Tensor:
         """Codes to try, `(runs, size, code_dim)` float64."""
+        return torch.cat([self._ask(state[rows], size) for rows in _blocks(state)])
 
-    @abstractmethod
     def tell(self, state: Any, codes: Tensor, order: Tensor, told: Tensor) -> Any:
         """The state after a generation.
 
@@ -134,6 +148,18 @@ class Strategy(ABC):
             told: `(runs, size)` bool: which candidates were answered; the others come last
                 in `order` and teach nothing.
         """
+        parts = [
+            self._tell(state[rows], codes[rows], order[rows], told[rows]) for rows in _blocks(state)
+        ]
+        return type(state).cat(parts)
+
+    @abstractmethod
+    def _ask(self, state: Any, size: int) -> Tensor:
+        """`ask` for some of the runs."""
+
+    @abstractmethod
+    def _tell(self, state: Any, codes: Tensor, order: Tensor, told: Tensor) -> Any:
+        """`tell` for some of the runs."""
 
     @abstractmethod
     def pack(self, state: Any) -> dict[str, Tensor]:

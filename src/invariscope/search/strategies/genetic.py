@@ -83,7 +83,7 @@ class Genetic(Strategy):
             known=torch.zeros(runs, dtype=torch.int64, device=mean.device),
         )
 
-    def ask(self, state: GeneticState, size: int) -> Tensor:
+    def _ask(self, state: GeneticState, size: int) -> Tensor:
         runs, n = state.mean.shape
         steps = _normal(state, "ask", (size, n)) * state.sigma.view(-1, 1, 1)
         first = state.mean.unsqueeze(1) + steps
@@ -118,7 +118,9 @@ class Genetic(Strategy):
         fitness = ((count - 1) / 2 - places) / spread / self.temperature
         return fitness.masked_fill(places >= count, -torch.inf)
 
-    def tell(self, state: GeneticState, codes: Tensor, order: Tensor, told: Tensor) -> GeneticState:
+    def _tell(
+        self, state: GeneticState, codes: Tensor, order: Tensor, told: Tensor
+    ) -> GeneticState:
         room = state.pool.shape[1]
         ranked = best_first(codes.to(state.pool), order)[:, :room]
         pool = torch.zeros_like(state.pool)

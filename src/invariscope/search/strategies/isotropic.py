@@ -66,12 +66,12 @@ class Isotropic(Strategy):
             path=torch.zeros_like(mean),
         )
 
-    def ask(self, state: IsotropicState, size: int) -> Tensor:
+    def _ask(self, state: IsotropicState, size: int) -> Tensor:
         shape = (size, state.mean.shape[1])
         z = seeds.normal(state.streams("ask"), shape, device=state.mean.device)
         return state.mean.unsqueeze(1) + state.sigma.view(-1, 1, 1) * z  # eq. 38
 
-    def tell(
+    def _tell(
         self, state: IsotropicState, codes: Tensor, order: Tensor, told: Tensor
     ) -> IsotropicState:
         n = state.mean.shape[1]

@@ -96,11 +96,13 @@ class LibraryCma(Strategy):
         generation = torch.zeros(len(names), dtype=torch.int64)
         return LibraryState(tuple(names), generation, optimisers, ((),) * len(names))
 
-    def ask(self, state: LibraryState, size: int) -> Tensor:
+    def _ask(self, state: LibraryState, size: int) -> Tensor:
         codes = [torch.from_numpy(optimiser.ask(size)) for optimiser in state.optimisers]
         return torch.stack(codes)
 
-    def tell(self, state: LibraryState, codes: Tensor, order: Tensor, told: Tensor) -> LibraryState:
+    def _tell(
+        self, state: LibraryState, codes: Tensor, order: Tensor, told: Tensor
+    ) -> LibraryState:
         rows: list[tuple[tuple[int, ...], ...]] = []
         moves = zip(state.optimisers, codes.double().cpu().numpy(), order, told, strict=True)
         for (optimiser, own, ranks, answered), before in zip(moves, state.orders, strict=True):

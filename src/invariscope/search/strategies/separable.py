@@ -139,13 +139,13 @@ class Separable(Strategy):
             long_path=torch.zeros_like(mean),
         )
 
-    def ask(self, state: SeparableState, size: int) -> Tensor:
+    def _ask(self, state: SeparableState, size: int) -> Tensor:
         shape = (size, state.mean.shape[1])
         z = seeds.normal(state.streams("ask"), shape, device=state.mean.device)
         steps = state.sigma.view(-1, 1, 1) * (state.std.unsqueeze(1) * z)
         return state.mean.unsqueeze(1) + steps  # eq. 38-40
 
-    def tell(
+    def _tell(
         self, state: SeparableState, codes: Tensor, order: Tensor, told: Tensor
     ) -> SeparableState:
         n = state.mean.shape[1]

@@ -107,7 +107,7 @@ class Sphere(Strategy):
             budget=budget.to(mean.device),
         )
 
-    def ask(self, state: SphereState, size: int) -> Tensor:
+    def _ask(self, state: SphereState, size: int) -> Tensor:
         n = state.mean.shape[1]
         centre = _unit(state.mean).unsqueeze(1)
         z = seeds.normal(state.streams("ask"), (size, n), device=state.mean.device)
@@ -127,7 +127,7 @@ class Sphere(Strategy):
         degrees = [self.first_angle * ratio**share for share in shares]
         return torch.tensor(degrees, dtype=torch.float64) * (math.pi / 180)
 
-    def tell(self, state: SphereState, codes: Tensor, order: Tensor, told: Tensor) -> SphereState:
+    def _tell(self, state: SphereState, codes: Tensor, order: Tensor, told: Tensor) -> SphereState:
         best = best_first(_unit(codes.to(state.mean)), order)
         aim = _unit(torch.einsum("rp,rpn->rn", told_weights(told), best))
         centre = _unit(state.mean)

@@ -127,10 +127,10 @@ class Whitened(Strategy):
         white = self._map(mean.shape[1]).white(start).squeeze(1)
         return self._inner.init(names, white, sigma, population)
 
-    def ask(self, state: IsotropicState, size: int) -> Tensor:
+    def _ask(self, state: IsotropicState, size: int) -> Tensor:
         return self._map(state.mean.shape[1]).codes(self._inner.ask(state, size))
 
-    def tell(
+    def _tell(
         self, state: IsotropicState, codes: Tensor, order: Tensor, told: Tensor
     ) -> IsotropicState:
         white = self._map(state.mean.shape[1]).white(codes.to(state.mean))
