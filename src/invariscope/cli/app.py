@@ -9,6 +9,7 @@ from rich.console import Console
 
 from invariscope.cli.bench import bench
 from invariscope.cli.demo import demo
+from invariscope.cli.frugality import frugality
 from invariscope.cli.mei import mei
 from invariscope.cli.report import report
 from invariscope.cli.sns import sns
@@ -24,6 +25,8 @@ app = App(
 )
 for command in (demo, units, mei, sns, report, bench):
     app.command(command)
+
+bench.command(frugality)
 
 USER_ERROR = 2
 INTERRUPTED = 130

@@ -1,0 +1,93 @@
+"""Whether bf16 ranks candidates as float32 does, early, midway and late in searches."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from torch import Tensor
+
+from invariscope.generators.base import Generator
+from invariscope.search.objectives import Objective
+from invariscope.search.precision import agreement
+from invariscope.search.search import SMALLEST_CHUNK, Search
+from invariscope.sns.crew import Crew
+from invariscope.sns.mei import find_mei
+from invariscope.sns.plan import Planned, SearchOptions, plan
+from invariscope.subjects.base import Subject
+
+TASKS = ("invariance", "adversarial")
+
+
+def rank_agreement(
+    subject: Subject,
+    generator: Generator,
+    units: Sequence[str],
+    sites: Sequence[str],
+    *,
+    generations: int = 200,
+    say: Callable[[str], None] = lambda text: None,
+) -> list[dict[str, Any]]:
+    """Kendall τ between float32 and bf16 for whole generations of float32 searches.
+
+    Args:
+        units: to search for; each departs from its MEI, found in as many generations.
+        sites: stretch sites.
+        generations: of each search; the first, the middle and the last are compared.
+
+    Returns:
+        One row a run and generation: unit, site, task, generation, and τ of stretch and of
+        activity over the candidates.
+    """
+    options = SearchOptions(generations=generations, stop=False, precision="float32")
+    crew = Crew(subject, generator, options, max(SMALLEST_CHUNK, options.population))
+    rows: list[dict[str, Any]] = []
+    for unit in units:
+        say(unit)
+        reference = find_mei(subject, generator, unit, options=options)
+        planned = [
+            plan(
+                subject,
+                generator,
+                unit,
+                task=task,
+                site=site,
+                reference=reference,
+                options=options,
+            )[0]
+            for task in TASKS
+            for site in sites
+        ]
+        rows += _of_runs(crew, planned)
+    return rows
+
+
+def _of_runs(crew: Crew, planned: Sequence[Planned]) -> list[dict[str, Any]]:
+    exact = [crew.objective(p, "float32") for p in planned]
+    fast = [crew.objective(p, "bf16") for p in planned]
+    search = Search(
+        crew.generator,
+        [replace(p.run, objective=o) for p, o in zip(planned, exact, strict=True)],
+        strategy=crew.options.strategy,
+        chunk=crew.chunk,
+    )
+    last = crew.options.generations
+    rows: list[dict[str, Any]] = []
+    for generation in range(1, last + 1):
+        if generation in {1, (last + 1) // 2, last}:
+            for p, codes, *objectives in zip(planned, search.ask_codes(), exact, fast, strict=True):
+                s = p.settings
+                where = {"unit": s.unit, "site": s.site, "task": s.task, "generation": generation}
+                rows.append({**where, **_taus(crew, codes, objectives)})
+        search.step(crew.subject)
+    return rows
+
+
+def _taus(crew: Crew, codes: Tensor, objectives: Sequence[Objective]) -> dict[str, float]:
+    exact, fast = (
+        crew.measure(codes, objective, precision)
+        for objective, precision in zip(objectives, ("float32", "bf16"), strict=True)
+    )
+    return {
+        "tau_stretch": agreement(exact[:, [0]], fast[:, [0]]),
+        "tau_activity": agreement(exact[:, [2]], fast[:, [2]]),
+    }

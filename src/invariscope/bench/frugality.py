@@ -1,0 +1,232 @@
+"""How much of the front a strategy finds with how few images, with noise as on a rig.
+
+Hypervolume of a run's archive (stretch as a share of the possible × activity kept, reference
+point (0, 0)) against images shown. The stopping rule is off. The search sees noisy activity;
+what its archive holds is scored without noise, in float32.
+"""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from invariscope import seeds
+from invariscope.analysis.possible import farthest_possible
+from invariscope.errors import InputError
+from invariscope.generators.base import Generator
+from invariscope.search.search import SMALLEST_CHUNK, Search
+from invariscope.search.strategies import Strategy
+from invariscope.sns.crew import Crew
+from invariscope.sns.mei import find_mei
+from invariscope.sns.plan import Planned, SearchOptions, natural_of, plan
+from invariscope.sns.reference import Reference
+from invariscope.store.files import make_folder, replace_file
+from invariscope.subjects.base import PIXELS, Subject
+from invariscope.units import Sites, parse_target
+
+POINTS = (250, 500, 1000, 1500, 2000, 3000, 4000, 5000, 6500, 8000, 10_000, 15_000, 20_000, 25_000)
+
+
+def hypervolume(points: Tensor) -> float:
+    """The area that points dominate above (0, 0), both coordinates to be large.
+
+    Args:
+        points: `(n, 2)`; a coordinate below 0 counts as 0.
+    """
+    points = points.double().clamp(min=0)
+    # From the largest first coordinate down, each point adds what lies above the ones before.
+    ordered = points[torch.argsort(points[:, 0], descending=True)]
+    high = torch.cummax(ordered[:, 1], 0).values if len(ordered) else ordered[:, 1]
+    gain = torch.diff(high, prepend=high.new_zeros(1))
+    return float((ordered[:, 0] * gain).sum())
+
+
+@final
+class Noisy(Subject):
+    """A subject whose activity is measured with Gaussian noise, the same in every repetition.
+
+    Args:
+        inner: without noise.
+        sites: whose responses get the noise, one number an image.
+        sd: of the noise, in units of the response.
+        name: the first word of the noise's random streams, one for each batch of images.
+    """
+
+    def __init__(self, inner: Subject, sites: Sequence[str], sd: float, name: str) -> None:
+        self.inner, self.noisy, self.sd, self.stream = inner, tuple(sites), sd, name
+        self.name, self.image_size, self.device = inner.name, inner.image_size, inner.device
+        self.calls = 0
+
+    def identity(self) -> dict[str, Any]:
+        return {"noisy": self.inner.identity(), "sd": self.sd}
+
+    def _sites(self) -> Sites:
+        return {k: v for k, v in self.inner.sites().items() if k != PIXELS}
+
+    def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
+        answers = self.inner.respond(images, sites)
+        words = (self.stream, self.calls, "noise")
+        noise = self.sd * seeds.normal([words], (len(images),))[0].to(self.device, torch.float32)
+        self.calls += 1
+        return {
+            site: answer + noise.view(-1, *[1] * (answer.ndim - 1))
+            if site in self.noisy
+            else answer
+            for site, answer in answers.items()
+        }
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Runs that differ in their seed alone.
+
+    Attributes:
+        unit: an address.
+        noise: SD of the noise as a share of the unit's SD over natural images.
+        images: shown to each run.
+    """
+
+    strategy: Strategy
+    unit: str
+    noise: float
+    images: int
+    seeds: tuple[int, ...]
+    population: int = 50
+
+    @property
+    def key(self) -> str:
+        """Its file's name: readable, and another one for other settings."""
+        text = json.dumps(self.plain(), sort_keys=True)
+        return (
+            f"{self.strategy.name}-{self.unit.replace(':', '.')}-{self.noise:g}-"
+            + (f"{seeds.integer('trial', text):016x}"[:8])
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """As plain data."""
+        own = {k: v for k, v in asdict(self).items() if k != "strategy"}
+        return {"strategy": self.strategy.describe(), **own, "seeds": list(self.seeds)}
+
+
+class Frugality:
+    """Trials on one subject and generator, each kept in a folder as it ends.
+
+    Args:
+        out: where references and results are kept; a trial that is there is not done again.
+        mei_generations: of the search for each unit's reference.
+    """
+
+    def __init__(
+        self, subject: Subject, generator: Generator, out: Path, *, mei_generations: int = 200
+    ) -> None:
+        self.subject, self.generator, self.out = subject, generator, make_folder(out)
+        self._mei = SearchOptions(generations=mei_generations)
+        self._references: dict[str, Reference] = {}
+
+    def reference(self, unit: str) -> Reference:
+        """The unit's most exciting image, searched for once."""
+        if unit not in self._references:
+            folder = self.out / "references" / unit.replace(":", ".")
+            self._references[unit] = find_mei(
+                self.subject, self.generator, unit, options=self._mei, out=folder
+            )
+        return self._references[unit]
+
+    def run(self, trial: Trial, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+        """The trial's result: for each seed, images shown and hypervolume."""
+        path = self.out / f"{trial.key}.json"
+        if path.exists():
+            return json.loads(path.read_text())
+        say(path.stem)
+        curves: dict[str, list[list[float]]] = {str(seed): [] for seed in trial.seeds}
+        for images, planned, found in self._fronts(trial):
+            for p, points in zip(planned, found, strict=True):
+                curves[str(p.settings.seed)].append([images, hypervolume(points)])
+        result = {**trial.plain(), "curves": curves}
+        text = json.dumps(result) + "\n"
+        replace_file(path, lambda part: part.write_text(text))
+        return result
+
+    def _noisy(self, trial: Trial) -> Subject:
+        if trial.noise == 0:
+            return self.subject
+        target = parse_target(trial.unit, self.subject.sites())
+        natural = natural_of(self.subject, target)
+        if natural is None:
+            raise InputError(
+                f"unit {trial.unit!r} has no natural statistics; measure them with "
+                "`invariscope natural`, since noise is counted in the unit's natural SD"
+            )
+        return Noisy(self.subject, target.sites, trial.noise * natural.sd, trial.key)
+
+    def _fronts(self, trial: Trial) -> Iterator[tuple[int, list[Planned], list[Tensor]]]:
+        """At each of `POINTS`: images shown, the runs, and their archives' noise-free points."""
+        reference = self.reference(trial.unit)
+        options = SearchOptions(
+            strategy=trial.strategy,
+            population=trial.population,
+            generations=-(-trial.images // trial.population),
+            stop=False,
+        )
+        planned = plan(
+            self.subject,
+            self.generator,
+            trial.unit,
+            task="invariance",
+            reference=reference,
+            run_seeds=trial.seeds,
+            options=options,
+        )
+        chunk = max(SMALLEST_CHUNK, trial.population)
+        crew = Crew(self.subject, self.generator, options, chunk)
+        precision = crew.precision(planned[0])
+        search = Search(
+            self.generator,
+            [replace(p.run, objective=crew.objective(p, precision)) for p in planned],
+            strategy=trial.strategy,
+            population=trial.population,
+            chunk=chunk,
+            precision=precision,
+        )
+        shown = self._noisy(trial)
+        exact = {p.run.name: _Exact(crew, p) for p in planned}
+        due = [n for n in POINTS if n <= trial.images]
+        for generation, told in enumerate(search.advance(shown), start=1):
+            images = generation * trial.population
+            while due and images >= due[0]:
+                due.pop(0)
+                fronts = {t.run.name: t.outcome.front.codes for t in told if t.outcome}
+                fronts |= {r.name: search.snapshot(r.name)["front.codes"] for r in search.active}
+                yield images, planned, [exact[name].points(fronts[name]) for name in exact]
+
+
+class _Exact:
+    """A run's archive scored without noise in float32; no code is measured twice."""
+
+    def __init__(self, crew: Crew, planned: Planned) -> None:
+        assert planned.reference is not None
+        self.crew, self.objective = crew, crew.objective(planned, "float32")
+        seen = crew.subject.see(planned.reference.image.unsqueeze(0))[0].cpu()
+        self.possible = farthest_possible(seen)
+        assert self.objective.target_reference is not None
+        self.activity = float(self.objective.target_reference.norm())
+        if self.activity == 0:
+            raise InputError(
+                f"unit {planned.settings.unit!r} answers 0 to its most exciting image, so no "
+                "share of its activity can be kept; choose another unit"
+            )
+        self.known: dict[bytes, Tensor] = {}
+
+    def points(self, codes: Tensor) -> Tensor:
+        """Shares of the possible stretch and of the activity kept, `(members, 2)`."""
+        keys = [code.numpy().tobytes() for code in codes]
+        if new := [i for i, key in enumerate(keys) if key not in self.known]:
+            scores = self.crew.measure(codes[new], self.objective, "float32").cpu()
+            self.known |= {keys[i]: s for i, s in zip(new, scores, strict=True)}
+        scores = torch.stack([self.known[key] for key in keys])
+        kept = (1 - scores[:, 1] / self.activity).clamp(0, 1)
+        return torch.stack([scores[:, 0] / self.possible, kept], 1)

@@ -1,0 +1,31 @@
+"""Kendall's tau of bf16 over whole searches."""
+
+import torch
+
+from invariscope import load_generator, load_subject
+from invariscope.bench.agreement import rank_agreement
+from invariscope.testing.toys import ToyGenerator, ToySubject
+
+
+def test_a_subject_that_ignores_precision_agrees_perfectly():
+    subject = ToySubject(torch.linspace(-1, 1, 96).reshape(2, 3, 4, 4))
+    said = []
+    rows = rank_agreement(
+        subject, ToyGenerator(4), ["linear:0"], ["pixels"], generations=5, say=said.append
+    )
+    assert said == ["linear:0"]
+    assert [row["generation"] for row in rows] == [1, 1, 3, 3, 5, 5]
+    assert {row["task"] for row in rows} == {"invariance", "adversarial"}
+    assert all(row["tau_stretch"] == row["tau_activity"] == 1 for row in rows)
+
+
+def test_bf16_changes_the_order_of_a_few_candidates_of_the_embedded_network():
+    rows = rank_agreement(
+        load_subject("embedded:standard"),
+        load_generator("embedded"),
+        ["fc:3"],
+        ["layer3.0.conv1"],
+        generations=2,
+    )
+    taus = [row[key] for row in rows for key in ("tau_stretch", "tau_activity")]
+    assert 0.9 < min(taus) < 1

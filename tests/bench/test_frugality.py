@@ -1,0 +1,112 @@
+"""Hypervolume, noise and the images a strategy needs, against closed forms and pymoo."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from pymoo.indicators.hv import HV
+
+from invariscope.bench.frugality import Frugality, Noisy, Trial, hypervolume
+from invariscope.bench.needed import images_needed, last_mean, needed, shares
+from invariscope.errors import InputError
+from invariscope.search.strategies import load_strategy
+from invariscope.testing.toys import ToyGenerator, ToySubject
+
+share = st.floats(0, 1)
+
+
+@given(st.lists(st.tuples(share, share), min_size=1, max_size=12))
+def test_hypervolume_is_that_of_pymoo(points):
+    values = torch.tensor(points, dtype=torch.float64)
+    # pymoo minimises, below a reference point.
+    expected = HV(ref_point=np.zeros(2))(-values.numpy())
+    assert hypervolume(values) == pytest.approx(float(expected), abs=1e-12)
+
+
+def test_hypervolume_in_closed_form():
+    assert hypervolume(torch.tensor([[0.5, 0.5]])) == 0.25
+    assert hypervolume(torch.tensor([[0.25, 1.0], [0.5, 0.5], [1.0, 0.25]])) == 0.5
+    assert hypervolume(torch.tensor([[0.4, 0.4], [0.5, 0.5]])) == 0.25
+    assert hypervolume(torch.tensor([[-1.0, 0.5]])) == 0
+    assert hypervolume(torch.zeros(0, 2)) == 0
+
+
+@pytest.fixture
+def toy():
+    weights = torch.linspace(-1, 1, 96).reshape(2, 3, 4, 4)
+    return ToySubject(weights), ToyGenerator(4)
+
+
+def test_noise_has_its_sd_and_comes_again_but_never_twice(toy):
+    subject, _ = toy
+    images = torch.full((4000, 3, 4, 4), 0.4)
+    clean = subject.respond(images, ["linear", "energy"])
+
+    def answers():
+        noisy = Noisy(subject, ["linear"], 0.5, "a")
+        return [noisy.respond(images, ["linear", "energy"]) for _ in range(2)]
+
+    (first, second), (again, _) = answers(), answers()
+    change = first["linear"] - clean["linear"]
+    assert torch.equal(first["energy"], clean["energy"])
+    assert torch.equal(first["linear"], again["linear"])
+    assert not torch.equal(first["linear"], second["linear"])
+    # One number an image: the same for every unit of the site.
+    assert torch.allclose(change[:, 0], change[:, 1], atol=1e-5)
+    assert float(change[:, 0].std()) == pytest.approx(0.5, rel=0.05)
+    assert abs(float(change.mean())) < 0.03
+
+
+def test_a_trial_is_done_once_and_its_hypervolume_never_falls(toy, tmp_path):
+    subject, generator = toy
+    trial = Trial(load_strategy("isotropic"), "linear:1", 0.0, 1500, (0, 1))
+    bench = Frugality(subject, generator, tmp_path, mei_generations=20)
+    said = []
+    result = bench.run(trial, say=said.append)
+    assert bench.run(trial, say=said.append) == result
+    assert len(said) == 1
+    for curve in result["curves"].values():
+        assert [n for n, _ in curve] == [250, 500, 1000, 1500]
+        values = [v for _, v in curve]
+        assert values == sorted(values)
+        assert 0 < values[0] < values[-1] < 1
+    assert json.loads((tmp_path / f"{trial.key}.json").read_text()) == result
+
+
+def test_a_unit_that_nothing_excites_is_refused(toy, tmp_path):
+    subject, generator = toy
+    trial = Trial(load_strategy("isotropic"), "linear:0", 0.0, 300, (0,))
+    with pytest.raises(InputError, match="answers 0"):
+        Frugality(subject, generator, tmp_path, mei_generations=200).run(trial)
+
+
+def test_noise_needs_the_units_natural_statistics(toy, tmp_path):
+    subject, generator = toy
+    trial = Trial(load_strategy("isotropic"), "linear:1", 0.2, 300, (0,))
+    with pytest.raises(InputError, match="no natural statistics"):
+        Frugality(subject, generator, tmp_path, mei_generations=2).run(trial)
+
+
+def test_images_needed_in_closed_form():
+    images = [100, 200, 300]
+    assert images_needed(images, np.array([0.5, 0.9, 1.1])) == pytest.approx(250)
+    assert images_needed(images, np.array([1.0, 1.1, 1.2])) == 100
+    assert images_needed(images, np.array([0.1, 0.2, 0.9])) == float("inf")
+
+
+def test_the_interval_holds_the_figure_and_is_a_point_without_variation():
+    def result(unit, slopes):
+        curves = {str(s): [[n, n * slope] for n in (100, 200, 300)] for s, slope in slopes.items()}
+        return {"unit": unit, "curves": curves}
+
+    alike = [result("a", {0: 1.0, 1: 1.0}), result("b", {0: 2.0, 1: 2.0})]
+    assert last_mean(alike[0]) == 300
+    own = shares(alike, {"a": 150.0, "b": 300.0})
+    found = needed([100, 200, 300], own, "x")
+    assert found == {"images": 150.0, "low": 150.0, "high": 150.0}
+    varied = [result("a", {0: 1.0, 1: 1.5}), result("b", {0: 2.0, 1: 3.0})]
+    found = needed([100, 200, 300], shares(varied, {"a": 200.0, "b": 400.0}), "x")
+    assert found["low"] < found["images"] < found["high"]
