@@ -7,10 +7,11 @@ from torch import nn
 
 from invariscope.errors import InputError, StoreError
 from invariscope.training import checkpoint
+from invariscope.training.adversarial import AdversarialRecipe, Critics, train_adversarial
 from invariscope.training.attack import l2_attack, survivors
 from invariscope.training.classifier import ClassifierRecipe, Phase, accuracy, train_classifier
 from invariscope.training.data import Photos, centre_crop, cut_mix, load_photos, random_crop
-from invariscope.training.decoder import DecoderRecipe, encode, train_decoder, whiten
+from invariscope.training.decoder import DecoderRecipe, encode, features, train_decoder, whiten
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
 
 TINY = ClassifierRecipe(
@@ -215,3 +216,47 @@ def test_a_training_checkpoint_keeps_structure_and_types(tmp_path):
     assert back[3] == "x"
     assert json.dumps(sorted(map(str, back))) == '["3", "a", "b"]'
     assert checkpoint.load(tmp_path / "none.safetensors") is None
+
+
+def test_the_critics_training_goes_on_to_the_same_weights(photos, tmp_path):
+    network = EmbeddedResNet(2).eval()
+    recipe = AdversarialRecipe(epochs=2, batch=8)
+
+    def halves():
+        with torch.random.fork_rng([]):
+            torch.manual_seed(0)
+            return EmbeddedEncoder(16), EmbeddedDecoder(16)
+
+    first = halves()[1]
+    encoder, whole = train_adversarial(
+        network, halves(), photos, recipe, tmp_path / "whole.safetensors"
+    )
+    assert same(encoder, halves()[0])
+    assert not same(whole, first)
+    path = tmp_path / "cut.safetensors"
+    with pytest.raises(StoppedError):
+        train_adversarial(network, halves(), photos, recipe, path, on_epoch=stop_after(1))
+    assert same(train_adversarial(network, halves(), photos, recipe, path)[1], whole)
+    other = replace(recipe, seed=1)
+    with pytest.raises(StoreError, match="another recipe"):
+        train_adversarial(network, halves(), photos, other, path)
+
+
+def test_critics_learn_to_tell_photos_from_noise(photos):
+    network = EmbeddedResNet(2).eval().requires_grad_(requires_grad=False)
+    critics = Critics(network.widths[:3])
+    adam = torch.optim.Adam(critics.parameters(), lr=2e-3)
+    stream = torch.Generator().manual_seed(1)
+    real = centre_crop(photos.images[:16], 96)
+    fake = torch.rand(real.shape, generator=stream)
+    sets = [(images, features(network, images)) for images in (real, fake)]
+    for _ in range(15):
+        verdicts = [critics(*both) for both in sets]
+        loss = sum(
+            (1 - t).relu().mean() + (1 + f).relu().mean() for t, f in zip(*verdicts, strict=True)
+        )
+        adam.zero_grad()
+        loss.backward()
+        adam.step()
+    for true, false in zip(*(critics(*both) for both in sets), strict=True):
+        assert float(true.detach().mean()) > float(false.detach().mean())

@@ -84,11 +84,15 @@ class ClassifierRecipe:
 
 # The paper's epsilon of 3 at 224 px, at 96 px.
 RADIUS = 1.3
+# `first` is what both twins begin with.
 RECIPES = {
-    "standard": ClassifierRecipe(),
+    "first": ClassifierRecipe(),
+    "standard": ClassifierRecipe(
+        phases=(Phase(60, 0.08, 5e-4, 0.1, (0.25, 0.5), 0.7),), begins="first"
+    ),
     "robust": ClassifierRecipe(
         phases=(Phase(48, 0.05, 5e-4, 0.1, (0.35, 0.6), 0.0, attack_steps=3),),
-        begins="standard",
+        begins="first",
         radius=RADIUS,
     ),
 }

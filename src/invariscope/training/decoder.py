@@ -7,7 +7,7 @@ network's `layer3`; the decoder brings pixels and features of the photo back.
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -62,9 +62,24 @@ def features(network: EmbeddedResNet, images: Tensor) -> list[Tensor]:
     return out
 
 
-def _loss(
-    made: Tensor, photos: Tensor, got: list[Tensor], aim: list[Tensor], recipe: DecoderRecipe
+class Weights(Protocol):
+    """What weighs the parts of the inversion's loss."""
+
+    @property
+    def pixel_weight(self) -> float: ...
+    @property
+    def feature_weights(self) -> tuple[float, ...]: ...
+
+
+def inversion_loss(
+    made: Tensor, photos: Tensor, got: list[Tensor], aim: list[Tensor], recipe: Weights
 ) -> Tensor:
+    """How far images are from their photos: mean absolute pixels, relative squared features.
+
+    Args:
+        made, photos: `(n, 3, h, w)`.
+        got, aim: the features of both, one tensor a layer.
+    """
     loss = recipe.pixel_weight * (made - photos).abs().mean()
     for weight, layer, wanted in zip(recipe.feature_weights, got, aim, strict=True):
         exact = wanted.float()
@@ -177,7 +192,7 @@ class _Training:
             codes = codes + self.recipe.code_noise * codes.detach().std(0) * noise
             made = self.decoder(codes).float()
             got = features(self.network, made.roll(shift, (2, 3)))
-        return _loss(made, photos, got, aim, self.recipe)
+        return inversion_loss(made, photos, got, aim, self.recipe)
 
 
 def train_decoder(
