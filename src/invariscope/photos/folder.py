@@ -100,6 +100,13 @@ class PhotoFolder:
         """Where photo number `photo` lies."""
         return self.path / self.names[photo]
 
+    def spread(self, most: int) -> "PhotoFolder":
+        """At most so many of its photos, evenly spread over it."""
+        chosen = np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int))
+        names = tuple(self.names[i] for i in chosen)
+        report = PhotoReport(np.zeros(len(chosen), np.uint16))
+        return PhotoFolder(self.path, names, self.labels[chosen], self.classes, report)
+
     @cached_property
     def content(self) -> str:
         """Hex sha256 of the files' names and sizes: another folder, another hash."""

@@ -28,7 +28,7 @@ def embedded_subject(
         std=metadata["std"],
         name=entry.name,
         classes=metadata["classes"],
-        natural=registry.WEIGHTS / metadata["natural"],
+        natural=registry.shipped(registry.find(f"{entry.name} natural", "natural")),
         device=device,
         compiled=compiled,
     )
