@@ -4,7 +4,8 @@ import hashlib
 import json
 import math
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Any, final
 
@@ -15,17 +16,15 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from invariscope import seeds, validate
+from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.generators.autoencoder import SIZE, Autoencoder, load_autoencoder
 from invariscope.generators.base import CodeStatistics, Generator
+from invariscope.generators.components import components
 from invariscope.photos import PhotoFolder, batches, open_folder
 
 PREFIX = "codes:"
 BATCH = 64
-BLOCK = 2048  # latents in memory at once
-EXTRA = 32  # directions beyond those asked for
-ROUNDS = 8  # of the subspace iteration
 Watcher = Callable[[int, int], None]
 
 
@@ -68,14 +67,18 @@ class CodeSpace(Generator):
             self._tensors[key] = tensor.contiguous().to(self.device)
         self.code_statistics = CodeStatistics.standard(self.code_dim)
 
-    def identity(self) -> dict[str, Any]:
+    @cached_property
+    def _content(self) -> str:
         digest = hashlib.sha256()
         for key, tensor in sorted(self._tensors.items()):
             digest.update(f"{key}{tuple(tensor.shape)}".encode())
             digest.update(tensor.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def identity(self) -> dict[str, Any]:
         return {
             "kind": "codes",
-            "content": digest.hexdigest(),
+            "content": self._content,
             "autoencoder": self.autoencoder.identity,
             "size": self.image_size,
         }
@@ -187,8 +190,8 @@ def fit_code_space(
     """A natural-image code space: the widest `dims` directions of an autoencoder's latents.
 
     One pass encodes the photos, in batches, to a temporary file of 4 bytes a latent and photo;
-    the directions are found there block by block (subspace iteration; Halko, Martinsson and
-    Tropp 2011, §5), so memory does not grow with the photos. The same photos give the same space.
+    the directions are found there block by block (see `components`), so memory does not grow with
+    the photos. The same photos give the same space.
 
     Args:
         autoencoder: one, or its address (see `load_autoencoder`).
@@ -250,46 +253,3 @@ def _fill(
         if watch:
             watch(done, len(latents))
     return done
-
-
-def components(rows: NDArray[np.float32], dims: int) -> tuple[Tensor, Tensor, Tensor, float]:
-    """The widest principal components of rows that need not fit into memory.
-
-    Args:
-        rows: `(n, width)` float32, on disk or in memory.
-        dims: how many.
-
-    Returns:
-        Mean `(width,)`, orthonormal directions `(dims, width)`, the variance along each
-        `(dims,)`, and the total variance; float64.
-    """
-    n, width = rows.shape
-
-    def blocks() -> Iterator[Tensor]:
-        for start in range(0, n, BLOCK):
-            yield torch.from_numpy(np.array(rows[start : start + BLOCK]))
-
-    mean = sum(block.double().sum(0) for block in blocks()) / n
-    assert isinstance(mean, Tensor)
-    centre = mean.float()
-    total = sum(float((block - centre).double().square().sum()) for block in blocks()) / (n - 1)
-    kept = min(dims + EXTRA, width, n)
-    basis = _orthonormal(seeds.normal([("components", width)], (width, kept))[0].float())
-    for _ in range(ROUNDS):
-        moved = torch.zeros(width, kept)
-        for block in blocks():
-            moved += (block - centre).T @ ((block - centre) @ basis)
-        basis = _orthonormal(moved)
-    inner = torch.zeros(kept, kept, dtype=torch.float64)
-    for block in blocks():
-        seen = ((block - centre) @ basis).double()
-        inner += seen.T @ seen
-    values, turns = torch.linalg.eigh(inner / (n - 1))
-    order = torch.arange(kept - 1, kept - 1 - dims, -1)
-    directions = (basis.double() @ turns[:, order]).T
-    sign = directions.gather(1, directions.abs().argmax(1, keepdim=True)).sign()
-    return mean, directions * sign, values[order].clamp_min(1e-12), total
-
-
-def _orthonormal(columns: Tensor) -> Tensor:
-    return torch.linalg.qr(columns.double())[0].float()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Features = Callable[[Tensor], Sequence[Tensor]]
 WAYS = ("auto", "encoder", "gradient", "search")
 STEPS = {"gradient": 300, "search": 1000}
-RATE = 0.05  # of the gradient descent, in SD of natural codes
+RATE = 0.1  # of the gradient descent, in SD of natural codes
 FIRST_STEP = 0.3  # of the search, in SD of natural codes
 
 

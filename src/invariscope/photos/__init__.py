@@ -2,7 +2,7 @@
 
 from invariscope.photos.folder import PhotoFolder, PhotoReport, open_folder
 from invariscope.photos.read import UnreadablePhoto, read_photo
-from invariscope.photos.stream import batches
+from invariscope.photos.stream import batches, read_image
 
 __all__ = [
     "PhotoFolder",
@@ -10,5 +10,6 @@ __all__ = [
     "UnreadablePhoto",
     "batches",
     "open_folder",
+    "read_image",
     "read_photo",
 ]

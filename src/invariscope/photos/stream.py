@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -45,6 +46,7 @@ def batches(
     side: int,
     resize: int | None = None,
     interpolation: str = "bilinear",
+    crop: bool = True,
     batch: int = 64,
     start: int = 0,
     device: torch.device | str = "cpu",
@@ -66,6 +68,7 @@ def batches(
         side: height and width of the result in pixels.
         resize: of the shorter side before the crop; by default `side`.
         interpolation: `bilinear` or `bicubic`.
+        crop: False to resize the whole photo to the square instead, whatever its proportions.
         batch: photos in a batch.
         start: the first photo.
         device: where the images go.
@@ -77,16 +80,18 @@ def batches(
     shorter = side if resize is None else resize
     validate.at_least("side", side, 1)
     validate.at_least("batch", batch, 1)
-    if shorter < side:
+    if crop and shorter < side:
         raise InputError(f"resize is {shorter}; expected at least the side of the crop, {side}")
     how = INTERPOLATIONS[validate.one_of("interpolation", interpolation, INTERPOLATIONS)]
     number = threads or min(os.cpu_count() or 1, MOST_THREADS)
-    return _stream(folder, (side, shorter, how), batch, start, torch.device(device), number)
+    return _stream(
+        folder, (side, shorter if crop else None, how), batch, start, torch.device(device), number
+    )
 
 
 def _stream(  # noqa: PLR0917
     folder: PhotoFolder,
-    form: tuple[int, int, Image.Resampling],
+    form: tuple[int, int | None, Image.Resampling],
     batch: int,
     start: int,
     device: torch.device,
@@ -121,7 +126,7 @@ def _stream(  # noqa: PLR0917
 
 
 def _decode(
-    folder: PhotoFolder, photo: int, side: int, shorter: int, how: Image.Resampling
+    folder: PhotoFolder, photo: int, side: int, shorter: int | None, how: Image.Resampling
 ) -> tuple[NDArray[np.uint8], Kind] | UnreadablePhoto:
     try:
         image, kind = open_photo(folder.file(photo))
@@ -130,15 +135,40 @@ def _decode(
     return np.asarray(crop_photo(image, side, shorter, how)), kind
 
 
-def crop_photo(image: Image.Image, side: int, shorter: int, how: Image.Resampling) -> Image.Image:
-    """The middle `side` × `side` pixels once the shorter side has `shorter` pixels."""
+def crop_photo(
+    image: Image.Image, side: int, shorter: int | None, how: Image.Resampling
+) -> Image.Image:
+    """The middle `side` × `side` pixels once the shorter side has `shorter` pixels.
+
+    Without `shorter` the whole photo is resized to the square.
+    """
     width, height = image.size
+    if shorter is None:
+        return image if (width, height) == (side, side) else image.resize((side, side), how)
     if min(width, height) != shorter:
         long = int(shorter * max(width, height) / min(width, height))
-        size = (shorter, long) if width <= height else (long, shorter)
-        image = image.resize(size, how)
+        image = image.resize((shorter, long) if width <= height else (long, shorter), how)
     left, top = round((image.width - side) / 2), round((image.height - side) / 2)
     return image.crop((left, top, left + side, top + side))
+
+
+def read_image(
+    path: str | Path,
+    *,
+    side: int,
+    resize: int | None = None,
+    interpolation: str = "bilinear",
+    crop: bool = True,
+) -> Tensor:
+    """One photo as `batches` gives it: `(3, side, side)` float32 in [0, 1].
+
+    Raises:
+        UnreadablePhoto: it cannot be used.
+    """
+    how = INTERPOLATIONS[validate.one_of("interpolation", interpolation, INTERPOLATIONS)]
+    photo, _ = open_photo(Path(path))
+    image = crop_photo(photo, side, (resize or side) if crop else None, how)
+    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
 
 
 def _batch(

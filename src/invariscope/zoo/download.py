@@ -78,6 +78,7 @@ def _pieces(url: str, part: Path, watch: Callable[[int, int | None], None]) -> N
     try:
         answer = urllib.request.urlopen(request, timeout=SECONDS)  # noqa: S310
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416 and there:  # the part is whole, or of another file
             size = (error.headers.get("Content-Range") or "").rpartition("/")[2]
             if size == str(there):
