@@ -3,15 +3,18 @@
 from importlib.metadata import version
 
 from invariscope import plot  # noqa: F401  (iv.plot.front and its like)
-from invariscope.generators import load_generator
+from invariscope.generators import fit_code_space, load_autoencoder, load_generator
+from invariscope.photos import open_folder
 from invariscope.report.report import write_report
 from invariscope.search.search import Search
 from invariscope.sns.mei import find_mei
+from invariscope.sns.natural_pass import measure_folder
 from invariscope.sns.plan import SearchOptions
-from invariscope.sns.reference import Reference, image_reference
+from invariscope.sns.reference import Reference, image_reference, photo_reference
 from invariscope.sns.result import Result, load_result
 from invariscope.sns.stretch_squeeze import stretch_and_squeeze
 from invariscope.subjects import NetworkSubject, Subject, load_subject
+from invariscope.subjects.perceptual import perceptual
 
 __version__ = version("invariscope")
 
@@ -23,10 +26,16 @@ __all__ = [
     "SearchOptions",
     "Subject",
     "find_mei",
+    "fit_code_space",
     "image_reference",
+    "load_autoencoder",
     "load_generator",
     "load_result",
     "load_subject",
+    "measure_folder",
+    "open_folder",
+    "perceptual",
+    "photo_reference",
     "stretch_and_squeeze",
     "write_report",
 ]

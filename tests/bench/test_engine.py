@@ -97,8 +97,8 @@ def test_targets_of_an_accelerator_and_of_the_sweep():
 
 
 def test_random_weights_keep_activity_alive_and_repeat():
-    networks = [random_weights(DeepsimNetwork(64, 64, narrow=16), "x") for _ in range(2)]
-    codes = torch.randn(16, 64, generator=torch.Generator().manual_seed(1))
+    networks = [random_weights(DeepsimNetwork(width=64, narrow=16), "x") for _ in range(2)]
+    codes = torch.randn(16, 256, generator=torch.Generator().manual_seed(1))
     with torch.no_grad():
         first, second = (network(codes) for network in networks)
     assert torch.equal(first, second)

@@ -8,12 +8,19 @@ import sys
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
+import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
 
+from invariscope import load_generator, load_subject
 from invariscope.cli.app import run
 from invariscope.cli.sns import parse_subset
 from invariscope.errors import InputError
+from invariscope.photos import read_photo
+from invariscope.sns.natural import NaturalStatistics
 from invariscope.sns.result import load_result
 
 SHORT = ["--generations", "3", "--population", "8", "--precision", "float32", "--device", "cpu"]
@@ -101,7 +108,11 @@ MISTAKES = [
     (["sns", "embedded:standard", "fc:3", "--device", "tpu"], ["'tpu'", "cuda"]),
     (["sns", "embedded:standard", "fc:3", "--subset", "some"], ["'some'", "sample=100"]),
     (["sns", "embedded:standard", "fc:3", "--subset", "sample=99999999"], ["27648"]),
-    (["sns", "embedded:standard", "fc:3", "--reference", "none.png"], ["no image 'none.png'"]),
+    (
+        ["sns", "embedded:standard", "fc:3", "--reference", "none.png"],
+        ["'none.png'", "no such file"],
+    ),
+    (["natural", "embedded:standard", "nowhere"], ["no folder 'nowhere'"]),
     (["demo", "--unit", "fc:12"], ["'fc:12'", "the largest is 9"]),
     (["mei", "embedded:standard", "fc:3", "--tries", "0"], ["tries is 0"]),
     (["report", "nowhere"], ["no folder 'nowhere'"]),
@@ -124,28 +135,82 @@ def test_a_mistake_is_one_sentence_and_exit_2_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("size", "mode", "expected"),
-    [((64, 64), "RGB", ["64 × 64", "96 × 96"]), (None, None, ["cannot be read as an image"])],
-)
-def test_a_photo_of_another_size_or_no_photo_is_refused(size, mode, expected, tmp_path, capsys):
+@pytest.mark.parametrize(("size", "mode"), [((96, 96), "L"), ((300, 200), "CMYK"), ((64, 96), "P")])
+def test_a_photo_of_any_size_and_kind_is_a_reference(size, mode, tmp_path):
+    photo = tmp_path / "photo.tif"
+    Image.effect_noise(size, 60).convert(mode).save(photo)
+    assert sns("--reference", str(photo), "--out", str(tmp_path / "o")) == 0
+    (record,) = load_result(tmp_path / "o").runs
+    assert record.tensors["reference_image"].shape == (3, 96, 96)
+    expected = read_photo(photo).float() / 255
+    if size == (96, 96):
+        assert torch.equal(record.tensors["reference_image"], expected)
+
+
+def test_what_is_no_photo_is_refused(tmp_path, capsys):
     photo = tmp_path / "photo.png"
-    if size:
-        Image.new(mode, size).save(photo)
-    else:
-        photo.write_bytes(b"not a picture")
+    photo.write_bytes(b"not a picture")
     assert sns("--reference", str(photo), "--out", str(tmp_path / "o")) == 2
-    said = capsys.readouterr().err
-    assert all(part in said for part in expected)
+    assert "not an image" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
 
 
-def test_an_adversarial_search_from_a_photo_says_what_it_lacks(tmp_path, capsys):
-    photo = tmp_path / "photo.png"
+def test_an_adversarial_search_from_a_photo_starts_at_its_code(tmp_path, capsys):
+    photo, out = tmp_path / "photo.png", tmp_path / "o"
     Image.effect_noise((96, 96), 60).convert("RGB").save(photo)
-    words = ["--task", "adversarial", "--reference", str(photo), "--out", str(tmp_path / "o")]
+    words = ["--task", "adversarial", "--reference", str(photo), "--out", str(out)]
+    assert sns(*words) == 0
+    (record,) = load_result(out).runs
+    inverted = load_generator().invert(read_photo(photo)[None] / 255)
+    torch.testing.assert_close(record.tensors["reference_code"], inverted.codes[0])
+    assert f"{float(inverted.psnr):.1f} dB from the photo" in capsys.readouterr().out
+    assert record.settings.start["mean"] == "reference"
+    # The code in the folder is the one that the same command takes, whatever it would find.
+    kept = out / "reference_code.safetensors"
+    code, psnr, told = torch.zeros(256), torch.tensor(9.0), safe_open(kept, "pt").metadata()
+    save_file({"code": code, "psnr": psnr}, tmp_path / "other.safetensors", told)
+    (tmp_path / "other.safetensors").replace(kept)
     assert sns(*words) == 2
-    assert "reference's code" in capsys.readouterr().err
+    assert "holds another run" in capsys.readouterr().err
+
+
+@pytest.fixture
+def photos(tmp_path):
+    for number in range(6):
+        place = tmp_path / "photos" / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        Image.effect_noise((100 + number, 120), 60).save(place / f"{number}.png")
+    (tmp_path / "photos" / "a" / "x.jpg").write_bytes(b"no photo")
+    return tmp_path / "photos"
+
+
+def test_natural_statistics_are_what_a_search_takes(photos, tmp_path, capsys):
+    out = tmp_path / "natural"
+    words = ["natural", "embedded:standard", str(photos), "--sites", "fc", "layer3.0.conv1:7,2,2"]
+    assert run([*words, "--device", "cpu", "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "photos: 1 left out: not an image (the first: photo" in told
+    assert "photos: 6 grey: the same value in all three channels" in told
+    assert f"11 units of 6 photos: {out / 'natural.parquet'}" in told
+    maximum = pd.read_parquet(out / "natural.parquet").set_index("unit").loc["fc:3", "maximum"]
+    table = ["--natural", str(out / "natural.parquet")]
+    assert (
+        sns(*table, "--reference", str(photos / "b" / "1.png"), "--out", str(tmp_path / "o")) == 0
+    )
+    (record,) = load_result(tmp_path / "o").runs
+    assert record.settings.natural is not None
+    assert record.settings.natural["maximum"] == maximum
+    assert record.settings.stop["bound"] == maximum
+
+
+def test_natural_statistics_of_another_network_are_refused(tmp_path, capsys):
+    subject = load_subject("embedded:standard")
+    table = NaturalStatistics.load(subject.natural, subject)
+    table.identity["weights"] = "0" * 64
+    table.save(tmp_path / "natural.parquet")
+    words = ["--natural", str(tmp_path / "natural.parquet"), "--out", str(tmp_path / "o")]
+    assert sns(*words) == 2
+    assert "of another subject than embedded:standard" in capsys.readouterr().err
     assert not (tmp_path / "o").exists()
 
 

@@ -62,11 +62,11 @@ def natural_table(subject, tmp_path):
 
     def write(**changed):
         images = torch.rand(200, 3, 8, 8, generator=seeds.torch_stream("natural"))
-        table = measure_natural(subject, images.split(50), ["features", "out"], "train")
+        found = measure_natural(subject, images.split(50), ["features", "out"], "train")
         for column, value in changed.items():
-            table.loc[table["unit"] == "out:1", column] = value
+            found.table.loc[found.table["unit"] == "out:1", column] = value
         path = tmp_path / "natural.parquet"
-        table.to_parquet(path)
+        found.save(path)
         return path
 
     return write

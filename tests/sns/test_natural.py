@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, StoreError
 from invariscope.sns.natural import (
     PERCENTILES,
     NaturalStatistics,
@@ -45,8 +45,7 @@ def ramp():
 @pytest.fixture(scope="module")
 def statistics(ramp):
     images = LEVELS.view(-1, 1, 1, 1).expand(-1, 3, 2, 2)
-    table = measure_natural(ramp, images.split(143), ["maps", "out"], "train")
-    return NaturalStatistics(table)
+    return measure_natural(ramp, images.split(143), ["maps", "out"], "train")
 
 
 def of(statistics, ramp, address, split="train"):
@@ -105,9 +104,32 @@ def test_token_sites_name_every_token_and_channel():
 
 
 def test_the_table_survives_a_file(statistics, ramp, tmp_path):
-    statistics.table.to_parquet(tmp_path / "natural.parquet")
-    again = NaturalStatistics.load(tmp_path / "natural.parquet")
+    statistics.save(tmp_path / "natural.parquet")
+    again = NaturalStatistics.load(tmp_path / "natural.parquet", ramp)
     assert of(again, ramp, "out:1") == of(statistics, ramp, "out:1")
+
+
+def test_a_table_of_another_network_is_refused(statistics, subject, tmp_path):
+    path = tmp_path / "natural.parquet"
+    statistics.save(path)
+    with pytest.raises(InputError, match=r"another subject than toy \(these differ: kind\)"):
+        NaturalStatistics.load(path, subject)
+
+
+@pytest.mark.parametrize("content", [None, b"no parquet"])
+def test_a_missing_or_damaged_table_is_refused(ramp, tmp_path, content):
+    path = tmp_path / "natural.parquet"
+    if content:
+        path.write_bytes(content)
+    with pytest.raises(StoreError, match="cannot be read as natural statistics"):
+        NaturalStatistics.load(path, ramp)
+
+
+def test_a_table_that_names_no_network_is_refused(statistics, ramp, tmp_path):
+    path = tmp_path / "natural.parquet"
+    statistics.table.to_parquet(path)
+    with pytest.raises(StoreError, match="does not say which network it is of"):
+        NaturalStatistics.load(path, ramp)
 
 
 def test_no_images_are_refused(ramp):

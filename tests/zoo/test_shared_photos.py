@@ -52,7 +52,7 @@ def test_the_generator_brings_back_what_a_photo_shows(subject, val):
 def test_the_shipped_table_is_what_the_photos_give(subject, val):
     target = parse_target("fc:3", subject.sites())
     assert subject.natural is not None
-    known = NaturalStatistics.load(subject.natural).of(target, "val")
+    known = NaturalStatistics.load(subject.natural, subject).of(target, "val")
     assert known is not None
     parts = (centre_crop(part, 96) for part in val.images.split(256))
     activity = [

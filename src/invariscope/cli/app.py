@@ -11,6 +11,7 @@ from invariscope.cli.bench import bench
 from invariscope.cli.demo import demo
 from invariscope.cli.frugality import frugality
 from invariscope.cli.mei import mei
+from invariscope.cli.natural import natural
 from invariscope.cli.report import report
 from invariscope.cli.sns import sns
 from invariscope.cli.units import units
@@ -23,7 +24,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     help_epilogue="Any command takes `--debug` to show where an error came from.",
 )
-for command in (demo, units, mei, sns, report, bench):
+for command in (demo, units, mei, sns, natural, report, bench):
     app.command(command)
 
 bench.command(frugality)

@@ -4,23 +4,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import torch
-from PIL import Image, UnidentifiedImageError
 from rich.console import Console
 
 from invariscope import validate
 from invariscope.analysis.affine import affine_baseline
 from invariscope.cli.options import Common
 from invariscope.cli.progress import LiveProgress
-from invariscope.errors import InputError
 from invariscope.generators import Generator
 from invariscope.report.report import AFFINE, write_report
 from invariscope.search.objectives import DIRECTIONS
 from invariscope.sns.execute import check_out, ended, execute
 from invariscope.sns.mei import draw_mei, plan_mei
 from invariscope.sns.plan import Planned, SearchOptions, plan, resolve_subset
-from invariscope.sns.reference import Reference, image_reference
+from invariscope.sns.reference import Reference, keep_code, photo_reference, with_code
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects import Subject
 from invariscope.units import check_site, parse_target
@@ -35,27 +31,6 @@ class Condition:
     seeds: tuple[int, ...]
     subset: int | list[int] | None = None
     direction: str = "either"
-
-
-def read_image(path: Path, size: int) -> torch.Tensor:
-    """An image file as `(3, size, size)` in [0, 1].
-
-    Raises:
-        InputError: no such file, not an image, or one of another size.
-    """
-    try:
-        with Image.open(path) as picture:
-            rgb = picture.convert("RGB")
-    except FileNotFoundError as error:
-        raise InputError(f"no image {str(path)!r}; give a PNG or JPEG file") from error
-    except (UnidentifiedImageError, OSError) as error:
-        raise InputError(f"{str(path)!r} cannot be read as an image ({error})") from error
-    if rgb.size != (size, size):
-        raise InputError(
-            f"image {str(path)!r} is {rgb.width} × {rgb.height} px; this subject takes "
-            f"{size} × {size} (crop and resize it first)"
-        )
-    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1).float() / 255
 
 
 def _mei(  # noqa: PLR0917
@@ -102,7 +77,7 @@ def experiment(
 
     Args:
         out: the folder of all runs; one that holds other runs is refused.
-        reference: an image file to depart from; by default the unit's MEI is searched first.
+        reference: a photo to depart from; by default the unit's MEI is searched first.
 
     Returns:
         The report's path.
@@ -114,7 +89,14 @@ def experiment(
     if reference is None:
         start, before = _mei(subject, generator, unit, out, options, console, mei_seed, mei_tries)
     else:
-        start = image_reference(read_image(reference, subject.image_size), subject.image_size)
+        start = photo_reference(reference, subject)
+    coded, psnr = start, None
+    if start.code is None and any(c.task == "adversarial" for c in conditions):
+        coded, psnr = with_code(start, generator, out)
+        console.print(
+            f"the adversarial search starts at a code whose image is {psnr:.1f} dB from the photo",
+            highlight=False,
+        )
     planned = [
         p
         for c in conditions
@@ -123,7 +105,7 @@ def experiment(
             generator,
             unit,
             task=c.task,
-            reference=start,
+            reference=coded if c.task == "adversarial" else start,
             site=c.site,
             subset=c.subset,
             direction=c.direction,
@@ -132,6 +114,8 @@ def experiment(
         )
     ]
     check_out(out, [*before, *planned])
+    if psnr is not None:
+        keep_code(coded, psnr, generator, out)
     with LiveProgress("2 · images it cannot tell apart, and images that silence it", console) as w:
         execute(planned, subject, generator, out, options=options, watch=w)
     table = affine_baseline(subject, unit, start.image)

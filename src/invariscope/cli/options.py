@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from invariscope.devices import pick_device
 from invariscope.generators import Generator, load_generator
+from invariscope.sns.natural import NaturalStatistics
 from invariscope.sns.plan import SearchOptions
 from invariscope.subjects import Subject, load_subject
 
@@ -24,7 +25,13 @@ Task = Literal["invariance", "adversarial"]
 class Common:
     """Options of every search."""
 
-    generator: Annotated[str, Parameter(help="What makes the images.")] = "embedded"
+    generator: Annotated[
+        str,
+        Parameter(
+            help="What makes the images: embedded, deepsim:fc7, codes:FILE, diffusers:NAME@SIZE, "
+            "taesd:PATH@SIZE or pixels@SIZE."
+        ),
+    ] = "embedded"
     strategy: Annotated[
         str,
         Parameter(
@@ -36,7 +43,9 @@ class Common:
     stop: Annotated[bool, Parameter(help="Let the paper's stopping rule end a search.")] = True
     precision: Annotated[str, Parameter(help="auto, float32 or bf16.")] = "auto"
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto"
-
+    natural: Annotated[
+        Path | None, Parameter(help="The network's natural statistics: a natural.parquet.")
+    ] = None
     compiled: Annotated[
         bool,
         Parameter(
@@ -57,9 +66,11 @@ class Common:
     def load(self, model: str) -> tuple[Subject, Generator]:
         """The subject and the generator, on the device."""
         device = pick_device(self.device)
-        return load_subject(model, device, compiled=self.compiled), load_generator(
-            self.generator, device
-        )
+        subject = load_subject(model, device, compiled=self.compiled)
+        if self.natural:
+            NaturalStatistics.load(self.natural, subject)  # refused now rather than later
+            subject.natural = self.natural
+        return subject, load_generator(self.generator, device)
 
 
 def default_out(model: str, unit: str, what: str) -> Path:

@@ -40,7 +40,7 @@ def sns(
     direction: Annotated[str, Parameter(help="either, or down: only a loss counts.")] = "either",
     seeds: Annotated[int, Parameter(help="How many searches: seeds 0, 1, ….")] = 1,
     reference: Annotated[
-        Path | None, Parameter(help="An image to depart from, instead of the unit's MEI.")
+        Path | None, Parameter(help="A photo to depart from, instead of the unit's MEI.")
     ] = None,
     mei_seed: Annotated[int, Parameter(help="Seed of the search for the MEI.")] = 0,
     mei_tries: Annotated[int, Parameter(help="MEI searches, one is drawn; the paper's 4.")] = 1,

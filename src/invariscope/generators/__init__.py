@@ -3,8 +3,14 @@
 import torch
 
 from invariscope.errors import unknown
+from invariscope.generators import autoencoder, code_space, deepsim, pixels
+from invariscope.generators.autoencoder import Autoencoder, AutoencoderGenerator, load_autoencoder
 from invariscope.generators.base import CodeStatistics, Generator
+from invariscope.generators.code_space import CodeSpace, fit_code_space, load_code_space
+from invariscope.generators.deepsim import DeepsimGenerator, deepsim_generator
 from invariscope.generators.embedded import EmbeddedGenerator
+from invariscope.generators.inversion import Inversion
+from invariscope.generators.pixels import PixelGenerator
 from invariscope.zoo import registry
 
 
@@ -12,15 +18,47 @@ def load_generator(address: str = "embedded", device: torch.device | str = "cpu"
     """A generator from its address.
 
     Args:
-        address: `embedded`.
+        address: `embedded`; `deepsim:fc7` and its seven siblings; `codes:FILE`, a code space;
+            `diffusers:NAME_OR_FOLDER` or `taesd:PATH`, an autoencoder's whole latents, or
+            `pixels`, the last three with an image size: `pixels@32`.
 
     Raises:
-        InputError: an unknown address.
+        InputError: an unknown address, or weights that are not of its architecture.
+        StoreError: a file that is missing, damaged or cannot be downloaded.
     """
     shipped = {k: e for k, e in registry.entries().items() if e.kind == "generator"}
-    if address not in shipped:
-        raise unknown("generator", address, shipped)
-    return EmbeddedGenerator(shipped[address], device)
+    if address in shipped:
+        return EmbeddedGenerator(shipped[address], device)
+    if address.startswith(deepsim.PREFIX):
+        return deepsim_generator(address.removeprefix(deepsim.PREFIX), device)
+    if address.startswith(code_space.PREFIX):
+        return load_code_space(address.removeprefix(code_space.PREFIX), device)
+    if address.startswith(autoencoder.PREFIXES):
+        name, size = autoencoder.split_size(address, autoencoder.SIZE)
+        return AutoencoderGenerator(load_autoencoder(name, device), size)
+    name, size = autoencoder.split_size(address, pixels.SIZE)
+    if name == "pixels":
+        return PixelGenerator(size, device)
+    published = [k for k, e in registry.entries().items() if e.kind == "deepsim"]
+    raise unknown(
+        "generator",
+        address,
+        [*shipped, "pixels", *published, code_space.PREFIX, *autoencoder.PREFIXES],
+    )
 
 
-__all__ = ["CodeStatistics", "EmbeddedGenerator", "Generator", "load_generator"]
+__all__ = [
+    "Autoencoder",
+    "AutoencoderGenerator",
+    "CodeSpace",
+    "CodeStatistics",
+    "DeepsimGenerator",
+    "EmbeddedGenerator",
+    "Generator",
+    "Inversion",
+    "PixelGenerator",
+    "fit_code_space",
+    "load_autoencoder",
+    "load_code_space",
+    "load_generator",
+]

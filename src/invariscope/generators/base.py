@@ -1,4 +1,4 @@
-"""What every generator promises: codes in, images out."""
+"""What every generator promises: codes in, images out; and back, where it can."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from invariscope import validate
 from invariscope.errors import InputError
+from invariscope.generators.inversion import Features, Inversion, invert
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,12 @@ class CodeStatistics:
 
     mean: Tensor
     covariance: Tensor
+
+    @classmethod
+    def standard(cls, code_dim: int) -> "CodeStatistics":
+        """Of whitened codes: mean 0, covariance I."""
+        zero = torch.zeros(code_dim, dtype=torch.float64)
+        return cls(zero, torch.eye(code_dim, dtype=torch.float64))
 
     @property
     def sd(self) -> Tensor:
@@ -37,6 +45,7 @@ class Generator(ABC):
         image_size: height and width of an image in pixels.
         code_statistics: of natural images' codes, where they are known.
         device: where images are made.
+        encodes: whether it has an encoder of its own.
     """
 
     name: str
@@ -44,6 +53,7 @@ class Generator(ABC):
     image_size: int
     code_statistics: CodeStatistics | None = None
     device: torch.device
+    encodes: bool = False
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
@@ -52,6 +62,10 @@ class Generator(ABC):
     @abstractmethod
     def _generate(self, codes: Tensor) -> Tensor:
         """Images of float32 codes on the device; values beyond [0, 1] are clipped after."""
+
+    def _encode(self, images: Tensor) -> Tensor:  # noqa: ARG002  (for those that can)
+        """Codes of float32 images of its size on the device."""
+        raise InputError(f"{self.name} has no encoder; invert by gradient or search")
 
     @torch.no_grad()
     def generate(self, codes: Tensor) -> Tensor:
@@ -71,3 +85,50 @@ class Generator(ABC):
                 f"codes have shape {tuple(codes.shape)}; {self.name} takes (n, {self.code_dim})"
             )
         return self._generate(codes.to(self.device, torch.float32)).float().clamp(0, 1)
+
+    @torch.no_grad()
+    def encode(self, images: Tensor) -> Tensor:
+        """Codes of images, by the generator's own encoder.
+
+        Args:
+            images: `(n, 3, image_size, image_size)` in [0, 1].
+
+        Returns:
+            `(n, code_dim)` float32 on the device.
+
+        Raises:
+            InputError: images of another size, or a generator without an encoder.
+        """
+        return self._encode(self._sized(images))
+
+    def invert(
+        self,
+        images: Tensor,
+        *,
+        how: str = "auto",
+        features: Features | None = None,
+        steps: int | None = None,
+    ) -> Inversion:
+        """Codes whose images come close to the given ones, and how close.
+
+        Args:
+            images: `(n, 3, image_size, image_size)` in [0, 1].
+            how: `encoder`; `gradient`, from the encoder's codes or the natural mean; `search`,
+                without gradients; `auto`, the encoder where there is one, else gradient.
+            features: for `gradient`, what else shall agree (see `subjects.perceptual`): a
+                perceptual loss beside that of the pixels.
+            steps: of the gradient descent (300) or generations of the search (1000).
+
+        Raises:
+            InputError: images of another size, an unknown way, or one this generator has not.
+        """
+        return invert(self, self._sized(images), how=how, features=features, steps=steps)
+
+    def _sized(self, images: Tensor) -> Tensor:
+        side = self.image_size
+        if tuple(validate.images(images).shape[2:]) != (side, side):
+            raise InputError(
+                f"images are {images.shape[3]} × {images.shape[2]} px; {self.name} makes "
+                f"{side} × {side}"
+            )
+        return images.to(self.device, torch.float32)

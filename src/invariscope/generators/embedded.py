@@ -1,13 +1,15 @@
 """The generator that the package ships: 96 × 96 images from whitened codes."""
 
+from functools import cached_property
 from typing import Any, final
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from invariscope.devices import place
 from invariscope.generators.base import CodeStatistics, Generator
-from invariscope.zoo.embedded import EmbeddedDecoder
+from invariscope.zoo import registry
+from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
 from invariscope.zoo.registry import Entry, load_weights
 
 
@@ -15,12 +17,15 @@ from invariscope.zoo.registry import Entry, load_weights
 class EmbeddedGenerator(Generator):
     """A decoder trained by `invariscope.training`; natural codes have mean 0, covariance I.
 
+    Its encoder reads a layer of a shipped network, which is loaded when first needed.
+
     Args:
         entry: which shipped file.
         device: where images are made.
     """
 
     image_size = 96
+    encodes = True
 
     def __init__(self, entry: Entry, device: torch.device | str = "cpu") -> None:
         tensors, metadata = load_weights(entry)
@@ -28,18 +33,40 @@ class EmbeddedGenerator(Generator):
         self.device = torch.device(device)
         self.code_dim = int(metadata["code_dim"])
         self._sha256 = entry.sha256
-        self._decoder = EmbeddedDecoder(self.code_dim)
-        own = {k.removeprefix("decoder."): v for k, v in tensors.items() if k[:8] == "decoder."}
-        self._decoder.load_state_dict(own)
-        self._decoder.eval()
-        place(self._decoder, self.device)
-        self.code_statistics = CodeStatistics(
-            mean=torch.zeros(self.code_dim, dtype=torch.float64),
-            covariance=torch.eye(self.code_dim, dtype=torch.float64),
-        )
+        self._encoded = str(metadata["encodes"])
+        decoder, encoder = EmbeddedDecoder(self.code_dim), EmbeddedEncoder(self.code_dim)
+        self._decoder = self._with_weights(decoder, tensors, "decoder.")
+        self._encoder = self._with_weights(encoder, tensors, "encoder.")
+        self.code_statistics = CodeStatistics.standard(self.code_dim)
+
+    def _with_weights(
+        self, module: nn.Module, tensors: dict[str, Tensor], prefix: str = ""
+    ) -> nn.Module:
+        own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        module.load_state_dict(own)
+        return place(module.eval().requires_grad_(requires_grad=False), self.device)
+
+    @cached_property
+    def _network(self) -> tuple[nn.Module, dict[str, Any]]:
+        """The network whose layer the encoder reads, cut behind it, and its preprocessing."""
+        name, layer = self._encoded.split()
+        tensors, metadata = load_weights(registry.find(name, "classifier"))
+        network = EmbeddedResNet(len(metadata["classes"]), metadata["widths"], metadata["blocks"])
+        self._with_weights(network, tensors)
+        names = [child for child, _ in network.named_children()]
+        kept = names[: names.index(layer) + 1]
+        return nn.Sequential(*(network.get_submodule(child) for child in kept)), metadata
 
     def identity(self) -> dict[str, Any]:
         return {"kind": "embedded", "weights": self._sha256}
 
     def _generate(self, codes: Tensor) -> Tensor:
         return self._decoder(codes)
+
+    def _encode(self, images: Tensor) -> Tensor:
+        network, metadata = self._network
+        mean, std = (
+            torch.tensor(metadata[key], device=self.device).view(1, 3, 1, 1)
+            for key in ("mean", "std")
+        )
+        return self._encoder(network((images - mean) / std))

@@ -1,5 +1,6 @@
 """How units respond to natural images: the scale that stopping rules and percentiles need."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,15 +8,20 @@ from typing import Any, Self
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import torch
+from numpy.typing import NDArray
+from pyarrow import ArrowInvalid, parquet
 from torch import Tensor
 
-from invariscope.errors import InputError
+from invariscope.errors import InputError, StoreError
+from invariscope.store.files import replace_file
 from invariscope.subjects.base import Subject
 from invariscope.units import Target
 
 PERCENTILES = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.9)
 SPLITS = ("train", "val")
+METADATA = b"invariscope"
 
 
 @dataclass(frozen=True)
@@ -45,22 +51,65 @@ class UnitStatistics:
 
 
 class NaturalStatistics:
-    """A table of `UnitStatistics` by unit address and split.
+    """A table of `UnitStatistics` by unit address and split, of one subject.
 
     Args:
         table: columns `unit`, `split`, `images`, `minimum`, `maximum`, `mean`, `sd`,
             `at_minimum` and `p0.1` … `p99.9`.
+        identity: of the subject that answered.
+        about: what it was shown, for people.
     """
 
-    def __init__(self, table: pd.DataFrame) -> None:
-        self.table = table
+    def __init__(
+        self, table: pd.DataFrame, identity: dict[str, Any], about: dict[str, Any] | None = None
+    ) -> None:
+        self.table, self.identity, self.about = table, identity, about or {}
         keys = zip(table["unit"], table["split"], strict=True)
         self._row = {key: row for row, key in enumerate(keys)}
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read the table from a parquet file."""
-        return cls(pd.read_parquet(path))
+    def load(cls, path: Path, subject: Subject) -> Self:
+        """Read the table of a subject from a parquet file.
+
+        Raises:
+            StoreError: the file is missing, damaged or no such table.
+            InputError: it is of another subject.
+        """
+        try:
+            stored = parquet.read_table(path)
+        except (OSError, ArrowInvalid) as error:
+            raise StoreError(
+                f"{str(path)!r} cannot be read as natural statistics; measure them again with "
+                "`invariscope natural`"
+            ) from error
+        told = (stored.schema.metadata or {}).get(METADATA)
+        if told is None:
+            raise StoreError(
+                f"{str(path)!r} does not say which network it is of; measure natural statistics "
+                "with `invariscope natural`"
+            )
+        about = json.loads(told)
+        identity, own = about.pop("identity"), _plain(subject.identity())
+        # The architecture's text may change with torch's version; the weights' names do not.
+        differ = [k for k in identity if k != "architecture" and identity[k] != own.get(k)]
+        if differ:
+            raise InputError(
+                f"the natural statistics in {str(path)!r} are of another subject than "
+                f"{subject.name} (these differ: {', '.join(differ)}); measure them again with "
+                "`invariscope natural`"
+            )
+        return cls(stored.to_pandas(), identity, about)
+
+    def save(self, path: Path) -> None:
+        """Write the table as parquet, with the subject's identity in its metadata.
+
+        Raises:
+            StoreError: the file cannot be written.
+        """
+        table = pa.Table.from_pandas(self.table, preserve_index=False)
+        told = json.dumps({"identity": _plain(self.identity), **self.about}, sort_keys=True)
+        table = table.replace_schema_metadata({**table.schema.metadata, METADATA: told})
+        replace_file(path, lambda part: parquet.write_table(table, part, compression="zstd"))
 
     def of(self, target: Target, split: str = "train") -> UnitStatistics | None:
         """The statistics of a single unit, or None where they are not known."""
@@ -80,20 +129,23 @@ class NaturalStatistics:
         )
 
 
+def site_activities(response: Tensor) -> Tensor:
+    """Every unit's activity from a site's response: of `(n, channels, h, w)` the spatial means.
+
+    Returns:
+        `(n, units)` float32, in the order of `unit_names`.
+    """
+    return response.float().mean((2, 3)) if response.ndim == 4 else response.float().flatten(1)
+
+
 def unit_activities(subject: Subject, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
-    """Every unit's activity for a batch: of a `(channels, h, w)` site the spatial means.
+    """Every unit's activity for a batch, a site each, as `site_activities` has it, on the CPU.
 
     Args:
         images: `(n, 3, height, width)` in [0, 1].
-
-    Returns:
-        For each site `(n, units)` float32 on the CPU, in the order of `unit_names`.
     """
     responses = subject.respond(images, sites)
-    return {
-        site: (r.float().mean((2, 3)) if r.ndim == 4 else r.float().flatten(1)).cpu()
-        for site, r in responses.items()
-    }
+    return {site: site_activities(r).cpu() for site, r in responses.items()}
 
 
 def unit_names(site: str, shape: tuple[int, ...]) -> list[str]:
@@ -102,10 +154,30 @@ def unit_names(site: str, shape: tuple[int, ...]) -> list[str]:
     return [f"{site}:{','.join(map(str, index))}" for index in np.ndindex(*counted)]
 
 
+def describe(activity: NDArray[np.floating[Any]]) -> dict[str, NDArray[Any] | int]:
+    """The columns of a table of natural statistics, but for the units' names and the split.
+
+    Args:
+        activity: `(units, images)`.
+    """
+    values = activity.astype(np.float64)
+    minimum = values.min(1)
+    columns: dict[str, NDArray[Any] | int] = {
+        "images": values.shape[1],
+        "minimum": minimum,
+        "maximum": values.max(1),
+        "mean": values.mean(1),
+        "sd": values.std(1),
+        "at_minimum": (values == minimum[:, None]).mean(1),
+    }
+    levels = np.percentile(values, PERCENTILES, axis=1, overwrite_input=True)
+    return columns | {f"p{q:g}": level for q, level in zip(PERCENTILES, levels, strict=True)}
+
+
 def measure_natural(
     subject: Subject, batches: Iterable[Tensor], sites: Iterable[str], split: str
-) -> pd.DataFrame:
-    """Show natural images to a subject and describe each unit's activity.
+) -> NaturalStatistics:
+    """Show natural images to a subject and describe each unit's activity, all in memory.
 
     Args:
         batches: images `(n, 3, height, width)` in [0, 1]; use batches of equal size.
@@ -113,7 +185,7 @@ def measure_natural(
         split: what the images are, `train` or `val`.
 
     Returns:
-        The table that `NaturalStatistics` takes, in the order of sites and units.
+        The statistics in the order of sites and units.
 
     Raises:
         InputError: no images.
@@ -125,22 +197,13 @@ def measure_natural(
             parts[site].append(activity)
     if not any(parts.values()):
         raise InputError("no natural images were given; expected at least one batch")
-    shapes = subject.sites()
-    tables = []
+    shapes, tables = subject.sites(), []
     for site in wanted:
-        activity = torch.cat(parts[site]).double().numpy()
-        minimum = activity.min(0)
-        columns: dict[str, Any] = {
-            "unit": unit_names(site, shapes[site]),
-            "split": split,
-            "images": len(activity),
-            "minimum": minimum,
-            "maximum": activity.max(0),
-            "mean": activity.mean(0),
-            "sd": activity.std(0),
-            "at_minimum": (activity == minimum).mean(0),
-        }
-        levels = np.percentile(activity, PERCENTILES, axis=0)
-        columns |= {f"p{q:g}": level for q, level in zip(PERCENTILES, levels, strict=True)}
-        tables.append(pd.DataFrame(columns))
-    return pd.concat(tables, ignore_index=True)
+        names = {"unit": unit_names(site, shapes[site]), "split": split}
+        tables.append(pd.DataFrame(names | describe(torch.cat(parts[site]).T.numpy())))
+    return NaturalStatistics(pd.concat(tables, ignore_index=True), subject.identity())
+
+
+def _plain(identity: dict[str, Any]) -> dict[str, Any]:
+    """An identity as JSON gives it back."""
+    return json.loads(json.dumps(identity))

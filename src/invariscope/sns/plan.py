@@ -108,7 +108,7 @@ def resolve_subset(
 
 def natural_of(subject: Subject, target: Target) -> UnitStatistics | None:
     """The target's statistics over training images, where the subject has a table."""
-    return NaturalStatistics.load(subject.natural).of(target) if subject.natural else None
+    return NaturalStatistics.load(subject.natural, subject).of(target) if subject.natural else None
 
 
 def stopping(task: str, natural: UnitStatistics | None) -> tuple[StoppingRule, StoppingRule]:
@@ -153,7 +153,7 @@ def start_code(
         if reference is None or reference.code is None:
             raise InputError(
                 "an adversarial search starts at the reference's code, and this reference has "
-                "none; depart from an MEI, or give a code"
+                "none; depart from an MEI, or give a code (see Generator.invert)"
             )
         return reference.code.double().cpu(), "reference"
     draws = seeds.normal([("start", seed)], (n,))[0]

@@ -1,16 +1,27 @@
 """The image that a search departs from: an MEI, or any image."""
 
 import hashlib
+import json
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from invariscope import validate
+from invariscope.errors import StoreError
+from invariscope.generators.base import Generator
+from invariscope.photos import read_image
 from invariscope.search.measure import pad
 from invariscope.search.objectives import Objective, read_site
 from invariscope.search.search import SMALLEST_CHUNK
+from invariscope.store.files import make_folder, replace_tensors
 from invariscope.subjects.base import PIXELS, Subject
+
+CODE = "reference_code.safetensors"
 
 
 @dataclass(frozen=True)
@@ -72,3 +83,69 @@ def depart_from(objective: Objective, subject: Subject, image: Tensor, chunk: in
         site_reference=read_site(responses[site], objective.subset)[0],
         target_reference=objective.target.read(responses)[0],
     )
+
+
+def photo_reference(path: str | Path, subject: Subject) -> Reference:
+    """A reference from a photo: cropped as the subject's photos are; its own pixels count.
+
+    Raises:
+        UnreadablePhoto: it cannot be used.
+    """
+    rule, side = subject.photo, subject.image_size
+    image = read_image(
+        path, side=side, resize=rule.resize, interpolation=rule.interpolation, crop=rule.crop
+    )
+    return image_reference(image, side)
+
+
+def with_code(reference: Reference, generator: Generator, out: Path) -> tuple[Reference, float]:
+    """The reference with a code whose image is close to it: an adversarial search starts there.
+
+    A code that `keep_code` put into `out` is taken from there, so that a search goes on with the
+    very same one; else the generator inverts the image.
+
+    Returns:
+        The reference, and the peak signal-to-noise ratio of its code's image in dB.
+
+    Raises:
+        StoreError: the file in `out` is damaged.
+    """
+    image = reference.image
+    kept = _kept_code(out / CODE, _of_code(reference, generator))
+    if kept is None:
+        size = (generator.image_size, generator.image_size)
+        sized = image[None]
+        if image.shape[-2:] != size:
+            sized = F.interpolate(sized, size, mode="bilinear", antialias=True, align_corners=False)
+        found = generator.invert(sized.clamp(0, 1))
+        kept = found.codes[0], float(found.psnr[0])
+    return image_reference(image, image.shape[-1], kept[0]), kept[1]
+
+
+def keep_code(reference: Reference, psnr: float, generator: Generator, out: Path) -> None:
+    """Put a reference's code into `out`, where `with_code` finds it again.
+
+    Raises:
+        StoreError: `out` cannot be written.
+    """
+    if reference.code is not None:
+        tensors = {"code": reference.code, "psnr": torch.tensor(psnr)}
+        told = _of_code(reference, generator)
+        replace_tensors(make_folder(out) / CODE, tensors, told)
+
+
+def _of_code(reference: Reference, generator: Generator) -> dict[str, str]:
+    generated = json.dumps(generator.identity(), sort_keys=True)
+    return {"image": _content(reference.image), "generator": generated}
+
+
+def _kept_code(path: Path, told: dict[str, str]) -> tuple[Tensor, float] | None:
+    if not path.exists():
+        return None
+    try:
+        with safe_open(path, framework="pt") as file:
+            if file.metadata() != told:
+                return None
+            return file.get_tensor("code"), float(file.get_tensor("psnr"))
+    except SafetensorError as error:
+        raise StoreError(f"{str(path)!r} is damaged; delete it") from error

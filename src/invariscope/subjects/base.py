@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,22 @@ from invariscope.units import Sites, check_site
 PIXELS = "pixels"
 
 
+@dataclass(frozen=True)
+class PhotoRule:
+    """How a photo becomes an image of a subject's size; generated images are resized whole.
+
+    Attributes:
+        resize: pixels of the shorter side, of which the middle square of the subject's size is
+            then cut out.
+        interpolation: `bilinear` or `bicubic`.
+        crop: False where the whole photo is resized to the square, whatever its proportions.
+    """
+
+    resize: int
+    interpolation: str = "bilinear"
+    crop: bool = True
+
+
 class Subject(ABC):
     """Something that responds to images.
 
@@ -26,6 +43,7 @@ class Subject(ABC):
         classes: names of the readout's units, where there are any.
         natural: a table of its responses to natural images, where there is one.
         compiled: whether its answers come from compiled code.
+        photo: how photos are cropped for it; by default to the largest square.
     """
 
     name: str
@@ -35,6 +53,11 @@ class Subject(ABC):
     classes: tuple[str, ...] = ()
     natural: Path | None = None
     compiled: bool = False
+    _photo: PhotoRule | None = None
+
+    @property
+    def photo(self) -> PhotoRule:
+        return self._photo or PhotoRule(self.image_size)
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ def embedded_subject(
     """
     entry = registry.find(f"{PREFIX}{name}", "classifier")
     tensors, metadata = registry.load_weights(entry)
+    natural = registry.entries().get(f"{entry.name} natural")  # not while it is being packaged
     network = EmbeddedResNet(len(metadata["classes"]), metadata["widths"], metadata["blocks"])
     network.load_state_dict(tensors)
     return NetworkSubject(
@@ -28,7 +29,7 @@ def embedded_subject(
         std=metadata["std"],
         name=entry.name,
         classes=metadata["classes"],
-        natural=registry.WEIGHTS / metadata["natural"],
+        natural=registry.shipped(natural) if natural else None,
         device=device,
         compiled=compiled,
     )

@@ -150,7 +150,7 @@ def package(
     encoder, decoder = train_decoder(network, train, recipe_of(state), work)
     package_generator(encoder, decoder, into)
     subject = load_subject(f"embedded:{name}", device)
-    package_natural(subject, {"train": train, "val": val}, into / f"{name}_natural.parquet")
+    package_natural(subject, {"train": train, "val": val}, name, into)
     cards(data, work=work, into=into, name=name, device=device)
 
 

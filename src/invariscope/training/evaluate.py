@@ -16,7 +16,6 @@ from invariscope.training import checkpoint
 from invariscope.training.classifier import SIDE
 from invariscope.training.data import Photos, centre_crop
 from invariscope.zoo import registry
-from invariscope.zoo.embedded import EmbeddedEncoder
 
 BATCH = 256
 COMMAND = "python -m invariscope.training cards DATA --work WORK"
@@ -32,15 +31,6 @@ def top1(subject: Subject, photos: Photos) -> float:
     return right / len(photos)
 
 
-def _encoder(entry: registry.Entry) -> EmbeddedEncoder:
-    tensors, metadata = registry.load_weights(entry)
-    encoder = EmbeddedEncoder(metadata["code_dim"])
-    encoder.load_state_dict(
-        {k.removeprefix("encoder."): v for k, v in tensors.items() if k.startswith("encoder.")}
-    )
-    return encoder.eval().requires_grad_(requires_grad=False)
-
-
 def _blurred(images: Tensor) -> Tensor:
     """Images averaged over 8 × 8 pixels: what a code of low-pass pixels would give back."""
     return F.interpolate(F.avg_pool2d(images, 8), (SIDE, SIDE), mode="bilinear")
@@ -49,16 +39,15 @@ def _blurred(images: Tensor) -> Tensor:
 def generator_figures(subject: Subject, val: Photos) -> dict[str, Any]:
     """How well the generator brings back val photos, and how varied its random images are."""
     entry = registry.find("embedded", "generator")
-    generator, encoder = EmbeddedGenerator(entry, subject.device), _encoder(entry)
+    generator = EmbeddedGenerator(entry, subject.device)
     photos = torch.cat([centre_crop(part, SIDE) for part in val.images.split(BATCH)])[:1024]
-    layer, readout = "layer3", list(subject.sites())[-1]
-    responses = subject.respond(photos, [layer, readout])
-    codes = encoder(responses[layer])
+    readout = list(subject.sites())[-1]
+    codes = generator.encode(photos)
     made = generator.generate(codes)
     blurred = _blurred(photos)
     draws = seeds.normal([("card", "random codes")], (1024, generator.code_dim))[0]
     random = generator.generate(draws)
-    answer = responses[readout].argmax(1)
+    answer = subject.respond(photos, [readout])[readout].argmax(1)
 
     def agrees(images: Tensor) -> float:
         return float(

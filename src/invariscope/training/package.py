@@ -8,13 +8,13 @@ from typing import Any
 import pandas as pd
 from torch import Tensor, nn
 
-from invariscope.sns.natural import measure_natural
+from invariscope.sns.natural import NaturalStatistics, measure_natural
 from invariscope.store.files import replace_file, replace_tensors
 from invariscope.subjects.base import Subject
 from invariscope.training.classifier import MEAN, SIDE, STD
 from invariscope.training.data import Photos, centre_crop
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
-from invariscope.zoo.registry import Entry, file_hash
+from invariscope.zoo.registry import Entry, entries, file_hash
 
 LICENCE = "MIT"
 BATCH = 256
@@ -32,8 +32,13 @@ def _register(folder: Path, entry: Entry) -> None:
     path = folder / "index.json"
     known = json.loads(path.read_text()) if path.exists() else []
     others = [item for item in known if item["name"] != entry.name]
-    index = sorted([*others, asdict(entry)], key=lambda item: item["name"])
+    index = sorted([*others, _kept(entry)], key=lambda item: item["name"])
     replace_file(path, lambda p: p.write_text(json.dumps(index, indent=1) + "\n"))
+    entries.cache_clear()
+
+
+def _kept(entry: Entry) -> dict[str, str]:
+    return {key: value for key, value in asdict(entry).items() if value}
 
 
 def _save(  # noqa: PLR0917
@@ -62,7 +67,6 @@ def package_classifier(
         "image_size": SIDE,
         "mean": MEAN,
         "std": STD,
-        "natural": f"{name}_natural.parquet",
     }
     return _save(folder, f"embedded:{name}", "classifier", name, half(network), meta)
 
@@ -86,8 +90,8 @@ def natural_sites(subject: Subject) -> list[str]:
     ]
 
 
-def package_natural(subject: Subject, splits: dict[str, Photos], path: Path) -> None:
-    """Write the natural statistics of a subject's units to a parquet table.
+def package_natural(subject: Subject, splits: dict[str, Photos], name: str, folder: Path) -> Entry:
+    """Write the natural statistics of `embedded:NAME` to the package's weights and its index.
 
     Args:
         splits: `train` and `val` photos.
@@ -95,8 +99,13 @@ def package_natural(subject: Subject, splits: dict[str, Photos], path: Path) -> 
     tables = []
     for split, photos in splits.items():
         batches = (centre_crop(images, SIDE) for images in photos.images.split(BATCH))
-        tables.append(measure_natural(subject, batches, natural_sites(subject), split))
+        tables.append(measure_natural(subject, batches, natural_sites(subject), split).table)
     table = pd.concat(tables, ignore_index=True)
     floats = table.select_dtypes("float64").columns
     table = table.astype(dict.fromkeys(floats, "float32") | {"split": "category"})
-    replace_file(path, lambda p: table.to_parquet(p, index=False, compression="zstd"))
+    path = folder / f"{name}_natural.parquet"
+    NaturalStatistics(table, subject.identity()).save(path)
+    entry_name = f"embedded:{name} natural"
+    entry = Entry(entry_name, "natural", path.name, file_hash(path), LICENCE, f"{name}.md")
+    _register(folder, entry)
+    return entry

@@ -1,7 +1,8 @@
-"""What can be loaded by name: the embedded weights, with checksum, licence and origin."""
+"""What can be loaded by name: shipped and published files, with checksum, licence and origin."""
 
 import hashlib
 import json
+import os
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -9,25 +10,29 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from platformdirs import user_cache_path
 from safetensors import safe_open
 from torch import Tensor, nn
 
 from invariscope.errors import StoreError, unknown
 
 WEIGHTS = Path(str(files("invariscope.zoo"))) / "weights"
+CACHE = "INVARISCOPE_CACHE"  # the environment's word for where downloads are kept
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One file of weights that the package ships.
+    """One file that the package ships or knows where to find.
 
     Attributes:
         name: how a person calls it.
-        kind: `classifier` or `generator`.
-        file: its name in the package's `zoo/weights`.
-        sha256: of the file.
+        kind: `classifier`, `generator` or `natural` (shipped), `deepsim` (published).
+        file: its name in the package's `zoo/weights`, or in the cache where it has a `url`.
+        sha256: of the file; empty where its publisher gives none.
         licence: under which it is given.
-        card: the model card beside it.
+        card: the model card beside a shipped file.
+        url: where a published file is downloaded from; empty for a shipped one.
+        source: a page that describes a published file.
     """
 
     name: str
@@ -35,18 +40,26 @@ class Entry:
     file: str
     sha256: str
     licence: str
-    card: str
+    card: str = ""
+    url: str = ""
+    source: str = ""
 
     @property
     def path(self) -> Path:
-        return WEIGHTS / self.file
+        return cache_folder() / self.file if self.url else WEIGHTS / self.file
+
+
+def cache_folder() -> Path:
+    """Where downloads are kept: `$INVARISCOPE_CACHE`, else the user's cache."""
+    return Path(os.environ.get(CACHE) or user_cache_path("invariscope"))
 
 
 @cache
 def entries() -> dict[str, Entry]:
-    """Every shipped file by name, from `zoo/weights/index.json`."""
-    index = json.loads((WEIGHTS / "index.json").read_text())
-    return {item["name"]: Entry(**item) for item in index}
+    """Every file by name, from `zoo/weights/index.json` (shipped) and `zoo/published.json`."""
+    indices = (WEIGHTS / "index.json", WEIGHTS.parent / "published.json")
+    items = [item for index in indices for item in json.loads(index.read_text())]
+    return {item["name"]: Entry(**item) for item in items}
 
 
 def find(name: str, kind: str) -> Entry:
@@ -73,12 +86,12 @@ def weights_hash(module: nn.Module) -> str:
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         raw = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(raw.view(torch.uint8).numpy().tobytes())
+        digest.update(raw.view(torch.uint8).numpy())
     return digest.hexdigest()
 
 
-def load_weights(entry: Entry) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a shipped file as float32, and its metadata.
+def shipped(entry: Entry) -> Path:
+    """The path of a shipped file.
 
     Raises:
         StoreError: the file is missing or not the one that was shipped.
@@ -87,7 +100,16 @@ def load_weights(entry: Entry) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise StoreError(
             f"{str(entry.path)!r} is not the file that was shipped; reinstall invariscope"
         )
-    with safe_open(entry.path, framework="pt") as file:
+    return entry.path
+
+
+def load_weights(entry: Entry) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors of a shipped file as float32, and its metadata.
+
+    Raises:
+        StoreError: the file is missing or not the one that was shipped.
+    """
+    with safe_open(shipped(entry), framework="pt") as file:
         metadata = json.loads((file.metadata() or {}).get("invariscope", "{}"))
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     floats = {k: v.float() if v.dtype == torch.float16 else v for k, v in tensors.items()}

@@ -1,0 +1,87 @@
+"""`invariscope natural MODEL FOLDER`: how a network's units respond to natural images."""
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from invariscope.cli.options import Model, default_out
+from invariscope.devices import pick_device
+from invariscope.photos import open_folder
+from invariscope.sns.natural_pass import NATURAL, measure_folder
+from invariscope.subjects import load_subject
+from invariscope.subjects.base import PhotoRule
+
+SHOWN = 10  # lines about photos
+
+
+def natural(
+    model: Model,
+    folder: Annotated[Path, Parameter(help="Photos: <class>/<photo>.jpg, or side by side.")],
+    /,
+    *,
+    sites: Annotated[
+        list[str] | None,
+        Parameter(
+            help="Sites, with all their units, and single units elsewhere; by default the readout.",
+            consume_multiple=True,
+        ),
+    ] = None,
+    split: Annotated[str, Parameter(help="What the photos are to the network.")] = "train",
+    resize: Annotated[
+        int | None, Parameter(help="The shorter side before the centre crop; else the network's.")
+    ] = None,
+    batch: Annotated[int, Parameter(help="Photos that pass at once.")] = 64,
+    top: Annotated[int, Parameter(help="Strongest photos to name for each unit.")] = 9,
+    out: Annotated[Path | None, Parameter(help="Folder of the tables; runs/… by default.")] = None,
+    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
+    compiled: Annotated[
+        bool, Parameter(name="--compile", negative="", help="Compile the network.")
+    ] = False,
+) -> None:
+    """Measure each unit's activity over photos: the scale of stopping rules and percentiles."""
+    subject = load_subject(model, pick_device(device), compiled=compiled)
+    photos = open_folder(folder)
+    place = out or default_out(model, folder.name, "natural")
+    rule = PhotoRule(resize, subject.photo.interpolation) if resize else subject.photo
+    console = Console()
+    bar = Progress(
+        TextColumn("photos"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeRemainingColumn(),
+        console=console,
+    )
+    began = time.monotonic()
+    with bar:
+        task = bar.add_task("photos", total=len(photos), rate="")
+
+        def watch(seen: int, _all: int, now: int) -> None:
+            rate = f"{now / (time.monotonic() - began):.0f} photos/s"
+            bar.update(task, completed=seen, rate=rate)
+
+        found = measure_folder(
+            subject,
+            photos,
+            place,
+            sites=sites,
+            split=split,
+            photo=rule,
+            batch=batch,
+            top=top,
+            watch=watch,
+        )
+        bar.update(task, completed=len(photos))
+    for line in photos.report.lines()[:SHOWN]:
+        console.print(f"photos: {line}", soft_wrap=True, highlight=False)
+    table = place / NATURAL
+    console.print(
+        f"{len(found.table)} units of {found.about['photos']} photos: {table}\n"
+        f"searches take them with --natural {table}",
+        soft_wrap=True,
+        highlight=False,
+    )
