@@ -9,6 +9,8 @@ import torch
 from invariscope.errors import InputError, nearest
 from invariscope.subjects.base import PIXELS, PhotoRule, Subject
 from invariscope.subjects.embedded import PREFIX, embedded_subject
+from invariscope.subjects.function import FunctionSubject
+from invariscope.subjects.hybrid import HybridSubject
 from invariscope.subjects.network import NetworkSubject
 from invariscope.subjects.sources import file
 from invariscope.subjects.sources.loaded import PRETRAINED, Loaded, Weights
@@ -78,4 +80,12 @@ def _subject(
     )
 
 
-__all__ = ["PIXELS", "NetworkSubject", "PhotoRule", "Subject", "load_subject"]
+__all__ = [
+    "PIXELS",
+    "FunctionSubject",
+    "HybridSubject",
+    "NetworkSubject",
+    "PhotoRule",
+    "Subject",
+    "load_subject",
+]

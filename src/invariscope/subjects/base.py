@@ -43,6 +43,8 @@ class Subject(ABC):
         classes: names of the readout's units, where there are any.
         natural: a table of its responses to natural images, where there is one.
         compiled: whether its answers come from compiled code.
+        noisy: sites at which the same image can be answered otherwise the next time.
+        repeats: how many answers of a noisy site are averaged in what is reported.
         photo: how photos are cropped for it; by default to the largest square.
     """
 
@@ -53,7 +55,12 @@ class Subject(ABC):
     classes: tuple[str, ...] = ()
     natural: Path | None = None
     compiled: bool = False
+    repeats: int = 1
     _photo: PhotoRule | None = None
+
+    @property
+    def noisy(self) -> frozenset[str]:
+        return frozenset()
 
     @property
     def photo(self) -> PhotoRule:
