@@ -85,3 +85,20 @@ def test_moments_are_those_of_a_standard_normal():
     assert abs(float((draws**3).mean())) < 5 * (15 / n) ** 0.5
     between = torch.corrcoef(draws)[~torch.eye(20, dtype=torch.bool)]
     assert float(between.abs().max()) < 5 / 10_000**0.5
+
+
+def test_torchs_global_stream_follows_from_the_words_and_goes_on_as_before():
+    state = torch.get_rng_state()
+    expected = [torch.rand(3), torch.rand(3)]
+    torch.set_rng_state(state)
+    before = torch.rand(3)
+    with seeds.torch_global("net", 1):
+        first = torch.rand(3)
+    with seeds.torch_global("net", 1):
+        again = torch.rand(3)
+    with seeds.torch_global("net", 2):
+        other = torch.rand(3)
+    assert torch.equal(before, expected[0])
+    assert torch.equal(torch.rand(3), expected[1])
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from invariscope.errors import InputError
-from invariscope.units import Target, Unit, check_site, parse_target, parse_unit
+from invariscope.units import SiteTable, Target, Unit, find_site, parse_target, parse_unit
 
 SITES = {
     "pixels": (3, 8, 8),
@@ -105,6 +105,37 @@ def test_a_set_that_is_empty_or_repeats_is_refused(addresses, says):
         parse_target(addresses, SITES)
 
 
-def test_a_site_gives_its_shape():
-    assert check_site("blocks.5", SITES) == (10, 12)
+def test_a_site_is_found_by_its_name():
+    assert find_site("blocks.5", SITES) == "blocks.5"
     assert Target((Unit("fc", (1,)),)).sites == ("fc",)
+
+
+TRANSFORMER = {"ln": (197, 12), "registers": (261, 12), "patches": (196, 12), "swin": (7, 7, 12)}
+
+
+def test_the_class_token_is_the_first_beside_a_square_of_patches():
+    assert parse_unit("ln:cls,3", TRANSFORMER) == Unit("ln", (0, 3))
+    assert parse_unit("registers:cls,3", TRANSFORMER) == Unit("registers", (0, 3))
+    with pytest.raises(InputError, match=r"196 tokens.* no class token"):
+        parse_unit("patches:cls,3", TRANSFORMER)
+    with pytest.raises(InputError, match="number 1 is 197, the largest is 196"):
+        parse_unit("ln:197,3", TRANSFORMER)
+
+
+def test_a_site_with_the_channels_last_has_the_same_addresses():
+    response = torch.arange(2 * 7 * 7 * 12, dtype=torch.float32).view(2, 7, 7, 12)
+    channel = parse_unit("swin:11", TRANSFORMER)
+    torch.testing.assert_close(channel.read(response), response[..., 11].mean((1, 2)))
+    place = parse_unit("swin:11,2,5", TRANSFORMER)
+    assert torch.equal(place.read(response), response[:, 2, 5, 11])
+    assert parse_unit("swin:0,center", TRANSFORMER).index == (0, 3, 3)
+    with pytest.raises(InputError, match="number 1 is 12, the largest is 11"):
+        parse_unit("swin:12", TRANSFORMER)
+
+
+def test_an_alias_is_the_site():
+    sites = SiteTable(SITES, {"01_linear_01": "fc"})
+    assert find_site("01_linear_01", sites) == "fc"
+    assert str(parse_unit("01_linear_01:3", sites)) == "fc:3"
+    with pytest.raises(InputError, match="names no number; expected fc:unit"):
+        parse_unit("01_linear_01", sites)

@@ -13,13 +13,23 @@ from invariscope.sns.plan import SearchOptions
 from invariscope.sns.reference import Reference, image_reference, photo_reference
 from invariscope.sns.result import Result, load_result
 from invariscope.sns.stretch_squeeze import stretch_and_squeeze
-from invariscope.subjects import NetworkSubject, Subject, load_subject
+from invariscope.subjects import (
+    FunctionSubject,
+    HybridSubject,
+    NetworkSubject,
+    PhotoRule,
+    Subject,
+    load_subject,
+)
 from invariscope.subjects.perceptual import perceptual
 
 __version__ = version("invariscope")
 
 __all__ = [
+    "FunctionSubject",
+    "HybridSubject",
     "NetworkSubject",
+    "PhotoRule",
     "Reference",
     "Result",
     "Search",

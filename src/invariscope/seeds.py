@@ -5,6 +5,8 @@ what a run draws does not depend on its neighbours, on the order of calls, or on
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -34,6 +36,17 @@ def numpy_stream(*words: Word) -> np.random.Generator:
 def torch_stream(*words: Word, device: torch.device | str = "cpu") -> torch.Generator:
     """A torch generator that depends on the words and the device's kind alone."""
     return torch.Generator(device=device).manual_seed(integer(*words))
+
+
+@contextmanager
+def torch_global(*words: Word) -> Iterator[None]:
+    """Torch's global CPU stream follows from the words inside, and goes on as before after.
+
+    For libraries that initialise networks from nothing else.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(integer(*words))
+        yield
 
 
 def normal(

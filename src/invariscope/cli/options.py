@@ -11,18 +11,63 @@ from invariscope.generators import Generator, load_generator
 from invariscope.sns.natural import NaturalStatistics
 from invariscope.sns.plan import SearchOptions
 from invariscope.subjects import Subject, load_subject
+from invariscope.subjects.sources.loaded import PRETRAINED
 
-Model = Annotated[str, Parameter(help="The network, such as embedded:standard.")]
+Model = Annotated[
+    str,
+    Parameter(
+        help="embedded:standard, torchvision:NAME, timm:NAME, hf:NAME, cifar:NAME or "
+        "file.py:factory."
+    ),
+]
 Unit = Annotated[
     str,
-    Parameter(help="Its unit: fc:3, layer3.0.conv1:12 (a channel's mean), :12,5,5 or :12,center."),
+    Parameter(
+        help="Its unit: fc:3, layer3.0.conv1:12 (a channel's mean), :12,5,5, :12,center; of a "
+        "transformer :TOKEN,CHANNEL or :cls,CHANNEL."
+    ),
 ]
 Task = Literal["invariance", "adversarial"]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Common:
+class Source:
+    """Options of every command that loads a network."""
+
+    weights: Annotated[
+        str, Parameter(help="pretrained, random, random:SEED, a file, or torchvision's name.")
+    ] = PRETRAINED
+    allow_code: Annotated[
+        bool, Parameter(negative="", help="Run the Python file of file.py:factory.")
+    ] = False
+    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto"
+    compiled: Annotated[
+        bool,
+        Parameter(
+            name="--compile", negative="", help="Compile the network: slow to start, then faster."
+        ),
+    ] = False
+
+    def subject(self, model: str) -> Subject:
+        """The network, on the device."""
+        return load_subject(
+            model,
+            pick_device(self.device),
+            weights=self.weights,
+            allow_code=self.allow_code,
+            compiled=self.compiled,
+        )
+
+    def words(self) -> list[str]:
+        """The options that say which network it is, for a command that can be repeated."""
+        words = [] if self.weights == PRETRAINED else [f"--weights {self.weights}"]
+        return words + ["--allow-code"] * self.allow_code
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common(Source):
     """Options of every search."""
 
     generator: Annotated[
@@ -42,16 +87,9 @@ class Common:
     generations: Annotated[int, Parameter(help="The most generations.")] = 500
     stop: Annotated[bool, Parameter(help="Let the paper's stopping rule end a search.")] = True
     precision: Annotated[str, Parameter(help="auto, float32 or bf16.")] = "auto"
-    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto"
     natural: Annotated[
         Path | None, Parameter(help="The network's natural statistics: a natural.parquet.")
     ] = None
-    compiled: Annotated[
-        bool,
-        Parameter(
-            name="--compile", negative="", help="Compile the network: slow to start, then faster."
-        ),
-    ] = False
 
     def options(self) -> SearchOptions:
         """What the searches take."""
@@ -65,12 +103,11 @@ class Common:
 
     def load(self, model: str) -> tuple[Subject, Generator]:
         """The subject and the generator, on the device."""
-        device = pick_device(self.device)
-        subject = load_subject(model, device, compiled=self.compiled)
+        subject = self.subject(model)
         if self.natural:
             NaturalStatistics.load(self.natural, subject)  # refused now rather than later
             subject.natural = self.natural
-        return subject, load_generator(self.generator, device)
+        return subject, load_generator(self.generator, pick_device(self.device))
 
 
 def default_out(model: str, unit: str, what: str) -> Path:

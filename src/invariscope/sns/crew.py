@@ -17,6 +17,8 @@ from invariscope.sns.probe import probe_codes
 from invariscope.sns.reference import depart_from
 from invariscope.subjects.base import Subject
 
+REFERENCE = ("reference.site", "reference.target")
+
 
 class Crew:
     """What the runs of a call share: how images are made, shown and measured.
@@ -30,20 +32,49 @@ class Crew:
     ) -> None:
         self.subject, self.generator, self.options = subject, generator, options
         self.chunk = chunk
+        self._noisy: dict[str, Objective] = {}
+
+    def noisy(self, planned: Planned) -> bool:
+        """Whether the same image can get other scores the next time."""
+        return not self.subject.noisy.isdisjoint(planned.run.objective.sites)
 
     def objective(self, planned: Planned, precision: str) -> Objective:
-        """A run's objective with the reference's responses in that precision."""
+        """A run's objective with the reference's responses in that precision.
+
+        Those of a noisy subject are measured once: all of a run departs from the same numbers.
+        """
         if planned.reference is None:
             return planned.run.objective
+        if planned.run.name in self._noisy:
+            return self._noisy[planned.run.name]
         with bulk(self.generator.device, precision):
             image = planned.reference.image
-            return depart_from(planned.run.objective, self.subject, image, self.chunk)
+            objective = depart_from(planned.run.objective, self.subject, image, self.chunk)
+        if self.noisy(planned):
+            self._noisy[planned.run.name] = objective
+        return objective
+
+    def pack_reference(self, name: str) -> dict[str, Tensor]:
+        """What a run's checkpoint keeps of a reference that cannot be measured alike again."""
+        objective = self._noisy.get(name)
+        if objective is None:
+            return {}
+        responses = (objective.site_reference, objective.target_reference)
+        return {k: t.cpu() for k, t in zip(REFERENCE, responses, strict=True) if t is not None}
+
+    def unpack_reference(self, planned: Planned, packed: dict[str, Tensor]) -> None:
+        """Take what `pack_reference` gave out of a checkpoint, and depart from it again."""
+        if all(key in packed for key in REFERENCE):
+            site, target = (packed.pop(key).to(self.subject.device) for key in REFERENCE)
+            self._noisy[planned.run.name] = replace(
+                planned.run.objective, site_reference=site, target_reference=target
+            )
 
     def precision(self, planned: Planned) -> str:
         """What `auto` means for this run: bf16 where it ranks the first candidates alike."""
         if self.options.precision != "auto":
             return self.options.precision
-        if not bf16_is_native(self.generator.device):
+        if self.noisy(planned) or not bf16_is_native(self.generator.device):
             return "float32"
         alone = Search(
             self.generator,
@@ -59,16 +90,25 @@ class Crew:
         )
         return "bf16" if agreement(exact[:, [0, 2]], fast[:, [0, 2]]) >= SMALLEST_TAU else "float32"
 
-    def measure(self, codes: Tensor, objective: Objective, precision: str) -> Tensor:
+    def measure(
+        self, codes: Tensor, objective: Objective, precision: str, repeats: int = 1
+    ) -> Tensor:
         """The scores `(n, 3)` of codes in the chunk shape of the candidates."""
-        return measure(
-            self.generator, self.subject, codes, objective, chunk=self.chunk, precision=precision
-        )
+        how = {"chunk": self.chunk, "precision": precision, "repeats": repeats}
+        return measure(self.generator, self.subject, codes, objective, **how)
 
     def probe(self, planned: Planned) -> Tensor:
-        """What a run's unit and site answer to a few images that follow from its name."""
+        """What a run's unit and site answer to a few images that follow from its name.
+
+        Scores that noise changes are NaN: nothing can be told from them.
+        """
         objective = self.objective(planned, "float32")
-        return self.measure(probe_codes(planned.run), objective, "float32").cpu()
+        scores = self.measure(probe_codes(planned.run), objective, "float32").cpu()
+        if objective.site in self.subject.noisy:
+            scores[:, 0] = torch.nan
+        if not self.subject.noisy.isdisjoint(objective.target.sites):
+            scores[:, 1:] = torch.nan
+        return scores
 
     def pixel_distance(self, front: Front, planned: Planned) -> dict[str, Tensor]:
         """How far each member is from the reference as an image (L2), whatever the site."""
@@ -83,11 +123,16 @@ class Crew:
         return {"pixel_distance": distance.cpu()}
 
     def exact(self, outcome: Outcome, planned: Planned) -> Outcome:
-        """The outcome with its fronts measured again in float32, and filtered anew."""
+        """The outcome with its fronts measured again in float32, and filtered anew.
+
+        Answers of noisy sites are averaged over the subject's `repeats`: a candidate that was
+        kept for a lucky answer loses what luck gave it.
+        """
         objective = self.objective(planned, "float32")
 
         def again(front: Front) -> Front:
-            scores = self.measure(front.codes, objective, "float32").cpu().unsqueeze(0)
+            scores = self.measure(front.codes, objective, "float32", self.subject.repeats)
+            scores = scores.cpu().unsqueeze(0)
             costs = Objectives([objective], "cpu").costs(scores)
             members = (front.codes, front.generation, front.place)
             empty = Archive.empty(1, front.codes.shape[1])

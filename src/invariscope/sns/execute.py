@@ -171,6 +171,9 @@ class _Group:
     ) -> None:
         self.crew, self.precision, self.planned, self.writers = crew, precision, planned, writers
         self.began = time.monotonic()
+        found = {name: packed for name, w in writers.items() if (packed := w.restore())}
+        for name, packed in found.items():
+            crew.unpack_reference(planned[name], packed)
         self.probes = {name: crew.probe(p) for name, p in planned.items()}
         objectives = {name: crew.objective(p, precision) for name, p in planned.items()}
         self.search = Search(
@@ -180,17 +183,16 @@ class _Group:
             population=crew.options.population,
             chunk=crew.chunk,
             precision=precision,
-            restored=self._restored(),
+            restored=self._checked(found),
         )
 
-    def _restored(self) -> dict[str, dict[str, Tensor]]:
+    def _checked(self, found: dict[str, dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
         """The checkpoints that are there, of runs whose network still answers alike."""
-        restored = {name: packed for name, w in self.writers.items() if (packed := w.restore())}
-        for name, packed in restored.items():
+        for name, packed in found.items():
             began = packed.pop(PROBE, self.probes[name])
             check_answers(self.writers[name].path, began, self.probes[name])
             self.probes[name] = began
-        return restored
+        return found
 
     def advance(self) -> Iterator[list[Told]]:
         """Generation by generation, each kept before it is given."""
@@ -216,13 +218,14 @@ class _Group:
 
     def save(self, name: str) -> None:
         """Write a run's checkpoint."""
-        self.writers[name].checkpoint({**self.search.snapshot(name), PROBE: self.probes[name]})
+        kept = {PROBE: self.probes[name], **self.crew.pack_reference(name)}
+        self.writers[name].checkpoint({**self.search.snapshot(name), **kept})
 
     def keep(self, outcome: Outcome) -> None:
         """Write what a run found."""
         crew, planned = self.crew, self.planned[outcome.run.name]
         writer = self.writers[outcome.run.name]
-        if self.precision == "bf16":
+        if self.precision == "bf16" or crew.noisy(planned):
             outcome = crew.exact(outcome, planned)
         save_pictures(writer.path, outcome.front, crew.generator, planned)
         activity = crew.objective(planned, "float32").target_reference

@@ -17,7 +17,7 @@ from torch import Tensor
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import replace_file
 from invariscope.subjects.base import Subject
-from invariscope.units import Target
+from invariscope.units import Target, channels_first, channels_last
 
 PERCENTILES = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.9)
 SPLITS = ("train", "val")
@@ -130,12 +130,14 @@ class NaturalStatistics:
 
 
 def site_activities(response: Tensor) -> Tensor:
-    """Every unit's activity from a site's response: of `(n, channels, h, w)` the spatial means.
+    """Every unit's activity from a site's response: with height and width the spatial means.
 
     Returns:
         `(n, units)` float32, in the order of `unit_names`.
     """
-    return response.float().mean((2, 3)) if response.ndim == 4 else response.float().flatten(1)
+    if response.ndim != 4:
+        return response.float().flatten(1)
+    return channels_first(response).float().mean((2, 3))
 
 
 def unit_activities(subject: Subject, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
@@ -150,7 +152,7 @@ def unit_activities(subject: Subject, images: Tensor, sites: Iterable[str]) -> d
 
 def unit_names(site: str, shape: tuple[int, ...]) -> list[str]:
     """The addresses of a site's units, in the order of `unit_activities`."""
-    counted = shape[:1] if len(shape) == 3 else shape
+    counted = shape if len(shape) != 3 else shape[-1:] if channels_last(shape) else shape[:1]
     return [f"{site}:{','.join(map(str, index))}" for index in np.ndindex(*counted)]
 
 

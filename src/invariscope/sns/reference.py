@@ -66,7 +66,7 @@ def depart_from(objective: Objective, subject: Subject, image: Tensor, chunk: in
     """The objective with the reference's responses, in the chunk shape of the candidates.
 
     Call it in the precision in which the candidates are evaluated: a reference of another
-    precision has a squeeze of its own.
+    precision has a squeeze of its own. At a noisy site the whole chunk's answers are averaged.
 
     Args:
         image: `(3, height, width)` in [0, 1].
@@ -74,7 +74,7 @@ def depart_from(objective: Objective, subject: Subject, image: Tensor, chunk: in
     """
     rows = pad(image.unsqueeze(0), max(SMALLEST_CHUNK, chunk))
     responses = {
-        site: response[:1].clone()
+        site: response.nanmean(0, keepdim=True) if site in subject.noisy else response[:1].clone()
         for site, response in subject.respond(rows, objective.sites).items()
     }
     site = objective.site or PIXELS

@@ -1,7 +1,7 @@
 """What every subject promises: images in, responses at named sites out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.units import Sites, check_site
+from invariscope.units import Sites, SiteTable, find_site
 
 PIXELS = "pixels"
 
@@ -43,6 +43,8 @@ class Subject(ABC):
         classes: names of the readout's units, where there are any.
         natural: a table of its responses to natural images, where there is one.
         compiled: whether its answers come from compiled code.
+        noisy: sites at which the same image can be answered otherwise the next time.
+        repeats: how many answers of a noisy site are averaged in what is reported.
         photo: how photos are cropped for it; by default to the largest square.
     """
 
@@ -53,7 +55,12 @@ class Subject(ABC):
     classes: tuple[str, ...] = ()
     natural: Path | None = None
     compiled: bool = False
+    repeats: int = 1
     _photo: PhotoRule | None = None
+
+    @property
+    def noisy(self) -> frozenset[str]:
+        return frozenset()
 
     @property
     def photo(self) -> PhotoRule:
@@ -71,9 +78,14 @@ class Subject(ABC):
     def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
         """Responses to images of the right size, for at least one site."""
 
-    def sites(self) -> dict[str, tuple[int, ...]]:
+    def _aliases(self) -> Mapping[str, str]:
+        """Other names under which sites are found."""
+        return {}
+
+    def sites(self) -> SiteTable:
         """Every site and its shape without the batch: `pixels`, then shallow to deep."""
-        return {PIXELS: (3, self.image_size, self.image_size), **self._sites()}
+        pixels = {PIXELS: (3, self.image_size, self.image_size)}
+        return SiteTable({**pixels, **self._sites()}, self._aliases())
 
     def see(self, images: Tensor) -> Tensor:
         """Images as they reach the subject: resized whole, never cropped.
@@ -105,11 +117,10 @@ class Subject(ABC):
         Raises:
             InputError: images of another shape or dtype, or an unknown site.
         """
-        wanted = tuple(dict.fromkeys(sites))
-        known = self.sites()
-        for site in wanted:
-            check_site(site, known)
+        asked, known = tuple(dict.fromkeys(sites)), self.sites()
+        wanted = tuple(find_site(site, known) for site in asked)
         seen = self.see(images)
-        deeper = tuple(site for site in wanted if site != PIXELS)
+        deeper = tuple(dict.fromkeys(site for site in wanted if site != PIXELS))
         responses = self._respond(seen, deeper) if deeper else {}
-        return {site: seen if site == PIXELS else responses[site] for site in wanted}
+        answers = {PIXELS: seen, **responses}
+        return {name: answers[site] for name, site in zip(asked, wanted, strict=True)}

@@ -1,0 +1,79 @@
+"""The unit from one subject, the stretch site from a network that sees the same images."""
+
+from collections.abc import Iterable
+from typing import Any, final
+
+import torch
+from torch import Tensor
+
+from invariscope.errors import InputError
+from invariscope.subjects.base import PIXELS, PhotoRule, Subject
+from invariscope.units import Sites, find_site
+
+
+@final
+class HybridSubject(Subject):
+    """Two subjects as one: what a brain or a function answers, stretched inside a network.
+
+    Each resizes the images whole to its own size. `pixels` and the unit's own sites are those
+    of `unit`; the network's sites stand before them.
+
+    Args:
+        unit: whose units are the targets: a function, a recording, a rig, another network.
+        network: whose sites are stretched.
+        prefix: put before the names of the network's sites, where both have one of that name.
+
+    Raises:
+        InputError: a site of both has the same name.
+    """
+
+    def __init__(self, unit: Subject, network: Subject, *, prefix: str = "") -> None:
+        self.unit, self.network, self.prefix = unit, network, prefix
+        self.name = f"{unit.name} in {network.name}"
+        self.image_size = unit.image_size
+        self.device = network.device
+        self.incomplete = unit.incomplete or network.incomplete
+        self.classes, self.natural = unit.classes, unit.natural
+        self.compiled = unit.compiled or network.compiled
+        self.repeats = max(unit.repeats, network.repeats)
+        both = sorted(self._inside(network, prefix).keys() & unit.sites().keys())
+        if both:
+            raise InputError(
+                f"{unit.name} and {network.name} both have a site {both[0]!r}; tell the "
+                "network's apart with a prefix such as 'network.'"
+            )
+
+    @staticmethod
+    def _inside(subject: Subject, prefix: str = "") -> dict[str, tuple[int, ...]]:
+        return {prefix + k: v for k, v in subject.sites().items() if k != PIXELS}
+
+    @property
+    def photo(self) -> PhotoRule:
+        return self.unit.photo
+
+    @property
+    def noisy(self) -> frozenset[str]:
+        return self.unit.noisy | {self.prefix + site for site in self.network.noisy}
+
+    def identity(self) -> dict[str, Any]:
+        return {"unit": self.unit.identity(), "network": self.network.identity()}
+
+    def _sites(self) -> Sites:
+        return {**self._inside(self.network, self.prefix), **self._inside(self.unit)}
+
+    def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
+        raise NotImplementedError("each subject sees the images as they arrive: see respond")
+
+    @torch.no_grad()
+    def respond(self, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
+        asked, known = tuple(dict.fromkeys(sites)), self.sites()
+        for site in asked:
+            find_site(site, known)
+        inside = self._inside(self.network, self.prefix)
+        theirs = [site.removeprefix(self.prefix) for site in asked if site in inside]
+        own = [site for site in asked if site not in inside]
+        found = self.unit.respond(images, own) if own else {}
+        if theirs:
+            answers = self.network.respond(images, theirs)
+            found |= {self.prefix + site: response for site, response in answers.items()}
+        return {site: found[site].to(self.device) for site in asked}
