@@ -33,6 +33,7 @@ ROOMS = (
     "transformations",
     "subjects",
     "generators",
+    "photos",
     "zoo",
 )
 BOTTOM = ("units", "seeds", "validate", "errors", "devices")

@@ -10,8 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from invariscope.errors import InputError
-
-SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".tif", ".tiff"}
+from invariscope.photos import open_folder, read_photo
 
 
 @dataclass(frozen=True)
@@ -39,26 +38,26 @@ def load_photos(folder: Path, side: int) -> Photos:
     """Read `<folder>/<class>/*.jpg`, each photo resized whole to `side` × `side`.
 
     Raises:
-        InputError: the folder is missing, has no class folders or an empty one.
+        InputError: the folder is missing, has no class folders or an empty one, or a photo
+            cannot be read.
     """
-    if not folder.is_dir():
-        raise InputError(f"no folder {str(folder)!r}; expected an ImageFolder, <class>/<photo>.jpg")
-    names = sorted(p.name for p in folder.iterdir() if p.is_dir())
-    if not names:
+    found = open_folder(folder)
+    if not found.classes:
         raise InputError(f"{str(folder)!r} has no class folders; expected <class>/<photo>.jpg")
-    images, labels = [], []
-    for label, name in enumerate(names):
-        files = sorted(p for p in (folder / name).iterdir() if p.suffix.lower() in SUFFIXES)
-        if not files:
-            raise InputError(f"class folder {name!r} in {str(folder)!r} holds no photo; remove it")
-        for file in files:
-            with Image.open(file) as photo:
-                rgb = photo.convert("RGB")
-            if rgb.size != (side, side):
-                rgb = rgb.resize((side, side), Image.Resampling.BICUBIC)
-            images.append(torch.from_numpy(np.array(rgb)).permute(2, 0, 1))
-            labels.append(label)
-    return Photos(torch.stack(images), torch.tensor(labels), tuple(names))
+    if found.report.empty_classes:
+        name = found.report.empty_classes[0]
+        raise InputError(f"class folder {name!r} in {str(folder)!r} holds no photo; remove it")
+    images = torch.stack([_whole(found.file(photo), side) for photo in range(len(found))])
+    return Photos(images, torch.from_numpy(found.labels).long(), found.classes)
+
+
+def _whole(file: Path, side: int) -> Tensor:
+    photo = read_photo(file)
+    if photo.shape[1:] == (side, side):
+        return photo
+    image = Image.fromarray(photo.permute(1, 2, 0).numpy())
+    resized = image.resize((side, side), Image.Resampling.BICUBIC)
+    return torch.from_numpy(np.array(resized)).permute(2, 0, 1)
 
 
 def centre_crop(images: Tensor, side: int) -> Tensor:

@@ -1,0 +1,160 @@
+"""A folder of photos, with classes or without, in a fixed order."""
+
+import hashlib
+import os
+from collections import Counter
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from invariscope.errors import InputError
+from invariscope.photos.read import Kind
+
+SUFFIXES = (
+    *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp"),
+    *(".tif", ".tiff", ".gif", ".ppm", ".pgm"),
+)
+SETS = ("train", "val", "valid", "validation", "test")
+
+
+@dataclass
+class PhotoReport:
+    """What was found in a folder and cannot be taken as it is.
+
+    Attributes:
+        kinds: `(photos,)` uint16, a `Kind` for each photo that was read so far.
+        unreadable: why a photo cannot be used, by its number, as a whole sentence.
+        reasons: the same in a few words.
+        empty_classes: class folders without a photo.
+        others: files that are no photos by their suffix, and photos beside class folders.
+    """
+
+    kinds: NDArray[np.uint16]
+    unreadable: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    empty_classes: tuple[str, ...] = ()
+    others: int = 0
+
+    def note(self, photo: int, kind: Kind) -> None:
+        """Keep what kind a photo is."""
+        self.kinds[photo] = kind.value
+
+    def refuse(self, photo: int, sentence: str, reason: str) -> None:
+        """Keep why a photo cannot be used."""
+        self.note(photo, Kind.UNREADABLE)
+        self.unreadable[photo], self.reasons[photo] = sentence, reason
+
+    def lines(self) -> list[str]:
+        """The report in sentences; none where there is nothing to tell."""
+        told = []
+        for reason, number in Counter(self.reasons.values()).most_common():
+            first = self.unreadable[min(i for i, r in self.reasons.items() if r == reason)]
+            told.append(f"{number} left out: {reason} (the first: {first})")
+        counted = {kind: int((self.kinds & kind.value != 0).sum()) for kind in Kind}
+        told += [f"{n} {WORDS[kind]}" for kind, n in counted.items() if n and kind in WORDS]
+        if self.empty_classes:
+            names = ", ".join(repr(name) for name in self.empty_classes[:5])
+            more = ", …" if len(self.empty_classes) > 5 else ""
+            told.append(f"{len(self.empty_classes)} class folders hold no photo: {names}{more}")
+        if self.others:
+            told.append(f"{self.others} other files were not looked at")
+        return told
+
+
+WORDS = {
+    Kind.GREY: "grey: the same value in all three channels",
+    Kind.CMYK: "CMYK: converted to RGB",
+    Kind.PALETTE: "with a palette: converted to RGB",
+    Kind.TRANSPARENT: "transparent: laid over white",
+    Kind.SIXTEEN_BIT: "of 16 bits: scaled to 8",
+    Kind.SEVERAL_FRAMES: "of several frames: the first was taken",
+    Kind.TURNED: "turned as their EXIF entry says",
+}
+
+
+@dataclass(frozen=True)
+class PhotoFolder:
+    """The photos of a folder, class after class, sorted by name.
+
+    Attributes:
+        path: the folder.
+        names: of the files, relative to it.
+        labels: `(photos,)` int32, an index into `classes`; -1 where there are none.
+        classes: names of the class folders, sorted; empty for a flat folder.
+        report: what could not be taken as it is; readers add to it.
+    """
+
+    path: Path
+    names: tuple[str, ...] = field(repr=False)
+    labels: NDArray[np.int32] = field(repr=False)
+    classes: tuple[str, ...]
+    report: PhotoReport = field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def file(self, photo: int) -> Path:
+        """Where photo number `photo` lies."""
+        return self.path / self.names[photo]
+
+    @cached_property
+    def content(self) -> str:
+        """Hex sha256 of the files' names and sizes: another folder, another hash."""
+        digest = hashlib.sha256()
+        for number, name in enumerate(self.names):
+            digest.update(f"{name}\0{self.file(number).stat().st_size}\n".encode())
+        return digest.hexdigest()
+
+
+def _inside(folder: Path) -> tuple[list[str], int]:
+    """Photos below a folder, relative to it and sorted; and how many other files."""
+    names, others = [], 0
+    for place, folders, files in os.walk(folder, followlinks=True):
+        folders.sort()
+        for file in files:
+            if file.lower().endswith(SUFFIXES) and not file.startswith("."):
+                names.append(os.path.relpath(os.path.join(place, file), folder))  # noqa: PTH118
+            else:
+                others += 1
+    return sorted(names), others
+
+
+def open_folder(path: str | Path) -> PhotoFolder:
+    """A folder of photos: `<class>/<photo>.jpg`, or photos side by side without classes.
+
+    Class folders without a photo keep their number, and the report names them.
+
+    Raises:
+        InputError: no such folder, no photo in it, or a folder of sets (`train`, `val`).
+    """
+    folder = Path(path)
+    if not folder.is_dir():
+        raise InputError(f"no folder {str(folder)!r}; expected photos, or <class>/<photo>.jpg")
+    below = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[:1] != ".")
+    if below and all(name.lower() in SETS for name in below):
+        raise InputError(f"{str(folder)!r} holds the sets {', '.join(below)}; name one of them")
+    beside = sorted(p.name for p in folder.iterdir() if not p.is_dir())
+    flat = [n for n in beside if n.lower().endswith(SUFFIXES) and not n.startswith(".")]
+    names: list[str] = []
+    labels: list[int] = []
+    empty, others = [], len(beside)
+    for label, name in enumerate(below):
+        photos, more = _inside(folder / name)
+        names += [f"{name}/{photo}" for photo in photos]
+        labels += [label] * len(photos)
+        others += more
+        if not photos:
+            empty.append(name)
+    if not names:
+        if not flat:
+            raise InputError(
+                f"{str(folder)!r} holds no photo; expected files such as .jpg or .png, "
+                "or folders of them"
+            )
+        names, labels, below = flat, [-1] * len(flat), []
+        others = len(beside) - len(flat)
+    report = PhotoReport(np.zeros(len(names), np.uint16), empty_classes=tuple(empty), others=others)
+    return PhotoFolder(folder, tuple(names), np.array(labels, np.int32), tuple(below), report)
