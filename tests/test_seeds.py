@@ -85,3 +85,13 @@ def test_moments_are_those_of_a_standard_normal():
     assert abs(float((draws**3).mean())) < 5 * (15 / n) ** 0.5
     between = torch.corrcoef(draws)[~torch.eye(20, dtype=torch.bool)]
     assert float(between.abs().max()) < 5 / 10_000**0.5
+
+
+def test_uniform_numbers_are_in_range_and_have_the_moments():
+    draws = seeds.uniform([("uniform", i) for i in range(20)], (10_000,), dtype=torch.float32)
+    n = draws.numel()
+    assert float(draws.min()) >= 0
+    assert float(draws.max()) < 1
+    assert abs(float(draws.mean()) - 0.5) < 5 * (1 / 12 / n) ** 0.5
+    assert abs(float(draws.double().var()) - 1 / 12) < 5 * (1 / 180 / n) ** 0.5
+    assert torch.equal(draws[3], seeds.uniform([("uniform", 3)], (10_000,), dtype=torch.float32)[0])

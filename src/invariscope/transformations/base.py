@@ -1,5 +1,6 @@
 """What every transformation promises: a batch of images in, the same batch transformed out."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
@@ -119,18 +120,24 @@ class Transformation(ABC):
             InputError: images of another form, keys that are missing or of another number, or a
                 transformation that gave another shape, or NaN or infinite pixels for finite ones.
         """
-        validate.images(images, channels=1 if images.ndim == 4 and images.shape[1] == 1 else 3)
+        validate.images(images, channels=(1, 3))
         parameters = self.draw(images.shape, self._keys(images, keys)) if self.random else {}
+        if not len(images):
+            return images
         transformed = self.apply(images, parameters)
         if transformed.shape != images.shape:
             raise InputError(
                 f"transformation {self.name!r} made {tuple(transformed.shape)} of "
                 f"{tuple(images.shape)}; expected the same shape"
             )
-        if not bool(torch.isfinite(transformed).all()):
-            cause = "finite" if bool(torch.isfinite(images).all()) else "not all finite either"
-            raise InputError(f"transformation {self.name!r} gave NaN or infinite pixels {cause}")
-        return self._within(transformed)
+        # A sum is NaN or infinite if any pixel is, and costs far less than looking at each; it is
+        # also infinite where finite pixels are too large to add up.
+        if not math.isfinite(float(transformed.sum())) and not _finite(transformed):
+            given = "finite" if _finite(images) else "not finite either"
+            raise InputError(
+                f"transformation {self.name!r} gave NaN or infinite pixels; its input was {given}"
+            )
+        return self.within(transformed)
 
     def _keys(self, images: Tensor, keys: Tensor | Sequence[int] | None) -> Tensor:
         if keys is None:
@@ -144,14 +151,19 @@ class Transformation(ABC):
             )
         return numbers
 
-    def _within(self, images: Tensor) -> Tensor:
+    def within(self, images: Tensor) -> Tensor:
+        """The images after the rule `beyond`, same shape."""
         if self.beyond == "clip":
             return images.clamp(0, self.white)
-        if self.beyond == "rescale" and len(images):
+        if self.beyond == "rescale":
             low = images.amin((1, 2, 3), keepdim=True).clamp(max=0)
             high = images.amax((1, 2, 3), keepdim=True).clamp(min=self.white)
             return (images - low) * (self.white / (high - low))
         return images
+
+
+def _finite(images: Tensor) -> bool:
+    return bool(torch.isfinite(images).all())
 
 
 def image_keys(names: Iterable[str | int], seed: int = 0) -> Tensor:

@@ -1,4 +1,4 @@
-"""Grayscale, hue turned by 180°, and contrast inversion."""
+"""Grayscale, and hue turned by 180°."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,6 @@ from torch import Tensor
 from invariscope.transformations.base import Parameters, Transformation
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
-
-
-def luma(images: Tensor) -> Tensor:
-    """Brightness of coloured images, BT.601, `(n, 1, height, width)`."""
-    red, green, blue = images.split(1, 1)
-    return LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,15 +18,18 @@ class Grayscale(Transformation):
     identity_for_grey = True
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
-        return images if images.shape[1] == 1 else luma(images).expand_as(images).clone()
+        if images.shape[1] == 1:
+            return images
+        red, green, blue = images.split(1, 1)
+        return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue).repeat(1, 3, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Hue(Transformation):
-    """Hue turned by 180° in HSV: saturation and value stay.
+    """Hue turned by 180° in HSV; saturation and value stay.
 
-    Half a turn of the HSV hexagon maps a channel `c` of a pixel to `max + min - c`, so no
-    conversion is needed, the result stays within the range, and two turns give the image back.
+    Half a turn of HSV's hexagon takes a channel `c` of a pixel to `max + min - c`. So nothing is
+    converted, the result stays within the range, and a second turn gives the image back.
     """
 
     name = "hue"
@@ -43,14 +40,3 @@ class Hue(Transformation):
         if images.shape[1] == 1:
             return images
         return images.amax(1, keepdim=True) + images.amin(1, keepdim=True) - images
-
-
-@dataclass(frozen=True, kw_only=True)
-class Inversion(Transformation):
-    """Contrast inversion: white minus the pixel."""
-
-    name = "inversion"
-    group = "convolutional"
-
-    def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
-        return self.white - images
