@@ -3,5 +3,14 @@
 from invariscope.plot.distance import distance_activation
 from invariscope.plot.front import front
 from invariscope.plot.gallery import gallery
+from invariscope.plot.invariance import ablation, active_shares, coefficients, layers
 
-__all__ = ["distance_activation", "front", "gallery"]
+__all__ = [
+    "ablation",
+    "active_shares",
+    "coefficients",
+    "distance_activation",
+    "front",
+    "gallery",
+    "layers",
+]
