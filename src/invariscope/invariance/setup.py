@@ -18,6 +18,13 @@ Transformations = str | Iterable[str | Transformation]
 BEYOND = "clip"
 
 
+def images_for(subject: Subject, images: Images) -> ImageSet:
+    """Images as a set; photos of a folder are cropped by the subject's own rule."""
+    source = open_folder(images) if isinstance(images, str | Path) else images
+    rule = subject.photo
+    return image_set(source, resize=rule.resize, interpolation=rule.interpolation)
+
+
 def choose_transformations(
     transformations: Transformations, beyond: str = BEYOND
 ) -> tuple[Transformation, ...]:
@@ -62,7 +69,7 @@ def make_setup(
     chosen = choose_transformations(transformations, beyond)
     return Setup(
         subject=subject,
-        images=image_set(open_folder(images) if isinstance(images, str | Path) else images),
+        images=images_for(subject, images),
         transformations=chosen,
         labels=labels(chosen),
         sites=choose_sites(subject, sites),

@@ -16,21 +16,23 @@ ABLATION, TAU = "ablation.parquet", "tau.parquet"
 Rows = list[dict[str, Any]]
 
 
+def _where(table: pd.DataFrame, mask: Any) -> pd.DataFrame:
+    rows: Any = table[mask]
+    return rows
+
+
 def _grid(table: pd.DataFrame, rows: str, columns: str, values: str) -> dict[str, Any]:
     """A table of means, in the order in which its names first appear."""
     across, down = (list(dict.fromkeys(table[name])) for name in (columns, rows))
-    means = table.groupby([rows, columns])[values].mean().to_dict()
-    return {
-        "columns": across,
-        "rows": [(name, [means.get((name, c), float("nan")) for c in across]) for name in down],
-    }
+    means = table.pivot_table(values, rows, columns, dropna=False).reindex(down)[across]
+    return {"columns": across, "rows": list(zip(down, means.to_numpy().tolist(), strict=True))}
 
 
 def _missing(units: pd.DataFrame) -> Rows:
     """How many units have no coefficient, by site, transformation and reason."""
-    without = units[(units["class"] == EVERY) & (units["reason"] != "")]
-    counted = without.groupby(["site", "transformation", "reason"], sort=False).size()
-    return counted.rename("units").reset_index().to_dict("records")
+    without = _where(units, (units["class"] == EVERY) & (units["reason"] != ""))
+    groups = without.groupby(["site", "transformation", "reason"], sort=False)
+    return groups.agg(units=("unit", "size")).reset_index().to_dict("records")
 
 
 def _beside(folder: Path | None, name: str) -> pd.DataFrame | None:
@@ -40,12 +42,13 @@ def _beside(folder: Path | None, name: str) -> pd.DataFrame | None:
 
 def _ablation(table: pd.DataFrame) -> dict[str, Any]:
     """The plot at τ, and the accuracy by threshold, averaged over transformations."""
-    at_tau = table[~table["threshold"].str.startswith("top")]
-    means = table.groupby(["threshold", "ablated", "shown"], sort=False)[["accuracy", "share"]]
+    at_tau = _where(table, [not name.startswith("top") for name in table["threshold"]])
+    groups = table.groupby(["threshold", "ablated", "shown"], sort=False)
+    means = groups.agg(accuracy=("accuracy", "mean"), share=("share", "mean"))
     return {
         "site": table["site"].iloc[0],
         "plot": svg(figure_of(plot.ablation(at_tau))),
-        "rows": means.mean().reset_index().to_dict("records"),
+        "rows": means.reset_index().to_dict("records"),
     }
 
 
@@ -59,9 +62,10 @@ def render_invariance(result: Invariance, folder: Path | None = None, command: s
     """
     units, summary = result.units, result.summary
     deepest = units["site"].iloc[-1]
-    every = summary[(summary["site"] == deepest) & (summary["class"] == EVERY)]
-    top = result.top[result.top["site"] == deepest]
-    classes = units[(units["site"] == deepest) & (units["class"] != EVERY)]
+    every = _where(summary, summary["class"] == EVERY)
+    ranked = _where(every, every["site"] == deepest).dropna(subset=["mean"])
+    top = _where(result.top, result.top["site"] == deepest)
+    classes = _where(units, (units["site"] == deepest) & (units["class"] != EVERY))
     ablation = _beside(folder, ABLATION)
     tau = _beside(folder, TAU)
     return fill(
@@ -70,10 +74,8 @@ def render_invariance(result: Invariance, folder: Path | None = None, command: s
             **result.settings,
             "deepest": deepest,
             "sites": len(result.settings["measured"]["sites"]),
-            "units": len(units[["site", "unit"]].drop_duplicates()),
-            "ranked": every.dropna(subset="mean")
-            .sort_values("mean", ascending=False)
-            .to_dict("records"),
+            "units": units["unit"].nunique(),
+            "ranked": ranked.sort_values("mean", ascending=False).to_dict("records"),
             "violins": svg(figure_of(plot.coefficients(units))),
             "specialization": svg(figure_of(plot.coefficients(units, column="specialization"))),
             "layers": svg(figure_of(plot.layers(summary))),
@@ -83,7 +85,7 @@ def render_invariance(result: Invariance, folder: Path | None = None, command: s
             if len(classes)
             else None,
             "missing": _missing(units),
-            "summary": summary[summary["class"] == EVERY].to_dict("records"),
+            "summary": every.to_dict("records"),
             "ablation": None if ablation is None else _ablation(ablation),
             "tau_tried": None if tau is None else _tau(tau),
             "command": command,
@@ -93,9 +95,11 @@ def render_invariance(result: Invariance, folder: Path | None = None, command: s
 
 def _tau(table: pd.DataFrame) -> Rows:
     """For each τ that was tried the largest loss, and the share of units set to 0."""
-    groups = table.groupby("tau", sort=True)
-    worst = table.loc[groups["lost"].idxmax()].assign(share=groups["share"].mean().to_numpy())
-    return worst.to_dict("records")
+    rows = []
+    for tau, tried in table.groupby("tau"):
+        worst = tried.sort_values("lost").iloc[-1]
+        rows.append({**worst.to_dict(), "tau": tau, "share": tried["share"].mean()})
+    return rows
 
 
 def write_invariance_report(
