@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from invariscope.devices import place
-from invariscope.errors import InputError
+from invariscope.errors import InputError, unknown
 from invariscope.subjects.base import Subject
 from invariscope.subjects.compiled import compile_taps
 from invariscope.units import Sites
@@ -117,6 +117,54 @@ class NetworkSubject(Subject):
 
     def _sites(self) -> Sites:
         return {name: tap.shape for name, tap in self._taps.items()}
+
+    def module(self, site: str) -> nn.Module:
+        """The module whose output a site is.
+
+        Raises:
+            InputError: no module of this network has that site.
+        """
+        if site not in self._taps:
+            raise unknown("site of a module", site, self._taps)
+        return self.model.get_submodule(self._taps[site].module)
+
+    @contextmanager
+    def edited(self, site: str, edit: Callable[[Tensor], Tensor]) -> Iterator[None]:
+        """While it lasts, the network goes on from `edit(output)` in place of a site's output.
+
+        Args:
+            edit: takes the site's output `(n, *shape)` and gives a tensor of the same shape; the
+                output itself must not be changed.
+
+        Raises:
+            InputError: no module has that site, or the subject is compiled.
+        """
+        if self.compiled:
+            raise InputError(f"{self.name} is compiled and cannot be edited; load it uncompiled")
+        module, tap, calls = self.module(site), self._taps[site], 0
+
+        def begin(_model: nn.Module, _inputs: Any) -> None:
+            nonlocal calls
+            calls = 0
+
+        def replace(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls != tap.call:
+                return output
+            if isinstance(output, tuple | list):
+                return (edit(output[0]), *output[1:])
+            return edit(output)
+
+        handles = [
+            self.model.register_forward_pre_hook(begin),
+            module.register_forward_hook(replace),
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def _prepare(self, seen: Tensor) -> Tensor:
         x = (seen - self._mean) / self._std

@@ -1,0 +1,225 @@
+"""Accuracy without the inactive, or without the active units, and the τ that follows from it.
+
+For each image that is presented, the units whose normalised activity for *that* image is at most τ
+(or those above it) are set to 0 inside the running network, and the rest of the network goes on
+from there (PAPERS §2; Figs. 7 and 8). A channel that counts as one unit is set to 0 as a whole.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from invariscope import validate
+from invariscope.errors import InputError
+from invariscope.invariance.first_pass import FirstPass
+from invariscope.invariance.pairs import treat
+from invariscope.invariance.passes import Setup
+from invariscope.invariance.reading import read, spread
+from invariscope.subjects.network import NetworkSubject
+
+INACTIVE, ACTIVE, NOTHING = "inactive", "active", "nothing"
+TAUS = tuple(round(0.05 * step, 2) for step in range(21))
+MOST_LOST = 0.01
+Thresholds = Mapping[int, Tensor]
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """How a subject's readout answers which class an image is of.
+
+    Attributes:
+        site: the readout.
+        targets: for each class of the images its unit there, `(classes,)` int64.
+    """
+
+    site: str
+    targets: Tensor
+
+
+def classifier(
+    subject: NetworkSubject, classes: Sequence[str], site: str | None = None
+) -> Classifier:
+    """Match the images' classes with the readout's units.
+
+    By name where the subject knows every class; else, where there are as many as units, in order.
+
+    Args:
+        classes: of the images.
+        site: the readout; by default the deepest site.
+
+    Raises:
+        InputError: no classes, or no way to match them.
+    """
+    sites = subject.sites()
+    readout = site or list(sites)[-1]
+    if not classes:
+        raise InputError("accuracy needs classes; expected labels, or <class>/<photo>.jpg")
+    if set(classes) <= set(subject.classes):
+        return Classifier(readout, torch.tensor([subject.classes.index(c) for c in classes]))
+    units = torch.Size(sites[readout]).numel()
+    if len(classes) != units:
+        raise InputError(
+            f"cannot tell which of {units} units of {readout!r} stands for class {classes[0]!r}; "
+            "name the class folders as the subject names its classes"
+        )
+    return Classifier(readout, torch.arange(units))
+
+
+def tau_thresholds(setup: Setup, first: FirstPass, site: str, tau: float) -> dict[int, Tensor]:
+    """τ times each unit's maximum, `(units,)`, for each transformation that did not fail."""
+    places = [p for p in range(len(setup.transformations)) if p not in setup.failed]
+    return {p: tau * first.extremes.maximum(p, site, setup.negatives) for p in places}
+
+
+def top_thresholds(setup: Setup, first: FirstPass, site: str, percent: float) -> dict[int, Tensor]:
+    """Goodfellow et al.'s firing thresholds, `(units,)`, for each transformation."""
+    if percent not in first.percents:
+        raise InputError(f"no threshold for the top {percent} %; expected one of {first.percents}")
+    level = first.levels[site][first.percents.index(percent)]
+    return {p: level for p in range(len(setup.transformations)) if p not in setup.failed}
+
+
+@dataclass
+class _Presented:
+    """One transformation's images, as they are or transformed, with some units set to 0.
+
+    Attributes:
+        place: of the transformation.
+        transformed: whether images are shown transformed.
+        threshold: what a unit's activity must exceed to be active, `(units,)`.
+        which: `inactive`, `active` or `nothing` is set to 0.
+        correct: images that were classified correctly.
+        lost, seen: units set to 0, and all, over all images.
+    """
+
+    setup: Setup
+    place: int
+    transformed: bool
+    threshold: Tensor
+    which: str
+    correct: int = 0
+    lost: int = 0
+    seen: int = 0
+
+    def edit(self, output: Tensor) -> Tensor:
+        """The site's output without those units."""
+        activity = treat(read(output, self.setup.reading), self.setup.negatives)
+        on = activity.abs().double() > self.threshold.to(activity.device)
+        kept = on if self.which == INACTIVE else ~on
+        self.lost += int((~kept).sum())
+        self.seen += kept.numel()
+        return torch.where(spread(kept, output, self.setup.reading), output, 0)
+
+    def answer(self, subject: NetworkSubject, site: str, readout: str, images: Tensor) -> Tensor:
+        """The class unit that each image drives most, `(n,)`."""
+        with nullcontext() if self.which == NOTHING else subject.edited(site, self.edit):
+            answers = subject.respond(images, [readout])[readout]
+        return answers.flatten(1).argmax(1).cpu()
+
+
+def ablate(
+    setup: Setup, site: str, thresholds: Thresholds, which: str, readout: Classifier
+) -> pd.DataFrame:
+    """Top-1 accuracy while units of one site are set to 0.
+
+    Args:
+        setup: what is shown; its transformations, each beside the images as they are.
+        site: where units are ablated.
+        thresholds: what a unit's activity must exceed to be active, `(units,)`, by place of the
+            transformation.
+        which: `inactive` units are set to 0, or `active` ones, or `nothing`.
+
+    Returns:
+        One row a transformation and presentation: `site`, `transformation`, `shown` (`as it is` or
+        `transformed`), `ablated`, `images`, `accuracy` in [0, 1], `share` of units set to 0.
+
+    Raises:
+        InputError: the subject is no network, or an unknown site or choice.
+    """
+    subject = setup.subject
+    validate.one_of("choice of units", which, (INACTIVE, ACTIVE, NOTHING))
+    if not isinstance(subject, NetworkSubject):
+        raise InputError(f"{subject.name} cannot be ablated; expected a network")
+    subject.module(site)
+    cells = [
+        _Presented(setup, place, transformed, threshold, which)
+        for place, threshold in thresholds.items()
+        for transformed in (False, True)
+    ]
+    keys, images = setup.images.keys(setup.seed), 0
+    for batch in setup.images.stream(subject.image_size, setup.batch, subject.device):
+        seen, images = subject.see(batch.images), images + len(batch.labels)
+        wanted = readout.targets[torch.from_numpy(batch.labels)]
+        for cell in cells:
+            shown = seen
+            if cell.transformed:
+                shown = setup.transform(cell.place, seen, keys[batch.indices])
+            if shown is not None:
+                found = cell.answer(subject, site, readout.site, shown)
+                cell.correct += int((found == wanted).sum())
+    rows = [
+        {
+            "site": site,
+            "transformation": setup.transformations[cell.place].label,
+            "shown": "transformed" if cell.transformed else "as it is",
+            "ablated": which,
+            "images": images,
+            "accuracy": cell.correct / images,
+            "share": cell.lost / max(cell.seen, 1),
+        }
+        for cell in cells
+        if cell.place not in setup.failed
+    ]
+    return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class Tau:
+    """The threshold by the paper's rule.
+
+    Attributes:
+        tau: the highest that costs nothing; None where even 0 costs too much.
+        table: accuracy with the inactive units ablated, a row a tau that was tried,
+            transformation and presentation; `lost` against no ablation, in [0, 1].
+    """
+
+    tau: float | None
+    table: pd.DataFrame
+
+
+def find_tau(
+    setup: Setup,
+    first: FirstPass,
+    site: str,
+    readout: Classifier,
+    *,
+    taus: Sequence[float] = TAUS,
+    most_lost: float = MOST_LOST,
+) -> Tau:
+    """The highest τ up to which ablating the inactive units costs at most one percentage point.
+
+    The loss is against the unablated network, for every transformation, on the images as they are
+    and transformed alike; the first τ of the grid that costs more ends the search.
+
+    Args:
+        first: the scale of activity, of the same setup.
+        site: where units are ablated; the paper takes the penultimate layer.
+        taus: the grid, rising.
+        most_lost: the accuracy that may be lost, as a share of images.
+    """
+    intact = ablate(setup, site, tau_thresholds(setup, first, site, 0), NOTHING, readout)
+    accuracy = intact["accuracy"].to_numpy(float)
+    chosen, tables = None, []
+    for tau in taus:
+        at_tau = tau_thresholds(setup, first, site, tau)
+        table = ablate(setup, site, at_tau, INACTIVE, readout)
+        lost = accuracy - table["accuracy"].to_numpy(float)
+        tables.append(table.assign(tau=tau, lost=lost))
+        if lost.max() > most_lost + 1e-12:
+            break
+        chosen = tau
+    return Tau(chosen, pd.concat(tables, ignore_index=True))
