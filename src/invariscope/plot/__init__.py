@@ -1,7 +1,8 @@
 """Axes-level plots: each takes `ax=` and returns it."""
 
+from invariscope.plot.calibration import calibration
 from invariscope.plot.distance import distance_activation
 from invariscope.plot.front import front
 from invariscope.plot.gallery import gallery
 
-__all__ = ["distance_activation", "front", "gallery"]
+__all__ = ["calibration", "distance_activation", "front", "gallery"]
