@@ -10,10 +10,10 @@ from invariscope.invariance.ablation import (
     INACTIVE,
     NOTHING,
     ablate,
-    classifier,
     tau_thresholds,
     top_thresholds,
 )
+from invariscope.invariance.classes import classifier
 from invariscope.invariance.first_pass import first_pass
 from invariscope.invariance.images import image_set
 from invariscope.invariance.setup import make_setup
@@ -117,17 +117,6 @@ def test_tau_is_the_highest_that_costs_nothing():
     assert tried == [round(0.05 * k, 2) for k in range(14)]
     assert found.table.groupby("tau")["lost"].max()[0.65] == pytest.approx(1 / 8)
     assert find_tau(setup, "relu", taus=(0.65,)).tau is None
-
-
-def test_classes_are_matched_by_name_or_by_order(conv_subject, make_subject):
-    assert classifier(conv_subject, CLASSES).targets.tolist() == [0, 1, 2, 3, 4]
-    assert classifier(conv_subject, CLASSES).site == "fc"
-    conv_subject.classes = ("ant", "bee", "cat", "dog", "eel")
-    assert classifier(conv_subject, ("cat", "ant")).targets.tolist() == [2, 0]
-    with pytest.raises(InputError, match="which of 5 units of 'fc' stands for class 'cow'"):
-        classifier(conv_subject, ("cow", "ant"))
-    with pytest.raises(InputError, match="needs classes"):
-        classifier(conv_subject, ())
 
 
 def test_what_cannot_be_ablated_is_refused(setup, make_subject):

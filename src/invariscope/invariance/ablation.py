@@ -5,7 +5,7 @@ For each image that is presented, the units whose normalised activity for *that*
 from there (PAPERS §2; Figs. 7 and 8). A channel that counts as one unit is set to 0 as a whole.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -15,55 +15,15 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.errors import InputError
+from invariscope.invariance.classes import Classifier
 from invariscope.invariance.first_pass import FirstPass
 from invariscope.invariance.pairs import treat
 from invariscope.invariance.passes import Setup
 from invariscope.invariance.reading import read, spread
-from invariscope.subjects.base import Subject
 from invariscope.subjects.network import NetworkSubject
 
 INACTIVE, ACTIVE, NOTHING = "inactive", "active", "nothing"
 Thresholds = Mapping[int, Tensor]
-
-
-@dataclass(frozen=True)
-class Classifier:
-    """How a subject's readout answers which class an image is of.
-
-    Attributes:
-        site: the readout.
-        targets: for each class of the images its unit there, `(classes,)` int64.
-    """
-
-    site: str
-    targets: Tensor
-
-
-def classifier(subject: Subject, classes: Sequence[str], site: str | None = None) -> Classifier:
-    """Match the images' classes with the readout's units.
-
-    By name where the subject knows every class; else, where there are as many as units, in order.
-
-    Args:
-        classes: of the images.
-        site: the readout; by default the deepest site.
-
-    Raises:
-        InputError: no classes, or no way to match them.
-    """
-    sites = subject.sites()
-    readout = site or list(sites)[-1]
-    if not classes:
-        raise InputError("accuracy needs classes; expected labels, or <class>/<photo>.jpg")
-    if set(classes) <= set(subject.classes):
-        return Classifier(readout, torch.tensor([subject.classes.index(c) for c in classes]))
-    units = torch.Size(sites[readout]).numel()
-    if len(classes) != units:
-        raise InputError(
-            f"cannot tell which of {units} units of {readout!r} stands for class {classes[0]!r}; "
-            "name the class folders as the subject names its classes"
-        )
-    return Classifier(readout, torch.arange(units))
 
 
 def tau_thresholds(setup: Setup, first: FirstPass, site: str, tau: float) -> dict[int, Tensor]:
@@ -111,11 +71,12 @@ class _Presented:
         self.seen += kept.numel()
         return torch.where(spread(kept, output, self.setup.reading), output, 0)
 
-    def answer(self, subject: NetworkSubject, site: str, readout: str, images: Tensor) -> Tensor:
+    def answer(
+        self, subject: NetworkSubject, site: str, readout: Classifier, images: Tensor
+    ) -> Tensor:
         """The class unit that each image drives most, `(n,)`."""
         with nullcontext() if self.which == NOTHING else subject.edited(site, self.edit):
-            answers = subject.respond(images, [readout])[readout]
-        return answers.flatten(1).argmax(1).cpu()
+            return readout.answer(subject, images)
 
 
 def ablate(
@@ -156,7 +117,7 @@ def ablate(
             if cell.transformed:
                 shown = setup.transform(cell.place, seen, keys[batch.indices])
             if shown is not None:
-                found = cell.answer(subject, site, readout.site, shown)
+                found = cell.answer(subject, site, readout, shown)
                 cell.correct += int((found == wanted).sum())
     rows = [
         {

@@ -10,12 +10,11 @@ from invariscope.invariance.ablation import (
     ACTIVE,
     INACTIVE,
     NOTHING,
-    Classifier,
     ablate,
-    classifier,
     tau_thresholds,
     top_thresholds,
 )
+from invariscope.invariance.classes import Classifier, classifier
 from invariscope.invariance.first_pass import FirstPass, first_pass
 from invariscope.invariance.passes import Setup
 

@@ -1,5 +1,6 @@
 """Axes-level plots: each takes `ax=` and returns it."""
 
+from invariscope.plot.calibration import calibration
 from invariscope.plot.distance import distance_activation
 from invariscope.plot.front import front
 from invariscope.plot.gallery import gallery
@@ -8,6 +9,7 @@ from invariscope.plot.invariance import ablation, active_shares, coefficients, l
 __all__ = [
     "ablation",
     "active_shares",
+    "calibration",
     "coefficients",
     "distance_activation",
     "front",

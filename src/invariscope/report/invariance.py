@@ -12,7 +12,7 @@ from invariscope.plot.style import figure_of
 from invariscope.report.page import fill, svg
 from invariscope.store.files import replace_file
 
-ABLATION, TAU = "ablation.parquet", "tau.parquet"
+ABLATION_FILE, TAU_FILE = "ablation.parquet", "tau.parquet"
 Rows = list[dict[str, Any]]
 
 
@@ -66,8 +66,8 @@ def render_invariance(result: Invariance, folder: Path | None = None, command: s
     ranked = _where(every, every["site"] == deepest).dropna(subset=["mean"])
     top = _where(result.top, result.top["site"] == deepest)
     classes = _where(units, (units["site"] == deepest) & (units["class"] != EVERY))
-    ablation = _beside(folder, ABLATION)
-    tau = _beside(folder, TAU)
+    ablation = _beside(folder, ABLATION_FILE)
+    tau = _beside(folder, TAU_FILE)
     return fill(
         "invariance.html",
         {

@@ -24,17 +24,19 @@ class Strength:
         field: the name of the transformation's own field that grows.
         first, step: the first strength and what is added each time.
         most: the largest strength that is tried.
+        nothing: the strength at which nothing would change.
     """
 
     field: str
     first: float
     step: float
     most: float
+    nothing: float = 0.0
 
     def values(self) -> list[float]:
-        """Every strength from the first to the largest."""
-        count = round((self.most - self.first) / self.step) + 1
-        return [self.first + k * self.step for k in range(count)]
+        """Every strength from the first to the largest, which may be the smallest number."""
+        steps = math.floor((self.most - self.first) / self.step + 1e-9)
+        return [round(self.first + k * self.step, 9) for k in range(steps + 1)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -114,7 +114,7 @@ class Scale(Transformation):
 
     name = "scale"
     group = "geometric"
-    strength = Strength("scale", 0.9, -0.1, 0.1)
+    strength = Strength("scale", 0.9, -0.1, 0.1, nothing=1.0)
 
     scale: float = 0.5
 
