@@ -102,3 +102,13 @@ def test_torchs_global_stream_follows_from_the_words_and_goes_on_as_before():
     assert torch.equal(torch.rand(3), expected[1])
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_uniform_numbers_are_in_range_and_have_the_moments():
+    draws = seeds.uniform([("uniform", i) for i in range(20)], (10_000,), dtype=torch.float32)
+    n = draws.numel()
+    assert float(draws.min()) >= 0
+    assert float(draws.max()) < 1
+    assert abs(float(draws.mean()) - 0.5) < 5 * (1 / 12 / n) ** 0.5
+    assert abs(float(draws.double().var()) - 1 / 12) < 5 * (1 / 180 / n) ** 0.5
+    assert torch.equal(draws[3], seeds.uniform([("uniform", 3)], (10_000,), dtype=torch.float32)[0])

@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from invariscope.errors import InputError
-from invariscope.units import SiteTable, Target, Unit, find_site, parse_target, parse_unit
+from invariscope.units import (
+    EVERY,
+    SiteTable,
+    Target,
+    Unit,
+    find_site,
+    parse_target,
+    parse_unit,
+)
 
 SITES = {
     "pixels": (3, 8, 8),
@@ -26,6 +34,7 @@ SITES = {
         ("layer3.0.conv1:12, center", "layer3.0.conv1", (12, 2, 3)),
         ("layer3.0.conv1:12,centre", "layer3.0.conv1", (12, 2, 3)),
         ("blocks.5:0,11", "blocks.5", (0, 11)),
+        ("blocks.5:*,11", "blocks.5", (EVERY, 11)),
         ("rig:array:2", "rig:array", (2,)),
         ("cube:1,2,3,4", "cube", (1, 2, 3, 4)),
     ],
@@ -51,6 +60,9 @@ def test_an_address_names_its_site_and_index(address, site, index):
         ("fc:center", "expected unit"),
         ("blocks.5:3", "expected token,channel"),
         ("blocks.5:3,center", "expected token,channel"),
+        ("blocks.5:*,12", "number 2 is 12, the largest is 11"),
+        ("blocks.5:3,*", "expected token,channel"),
+        ("fc:*", "expected unit"),
         ("layer3.0.conv1:1,2", "expected channel or channel,row,column"),
         ("cube:1,2", "expected i0,i1,i2,i3"),
         ("layer3.0.conv:1", "did you mean 'layer3.0.conv1'"),
@@ -76,6 +88,12 @@ def test_a_channel_is_its_spatial_mean_and_a_place_one_number():
 def test_a_token_is_read_without_averaging():
     response = torch.arange(2 * 10 * 12, dtype=torch.float32).view(2, 10, 12)
     assert torch.equal(parse_unit("blocks.5:3,4", SITES).read(response), response[:, 3, 4])
+
+
+def test_a_channels_mean_over_tokens():
+    response = torch.arange(2.0 * 10 * 12).view(2, 10, 12)
+    unit = parse_unit("blocks.5:*,11", SITES)
+    assert torch.equal(unit.read(response), response[:, :, 11].mean(1))
 
 
 def test_a_channels_mean_of_bf16_responses_is_taken_in_float32():

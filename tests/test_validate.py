@@ -42,7 +42,7 @@ def test_a_batch_that_is_not_of_float_rgb_images_is_refused(batch, says):
 def test_batches_of_images_pass_unchanged():
     batch = torch.rand(2, 3, 4, 5)
     assert validate.images(batch) is batch
-    assert validate.images(torch.rand(0, 1, 4, 4), channels=1).shape[0] == 0
+    assert validate.images(torch.rand(0, 1, 4, 4), channels=(1, 3)).shape[0] == 0
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ what a run draws does not depend on its neighbours, on the order of calls, or on
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Literal
 
 import numpy as np
 import torch
@@ -36,6 +37,28 @@ def numpy_stream(*words: Word) -> np.random.Generator:
 def torch_stream(*words: Word, device: torch.device | str = "cpu") -> torch.Generator:
     """A torch generator that depends on the words and the device's kind alone."""
     return torch.Generator(device=device).manual_seed(integer(*words))
+
+
+def _rows(
+    names: list[tuple[Word, ...]],
+    shape: tuple[int, ...],
+    dtype: torch.dtype,
+    device: torch.device | str,
+    kind: Literal["normal", "uniform"],
+) -> Tensor:
+    draws = torch.empty((len(names), *shape), dtype=dtype, device=device)
+    if draws.device.type == "cpu":
+        width = np.float32 if dtype == torch.float32 else np.float64
+        for row, name in zip(draws, names, strict=True):
+            stream = numpy_stream(*name)
+            draw = stream.standard_normal if kind == "normal" else stream.random
+            row.copy_(torch.from_numpy(draw(shape, dtype=width)))
+        return draws
+    stream = torch.Generator(device=device)
+    for row, name in zip(draws, names, strict=True):
+        stream.manual_seed(integer(*name))
+        row.normal_(generator=stream) if kind == "normal" else row.uniform_(generator=stream)
+    return draws
 
 
 @contextmanager
@@ -68,10 +91,15 @@ def normal(
     Returns:
         `(runs, *shape)` of `dtype` on `device`.
     """
-    if torch.device(device).type == "cpu":
-        rows = [torch.from_numpy(numpy_stream(*name).standard_normal(shape)) for name in names]
-        return torch.stack(rows).to(dtype) if rows else torch.empty((0, *shape), dtype=dtype)
-    draws = torch.empty((len(names), *shape), dtype=dtype, device=device)
-    for row, name in zip(draws, names, strict=True):
-        row.normal_(generator=torch_stream(*name, device=device))
-    return draws
+    return _rows(names, shape, dtype, device, "normal")
+
+
+def uniform(
+    names: list[tuple[Word, ...]],
+    shape: tuple[int, ...],
+    *,
+    dtype: torch.dtype = torch.float64,
+    device: torch.device | str = "cpu",
+) -> Tensor:
+    """Numbers in [0, 1), one stream a name; otherwise as `normal`."""
+    return _rows(names, shape, dtype, device, "uniform")

@@ -5,7 +5,8 @@
 - `fc:3` — entry 3 of a site of shape `(units,)`;
 - `layer3.0.conv1:12` — channel 12 of a `(channels, height, width)` site: its spatial mean;
 - `layer3.0.conv1:12,14,14` — that channel at row 14, column 14; `12,center` in the middle;
-- `blocks.5:7,12` — token 7, channel 12 of a `(tokens, channels)` site; `cls,12` the class token.
+- `blocks.5:7,12` — token 7, channel 12 of a `(tokens, channels)` site; `cls,12` the class token;
+  `*,12` that channel's mean over all tokens.
 
 A site of shape `(height, width, channels)`, as in Swin, has the same addresses: the channel comes
 first. Several addresses joined by `+` are a set of units: `fc:3+fc:7`.
@@ -22,6 +23,7 @@ from invariscope.errors import InputError, unknown
 
 Shape = tuple[int, ...]
 Sites = Mapping[str, Shape]
+EVERY = -1  # in an index: the mean over all tokens
 
 
 class SiteTable(dict[str, Shape]):
@@ -53,19 +55,20 @@ class Unit:
     Attributes:
         site: a site of the subject.
         index: entry of the response, channels first; where a site has height and width, a
-            channel alone means its spatial mean.
+            channel alone means its spatial mean; `EVERY` (`*`) for a token, the mean over all.
     """
 
     site: str
     index: tuple[int, ...]
 
     def __str__(self) -> str:
-        return f"{self.site}:{','.join(map(str, self.index))}"
+        return f"{self.site}:{','.join('*' if i == EVERY else str(i) for i in self.index)}"
 
     def read(self, response: Tensor) -> Tensor:
         """This unit's activity `(n,)`, float32, from the site's response `(n, *shape)`."""
-        value = channels_first(response)[(slice(None), *self.index)].float()
-        return value.mean((1, 2)) if value.ndim == 3 else value
+        places = (slice(None) if i == EVERY else i for i in self.index)
+        value = channels_first(response)[(slice(None), *places)].float()
+        return value.mean(tuple(range(1, value.ndim))) if value.ndim > 1 else value
 
 
 @dataclass(frozen=True)
@@ -102,7 +105,7 @@ def find_site(site: str, sites: Sites) -> str:
 
 
 def _form(shape: Shape) -> str:
-    forms = {1: "unit", 2: "token,channel", 3: "channel or channel,row,column"}
+    forms = {1: "unit", 2: "token,channel or *,channel", 3: "channel or channel,row,column"}
     return forms.get(len(shape), ",".join(f"i{k}" for k in range(len(shape))))
 
 
@@ -117,6 +120,8 @@ def _index(text: str, shape: Shape, address: str) -> tuple[int, ...]:
         shape = (shape[2], *shape[:2])
     if len(shape) == 3 and len(words) == 2 and words[1] in ("center", "centre"):
         words = [words[0], str(shape[1] // 2), str(shape[2] // 2)]
+    if len(shape) == 2 and len(words) == 2 and words[0] == "*":
+        return EVERY, _index(f"0,{words[1]}", shape, address)[1]
     if len(shape) == 2 and len(words) == 2 and words[0] == "cls":
         if not has_class_token(shape):
             raise InputError(

@@ -34,18 +34,19 @@ def between(name: str, arrived: float, smallest: float, largest: float) -> None:
         raise InputError(f"{name} is {arrived}; expected a number from {smallest} to {largest}")
 
 
-def images(batch: Tensor, *, channels: int = 3) -> Tensor:
+def images(batch: Tensor, *, channels: tuple[int, ...] = (3,)) -> Tensor:
     """A batch of images as every subject takes it.
 
     Args:
-        batch: `(n, channels, height, width)`, floating point.
+        batch: `(n, one of channels, height, width)`, floating point.
 
     Raises:
         InputError: another rank, channel count or dtype.
     """
-    if batch.ndim != 4 or batch.shape[1] != channels:
+    if batch.ndim != 4 or batch.shape[1] not in channels:
+        expected = " or ".join(map(str, channels))
         raise InputError(
-            f"images have shape {tuple(batch.shape)}; expected (n, {channels}, height, width)"
+            f"images have shape {tuple(batch.shape)}; expected (n, {expected}, height, width)"
         )
     if not batch.is_floating_point():
         raise InputError(f"images are {batch.dtype}; expected floats in [0, 1] (divide by 255)")

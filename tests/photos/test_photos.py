@@ -263,3 +263,20 @@ def test_unusable_settings_are_refused_at_once(folder):
         batches(found, side=16, resize=10)
     with pytest.raises(InputError, match="unknown interpolation 'cubic'; did you mean 'bicubic'"):
         batches(found, side=16, interpolation="cubic")
+
+
+def test_photos_of_each_class_are_spread_evenly(tmp_path):
+    for name, number in (("a", 7), ("b", 2), ("c", 0)):
+        (tmp_path / name).mkdir()
+        for k in range(number):
+            Image.new("RGB", (4, 4)).save(tmp_path / name / f"{k}.png")
+    folder = open_folder(tmp_path)
+    few = folder.of_each_class(3)
+    assert few.names == ("a/0.png", "a/2.png", "a/4.png", "b/0.png", "b/1.png")
+    assert few.labels.tolist() == [0, 0, 0, 1, 1]
+    assert few.classes == folder.classes
+    assert few.report.empty_classes == ("c",)
+    assert folder.of_each_class(9).names == folder.names
+    assert few.content != folder.content
+    with pytest.raises(InputError, match="is 0; expected at least 1"):
+        folder.of_each_class(0)

@@ -8,6 +8,8 @@ from cyclopts import App, CycloptsError
 from rich.console import Console
 
 from invariscope.cli.bench import bench
+from invariscope.cli.calibrate import calibrate
+from invariscope.cli.coefficient import coefficient
 from invariscope.cli.demo import demo
 from invariscope.cli.frugality import frugality
 from invariscope.cli.mei import mei
@@ -24,7 +26,17 @@ app = App(
     suppress_keyboard_interrupt=False,
     help_epilogue="Any command takes `--debug` to show where an error came from.",
 )
-for command in (demo, units, mei, sns, natural, report, bench):
+for command in (
+    demo,
+    units,
+    mei,
+    sns,
+    natural,
+    coefficient,
+    calibrate,
+    report,
+    bench,
+):
     app.command(command)
 
 bench.command(frugality)

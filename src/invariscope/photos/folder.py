@@ -3,13 +3,14 @@
 import hashlib
 import os
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.photos.read import Kind
 
@@ -106,6 +107,22 @@ class PhotoFolder:
         names = tuple(self.names[i] for i in chosen)
         report = PhotoReport(np.zeros(len(chosen), np.uint16))
         return PhotoFolder(self.path, names, self.labels[chosen], self.classes, report)
+
+    def of_each_class(self, most: int) -> "PhotoFolder":
+        """At most so many photos of each class, evenly spread over its files.
+
+        Raises:
+            InputError: less than one.
+        """
+        validate.at_least("the number of photos of each class", most, 1)
+        taken: list[int] = []
+        for label in range(-1, len(self.classes)):
+            own = np.flatnonzero(self.labels == label)
+            number = min(most, len(own))
+            taken += [int(own[k * len(own) // number]) for k in range(number)]
+        report = replace(self.report, kinds=np.zeros(len(taken), np.uint16))
+        names = tuple(self.names[photo] for photo in taken)
+        return PhotoFolder(self.path, names, self.labels[taken], self.classes, report)
 
     @cached_property
     def content(self) -> str:

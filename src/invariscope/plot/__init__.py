@@ -1,7 +1,18 @@
 """Axes-level plots: each takes `ax=` and returns it."""
 
+from invariscope.plot.calibration import calibration
 from invariscope.plot.distance import distance_activation
 from invariscope.plot.front import front
 from invariscope.plot.gallery import gallery
+from invariscope.plot.invariance import ablation, active_shares, coefficients, layers
 
-__all__ = ["distance_activation", "front", "gallery"]
+__all__ = [
+    "ablation",
+    "active_shares",
+    "calibration",
+    "coefficients",
+    "distance_activation",
+    "front",
+    "gallery",
+    "layers",
+]

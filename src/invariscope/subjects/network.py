@@ -18,7 +18,7 @@ from invariscope.subjects import original_names
 from invariscope.subjects.base import PIXELS, PhotoRule, Subject
 from invariscope.subjects.compiled import compile_taps
 from invariscope.subjects.model import check_weights, own_code, refuse_training
-from invariscope.units import Sites
+from invariscope.units import Sites, find_site
 from invariscope.zoo.registry import weights_hash
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -162,6 +162,59 @@ class NetworkSubject(Subject):
 
     def _sites(self) -> Sites:
         return {name: tap.shape for name, tap in self._taps.items()}
+
+    def module(self, site: str) -> nn.Module:
+        """The module whose output a site is.
+
+        Raises:
+            InputError: an unknown site, or `pixels`.
+        """
+        found = find_site(site, self.sites())
+        if found == PIXELS:
+            raise InputError("site 'pixels' belongs to no module; name another")
+        return self.model.get_submodule(self._taps[found].module)
+
+    @contextmanager
+    def edited(self, site: str, edit: Callable[[Tensor], Tensor]) -> Iterator[None]:
+        """While it lasts, the network goes on from `edit(output)` in place of a site's output.
+
+        Args:
+            edit: takes the site's output `(n, *shape)` and gives a tensor of the same shape; the
+                output itself must not be changed.
+
+        Raises:
+            InputError: no module has that site, or the subject is compiled.
+        """
+        if self.compiled:
+            raise InputError(f"{self.name} is compiled and cannot be edited; load it uncompiled")
+        module, tap, calls = self.module(site), self._taps[find_site(site, self.sites())], 0
+
+        def begin(_model: nn.Module, _inputs: Any) -> None:
+            nonlocal calls
+            calls = 0
+
+        def replace(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls != tap.call:
+                return output
+            if isinstance(output, Mapping):
+                kind: Any = type(output)
+                first = next(iter(output))
+                return kind({**output, first: edit(output[first])})
+            if isinstance(output, tuple | list):
+                return (edit(output[0]), *output[1:])
+            return edit(output)
+
+        handles = [
+            self.model.register_forward_pre_hook(begin),
+            module.register_forward_hook(replace),
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
 
     def _prepare(self, seen: Tensor) -> Tensor:
         if self._order == "BGR":

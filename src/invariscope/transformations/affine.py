@@ -1,4 +1,4 @@
-"""Rotated, shifted and shrunk copies of images, black where nothing is left."""
+"""Rotated, shifted, shrunk and sheared copies of images, black where nothing is left."""
 
 import math
 
@@ -10,32 +10,47 @@ from invariscope import validate
 from invariscope.errors import InputError
 
 
+def _resample(images: Tensor, matrix: list[list[float]]) -> Tensor:
+    theta = torch.tensor(matrix, dtype=images.dtype, device=images.device)
+    grid = F.affine_grid(theta.expand(len(images), 2, 3), list(images.shape), align_corners=False)
+    return F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
+
+
 def rotate(images: Tensor, degrees: float) -> Tensor:
     """Images turned anticlockwise about their middle, bilinear.
 
     Args:
-        images: `(n, 3, side, side)` in [0, 1].
+        images: `(n, 1 or 3, side, side)`.
         degrees: any angle.
 
     Returns:
         The same shape; 0 beyond the old border.
     """
-    validate.images(images)
+    validate.images(images, channels=(1, 3))
     turn = math.radians(degrees)
     matrix = [[math.cos(turn), -math.sin(turn), 0.0], [math.sin(turn), math.cos(turn), 0.0]]
-    theta = torch.tensor(matrix, dtype=images.dtype, device=images.device)
-    grid = F.affine_grid(theta.expand(len(images), 2, 3), list(images.shape), align_corners=False)
-    return F.grid_sample(images, grid, padding_mode="zeros", align_corners=False)
+    return _resample(images, matrix)
+
+
+def shear(images: Tensor, slope: float) -> Tensor:
+    """Images whose rows are shifted to the right by `slope` pixels a pixel up, bilinear.
+
+    Args:
+        images: `(n, 1 or 3, height, width)`.
+    """
+    validate.images(images, channels=(1, 3))
+    height, width = images.shape[-2:]
+    return _resample(images, [[1.0, slope * height / width, 0.0], [0.0, 1.0, 0.0]])
 
 
 def translate(images: Tensor, right: float, down: float) -> Tensor:
     """Images shifted by shares of their width and height, rounded to whole pixels.
 
     Args:
-        images: `(n, 3, height, width)` in [0, 1].
+        images: `(n, 1 or 3, height, width)`.
         right, down: in [-1, 1]; negative to the left and up.
     """
-    validate.images(images)
+    validate.images(images, channels=(1, 3))
     height, width = images.shape[-2:]
     x, y = round(right * width), round(down * height)
     if abs(x) > width or abs(y) > height:
@@ -46,20 +61,30 @@ def translate(images: Tensor, right: float, down: float) -> Tensor:
     return moved
 
 
+def framed(images: Tensor, size: tuple[int, int]) -> Tensor:
+    """Images resized to a smaller size, antialiased, in the middle of a black frame.
+
+    Args:
+        images: `(n, 1 or 3, height, width)`.
+        size: height and width of what is left, at most those of the images.
+    """
+    height, width = images.shape[-2:]
+    small = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
+    frame = torch.zeros_like(images)
+    top, left = (height - size[0]) // 2, (width - size[1]) // 2
+    frame[..., top : top + size[0], left : left + size[1]] = small
+    return frame
+
+
 def shrink(images: Tensor, scale: float) -> Tensor:
     """Images drawn smaller in the middle of a black frame of the old size, antialiased.
 
     Args:
-        images: `(n, 3, height, width)` in [0, 1].
+        images: `(n, 1 or 3, height, width)`.
         scale: new over old side, in (0, 1].
     """
-    validate.images(images)
+    validate.images(images, channels=(1, 3))
     if not 0 < scale <= 1:
         raise InputError(f"scale is {scale}; expected a number in (0, 1]")
     height, width = images.shape[-2:]
-    size = (max(1, round(scale * height)), max(1, round(scale * width)))
-    small = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
-    framed = torch.zeros_like(images)
-    top, left = (height - size[0]) // 2, (width - size[1]) // 2
-    framed[..., top : top + size[0], left : left + size[1]] = small
-    return framed
+    return framed(images, (max(1, round(scale * height)), max(1, round(scale * width))))

@@ -1,0 +1,93 @@
+"""`invariscope calibrate MODEL FOLDER`: how strong a transformation must be to fool a network."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from invariscope import plot
+from invariscope.cli.options import Model, default_out
+from invariscope.devices import pick_device
+from invariscope.invariance.calibrate import calibrate as measure
+from invariscope.invariance.calibration import Calibration
+from invariscope.invariance.classes import class_names, classifier
+from invariscope.invariance.images import image_set
+from invariscope.photos import open_folder
+from invariscope.plot.style import figure_of
+from invariscope.store.files import replace_file
+from invariscope.subjects import load_subject
+from invariscope.transformations import load
+
+
+def calibrate(
+    model: Model,
+    folder: Annotated[Path, Parameter(help="Photos: <class>/<photo>.jpg.")],
+    /,
+    *,
+    transformation: Annotated[str, Parameter(help="One with a strength, such as blur.")],
+    bound: Annotated[
+        float | None,
+        Parameter(help="Accuracy to fall below; the paper's 0.15, or ours above 2 % chance."),
+    ] = None,
+    most: Annotated[float | None, Parameter(help="The largest strength that is tried.")] = None,
+    beyond: Annotated[
+        str, Parameter(help="Pixels that leave the range: keep, clip or rescale.")
+    ] = "keep",
+    classes: Annotated[
+        Path | None, Parameter(help="A table: class folder, tab, the model's name or unit number.")
+    ] = None,
+    site: Annotated[str | None, Parameter(help="The readout; by default the deepest site.")] = None,
+    photos: Annotated[int | None, Parameter(help="At most so many photos of each class.")] = None,
+    resize: Annotated[
+        int | None, Parameter(help="A photo's shorter side, before its middle is cut out.")
+    ] = None,
+    seed: Annotated[int, Parameter(help="Another seed, other noise.")] = 0,
+    out: Annotated[Path | None, Parameter(help="A folder; runs/… by default.")] = None,
+    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Let a transformation grow until a network's top-1 accuracy falls below a bound."""
+    console = Console(soft_wrap=True, highlight=False)
+    chosen = load(transformation, beyond=beyond)
+    subject, found = load_subject(model, pick_device(device)), open_folder(folder)
+    found = found if photos is None else found.of_each_class(photos)
+    images = image_set(found, resize=resize)
+    readout = classifier(subject, images.classes, site, class_names(folder, classes))
+    place = out or default_out(model, transformation, "calibrate")
+
+    def tell(strength: float, accuracy: float) -> None:
+        console.print(f"  {strength:g}: {accuracy:.1%}")
+
+    calibration = measure(
+        subject,
+        images,
+        readout,
+        chosen,
+        bound=bound,
+        most=most,
+        seed=seed,
+        out=place,
+        watch=tell,
+    )
+    for line in found.report.lines():
+        console.print(line)
+    picture = place / f"{transformation}.png"
+    figure = figure_of(plot.calibration(calibration))
+    replace_file(picture, lambda part: figure.savefig(part, dpi=150, format="png"))
+    console.print(_sentence(calibration))
+    console.print(f"curve: {picture.with_suffix('.csv')}, {picture}")
+
+
+def _sentence(found: Calibration) -> str:
+    name, field = found.labels["transformation"], found.labels["field"]
+    end = found.curve.iloc[-1]
+    shown = (
+        f"{end['accuracy']:.1%} of {int(end['images'])} photos right, {found.clean:.1%} as they are"
+    )
+    limit = f"bound {found.bound:.1%} ({found.rule})"
+    if found.reached:
+        return f"{name} passes the bound at {field} {found.strength:g}: {shown}; {limit}"
+    return (
+        f"{name} does not reach the bound up to {field} {end['strength']:g}: {shown}; {limit}; "
+        "try a larger --most"
+    )

@@ -1,0 +1,194 @@
+"""How strong a transformation must be for a subject to fail at it (PAPERS §2, calibration).
+
+Strength grows step by step until the top-1 accuracy of a subject that never learned the
+transformation falls below a bound, so that transformations are compared where they are as hard.
+"""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+
+from invariscope import validate
+from invariscope.errors import InputError, StoreError
+from invariscope.invariance.calibration import Calibration, load_calibration, settings_path
+from invariscope.invariance.classes import Classifier
+from invariscope.invariance.images import ImageSet
+from invariscope.store.context import numeric_context
+from invariscope.store.settings import without_none
+from invariscope.subjects.base import Subject
+from invariscope.transformations import Strength, Transformation, load, names
+
+PAPER_BOUND = 0.15  # ImageNet; 0.10 for faces
+LOW_CHANCE = 0.02  # up to here the paper's bounds hold
+ABOVE_CHANCE = 0.10  # beyond it: this share of what lies between chance and clean accuracy
+Watch = Callable[[float, float], None]
+
+
+def _grown(
+    transformation: str | Transformation, most: float | None
+) -> tuple[Strength, list[Transformation]]:
+    """How a transformation grows, and itself at each strength; its other fields stay."""
+    chosen = load(transformation) if isinstance(transformation, str) else transformation
+    if chosen.strength is None:
+        growing = ", ".join(name for name in names() if load(name).strength)
+        raise InputError(
+            f"transformation {chosen.name!r} has no strength that could grow; those that have one: "
+            f"{growing}"
+        )
+    way = chosen.strength if most is None else replace(chosen.strength, most=most)
+    if not way.values():
+        raise InputError(
+            f"the largest {way.field} is {way.most:g}; expected one from {way.first:g} on, where "
+            f"{chosen.name!r} begins"
+        )
+    return way, [replace(chosen, **{way.field: strength}) for strength in way.values()]
+
+
+def bound_of(chance: float, clean: float) -> tuple[float, str]:
+    """The paper's bound, or ours where chance is above 2 %; and its rule in words."""
+    if chance <= LOW_CHANCE:
+        return PAPER_BOUND, "the paper's bound for ImageNet"
+    rule = f"chance + {ABOVE_CHANCE:g} · (clean − chance), as chance is above {LOW_CHANCE:g}"
+    return chance + ABOVE_CHANCE * (clean - chance), rule
+
+
+@dataclass(frozen=True)
+class _Test:
+    """What is shown to whom, and which answer is right."""
+
+    subject: Subject
+    images: ImageSet
+    readout: Classifier
+    batch: int
+    seed: int
+
+    def row(self, strength: float, transformation: Transformation | None) -> dict[str, Any]:
+        """One row of the curve: accuracy over all images under a transformation."""
+        keys = self.images.keys(self.seed)
+        images = correct = 0
+        side, device = self.subject.image_size, self.subject.device
+        for batch in self.images.stream(side, self.batch, device):
+            shown = self.subject.see(batch.images)
+            if transformation is not None:
+                shown = transformation(shown, keys[batch.indices])
+            wanted = self.readout.targets[torch.from_numpy(batch.labels)]
+            correct += int((self.readout.answer(self.subject, shown) == wanted).sum())
+            images += len(shown)
+        if images == 0:
+            raise InputError("none of the photos could be read; nothing to measure accuracy on")
+        accuracy = correct / images
+        return {"strength": strength, "images": images, "correct": correct, "accuracy": accuracy}
+
+
+def calibrate(
+    subject: Subject,
+    images: ImageSet,
+    readout: Classifier,
+    transformation: str | Transformation,
+    *,
+    bound: float | None = None,
+    most: float | None = None,
+    batch: int = 64,
+    seed: int = 0,
+    out: str | Path | None = None,
+    watch: Watch | None = None,
+) -> Calibration:
+    """Let a transformation grow until a subject's top-1 accuracy falls below a bound.
+
+    Args:
+        subject: one that did not learn the transformation.
+        images: with labels, as `image_set` gives them.
+        readout: which of its units stands for which class (`classifier`).
+        transformation: one with a strength; its other fields stay.
+        bound: accuracy in [0, 1]. By default the paper's 0.15 for ImageNet (faces: 0.10), or
+            chance + 0.10 (clean − chance) where chance is above 0.02.
+        most: the largest strength, instead of the transformation's own.
+        batch: images shown at once.
+        seed: of random transformations.
+        out: a folder for the result. One of the same settings that is there is read instead.
+        watch: told each strength and its accuracy.
+
+    Returns:
+        The curve up to the first strength below the bound, or up to the largest.
+
+    Raises:
+        InputError: a transformation without a strength, or whose strengths are out of range;
+            images without classes; a subject that is not above the bound to begin with.
+        StoreError: the folder cannot be written, is damaged or holds another calibration.
+    """
+    way, grown = _grown(transformation, most)
+    if bound is not None:
+        validate.between("bound", bound, 0, 1)
+    settings = _settings(subject, images, readout, grown[0], way, bound, seed)
+    if out is not None and (path := settings_path(Path(out), settings)).exists():
+        return _same(path, settings)
+    test = _Test(subject, images, readout, batch, seed)
+    rows = [test.row(way.nothing, None)]
+    chance, clean = 1 / readout.units, rows[0]["accuracy"]
+    limit, rule = (bound, "as asked") if bound is not None else bound_of(chance, clean)
+    if clean <= max(limit, chance):
+        raise InputError(
+            f"accuracy on the images as they are is {clean:.3f}; expected more than the bound, "
+            f"{limit:.3f}, and than chance, {chance:.3f} (are the classes matched rightly?)"
+        )
+    for strength, stronger in zip(way.values(), grown, strict=True):
+        rows.append(test.row(strength, stronger))
+        if watch:
+            watch(strength, rows[-1]["accuracy"])
+        if rows[-1]["accuracy"] < limit:
+            break
+    calibration = Calibration(
+        settings=settings,
+        labels={"subject": subject.name, "transformation": grown[0].name, "field": way.field},
+        context=numeric_context(subject.device, batch, compiled=subject.compiled),
+        curve=pd.DataFrame(rows),
+        chance=chance,
+        bound=limit,
+        rule=rule,
+        reached=rows[-1]["accuracy"] < limit,
+    )
+    if out is not None:
+        calibration.save(out)
+    return calibration
+
+
+def _settings(  # noqa: PLR0917
+    subject: Subject,
+    images: ImageSet,
+    readout: Classifier,
+    first: Transformation,
+    way: Strength,
+    bound: float | None,
+    seed: int,
+) -> dict[str, Any]:
+    """What a calibration's figures depend on."""
+    return without_none(
+        {
+            "transformation": first.describe(),
+            "strength": asdict(way),
+            "subject": subject.identity(),
+            "images": images.content,
+            "classes": list(images.classes),
+            "readout": readout.site,
+            "targets": readout.targets.tolist(),
+            "bound": bound,
+            "seed": seed,
+        }
+    )
+
+
+def _same(path: Path, settings: dict[str, Any]) -> Calibration:
+    """The calibration that is there, if it is the one that is asked for."""
+    there = load_calibration(path)
+    keys = dict.fromkeys([*settings, *there.settings])
+    differing = [k for k in keys if settings.get(k) != there.settings.get(k)]
+    if differing:
+        raise StoreError(
+            f"{str(path)!r} is a calibration with another {', another '.join(differing)}; "
+            "choose another folder (--out)"
+        )
+    return there

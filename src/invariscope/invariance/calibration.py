@@ -1,0 +1,129 @@
+"""A calibration: accuracy against a transformation's strength, kept in a folder."""
+
+import io
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import tomli_w
+
+from invariscope.errors import StoreError
+from invariscope.store.files import make_folder, replace_file
+from invariscope.store.settings import without_none
+from invariscope.transformations import Transformation
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Accuracy against strength, and the strength at which a bound is passed.
+
+    Attributes:
+        settings: what the figures depend on, as plain values.
+        labels: what a person calls it.
+        context: the numeric context.
+        curve: one row a strength, from 0 (not transformed) on: `strength`, `images`, `correct`,
+            `accuracy`.
+        chance: one over the units of the readout.
+        bound: the accuracy to fall below.
+        rule: in words, where the bound comes from.
+        reached: whether the curve's last accuracy is below the bound.
+    """
+
+    settings: dict[str, Any]
+    labels: dict[str, Any]
+    context: dict[str, Any]
+    curve: pd.DataFrame = field(repr=False)
+    chance: float
+    bound: float
+    rule: str
+    reached: bool
+
+    @property
+    def clean(self) -> float:
+        """Accuracy on the images as they are."""
+        return float(self.curve["accuracy"].iloc[0])
+
+    @property
+    def strength(self) -> float | None:
+        """The first strength below the bound; None where that was never reached."""
+        return float(self.curve["strength"].iloc[-1]) if self.reached else None
+
+    def at_strength(self, transformation: Transformation) -> Transformation:
+        """The calibrated transformation.
+
+        Raises:
+            StoreError: the bound was never reached, so there is none.
+        """
+        if self.strength is None or transformation.strength is None:
+            raise StoreError(
+                f"{transformation.name} never took accuracy below {self.bound:.3f}; choose its "
+                "strength by hand"
+            )
+        return replace(transformation, **{transformation.strength.field: self.strength})
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `NAME.csv`, the curve, and then `NAME.toml`, everything else.
+
+        Returns:
+            The path of the second.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        path = settings_path(make_folder(Path(folder)), self.settings)
+        document = {
+            "settings": self.settings,
+            "labels": self.labels,
+            "outcome": {
+                "reached": self.reached,
+                "strength": self.strength,
+                "clean": self.clean,
+                "chance": self.chance,
+                "bound": self.bound,
+                "rule": self.rule,
+            },
+            "context": self.context,
+        }
+        text = tomli_w.dumps(without_none(document))
+        replace_file(path.with_suffix(".csv"), partial(self.curve.to_csv, index=False))
+        replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
+        return path
+
+
+def settings_path(folder: Path, settings: Mapping[str, Any]) -> Path:
+    """Where a folder keeps the calibration of the transformation that settings name."""
+    return folder / f"{settings['transformation']['name']}.toml"
+
+
+def load_calibration(path: str | Path) -> Calibration:
+    """Read what `Calibration.save` wrote.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    place = Path(path)
+    try:
+        document = tomllib.loads(place.read_text(encoding="utf-8"))
+        curve = pd.read_csv(io.StringIO(place.with_suffix(".csv").read_text(encoding="utf-8")))
+        outcome = document["outcome"]
+        curve["accuracy"] = curve["correct"] / curve["images"]
+        return Calibration(
+            settings=document["settings"],
+            labels=document["labels"],
+            context=document["context"],
+            curve=curve,
+            chance=float(outcome["chance"]),
+            bound=float(outcome["bound"]),
+            rule=str(outcome["rule"]),
+            reached=bool(outcome["reached"]),
+        )
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"no calibration at {str(place)!r}; expected NAME.toml and .csv"
+        ) from error
+    except (OSError, ValueError, KeyError) as error:
+        raise StoreError(f"{str(place)!r} is damaged ({error}); move it away") from error

@@ -1,0 +1,139 @@
+"""Showing images as they are and transformed, batch after batch: what both passes go through."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from invariscope import validate
+from invariscope.errors import InputError
+from invariscope.invariance.images import ImageSet
+from invariscope.invariance.pairs import NEGATIVES
+from invariscope.invariance.reading import READINGS, count, read
+from invariscope.photos.stream import Batch
+from invariscope.subjects.base import Subject
+from invariscope.transformations import Transformation
+
+HELD = 2**26  # numbers of one batch's responses that may be held at once (256 MB)
+Activities = dict[str, Tensor]
+Progress = Callable[[int, int], None]
+
+
+class Shown(NamedTuple):
+    """One batch's answers.
+
+    Attributes:
+        batch: the images as they are, their numbers and labels.
+        transformation: its place in the list; None for the images as they are.
+        activities: for each site `(n, units)` float32.
+    """
+
+    batch: Batch
+    transformation: int | None
+    activities: Activities
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What is shown to whom, and what is read.
+
+    Attributes:
+        subject: who answers.
+        images: what is shown.
+        transformations: each is applied to every image.
+        labels: what tables call them.
+        sites: where activity is read, shallow to deep.
+        reading: `channel` or `place` (see `reading`).
+        negatives: `signed` or `rectified` (see `pairs`).
+        batch: images shown at once; fewer where the sites are large.
+        seed: of random transformations.
+        failed: why a transformation could not be used, by its place; both passes add to it.
+    """
+
+    subject: Subject
+    images: ImageSet
+    transformations: tuple[Transformation, ...]
+    labels: tuple[str, ...]
+    sites: tuple[str, ...]
+    reading: str = "channel"
+    negatives: str = "signed"
+    batch: int = 64
+    seed: int = 0
+    failed: dict[int, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        validate.one_of("reading", self.reading, READINGS)
+        validate.one_of("rule for negative activity", self.negatives, NEGATIVES)
+        validate.at_least("batch", self.batch, 1)
+        if not self.labels:
+            raise InputError("no transformation given; expected 'all' or names such as 'blur'")
+        for label in self.labels:
+            if self.labels.count(label) > 1:
+                raise InputError(f"transformation {label!r} is given twice; name each once")
+
+    @property
+    def units(self) -> dict[str, int]:
+        """How many units each site has."""
+        shapes = self.subject.sites()
+        return {site: count(shapes[site], self.reading) for site in self.sites}
+
+    @property
+    def chunk(self) -> int:
+        """Images that are shown at once."""
+        shapes = self.subject.sites()
+        numbers = sum(math.prod(shapes[site]) for site in self.sites)
+        return max(1, min(self.batch, HELD // max(numbers, 1)))
+
+    @property
+    def where(self) -> torch.device:
+        """Where sums are kept: the subject's device, if it has float64."""
+        device = self.subject.device
+        return torch.device("cpu") if device.type == "mps" else device
+
+    def describe(self) -> dict[str, Any]:
+        """What the answers depend on, as plain values."""
+        return {
+            "subject": self.subject.identity(),
+            "images": self.images.content,
+            "transformations": [t.describe() for t in self.transformations],
+            "sites": list(self.sites),
+            "reading": self.reading,
+            "negatives": self.negatives,
+            "seed": self.seed,
+        }
+
+    def activities(self, images: Tensor) -> Activities:
+        """Every unit's activity for images of the subject's size."""
+        responses: Mapping[str, Tensor] = self.subject.respond(images, self.sites)
+        return {s: read(r, self.reading).to(self.where) for s, r in responses.items()}
+
+    def show(self, progress: Progress | None = None) -> Iterator[Shown]:
+        """Every batch as it is, then under each transformation that has not failed.
+
+        Args:
+            progress: told images shown so far, transformed ones counted, and how many there are.
+        """
+        keys = self.images.keys(self.seed)
+        done = 0
+        for batch in self.images.stream(self.subject.image_size, self.chunk, self.subject.device):
+            seen = self.subject.see(batch.images)
+            for place in (None, *range(len(self.transformations))):
+                shown = seen if place is None else self.transform(place, seen, keys[batch.indices])
+                if shown is not None:
+                    yield Shown(batch, place, self.activities(shown))
+                done += len(seen)
+            if progress:
+                progress(done, len(self.images) * (1 + len(self.transformations)))
+
+    def transform(self, place: int, images: Tensor, keys: Tensor) -> Tensor | None:
+        """Images under one transformation; None, and the reason kept, where it fails."""
+        if place in self.failed:
+            return None
+        try:
+            return self.transformations[place](images, keys)
+        except InputError as error:
+            self.failed[place] = str(error)
+            return None

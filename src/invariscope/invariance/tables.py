@@ -1,0 +1,169 @@
+"""What was added up, as tables: a coefficient for every unit, or the reason why it has none."""
+
+from collections.abc import Iterator, Sequence
+from itertools import product
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from invariscope.invariance.extremes import Extremes
+from invariscope.invariance.first_pass import FirstPass
+from invariscope.invariance.passes import Setup
+from invariscope.invariance.reading import unit_names
+from invariscope.invariance.tally import Tally
+
+EVERY = "all"
+ONE_IMAGE = "one image: its own activity is the maximum, so every unit would count as active"
+NOT_FINITE = "its activity was not a finite number for at least one image"
+SILENT = "silent: no activity for any image"
+CONSTANT = "constant: the same activity for every image, transformed or not"
+NO_IMAGE = "no image of this class"
+INACTIVE = "no image activates it above the threshold"
+TOO_FEW = "fewer than one image in this share"
+NEVER_FIRES = "fires for no image"
+
+Array = NDArray[np.float64]
+
+
+def _array(tensor: Tensor) -> Array:
+    return tensor.double().cpu().numpy()
+
+
+def _faults(setup: Setup, extremes: Extremes, place: int, site: str) -> NDArray[np.object_]:
+    """Why a unit has no scale at all, `(units,)`; empty where it has one."""
+    units = setup.units[site]
+    if place in setup.failed:
+        return np.full(units, setup.failed[place], object)
+    if extremes.images < 2:
+        return np.full(units, ONE_IMAGE, object)
+    maximum = _array(extremes.maximum(place, site, setup.negatives))
+    constant = extremes.constant(place, site).cpu().numpy()
+    chosen = np.select([~np.isfinite(maximum), maximum == 0, constant], [1, 2, 3], 0)
+    return np.array(["", NOT_FINITE, SILENT, CONSTANT], object)[chosen]
+
+
+def _mean(total: Array, number: Array, known: NDArray[np.bool_]) -> Array:
+    return np.divide(total, number, out=np.full(total.shape, np.nan), where=known)
+
+
+def unit_table(
+    setup: Setup, extremes: Extremes, tally: Tally, classes: Sequence[str]
+) -> pd.DataFrame:
+    """One row a site, unit, transformation and class.
+
+    Args:
+        classes: names of the tally's groups; empty where classes do not matter.
+
+    Returns:
+        `site`, `unit`, `transformation`, `class` (`all` for every image), `images` shown,
+        `active` of them (A_k), `invariance` (I_k), `specialization`, `maximum` and `minimum` of
+        its activity over images as they are and transformed, and `reason`: why a coefficient is
+        missing, else empty.
+    """
+    shapes = setup.subject.sites()
+    parts = []
+    for site in setup.sites:
+        names = unit_names(site, shapes[site], setup.reading)
+        for place, label in enumerate(setup.labels):
+            faults = _faults(setup, extremes, place, site)
+            known = place not in setup.failed
+            low, high = extremes.range(place, site) if known else (None, None)
+            nothing = np.full(len(names), np.nan)
+            for group, sums in _groups(setup, tally, place, site, classes):
+                images, active, h, specialization = sums
+                there = (faults == "") & (active > 0)
+                empty = NO_IMAGE if images == 0 else INACTIVE
+                columns = {
+                    "site": site,
+                    "unit": names,
+                    "transformation": label,
+                    "class": group,
+                    "images": images,
+                    "active": pd.array(active, "Int64") if known else pd.NA,
+                    "invariance": _mean(h, active, there),
+                    "specialization": _mean(specialization, active, there),
+                    "maximum": nothing if high is None else _array(high),
+                    "minimum": nothing if low is None else _array(low),
+                    "reason": np.where(faults != "", faults, np.where(there, "", empty)),
+                }
+                parts.append(pd.DataFrame(columns).astype({"active": "Int64"}))
+    return pd.concat(parts, ignore_index=True)
+
+
+def _groups(
+    setup: Setup, tally: Tally, place: int, site: str, classes: Sequence[str]
+) -> Iterator[tuple[str, tuple[int, Array, Array, Array]]]:
+    """(class, (images, active, h, specialization)) for all images, then for each class."""
+    images = _array(tally.images)
+    nothing = torch.zeros(len(images), setup.units[site])
+    active, h, specialization = (
+        _array(sums.get((place, site), nothing))
+        for sums in (tally.active, tally.invariance, tally.specialization)
+    )
+    yield EVERY, (int(images.sum()), active.sum(0), h.sum(0), specialization.sum(0))
+    for row, name in enumerate(classes):
+        yield name, (int(images[row]), active[row], h[row], specialization[row])
+
+
+def image_table(setup: Setup, tally: Tally) -> pd.DataFrame:
+    """How many neurons an image activates (Fig. 3a), one row a site, transformation and image.
+
+    Returns:
+        `site`, `transformation`, `image`, `active` units, and their `share` of the units that are
+        neither silent nor constant; no rows for a transformation that failed.
+    """
+    shown = tally.shown.numpy()
+    names = np.array(setup.images.names, object)[shown]
+    parts = []
+    for (place, site), active in tally.units_active.items():
+        if place in setup.failed:
+            continue
+        number = active.numpy()[shown]
+        counted = tally.counted((place, site))
+        columns = {
+            "site": site,
+            "transformation": setup.labels[place],
+            "image": names,
+            "active": number,
+            "share": number / counted if counted else np.nan,
+        }
+        parts.append(pd.DataFrame(columns))
+    columns = ["site", "transformation", "image", "active", "share"]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+
+
+def top_table(setup: Setup, first: FirstPass, tally: Tally) -> pd.DataFrame:
+    """Goodfellow et al.'s rule, one row a site, unit, transformation and share of images.
+
+    Returns:
+        `site`, `unit`, `transformation`, `percent` (k), `threshold` in units of activity, `fired`
+        (untransformed images above it), `kept` (the share of them that stay above it when
+        transformed), and `reason`: why `kept` is missing, else empty.
+    """
+    shapes = setup.subject.sites()
+    columns = ["site", "unit", "transformation", "percent", "threshold", "fired", "kept", "reason"]
+    parts = []
+    places = range(len(setup.transformations))
+    for site, place, row in product(first.levels, places, range(len(first.percents))):
+        faults = _faults(setup, first.extremes, place, site)
+        level = _array(first.levels[site][row])
+        nothing = torch.zeros_like(first.levels[site])
+        fired = _array(tally.fired.get((place, site), nothing)[row])
+        kept = _array(tally.kept.get((place, site), nothing)[row])
+        there = (faults == "") & (fired > 0)
+        other = np.where(np.isnan(level), TOO_FEW, NEVER_FIRES)
+        part = {
+            "site": site,
+            "unit": unit_names(site, shapes[site], setup.reading),
+            "transformation": setup.labels[place],
+            "percent": first.percents[row],
+            "threshold": level,
+            "fired": fired.astype(int),
+            "kept": _mean(kept, fired, there),
+            "reason": np.where(faults != "", faults, np.where(there, "", other)),
+        }
+        parts.append(pd.DataFrame(part))
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)

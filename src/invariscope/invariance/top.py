@@ -1,0 +1,81 @@
+"""Goodfellow et al.'s rule: a unit fires for the top k % of images; how many still do, transformed?
+
+The comparison of PAPERS §2 (Fig. 8). The threshold is the activity that k % of the untransformed
+images exceed, exactly: their activities are kept until the first pass ends (4 bytes a unit and
+image). Where many images share that activity, as they share a rectifier's 0, fewer fire.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from invariscope.errors import InputError
+from invariscope.invariance.pairs import treat
+from invariscope.invariance.passes import Activities, Setup
+
+PERCENTS = (0.5, 1, 5, 10, 20, 40)
+MOST_BYTES = 2**30
+UNITS_AT_ONCE = 256
+
+
+class TopActivities:
+    """Strengths of untransformed images, kept until the thresholds are known.
+
+    Args:
+        setup: what is shown.
+        percents: k of the top k %.
+
+    Raises:
+        InputError: a share outside (0, 100), or more activities than `MOST_BYTES` hold.
+    """
+
+    def __init__(self, setup: Setup, percents: Sequence[float]) -> None:
+        for percent in percents:
+            if not 0 < percent < 100:
+                raise InputError(f"top {percent} %; expected a number between 0 and 100")
+        units = sum(setup.units.values())
+        needed = 4 * units * len(setup.images) if percents else 0
+        if needed > MOST_BYTES:
+            raise InputError(
+                f"the top-k % rule would keep {needed / 2**30:.1f} GB of activities ({units} units "
+                f"× {len(setup.images)} images), at most {MOST_BYTES / 2**30:.0f} GB are; leave "
+                "it out (top=(), --no-top) or name fewer sites"
+            )
+        self.percents = tuple(percents)
+        self._negatives = setup.negatives
+        self._parts: dict[str, list[Tensor]] = {site: [] for site in setup.sites}
+
+    def add(self, activities: Activities) -> None:
+        """Take in one untransformed batch."""
+        if self.percents:
+            for site, activity in activities.items():
+                self._parts[site].append(treat(activity, self._negatives).abs().cpu())
+
+    def levels(self) -> dict[str, Tensor]:
+        """What a unit's strength must exceed to fire: for each site `(percents, units)` float64.
+
+        NaN where k % is less than one image, or where an answer was not a number.
+        """
+        found = {}
+        for site, parts in self._parts.items():
+            if parts:
+                activity = torch.cat(parts)
+                parts.clear()
+                blocks = [_levels(b, self.percents) for b in activity.split(UNITS_AT_ONCE, dim=1)]
+                found[site] = torch.cat(blocks, 1)
+        return found
+
+
+def _levels(strengths: Tensor, percents: Sequence[float]) -> Tensor:
+    """`(percents, units)` float64 from `(images, units)`."""
+    images = len(strengths)
+    ordered = strengths.sort(dim=0, descending=True).values.double()
+    rows = []
+    for percent in percents:
+        firing = math.floor(percent / 100 * images + 1e-9)
+        rows.append(ordered[firing] if firing else torch.full_like(ordered[0], torch.nan))
+    levels = torch.stack(rows)
+    levels[:, strengths.isnan().any(0)] = torch.nan
+    return levels
