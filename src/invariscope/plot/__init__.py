@@ -4,5 +4,6 @@ from invariscope.plot.calibration import calibration
 from invariscope.plot.distance import distance_activation
 from invariscope.plot.front import front
 from invariscope.plot.gallery import gallery
+from invariscope.plot.profile import profile
 
-__all__ = ["calibration", "distance_activation", "front", "gallery"]
+__all__ = ["calibration", "distance_activation", "front", "gallery", "profile"]
