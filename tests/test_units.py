@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from invariscope.errors import InputError
-from invariscope.units import EVERY, Target, Unit, check_site, parse_target, parse_unit
+from invariscope.units import EVERY, Target, Unit, find_site, parse_target, parse_unit
 
 SITES = {
     "pixels": (3, 8, 8),
@@ -115,6 +115,6 @@ def test_a_set_that_is_empty_or_repeats_is_refused(addresses, says):
         parse_target(addresses, SITES)
 
 
-def test_a_site_gives_its_shape():
-    assert check_site("blocks.5", SITES) == (10, 12)
+def test_a_site_is_found_by_its_name():
+    assert find_site("blocks.5", SITES) == "blocks.5"
     assert Target((Unit("fc", (1,)),)).sites == ("fc",)

@@ -5,6 +5,8 @@ what a run draws does not depend on its neighbours, on the order of calls, or on
 """
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import numpy as np
@@ -57,6 +59,17 @@ def _rows(
         stream.manual_seed(integer(*name))
         row.normal_(generator=stream) if kind == "normal" else row.uniform_(generator=stream)
     return draws
+
+
+@contextmanager
+def torch_global(*words: Word) -> Iterator[None]:
+    """Torch's global CPU stream follows from the words inside, and goes on as before after.
+
+    For libraries that initialise networks from nothing else.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(integer(*words))
+        yield
 
 
 def normal(

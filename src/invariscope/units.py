@@ -5,12 +5,14 @@
 - `fc:3` — entry 3 of a site of shape `(units,)`;
 - `layer3.0.conv1:12` — channel 12 of a `(channels, height, width)` site: its spatial mean;
 - `layer3.0.conv1:12,14,14` — that channel at row 14, column 14; `12,center` in the middle;
-- `blocks.5:0,12` — token 0, channel 12 of a `(tokens, channels)` site; `blocks.5:*,12` — that
-  channel's mean over all tokens.
+- `blocks.5:7,12` — token 7, channel 12 of a `(tokens, channels)` site; `cls,12` the class token;
+  `*,12` that channel's mean over all tokens.
 
-Several addresses joined by `+` are a set of units: `fc:3+fc:7`.
+A site of shape `(height, width, channels)`, as in Swin, has the same addresses: the channel comes
+first. Several addresses joined by `+` are a set of units: `fc:3+fc:7`.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -24,14 +26,36 @@ Sites = Mapping[str, Shape]
 EVERY = -1  # in an index: the mean over all tokens
 
 
+class SiteTable(dict[str, Shape]):
+    """Sites and their shapes without the batch, shallow to deep.
+
+    Attributes:
+        aliases: other names of some sites.
+    """
+
+    def __init__(self, sites: Sites, aliases: Mapping[str, str]) -> None:
+        super().__init__(sites)
+        self.aliases = aliases
+
+
+def channels_last(shape: Shape) -> bool:
+    """Whether a site's shape is `(height, width, channels)`: images are square, so it shows."""
+    return len(shape) == 3 and shape[0] == shape[1] != shape[2]
+
+
+def channels_first(response: Tensor) -> Tensor:
+    """A site's response with the channels before height and width, `(n, channels, …)`."""
+    return response.movedim(-1, 1) if channels_last(tuple(response.shape[1:])) else response
+
+
 @dataclass(frozen=True)
 class Unit:
     """One number at a site.
 
     Attributes:
         site: a site of the subject.
-        index: entry of the response; of a `(channels, height, width)` site a channel alone
-            means its spatial mean, of a `(tokens, channels)` site `EVERY` (`*`) means all tokens.
+        index: entry of the response, channels first; where a site has height and width, a
+            channel alone means its spatial mean; `EVERY` (`*`) for a token, the mean over all.
     """
 
     site: str
@@ -43,8 +67,8 @@ class Unit:
     def read(self, response: Tensor) -> Tensor:
         """This unit's activity `(n,)`, float32, from the site's response `(n, *shape)`."""
         places = (slice(None) if i == EVERY else i for i in self.index)
-        value = response[(slice(None), *places)].float()
-        return value.flatten(1).mean(1) if value.ndim > 1 else value
+        value = channels_first(response)[(slice(None), *places)].float()
+        return value.mean(tuple(range(1, value.ndim))) if value.ndim > 1 else value
 
 
 @dataclass(frozen=True)
@@ -66,15 +90,18 @@ class Target:
         return torch.stack([unit.read(responses[unit.site]) for unit in self.units], 1)
 
 
-def check_site(site: str, sites: Sites) -> Shape:
-    """The shape of `site`.
+def find_site(site: str, sites: Sites) -> str:
+    """The site of that name or alias.
 
     Raises:
         InputError: the subject has no such site.
     """
-    if site not in sites:
+    if site in sites:
+        return site
+    aliases = sites.aliases if isinstance(sites, SiteTable) else {}
+    if site not in aliases:
         raise unknown("site", site, sites)
-    return sites[site]
+    return aliases[site]
 
 
 def _form(shape: Shape) -> str:
@@ -82,12 +109,26 @@ def _form(shape: Shape) -> str:
     return forms.get(len(shape), ",".join(f"i{k}" for k in range(len(shape))))
 
 
+def has_class_token(shape: Shape) -> bool:
+    """Whether `(tokens, channels)` has a token beside those of a square of patches."""
+    return len(shape) == 2 and math.isqrt(shape[0]) ** 2 != shape[0]
+
+
 def _index(text: str, shape: Shape, address: str) -> tuple[int, ...]:
     words = [word.strip() for word in text.split(",")]
+    if channels_last(shape):
+        shape = (shape[2], *shape[:2])
     if len(shape) == 3 and len(words) == 2 and words[1] in ("center", "centre"):
         words = [words[0], str(shape[1] // 2), str(shape[2] // 2)]
     if len(shape) == 2 and len(words) == 2 and words[0] == "*":
         return EVERY, _index(f"0,{words[1]}", shape, address)[1]
+    if len(shape) == 2 and len(words) == 2 and words[0] == "cls":
+        if not has_class_token(shape):
+            raise InputError(
+                f"unit {address!r}: a site of {shape[0]} tokens, a square of patches, has no "
+                "class token; give a token's number"
+            )
+        words[0] = "0"
     allowed = {1, 3} if len(shape) == 3 else {len(shape)}
     if len(words) not in allowed or not all(word.isdecimal() for word in words):
         raise InputError(
@@ -108,18 +149,18 @@ def parse_unit(address: str, sites: Sites) -> Unit:
 
     Args:
         address: `site:index` (see the module).
-        sites: the subject's sites and their shapes without the batch.
+        sites: the subject's, from `sites()`.
 
     Raises:
         InputError: unknown site, or an index that does not fit its shape.
     """
     site, colon, index = address.strip().rpartition(":")
     if not colon:
-        site = address.strip()
-        shape = check_site(site, sites)
-        raise InputError(f"unit {address!r} names no number; expected {site}:{_form(shape)}")
-    shape = check_site(site, sites)
-    return Unit(site, _index(index, shape, address))
+        site = find_site(address.strip(), sites)
+        form = _form(sites[site])
+        raise InputError(f"unit {address!r} names no number; expected {site}:{form}")
+    site = find_site(site, sites)
+    return Unit(site, _index(index, sites[site], address))
 
 
 def parse_target(addresses: str | Iterable[str], sites: Sites) -> Target:

@@ -10,14 +10,14 @@ from invariscope.invariance.ablation import (
     INACTIVE,
     NOTHING,
     ablate,
-    find_tau,
     tau_thresholds,
     top_thresholds,
 )
 from invariscope.invariance.classes import classifier
 from invariscope.invariance.first_pass import first_pass
 from invariscope.invariance.images import image_set
-from invariscope.invariance.passes import Setup
+from invariscope.invariance.setup import make_setup
+from invariscope.invariance.tau import ablation_accuracy, find_tau
 from invariscope.subjects import NetworkSubject
 from invariscope.transformations import load
 
@@ -29,7 +29,7 @@ def setup(conv_subject, make_photos):
     photos = make_photos(40)
     labels = conv_subject.respond(photos, ["fc"])["fc"].argmax(1)
     images = image_set(photos, labels, CLASSES)
-    return Setup(conv_subject, images, (load("inversion"), load("hue")), ("conv1",), batch=16)
+    return make_setup(conv_subject, images, ["inversion", "hue"], "conv1", batch=16)
 
 
 @pytest.mark.parametrize("reading", ["channel", "place"])
@@ -39,7 +39,7 @@ def test_units_are_set_to_0_by_their_own_activity_for_each_image(
 ):
     photos, labels = make_photos(40), torch.arange(40) % 5
     images = image_set(photos, labels, CLASSES)
-    own = Setup(conv_subject, images, (load("inversion"),), ("relu",), reading, batch=16)
+    own = make_setup(conv_subject, images, ["inversion"], "relu", reading=reading, batch=16)
     first = first_pass(own)
     readout = classifier(conv_subject, CLASSES)
     table = ablate(own, "relu", tau_thresholds(own, first, "relu", 0.4), which, readout)
@@ -109,15 +109,14 @@ def test_tau_is_the_highest_that_costs_nothing():
         def apply(self, images, parameters):
             return images
 
-    setup = Setup(subject, images, (Same(),), ("relu",), batch=3)
-    readout = classifier(subject, images.classes)
-    found = find_tau(setup, first_pass(setup), "relu", readout)
+    setup = make_setup(subject, images, [Same()], "relu", batch=3)
+    found = find_tau(setup, "relu")
     # Without its own unit and the other's 0.3, an image ties at 0 and goes to class 0.
     assert found.tau == 0.6
     tried = found.table["tau"].unique().tolist()
     assert tried == [round(0.05 * k, 2) for k in range(14)]
     assert found.table.groupby("tau")["lost"].max()[0.65] == pytest.approx(1 / 8)
-    assert find_tau(setup, first_pass(setup), "relu", readout, taus=(0.65,)).tau is None
+    assert find_tau(setup, "relu", taus=(0.65,)).tau is None
 
 
 def test_what_cannot_be_ablated_is_refused(setup, make_subject):
@@ -125,6 +124,23 @@ def test_what_cannot_be_ablated_is_refused(setup, make_subject):
     for site, which, words in (("conv3", ACTIVE, "did you mean"), ("conv1", "actve", "'active'")):
         with pytest.raises(InputError, match=words):
             ablate(setup, site, {}, which, readout)
-    toy = Setup(make_subject(), setup.images, setup.transformations, ("features",))
+    toy = make_setup(make_subject(), setup.images, ["hue"], "features")
     with pytest.raises(InputError, match="expected a network"):
         ablate(toy, "features", {}, ACTIVE, readout)
+    with pytest.raises(InputError, match="not among"):
+        find_tau(setup, "fc")
+
+
+def test_accuracy_on_both_sides_of_a_threshold_is_one_table(setup):
+    table = ablation_accuracy(setup, "conv1", 0.2, top=(10,))
+    cells = table.groupby(["threshold", "ablated"], sort=False).size()
+    assert cells.to_dict() == {
+        ("", "nothing"): 4,
+        ("tau 0.2", "inactive"): 4,
+        ("tau 0.2", "active"): 4,
+        ("top 10 %", "inactive"): 4,
+        ("top 10 %", "active"): 4,
+    }
+    shares = table.set_index(["threshold", "ablated", "transformation", "shown"])["share"]
+    both = shares["tau 0.2"]["inactive"] + shares["tau 0.2"]["active"]
+    assert both.to_numpy() == pytest.approx(1)

@@ -92,7 +92,7 @@ def test_a_bound_that_is_never_reached_is_said_so(run, tmp_path):
     assert found.strength is None
     assert found.curve["strength"].tolist() == [0, 0.1, 0.2, 0.3]
     assert not load_calibration(tmp_path / "darker.toml").reached
-    with pytest.raises(StoreError, match="never took accuracy below"):
+    with pytest.raises(StoreError, match=r"never took accuracy below 0\.550"):
         found.at_strength(Darker())
     assert plot_calibration(found).get_xlabel() == "darker: by (0: as it is)"
 

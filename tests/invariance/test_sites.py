@@ -9,7 +9,7 @@ from invariscope.invariance.sites import choose_sites, nonlinear_sites
 from invariscope.subjects import NetworkSubject
 from invariscope.units import parse_target
 
-SHAPES = ((5,), (4, 3), (4, 3, 2))
+SHAPES = ((5,), (4, 3), (4, 3, 2), (3, 3, 5))
 
 
 def network(*layers):

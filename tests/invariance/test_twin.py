@@ -7,7 +7,9 @@ import pytest
 import torch
 
 from invariscope.invariance.coefficient import invariance_coefficient
+from invariscope.invariance.first_pass import first_pass
 from invariscope.invariance.images import image_set
+from invariscope.invariance.setup import make_setup
 from invariscope.transformations import load
 
 SITES = ("conv1", "relu", "relu@2", "fc")
@@ -137,14 +139,7 @@ def test_activities_are_not_kept_beyond_the_bound(conv_subject, make_photos, mon
 
 def test_random_transformations_are_the_same_in_both_passes(conv_subject, make_photos):
     """The maximum of the first pass is reached, and never exceeded, in the second."""
-    from invariscope.invariance.first_pass import first_pass
-    from invariscope.invariance.images import image_set as images_of
-    from invariscope.invariance.passes import Setup
-    from invariscope.transformations import names
-
-    if "white_noise" not in names():
-        pytest.skip("no random transformation is registered yet")
-    setup = Setup(conv_subject, images_of(make_photos(12)), (load("white_noise"),), ("relu",))
+    setup = make_setup(conv_subject, make_photos(12), ["white-noise"], "relu", batch=5)
     maximum = first_pass(setup).extremes.maximum(0, "relu", "signed")
     shown = torch.cat([s.activities["relu"] for s in setup.show()])
     assert torch.equal(shown.abs().amax(0).double(), maximum)

@@ -12,8 +12,9 @@ from invariscope import seeds
 from invariscope.generators import load_generator
 from invariscope.generators.base import Generator
 from invariscope.generators.deepsim import DeepsimGenerator
-from invariscope.subjects import NetworkSubject, load_subject
+from invariscope.subjects import NetworkSubject
 from invariscope.subjects.base import PIXELS, Subject
+from invariscope.subjects.embedded import embedded_subject
 from invariscope.units import Sites
 from invariscope.zoo.deepsim import SLOPE, DeepsimNetwork
 from invariscope.zoo.vision import torchvision_models
@@ -67,7 +68,7 @@ def random_weights(module: nn.Module, name: str) -> nn.Module:
 def _embedded(device: torch.device) -> Case:
     generator = load_generator("embedded", device)
     reference = seeds.normal([("bench", "reference")], (generator.code_dim,))[0]
-    subject = load_subject("embedded:standard", device)
+    subject = embedded_subject("standard", device)
     return Case("embedded", generator, subject, 3, "layer3.0.conv1", reference)
 
 

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from invariscope.cli.bench import bench
 from invariscope.cli.calibrate import calibrate
+from invariscope.cli.coefficient import coefficient
 from invariscope.cli.demo import demo
 from invariscope.cli.mei import mei
 from invariscope.cli.report import report
@@ -23,7 +24,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     help_epilogue="Any command takes `--debug` to show where an error came from.",
 )
-for command in (demo, units, mei, sns, calibrate, report, bench):
+for command in (demo, units, mei, sns, coefficient, calibrate, report, bench):
     app.command(command)
 
 USER_ERROR = 2

@@ -23,7 +23,7 @@ from invariscope.sns.plan import Planned, SearchOptions, plan, resolve_subset
 from invariscope.sns.reference import Reference, image_reference
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects import Subject
-from invariscope.units import check_site, parse_target
+from invariscope.units import find_site, parse_target
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,8 @@ def _check(subject: Subject, unit: str, conditions: Sequence[Condition]) -> None
     """Raise an `InputError` for a condition that could not run, before anything is searched."""
     parse_target(unit, subject.sites())
     for condition in conditions:
-        check_site(condition.site, subject.sites())
-        resolve_subset(condition.subset, condition.site, subject)
+        site = find_site(condition.site, subject.sites())
+        resolve_subset(condition.subset, site, subject)
         validate.one_of("direction", condition.direction, DIRECTIONS)
 
 

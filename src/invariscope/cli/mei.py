@@ -38,5 +38,6 @@ def mei(
             out=folder,
             watch=watch,
         )
-    page = write_report(folder, command=f"invariscope mei {model} {unit} --seed {seed}")
+    words = [f"invariscope mei {model} {unit} --seed {seed}", *common.words()]
+    page = write_report(folder, command=" ".join(words))
     console.print(f"activity {found.activity:.3f} · report: {page}", soft_wrap=True)

@@ -10,18 +10,63 @@ from invariscope.devices import pick_device
 from invariscope.generators import Generator, load_generator
 from invariscope.sns.plan import SearchOptions
 from invariscope.subjects import Subject, load_subject
+from invariscope.subjects.sources.loaded import PRETRAINED
 
-Model = Annotated[str, Parameter(help="The network, such as embedded:standard.")]
+Model = Annotated[
+    str,
+    Parameter(
+        help="embedded:standard, torchvision:NAME, timm:NAME, hf:NAME, cifar:NAME or "
+        "file.py:factory."
+    ),
+]
 Unit = Annotated[
     str,
-    Parameter(help="Its unit: fc:3, layer3.0.conv1:12 (a channel's mean), :12,5,5 or :12,center."),
+    Parameter(
+        help="Its unit: fc:3, layer3.0.conv1:12 (a channel's mean), :12,5,5, :12,center; of a "
+        "transformer :TOKEN,CHANNEL or :cls,CHANNEL."
+    ),
 ]
 Task = Literal["invariance", "adversarial"]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Common:
+class Source:
+    """Options of every command that loads a network."""
+
+    weights: Annotated[
+        str, Parameter(help="pretrained, random, random:SEED, a file, or torchvision's name.")
+    ] = PRETRAINED
+    allow_code: Annotated[
+        bool, Parameter(negative="", help="Run the Python file of file.py:factory.")
+    ] = False
+    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto"
+    compiled: Annotated[
+        bool,
+        Parameter(
+            name="--compile", negative="", help="Compile the network: slow to start, then faster."
+        ),
+    ] = False
+
+    def subject(self, model: str) -> Subject:
+        """The network, on the device."""
+        return load_subject(
+            model,
+            pick_device(self.device),
+            weights=self.weights,
+            allow_code=self.allow_code,
+            compiled=self.compiled,
+        )
+
+    def words(self) -> list[str]:
+        """The options that say which network it is, for a command that can be repeated."""
+        words = [] if self.weights == PRETRAINED else [f"--weights {self.weights}"]
+        return words + ["--allow-code"] * self.allow_code
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Common(Source):
     """Options of every search."""
 
     generator: Annotated[str, Parameter(help="What makes the images.")] = "embedded"
@@ -35,14 +80,6 @@ class Common:
     generations: Annotated[int, Parameter(help="The most generations.")] = 500
     stop: Annotated[bool, Parameter(help="Let the paper's stopping rule end a search.")] = True
     precision: Annotated[str, Parameter(help="auto, float32 or bf16.")] = "auto"
-    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto"
-
-    compiled: Annotated[
-        bool,
-        Parameter(
-            name="--compile", negative="", help="Compile the network: slow to start, then faster."
-        ),
-    ] = False
 
     def options(self) -> SearchOptions:
         """What the searches take."""
@@ -56,10 +93,7 @@ class Common:
 
     def load(self, model: str) -> tuple[Subject, Generator]:
         """The subject and the generator, on the device."""
-        device = pick_device(self.device)
-        return load_subject(model, device, compiled=self.compiled), load_generator(
-            self.generator, device
-        )
+        return self.subject(model), load_generator(self.generator, pick_device(self.device))
 
 
 def default_out(model: str, unit: str, what: str) -> Path:

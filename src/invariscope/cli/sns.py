@@ -53,6 +53,7 @@ def sns(
     common = common or Common()
     folder = out or default_out(model, unit, f"sns-{task}-{stretch}")
     words = [f"invariscope sns {model} {unit} --stretch {stretch} --task {task} --seeds {seeds}"]
+    words += common.words()
     words += [f"--subset {subset}"] if subset else []
     words += [f"--direction {direction}"] if direction != "either" else []
     words += [f"--reference {reference}"] if reference else []

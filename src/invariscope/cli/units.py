@@ -1,40 +1,43 @@
 """`invariscope units MODEL`: its sites and how to name their units."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
 
-from invariscope.cli.options import Model
-from invariscope.devices import pick_device
-from invariscope.subjects import load_subject
+from invariscope.cli.options import Model, Source
+from invariscope.units import has_class_token
+
+MOST_NAMES = 100
+
+
+def example(site: str, shape: tuple[int, ...]) -> str:
+    """The address of a site's first unit; nothing where one index a size would be needed."""
+    first = "cls,0" if has_class_token(shape) else "0,0"
+    words = {1: "0", 2: first, 3: "0"}.get(len(shape))
+    return f"{site}:{words}" if words else ""
 
 
 def units(
     model: Model,
     /,
     *,
-    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
+    source: Source | None = None,
 ) -> None:
     """List a network's sites from shallow to deep, with shapes and how to name a unit."""
-    subject = load_subject(model, pick_device(device))
-    table = Table("site", "shape", "a unit", box=None, pad_edge=False)
-    examples = {1: "0", 2: "0,0", 3: "0"}
-    sites = subject.sites()
-    for site, shape in sites.items():
-        size = " × ".join(map(str, shape))
-        example = f"{site}:{examples[len(shape)]}" if len(shape) in examples else ""
-        table.add_row(site, size, example)
-    console = Console()
-    console.print(table)
-    if subject.classes:
+    subject = (source or Source()).subject(model)
+    sites, console = subject.sites(), Console()
+    rows = [(s, " × ".join(map(str, shape)), example(s, shape)) for s, shape in sites.items()]
+    rows.insert(0, ("site", "shape", "a unit"))
+    first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
+    for site, size, unit in rows:  # never cut: they are there to be copied
+        line = f"{site:<{first}}  {size:<{second}}  {unit}".rstrip()
+        console.print(line, soft_wrap=True, highlight=False, markup=False)
+    if 0 < len(subject.classes) <= MOST_NAMES:
         readout = list(sites)[-1]
         names = ", ".join(f"{readout}:{i} {name}" for i, name in enumerate(subject.classes))
         console.print(f"\nreadout: {names}", soft_wrap=True, highlight=False)
     console.print(
         "\nA channel alone means its spatial mean; add a row and a column (`:12,5,5`) or "
-        "`:12,center` for one place; join units by + for a set.",
+        "`:12,center` for one place. Of tokens × channels, `:7,12` is token 7, channel 12 and "
+        "`:cls,12` the class token's. Join units by + for a set.",
         soft_wrap=True,
         highlight=False,
     )

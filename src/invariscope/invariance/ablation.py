@@ -1,11 +1,11 @@
-"""Accuracy without the inactive, or without the active units, and the τ that follows from it.
+"""Accuracy without the inactive, or without the active units.
 
 For each image that is presented, the units whose normalised activity for *that* image is at most τ
 (or those above it) are set to 0 inside the running network, and the rest of the network goes on
 from there (PAPERS §2; Figs. 7 and 8). A channel that counts as one unit is set to 0 as a whole.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass
 
@@ -23,8 +23,6 @@ from invariscope.invariance.reading import read, spread
 from invariscope.subjects.network import NetworkSubject
 
 INACTIVE, ACTIVE, NOTHING = "inactive", "active", "nothing"
-TAUS = tuple(round(0.05 * step, 2) for step in range(21))
-MOST_LOST = 0.01
 Thresholds = Mapping[int, Tensor]
 
 
@@ -124,7 +122,7 @@ def ablate(
     rows = [
         {
             "site": site,
-            "transformation": setup.transformations[cell.place].label,
+            "transformation": setup.labels[cell.place],
             "shown": "transformed" if cell.transformed else "as it is",
             "ablated": which,
             "images": images,
@@ -135,51 +133,3 @@ def ablate(
         if cell.place not in setup.failed
     ]
     return pd.DataFrame(rows)
-
-
-@dataclass(frozen=True)
-class Tau:
-    """The threshold by the paper's rule.
-
-    Attributes:
-        tau: the highest that costs nothing; None where even 0 costs too much.
-        table: accuracy with the inactive units ablated, a row a tau that was tried,
-            transformation and presentation; `lost` against no ablation, in [0, 1].
-    """
-
-    tau: float | None
-    table: pd.DataFrame
-
-
-def find_tau(
-    setup: Setup,
-    first: FirstPass,
-    site: str,
-    readout: Classifier,
-    *,
-    taus: Sequence[float] = TAUS,
-    most_lost: float = MOST_LOST,
-) -> Tau:
-    """The highest τ up to which ablating the inactive units costs at most one percentage point.
-
-    The loss is against the unablated network, for every transformation, on the images as they are
-    and transformed alike; the first τ of the grid that costs more ends the search.
-
-    Args:
-        first: the scale of activity, of the same setup.
-        site: where units are ablated; the paper takes the penultimate layer.
-        taus: the grid, rising.
-        most_lost: the accuracy that may be lost, as a share of images.
-    """
-    intact = ablate(setup, site, tau_thresholds(setup, first, site, 0), NOTHING, readout)
-    accuracy = intact["accuracy"].to_numpy(float)
-    chosen, tables = None, []
-    for tau in taus:
-        at_tau = tau_thresholds(setup, first, site, tau)
-        table = ablate(setup, site, at_tau, INACTIVE, readout)
-        lost = accuracy - table["accuracy"].to_numpy(float)
-        tables.append(table.assign(tau=tau, lost=lost))
-        if lost.max() > most_lost + 1e-12:
-            break
-        chosen = tau
-    return Tau(chosen, pd.concat(tables, ignore_index=True))

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError, nearest
 from invariscope.subjects.base import Subject
-from invariscope.units import check_site
+from invariscope.units import find_site
 
 TABLE = "classes.tsv"
 
@@ -94,8 +94,8 @@ def classifier(
         InputError: no classes, or one that cannot be matched.
     """
     sites = subject.sites()
-    readout = site or list(sites)[-1]
-    units = torch.Size(check_site(readout, sites)).numel()
+    readout = find_site(site, sites) if site else list(sites)[-1]
+    units = torch.Size(sites[readout]).numel()
     if not classes:
         raise InputError("accuracy needs classes; expected labels, or <class>/<photo>.jpg")
     called = [(names or {}).get(name, name) for name in classes]

@@ -10,47 +10,31 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.invariance.first_pass import first_pass
-from invariscope.invariance.images import ImageSet, image_set
 from invariscope.invariance.passes import Progress, Setup
 from invariscope.invariance.result import SETTINGS, Invariance, load_invariance
-from invariscope.invariance.sites import ALL, choose_sites
+from invariscope.invariance.setup import BEYOND, Images, Transformations, make_setup
+from invariscope.invariance.sites import ALL
 from invariscope.invariance.tables import image_table, top_table, unit_table
 from invariscope.invariance.tally import Tally
 from invariscope.invariance.top import PERCENTS
-from invariscope.photos import PhotoFolder, open_folder
 from invariscope.store.context import numeric_context
 from invariscope.store.files import make_folder
 from invariscope.subjects.base import Subject
-from invariscope.transformations import Transformation, load, names
 
 TAU = 0.1
 
 
-def choose_transformations(
-    transformations: str | Iterable[str | Transformation],
-) -> tuple[Transformation, ...]:
-    """`all`, or names, or transformations.
-
-    Raises:
-        InputError: an unknown name.
-    """
-    if isinstance(transformations, str):
-        transformations = names() if transformations == ALL else [transformations]
-    return tuple(load(t) if isinstance(t, str) else t for t in transformations)
-
-
 def invariance_coefficient(
     subject: Subject,
-    images: Tensor | str | Path | PhotoFolder | ImageSet,
-    transformations: str | Iterable[str | Transformation] = ALL,
+    images: Images,
+    transformations: Transformations = ALL,
     *,
     sites: str | Iterable[str] = ALL,
     tau: float = TAU,
+    beyond: str = BEYOND,
     reading: str = "channel",
     negatives: str = "signed",
     by_class: bool = False,
@@ -66,10 +50,11 @@ def invariance_coefficient(
         subject: who answers.
         images: `(n, 3, height, width)` in [0, 1], a folder of photos, or an `image_set` (tensors
             with labels).
-        transformations: `all` that are registered, names, or transformations.
+        transformations: `all`, the paper's twelve; names; or transformations.
         sites: `all` nonlinearities (see `choose_sites`), or names.
         tau: an image activates a unit where its normalised activity, transformed or not, is above
             this; in [0, 1). The paper found 0.1 on faces and 0.05 on ImageNet (`find_tau`).
+        beyond: what named transformations do with values beyond [0, 1]: `clip`, `rescale`, `keep`.
         reading: `channel`, a convolution's channel is one unit, its mean over places; `place`,
             each place is one.
         negatives: `signed` or `rectified`, see `pairs`.
@@ -89,25 +74,25 @@ def invariance_coefficient(
         StoreError: the folder cannot be written, is damaged or holds another result.
     """
     validate.between("tau", tau, 0, 1)
-    shown = image_set(open_folder(images) if isinstance(images, str | Path) else images)
-    if by_class and not shown.classes:
-        raise InputError("the images have no classes; expected labels, or <class>/<photo>.jpg")
-    setup = Setup(
-        subject=subject,
-        images=shown,
-        transformations=choose_transformations(transformations),
-        sites=choose_sites(subject, sites),
+    setup = make_setup(
+        subject,
+        images,
+        transformations,
+        sites,
+        beyond=beyond,
         reading=reading,
         negatives=negatives,
         batch=batch,
         seed=seed,
     )
+    if by_class and not setup.images.classes:
+        raise InputError("the images have no classes; expected labels, or <class>/<photo>.jpg")
     measured = {**setup.describe(), "top": list(top), "tau": tau, "by_class": by_class}
     folder = None if out is None else make_folder(Path(out))
     if folder and (folder / SETTINGS).exists():
         return _same(load_invariance(folder), measured, folder)
     first = first_pass(setup, top, folder, _part(progress, 0))
-    classes = shown.classes if by_class else ()
+    classes = setup.images.classes if by_class else ()
     tally = Tally(setup, first, tau, max(len(classes), 1))
     tally.run(_part(progress, 1))
     result = Invariance(
@@ -149,7 +134,7 @@ def _labels(setup: Setup) -> dict[str, Any]:
         "subject": setup.subject.name,
         "images": len(setup.images),
         "classes": list(setup.images.classes),
-        "transformations": [t.label for t in setup.transformations],
+        "transformations": list(setup.labels),
         "groups": [t.group for t in setup.transformations],
-        "failed": {setup.transformations[k].label: why for k, why in setup.failed.items()},
+        "failed": {setup.labels[k]: why for k, why in setup.failed.items()},
     }

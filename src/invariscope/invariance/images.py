@@ -52,6 +52,7 @@ def image_set(
     classes: Sequence[str] = (),
     *,
     resize: int | None = None,
+    interpolation: str = "bilinear",
 ) -> ImageSet:
     """Images from a tensor or a folder.
 
@@ -61,6 +62,7 @@ def image_set(
         classes: names of the classes; by default `0`, `1`, … up to the largest label.
         resize: pixels of a photo's shorter side before its middle is cut out; by default the
             side that the subject sees.
+        interpolation: of that resizing, `bilinear` or `bicubic`.
 
     Raises:
         InputError: no image, labels that do not fit, or labels beside a folder.
@@ -70,7 +72,7 @@ def image_set(
     if isinstance(source, PhotoFolder):
         if labels is not None:
             raise InputError("a folder of photos has its own labels; give none beside it")
-        return _from_folder(source, resize)
+        return _from_folder(source, resize, interpolation)
     validate.images(source)
     if len(source) == 0:
         raise InputError("no image was given; expected at least one")
@@ -101,10 +103,13 @@ def _labels(labels: Tensor | Sequence[int] | None, images: int) -> NDArray[np.in
     return numbers
 
 
-def _from_folder(folder: PhotoFolder, resize: int | None) -> ImageSet:
+def _from_folder(folder: PhotoFolder, resize: int | None, how: str) -> ImageSet:
     def stream(side: int, batch: int, device: torch.device) -> Iterator[Batch]:
         shorter = None if resize is None else max(resize, side)
-        return batches(folder, side=side, resize=shorter, batch=batch, device=device)
+        return batches(
+            folder, side=side, resize=shorter, interpolation=how, batch=batch, device=device
+        )
 
     labels = folder.labels.astype(np.int64)
-    return ImageSet(folder.names, labels, folder.classes, folder.content, stream)
+    content = f"{folder.content} {resize} {how}"
+    return ImageSet(folder.names, labels, folder.classes, content, stream)

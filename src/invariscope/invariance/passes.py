@@ -44,6 +44,7 @@ class Setup:
         subject: who answers.
         images: what is shown.
         transformations: each is applied to every image.
+        labels: what tables call them.
         sites: where activity is read, shallow to deep.
         reading: `channel` or `place` (see `reading`).
         negatives: `signed` or `rectified` (see `pairs`).
@@ -55,6 +56,7 @@ class Setup:
     subject: Subject
     images: ImageSet
     transformations: tuple[Transformation, ...]
+    labels: tuple[str, ...]
     sites: tuple[str, ...]
     reading: str = "channel"
     negatives: str = "signed"
@@ -66,11 +68,10 @@ class Setup:
         validate.one_of("reading", self.reading, READINGS)
         validate.one_of("rule for negative activity", self.negatives, NEGATIVES)
         validate.at_least("batch", self.batch, 1)
-        labels = [t.label for t in self.transformations]
-        if not labels:
+        if not self.labels:
             raise InputError("no transformation given; expected 'all' or names such as 'blur'")
-        for label in labels:
-            if labels.count(label) > 1:
+        for label in self.labels:
+            if self.labels.count(label) > 1:
                 raise InputError(f"transformation {label!r} is given twice; name each once")
 
     @property

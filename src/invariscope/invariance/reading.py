@@ -13,6 +13,7 @@ import numpy as np
 from torch import Tensor
 
 from invariscope import validate
+from invariscope.units import channels_first, channels_last
 
 READINGS = ("channel", "place")
 
@@ -28,7 +29,7 @@ def read(response: Tensor, reading: str) -> Tensor:
         `(n, units)` float32, in the order of `unit_names`.
     """
     validate.one_of("reading", reading, READINGS)
-    response = response.float()
+    response = channels_first(response).float()
     if reading == "channel" and response.ndim == 4:
         return response.mean((2, 3))
     if reading == "channel" and response.ndim == 3:
@@ -41,6 +42,8 @@ def unit_names(site: str, shape: tuple[int, ...], reading: str) -> list[str]:
 
     The mean of channel 3 over the tokens of a `(tokens, channels)` site is `blocks.2:*,3`.
     """
+    if channels_last(shape):
+        shape = (shape[2], *shape[:2])
     if reading == "channel" and len(shape) == 3:
         return [f"{site}:{channel}" for channel in range(shape[0])]
     if reading == "channel" and len(shape) == 2:
@@ -50,9 +53,9 @@ def unit_names(site: str, shape: tuple[int, ...], reading: str) -> list[str]:
 
 def count(shape: tuple[int, ...], reading: str) -> int:
     """How many units a site of that shape has."""
-    if reading == "channel" and len(shape) in (2, 3):
-        return shape[0] if len(shape) == 3 else shape[1]
-    return math.prod(shape)
+    if reading == "channel" and len(shape) == 3:
+        return shape[2] if channels_last(shape) else shape[0]
+    return shape[1] if reading == "channel" and len(shape) == 2 else math.prod(shape)
 
 
 def spread(kept: Tensor, response: Tensor, reading: str) -> Tensor:
@@ -65,8 +68,9 @@ def spread(kept: Tensor, response: Tensor, reading: str) -> Tensor:
     Returns:
         A tensor that broadcasts to `response`: a channel is kept or lost as a whole.
     """
-    if reading == "channel" and response.ndim == 4:
-        return kept[:, :, None, None]
     if reading == "channel" and response.ndim == 3:
         return kept[:, None, :]
-    return kept.view(response.shape)
+    first = channels_first(response)
+    whole = reading == "channel" and response.ndim == 4
+    mask = kept[:, :, None, None] if whole else kept.view(first.shape)
+    return mask if first is response else mask.movedim(1, -1)

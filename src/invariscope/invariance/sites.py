@@ -7,7 +7,7 @@ from torch import nn
 from invariscope.errors import InputError
 from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.network import NetworkSubject
-from invariscope.units import check_site
+from invariscope.units import find_site
 
 ALL = "all"
 RECTIFIERS = (nn.ReLU, nn.ReLU6)
@@ -53,8 +53,7 @@ def choose_sites(subject: Subject, sites: str | Iterable[str] = ALL) -> tuple[st
         return found
     wanted = [sites] if isinstance(sites, str) else list(sites)
     known = subject.sites()
-    for site in wanted:
-        check_site(site, known)
     if not wanted:
         raise InputError("no site given; expected 'all' or names such as 'layer1'")
-    return tuple(site for site in known if site in wanted)
+    found = {find_site(site, known) for site in wanted}
+    return tuple(site for site in known if site in found)

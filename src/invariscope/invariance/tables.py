@@ -67,7 +67,7 @@ def unit_table(
     parts = []
     for site in setup.sites:
         names = unit_names(site, shapes[site], setup.reading)
-        for place, transformation in enumerate(setup.transformations):
+        for place, label in enumerate(setup.labels):
             faults = _faults(setup, extremes, place, site)
             known = place not in setup.failed
             low, high = extremes.range(place, site) if known else (None, None)
@@ -79,7 +79,7 @@ def unit_table(
                 columns = {
                     "site": site,
                     "unit": names,
-                    "transformation": transformation.label,
+                    "transformation": label,
                     "class": group,
                     "images": images,
                     "active": pd.array(active, "Int64") if known else pd.NA,
@@ -125,7 +125,7 @@ def image_table(setup: Setup, tally: Tally) -> pd.DataFrame:
         counted = tally.counted((place, site))
         columns = {
             "site": site,
-            "transformation": setup.transformations[place].label,
+            "transformation": setup.labels[place],
             "image": names,
             "active": number,
             "share": number / counted if counted else np.nan,
@@ -158,7 +158,7 @@ def top_table(setup: Setup, first: FirstPass, tally: Tally) -> pd.DataFrame:
         part = {
             "site": site,
             "unit": unit_names(site, shapes[site], setup.reading),
-            "transformation": setup.transformations[place].label,
+            "transformation": setup.labels[place],
             "percent": first.percents[row],
             "threshold": level,
             "fired": fired.astype(int),

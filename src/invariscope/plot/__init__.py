@@ -4,6 +4,17 @@ from invariscope.plot.calibration import calibration
 from invariscope.plot.distance import distance_activation
 from invariscope.plot.front import front
 from invariscope.plot.gallery import gallery
+from invariscope.plot.invariance import ablation, active_shares, coefficients, layers
 from invariscope.plot.profile import profile
 
-__all__ = ["calibration", "distance_activation", "front", "gallery", "profile"]
+__all__ = [
+    "ablation",
+    "active_shares",
+    "calibration",
+    "coefficients",
+    "distance_activation",
+    "front",
+    "gallery",
+    "layers",
+    "profile",
+]

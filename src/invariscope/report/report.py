@@ -1,20 +1,16 @@
 """One self-contained HTML page about the runs of one unit; every number comes from the store."""
 
-import base64
-import io
 from pathlib import Path
 from typing import Any
 
-import jinja2
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 
 from invariscope import plot
 from invariscope.analysis.possible import farthest_possible
 from invariscope.errors import StoreError
 from invariscope.plot.style import figure_of, new_axes
+from invariscope.report.page import fill, picture, svg
 from invariscope.sns.choice import beyond
 from invariscope.sns.result import Result, load_result
 from invariscope.store.files import replace_file
@@ -24,26 +20,11 @@ AFFINE = "affine.parquet"
 PAPER_GENERATIONS = 500
 
 
-def _data_uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
-
-
-def _picture(path: Path) -> str:
-    return _data_uri(path.read_bytes(), "image/png")
-
-
-def _svg(figure: Figure) -> str:
-    buffer = io.BytesIO()
-    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "invariscope"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return _data_uri(buffer.getvalue(), "image/svg+xml")
-
-
 def _cell(record: RunRecord, row: dict[str, Any]) -> dict[str, Any]:
     settings = record.settings
     meets = bool(beyond(record.front, settings.milestone)[row["member"]])
     return {
-        "image": _picture(record.path / "images" / f"member-{row['member']}.png"),
+        "image": picture(record.path / "images" / f"member-{row['member']}.png"),
         "kept": 100 - row["reduction"],
         "reduction": row["reduction"],
         "distance": row["pixel_distance"],
@@ -139,18 +120,11 @@ def render(result: Result, command: str = "") -> str:
     }
     if meis:
         last = len(meis[0].front) - 1
-        context["mei_image"] = _picture(meis[0].path / "images" / f"member-{last}.png")
+        context["mei_image"] = picture(meis[0].path / "images" / f"member-{last}.png")
         context["mei_activation"] = float(meis[0].front["activation"].iloc[-1])
     if searches.runs:
         context |= _searches(searches)
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("invariscope.report", "."),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("template.html").render(context)
+    return fill("template.html", context)
 
 
 def _front_plots(searches: Result) -> list[tuple[str, str]]:
@@ -162,7 +136,7 @@ def _front_plots(searches: Result) -> list[tuple[str, str]]:
     return [
         (
             f"{task} at {site}",
-            _svg(figure_of(plot.front(Result(records), new_axes(None, (4.2, 3.0))))),
+            svg(figure_of(plot.front(Result(records), new_axes(None, (4.2, 3.0))))),
         )
         for (task, site), records in groups.items()
     ]
@@ -176,13 +150,13 @@ def _searches(searches: Result) -> dict[str, Any]:
     affine = pd.read_parquet(affine_path) if affine_path.exists() else None
     figure = figure_of(plot.distance_activation(frame, affine))
     return {
-        "reference_image": _picture(first.path / "images" / "reference.png"),
+        "reference_image": picture(first.path / "images" / "reference.png"),
         "reference_activity": searches.reference.activity,
         "galleries": _galleries(searches, table),
         "table": table,
         "summary": _summary(table, farthest_possible(searches.reference.image)),
         "affine": None if affine is None else affine.to_dict("records"),
-        "distance_plot": _svg(figure),
+        "distance_plot": svg(figure),
         "front_plots": _front_plots(searches),
     }
 

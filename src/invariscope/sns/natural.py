@@ -12,7 +12,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.subjects.base import Subject
-from invariscope.units import Target
+from invariscope.units import Target, channels_first, channels_last
 
 PERCENTILES = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.9)
 SPLITS = ("train", "val")
@@ -81,7 +81,7 @@ class NaturalStatistics:
 
 
 def unit_activities(subject: Subject, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
-    """Every unit's activity for a batch: of a `(channels, h, w)` site the spatial means.
+    """Every unit's activity for a batch: of a site with height and width the spatial means.
 
     Args:
         images: `(n, 3, height, width)` in [0, 1].
@@ -91,14 +91,16 @@ def unit_activities(subject: Subject, images: Tensor, sites: Iterable[str]) -> d
     """
     responses = subject.respond(images, sites)
     return {
-        site: (r.float().mean((2, 3)) if r.ndim == 4 else r.float().flatten(1)).cpu()
+        site: (
+            channels_first(r).float().mean((2, 3)) if r.ndim == 4 else r.float().flatten(1)
+        ).cpu()
         for site, r in responses.items()
     }
 
 
 def unit_names(site: str, shape: tuple[int, ...]) -> list[str]:
     """The addresses of a site's units, in the order of `unit_activities`."""
-    counted = shape[:1] if len(shape) == 3 else shape
+    counted = shape if len(shape) != 3 else shape[-1:] if channels_last(shape) else shape[:1]
     return [f"{site}:{','.join(map(str, index))}" for index in np.ndindex(*counted)]
 
 

@@ -20,7 +20,7 @@ from invariscope.sns.natural import NaturalStatistics, UnitStatistics
 from invariscope.sns.reference import Reference
 from invariscope.store.settings import RunSettings
 from invariscope.subjects.base import PIXELS, Subject
-from invariscope.units import Target, check_site, parse_target
+from invariscope.units import Target, find_site, parse_target
 
 FIRST_STEP = {"excitation": 1.0, "invariance": 1.0, "adversarial": 0.3}
 START_SPREAD = 0.1
@@ -86,7 +86,7 @@ def resolve_subset(
     if subset is None:
         return None
     entries = 1
-    for size in check_site(site, subject.sites()):
+    for size in subject.sites()[site]:
         entries *= size
     if isinstance(subset, int | np.integer):
         number = int(subset)
@@ -201,8 +201,7 @@ def plan(
     within = options.within or TASKS[task].within
     objective = Objective(task=task, target=target, direction=direction, within=within)
     if task != "excitation":
-        site = site or PIXELS
-        check_site(site, sites)
+        site = find_site(site or PIXELS, sites)
         if reference is None:
             raise InputError("no reference was given; find an MEI first, or give an image")
         entries = resolve_subset(subset, site, subject)

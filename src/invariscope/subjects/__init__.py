@@ -1,30 +1,81 @@
 """Subjects by address."""
 
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
 import torch
 
-from invariscope.errors import unknown
-from invariscope.subjects.base import PIXELS, Subject
+from invariscope.errors import InputError, nearest
+from invariscope.subjects.base import PIXELS, PhotoRule, Subject
 from invariscope.subjects.embedded import PREFIX, embedded_subject
 from invariscope.subjects.network import NetworkSubject
+from invariscope.subjects.sources import file
+from invariscope.subjects.sources.loaded import PRETRAINED, Loaded, Weights
 from invariscope.zoo import registry
+
+# Each is a file of `sources`; its library is imported when it is asked for.
+SOURCES = ("torchvision", "timm", "hf", "cifar")
 
 
 def load_subject(
-    address: str, device: torch.device | str = "cpu", *, compiled: bool = False
-) -> NetworkSubject:
+    address: str,
+    device: torch.device | str = "cpu",
+    *,
+    weights: str = PRETRAINED,
+    allow_code: bool = False,
+    compiled: bool = False,
+) -> Subject:
     """A subject from its address.
 
     Args:
-        address: `embedded:NAME`.
+        address: `embedded:NAME`, `torchvision:NAME`, `timm:NAME`, `hf:NAME` (or `hf:FOLDER`),
+            `cifar:NAME`, or `file.py:factory`.
+        weights: `pretrained`, as the source has them; `random` or `random:SEED`; a local file
+            (.safetensors, or a torch file, of which only tensors are read); for torchvision
+            also the name of its weights, such as `IMAGENET1K_V1`.
+        allow_code: whether a Python file may be run.
         compiled: see `NetworkSubject`.
 
     Raises:
-        InputError: an unknown address.
+        InputError: an unknown address, or weights that do not fit.
+        StoreError: weights that cannot be read or downloaded.
     """
+    source, _, name = address.rpartition(":") if ".py:" in address else address.partition(":")
+    asked, settings = Weights(weights), {"device": device, "compiled": compiled}
     shipped = [k for k, e in registry.entries().items() if e.kind == "classifier"]
-    if address not in shipped:
-        raise unknown("model", address, shipped)
-    return embedded_subject(address.removeprefix(PREFIX), device, compiled=compiled)
+    if address in shipped:
+        if not asked.pretrained:
+            raise asked.neither(address)
+        return embedded_subject(address.removeprefix(PREFIX), device, compiled=compiled)
+    if source.endswith(".py"):
+        return _from_file(address, Path(source), name, asked, allow_code=allow_code, **settings)
+    if source not in SOURCES or not name:
+        forms = [*shipped, *(f"{s}:{name or 'NAME'}" for s in SOURCES), "file.py:factory"]
+        raise InputError(f"unknown model {address!r}{nearest(address, forms, most=len(forms))}")
+    loaded = import_module(f"invariscope.subjects.sources.{source}").load(name, asked)
+    return _subject(loaded, address, asked, settings)
 
 
-__all__ = ["PIXELS", "NetworkSubject", "Subject", "load_subject"]
+def _from_file(
+    address: str, path: Path, factory: str, weights: Weights, *, allow_code: bool, **settings: Any
+) -> Subject:
+    if not allow_code:
+        raise InputError(
+            f"{address!r} would run the code of a Python file; allow it with --allow-code "
+            "(allow_code=True) if you trust it"
+        )
+    made = file.load(path, factory, weights)
+    return _subject(made, address, weights, settings) if isinstance(made, Loaded) else made
+
+
+def _subject(
+    loaded: Loaded, address: str, weights: Weights, settings: dict[str, Any]
+) -> NetworkSubject:
+    name = address if weights.pretrained else f"{address} ({Path(weights.asked).name})"
+    return NetworkSubject(
+        loaded.model, name=name, classes=loaded.classes, **loaded.preprocessing, **settings
+    )
+
+
+__all__ = ["PIXELS", "NetworkSubject", "PhotoRule", "Subject", "load_subject"]

@@ -1,7 +1,8 @@
 """What every subject promises: images in, responses at named sites out."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +11,25 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.units import Sites, check_site
+from invariscope.units import Sites, SiteTable, find_site
 
 PIXELS = "pixels"
+
+
+@dataclass(frozen=True)
+class PhotoRule:
+    """How a photo becomes an image of a subject's size; generated images are resized whole.
+
+    Attributes:
+        resize: pixels of the shorter side, of which the middle square of the subject's size is
+            then cut out.
+        interpolation: `bilinear` or `bicubic`.
+        crop: False where the whole photo is resized to the square, whatever its proportions.
+    """
+
+    resize: int
+    interpolation: str = "bilinear"
+    crop: bool = True
 
 
 class Subject(ABC):
@@ -26,6 +43,7 @@ class Subject(ABC):
         classes: names of the readout's units, where there are any.
         natural: a table of its responses to natural images, where there is one.
         compiled: whether its answers come from compiled code.
+        photo: how photos are cropped for it; by default to the largest square.
     """
 
     name: str
@@ -35,6 +53,11 @@ class Subject(ABC):
     classes: tuple[str, ...] = ()
     natural: Path | None = None
     compiled: bool = False
+    _photo: PhotoRule | None = None
+
+    @property
+    def photo(self) -> PhotoRule:
+        return self._photo or PhotoRule(self.image_size)
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
@@ -48,9 +71,14 @@ class Subject(ABC):
     def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
         """Responses to images of the right size, for at least one site."""
 
-    def sites(self) -> dict[str, tuple[int, ...]]:
+    def _aliases(self) -> Mapping[str, str]:
+        """Other names under which sites are found."""
+        return {}
+
+    def sites(self) -> SiteTable:
         """Every site and its shape without the batch: `pixels`, then shallow to deep."""
-        return {PIXELS: (3, self.image_size, self.image_size), **self._sites()}
+        pixels = {PIXELS: (3, self.image_size, self.image_size)}
+        return SiteTable({**pixels, **self._sites()}, self._aliases())
 
     def see(self, images: Tensor) -> Tensor:
         """Images as they reach the subject: resized whole, never cropped.
@@ -82,11 +110,10 @@ class Subject(ABC):
         Raises:
             InputError: images of another shape or dtype, or an unknown site.
         """
-        wanted = tuple(dict.fromkeys(sites))
-        known = self.sites()
-        for site in wanted:
-            check_site(site, known)
+        asked, known = tuple(dict.fromkeys(sites)), self.sites()
+        wanted = tuple(find_site(site, known) for site in asked)
         seen = self.see(images)
-        deeper = tuple(site for site in wanted if site != PIXELS)
+        deeper = tuple(dict.fromkeys(site for site in wanted if site != PIXELS))
         responses = self._respond(seen, deeper) if deeper else {}
-        return {site: seen if site == PIXELS else responses[site] for site in wanted}
+        answers = {PIXELS: seen, **responses}
+        return {name: answers[site] for name, site in zip(asked, wanted, strict=True)}

@@ -2,11 +2,13 @@
 
 import torch
 
+from invariscope.subjects.base import PhotoRule
 from invariscope.subjects.network import NetworkSubject
 from invariscope.zoo import registry
 from invariscope.zoo.embedded import EmbeddedResNet
 
 PREFIX = "embedded:"
+PHOTO_SIDE = 104  # of the photos whose middle it was trained on
 
 
 def embedded_subject(
@@ -29,6 +31,7 @@ def embedded_subject(
         name=entry.name,
         classes=metadata["classes"],
         natural=registry.WEIGHTS / metadata["natural"],
+        photo=PhotoRule(PHOTO_SIDE),
         device=device,
         compiled=compiled,
     )

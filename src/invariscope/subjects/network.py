@@ -1,7 +1,7 @@
 """A PyTorch network as a subject: every module's output is a site."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +11,17 @@ from typing import Any, final
 import torch
 from torch import Tensor, nn
 
+from invariscope import validate
 from invariscope.devices import place
-from invariscope.errors import InputError, unknown
-from invariscope.subjects.base import Subject
+from invariscope.errors import InputError
+from invariscope.subjects import original_names
+from invariscope.subjects.base import PIXELS, PhotoRule, Subject
 from invariscope.subjects.compiled import compile_taps
-from invariscope.units import Sites
+from invariscope.subjects.model import check_weights, own_code, refuse_training
+from invariscope.units import Sites, find_site
 from invariscope.zoo.registry import weights_hash
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class _DeepestReached(Exception):  # noqa: N818  (a signal, not an error)
@@ -34,6 +39,9 @@ class _Tap:
 
 
 def _tensor(output: Any) -> Tensor | None:
+    """What a module gives: a tensor, or the first of several."""
+    if isinstance(output, Mapping):
+        output = tuple(output.values())
     if isinstance(output, tuple | list) and output:
         output = output[0]
     return output if isinstance(output, Tensor) else None
@@ -44,28 +52,36 @@ def _has_own_weights(module: nn.Module) -> bool:
     return leaf and next(module.parameters(recurse=False), None) is not None
 
 
-def _refuse_training(model: nn.Module) -> None:
-    if any(module.training for module in model.modules()):
-        raise InputError("the model is in training mode; call model.eval() first")
-
-
 def _in_float32(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
     """A tapped layer's output in float32, when the layers before it ran in bf16."""
     with torch.autocast(inputs[0].device.type, enabled=False):
         return module.forward(*(x.float() for x in inputs))
 
 
+def _channels(name: str, values: float | Sequence[float]) -> Tensor:
+    """One number or one a channel, `(1, 1 or 3, 1, 1)` float32."""
+    numbers = torch.as_tensor(values, dtype=torch.float32).flatten()
+    if len(numbers) not in (1, 3) or not bool(numbers.isfinite().all()):
+        raise InputError(f"{name} is {values}; expected one number, or three")
+    return numbers.view(1, -1, 1, 1)
+
+
 @final
 class NetworkSubject(Subject):
     """Any `nn.Module` that maps a batch of images to a tensor.
 
-    A site is a dotted module name; its response is the module's raw output. A module called
-    more than once an image has the sites `name`, `name@2`, ….
+    A site is a dotted module name; its response is the module's raw output (of a tuple or a
+    mapping the first tensor). A module called more than once an image has the sites `name`,
+    `name@2`, …. Preprocessing happens inside: images in [0, 1] of any size are resized whole to
+    `image_size`, brought to the network's range and channel order, and standardised.
 
     Args:
-        model: a network in eval mode; it is not changed.
+        model: a network in eval mode with float32 weights; it is not changed.
         image_size: height and width of its input in pixels.
-        mean, std: per-channel preprocessing of images in [0, 1].
+        mean, std: one number or one a channel, in the network's own range and channel order.
+        value_range: 1 for a network that takes values from 0 to 1, 255 for 0 to 255.
+        channels: `RGB` or `BGR`.
+        photo: how photos are cropped for it; by default to the largest square.
         name: how a person calls it.
         classes: names of the readout's units, where there are any.
         natural: a table of its natural statistics (see `sns.natural`).
@@ -74,7 +90,8 @@ class NetworkSubject(Subject):
             start, then faster; last digits differ from the plain path.
 
     Raises:
-        InputError: the model is in training mode, or fails on an image of that size.
+        InputError: the model is in training mode, has weights that are not finite float32
+            numbers, or fails on an image of that size; preprocessing that is not understood.
     """
 
     def __init__(
@@ -82,15 +99,22 @@ class NetworkSubject(Subject):
         model: nn.Module,
         *,
         image_size: int,
-        mean: Sequence[float] = (0.485, 0.456, 0.406),
-        std: Sequence[float] = (0.229, 0.224, 0.225),
+        mean: float | Sequence[float] = MEAN,
+        std: float | Sequence[float] = STD,
+        value_range: float = 1,
+        channels: str = "RGB",
+        photo: PhotoRule | None = None,
         name: str | None = None,
         classes: Sequence[str] = (),
         natural: Path | None = None,
         device: torch.device | str = "cpu",
         compiled: bool = False,
     ) -> None:
-        _refuse_training(model)
+        refuse_training(model)
+        check_weights(model)
+        validate.at_least("image_size", image_size, 1)
+        validate.one_of("channel order", channels, ("RGB", "BGR"))
+        validate.above("value_range", value_range, 0)
         self.device = torch.device(device)
         self.model = place(model, self.device)
         self.image_size = image_size
@@ -98,22 +122,43 @@ class NetworkSubject(Subject):
         self.natural = natural
         self.name = name or type(model).__name__
         self.compiled = compiled
+        self._photo = photo
+        self._range, self._order = float(value_range), channels
         self._runners: dict[tuple[str, ...], Callable[[Tensor], tuple[Tensor, ...]]] = {}
-        self._mean = torch.tensor(mean, device=self.device).view(1, -1, 1, 1)
-        self._std = torch.tensor(std, device=self.device).view(1, -1, 1, 1)
+        self._mean = _channels("mean", mean).to(self.device)
+        self._std = _channels("std", std).to(self.device)
+        if not bool((self._std > 0).all()):
+            raise InputError(f"std is {std}; expected numbers above 0")
 
     def identity(self) -> dict[str, Any]:
-        return {
+        identity: dict[str, Any] = {
             "weights": self._weights,
             "architecture": hashlib.sha256(repr(self.model).encode()).hexdigest(),
+            "code": own_code(self.model),
             "image_size": self.image_size,
             "mean": [round(float(x), 6) for x in self._mean.flatten()],
             "std": [round(float(x), 6) for x in self._std.flatten()],
         }
+        # Written only where they are not what most networks have.
+        identity |= {"value_range": self._range} if self._range != 1 else {}
+        return identity | ({"channels": self._order} if self._order != "RGB" else {})
 
     @cached_property
     def _weights(self) -> str:
         return weights_hash(self.model)
+
+    @cached_property
+    def _original_names(self) -> dict[str, str]:
+        leaves = {
+            name: type(module).__name__.lower()
+            for name, module in self.model.named_modules()
+            if next(module.children(), None) is None
+        }
+        order = [(name, leaves[name]) for name in self._taps if name in leaves]
+        return {original_names.INPUT: PIXELS, **original_names.translations(order)}
+
+    def _aliases(self) -> Mapping[str, str]:
+        return self._original_names
 
     def _sites(self) -> Sites:
         return {name: tap.shape for name, tap in self._taps.items()}
@@ -122,11 +167,12 @@ class NetworkSubject(Subject):
         """The module whose output a site is.
 
         Raises:
-            InputError: no module of this network has that site.
+            InputError: an unknown site, or `pixels`.
         """
-        if site not in self._taps:
-            raise unknown("site of a module", site, self._taps)
-        return self.model.get_submodule(self._taps[site].module)
+        found = find_site(site, self.sites())
+        if found == PIXELS:
+            raise InputError("site 'pixels' belongs to no module; name another")
+        return self.model.get_submodule(self._taps[found].module)
 
     @contextmanager
     def edited(self, site: str, edit: Callable[[Tensor], Tensor]) -> Iterator[None]:
@@ -141,7 +187,7 @@ class NetworkSubject(Subject):
         """
         if self.compiled:
             raise InputError(f"{self.name} is compiled and cannot be edited; load it uncompiled")
-        module, tap, calls = self.module(site), self._taps[site], 0
+        module, tap, calls = self.module(site), self._taps[find_site(site, self.sites())], 0
 
         def begin(_model: nn.Module, _inputs: Any) -> None:
             nonlocal calls
@@ -152,6 +198,10 @@ class NetworkSubject(Subject):
             calls += 1
             if calls != tap.call:
                 return output
+            if isinstance(output, Mapping):
+                kind: Any = type(output)
+                first = next(iter(output))
+                return kind({**output, first: edit(output[first])})
             if isinstance(output, tuple | list):
                 return (edit(output[0]), *output[1:])
             return edit(output)
@@ -167,6 +217,10 @@ class NetworkSubject(Subject):
                 handle.remove()
 
     def _prepare(self, seen: Tensor) -> Tensor:
+        if self._order == "BGR":
+            seen = seen.flip(1)
+        if self._range != 1:
+            seen = seen * self._range
         x = (seen - self._mean) / self._std
         return x.contiguous(memory_format=torch.channels_last)
 
@@ -185,7 +239,7 @@ class NetworkSubject(Subject):
     @cached_property
     def _taps(self) -> dict[str, _Tap]:
         """Every site in the order in which the network finishes them, from one trial pass."""
-        _refuse_training(self.model)
+        refuse_training(self.model)
         seen: list[tuple[str, int, Tensor, int]] = []
         calls: dict[str, int] = {}
 
@@ -200,7 +254,7 @@ class NetworkSubject(Subject):
         with self._hooks([n for n, _ in self.model.named_modules() if n], note), torch.no_grad():
             try:
                 self._forward(trial)
-            except (RuntimeError, ValueError, AssertionError) as error:
+            except (RuntimeError, ValueError, AssertionError, TypeError) as error:
                 raise InputError(
                     f"{self.name} fails on images of {side} × {side} px ({error}); "
                     "give the image_size it was made for"
@@ -228,7 +282,7 @@ class NetworkSubject(Subject):
                 handle.remove()
 
     def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
-        _refuse_training(self.model)
+        refuse_training(self.model)
         wanted = {(tap.module, tap.call): site for site, tap in self._taps.items() if site in sites}
         if self.compiled:
             if sites not in self._runners:

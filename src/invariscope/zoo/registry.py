@@ -73,7 +73,7 @@ def weights_hash(module: nn.Module) -> str:
     for name, tensor in sorted(module.state_dict().items()):
         digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
         raw = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(raw.view(torch.uint8).numpy().tobytes())
+        digest.update(raw.view(torch.uint8).numpy())
     return digest.hexdigest()
 
 

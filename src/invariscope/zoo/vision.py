@@ -53,7 +53,22 @@ def torchvision_models() -> ModuleType:
         if not _own_operators_load(Path(spec.submodule_search_locations[0])):
             _declare_missing()
     elif "torchvision" not in sys.modules:
-        raise InputError(
-            "this needs torchvision, which is not installed; pip install 'invariscope[models]'"
-        )
+        raise _missing("torchvision")
     return import_module("torchvision.models")
+
+
+def _missing(name: str) -> InputError:
+    return InputError(
+        f"this needs {name}, which is not installed; pip install 'invariscope[models]'"
+    )
+
+
+def library(name: str) -> ModuleType:
+    """Another library of networks, imported where it is used.
+
+    Raises:
+        InputError: it is not installed.
+    """
+    if name not in sys.modules and find_spec(name) is None:
+        raise _missing(name)
+    return import_module(name)

@@ -1,0 +1,125 @@
+"""One self-contained HTML page about a network's invariance coefficients."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from invariscope import plot
+from invariscope.invariance.result import Invariance, load_invariance
+from invariscope.invariance.tables import EVERY
+from invariscope.plot.style import figure_of
+from invariscope.report.page import fill, svg
+from invariscope.store.files import replace_file
+
+ABLATION_FILE, TAU_FILE = "ablation.parquet", "tau.parquet"
+Rows = list[dict[str, Any]]
+
+
+def _where(table: pd.DataFrame, mask: Any) -> pd.DataFrame:
+    rows: Any = table[mask]
+    return rows
+
+
+def _grid(table: pd.DataFrame, rows: str, columns: str, values: str) -> dict[str, Any]:
+    """A table of means, in the order in which its names first appear."""
+    across, down = (list(dict.fromkeys(table[name])) for name in (columns, rows))
+    means = table.pivot_table(values, rows, columns, dropna=False).reindex(down)[across]
+    return {"columns": across, "rows": list(zip(down, means.to_numpy().tolist(), strict=True))}
+
+
+def _missing(units: pd.DataFrame) -> Rows:
+    """How many units have no coefficient, by site, transformation and reason."""
+    without = _where(units, (units["class"] == EVERY) & (units["reason"] != ""))
+    groups = without.groupby(["site", "transformation", "reason"], sort=False)
+    return groups.agg(units=("unit", "size")).reset_index().to_dict("records")
+
+
+def _beside(folder: Path | None, name: str) -> pd.DataFrame | None:
+    path = folder / name if folder else None
+    return pd.read_parquet(path) if path and path.exists() else None
+
+
+def _ablation(table: pd.DataFrame) -> dict[str, Any]:
+    """The plot at τ, and the accuracy by threshold, averaged over transformations."""
+    at_tau = _where(table, [not name.startswith("top") for name in table["threshold"]])
+    groups = table.groupby(["threshold", "ablated", "shown"], sort=False)
+    means = groups.agg(accuracy=("accuracy", "mean"), share=("share", "mean"))
+    return {
+        "site": table["site"].iloc[0],
+        "plot": svg(figure_of(plot.ablation(at_tau))),
+        "rows": means.reset_index().to_dict("records"),
+    }
+
+
+def render_invariance(result: Invariance, folder: Path | None = None, command: str = "") -> str:
+    """The page as text.
+
+    Args:
+        result: from `invariance_coefficient`.
+        folder: where tables of ablation and of the search for τ may lie beside it.
+        command: what a person typed, for the last section.
+    """
+    units, summary = result.units, result.summary
+    deepest = units["site"].iloc[-1]
+    every = _where(summary, summary["class"] == EVERY)
+    ranked = _where(every, every["site"] == deepest).dropna(subset=["mean"])
+    top = _where(result.top, result.top["site"] == deepest)
+    classes = _where(units, (units["site"] == deepest) & (units["class"] != EVERY))
+    ablation = _beside(folder, ABLATION_FILE)
+    tau = _beside(folder, TAU_FILE)
+    return fill(
+        "invariance.html",
+        {
+            **result.settings,
+            "deepest": deepest,
+            "sites": len(result.settings["measured"]["sites"]),
+            "units": units["unit"].nunique(),
+            "ranked": ranked.sort_values("mean", ascending=False).to_dict("records"),
+            "violins": svg(figure_of(plot.coefficients(units))),
+            "specialization": svg(figure_of(plot.coefficients(units, column="specialization"))),
+            "layers": svg(figure_of(plot.layers(summary))),
+            "active": svg(figure_of(plot.active_shares(units, result.images))),
+            "top": _grid(top, "transformation", "percent", "kept") if len(top) else None,
+            "classes": _grid(classes, "class", "transformation", "invariance")
+            if len(classes)
+            else None,
+            "missing": _missing(units),
+            "summary": every.to_dict("records"),
+            "ablation": None if ablation is None else _ablation(ablation),
+            "tau_tried": None if tau is None else _tau(tau),
+            "command": command,
+        },
+    )
+
+
+def _tau(table: pd.DataFrame) -> Rows:
+    """For each τ that was tried the largest loss, and the share of units set to 0."""
+    rows = []
+    for tau, tried in table.groupby("tau"):
+        worst = tried.sort_values("lost").iloc[-1]
+        rows.append({**worst.to_dict(), "tau": tau, "share": tried["share"].mean()})
+    return rows
+
+
+def write_invariance_report(
+    folder: str | Path, path: str | Path | None = None, *, command: str = ""
+) -> Path:
+    """Write one self-contained HTML page about what `invariance_coefficient` wrote.
+
+    Args:
+        folder: that result's.
+        path: where the page goes; by default `report.html` in the folder.
+        command: what a person typed, for the last section.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        StoreError: no result there, or a path that cannot be written.
+    """
+    place = Path(folder)
+    text = render_invariance(load_invariance(place), place, command)
+    page = Path(path) if path else place / "report.html"
+    replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
+    return page

@@ -1,0 +1,39 @@
+"""What every page is made of: templates that escape names, pictures inside the page."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+
+def _data_uri(content: bytes, kind: str) -> str:
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def picture(path: Path) -> str:
+    """A PNG file as an address that holds it."""
+    return _data_uri(path.read_bytes(), "image/png")
+
+
+def svg(figure: Figure) -> str:
+    """A figure as an address that holds it, the same bytes every time."""
+    buffer = io.BytesIO()
+    with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "invariscope"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return _data_uri(buffer.getvalue(), "image/svg+xml")
+
+
+def fill(template: str, context: dict[str, Any]) -> str:
+    """A template of this room with its values; names are escaped, a missing one is an error."""
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("invariscope.report", "."),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template(template).render(context)

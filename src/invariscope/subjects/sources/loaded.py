@@ -1,0 +1,84 @@
+"""What a source of networks is asked for, and what it gives."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from torch import nn
+
+from invariscope.errors import InputError
+from invariscope.subjects.checkpoint import load_state, read_state
+
+PRETRAINED, RANDOM = "pretrained", "random"
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network in eval mode.
+
+    Attributes:
+        model: with its weights.
+        preprocessing: arguments of `NetworkSubject` about images (`image_size`, `mean`, …).
+        classes: names of the readout's units, where they are known.
+    """
+
+    model: nn.Module
+    preprocessing: Mapping[str, Any] = field(default_factory=dict)
+    classes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Which weights a network gets: `pretrained`, `random`, `random:SEED`, a name or a file.
+
+    Raises:
+        InputError: a seed that is no number.
+    """
+
+    asked: str
+
+    def __post_init__(self) -> None:
+        word, colon, seed = self.asked.partition(":")
+        if word == RANDOM and colon and not seed.isdecimal():
+            raise InputError(f"weights {self.asked!r} name no seed; expected random or random:7")
+
+    @property
+    def pretrained(self) -> bool:
+        return self.asked == PRETRAINED
+
+    @property
+    def random(self) -> bool:
+        return self.asked.partition(":")[0] == RANDOM
+
+    @property
+    def file(self) -> bool:
+        """Whether a file is meant: it has a folder or an ending, or is there."""
+        path = Path(self.asked)
+        return not self.random and bool(path.suffix or path.parent.parts or path.exists())
+
+    def stream(self, name: str) -> tuple[str, str, int]:
+        """The words of the random stream in which a network of that name is made."""
+        seed = int(self.asked.partition(":")[2] or 0) if self.random else 0
+        return "weights", name, seed
+
+    def neither(self, source: str) -> InputError:
+        """What to say where the weights are none that the source has."""
+        return InputError(
+            f"weights {self.asked!r} are not known to {source}; expected pretrained, random, "
+            "random:SEED or a file (.safetensors, .pt, .pth)"
+        )
+
+
+def with_file(loaded: Loaded, weights: Weights) -> Loaded:
+    """The network with the weights of a local file, and the normaliser that is with them.
+
+    Raises:
+        StoreError: the file cannot be read as weights.
+        InputError: the weights do not fit.
+    """
+    normaliser = load_state(loaded.model, read_state(Path(weights.asked)), weights.asked)
+    if normaliser is None:
+        return loaded
+    inside = {"mean": normaliser.mean, "std": normaliser.std}
+    return replace(loaded, preprocessing={**loaded.preprocessing, **inside})
