@@ -5,6 +5,7 @@ from invariscope.plot.distance import distance_activation
 from invariscope.plot.front import front
 from invariscope.plot.gallery import gallery
 from invariscope.plot.invariance import ablation, active_shares, coefficients, layers
+from invariscope.plot.profile import profile
 
 __all__ = [
     "ablation",
@@ -15,4 +16,5 @@ __all__ = [
     "front",
     "gallery",
     "layers",
+    "profile",
 ]
