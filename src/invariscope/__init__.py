@@ -11,6 +11,7 @@ from invariscope.sns.plan import SearchOptions
 from invariscope.sns.reference import Reference, image_reference
 from invariscope.sns.result import Result, load_result
 from invariscope.sns.stretch_squeeze import stretch_and_squeeze
+from invariscope.study.result import StudyResult, load_study
 from invariscope.subjects import NetworkSubject, Subject, load_subject
 
 __version__ = version("invariscope")
@@ -21,11 +22,13 @@ __all__ = [
     "Result",
     "Search",
     "SearchOptions",
+    "StudyResult",
     "Subject",
     "find_mei",
     "image_reference",
     "load_generator",
     "load_result",
+    "load_study",
     "load_subject",
     "stretch_and_squeeze",
     "write_report",

@@ -12,6 +12,7 @@ from invariscope.cli.demo import demo
 from invariscope.cli.mei import mei
 from invariscope.cli.report import report
 from invariscope.cli.sns import sns
+from invariscope.cli.study import study
 from invariscope.cli.units import units
 from invariscope.errors import InvariscopeError
 
@@ -22,7 +23,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     help_epilogue="Any command takes `--debug` to show where an error came from.",
 )
-for command in (demo, units, mei, sns, report, bench):
+for command in (demo, units, mei, sns, report, study, bench):
     app.command(command)
 
 USER_ERROR = 2

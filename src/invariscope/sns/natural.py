@@ -1,6 +1,6 @@
 """How units respond to natural images: the scale that stopping rules and percentiles need."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from invariscope.errors import InputError
@@ -126,21 +127,36 @@ def measure_natural(
     if not any(parts.values()):
         raise InputError("no natural images were given; expected at least one batch")
     shapes = subject.sites()
-    tables = []
-    for site in wanted:
-        activity = torch.cat(parts[site]).double().numpy()
-        minimum = activity.min(0)
-        columns: dict[str, Any] = {
-            "unit": unit_names(site, shapes[site]),
-            "split": split,
-            "images": len(activity),
-            "minimum": minimum,
-            "maximum": activity.max(0),
-            "mean": activity.mean(0),
-            "sd": activity.std(0),
-            "at_minimum": (activity == minimum).mean(0),
-        }
-        levels = np.percentile(activity, PERCENTILES, axis=0)
-        columns |= {f"p{q:g}": level for q, level in zip(PERCENTILES, levels, strict=True)}
-        tables.append(pd.DataFrame(columns))
+    tables = [
+        describe_activity(
+            torch.cat(parts[site]).double().numpy(), unit_names(site, shapes[site]), split
+        )
+        for site in wanted
+    ]
     return pd.concat(tables, ignore_index=True)
+
+
+def describe_activity(
+    activity: NDArray[np.float64], units: Sequence[str], split: str
+) -> pd.DataFrame:
+    """Describe units' activities, as rows of the table that `NaturalStatistics` takes.
+
+    Args:
+        activity: `(images, units)`.
+        units: their addresses.
+        split: what the images are, `train` or `val`.
+    """
+    minimum = activity.min(0)
+    columns: dict[str, Any] = {
+        "unit": units,
+        "split": split,
+        "images": len(activity),
+        "minimum": minimum,
+        "maximum": activity.max(0),
+        "mean": activity.mean(0),
+        "sd": activity.std(0),
+        "at_minimum": (activity == minimum).mean(0),
+    }
+    levels = np.percentile(activity, PERCENTILES, axis=0)
+    columns |= {f"p{q:g}": level for q, level in zip(PERCENTILES, levels, strict=True)}
+    return pd.DataFrame(columns)
