@@ -1,11 +1,14 @@
 """Studies of the small convolutional world in `worlds.py`."""
 
 import json
+import os
 import shutil
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from invariscope.sns import pictures
 from invariscope.study.conduct import Conductor
 from invariscope.study.engines import LocalEngine
 from invariscope.study.file import parse_study
@@ -37,6 +40,16 @@ def text_of(conditions=CONDITION, *, subject="subject", top="", **changed):
         lines = [line for line in shared.splitlines() if not line.startswith(f"{key} =")]
         shared = "\n".join([*lines, f"{key} = {value}"])
     return f"{top}\n{shared}\n{conditions}"
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _quick():
+    """Power does not fail here, and few pictures are enough."""
+    with (
+        patch.object(os, "fsync", lambda handle: None),
+        patch.object(pictures, "MOST", 2),
+    ):
+        yield
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ def test_what_does_not_fit_is_answered_by_one_sentence(old, new, says):
 
 @pytest.mark.parametrize("text", ["", "[conditions]", "conditions = 3", "[conditions.a]\n[shared]"])
 def test_a_file_without_conditions_is_refused(text):
-    with pytest.raises(InputError, match="at least one|is missing"):
+    with pytest.raises(InputError, match=r"at least one|is missing"):
         parse_study(text)
 
 
@@ -120,6 +120,7 @@ def test_units_are_addresses_ranges_and_samples(world):
     assert numbers == sorted(numbers)
     assert set(numbers) <= set(range(8))
     assert units(world, site="conv1", sample=8) == [f"conv1:{i}" for i in range(8)]
+    assert units(world, site="conv1", numbers=(7, 0)) == ["conv1:7", "conv1:0"]
     places = units(world, site="conv1", sample=2, place="center")
     assert all(place.endswith(",center") for place in places)
 
@@ -129,6 +130,7 @@ def test_units_are_addresses_ranges_and_samples(world):
     [
         ({"site": "fcc"}, "did you mean 'fc'"),
         ({"site": "fc", "sample": 6}, "a sample of 6 units from site 'fc', which has 5"),
+        ({"site": "fc", "numbers": (5,)}, "the largest number is 4"),
         ({"address": "fc:3-1"}, "end before they begin"),
     ],
 )

@@ -125,7 +125,7 @@ def test_code_runs_only_where_it_is_allowed(study_text, tmp_path):
 
 
 def test_a_factory_that_is_missing_or_gives_something_else(study_text, tmp_path):
-    with pytest.raises(InputError, match="unknown factory .* 'subjekt'; did you mean 'subject'"):
+    with pytest.raises(InputError, match=r"unknown factory .* 'subjekt'; did you mean 'subject'"):
         planned(study_text(subject="subjekt"), tmp_path)
     with pytest.raises(InputError, match="gave ConvGenerator; expected a Subject"):
         planned(study_text(subject="generator"), tmp_path)

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -59,9 +60,10 @@ class NaturalStatistics:
         self._row = {key: row for row, key in enumerate(keys)}
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read the table from a parquet file."""
-        return cls(pd.read_parquet(path))
+    def load(cls, path: Path) -> "NaturalStatistics":
+        """Read the table from a parquet file; one that was read last and is unchanged is kept."""
+        state = path.stat()
+        return _read(path, state.st_mtime_ns, state.st_size)
 
     def of(self, target: Target, split: str = "train") -> UnitStatistics | None:
         """The statistics of a single unit, or None where they are not known."""
@@ -79,6 +81,12 @@ class NaturalStatistics:
                 for key in ("minimum", "maximum", "mean", "sd", "at_minimum")
             },
         )
+
+
+@lru_cache(maxsize=4)
+def _read(path: Path, *_state: int) -> NaturalStatistics:
+    """The table in a file, as long as the file stays as it is."""
+    return NaturalStatistics(pd.read_parquet(path))
 
 
 def unit_activities(subject: Subject, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:

@@ -28,6 +28,12 @@ def _several(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+Numbers = Annotated[
+    tuple[Annotated[int, Field(ge=0)], ...],
+    BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
+]
+
+
 class Part(BaseModel):
     """A table of a study file; a key that it does not know is an error with the nearest one."""
 
@@ -50,6 +56,7 @@ class Units(Part):
         address: one unit `fc:3`, a range `fc:0-9` (both ends counted), or a set `fc:3+fc:7`,
             which is one target; instead of what follows.
         site: all units of this site; of a `(channels, h, w)` site the channels.
+        numbers: only these of them.
         sample: only so many of them, drawn without repetition.
         seed: of the draw.
         place: `center` for the channel's middle place instead of its spatial mean.
@@ -57,6 +64,7 @@ class Units(Part):
 
     address: str | None = None
     site: str | None = None
+    numbers: Numbers | None = None
     sample: Annotated[int, Field(ge=1)] | None = None
     seed: int = 0
     place: Literal["center"] | None = None
@@ -70,8 +78,10 @@ class Units(Part):
     def _one_way(self) -> Self:
         if (self.address is None) == (self.site is None):
             raise ValueError("give units by an address such as 'fc:3', or a site to take them from")
-        if self.address and (self.sample or self.place):
-            raise ValueError("sample and place go with a site, not with an address")
+        if self.address and (self.numbers or self.sample or self.place):
+            raise ValueError("numbers, sample and place go with a site, not with an address")
+        if self.numbers and self.sample:
+            raise ValueError("give either the numbers of units or the size of a sample")
         return self
 
 
@@ -86,18 +96,14 @@ class Stretch(Part):
     """
 
     site: str
-    units: tuple[int, ...] | None = None
+    units: Numbers | None = None
     sample: Annotated[int, Field(ge=1)] | None = None
     draws: Annotated[int, Field(ge=1)] = 1
 
     @model_validator(mode="before")
     @classmethod
     def _from_site(cls, value: Any) -> Any:
-        if isinstance(value, str):
-            return {"site": value}
-        if isinstance(value, dict) and isinstance(value.get("units"), list):
-            return {**value, "units": tuple(value["units"])}
-        return value
+        return {"site": value} if isinstance(value, str) else value
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

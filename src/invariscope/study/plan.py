@@ -41,6 +41,12 @@ def units_of(units: Units, subject: Subject) -> list[str]:
     site = str(units.site)
     shape = check_site(site, subject.sites())
     names = unit_names(site, shape)
+    if units.numbers is not None:
+        if max(units.numbers, default=0) >= len(names):
+            raise InputError(
+                f"site {site!r} has {len(names)} units; the largest number is {len(names) - 1}"
+            )
+        names = [names[i] for i in units.numbers]
     if units.sample is not None:
         if units.sample > len(names):
             raise InputError(

@@ -69,12 +69,12 @@ def progress_of(
     left = 0
     for run in wanted:
         count = found.conditions.setdefault(run.condition, Count())
-        if run.name in ended:
-            count.done += 1
-        elif run.name in failed:
+        if run.name in failed:
             count.failed += 1
             sentence = failed[run.name]
             found.failures[sentence] = found.failures.get(sentence, 0) + 1
+        elif run.name in ended:
+            count.done += 1
         else:
             count.left += 1
             left += run.images
