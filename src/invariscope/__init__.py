@@ -13,6 +13,7 @@ from invariscope.sns.plan import SearchOptions
 from invariscope.sns.reference import Reference, image_reference, photo_reference
 from invariscope.sns.result import Result, load_result
 from invariscope.sns.stretch_squeeze import stretch_and_squeeze
+from invariscope.study.result import StudyResult, load_study
 from invariscope.subjects import (
     FunctionSubject,
     HybridSubject,
@@ -34,6 +35,7 @@ __all__ = [
     "Result",
     "Search",
     "SearchOptions",
+    "StudyResult",
     "Subject",
     "find_mei",
     "fit_code_space",
@@ -41,6 +43,7 @@ __all__ = [
     "load_autoencoder",
     "load_generator",
     "load_result",
+    "load_study",
     "load_subject",
     "measure_folder",
     "open_folder",

@@ -16,6 +16,10 @@ class StoreError(InvariscopeError, OSError):
     """A folder or file that cannot be read, written or trusted."""
 
 
+class BeingWrittenError(StoreError):
+    """Another process writes there now; what it writes will be there later."""
+
+
 class SubjectError(InvariscopeError, RuntimeError):
     """A subject that answered with something that is not a response."""
 

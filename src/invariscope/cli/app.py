@@ -16,6 +16,7 @@ from invariscope.cli.mei import mei
 from invariscope.cli.natural import natural
 from invariscope.cli.report import report
 from invariscope.cli.sns import sns
+from invariscope.cli.study import study
 from invariscope.cli.units import units
 from invariscope.errors import InvariscopeError
 
@@ -31,6 +32,7 @@ for command in (
     units,
     mei,
     sns,
+    study,
     natural,
     coefficient,
     calibrate,

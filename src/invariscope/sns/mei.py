@@ -37,10 +37,18 @@ def plan_mei(
     )
 
 
+def drawn(unit: str, tries: int, seed: int = 0) -> int:
+    """Which of a unit's MEIs is drawn: at random, fixed by `seed` (PAPERS §1)."""
+    return seeds.integer("mei", unit, seed) % tries
+
+
 def draw_mei(records: Sequence[RunRecord], generator: Generator, seed: int = 0) -> Reference:
-    """One of several MEIs of a unit, drawn at random and fixed by `seed` (PAPERS §1)."""
-    drawn = seeds.integer("mei", records[0].settings.unit, seed) % len(records)
-    record = records[drawn]
+    """One of several MEIs of a unit, drawn at random and fixed by `seed`."""
+    return mei_reference(records[drawn(records[0].settings.unit, len(records), seed)], generator)
+
+
+def mei_reference(record: RunRecord, generator: Generator) -> Reference:
+    """The image that a search for an MEI found, as a reference."""
     code = record.tensors["codes"][-1]
     # In the candidates' chunk shape, so that the MEI's own code has stretch and squeeze 0.
     chunk = max(SMALLEST_CHUNK, record.settings.population)

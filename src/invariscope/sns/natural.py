@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -76,7 +77,8 @@ class NaturalStatistics:
             InputError: it is of another subject.
         """
         try:
-            stored = parquet.read_table(path)
+            state = path.stat()
+            stored = _stored(path, state.st_mtime_ns, state.st_size)
         except (OSError, ArrowInvalid) as error:
             raise StoreError(
                 f"{str(path)!r} cannot be read as natural statistics; measure them again with "
@@ -127,6 +129,12 @@ class NaturalStatistics:
                 for key in ("minimum", "maximum", "mean", "sd", "at_minimum")
             },
         )
+
+
+@lru_cache(maxsize=4)
+def _stored(path: Path, *_state: int) -> pa.Table:
+    """The table in a file, kept as long as the file stays as it is."""
+    return parquet.read_table(path)
 
 
 def site_activities(response: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from invariscope.errors import StoreError
+from invariscope.errors import BeingWrittenError, StoreError
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
@@ -34,7 +34,8 @@ class Journal:
     """The journal, open at its end and locked.
 
     Raises:
-        StoreError: it cannot be written, or another process writes it.
+        StoreError: it cannot be written.
+        BeingWrittenError: another process writes it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +48,7 @@ class Journal:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             self._file.close()
-            raise StoreError(
+            raise BeingWrittenError(
                 f"another process is writing {str(path.parent)!r}; wait for it or choose another "
                 "--out"
             ) from error

@@ -1,0 +1,281 @@
+"""`invariscope study …`: hundreds of runs from one file."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from invariscope import validate
+from invariscope.cli.study_progress import StudyTable, in_words
+from invariscope.errors import InputError, StoreError
+from invariscope.store.files import make_folder
+from invariscope.study.affine import measure_affine
+from invariscope.study.conduct import PLACES, Conductor, done_in
+from invariscope.study.cost import cost_of, measure_rate
+from invariscope.study.engines import Engine, LocalEngine, RayEngine, SlurmEngine
+from invariscope.study.file import read_study
+from invariscope.study.folder import StudyFolder, known_study, study_folder
+from invariscope.study.index import read_rows, rebuild
+from invariscope.study.pack import pack_study, unpack_study
+from invariscope.study.plan import plan_study
+from invariscope.study.progress import progress_of
+from invariscope.study.published.importer import import_published
+from invariscope.study.wanted import Wanted
+
+study = App(name="study", help="Hundreds of runs from one file, on one machine or a cluster.")
+
+File = Annotated[Path, Parameter(help="The study file (TOML).")]
+Out = Annotated[Path, Parameter(help="The store: the folder that holds the runs of all studies.")]
+AllowCode = Annotated[
+    bool, Parameter(name="--allow-code", negative="", help="Let the file name file.py:factory.")
+]
+STORE = Path("store")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Where:
+    """Where the runs of a study go on."""
+
+    engine: Annotated[
+        Literal["local", "ray", "slurm"], Parameter(help="This machine, Ray or SLURM.")
+    ] = "local"
+    places: Annotated[int, Parameter(help="Runs that advance together in a task.")] = PLACES
+    device: Annotated[str, Parameter(help="local: auto, cpu, cuda, cuda:N or mps.")] = "auto"
+    threads: Annotated[int | None, Parameter(help="local: torch threads on the CPU.")] = None
+    address: Annotated[
+        str | None, Parameter(help="ray: of a running cluster (auto, host:port); else one here.")
+    ] = None
+    cpus: Annotated[int, Parameter(help="ray, slurm: processors (and threads) of a task.")] = 1
+    gpus: Annotated[float, Parameter(help="ray, slurm: GPUs of a task; ray takes shares.")] = 0.0
+    at_once: Annotated[int, Parameter(help="slurm: tasks of an array at a time.")] = 1000
+    slurm: Annotated[
+        tuple[str, ...],
+        Parameter(help="slurm: submitit's parameters, such as --slurm slurm_partition=gpu."),
+    ] = ()
+
+    def start(self, study: StudyFolder) -> Engine:
+        """The engine, ready to take batches."""
+        validate.at_least("--places", self.places, 1)
+        validate.at_least("--cpus", self.cpus, 1)
+        if self.engine == "local":
+            return LocalEngine(self.device, self.threads)
+        if self.engine == "ray":
+            return RayEngine(self.address, cpus=self.cpus, gpus=self.gpus)
+        if self.gpus != int(self.gpus):
+            raise InputError(f"--gpus is {self.gpus}; SLURM gives whole GPUs")
+        return SlurmEngine(
+            study.batches / "slurm",
+            cpus=self.cpus,
+            gpus=int(self.gpus),
+            at_once=self.at_once,
+            options=_parameters(self.slurm),
+        )
+
+
+def _parameters(words: tuple[str, ...]) -> dict[str, Any]:
+    """`name=value` pairs; a whole number is one.
+
+    Raises:
+        InputError: a word without `=`.
+    """
+    found: dict[str, Any] = {}
+    for word in words:
+        name, sign, value = word.partition("=")
+        if not sign:
+            raise InputError(f"--slurm {word!r} is not understood; expected name=value")
+        found[name] = int(value) if value.isdecimal() else value
+    return found
+
+
+def _planned(file: Path, console: Console, *, allow_code: bool) -> list[Wanted]:
+    asked = read_study(file)
+    if console.is_terminal:
+        console.print(f"planning {asked.title or file.name} …", style="dim", highlight=False)
+    return plan_study(asked, file.resolve().parent, allow_code=allow_code)
+
+
+@study.command
+def plan(
+    file: File,
+    /,
+    *,
+    out: Out = STORE,
+    rate: Annotated[
+        float | None, Parameter(help="Images a second, instead of measuring a few generations.")
+    ] = None,
+    workers: Annotated[int, Parameter(help="Processes or GPUs that share the work.")] = 1,
+    device: Annotated[str, Parameter(help="Where the rate is measured.")] = "auto",
+    allow_code: AllowCode = False,
+) -> None:
+    """What a study would run, and its images, time and disk, before anything starts."""
+    console = Console()
+    if rate is not None:
+        validate.above("--rate", rate, 0)
+    validate.at_least("--workers", workers, 1)
+    wanted = _planned(file, console, allow_code=allow_code)
+    rows = read_rows(StudyFolder(out, file.stem).runs)
+    table = Table(title=read_study(file).title or file.name, title_justify="left")
+    table.add_column("condition")
+    for column in ("runs", "done", "images, at most"):
+        table.add_column(column, justify="right")
+    for condition in dict.fromkeys(run.condition for run in wanted):
+        runs = [run for run in wanted if run.condition == condition]
+        left = [run for run in runs if run.name not in rows]
+        shown = sum(run.images for run in left)
+        table.add_row(condition, str(len(runs)), str(len(runs) - len(left)), f"{shown:,}")
+    console.print(table)
+    cost = cost_of(wanted, rows)
+    said = "as given"
+    left = [run for run in wanted if run.name not in rows]
+    if rate is None and left:
+        rate, said = measure_rate(left, device), "measured here"
+    seconds = cost.images / rate / workers if rate else 0.0
+    console.print(
+        f"{cost.runs} runs to do, {cost.meis} of them for MEIs ({cost.done} are done) · at most "
+        f"{cost.images:,} images · {in_words(seconds)} on {workers} worker"
+        f"{'s' if workers > 1 else ''} at {rate or 0:.0f} images/s each ({said}) · about "
+        f"{cost.bytes / 1e9:.2f} GB on disk",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _go_on(study: StudyFolder, where: Where, console: Console) -> None:
+    """Work on a study until every run has ended or failed."""
+    with study.alone():
+        engine = where.start(study)
+        with StudyTable(study.name, console) as watch:
+            conductor = Conductor(study, engine, places=where.places, watch=watch)
+            progress = conductor.run()
+        if study.file().measure.affine:
+            measure_affine(study, conductor.done)
+    for sentence, count in progress.failures.items():
+        console.print(
+            f"{count} failed: {sentence}",
+            style="red",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+    total = progress.total
+    console.print(f"{total.done} runs done, {total.failed} failed: {study.path}", soft_wrap=True)
+    if total.failed:
+        raise StoreError(
+            f"{total.failed} of {total.done + total.failed + total.left} runs failed; mend the "
+            "cause, then `study retry`"
+        )
+
+
+@study.command
+def run(
+    file: File, /, *, out: Out = STORE, where: Where | None = None, allow_code: AllowCode = False
+) -> None:
+    """Plan a study and work on it; what is done, by this study or another, is not done again."""
+    console = Console()
+    wanted = _planned(file, console, allow_code=allow_code)
+    folder = StudyFolder(out.resolve(), file.stem)
+    make_folder(out)
+    with folder.alone():
+        folder.write(file.read_text(encoding="utf-8"), wanted)
+    _go_on(folder, where or Where(), console)
+
+
+@study.command
+def resume(file: File, /, *, out: Out = STORE, where: Where | None = None) -> None:
+    """Go on with a study as it was planned, without planning again."""
+    folder = known_study(out.resolve(), file.stem)
+    _unchanged(folder, file)
+    _go_on(folder, where or Where(), Console())
+
+
+@study.command
+def retry(file: File, /, *, out: Out = STORE, where: Where | None = None) -> None:
+    """Try the runs that failed once more, and go on with the others."""
+    folder = known_study(out.resolve(), file.stem)
+    _unchanged(folder, file)
+    with folder.alone():
+        folder.keep_failed({})
+    _go_on(folder, where or Where(), Console())
+
+
+def _unchanged(folder: StudyFolder, file: Path) -> None:
+    with suppress(FileNotFoundError):
+        if file.read_text(encoding="utf-8") != folder.text():
+            raise InputError(
+                f"{str(file)!r} changed since the study was planned; `study run` plans it again"
+            )
+
+
+@study.command
+def status(file: File, /, *, out: Out = STORE) -> None:
+    """How far a study is: done, running, failed, time left."""
+    folder = known_study(out.resolve(), file.stem)
+    wanted = folder.wanted()
+    progress = progress_of(wanted, done_in(folder, wanted), folder.failed(), folder.news())
+    console = Console()
+    console.print(StudyTable.render(folder.name, progress))
+    for sentence, count in progress.failures.items():
+        console.print(
+            f"{count} failed: {sentence}",
+            style="red",
+            markup=False,
+            highlight=False,
+            soft_wrap=True,
+        )
+
+
+@study.command
+def reindex(*, out: Out = STORE) -> None:
+    """Write the index of a store again from its run folders."""
+    count, damaged = rebuild(make_folder(out / "runs"))
+    console = Console()
+    for sentence in damaged:
+        console.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+    console.print(f"{count} runs: {out / 'runs' / 'index.jsonl'}", soft_wrap=True)
+
+
+@study.command
+def pack(
+    folder: Annotated[Path, Parameter(help="The study: STORE/studies/NAME.")],
+    archive: Annotated[Path, Parameter(help="The tar file to write.")],
+    /,
+) -> None:
+    """Put a study and its runs into one file, with a checksum of each file inside."""
+    files, size = pack_study(study_folder(folder), archive)
+    Console().print(f"{files} files, {size / 1e6:.1f} MB: {archive}", soft_wrap=True)
+
+
+@study.command
+def unpack(
+    archive: Annotated[Path, Parameter(help="What `study pack` wrote.")],
+    /,
+    *,
+    out: Out = STORE,
+    limit: Annotated[float, Parameter(help="The most gigabytes that are taken.")] = 100.0,
+) -> None:
+    """Check a packed study and take it, and the runs that are not there yet, into a store."""
+    name, taken, there = unpack_study(archive, make_folder(out), most_bytes=int(limit * 1e9))
+    Console().print(
+        f"study {name!r}: {taken} runs taken, {there} were there: {out / 'studies' / name}",
+        soft_wrap=True,
+    )
+
+
+@study.command(name="import-snslib")
+def import_snslib(
+    folder: Annotated[Path, Parameter(help="The published files (Zenodo 15491763), unpacked.")],
+    /,
+    *,
+    out: Out = STORE,
+    name: Annotated[str, Parameter(help="The study that they become.")] = "published",
+) -> None:
+    """Read the published record of the paper into a store, to compare with its own images."""
+    found = import_published(folder, make_folder(out).resolve(), name)
+    console = Console()
+    for line in found.lines():
+        console.print(line, highlight=False, soft_wrap=True)

@@ -1,0 +1,1 @@
+"""Studies: hundreds of runs from one file, on one machine or a cluster."""

@@ -1,0 +1,53 @@
+"""Affine copies of a study's references, beside its runs."""
+
+import pandas as pd
+
+from invariscope.analysis.affine import affine_baseline
+from invariscope.sns.mei import mei_reference
+from invariscope.store.files import replace_file
+from invariscope.store.record import load_run
+from invariscope.study.folder import StudyFolder
+from invariscope.study.photo import read_photo
+from invariscope.study.result import AFFINE
+from invariscope.study.wanted import Wanted
+from invariscope.study.worlds import generator_at, subject_at
+
+
+def _reference_key(run: Wanted) -> str | None:
+    return run.needs[1] if run.needs else run.photo
+
+
+def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> int:
+    """Measure affine copies of every reference from which a run has ended.
+
+    Writes one row a subject, unit, reference, kind and strength; a table that is there and whole
+    is left alone.
+
+    Args:
+        done: names of the runs that have ended.
+
+    Returns:
+        How many references the table holds.
+    """
+    ended = [run for run in study.wanted() if run.name in done and _reference_key(run)]
+    asked = {(run.subject, run.unit, _reference_key(run)): run for run in ended}
+    path = study.path / AFFINE
+    keys = ["address", "unit", "reference_run"]
+    if path.exists() and asked.keys() == set(
+        pd.read_parquet(path, columns=keys).itertuples(index=False, name=None)
+    ):
+        return len(asked)
+    tables = []
+    for (address, unit, key), run in asked.items():
+        subject = subject_at(address, device)
+        if run.needs:
+            record = load_run(study.runs / run.needs[1])
+            image = mei_reference(record, generator_at(run.generator, device)).image
+        else:
+            image = read_photo(study.runs / str(run.photo), subject.image_size).image
+        table = affine_baseline(subject, unit, image)
+        own = {"subject": subject.name, "address": address, "unit": unit}
+        tables.append(table.assign(**own, reference_run=key))
+    if tables:
+        replace_file(path, pd.concat(tables, ignore_index=True).to_parquet)
+    return len(asked)

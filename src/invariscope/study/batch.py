@@ -1,0 +1,213 @@
+"""A lockstep batch of runs: what an engine hands to a worker, and what comes back."""
+
+import json
+import os
+import socket
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from invariscope.errors import BeingWrittenError, InputError
+from invariscope.generators import Generator
+from invariscope.sns.execute import News, execute
+from invariscope.sns.mei import mei_reference
+from invariscope.sns.plan import Planned, plan
+from invariscope.sns.reference import Reference
+from invariscope.store.record import load_run
+from invariscope.study.photo import read_photo
+from invariscope.study.row import row_of
+from invariscope.study.wanted import Wanted
+from invariscope.study.worlds import generator_at, subject_at
+from invariscope.subjects import Subject
+
+# What a subject, a generator or a disk may raise; one failed run does not stop the others.
+FAILURES = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    ImportError,
+    LookupError,
+    MemoryError,
+    NotImplementedError,
+    OSError,
+    RuntimeError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
+NEWS_EVERY = 1.0
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Runs that advance together in one process.
+
+    Attributes:
+        number: which batch of the study's engine this is.
+        wanted: the runs; their `crew` is one.
+        runs: the folder of run folders.
+        news: the file in which the worker tells how far it is.
+        device: where they run.
+        threads: torch's threads on the CPU; None leaves them alone.
+    """
+
+    number: int
+    wanted: tuple[Wanted, ...]
+    runs: Path
+    news: Path
+    device: str = "auto"
+    threads: int | None = None
+
+
+@dataclass
+class Report:
+    """What became of a batch.
+
+    Attributes:
+        number: which one.
+        rows: a row of the index for each run that came to its end.
+        failed: a sentence for each run that did not.
+        busy: runs that another process is writing.
+        images: shown in this batch.
+        seconds: spent on it by the worker.
+    """
+
+    number: int
+    rows: list[dict[str, Any]] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+    busy: list[str] = field(default_factory=list)
+    images: int = 0
+    seconds: float = 0.0
+
+
+def sentence_of(error: BaseException) -> str:
+    """What went wrong, on one line."""
+    text = " ".join(str(error).split())
+    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
+
+
+def _reference(wanted: Wanted, subject: Subject, generator: Generator, runs: Path) -> Reference:
+    if wanted.photo is not None:
+        return read_photo(Path(wanted.photo), subject.image_size)
+    if wanted.needs is None:
+        raise ValueError(f"run {wanted.folder!r} has neither an MEI nor a photo")
+    return mei_reference(load_run(runs / wanted.needs[1]), generator)
+
+
+def prepare(wanted: Wanted, subject: Subject, generator: Generator, runs: Path) -> Planned:
+    """The run that is wanted, ready to start.
+
+    Raises:
+        InputError: subject, generator or photo are not those that the study was planned with.
+        StoreError: its reference's run is not there.
+    """
+    excited = wanted.task == "excitation"
+    (planned,) = plan(
+        subject,
+        generator,
+        wanted.unit,
+        task=wanted.task,
+        reference=None if excited else _reference(wanted, subject, generator, runs),
+        site=wanted.site,
+        subset=wanted.subset,
+        direction=wanted.direction,
+        run_seeds=(wanted.seed,),
+        options=wanted.search_options,
+    )
+    if planned.settings.name != wanted.name:
+        raise InputError(
+            f"run {wanted.folder!r} would be another one now: the subject, generator or photo "
+            "changed since the study was planned; plan it again with `study run`"
+        )
+    return planned
+
+
+class _Worker:
+    """Works on one batch, and tells how far it is."""
+
+    def __init__(self, batch: Batch, watch: Callable[[], None] | None) -> None:
+        self.batch, self.report = batch, Report(batch.number)
+        self._watch, self._told, self._before = watch, 0.0, 0
+
+    def on_news(self, news: News) -> None:
+        self.report.images = self._before + news.images
+        now = time.monotonic()
+        if now - self._told < NEWS_EVERY:
+            return
+        self._told = now
+        told = {
+            "images": self.report.images,
+            "runs": len(news.told),
+            "pid": os.getpid(),
+            "host": socket.gethostname(),
+            "time": time.time(),
+        }
+        with suppress(OSError):  # news are for the table only
+            part = self.batch.news.with_suffix(".part")
+            part.write_text(json.dumps(told))
+            part.replace(self.batch.news)
+        if self._watch:
+            self._watch()
+
+    def attempt(self, planned: Sequence[Planned], subject: Subject, generator: Generator) -> None:
+        """Advance runs together; where one of them fails, in halves, down to that one."""
+        try:
+            self._before = self.report.images
+            options = self.batch.wanted[0].search_options
+            records = execute(
+                planned, subject, generator, self.batch.runs, options=options, watch=self.on_news
+            )
+            self.report.rows += [row_of(record) for record in records]
+        except FAILURES as error:
+            if len(planned) > 1:
+                middle = len(planned) // 2
+                self.attempt(planned[:middle], subject, generator)
+                self.attempt(planned[middle:], subject, generator)
+            elif isinstance(error, BeingWrittenError):
+                self.report.busy.append(planned[0].settings.name)
+            else:
+                self.report.failed[planned[0].settings.name] = sentence_of(error)
+
+    def work(self) -> None:
+        first = self.batch.wanted[0]
+        try:
+            subject = subject_at(first.subject, self.batch.device)
+            generator = generator_at(first.generator, self.batch.device)
+        except FAILURES as error:
+            self.report.failed = dict.fromkeys(
+                (w.name for w in self.batch.wanted), sentence_of(error)
+            )
+            return
+        planned = []
+        for wanted in self.batch.wanted:
+            try:
+                planned.append(prepare(wanted, subject, generator, self.batch.runs))
+            except FAILURES as error:
+                self.report.failed[wanted.name] = sentence_of(error)
+        if planned:
+            self.attempt(planned, subject, generator)
+
+
+def work(batch: Batch, watch: Callable[[], None] | None = None) -> Report:
+    """Advance a batch to its end, in this process.
+
+    A run that is there with a result is not done again; one that was interrupted goes on from
+    its checkpoint, whoever wrote that.
+
+    Args:
+        watch: called about once a second.
+    """
+    began = time.monotonic()
+    if batch.threads is not None:
+        torch.set_num_threads(batch.threads)
+    worker = _Worker(batch, watch)
+    worker.work()
+    worker.report.seconds = time.monotonic() - began
+    with suppress(OSError):
+        batch.news.unlink(missing_ok=True)
+    return worker.report

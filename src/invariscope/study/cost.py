@@ -1,0 +1,105 @@
+"""What a study will cost: images, time and disk, before anything starts."""
+
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invariscope.search.search import Search
+from invariscope.sns.crew import Crew
+from invariscope.sns.plan import plan
+from invariscope.study.wanted import Wanted
+from invariscope.study.worlds import generator_at, subject_at
+
+GENERATIONS = 3  # that are timed, after one that is not
+# Bytes of a run, where none has ended yet: a front of so many members with codes in float32, so
+# many PNGs of so many bytes a pixel, and a journal line a generation.
+MEMBERS, PICTURES, PIXEL_BYTES, LINE_BYTES = 150, 26, 1.6, 330
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What runs cost at most.
+
+    Attributes:
+        runs: how many, those that are done not counted.
+        meis: how many of them find a reference.
+        done: how many are there already.
+        images: the most that are shown.
+        bytes: on disk.
+    """
+
+    runs: int
+    meis: int
+    done: int
+    images: int
+    bytes: float
+
+
+def _guess(run: Wanted, code_dim: int, side: int) -> float:
+    """Bytes of a run that nothing is known of."""
+    pictures = PICTURES * side * side * PIXEL_BYTES
+    return MEMBERS * code_dim * 4 + pictures + run.options["generations"] * LINE_BYTES
+
+
+def cost_of(wanted: Sequence[Wanted], rows: Mapping[str, Mapping[str, Any]]) -> Cost:
+    """The cost of the runs that are not done.
+
+    Args:
+        rows: the index; where a run of the same generator has ended, its bytes are taken.
+    """
+    left = [run for run in wanted if run.name not in rows]
+    sizes: dict[str, list[int]] = {}
+    for run in wanted:
+        if run.name in rows:
+            sizes.setdefault(run.generator, []).append(rows[run.name]["bytes"])
+    size = 0.0
+    for run in left:
+        if known := sizes.get(run.generator):
+            size += sum(known) / len(known)
+        else:
+            generator = generator_at(run.generator, "cpu")
+            size += _guess(run, generator.code_dim, generator.image_size)
+    return Cost(
+        runs=len(left),
+        meis=sum(run.task == "excitation" for run in left),
+        done=len(wanted) - len(left),
+        images=sum(run.images for run in left),
+        bytes=size,
+    )
+
+
+def measure_rate(wanted: Iterable[Wanted], device: str = "auto") -> float:
+    """Images a second of one process, from a few generations of each kind of run.
+
+    Every subject with each generator is timed with an MEI's search, the whole network; the mean
+    is weighted by the images that its runs show. Nothing is kept.
+    """
+    kinds: dict[tuple[str, str], list[Wanted]] = {}
+    for run in wanted:
+        kinds.setdefault((run.subject, run.generator), []).append(run)
+    images = seconds = 0.0
+    for runs in kinds.values():
+        share = sum(run.images for run in runs)
+        images += share
+        seconds += share / _rate(runs[0], device)
+    return images / seconds
+
+
+def _rate(run: Wanted, device: str) -> float:
+    subject, generator = subject_at(run.subject, device), generator_at(run.generator, device)
+    options = run.search_options
+    (planned,) = plan(subject, generator, run.unit, task="excitation", options=options)
+    precision = Crew(subject, generator, options).precision(planned)
+    search = Search(
+        generator,
+        [planned.run],
+        strategy=options.strategy,
+        population=options.population,
+        precision=precision,
+    )
+    search.step(subject)
+    began = time.perf_counter()
+    for _ in range(GENERATIONS):
+        search.step(subject)
+    return GENERATIONS * options.population / (time.perf_counter() - began)

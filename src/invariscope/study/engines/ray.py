@@ -1,0 +1,81 @@
+"""Ray: tasks that each carry a batch, on a cluster that runs or on this machine."""
+
+import logging
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any, final
+
+from invariscope.errors import InputError
+from invariscope.study.batch import Batch, Report, work
+from invariscope.study.engines.base import Engine, lost
+
+
+@final
+class RayEngine(Engine):
+    """Ray's own scheduler decides where a batch runs; every node must see the store's folder.
+
+    Args:
+        address: of a running cluster (`auto`, `host:port`); None starts Ray on this machine.
+        cpus: of a task, and its torch threads.
+        gpus: of a task; 0.25 lets four tasks share a GPU.
+        retries: how often a task is started again when its worker or node dies. The runs go on
+            from their checkpoints.
+
+    Raises:
+        InputError: Ray is not installed, or no cluster answers at the address.
+    """
+
+    name = "ray"
+    slots = None
+
+    def __init__(
+        self, address: str | None = None, *, cpus: int = 1, gpus: float = 0.0, retries: int = 3
+    ) -> None:
+        try:
+            import ray  # noqa: PLC0415
+        except ImportError as error:
+            raise InputError(
+                "this needs Ray, which is not installed; pip install 'invariscope[cluster]'"
+            ) from error
+        self._ray: Any = ray
+        os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                ray.init(
+                    address=address,
+                    logging_level=logging.ERROR,
+                    log_to_driver=False,
+                    include_dashboard=None if address else False,
+                )
+        except (ConnectionError, RuntimeError, ValueError) as error:
+            raise InputError(f"no Ray cluster at {address!r}: {error}") from error
+        self._device = "cuda" if gpus else "cpu"
+        self._threads = cpus
+        options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": retries}
+        self._task: Any = ray.remote(**options)(work)
+        self._under_way: dict[Any, Batch] = {}
+
+    def start(self, batches: Sequence[Batch]) -> None:
+        for batch in batches:
+            given = replace(batch, device=self._device, threads=self._threads)
+            self._under_way[self._task.remote(given)] = given
+
+    def ended(self, seconds: float, watch: Callable[[], None]) -> list[Report]:  # noqa: ARG002
+        done, _ = self._ray.wait(list(self._under_way), timeout=seconds)
+        reports = []
+        for reference in done:
+            batch = self._under_way.pop(reference)
+            try:
+                reports.append(self._ray.get(reference))
+            except self._ray.exceptions.RayError as error:
+                said = str(error).strip().splitlines()[0]
+                reports.append(lost(batch, f"Ray lost the task ({said}); `study retry` goes on"))
+        return reports
+
+    def stop(self) -> None:
+        for reference in self._under_way:
+            self._ray.cancel(reference, force=True)
+        self._ray.shutdown()

@@ -1,0 +1,110 @@
+"""SLURM: arrays of tasks through submitit, put back in the queue when they are preempted."""
+
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, final
+
+from invariscope.errors import InputError
+from invariscope.study.batch import Batch, Report, work
+from invariscope.study.engines.base import Engine, lost
+
+POLL = 1.0
+
+
+class Task:
+    """What a SLURM task calls. Preempted, it is queued again and its runs go on."""
+
+    def __call__(self, batch: Batch) -> Report:
+        return work(batch)
+
+    def checkpoint(self, batch: Batch) -> Any:
+        """What submitit queues instead: the same, since the runs keep their own checkpoints."""
+        from submitit.helpers import DelayedSubmission  # noqa: PLC0415
+
+        return DelayedSubmission(self, batch)
+
+
+@final
+class SlurmEngine(Engine):
+    """Every ready batch is a task of an array; every node must see the store's folder.
+
+    Args:
+        logs: a folder that all nodes see, for submitit's own files.
+        cpus: of a task, and its torch threads.
+        gpus: of a task.
+        at_once: tasks of an array that may run together.
+        options: further parameters of submitit's `update_parameters`, such as
+            `slurm_partition` or `timeout_min`.
+        cluster: `slurm`, or `local` for submitit's stand-in on this machine.
+
+    Raises:
+        InputError: submitit or SLURM is not installed, or an option that submitit has not.
+    """
+
+    name = "slurm"
+    slots = None
+
+    def __init__(
+        self,
+        logs: Path,
+        *,
+        cpus: int = 1,
+        gpus: int = 0,
+        at_once: int = 1000,
+        options: Mapping[str, Any] | None = None,
+        cluster: str = "slurm",
+    ) -> None:
+        try:
+            import submitit  # noqa: PLC0415
+            from submitit.core import utils  # noqa: PLC0415
+        except ImportError as error:
+            raise InputError(
+                "this needs submitit, which is not installed; pip install 'invariscope[cluster]'"
+            ) from error
+        logging.getLogger("submitit").setLevel(logging.ERROR)
+        try:
+            self._executor = submitit.AutoExecutor(folder=logs, cluster=cluster)
+            asked: dict[str, Any] = {"cpus_per_task": cpus, "gpus_per_node": gpus, "name": "sns"}
+            asked |= {"timeout_min": 240, "slurm_array_parallelism": at_once}
+            asked |= dict(options or {})
+            self._executor.update_parameters(**asked)
+        except (RuntimeError, NameError, ValueError, TypeError) as error:
+            raise InputError(f"SLURM cannot be used as asked: {error}") from error
+        self._failures = (utils.UncompletedJobError, utils.FailedJobError)
+        self._device = "cuda" if gpus else "cpu"
+        self._threads = cpus
+        self._under_way: dict[str, tuple[Any, Batch]] = {}
+
+    def start(self, batches: Sequence[Batch]) -> None:
+        given = [replace(b, device=self._device, threads=self._threads) for b in batches]
+        if not given:
+            return
+        jobs = self._executor.map_array(Task(), given)
+        self._under_way |= {
+            job.job_id: (job, batch) for job, batch in zip(jobs, given, strict=True)
+        }
+
+    def ended(self, seconds: float, watch: Callable[[], None]) -> list[Report]:  # noqa: ARG002
+        until = time.monotonic() + seconds
+        while True:
+            done = [key for key, (job, _) in self._under_way.items() if job.done()]
+            if done or time.monotonic() >= until:
+                return [self._report(key) for key in done]
+            time.sleep(min(POLL, seconds))
+
+    def _report(self, key: str) -> Report:
+        job, batch = self._under_way.pop(key)
+        try:
+            return job.result()
+        except self._failures as error:
+            said = next(
+                (line for line in str(error).splitlines() if line.strip()), "no reason given"
+            )
+            return lost(batch, f"SLURM job {key} failed ({said}); `study retry` goes on")
+
+    def stop(self) -> None:
+        for job, _ in self._under_way.values():
+            job.cancel()

@@ -1,0 +1,164 @@
+"""A study on disk: the file, the runs that it wants, and what failed; the runs lie in the store.
+
+A store is a folder with `runs/` (every run of every study, by name, and their index) and
+`studies/NAME/`. A study refers to its runs by name, so two studies that want one run share it.
+"""
+
+import fcntl
+import json
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from invariscope.errors import BeingWrittenError, StoreError, unknown
+from invariscope.store.files import make_folder, remove_file, replace_file
+from invariscope.study.file import StudyFile, parse_study
+from invariscope.study.wanted import Wanted, read_wanted, write_wanted
+
+STUDY, WANTED, FAILED, LOCK = "study.toml", "runs.jsonl", "failed.json", "lock"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """Where a study is.
+
+    Attributes:
+        store: the folder that holds `runs/` and `studies/`.
+        name: the study's.
+    """
+
+    store: Path
+    name: str
+
+    @property
+    def path(self) -> Path:
+        return self.store / "studies" / self.name
+
+    @property
+    def runs(self) -> Path:
+        """The folder of run folders, which studies share."""
+        return self.store / "runs"
+
+    @property
+    def batches(self) -> Path:
+        """What workers tell while they work, and an engine's own files."""
+        return self.path / "batches"
+
+    @property
+    def begun(self) -> bool:
+        return (self.path / WANTED).exists()
+
+    def write(self, text: str, wanted: Iterable[Wanted]) -> None:
+        """Keep the study's file and the runs that it wants.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        for folder in (self.path, self.runs, self.batches):
+            make_folder(folder)
+        replace_file(self.path / STUDY, lambda part: part.write_text(text, encoding="utf-8"))
+        write_wanted(self.path / WANTED, wanted)
+
+    def text(self) -> str:
+        """The study's file as it was planned.
+
+        Raises:
+            StoreError: the study has not begun.
+        """
+        try:
+            return (self.path / STUDY).read_text(encoding="utf-8")
+        except OSError as error:
+            raise StoreError(
+                f"no study {self.name!r} in {str(self.store)!r}; start it with `study run`"
+            ) from error
+
+    def file(self) -> StudyFile:
+        return parse_study(self.text(), str(self.path / STUDY))
+
+    def wanted(self) -> list[Wanted]:
+        """The runs that it wants.
+
+        Raises:
+            StoreError: the study has not begun.
+        """
+        self.text()
+        return read_wanted(self.path / WANTED)
+
+    def failed(self) -> dict[str, str]:
+        """A sentence for each run that failed and was not tried again, by name."""
+        with suppress(FileNotFoundError):
+            try:
+                return dict(json.loads((self.path / FAILED).read_text()))
+            except ValueError as error:
+                raise StoreError(f"{str(self.path / FAILED)!r} is damaged; delete it") from error
+        return {}
+
+    def keep_failed(self, failed: dict[str, str]) -> None:
+        """Replace what `failed` gives.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        if failed:
+            text = json.dumps(failed, indent=1) + "\n"
+            replace_file(self.path / FAILED, lambda part: part.write_text(text))
+        else:
+            remove_file(self.path / FAILED)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Work on the study as the only process that does.
+
+        Raises:
+            StoreError: another one does.
+        """
+        with (make_folder(self.path) / LOCK).open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise BeingWrittenError(
+                    f"another process works on study {self.name!r}; see `study status`"
+                ) from error
+            yield
+
+    def news(self) -> list[dict[str, Any]]:
+        """What the workers last told, one entry a batch that is under way."""
+        told = []
+        for path in sorted(self.batches.glob("*.json")):
+            with suppress(OSError, ValueError):
+                told.append(json.loads(path.read_text()))
+        return told
+
+
+def study_folder(folder: Path) -> StudyFolder:
+    """The study in a folder: its own, or a store that holds one study.
+
+    Raises:
+        StoreError: there is none, or several to choose from.
+    """
+    if (folder / WANTED).exists():
+        return StudyFolder(folder.resolve().parent.parent, folder.resolve().name)
+    names = sorted(path.parent.name for path in (folder / "studies").glob(f"*/{WANTED}"))
+    if len(names) == 1:
+        return StudyFolder(folder.resolve(), names[0])
+    if not names:
+        raise StoreError(f"{str(folder)!r} holds no study; expected one that `study run` wrote")
+    raise StoreError(
+        f"{str(folder)!r} holds {len(names)} studies; give one of them: "
+        + ", ".join(repr(str(folder / "studies" / name)) for name in names[:5])
+    )
+
+
+def known_study(store: Path, name: str) -> StudyFolder:
+    """The study of that name in a store.
+
+    Raises:
+        StoreError: it has not begun there.
+    """
+    study = StudyFolder(store, name)
+    if not study.begun:
+        names = [path.parent.name for path in (store / "studies").glob(f"*/{WANTED}")]
+        raise StoreError(str(unknown(f"study in {str(store)!r}", name, names)))
+    return study

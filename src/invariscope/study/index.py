@@ -1,0 +1,143 @@
+"""The index of a store of runs: one line a run that has ended, appended by one writer at a time."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO, Any
+
+from invariscope.errors import StoreError
+from invariscope.store.files import replace_file
+from invariscope.store.record import load_run, run_folders
+from invariscope.study.row import row_of
+
+FILE = "index.jsonl"
+BLOCK = 65536
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[IO[bytes]]:
+    """The index open at its end, whole, and ours alone.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    path = folder / FILE
+    try:
+        while True:
+            with path.open("ab+") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if os.fstat(file.fileno()).st_ino != path.stat().st_ino:
+                    continue  # it was written again while we waited
+                _cut_half_line(file)
+                yield file
+                return
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(f"cannot write {str(path)!r}: {error.strerror}") from error
+
+
+def _cut_half_line(file: IO[bytes]) -> None:
+    """Drop what a killed writer left behind the last whole line."""
+    size = file.seek(0, os.SEEK_END)
+    end = size
+    while end:
+        start = max(0, end - BLOCK)
+        file.seek(start)
+        newline = file.read(end - start).rfind(b"\n")
+        if newline >= 0:
+            end = start + newline + 1
+            break
+        end = start
+    if end < size:
+        file.truncate(end)
+
+
+def append_rows(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Add rows of runs that have ended; when it returns they are safe from power loss.
+
+    Args:
+        folder: of run folders.
+
+    Raises:
+        StoreError: the index cannot be written.
+    """
+    if not rows:
+        return
+    with _locked(folder) as file:
+        file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def read_rows(folder: Path) -> dict[str, dict[str, Any]]:
+    """Each run's row by its name; of two rows of a run the later one.
+
+    A last line that is still being written is left out.
+
+    Raises:
+        StoreError: a line is damaged.
+    """
+    rows: dict[str, dict[str, Any]] = {}
+    path = folder / FILE
+    with suppress(FileNotFoundError):
+        for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+            try:
+                row = json.loads(line)
+                rows[row["name"]] = row
+            except (ValueError, KeyError, TypeError) as error:
+                raise StoreError(
+                    f"{str(path)!r} is damaged at line {number}; `study reindex` writes it again"
+                ) from error
+    return rows
+
+
+def catch_up(runs: Path, folders: Iterable[str], known: Iterable[str]) -> list[dict[str, Any]]:
+    """Add the runs that ended without a row, as those of a worker that outlived its study.
+
+    Args:
+        runs: the folder of run folders.
+        folders: names of run folders to look at.
+        known: run folders that have a row.
+
+    Returns:
+        The rows that were added. A run whose result is damaged is left for the run itself to say.
+    """
+    have, found = set(known), []
+    for folder in folders:
+        if folder in have or not (runs / folder / "outcome.json").exists():
+            continue
+        with suppress(StoreError):
+            record = load_run(runs / folder)
+            if record.outcome["status"] != "interrupted":
+                found.append(row_of(record))
+    append_rows(runs, found)
+    return found
+
+
+def rebuild(runs: Path) -> tuple[int, list[str]]:
+    """Write the index again from the run folders.
+
+    Returns:
+        How many runs it holds now, and a sentence for each that could not be read.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    lines, damaged = [], []
+    for folder in run_folders(runs):
+        if not (folder / "outcome.json").exists():
+            continue
+        try:
+            record = load_run(folder)
+        except StoreError as error:
+            damaged.append(str(error))
+            continue
+        if record.outcome["status"] != "interrupted":
+            lines.append(json.dumps(row_of(record)) + "\n")
+    with _locked(runs):
+        replace_file(runs / FILE, lambda part: part.write_text("".join(lines)))
+    return len(lines), damaged

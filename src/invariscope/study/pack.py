@@ -1,0 +1,195 @@
+"""A study and its runs in one tar file, with a checksum of every file inside."""
+
+import hashlib
+import io
+import json
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import IO
+
+from invariscope.errors import InputError, StoreError
+from invariscope.store.files import replace_file, sync_folder
+from invariscope.study.folder import FAILED, STUDY, WANTED, StudyFolder
+from invariscope.study.index import catch_up, read_rows
+from invariscope.study.result import AFFINE
+from invariscope.zoo.registry import file_hash
+
+MANIFEST = "manifest.json"
+MOST_MANIFEST = 1 << 30
+BLOCK = 1 << 20
+
+
+def _contents(study: StudyFolder) -> Iterator[tuple[str, Path]]:
+    """Name in the archive and file of everything that belongs to a study and has ended."""
+    for name in (STUDY, WANTED, FAILED, AFFINE):
+        if (study.path / name).exists():
+            yield f"studies/{study.name}/{name}", study.path / name
+    rows = read_rows(study.runs)
+    for run in study.wanted():
+        if run.name in rows:
+            for path in sorted((study.runs / run.folder).rglob("*")):
+                if path.is_file():
+                    inside = path.relative_to(study.runs).as_posix()
+                    yield f"runs/{inside}", path
+
+
+def pack_study(study: StudyFolder, archive: Path) -> tuple[int, int]:
+    """Write a study with its ended runs to a tar file.
+
+    Returns:
+        How many files it holds, and their bytes.
+
+    Raises:
+        StoreError: a file cannot be read, or the archive not written.
+    """
+    try:
+        files = list(_contents(study))
+        sums = {name: [path.stat().st_size, file_hash(path)] for name, path in files}
+        manifest = json.dumps({"study": study.name, "files": sums}).encode()
+
+        def write(part: Path) -> None:
+            with tarfile.open(part, "w") as tar:
+                first = tarfile.TarInfo(MANIFEST)
+                first.size = len(manifest)
+                tar.addfile(first, io.BytesIO(manifest))
+                for name, path in files:
+                    member = tarfile.TarInfo(name)
+                    member.size = sums[name][0]
+                    with path.open("rb") as file:
+                        tar.addfile(member, file)
+
+        replace_file(archive, write)
+    except OSError as error:
+        if isinstance(error, StoreError):
+            raise
+        raise StoreError(f"cannot pack {study.name!r}: {error}") from error
+    return len(files), sum(size for size, _ in sums.values())
+
+
+def _refuse(archive: Path, why: str) -> InputError:
+    return InputError(f"{str(archive)!r} is refused: {why}; nothing was taken")
+
+
+def _safe(name: str) -> bool:
+    """Whether a member's name is a plain file below `studies/NAME` or `runs/RUN`."""
+    parts = PurePosixPath(name).parts
+    return (
+        len(parts) >= 3
+        and parts[0] in ("studies", "runs")
+        and ".." not in parts
+        and not name.startswith("/")
+        and "\\" not in name
+        and PurePosixPath(name).as_posix() == name
+    )
+
+
+def _read_manifest(archive: Path, tar: tarfile.TarFile) -> tuple[str, dict[str, tuple[int, str]]]:
+    first = tar.next()
+    if first is None or first.name != MANIFEST or not first.isreg() or first.size > MOST_MANIFEST:
+        raise _refuse(
+            archive, "it does not begin with a manifest, so `study pack` did not write it"
+        )
+    file = tar.extractfile(first)
+    try:
+        manifest = json.loads(file.read() if file else b"")
+        study, files = str(manifest["study"]), dict(manifest["files"])
+        sums = {str(name): (int(size), str(digest)) for name, (size, digest) in files.items()}
+    except (ValueError, KeyError, TypeError) as error:
+        raise _refuse(archive, "its manifest is damaged") from error
+    for name in (*sums, f"studies/{study}/{WANTED}"):
+        if not _safe(name) or (name.startswith("studies/") and name.split("/")[1] != study):
+            raise _refuse(archive, f"it names {name!r}, which leads out of the store")
+    return study, sums
+
+
+def _copy(file: IO[bytes], path: Path) -> str:
+    digest = hashlib.sha256()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as copy:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            copy.write(block)
+    return digest.hexdigest()
+
+
+def _extract(
+    archive: Path, tar: tarfile.TarFile, sums: dict[str, tuple[int, str]], to: Path
+) -> None:
+    """Every member into a folder of ours, each held to the manifest."""
+    missing = set(sums)
+    while (member := tar.next()) is not None:
+        if not member.isreg():
+            raise _refuse(archive, f"{member.name!r} is not a plain file (a link or a folder)")
+        if member.name not in missing:
+            raise _refuse(archive, f"{member.name!r} is not in its manifest, or there twice")
+        size, digest = sums[member.name]
+        file = tar.extractfile(member)
+        if file is None or member.size != size or _copy(file, to / member.name) != digest:
+            raise _refuse(archive, f"{member.name!r} does not match its checksum")
+        missing.discard(member.name)
+    if missing:
+        raise _refuse(archive, f"{len(missing)} files of its manifest are missing")
+
+
+def unpack_study(archive: Path, store: Path, *, most_bytes: int) -> tuple[str, int, int]:
+    """Take a packed study into a store, after every file was held to its checksum.
+
+    Args:
+        store: a folder; runs that are there already are left as they are.
+        most_bytes: an archive with more is refused.
+
+    Returns:
+        The study's name, how many runs were taken, and how many were there.
+
+    Raises:
+        InputError: not such an archive, a member that leads out of the store or does not match
+            its checksum, more bytes than allowed, or a study of that name is there; nothing was
+            taken.
+        StoreError: the store cannot be written.
+    """
+    try:
+        with (
+            tarfile.open(archive, "r:") as tar,
+            tempfile.TemporaryDirectory(prefix=".unpack-", dir=store) as temporary,
+        ):
+            name, sums = _read_manifest(archive, tar)
+            total = sum(size for size, _ in sums.values())
+            if total > most_bytes:
+                raise _refuse(
+                    archive,
+                    f"it holds {total / 1e9:.1f} GB; at most {most_bytes / 1e9:g} are taken",
+                )
+            study = StudyFolder(store, name)
+            if study.path.exists():
+                raise _refuse(archive, f"a study {name!r} is in {str(store)!r} already")
+            whole = Path(temporary)
+            _extract(archive, tar, sums, whole)
+            taken, there = _place(whole, study)
+    except tarfile.TarError as error:
+        raise _refuse(archive, f"it is not a tar file ({error})") from error
+    except FileNotFoundError as error:
+        raise InputError(
+            f"no archive {str(archive)!r}; expected what `study pack` wrote"
+        ) from error
+    return name, taken, there
+
+
+def _place(whole: Path, study: StudyFolder) -> tuple[int, int]:
+    """Move what was checked to its place, the study last."""
+    study.runs.mkdir(parents=True, exist_ok=True)
+    study.path.parent.mkdir(parents=True, exist_ok=True)
+    taken, there = [], 0
+    for folder in sorted((whole / "runs").glob("*")):
+        if (study.runs / folder.name).exists():
+            there += 1
+        else:
+            shutil.move(folder, study.runs / folder.name)
+            taken.append(folder.name)
+    sync_folder(study.runs)
+    shutil.move(whole / "studies" / study.name, study.path)
+    sync_folder(study.path.parent)
+    catch_up(study.runs, taken, ())
+    return len(taken), there

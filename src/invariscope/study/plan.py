@@ -1,0 +1,207 @@
+"""From a study file to the runs that it wants, each with its name."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from invariscope import seeds as streams
+from invariscope.errors import InputError
+from invariscope.generators import Generator
+from invariscope.sns.mei import drawn, plan_mei
+from invariscope.sns.natural import unit_names
+from invariscope.sns.plan import Planned, SearchOptions, plan, resolve_subset
+from invariscope.sns.reference import Reference
+from invariscope.study.file import RANGE, Condition, Stretch, StudyFile, Units, files_of
+from invariscope.study.photo import read_photo
+from invariscope.study.wanted import REFERENCES, Wanted
+from invariscope.study.worlds import generator_at, settle, subject_at
+from invariscope.subjects import Subject
+from invariscope.units import check_site
+
+Subset = tuple[tuple[int, ...] | None, int | None]
+
+
+def units_of(units: Units, subject: Subject) -> list[str]:
+    """The addresses that an entry of a study file stands for.
+
+    Raises:
+        InputError: a site that the subject has not, or a sample larger than it.
+    """
+    if units.address is not None:
+        match = RANGE.match(units.address)
+        if match is None:
+            return [units.address]
+        first, last = int(match["first"]), int(match["last"])
+        if last < first:
+            raise InputError(f"units {units.address!r} end before they begin")
+        return [f"{match['site']}:{number}" for number in range(first, last + 1)]
+    site = str(units.site)
+    shape = check_site(site, subject.sites())
+    names = unit_names(site, shape)
+    if units.numbers is not None:
+        if max(units.numbers, default=0) >= len(names):
+            raise InputError(
+                f"site {site!r} has {len(names)} units; the largest number is {len(names) - 1}"
+            )
+        names = [names[i] for i in units.numbers]
+    if units.sample is not None:
+        if units.sample > len(names):
+            raise InputError(
+                f"a sample of {units.sample} units from site {site!r}, which has {len(names)}"
+            )
+        stream = streams.numpy_stream("units", site, len(names), units.sample, units.seed)
+        chosen = stream.choice(len(names), units.sample, replace=False)
+        names = [names[i] for i in sorted(chosen.tolist())]
+    if units.place is not None and len(shape) == 3:
+        names = [f"{name},{units.place}" for name in names]
+    return names
+
+
+def subsets_of(stretch: Stretch, subject: Subject) -> list[Subset]:
+    """The parts of a site that an entry stands for, each with the number of its draw."""
+    if stretch.sample is None:
+        return [(resolve_subset(stretch.units, stretch.site, subject), None)]
+    return [
+        (resolve_subset(stretch.sample, stretch.site, subject, seed=draw), draw)
+        for draw in range(stretch.draws)
+    ]
+
+
+def _options(options: SearchOptions) -> dict[str, Any]:
+    return asdict(options)
+
+
+def _meis(
+    name: str, condition: Condition, world: "_World", unit: str, strategy: str
+) -> tuple[list[Wanted], Wanted]:
+    """The searches for a unit's MEI, and the one that is drawn."""
+    options = condition.mei_options(strategy)
+    origin = condition.reference
+    planned = plan_mei(
+        world.subject,
+        world.generator,
+        unit,
+        seed=origin.seed,
+        tries=origin.tries,
+        options=options,
+    )
+    wanted = [
+        world.wanted(p, name, unit=unit, task="excitation", options=_options(options))
+        for p in planned
+    ]
+    return wanted, wanted[drawn(planned[0].settings.unit, origin.tries, origin.seed)]
+
+
+class _World:
+    """A subject with a generator, and their addresses."""
+
+    def __init__(self, subject: str, generator: str) -> None:
+        self.addresses = {"subject": subject, "generator": generator}
+        self.subject: Subject = subject_at(subject, "cpu")
+        self.generator: Generator = generator_at(generator, "cpu")
+
+    def wanted(self, planned: Planned, condition: str, **keys: Any) -> Wanted:
+        settings = planned.settings
+        return Wanted(
+            name=settings.name,
+            folder=settings.folder_name,
+            condition=condition,
+            seed=settings.seed,
+            site=settings.site,
+            subset=settings.subset,
+            **self.addresses,
+            **keys,
+        )
+
+
+def _promised(needs: Wanted, generator: Generator) -> Reference:
+    """A reference that is still to be found, enough to name the runs that depart from it."""
+    code = torch.zeros(generator.code_dim)
+    return Reference(torch.empty(0), code, recipe={"kind": "mei", "run": needs.name})
+
+
+def _origins(
+    condition: Condition, world: _World, unit: str, strategy: str, base: Path
+) -> Iterator[tuple[Reference | None, dict[str, Any], list[Wanted]]]:
+    """Each reference of a unit: what names its runs, where it comes from, and its own runs."""
+    if condition.tasks == ("excitation",):
+        yield None, {}, []
+    elif condition.reference.kind == "mei":
+        meis, mei = _meis(REFERENCES, condition, world, unit, strategy)
+        yield _promised(mei, world.generator), {"needs": (mei.name, mei.folder)}, meis
+    else:
+        for file in files_of(condition.reference.photos, base):
+            yield read_photo(file, world.subject.image_size), {"photo": str(file)}, []
+
+
+def _of_unit(
+    name: str, condition: Condition, world: _World, *, unit: str, strategy: str, base: Path
+) -> Iterator[Wanted]:
+    options = condition.options(strategy)
+    for reference, origin, before in _origins(condition, world, unit, strategy, base):
+        yield from before
+        for task in condition.tasks:
+            parts: Sequence[tuple[str | None, Subset]] = [(None, (None, None))]
+            if task != "excitation":
+                parts = [
+                    (s.site, subset)
+                    for s in condition.stretch
+                    for subset in subsets_of(s, world.subject)
+                ]
+            for site, (subset, draw) in parts:
+                planned = plan(
+                    world.subject,
+                    world.generator,
+                    unit,
+                    task=task,
+                    reference=None if task == "excitation" else reference,
+                    site=site,
+                    subset=subset,
+                    direction=condition.direction,
+                    run_seeds=condition.seeds,
+                    options=options,
+                )
+                for p in planned:
+                    keys = {"unit": unit, "task": task, "draw": draw}
+                    keys |= {"direction": condition.direction, "options": _options(options)}
+                    yield world.wanted(p, name, **keys, **origin)
+
+
+def plan_study(study: StudyFile, base: Path, *, allow_code: bool = False) -> list[Wanted]:
+    """Every run that a study wants, each once, an MEI's search before those that depart from it.
+
+    Args:
+        base: the study file's folder.
+        allow_code: whether `file.py:factory` may be run.
+
+    Raises:
+        InputError: a subject, generator, unit, site or photo that there is not.
+    """
+    found: dict[str, Wanted] = {}
+    for name, condition in study.conditions.items():
+        try:
+            for wanted in _of_condition(name, condition, base, allow_code=allow_code):
+                found.setdefault(wanted.name, wanted)
+        except InputError as error:
+            raise InputError(f"condition {name!r}: {error}") from error
+    return list(found.values())
+
+
+def _of_condition(
+    name: str, condition: Condition, base: Path, *, allow_code: bool
+) -> Iterator[Wanted]:
+    for subject in condition.subjects:
+        for generator in condition.generators:
+            world = _World(
+                settle(subject, base, allow_code=allow_code),
+                settle(generator, base, allow_code=allow_code),
+            )
+            units = [unit for entry in condition.units for unit in units_of(entry, world.subject)]
+            for strategy in condition.strategies:
+                for unit in dict.fromkeys(units):
+                    yield from _of_unit(
+                        name, condition, world, unit=unit, strategy=strategy, base=base
+                    )

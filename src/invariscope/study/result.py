@@ -1,0 +1,138 @@
+"""What a study found: one row a run, images and codes on demand."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from invariscope import validate
+from invariscope.errors import InputError, StoreError
+from invariscope.generators.base import Generator
+from invariscope.sns.result import Result
+from invariscope.store.record import RunRecord, load_run
+from invariscope.study.folder import StudyFolder, study_folder
+from invariscope.study.index import read_rows
+from invariscope.study.row import COLUMNS
+from invariscope.study.wanted import Wanted
+from invariscope.study.worlds import generator_at
+
+FILTERS = ("all", "checkpoint", "stopped")
+AFFINE = "affine.parquet"
+_WHOLE = ("subset", "checkpoint_generation", "draw")  # whole numbers, missing where there is none
+
+
+def keep(table: pd.DataFrame, runs: str = "all") -> pd.DataFrame:
+    """The rows of a study's table that an analysis takes.
+
+    Args:
+        runs: `all`; `checkpoint`, those that reached 25 of 50; `stopped`, those whose stopping
+            rule fired. The original's analyses take one or the other, so name it.
+
+    Raises:
+        InputError: another word.
+    """
+    validate.one_of("filter of runs", runs, FILTERS)
+    if runs == "all":
+        return table
+    column = "checkpoint" if runs == "checkpoint" else "converged"
+    return table.loc[table[column].to_numpy(bool)]
+
+
+@dataclass(frozen=True)
+class StudyResult:
+    """A study's runs that have ended.
+
+    Attributes:
+        folder: where the study is.
+    """
+
+    folder: StudyFolder
+
+    @cached_property
+    def wanted(self) -> list[Wanted]:
+        """The runs that the study wants, ended or not."""
+        return self.folder.wanted()
+
+    def table(self, runs: str = "all") -> pd.DataFrame:
+        """One row a run that has ended, MEI searches (`task` is `excitation`) included.
+
+        The columns are those of `row_of`, then `condition`, `draw` (which sample of a site),
+        `photo` and `path`. Distances and activities are float32 measurements; what is not known
+        is missing.
+
+        Args:
+            runs: `all`, `checkpoint` or `stopped` (see `keep`).
+        """
+        rows = read_rows(self.folder.runs)
+        found = [
+            {
+                **rows[w.name],
+                "condition": w.condition,
+                "draw": w.draw,
+                "photo": w.photo,
+                "path": str(self.folder.runs / w.folder),
+            }
+            for w in self.wanted
+            if w.name in rows
+        ]
+        table = pd.DataFrame(found, columns=[*COLUMNS, "condition", "draw", "photo", "path"])
+        return keep(table.astype(dict.fromkeys(_WHOLE, "Int64")), runs)
+
+    def affine(self) -> pd.DataFrame:
+        """Affine copies of every reference, where the study measured them (PAPERS §1, row 1).
+
+        Raises:
+            StoreError: it did not.
+        """
+        path = self.folder.path / AFFINE
+        if not path.exists():
+            raise StoreError(
+                f"study {self.folder.name!r} measured no affine copies; ask for them with "
+                "[measure] affine = true and `study run`"
+            )
+        return pd.read_parquet(path)
+
+    def records(self, table: pd.DataFrame) -> list[RunRecord]:
+        """The whole record of each run of a table: settings, journal, front, codes."""
+        return [load_run(Path(path)) for path in table["path"]]
+
+    def codes(self, table: pd.DataFrame) -> Tensor:
+        """The code of each run's chosen image, `(runs, code_dim)` float32."""
+        return torch.stack(
+            [
+                record.tensors["codes"][member]
+                for record, member in zip(self.records(table), table["member"], strict=True)
+            ]
+        )
+
+    def images(
+        self, table: pd.DataFrame, which: str = "kept", generator: Generator | None = None
+    ) -> Tensor:
+        """One image a run, `(runs, 3, height, width)` in [0, 1] (see `sns.choice.choose`).
+
+        Args:
+            table: rows of `table()`, of one generator.
+            which: `kept`, `knee`, `farthest` or `nearest`.
+            generator: by default the study's own.
+
+        Raises:
+            InputError: runs of several generators.
+        """
+        if generator is None:
+            own = {w.generator for w in self.wanted if w.name in set(table["name"])}
+            if len(own) != 1:
+                raise InputError(f"the table holds runs of {len(own)} generators; expected one")
+            generator = generator_at(own.pop(), "cpu")
+        return Result(self.records(table), generator).images(which)
+
+
+def load_study(folder: str | Path) -> StudyResult:
+    """The study in a folder: `…/studies/NAME`, or a store that holds one study.
+
+    Raises:
+        StoreError: there is none, or several.
+    """
+    return StudyResult(study_folder(Path(folder)))

@@ -1,0 +1,70 @@
+"""The study files that come with the project."""
+
+import itertools
+from pathlib import Path
+
+import pytest
+
+from invariscope.study.file import parse_study, read_study
+from invariscope.study.plan import plan_study
+
+CONFIGS = Path(__file__).parents[2] / "configs"
+FILES = sorted(CONFIGS.glob("*/*.toml"))
+# PAPERS.md, "Analyses": what needs runs of this kind. Row 12 is a search by gradients; 5-7 show the
+# images of 1-4 to people and other networks.
+FIGURES = {"Fig 2", "Fig 3a,b", "Fig 3c", "Fig 4a,b", "Fig 4c", "Fig 4d", "row 8", "row 9"}
+FIGURES |= {"row 10", "row 11", "row 13", "row 14", "S1", "photo references"}
+
+
+def only_here(text):
+    """A study of the network that is shipped."""
+    one = '"embedded:standard"'
+    return text.replace(f'{one}, "embedded:robust"', one).replace('"embedded:robust"', one)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: f"{p.parent.name}/{p.name}")
+def test_every_file_is_a_study(path):
+    study = read_study(path)
+    assert study.title
+    assert study.serves
+
+
+@pytest.mark.parametrize("size", ["paper", "embedded"])
+def test_every_figure_is_served_once_in_each_size(size):
+    served = [read_study(path).serves for path in FILES if path.parent.name == size]
+    every = set(itertools.chain(*served))
+    assert every >= FIGURES
+    assert every - FIGURES == ({"Fig 4e"} if size == "paper" else set())
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if p.parent.name == "paper"], ids=lambda p: p.name
+)
+def test_paper_sizes_have_the_papers_settings(path):
+    for condition in read_study(path).conditions.values():
+        assert (condition.population, condition.generations) == (50, 500)
+        assert condition.strategies == ("cma",)
+        assert condition.reference.kind == "photos" or condition.reference.tries == 4
+
+
+@pytest.mark.parametrize(
+    ("name", "meis", "runs"),
+    [
+        ("readout", 10, 10 * 5 * 4),
+        ("conv_targets", 20, 20 * 5),
+        ("subsets", 10, 10 * 20),
+        ("dimension", 2, 2 * 3 * 100),
+    ],
+)
+def test_embedded_sizes_plan_with_the_network_that_is_there(name, meis, runs, tmp_path):
+    study = parse_study(only_here((CONFIGS / "embedded" / f"{name}.toml").read_text()))
+    wanted = plan_study(study, tmp_path)
+    found = sum(run.task == "excitation" for run in wanted)
+    assert (found, len(wanted) - found) == (meis, runs)
+    assert all(run.options["generations"] <= 200 for run in wanted)
+
+
+def test_the_study_of_figures_2_and_3_has_400_runs():
+    (invariance, adversarial) = read_study(CONFIGS / "embedded/readout.toml").conditions.values()
+    assert len(invariance.subjects) * 10 * 5 * len(invariance.stretch) == 300
+    assert len(adversarial.subjects) * 10 * 5 * len(adversarial.stretch) == 100
