@@ -7,8 +7,8 @@ from invariscope import SearchOptions, find_mei, seeds, stretch_and_squeeze
 from invariscope.errors import InputError
 from invariscope.sns.pictures import write_png
 from invariscope.sns.plan import plan, resolve_subset
+from invariscope.sns.reference import photo_reference
 from invariscope.study.file import parse_study
-from invariscope.study.photo import read_photo
 from invariscope.study.plan import plan_study
 from invariscope.study.wanted import read_wanted, write_wanted
 
@@ -88,18 +88,11 @@ def test_photos_are_crossed_with_units_and_named_by_their_pixels(world, study_te
     wanted = planned(text, tmp_path)
     assert len(wanted) == 2 * 2 * 2 * 2
     assert {w.needs for w in wanted} == {None}
-    reference = read_photo(tmp_path / "b.png", 8)
+    reference = photo_reference(tmp_path / "b.png", subject)
     (alone,) = plan(
         subject, generator, "fc:0", task="invariance", reference=reference, options=OPTIONS
     )
     assert alone.settings.name in {w.name for w in wanted if w.photo.endswith("b.png")}
-
-
-def test_a_photo_is_cut_to_its_centred_square(tmp_path):
-    picture = torch.rand(3, 8, 14, generator=seeds.torch_stream("wide"))
-    write_png(tmp_path / "wide.png", picture)
-    seen = read_photo(tmp_path / "wide.png", 8).image
-    assert torch.equal(seen, (picture[:, :, 3:11] * 255).round() / 255)
 
 
 @pytest.mark.parametrize(

@@ -57,9 +57,14 @@ class Noisy(Subject):
     """
 
     def __init__(self, inner: Subject, sites: Sequence[str], sd: float, name: str) -> None:
-        self.inner, self.noisy, self.sd, self.stream = inner, tuple(sites), sd, name
+        self.inner, self.sd, self.stream = inner, sd, name
+        self._noisy = frozenset(sites)
         self.name, self.image_size, self.device = inner.name, inner.image_size, inner.device
         self.calls = 0
+
+    @property
+    def noisy(self) -> frozenset[str]:
+        return self._noisy
 
     def identity(self) -> dict[str, Any]:
         return {"noisy": self.inner.identity(), "sd": self.sd}
@@ -74,7 +79,7 @@ class Noisy(Subject):
         self.calls += 1
         return {
             site: answer + noise.view(-1, *[1] * (answer.ndim - 1))
-            if site in self.noisy
+            if site in self._noisy
             else answer
             for site, answer in answers.items()
         }

@@ -25,7 +25,7 @@ from invariscope.sns.natural_segments import Segments
 from invariscope.sns.natural_tables import by_class, strongest
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.base import PhotoRule, Subject
-from invariscope.units import Unit, check_site, parse_unit
+from invariscope.units import Unit, find_site, parse_unit
 
 NATURAL, CLASSES, TOP = "natural.parquet", "classes.parquet", "top.parquet"
 SETTINGS, REPORT, SEGMENTS = "settings.json", "report.json", "segments"
@@ -63,7 +63,7 @@ def columns(subject: Subject, wanted: Sequence[str] | None) -> list[_Column]:
             unit = parse_unit(word, sites)
             found.append(_Column(unit.site, [str(unit)], unit))
         else:
-            check_site(word, sites)
+            find_site(word, sites)
             found.append(_Column(word, unit_names(word, sites[word])))
     return found
 

@@ -4,10 +4,10 @@ import pandas as pd
 
 from invariscope.analysis.affine import affine_baseline
 from invariscope.sns.mei import mei_reference
+from invariscope.sns.reference import photo_reference
 from invariscope.store.files import replace_file
 from invariscope.store.record import load_run
 from invariscope.study.folder import StudyFolder
-from invariscope.study.photo import read_photo
 from invariscope.study.result import AFFINE
 from invariscope.study.wanted import Wanted
 from invariscope.study.worlds import generator_at, subject_at
@@ -44,7 +44,7 @@ def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> 
             record = load_run(study.runs / run.needs[1])
             image = mei_reference(record, generator_at(run.generator, device)).image
         else:
-            image = read_photo(study.runs / str(run.photo), subject.image_size).image
+            image = photo_reference(study.runs / str(run.photo), subject).image
         table = affine_baseline(subject, unit, image)
         own = {"subject": subject.name, "address": address, "unit": unit}
         tables.append(table.assign(**own, reference_run=key))

@@ -17,9 +17,8 @@ from invariscope.generators import Generator
 from invariscope.sns.execute import News, execute
 from invariscope.sns.mei import mei_reference
 from invariscope.sns.plan import Planned, plan
-from invariscope.sns.reference import Reference
+from invariscope.sns.reference import Reference, photo_reference
 from invariscope.store.record import load_run
-from invariscope.study.photo import read_photo
 from invariscope.study.row import row_of
 from invariscope.study.wanted import Wanted
 from invariscope.study.worlds import generator_at, subject_at
@@ -93,7 +92,7 @@ def sentence_of(error: BaseException) -> str:
 
 def _reference(wanted: Wanted, subject: Subject, generator: Generator, runs: Path) -> Reference:
     if wanted.photo is not None:
-        return read_photo(Path(wanted.photo), subject.image_size)
+        return photo_reference(Path(wanted.photo), subject)
     if wanted.needs is None:
         raise ValueError(f"run {wanted.folder!r} has neither an MEI nor a photo")
     return mei_reference(load_run(runs / wanted.needs[1]), generator)

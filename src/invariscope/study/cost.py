@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from invariscope.search.search import Search
+from invariscope.sns.chunk import choose_chunk
 from invariscope.sns.crew import Crew
 from invariscope.sns.plan import plan
 from invariscope.study.wanted import Wanted
@@ -90,7 +91,8 @@ def _rate(run: Wanted, device: str) -> float:
     subject, generator = subject_at(run.subject, device), generator_at(run.generator, device)
     options = run.search_options
     (planned,) = plan(subject, generator, run.unit, task="excitation", options=options)
-    precision = Crew(subject, generator, options).precision(planned)
+    chunk = choose_chunk(subject, generator, planned.run.objective.sites, options.population, 1)
+    precision = Crew(subject, generator, options, chunk).precision(planned)
     search = Search(
         generator,
         [planned.run],

@@ -13,13 +13,12 @@ from invariscope.generators import Generator
 from invariscope.sns.mei import drawn, plan_mei
 from invariscope.sns.natural import unit_names
 from invariscope.sns.plan import Planned, SearchOptions, plan, resolve_subset
-from invariscope.sns.reference import Reference
+from invariscope.sns.reference import Reference, photo_reference
 from invariscope.study.file import RANGE, Condition, Stretch, StudyFile, Units, files_of
-from invariscope.study.photo import read_photo
 from invariscope.study.wanted import REFERENCES, Wanted
 from invariscope.study.worlds import generator_at, settle, subject_at
 from invariscope.subjects import Subject
-from invariscope.units import check_site
+from invariscope.units import find_site
 
 Subset = tuple[tuple[int, ...] | None, int | None]
 
@@ -38,8 +37,9 @@ def units_of(units: Units, subject: Subject) -> list[str]:
         if last < first:
             raise InputError(f"units {units.address!r} end before they begin")
         return [f"{match['site']}:{number}" for number in range(first, last + 1)]
-    site = str(units.site)
-    shape = check_site(site, subject.sites())
+    sites = subject.sites()
+    site = find_site(str(units.site), sites)
+    shape = sites[site]
     names = unit_names(site, shape)
     if units.numbers is not None:
         if max(units.numbers, default=0) >= len(names):
@@ -134,7 +134,7 @@ def _origins(
         yield _promised(mei, world.generator), {"needs": (mei.name, mei.folder)}, meis
     else:
         for file in files_of(condition.reference.photos, base):
-            yield read_photo(file, world.subject.image_size), {"photo": str(file)}, []
+            yield photo_reference(file, world.subject), {"photo": str(file)}, []
 
 
 def _of_unit(

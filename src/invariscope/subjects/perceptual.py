@@ -6,7 +6,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.subjects.base import Subject
-from invariscope.units import check_site
+from invariscope.units import find_site
 
 
 def perceptual(subject: Subject, sites: Iterable[str]) -> Callable[[Tensor], list[Tensor]]:
@@ -19,7 +19,7 @@ def perceptual(subject: Subject, sites: Iterable[str]) -> Callable[[Tensor], lis
     """
     wanted = tuple(dict.fromkeys(sites))
     for site in wanted:
-        check_site(site, subject.sites())
+        find_site(site, subject.sites())
     if subject.compiled:
         raise InputError(f"{subject.name} is compiled and passes no gradients; load it uncompiled")
 
