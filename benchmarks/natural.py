@@ -27,7 +27,7 @@ from invariscope.subjects.base import PhotoRule
 from invariscope.zoo.vision import torchvision_models
 
 ROOT = Path(__file__).resolve().parent
-BATCH, BATCHES, ROUNDS = 32, 4, 3
+BATCH, BATCHES, ROUNDS = 32, 3, 6
 SITES = ["fc", "layer3.0.conv1"]
 RULE = PhotoRule(256)
 

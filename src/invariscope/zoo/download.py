@@ -8,8 +8,6 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-
 from invariscope.errors import StoreError
 from invariscope.zoo.registry import Entry, file_hash
 
@@ -45,14 +43,7 @@ def _download(entry: Entry, path: Path) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        columns = (TextColumn(entry.name), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-        with Progress(*columns, transient=True) as progress:
-            task = progress.add_task(entry.name, total=None)
-            _pieces(
-                entry.url,
-                part,
-                lambda done, total: progress.update(task, completed=done, total=total),
-            )
+        _with_bar(entry, part)
     except (urllib.error.URLError, HTTPException, TimeoutError, OSError) as error:
         reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
         kept = part.stat().st_size if part.exists() else 0
@@ -69,6 +60,24 @@ def _download(entry: Entry, path: Path) -> None:
             f"{entry.sha256[:12]}…); it was not kept"
         )
     part.replace(path)
+
+
+def _with_bar(entry: Entry, part: Path) -> None:
+    from rich import progress as bars  # noqa: PLC0415  (draws random numbers when imported)
+
+    columns = (
+        bars.TextColumn(entry.name),
+        bars.BarColumn(),
+        bars.DownloadColumn(),
+        bars.TransferSpeedColumn(),
+    )
+    with bars.Progress(*columns, transient=True) as progress:
+        task = progress.add_task(entry.name, total=None)
+
+        def watch(done: int, total: int | None) -> None:
+            progress.update(task, completed=done, total=total)
+
+        _pieces(entry.url, part, watch)
 
 
 def _pieces(url: str, part: Path, watch: Callable[[int, int | None], None]) -> None:
