@@ -102,11 +102,9 @@ def figures_of(store: Path, name: str) -> dict[str, Any]:
 
 def page(figures: dict[str, Any]) -> str:
     """The figures as a table for people."""
-    lines = [
-        "| network | task | stretched at | runs | goal met | 25 of 50 | generations "
-        + "| pixel distance | activity lost, % |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
-    ]
+    columns = "network, task, stretched at, runs, goal met, 25 of 50, generations, pixel distance"
+    names = [*columns.split(", "), "activity lost, %"]
+    lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
     for row in figures["conditions"]:
         measured = (
             f"{row[key]['mean']:.0f} ± {row[key]['sd']:.0f}"

@@ -13,7 +13,6 @@ from invariscope.devices import pick_device
 from invariscope.study.batch import Batch, Report, work
 from invariscope.study.engines.base import Engine, lost
 
-
 RETRIES = 2
 
 
