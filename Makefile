@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help demo test test-statistical test-browser check format measure clean
+.PHONY: help demo test test-statistical test-browser test-cluster check format measure clean
 
 help: ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -37,6 +37,10 @@ test-statistical: $(VENV)/.dev ## the heavy statistical checks
 test-browser: $(VENV)/.dev ## open the demo's report in Chromium (which must be installed)
 	$(INSTALL) --group browser
 	$(BIN)/python -m pytest -m browser
+
+test-cluster: $(VENV)/.dev ## every engine for real: Ray; SLURM where .ci/slurm started it
+	$(INSTALL) --editable ".[cluster]"
+	$(BIN)/python -m pytest -m cluster
 
 check: $(VENV)/.dev ## lint, format and types
 	$(BIN)/ruff check

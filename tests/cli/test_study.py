@@ -1,16 +1,19 @@
 """`invariscope study …` as a person types it."""
 
 import json
+from pathlib import Path
 
 import pytest
 
 from invariscope.cli.app import run
 from invariscope.study.folder import StudyFolder
 
-TEXT = """
+WORLDS = Path(__file__).parents[1] / "study" / "worlds.py"
+TEXT = f"""
 title = "tiny"
 [shared]
-subjects = "embedded:standard"
+subjects = "{WORLDS}:subject"
+generators = "{WORLDS}:generator"
 units = "fc:0-1"
 generations = 1
 population = 2
@@ -31,7 +34,9 @@ def study(file, tmp_path, capsys):
     """Types a command; gives exit code and what was printed."""
 
     def go(*words, out=tmp_path / "s"):
-        code = run(["study", *map(str, words), *([] if out is None else ["--out", str(out)])])
+        allowed = ["--allow-code"] if words[0] in ("plan", "run") else []
+        words = [*words, *allowed, *([] if out is None else ["--out", out])]
+        code = run(["study", *map(str, words)])
         printed = capsys.readouterr()
         return code, " ".join((printed.out + printed.err).split())
 
@@ -113,7 +118,7 @@ def test_mistakes_are_one_sentence(study, file, words, says):
 
 
 def test_an_unknown_network_is_said_with_its_condition(study, file):
-    file.write_text(TEXT.replace("standard", "robust"))
+    file.write_text(TEXT.replace(f"{WORLDS}:subject", "embedded:robust"))
     code, said = study("plan", file)
     assert code == 2
     assert "condition 'invariance': unknown model 'embedded:robust'; did you mean" in said

@@ -13,6 +13,8 @@ from invariscope.devices import pick_device
 from invariscope.study.batch import Batch, Report, work
 from invariscope.study.engines.base import Engine, lost
 
+RETRIES = 2
+
 
 def local_devices(device: str = "auto") -> list[str]:
     """The devices that runs go to: every GPU where `auto` or `cuda` is asked, else that one.
@@ -30,6 +32,9 @@ def local_devices(device: str = "auto") -> list[str]:
 class LocalEngine(Engine):
     """Batches one after another in this process; with several GPUs, a worker process each.
 
+    A batch whose worker process dies is started again, `RETRIES` times; its runs go on from
+    their checkpoints.
+
     Args:
         device: see `local_devices`.
         threads: torch's threads on the CPU.
@@ -43,18 +48,22 @@ class LocalEngine(Engine):
         self.slots = len(self._free)
         self._own: list[Batch] = []
         self._away: dict[Future[Report], Batch] = {}
+        self._deaths: dict[int, int] = {}
         self._pool: ProcessPoolExecutor | None = None
-        if self.slots > 1:
-            spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.slots, mp_context=spawn)
 
     def start(self, batches: Sequence[Batch]) -> None:
         for batch in batches:
             given = replace(batch, device=self._free.pop(), threads=self._threads)
-            if self._pool is None:
+            if self.slots == 1:
                 self._own.append(given)
             else:
-                self._away[self._pool.submit(work, given)] = given
+                self._hand_over(given)
+
+    def _hand_over(self, batch: Batch) -> None:
+        if self._pool is None:
+            spawn = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.slots, mp_context=spawn)
+        self._away[self._pool.submit(work, batch)] = batch
 
     def ended(self, seconds: float, watch: Callable[[], None]) -> list[Report]:
         if self._own:
@@ -62,14 +71,32 @@ class LocalEngine(Engine):
             self._free.append(batch.device)
             return [work(batch, watch)]
         done, _ = wait(self._away, timeout=seconds, return_when=FIRST_COMPLETED)
+        if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
+            return self._after_death()
+        return [self._report(future) for future in done]
+
+    def _report(self, future: Future[Report]) -> Report:
+        batch = self._away.pop(future)
+        self._free.append(batch.device)
+        return future.result()
+
+    def _after_death(self) -> list[Report]:
+        """A worker process died and took the pool with it: new workers for what was under way."""
+        wait(self._away)
+        self.stop()
+        self._pool = None
         reports = []
-        for future in done:
-            batch = self._away.pop(future)
-            self._free.append(batch.device)
-            try:
-                reports.append(future.result())
-            except BrokenProcessPool:
-                reports.append(lost(batch, "the worker process was killed; `study retry` goes on"))
+        for future, batch in list(self._away.items()):
+            if future.exception() is None:
+                reports.append(self._report(future))
+                continue
+            del self._away[future]
+            self._deaths[batch.number] = deaths = self._deaths.get(batch.number, 0) + 1
+            if deaths <= RETRIES:
+                self._hand_over(batch)
+            else:
+                self._free.append(batch.device)
+                reports.append(lost(batch, "its worker process died; `study retry` goes on"))
         return reports
 
     def stop(self) -> None:

@@ -34,7 +34,7 @@ class RayEngine(Engine):
         self, address: str | None = None, *, cpus: int = 1, gpus: float = 0.0, retries: int = 3
     ) -> None:
         try:
-            import ray  # noqa: PLC0415
+            import ray  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise InputError(
                 "this needs Ray, which is not installed; pip install 'invariscope[cluster]'"

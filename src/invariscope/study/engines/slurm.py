@@ -22,9 +22,9 @@ class Task:
 
     def checkpoint(self, batch: Batch) -> Any:
         """What submitit queues instead: the same, since the runs keep their own checkpoints."""
-        from submitit.helpers import DelayedSubmission  # noqa: PLC0415
+        import submitit  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
-        return DelayedSubmission(self, batch)
+        return submitit.helpers.DelayedSubmission(self, batch)
 
 
 @final
@@ -38,7 +38,6 @@ class SlurmEngine(Engine):
         at_once: tasks of an array that may run together.
         options: further parameters of submitit's `update_parameters`, such as
             `slurm_partition` or `timeout_min`.
-        cluster: `slurm`, or `local` for submitit's stand-in on this machine.
 
     Raises:
         InputError: submitit or SLURM is not installed, or an option that submitit has not.
@@ -55,18 +54,17 @@ class SlurmEngine(Engine):
         gpus: int = 0,
         at_once: int = 1000,
         options: Mapping[str, Any] | None = None,
-        cluster: str = "slurm",
     ) -> None:
         try:
-            import submitit  # noqa: PLC0415
-            from submitit.core import utils  # noqa: PLC0415
+            import submitit  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
+            from submitit.core import utils  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
         except ImportError as error:
             raise InputError(
                 "this needs submitit, which is not installed; pip install 'invariscope[cluster]'"
             ) from error
         logging.getLogger("submitit").setLevel(logging.ERROR)
         try:
-            self._executor = submitit.AutoExecutor(folder=logs, cluster=cluster)
+            self._executor = submitit.AutoExecutor(folder=logs, cluster="slurm")
             asked: dict[str, Any] = {"cpus_per_task": cpus, "gpus_per_node": gpus, "name": "sns"}
             asked |= {"timeout_min": 240, "slurm_array_parallelism": at_once}
             asked |= dict(options or {})
