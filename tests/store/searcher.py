@@ -81,9 +81,9 @@ def natural_table(path):
     """Natural statistics with which runs reach their milestone and stop at different times."""
     images = torch.rand(64, 3, SIDE, SIDE, generator=seeds.torch_stream("natural"))
     table = measure_natural(conv_subject(None), images.split(32), ["fc"], "train")
-    row = table["unit"] == UNIT
-    table.loc[row, "maximum"] = table.loc[row, "p5"]
-    table.to_parquet(path)
+    row = table.table["unit"] == UNIT
+    table.table.loc[row, "maximum"] = table.table.loc[row, "p5"]
+    table.save(path)
 
 
 def search(folder, strategy="isotropic", *, out="out", generations=12, seeds_=SEEDS, **asked):

@@ -12,6 +12,7 @@ from searcher import SITE, ConvNet, conv_subject, natural_table, no_sync, same_f
 
 from invariscope.errors import StoreError
 from invariscope.sns import execute
+from invariscope.sns.natural import NaturalStatistics
 from invariscope.store.journal import Journal
 from invariscope.store.record import load_runs
 
@@ -205,9 +206,11 @@ def test_a_result_that_lost_a_file_is_made_again(tmp_path, unbroken, goes_on, lo
 
 
 def test_changed_weights_are_refused_by_name(broken, tmp_path, goes_on):
-    subject = conv_subject(tmp_path / "natural.parquet")
+    natural = NaturalStatistics.load(tmp_path / "natural.parquet", conv_subject(None))
+    subject = conv_subject(tmp_path / "others.parquet")
     with torch.no_grad():
         subject.model.fc.bias[0] += 1e-3
+    NaturalStatistics(natural.table, subject.identity()).save(subject.natural)
     refused(tmp_path, r"holds another run, .*; these differ in subject.weights\)", subject=subject)
     goes_on()
 

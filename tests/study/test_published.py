@@ -16,6 +16,7 @@ from invariscope.sns.natural import NaturalStatistics
 from invariscope.store.record import load_run
 from invariscope.study.published.importer import import_published
 from invariscope.study.published.pickles import read_dictionary
+from invariscope.testing.toys import ToySubject
 from invariscope.units import parse_target
 
 PIXELS, MIDDLE, READOUT = "00_input_01", "26_conv_25", "56_linear_01"
@@ -172,7 +173,10 @@ def test_a_subset_is_flattened_as_the_site_is(imported):
 
 def test_natural_statistics_and_people(imported):
     _, study, contents = imported
-    natural = NaturalStatistics.load(study.folder.path / "natural_resnet50_robust_l2.parquet")
+    natural = NaturalStatistics.load(
+        study.folder.path / "natural_resnet50_robust_l2.parquet",
+        ToySubject(torch.ones(1, 3, 4, 4)),
+    )
     found = natural.of(parse_target("fc:4", {"fc": (1000,)}))
     data = contents["unified_nat_recs.pkl"]["resnet50"]["robust_l2"][READOUT]["data"][4]
     assert (found.images, found.maximum) == (40, data.max())

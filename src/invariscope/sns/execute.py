@@ -20,7 +20,7 @@ from invariscope.sns.crew import Crew
 from invariscope.sns.pictures import save_pictures
 from invariscope.sns.plan import Planned, SearchOptions
 from invariscope.sns.probe import PROBE, check_answers
-from invariscope.store.context import numeric_context
+from invariscope.store.context import device_name, numeric_context
 from invariscope.store.record import RunRecord, load_run, run_folders
 from invariscope.store.run_folder import RESULT, RunFolder
 from invariscope.store.run_toml import read_settings
@@ -137,7 +137,7 @@ def _groups(
     sites = {site for p in planned for site in p.run.objective.sites}
     chunk = choose_chunk(subject, generator, sites, options.population, len(planned))
     crew = Crew(subject, generator, options, chunk)
-    device = numeric_context(generator.device, chunk)["device"]
+    device = device_name(generator.device)
     groups: dict[tuple[str, int], list[Planned]] = {}
     for p in planned:
         folder = out / p.settings.folder_name

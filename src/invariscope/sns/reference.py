@@ -14,7 +14,7 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.errors import StoreError
 from invariscope.generators.base import Generator
-from invariscope.photos import read_image
+from invariscope.photos import read_image, read_photo
 from invariscope.search.measure import pad
 from invariscope.search.objectives import Objective, read_site
 from invariscope.search.search import SMALLEST_CHUNK
@@ -86,15 +86,20 @@ def depart_from(objective: Objective, subject: Subject, image: Tensor, chunk: in
 
 
 def photo_reference(path: str | Path, subject: Subject) -> Reference:
-    """A reference from a photo: cropped as the subject's photos are; its own pixels count.
+    """A reference from a photo: its own pixels count.
+
+    A photo of the size that the subject sees is taken as it is, any other one cropped as the
+    subject's photos are.
 
     Raises:
         UnreadablePhoto: it cannot be used.
     """
     rule, side = subject.photo, subject.image_size
-    image = read_image(
-        path, side=side, resize=rule.resize, interpolation=rule.interpolation, crop=rule.crop
-    )
+    image = read_photo(path).float() / 255
+    if image.shape[1:] != (side, side):
+        image = read_image(
+            path, side=side, resize=rule.resize, interpolation=rule.interpolation, crop=rule.crop
+        )
     return image_reference(image, side)
 
 

@@ -19,13 +19,17 @@ def _processor() -> str:
     return f"{model} {torch.backends.cpu.get_cpu_capability()}".strip()
 
 
+def device_name(device: torch.device) -> str:
+    """What a device is called in a numeric context."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
+
+
 def numeric_context(device: torch.device, chunk: int, *, compiled: bool = False) -> dict[str, Any]:
     """Machine type, device, versions, threads, chunk shape and compilation, as plain data."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return {
         "machine": platform.machine(),
         "processor": _processor(),
-        "device": name,
+        "device": device_name(device),
         "invariscope": version("invariscope"),
         "python": platform.python_version(),
         "torch": torch.__version__,

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError
-from invariscope.sns.natural import describe
+from invariscope.sns.natural import NaturalStatistics, describe
 from invariscope.store.files import make_folder, replace_file
 from invariscope.study.folder import StudyFolder
 from invariscope.study.index import catch_up, read_rows
@@ -101,7 +101,9 @@ class _Importer:
                         self.found.left.append(left)
                 if tables:
                     path = self.study.path / f"natural_{network}_{variant}.parquet"
-                    replace_file(path, pd.concat(tables, ignore_index=True).to_parquet)
+                    # Which weights they are of is not recorded, so they are held against none.
+                    table = pd.concat(tables, ignore_index=True)
+                    NaturalStatistics(table, {}, {"published": f"{network} {variant}"}).save(path)
                     self.found.natural.append(path.name)
         if len(self.found.natural) == before:
             raise InputError(f"keys {[str(key) for key in content][:5]} are of no known file")
