@@ -3,7 +3,12 @@
 from importlib.metadata import version
 
 from invariscope import plot  # noqa: F401  (iv.plot.front and its like)
-from invariscope.generators import fit_code_space, load_autoencoder, load_generator
+from invariscope.generators import (
+    Autoencoder,
+    fit_code_space,
+    load_autoencoder,
+    load_generator,
+)
 from invariscope.photos import open_folder
 from invariscope.report.report import write_report
 from invariscope.search.search import Search
@@ -27,6 +32,7 @@ from invariscope.subjects.perceptual import perceptual
 __version__ = version("invariscope")
 
 __all__ = [
+    "Autoencoder",
     "FunctionSubject",
     "HybridSubject",
     "NetworkSubject",
