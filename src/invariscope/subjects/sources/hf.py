@@ -2,7 +2,8 @@
 
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ def load(name: str, weights: Weights) -> Loaded:
         raise weights.neither("Hugging Face")
     try:
         kind, config = _kind(transformers, name)
-        with seeds.torch_global(*weights.stream(f"hf:{name}")):
+        with _quiet(transformers), seeds.torch_global(*weights.stream(f"hf:{name}")):
             model = _model(kind, config, name, weights)
         processor = _processor(transformers, name)
     except OSError as error:
@@ -63,7 +64,10 @@ def _kind(transformers: Any, name: str) -> tuple[Any, Any]:
     if hasattr(config, "vision_config"):
         if config.model_type not in TOWERS:
             raise unknown("network with an image tower", config.model_type, TOWERS)
-        return getattr(transformers, TOWERS[config.model_type]), config.vision_config
+        tower = config.vision_config
+        if hasattr(config, "projection_dim"):
+            tower.projection_dim = config.projection_dim
+        return getattr(transformers, TOWERS[config.model_type]), tower
     architecture = (config.architectures or ["none"])[0]
     kind = getattr(transformers, architecture, None)
     if getattr(kind, "main_input_name", "") != "pixel_values":
@@ -77,12 +81,30 @@ def _model(kind: Any, config: Any, name: str, weights: Weights) -> Any:
     options = {"add_pooling_layer": False} if has_pooler else {}
     if not weights.pretrained:
         return kind(config, **options)
-    model, report = kind.from_pretrained(
-        name, config=config, dtype=torch.float32, output_loading_info=True, **options
-    )
+    try:
+        model, report = kind.from_pretrained(
+            name, config=config, dtype=torch.float32, output_loading_info=True, **options
+        )
+    except RuntimeError as error:
+        raise InputError(f"the weights of {name} have other shapes than its config.json") from error
     if missing := sorted(report["missing_keys"]):
         raise InputError(f"the weights of {name} lack {missing[0]!r} ({len(missing)} such)")
     return model
+
+
+@contextmanager
+def _quiet(transformers: Any) -> Iterator[None]:
+    """Without the library's table of weights that were not needed, as a text tower's."""
+    log = transformers.utils.logging
+    before, bars = log.get_verbosity(), log.is_progress_bar_enabled()
+    log.set_verbosity(log.CRITICAL)
+    log.disable_progress_bar()
+    try:
+        yield
+    finally:
+        log.set_verbosity(before)
+        if bars:
+            log.enable_progress_bar()
 
 
 def _processor(transformers: Any, name: str) -> Mapping[str, Any]:
