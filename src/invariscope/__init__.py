@@ -4,6 +4,10 @@ from importlib.metadata import version
 
 from invariscope import plot  # noqa: F401  (iv.plot.front and its like)
 from invariscope.generators import load_generator
+from invariscope.invariance.coefficient import invariance_coefficient
+from invariscope.invariance.images import image_set
+from invariscope.invariance.result import Invariance, load_invariance
+from invariscope.report.invariance import write_invariance_report
 from invariscope.report.report import write_report
 from invariscope.search.search import Search
 from invariscope.sns.mei import find_mei
@@ -16,6 +20,7 @@ from invariscope.subjects import NetworkSubject, Subject, load_subject
 __version__ = version("invariscope")
 
 __all__ = [
+    "Invariance",
     "NetworkSubject",
     "Reference",
     "Result",
@@ -24,9 +29,13 @@ __all__ = [
     "Subject",
     "find_mei",
     "image_reference",
+    "image_set",
+    "invariance_coefficient",
     "load_generator",
+    "load_invariance",
     "load_result",
     "load_subject",
     "stretch_and_squeeze",
+    "write_invariance_report",
     "write_report",
 ]
