@@ -122,7 +122,7 @@ def test_damage_is_refused(run, tmp_path):
     with pytest.raises(StoreError, match="is damaged"):
         run(out=tmp_path)
     (tmp_path / "darker.csv").unlink()
-    with pytest.raises(StoreError, match="is missing"):
+    with pytest.raises(StoreError, match="no calibration at"):
         run(out=tmp_path)
 
 

@@ -168,3 +168,15 @@ def test_shear_is_scipys_inside_the_frame(photos, slope):
     ours = load("shear", slope=slope)(photos)[0, 0].numpy()
     np.testing.assert_allclose(ours[inside], theirs[inside], atol=1e-9)
     np.testing.assert_allclose(ours[(source <= -1) | (source >= 20)], 0, atol=1e-9)
+
+
+@pytest.mark.parametrize("white", [1.0, 255.0])
+def test_luminance_and_contrast_are_pixel_by_pixel(photos, white):
+    images = photos * white
+    brighter = load("luminance", shift=-0.25, white=white)(images)
+    flatter = load("contrast", factor=0.3, white=white)(images)
+    for image, shifted, flat in zip(images.numpy(), brighter, flatter, strict=True):
+        np.testing.assert_allclose(shifted, image - 0.25 * white, atol=1e-9)
+        # Pillow's and the usual definition: a blend with the constant image of the mean.
+        np.testing.assert_allclose(flat, 0.7 * image.mean() + 0.3 * image, atol=1e-9)
+    assert float(load("contrast", factor=0)(photos)[0].std()) < 1e-12

@@ -9,6 +9,7 @@ import torch
 from invariscope.errors import InputError
 from invariscope.transformations import (
     AFFINE,
+    LIGHT,
     TWELVE,
     Transformation,
     compose,
@@ -73,7 +74,7 @@ def test_what_is_no_transformation_or_has_no_name_is_not_registered(own_names):
         register(Nameless)
 
 
-@pytest.mark.parametrize("name", [*TWELVE, *AFFINE])
+@pytest.mark.parametrize("name", [*TWELVE, *AFFINE, *LIGHT])
 def test_a_description_is_plain_and_makes_the_same_again(name):
     change = load(name, white=255, beyond="rescale")
     words = json.loads(json.dumps(change.describe()))
@@ -125,6 +126,8 @@ def test_the_papers_steps():
         ("scale", {"scale": 1.5}, "scale is 1.5"),
         ("scale", {"scale": 0}, "scale is 0"),
         ("shear", {"slope": 3}, "slope is 3"),
+        ("luminance", {"shift": 1.5}, "shift is 1.5"),
+        ("contrast", {"factor": -1}, "factor is -1"),
         ("hue", {"white": 0}, "white is 0"),
         ("hue", {"beyond": "clipped"}, "unknown rule for values beyond .*did you mean 'clip'"),
     ],

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from invariscope.transformations import AFFINE, TWELVE, compose, image_keys, load, names
+from invariscope.transformations import AFFINE, LIGHT, TWELVE, compose, image_keys, load, names
 
-EVERY = (*TWELVE, *AFFINE)
+EVERY = (*TWELVE, *AFFINE, *LIGHT)
 BATCHES = hnp.arrays(
     "float64",
     st.tuples(st.integers(1, 3), st.sampled_from([1, 3]), *[st.shared(st.integers(3, 9))] * 2),

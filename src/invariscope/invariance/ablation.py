@@ -29,14 +29,15 @@ Thresholds = Mapping[int, Tensor]
 def tau_thresholds(setup: Setup, first: FirstPass, site: str, tau: float) -> dict[int, Tensor]:
     """τ times each unit's maximum, `(units,)`, for each transformation that did not fail."""
     places = [p for p in range(len(setup.transformations)) if p not in setup.failed]
-    return {p: tau * first.extremes.maximum(p, site, setup.negatives) for p in places}
+    own = setup.places[site]
+    return {p: tau * first.extremes.maximum(p, setup.negatives)[own] for p in places}
 
 
 def top_thresholds(setup: Setup, first: FirstPass, site: str, percent: float) -> dict[int, Tensor]:
     """Goodfellow et al.'s firing thresholds, `(units,)`, for each transformation."""
     if percent not in first.percents:
         raise InputError(f"no threshold for the top {percent} %; expected one of {first.percents}")
-    level = first.levels[site][first.percents.index(percent)]
+    level = first.levels[first.percents.index(percent), setup.places[site]]
     return {p: level for p in range(len(setup.transformations)) if p not in setup.failed}
 
 

@@ -6,6 +6,7 @@ from invariscope.plot.distance import distance_activation
 from invariscope.plot.front import front
 from invariscope.plot.gallery import gallery
 from invariscope.plot.invariance import active_shares, coefficients, layers
+from invariscope.plot.profile import profile
 
 __all__ = [
     "ablation",
@@ -17,4 +18,5 @@ __all__ = [
     "front",
     "gallery",
     "layers",
+    "profile",
 ]

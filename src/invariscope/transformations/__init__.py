@@ -16,6 +16,7 @@ from invariscope.transformations.geometric import (
     Thinning,
     Translation,
 )
+from invariscope.transformations.light import Contrast, Luminance
 from invariscope.transformations.noise import SaltAndPepper, WhiteNoise
 from invariscope.transformations.registry import load, names, register
 
@@ -26,14 +27,17 @@ _TWELVE = (
     *(Rotation90, Rotation180, Thinning),
 )
 _AFFINE = (Rotation, Translation, Scale, Shear)
-for _kind in (*_TWELVE, *_AFFINE):
+_LIGHT = (Luminance, Contrast)
+for _kind in (*_TWELVE, *_AFFINE, *_LIGHT):
     register(_kind)
 
 TWELVE = tuple(kind.name for kind in _TWELVE)  # PAPERS §2, in its order
 AFFINE = tuple(kind.name for kind in _AFFINE)
+LIGHT = tuple(kind.name for kind in _LIGHT)
 
 __all__ = [
     "AFFINE",
+    "LIGHT",
     "TWELVE",
     "Composition",
     "Strength",

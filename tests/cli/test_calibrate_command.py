@@ -42,7 +42,8 @@ def test_the_curve_is_kept_and_plotted(photos, tmp_path, capsys):
     assert found.clean == 1.0
     assert found.settings["transformation"]["beyond"] == "clip"
     assert pd.read_csv(tmp_path / "white-noise.csv")["strength"].tolist()[:2] == [0, 25]
-    assert Image.open(tmp_path / "white-noise.png").width > 500
+    with Image.open(tmp_path / "white-noise.png") as picture:
+        assert picture.width > 500
     told = capsys.readouterr().out
     assert f"passes the bound at sigma {found.strength:g}" in told
     assert "100.0% as they are" in told

@@ -1,0 +1,194 @@
+"""What one unit ignores and what it is sensitive to, in words, with the numbers they come from."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from invariscope.analysis.explain import NONE
+from invariscope.errors import StoreError
+from invariscope.store.files import make_folder, replace_file
+
+FILE = "profile.json"
+# h = 2m / (m + M) of the weaker activity m and the stronger M: 0.8 is m = ⅔ M, 0.5 is m = ⅓ M.
+IGNORES = 0.8
+SENSITIVE = 0.5
+EXPLAINS = 0.25  # of the squared pixel distance between an image and the reference
+_COPY = {"distance": float, "activation": float, "h": float}
+COLUMNS: dict[str, dict[str, type]] = {
+    "coefficients": {
+        "transformation": object,
+        "kind": object,
+        "changes": object,
+        "invariance": float,
+        "specialization": float,
+        "reference_h": float,
+        "active": float,
+        "images": float,
+        "reason": object,
+    },
+    "images": {
+        "task": object,
+        "site": object,
+        "seed": int,
+        **_COPY,
+        "best": object,
+        "kind": object,
+        "left": float,
+        "explained": float,
+        "copy_activation": float,
+        "copy_h": float,
+    },
+    "copies": {"transformation": object, "kind": object, **_COPY},
+}
+WORDS = {
+    "grayscale": "colour",
+    "hue": "hue",
+    "blur": "fine detail",
+    "high-pass": "shading",
+    "horizontal": "all but vertical edges",
+    "vertical": "all but horizontal edges",
+    "inversion": "contrast polarity",
+    "white-noise": "noise",
+    "salt-and-pepper": "lost pixels",
+    "rotation-90": "orientation (90°)",
+    "rotation-180": "orientation (180°)",
+    "thinning": "width",
+    "rotation": "orientation",
+    "translation": "position",
+    "scale": "size",
+    "shear": "shear",
+    "luminance": "luminance",
+    "contrast": "contrast",
+}
+
+
+def table(name: str, values: Any = None) -> pd.DataFrame:
+    """One of a profile's tables, with its columns and their types; empty without values."""
+    columns = COLUMNS[name]
+    return pd.DataFrame(values if values is not None else [], columns=list(columns)).astype(columns)
+
+
+def words(kind: str) -> str:
+    """What a transformation changes, in a word or two; its own name where it is not ours."""
+    return WORDS.get(kind, kind)
+
+
+@dataclass(frozen=True)
+class Profile:
+    """One unit's invariance to known transformations beside the images that a search found.
+
+    Attributes:
+        labels: `subject`, `unit`, `class` where it has a name, and the settings.
+        coefficients: one row a transformation: `transformation`, `kind`, `changes` (in words),
+            `invariance` (I_k over the photos), `specialization`, `active` of `images`, `reason`
+            why a coefficient is missing, and for the reference `reference_h`. Empty without photos.
+        images: one row a searched image: `task`, `site`, `seed`, then as `Explained.images`.
+            Empty without a search.
+        copies: as `Explained.copies`.
+    """
+
+    labels: dict[str, Any]
+    coefficients: pd.DataFrame = field(repr=False)
+    images: pd.DataFrame = field(repr=False)
+    copies: pd.DataFrame = field(repr=False)
+
+    @property
+    def ignores(self) -> list[str]:
+        """What the unit ignores: I_k of at least `IGNORES`."""
+        return self._changes(self._invariance >= IGNORES)
+
+    @property
+    def sensitive(self) -> list[str]:
+        """What the unit is sensitive to: I_k of at most `SENSITIVE`."""
+        return self._changes(self._invariance <= SENSITIVE)
+
+    @property
+    def missing(self) -> list[str]:
+        """What could not be told, with the reason."""
+        lost = self.coefficients[self.coefficients["invariance"].isna()]
+        return [f"{row['changes']}: {row['reason']}" for _, row in lost.iterrows()]
+
+    @property
+    def _invariance(self) -> NDArray[np.float64]:
+        return self.coefficients["invariance"].to_numpy(float)
+
+    def _changes(self, chosen: NDArray[np.bool_]) -> list[str]:
+        changes = self.coefficients["changes"].to_numpy(object)
+        return list(dict.fromkeys(changes[chosen].tolist()))
+
+    @property
+    def departures(self) -> pd.DataFrame:
+        """One row a task, site and known change: how many searched images it explains.
+
+        An image is explained by the nearest transformed reference if that takes away at least
+        `EXPLAINS` of the squared distance; else by `nothing known`.
+
+        Returns:
+            `task`, `site`, `changes`, `images`, `explained` (mean share), `h` (mean, with the
+            reference).
+        """
+        rows = self.images.copy()
+        known = (rows["kind"] != NONE) & (rows["explained"] >= EXPLAINS)
+        rows["changes"] = rows["kind"].map(words).where(known, "nothing known")
+        groups = rows.groupby(["task", "site", "changes"], as_index=False, sort=False)
+        return groups.agg(images=("kind", "size"), explained=("explained", "mean"), h=("h", "mean"))
+
+    def card(self) -> str:
+        """The profile in a few lines; every word follows from a threshold of this module."""
+        unit, named = self.labels["unit"], self.labels.get("class")
+        lines = [f"{self.labels['subject']} {unit}" + (f" ({named})" if named else "")]
+        if len(self.coefficients):
+            lines.append(f"ignores (I ≥ {IGNORES:g}): {_list(self.ignores)}")
+            lines.append(f"sensitive to (I ≤ {SENSITIVE:g}): {_list(self.sensitive)}")
+            lines += [f"not known: {reason}" for reason in self.missing]
+        told: dict[tuple[str, str], list[str]] = {}
+        for row in self.departures.to_dict("records"):
+            found = f"{row['changes']} ({row['images']})"
+            told.setdefault((row["task"], row["site"]), []).append(found)
+        for (task, site), found in told.items():
+            lines.append(f"{task} images at {site} differ by: {', '.join(found)}")
+        return "\n".join(lines)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write `profile.json`.
+
+        Raises:
+            StoreError: the folder cannot be written.
+        """
+        tables = {name: _records(getattr(self, name)) for name in COLUMNS}
+        text = json.dumps({"labels": self.labels, **tables}, indent=1, ensure_ascii=False)
+        path = make_folder(Path(folder)) / FILE
+        replace_file(path, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+        return path
+
+
+def _list(found: list[str]) -> str:
+    return ", ".join(found) or "nothing that was tried"
+
+
+def _records(values: pd.DataFrame) -> dict[str, list[Any]]:
+    """Columns as plain lists, None where a value is missing."""
+    plain = values.astype(object).where(values.notna(), None)
+    return {str(name): plain[name].tolist() for name in plain.columns}
+
+
+def load_profile(folder: str | Path) -> Profile:
+    """Read what `Profile.save` wrote.
+
+    Raises:
+        StoreError: there is none, or a damaged one.
+    """
+    path = Path(folder) / FILE
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        tables = {name: table(name, document[name]) for name in COLUMNS}
+        return Profile(document["labels"], **tables)
+    except FileNotFoundError as error:
+        raise StoreError(f"{str(folder)!r} holds no {FILE}") from error
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{str(path)!r} is damaged ({error}); make it again") from error

@@ -1,0 +1,165 @@
+"""Which known transformation of a reference comes closest to an image that a search found."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from invariscope.errors import InputError
+from invariscope.invariance.pairs import compare
+from invariscope.search.measure import pad
+from invariscope.search.search import SMALLEST_CHUNK
+from invariscope.subjects.base import Subject
+from invariscope.transformations import AFFINE, LIGHT, TWELVE, Transformation, image_keys, load
+from invariscope.units import Target
+
+# Fields whose negative strengths are transformations of their own.
+TWO_SIDED = (
+    ("rotation", "degrees"),
+    ("translation", "right"),
+    ("translation", "down"),
+    ("shear", "slope"),
+    ("luminance", "shift"),
+)
+STILL = {"translation": {"right": 0.0, "down": 0.0}}  # where another field does not change too
+NONE = "none"
+
+
+class Explained(NamedTuple):
+    """What is known of some images beside a reference.
+
+    Attributes:
+        copies: one row a transformation of the reference: `transformation`, `kind` (its name),
+            `distance` (L2 over the pixels that the subject sees, from the reference), `activation`,
+            `h` with the reference.
+        images: one row an image: `distance` from the reference, `activation`, `h` with the
+            reference; `best`, the nearest copy (`none` where the reference itself is nearer), its
+            `kind`, `left` (distance from the image), `explained` (1 − left² / distance²),
+            `copy_activation` and `copy_h`. Missing where the image is the reference.
+        reference: its activity.
+    """
+
+    copies: pd.DataFrame
+    images: pd.DataFrame
+    reference: float
+
+
+def known_copies(beyond: str = "clip") -> list[Transformation]:
+    """The twelve, and every step of every strength, in both directions where there are two.
+
+    Args:
+        beyond: the rule for values beyond [0, 1].
+    """
+    known = [load(name, beyond=beyond) for name in TWELVE]
+    sides = [(name, field, sign) for name, field in TWO_SIDED for sign in (1, -1)]
+    single = [name for name in (*TWELVE, *AFFINE, *LIGHT) if name not in dict(TWO_SIDED)]
+    growing = {name: load(name).strength for name in single}
+    sides += [(name, way.field, 1) for name, way in growing.items() if way]
+    for name, field, sign in sides:
+        way = load(name).strength
+        for value in way.values() if way else ():
+            own = {**STILL.get(name, {}), field: sign * value}
+            known.append(load(name, beyond=beyond, **own))
+    return list(dict.fromkeys(known))
+
+
+def label(transformation: Transformation) -> str:
+    """A transformation's label without its rule for pixels beyond the range."""
+    return replace(transformation, beyond="keep").label
+
+
+def _chunks(reference: Tensor, known: Sequence[Transformation], seed: int) -> Iterator[Tensor]:
+    keys = image_keys(["reference"], seed)
+    for start in range(0, len(known), SMALLEST_CHUNK):
+        some = known[start : start + SMALLEST_CHUNK]
+        yield torch.cat([change(reference, keys) for change in some])
+
+
+def _activity(subject: Subject, target: Target, images: Tensor) -> Tensor:
+    """The target's activity, `(n,)` float32, in chunks of one shape."""
+    parts = []
+    for some in images.split(SMALLEST_CHUNK):
+        responses = subject.respond(pad(some, SMALLEST_CHUNK), target.sites)
+        parts.append(target.read(responses).mean(1)[: len(some)])
+    return torch.cat(parts)
+
+
+def explain(
+    subject: Subject,
+    target: Target,
+    reference: Tensor,
+    images: Tensor,
+    known: Sequence[Transformation] | None = None,
+    *,
+    seed: int = 0,
+) -> Explained:
+    """Compare images with known transformations of the reference that they come from.
+
+    Args:
+        target: the unit (`units.parse_target`).
+        reference: `(3, height, width)` in [0, 1].
+        images: `(n, 3, height, width)` in [0, 1].
+        known: by default `known_copies()`.
+        seed: of random transformations.
+
+    Raises:
+        InputError: no transformation, or images of another form.
+    """
+    chosen = known_copies() if known is None else list(known)
+    if not chosen:
+        raise InputError("no known transformation given; expected at least one")
+    source, seen = subject.see(reference[None]), subject.see(images)
+    flat = seen.flatten(1)
+    moved, left, activities = [], [], []
+    for copies in _chunks(source, chosen, seed):
+        moved.append((copies - source).flatten(1).norm(dim=1))
+        # Differences, not products: near copies would lose their digits.
+        left.append(torch.stack([(flat - copy).norm(dim=1) for copy in copies.flatten(1)]))
+        activities.append(_activity(subject, target, copies))
+    own = _activity(subject, target, source)
+    answers = torch.cat(activities)
+    table = pd.DataFrame(
+        {
+            "transformation": [label(change) for change in chosen],
+            "kind": [change.name for change in chosen],
+            "distance": _numbers(torch.cat(moved)),
+            "activation": _numbers(answers),
+            "h": _numbers(compare(own.expand_as(answers), answers)[0]),
+        }
+    )
+    found = _activity(subject, target, seen)
+    rows = pd.DataFrame(
+        {
+            "distance": _numbers((seen - source).flatten(1).norm(dim=1)),
+            "activation": _numbers(found),
+            "h": _numbers(compare(own.expand_as(found), found)[0]),
+        }
+    )
+    return Explained(table, _nearest(rows, table, torch.cat(left)), float(own))
+
+
+def _numbers(tensor: Tensor) -> np.ndarray:
+    return tensor.double().cpu().numpy()
+
+
+def _nearest(rows: pd.DataFrame, copies: pd.DataFrame, left: Tensor) -> pd.DataFrame:
+    """For each image the copy that is nearest to it, if that is nearer than the reference."""
+    best = left.argmin(0).cpu().numpy()
+    remaining = _numbers(left.amin(0))
+    distance = rows["distance"].to_numpy(float)
+    nearer = remaining < distance
+    chosen = copies.iloc[best].reset_index(drop=True)
+    share = np.full(len(rows), np.nan)
+    np.divide(remaining, distance, out=share, where=distance > 0)
+    return rows.assign(
+        best=np.where(nearer, chosen["transformation"], NONE),
+        kind=np.where(nearer, chosen["kind"], NONE),
+        left=np.where(nearer, remaining, distance),
+        explained=np.where(distance > 0, np.clip(1 - share**2, 0, None), np.nan),
+        copy_activation=np.where(nearer, chosen["activation"], np.nan),
+        copy_h=np.where(nearer, chosen["h"], np.nan),
+    )

@@ -1,0 +1,161 @@
+"""What one unit ignores: its invariance to known transformations beside the images of a search.
+
+The two papers measure one thing from two sides. The invariance coefficient (PAPERS §2) asks of a
+transformation that is known whether the unit minds; stretch-and-squeeze (PAPERS §1) finds images
+that the unit does not mind, whatever they are. Both are compared here on one scale, h.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from torch import Tensor
+
+from invariscope.analysis.card import Profile, table, words
+from invariscope.analysis.explain import explain, known_copies, label
+from invariscope.errors import InputError
+from invariscope.invariance.coefficient import TAU, invariance_coefficient
+from invariscope.invariance.images import ImageSet
+from invariscope.invariance.reading import READINGS, unit_names
+from invariscope.photos import PhotoFolder
+from invariscope.sns.result import Result, load_result
+from invariscope.subjects.base import Subject
+from invariscope.transformations import AFFINE, LIGHT, TWELVE, Transformation, load
+from invariscope.units import Target, Unit, parse_target
+
+Images = Tensor | str | Path | PhotoFolder | ImageSet
+
+
+def profile(
+    subject: Subject,
+    unit: str,
+    images: Images | None = None,
+    result: Result | str | Path | None = None,
+    *,
+    transformations: Sequence[Transformation] | None = None,
+    tau: float = TAU,
+    negatives: str = "signed",
+    beyond: str = "clip",
+    which: str = "kept",
+    batch: int = 64,
+    seed: int = 0,
+) -> Profile:
+    """What a unit ignores, by known transformations of photos and by the images of a search.
+
+    Args:
+        subject: whose unit it is.
+        unit: its address, one unit.
+        images: photos for the invariance coefficients, as `invariance_coefficient` takes them.
+        result: a search from one reference on this unit, or its folder, for the pairs of
+            reference and found image.
+        transformations: for the coefficients; by default the twelve, the affine ones, luminance
+            and contrast, each at its default strength. The references are also copied at every
+            strength (`known_copies`).
+        tau, negatives, batch, seed: as for `invariance_coefficient`.
+        beyond: the rule for pixels that leave [0, 1], where transformations are not given.
+        which: the member of each front that is shown (`sns.choice.choose`).
+
+    Raises:
+        InputError: neither photos nor a search, several units, or a search on another unit or
+            subject.
+        StoreError: the folder of the search holds no result.
+    """
+    target = parse_target(unit, subject.sites())
+    own, *others = target.units
+    if others:
+        raise InputError(f"{unit!r} is {len(target.units)} units; a profile is of one")
+    if images is None and result is None:
+        raise InputError("nothing to profile with; give photos, the result of a search, or both")
+    chosen = _defaults(beyond) if transformations is None else list(transformations)
+    found = load_result(result) if isinstance(result, str | Path) else result
+    coefficients, searched, copies = table("coefficients"), table("images"), table("copies")
+    if found is not None:
+        searched, copies = _searched(
+            subject, target, found, [*chosen, *known_copies(beyond)], which
+        )
+    if images is not None:
+        measured = invariance_coefficient(
+            subject,
+            images,
+            chosen,
+            sites=[own.site],
+            tau=tau,
+            reading=_reading(subject, own),
+            negatives=negatives,
+            top=(),
+            batch=batch,
+            seed=seed,
+        ).units
+        coefficients = _coefficients(measured, target, chosen, copies)
+    return Profile(_labels(subject, own, tau), coefficients, searched, copies)
+
+
+def _defaults(beyond: str) -> list[Transformation]:
+    return [load(name, beyond=beyond) for name in (*TWELVE, *AFFINE, *LIGHT)]
+
+
+def _labels(subject: Subject, unit: Unit, tau: float) -> dict[str, Any]:
+    named: dict[str, Any] = {"subject": subject.name, "unit": str(unit), "tau": tau}
+    readout = list(subject.sites())[-1]
+    if unit.site == readout and len(unit.index) == 1 and unit.index[0] < len(subject.classes):
+        named["class"] = subject.classes[unit.index[0]]
+    return named
+
+
+def _reading(subject: Subject, unit: Unit) -> str:
+    """The reading in which the unit's address is one of its site's units."""
+    shape = subject.sites()[unit.site]
+    for reading in READINGS:
+        if str(unit) in unit_names(unit.site, shape, reading):
+            return reading
+    raise InputError(f"unit {str(unit)!r} is no unit of a coefficient at {unit.site!r}")
+
+
+def _searched(
+    subject: Subject,
+    target: Target,
+    result: Result,
+    known: Sequence[Transformation],
+    which: str,
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The tables `images` and `copies` of a search from one reference."""
+    runs = [run for run in result.runs if run.settings.task != "excitation"]
+    if not runs:
+        raise InputError("the result holds no search from a reference; expected what sns wrote")
+    for run in runs:
+        if run.settings.unit != str(target):
+            raise InputError(f"the search was on unit {run.settings.unit!r}, not {str(target)!r}")
+        if run.settings.subject != subject.identity():
+            raise InputError(f"the search was on another subject than {subject.name}")
+        if run.settings.reference != runs[0].settings.reference:
+            raise InputError("the searches depart from several references; give those of one")
+    chosen = Result(runs, result.generator)
+    found = explain(
+        subject, target, chosen.reference.image, chosen.images(which), list(dict.fromkeys(known))
+    )
+    names = [
+        {"task": r.settings.task, "site": r.settings.site, "seed": r.settings.seed} for r in runs
+    ]
+    rows = pd.concat([pd.DataFrame(names), found.images], axis=1)
+    return table("images", rows), table("copies", found.copies)
+
+
+def _coefficients(
+    measured: pd.DataFrame,
+    target: Target,
+    chosen: Sequence[Transformation],
+    copies: pd.DataFrame,
+) -> pd.DataFrame:
+    """The table `coefficients`: the unit's rows, with h of the reference where it is known."""
+    rows = measured[(measured["unit"] == str(target)) & (measured["class"] == "all")]
+    kinds = [change.name for change in chosen]
+    names = [label(change) for change in chosen]
+    reference = dict(zip(copies["transformation"], copies["h"], strict=True))
+    own = rows.assign(
+        transformation=names,
+        kind=kinds,
+        changes=[words(kind) for kind in kinds],
+        reference_h=[reference.get(name, float("nan")) for name in names],
+    )
+    return table("coefficients", own)

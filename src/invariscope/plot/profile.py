@@ -1,0 +1,51 @@
+"""One unit's invariance to known transformations and to the images of a search, on one scale."""
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from invariscope.analysis.card import IGNORES, SENSITIVE, Profile
+from invariscope.plot.style import COLOURS, TASK_COLOURS, new_axes
+
+
+def profile(found: Profile, ax: Axes | None = None) -> Axes:
+    """Plot h: a row a transformation (photos, and the reference), a row a task and site.
+
+    Args:
+        found: from `analysis.profile.profile`.
+        ax: where to plot; by default new axes, as high as there are rows.
+    """
+    known = found.coefficients.sort_values("invariance", ascending=False)
+    groups: dict[tuple[str, str], list[float]] = {}
+    for row in found.images.to_dict("records"):
+        groups.setdefault((row["task"], row["site"]), []).append(row["h"])
+    ax = new_axes(ax, (6.4, 1.4 + 0.24 * (len(known) + len(groups))))
+    ax.axvspan(IGNORES, 1, color=COLOURS[2], alpha=0.12, linewidth=0)
+    ax.axvspan(0, SENSITIVE, color=COLOURS[4], alpha=0.12, linewidth=0)
+    places = np.arange(len(known))
+    invariance, own = known["invariance"].to_numpy(float), known["reference_h"].to_numpy(float)
+    if np.isfinite(invariance).any():
+        ax.plot(invariance, places, "o", color=COLOURS[0], label="photos: invariance coefficient")
+    for place in places[np.isnan(invariance)]:
+        ax.text(0.01, place, "–", va="center", color="0.4")
+    if np.isfinite(own).any():
+        ax.plot(own, places, "D", color="k", markersize=5, fillstyle="none", label="the reference")
+    labels = [f"{row['changes']} · {row['transformation']}" for _, row in known.iterrows()]
+    for (task, site), values in groups.items():
+        label = {"invariance": "invariant images", "adversarial": "silencing images"}[task]
+        there = ax.get_legend_handles_labels()[1]
+        ax.plot(
+            values,
+            [len(labels)] * len(values),
+            "o",
+            color=TASK_COLOURS[task],
+            alpha=0.6,
+            markersize=5,
+            label=None if label in there else label,
+        )
+        labels.append(f"{label} at {site}")
+    ax.set_yticks(range(len(labels)), labels, fontsize="small")
+    ax.set_ylim(len(labels) - 0.5, -0.5)
+    ax.set_xlim(0, 1.02)
+    ax.set_xlabel(f"h, invariance (≥ {IGNORES:g} ignores, ≤ {SENSITIVE:g} sensitive)")
+    ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    return ax
