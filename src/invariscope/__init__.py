@@ -9,7 +9,11 @@ from invariscope.generators import (
     load_autoencoder,
     load_generator,
 )
+from invariscope.invariance.coefficient import invariance_coefficient
+from invariscope.invariance.images import image_set
+from invariscope.invariance.result import Invariance, load_invariance
 from invariscope.photos import open_folder
+from invariscope.report.invariance import write_invariance_report
 from invariscope.report.report import write_report
 from invariscope.search.search import Search
 from invariscope.sns.mei import find_mei
@@ -35,6 +39,7 @@ __all__ = [
     "Autoencoder",
     "FunctionSubject",
     "HybridSubject",
+    "Invariance",
     "NetworkSubject",
     "PhotoRule",
     "Reference",
@@ -46,8 +51,11 @@ __all__ = [
     "find_mei",
     "fit_code_space",
     "image_reference",
+    "image_set",
+    "invariance_coefficient",
     "load_autoencoder",
     "load_generator",
+    "load_invariance",
     "load_result",
     "load_study",
     "load_subject",
@@ -56,5 +64,6 @@ __all__ = [
     "perceptual",
     "photo_reference",
     "stretch_and_squeeze",
+    "write_invariance_report",
     "write_report",
 ]
