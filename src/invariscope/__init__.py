@@ -3,7 +3,11 @@
 from importlib.metadata import version
 
 from invariscope import plot  # noqa: F401  (iv.plot.front and its like)
+from invariscope.analysis.card import Profile, load_profile
+from invariscope.analysis.profile import profile
 from invariscope.generators import load_generator
+from invariscope.invariance.calibrate import calibrate
+from invariscope.invariance.calibration import Calibration, load_calibration
 from invariscope.report.report import write_report
 from invariscope.search.search import Search
 from invariscope.sns.mei import find_mei
@@ -16,17 +20,23 @@ from invariscope.subjects import NetworkSubject, Subject, load_subject
 __version__ = version("invariscope")
 
 __all__ = [
+    "Calibration",
     "NetworkSubject",
+    "Profile",
     "Reference",
     "Result",
     "Search",
     "SearchOptions",
     "Subject",
+    "calibrate",
     "find_mei",
     "image_reference",
+    "load_calibration",
     "load_generator",
+    "load_profile",
     "load_result",
     "load_subject",
+    "profile",
     "stretch_and_squeeze",
     "write_report",
 ]

@@ -12,6 +12,7 @@ from invariscope.cli.calibrate import calibrate
 from invariscope.cli.coefficient import coefficient
 from invariscope.cli.demo import demo
 from invariscope.cli.mei import mei
+from invariscope.cli.profile import profile
 from invariscope.cli.report import report
 from invariscope.cli.sns import sns
 from invariscope.cli.units import units
@@ -24,7 +25,7 @@ app = App(
     suppress_keyboard_interrupt=False,
     help_epilogue="Any command takes `--debug` to show where an error came from.",
 )
-for command in (demo, units, mei, sns, coefficient, calibrate, report, bench):
+for command in (demo, units, mei, sns, profile, coefficient, calibrate, report, bench):
     app.command(command)
 
 USER_ERROR = 2
