@@ -3,12 +3,16 @@
 from importlib.metadata import version
 
 from invariscope import plot  # noqa: F401  (iv.plot.front and its like)
+from invariscope.analysis.card import Profile, load_profile
+from invariscope.analysis.profile import profile
 from invariscope.generators import (
     Autoencoder,
     fit_code_space,
     load_autoencoder,
     load_generator,
 )
+from invariscope.invariance.calibrate import calibrate
+from invariscope.invariance.calibration import Calibration, load_calibration
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import image_set
 from invariscope.invariance.result import Invariance, load_invariance
@@ -37,25 +41,30 @@ __version__ = version("invariscope")
 
 __all__ = [
     "Autoencoder",
+    "Calibration",
     "FunctionSubject",
     "HybridSubject",
     "Invariance",
     "NetworkSubject",
     "PhotoRule",
+    "Profile",
     "Reference",
     "Result",
     "Search",
     "SearchOptions",
     "StudyResult",
     "Subject",
+    "calibrate",
     "find_mei",
     "fit_code_space",
     "image_reference",
     "image_set",
     "invariance_coefficient",
     "load_autoencoder",
+    "load_calibration",
     "load_generator",
     "load_invariance",
+    "load_profile",
     "load_result",
     "load_study",
     "load_subject",
@@ -63,6 +72,7 @@ __all__ = [
     "open_folder",
     "perceptual",
     "photo_reference",
+    "profile",
     "stretch_and_squeeze",
     "write_invariance_report",
     "write_report",

@@ -32,15 +32,17 @@ def photos(tmp_path_factory):
 
 
 def calibrate(*words):
-    return run(["calibrate", "embedded:standard", *map(str, words), "--device", "cpu"])
+    # The generated images have the network's own size: nothing of them is cut off.
+    words = (*words, "--resize", 96, "--device", "cpu")
+    return run(["calibrate", "embedded:standard", *map(str, words)])
 
 
 def test_the_curve_is_kept_and_plotted(photos, tmp_path, capsys):
-    words = (photos, "--transformation", "white-noise", "--out", tmp_path, "--beyond", "clip")
+    words = (photos, "--transformation", "white-noise", "--out", tmp_path, "--beyond", "rescale")
     assert calibrate(*words) == 0
     found = load_calibration(tmp_path / "white-noise.toml")
     assert found.clean == 1.0
-    assert found.settings["transformation"]["beyond"] == "clip"
+    assert found.settings["transformation"]["beyond"] == "rescale"
     assert pd.read_csv(tmp_path / "white-noise.csv")["strength"].tolist()[:2] == [0, 25]
     with Image.open(tmp_path / "white-noise.png") as picture:
         assert picture.width > 500
@@ -62,7 +64,7 @@ def test_a_bound_that_is_not_reached_is_told(photos, tmp_path, capsys):
     [
         (["--transformation", "hue"], "'hue' has no strength"),
         (["--transformation", "blurr"], "did you mean 'blur'"),
-        (["--transformation", "blur", "--beyond", "clamp"], "unknown rule"),
+        (["--transformation", "blur", "--beyond", "clamp"], "clamp"),
         (["--transformation", "blur", "--site", "fd"], "unknown site 'fd'"),
         (["--transformation", "blur", "--classes", "none.tsv"], "no file 'none.tsv'"),
         (["--transformation", "blur", "--photos", "0"], "expected at least 1"),

@@ -58,8 +58,7 @@ def run(images):
     subject = Bright()
 
     def calibrated(transformation=None, **settings):
-        readout = classifier(subject, images.classes)
-        return calibrate(subject, images, readout, transformation or Darker(), **settings)
+        return calibrate(subject, images, transformation or Darker(), **settings)
 
     return calibrated
 
@@ -151,7 +150,7 @@ def test_what_cannot_be_calibrated_is_refused(run, transformation, settings, say
 def test_a_subject_at_chance_is_refused(images):
     wrong = classifier(Bright(), images.classes, names={"bright": "1", "dark": "0"})
     with pytest.raises(InputError, match="are the classes matched rightly"):
-        calibrate(Bright(), images, wrong, Darker())
+        calibrate(Bright(), images, Darker(), readout=wrong)
 
 
 def test_a_transformation_that_fails_is_named(run, broken):

@@ -17,6 +17,8 @@ FILE = "profile.json"
 # h = 2m / (m + M) of the weaker activity m and the stronger M: 0.8 is m = ⅔ M, 0.5 is m = ⅓ M.
 IGNORES = 0.8
 SENSITIVE = 0.5
+UNKNOWN = "nothing known"
+IMAGES = {"invariance": "invariant images", "adversarial": "silencing images"}
 EXPLAINS = 0.25  # of the squared pixel distance between an image and the reference
 _COPY = {"distance": float, "activation": float, "h": float}
 COLUMNS: dict[str, dict[str, type]] = {
@@ -126,15 +128,17 @@ class Profile:
         """One row a task, site and known change: how many searched images it explains.
 
         An image is explained by the nearest transformed reference if that takes away at least
-        `EXPLAINS` of the squared distance; else by `nothing known`.
+        `EXPLAINS` of the squared distance; else by `nothing known`. The unit accepts that copy if
+        its own h with the reference is at least `IGNORES`: where it does not, the image resembles
+        the known change, but something else in it keeps the unit active.
 
         Returns:
-            `task`, `site`, `changes`, `images`, `explained` (mean share), `h` (mean, with the
-            reference).
+            `task`, `site`, `changes`, `images`, `explained` (mean share), `h` (mean, of the images
+            with the reference), `accepted` (images whose nearest copy the unit accepts).
         """
-        rows = self.images.copy()
+        rows = self.images.assign(accepted=self.images["copy_h"] >= IGNORES)
         known = (rows["kind"] != NONE) & (rows["explained"] >= EXPLAINS)
-        rows["changes"] = rows["kind"].map(words).where(known, "nothing known")
+        rows["changes"] = rows["kind"].map(words).where(known, UNKNOWN)
         groups = rows.groupby(["task", "site", "changes"], as_index=False, sort=False)
         return groups.agg(images=("kind", "size"), explained=("explained", "mean"), h=("h", "mean"))
 
@@ -148,10 +152,13 @@ class Profile:
             lines += [f"not known: {reason}" for reason in self.missing]
         told: dict[tuple[str, str], list[str]] = {}
         for row in self.departures.to_dict("records"):
-            found = f"{row['changes']} ({row['images']})"
+            found = f"{row['images']} like {row['changes']}"
+            if row["changes"] != UNKNOWN:
+                found = f"{row['images']} like a change of {row['changes']}"
+                found += f" (the change alone is accepted in {row['accepted']})"
             told.setdefault((row["task"], row["site"]), []).append(found)
         for (task, site), found in told.items():
-            lines.append(f"{task} images at {site} differ by: {', '.join(found)}")
+            lines.append(f"{IMAGES[task]} at {site}: {', '.join(found)}")
         return "\n".join(lines)
 
     def save(self, folder: str | Path) -> Path:

@@ -1,7 +1,6 @@
 """Which known transformation of a reference comes closest to an image that a search found."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -11,6 +10,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.invariance.pairs import compare
+from invariscope.invariance.setup import BEYOND, labels
 from invariscope.search.measure import pad
 from invariscope.search.search import SMALLEST_CHUNK
 from invariscope.subjects.base import Subject
@@ -48,7 +48,7 @@ class Explained(NamedTuple):
     reference: float
 
 
-def known_copies(beyond: str = "clip") -> list[Transformation]:
+def known_copies(beyond: str = BEYOND) -> list[Transformation]:
     """The twelve, and every step of every strength, in both directions where there are two.
 
     Args:
@@ -65,11 +65,6 @@ def known_copies(beyond: str = "clip") -> list[Transformation]:
             own = {**STILL.get(name, {}), field: sign * value}
             known.append(load(name, beyond=beyond, **own))
     return list(dict.fromkeys(known))
-
-
-def label(transformation: Transformation) -> str:
-    """A transformation's label without its rule for pixels beyond the range."""
-    return replace(transformation, beyond="keep").label
 
 
 def _chunks(reference: Tensor, known: Sequence[Transformation], seed: int) -> Iterator[Tensor]:
@@ -124,7 +119,7 @@ def explain(
     answers = torch.cat(activities)
     table = pd.DataFrame(
         {
-            "transformation": [label(change) for change in chosen],
+            "transformation": labels(chosen),
             "kind": [change.name for change in chosen],
             "distance": _numbers(torch.cat(moved)),
             "activation": _numbers(answers),

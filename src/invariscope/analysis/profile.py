@@ -10,21 +10,20 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from torch import Tensor
 
 from invariscope.analysis.card import Profile, table, words
-from invariscope.analysis.explain import explain, known_copies, label
+from invariscope.analysis.explain import explain, known_copies
 from invariscope.errors import InputError
 from invariscope.invariance.coefficient import TAU, invariance_coefficient
-from invariscope.invariance.images import ImageSet
 from invariscope.invariance.reading import READINGS, unit_names
-from invariscope.photos import PhotoFolder
+from invariscope.invariance.setup import BEYOND, Images, Transformations, choose_transformations
 from invariscope.sns.result import Result, load_result
+from invariscope.store.settings import without_none
 from invariscope.subjects.base import Subject
-from invariscope.transformations import AFFINE, LIGHT, TWELVE, Transformation, load
+from invariscope.transformations import AFFINE, LIGHT, TWELVE, Transformation
 from invariscope.units import Target, Unit, parse_target
 
-Images = Tensor | str | Path | PhotoFolder | ImageSet
+EVERY = (*TWELVE, *AFFINE, *LIGHT)
 
 
 def profile(
@@ -33,10 +32,10 @@ def profile(
     images: Images | None = None,
     result: Result | str | Path | None = None,
     *,
-    transformations: Sequence[Transformation] | None = None,
+    transformations: Transformations = EVERY,
     tau: float = TAU,
     negatives: str = "signed",
-    beyond: str = "clip",
+    beyond: str = BEYOND,
     which: str = "kept",
     batch: int = 64,
     seed: int = 0,
@@ -49,11 +48,11 @@ def profile(
         images: photos for the invariance coefficients, as `invariance_coefficient` takes them.
         result: a search from one reference on this unit, or its folder, for the pairs of
             reference and found image.
-        transformations: for the coefficients; by default the twelve, the affine ones, luminance
-            and contrast, each at its default strength. The references are also copied at every
-            strength (`known_copies`).
+        transformations: of photos and reference; by default the twelve, the affine ones,
+            luminance and contrast, each at its own default strength. The reference is copied at
+            every other strength too (`known_copies`).
         tau, negatives, batch, seed: as for `invariance_coefficient`.
-        beyond: the rule for pixels that leave [0, 1], where transformations are not given.
+        beyond: what named transformations do with values beyond [0, 1].
         which: the member of each front that is shown (`sns.choice.choose`).
 
     Raises:
@@ -67,7 +66,7 @@ def profile(
         raise InputError(f"{unit!r} is {len(target.units)} units; a profile is of one")
     if images is None and result is None:
         raise InputError("nothing to profile with; give photos, the result of a search, or both")
-    chosen = _defaults(beyond) if transformations is None else list(transformations)
+    chosen = choose_transformations(transformations, beyond)
     found = load_result(result) if isinstance(result, str | Path) else result
     coefficients, searched, copies = table("coefficients"), table("images"), table("copies")
     if found is not None:
@@ -89,10 +88,6 @@ def profile(
         ).units
         coefficients = _coefficients(measured, target, chosen, copies)
     return Profile(_labels(subject, own, tau), coefficients, searched, copies)
-
-
-def _defaults(beyond: str) -> list[Transformation]:
-    return [load(name, beyond=beyond) for name in (*TWELVE, *AFFINE, *LIGHT)]
 
 
 def _labels(subject: Subject, unit: Unit, tau: float) -> dict[str, Any]:
@@ -126,7 +121,7 @@ def _searched(
     for run in runs:
         if run.settings.unit != str(target):
             raise InputError(f"the search was on unit {run.settings.unit!r}, not {str(target)!r}")
-        if run.settings.subject != subject.identity():
+        if run.settings.subject != without_none(subject.identity()):
             raise InputError(f"the search was on another subject than {subject.name}")
         if run.settings.reference != runs[0].settings.reference:
             raise InputError("the searches depart from several references; give those of one")
@@ -150,12 +145,8 @@ def _coefficients(
     """The table `coefficients`: the unit's rows, with h of the reference where it is known."""
     rows = measured[(measured["unit"] == str(target)) & (measured["class"] == "all")]
     kinds = [change.name for change in chosen]
-    names = [label(change) for change in chosen]
-    reference = dict(zip(copies["transformation"], copies["h"], strict=True))
-    own = rows.assign(
-        transformation=names,
-        kind=kinds,
-        changes=[words(kind) for kind in kinds],
-        reference_h=[reference.get(name, float("nan")) for name in names],
-    )
-    return table("coefficients", own)
+    # The reference's copies begin with these very transformations.
+    reference = copies["h"].to_numpy(float)[: len(chosen)] if len(copies) else float("nan")
+    changes = [words(kind) for kind in kinds]
+    own = rows.reset_index(drop=True)
+    return table("coefficients", own.assign(kind=kinds, changes=changes, reference_h=reference))

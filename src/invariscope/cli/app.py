@@ -14,6 +14,7 @@ from invariscope.cli.demo import demo
 from invariscope.cli.frugality import frugality
 from invariscope.cli.mei import mei
 from invariscope.cli.natural import natural
+from invariscope.cli.profile import profile
 from invariscope.cli.report import report
 from invariscope.cli.sns import sns
 from invariscope.cli.study import study
@@ -36,6 +37,7 @@ for command in (
     natural,
     coefficient,
     calibrate,
+    profile,
     report,
     bench,
 ):

@@ -1,22 +1,21 @@
 """`invariscope calibrate MODEL FOLDER`: how strong a transformation must be to fool a network."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
 
 from invariscope import plot
-from invariscope.cli.options import Model, default_out
-from invariscope.devices import pick_device
+from invariscope.cli.options import Model, Source, default_out
 from invariscope.invariance.calibrate import calibrate as measure
 from invariscope.invariance.calibration import Calibration
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.images import image_set
+from invariscope.invariance.setup import images_for
 from invariscope.photos import open_folder
 from invariscope.plot.style import figure_of
 from invariscope.store.files import replace_file
-from invariscope.subjects import load_subject
 from invariscope.transformations import load
 
 
@@ -32,8 +31,9 @@ def calibrate(
     ] = None,
     most: Annotated[float | None, Parameter(help="The largest strength that is tried.")] = None,
     beyond: Annotated[
-        str, Parameter(help="Pixels that leave the range: keep, clip or rescale.")
-    ] = "keep",
+        Literal["clip", "rescale", "keep"],
+        Parameter(help="Pixels that leave the range under a transformation."),
+    ] = "clip",
     classes: Annotated[
         Path | None, Parameter(help="A table: class folder, tab, the model's name or unit number.")
     ] = None,
@@ -44,14 +44,14 @@ def calibrate(
     ] = None,
     seed: Annotated[int, Parameter(help="Another seed, other noise.")] = 0,
     out: Annotated[Path | None, Parameter(help="A folder; runs/… by default.")] = None,
-    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
+    source: Source | None = None,
 ) -> None:
     """Let a transformation grow until a network's top-1 accuracy falls below a bound."""
     console = Console(soft_wrap=True, highlight=False)
     chosen = load(transformation, beyond=beyond)
-    subject, found = load_subject(model, pick_device(device)), open_folder(folder)
+    subject, found = (source or Source()).subject(model), open_folder(folder)
     found = found if photos is None else found.of_each_class(photos)
-    images = image_set(found, resize=resize)
+    images = image_set(found, resize=resize) if resize else images_for(subject, found)
     readout = classifier(subject, images.classes, site, class_names(folder, classes))
     place = out or default_out(model, transformation, "calibrate")
 
@@ -61,8 +61,8 @@ def calibrate(
     calibration = measure(
         subject,
         images,
-        readout,
         chosen,
+        readout=readout,
         bound=bound,
         most=most,
         seed=seed,

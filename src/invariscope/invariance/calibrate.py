@@ -15,8 +15,10 @@ import torch
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.invariance.calibration import Calibration, load_calibration, settings_path
-from invariscope.invariance.classes import Classifier
+from invariscope.invariance.classes import Classifier, class_names, classifier
 from invariscope.invariance.images import ImageSet
+from invariscope.invariance.setup import Images, choose_transformations, images_for
+from invariscope.photos import PhotoFolder
 from invariscope.store.context import numeric_context
 from invariscope.store.settings import without_none
 from invariscope.subjects.base import Subject
@@ -28,11 +30,14 @@ ABOVE_CHANCE = 0.10  # beyond it: this share of what lies between chance and cle
 Watch = Callable[[float, float], None]
 
 
-def _grown(
-    transformation: str | Transformation, most: float | None
-) -> tuple[Strength, list[Transformation]]:
+def _names(images: Images) -> dict[str, str]:
+    """What the table of a folder calls its classes."""
+    path = images.path if isinstance(images, PhotoFolder) else images
+    return class_names(Path(path)) if isinstance(path, str | Path) else {}
+
+
+def _grown(chosen: Transformation, most: float | None) -> tuple[Strength, list[Transformation]]:
     """How a transformation grows, and itself at each strength; its other fields stay."""
-    chosen = load(transformation) if isinstance(transformation, str) else transformation
     if chosen.strength is None:
         growing = ", ".join(name for name in names() if load(name).strength)
         raise InputError(
@@ -86,10 +91,10 @@ class _Test:
 
 def calibrate(
     subject: Subject,
-    images: ImageSet,
-    readout: Classifier,
+    images: Images,
     transformation: str | Transformation,
     *,
+    readout: Classifier | None = None,
     bound: float | None = None,
     most: float | None = None,
     batch: int = 64,
@@ -101,9 +106,11 @@ def calibrate(
 
     Args:
         subject: one that did not learn the transformation.
-        images: with labels, as `image_set` gives them.
-        readout: which of its units stands for which class (`classifier`).
-        transformation: one with a strength; its other fields stay.
+        images: a folder of class folders, or an `image_set` with labels.
+        transformation: one with a strength; its other fields stay. One that is named clips what
+            leaves [0, 1].
+        readout: which of its units stands for which class; by default `classifier` matches the
+            classes, with the folder's table where there is one (see `classes`).
         bound: accuracy in [0, 1]. By default the paper's 0.15 for ImageNet (faces: 0.10), or
             chance + 0.10 (clean − chance) where chance is above 0.02.
         most: the largest strength, instead of the transformation's own.
@@ -120,13 +127,16 @@ def calibrate(
             images without classes; a subject that is not above the bound to begin with.
         StoreError: the folder cannot be written, is damaged or holds another calibration.
     """
-    way, grown = _grown(transformation, most)
+    (chosen,) = choose_transformations([transformation])
+    way, grown = _grown(chosen, most)
+    shown = images_for(subject, images)
+    readout = readout or classifier(subject, shown.classes, names=_names(images))
     if bound is not None:
         validate.between("bound", bound, 0, 1)
-    settings = _settings(subject, images, readout, grown[0], way, bound, seed)
+    settings = _settings(subject, shown, readout, grown[0], way, bound, seed)
     if out is not None and (path := settings_path(Path(out), settings)).exists():
         return _same(path, settings)
-    test = _Test(subject, images, readout, batch, seed)
+    test = _Test(subject, shown, readout, batch, seed)
     rows = [test.row(way.nothing, None)]
     chance, clean = 1 / readout.units, rows[0]["accuracy"]
     limit, rule = (bound, "as asked") if bound is not None else bound_of(chance, clean)

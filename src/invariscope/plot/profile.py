@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from invariscope.analysis.card import IGNORES, SENSITIVE, Profile
+from invariscope.analysis.card import IGNORES, IMAGES, SENSITIVE, Profile
 from invariscope.plot.style import COLOURS, TASK_COLOURS, new_axes
 
 
@@ -29,9 +29,10 @@ def profile(found: Profile, ax: Axes | None = None) -> Axes:
         ax.text(0.01, place, "–", va="center", color="0.4")
     if np.isfinite(own).any():
         ax.plot(own, places, "D", color="k", markersize=5, fillstyle="none", label="the reference")
-    labels = [f"{row['changes']} · {row['transformation']}" for _, row in known.iterrows()]
+    pairs = zip(known["changes"], known["transformation"], strict=True)
+    labels = [change if change == name else f"{change} · {name}" for change, name in pairs]
     for (task, site), values in groups.items():
-        label = {"invariance": "invariant images", "adversarial": "silencing images"}[task]
+        label = IMAGES[task]
         there = ax.get_legend_handles_labels()[1]
         ax.plot(
             values,
@@ -47,5 +48,6 @@ def profile(found: Profile, ax: Axes | None = None) -> Axes:
     ax.set_ylim(len(labels) - 0.5, -0.5)
     ax.set_xlim(0, 1.02)
     ax.set_xlabel(f"h, invariance (≥ {IGNORES:g} ignores, ≤ {SENSITIVE:g} sensitive)")
-    ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(frameon=False, fontsize="small", loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return ax

@@ -7,6 +7,14 @@ import numpy as np
 import pandas as pd
 
 from invariscope import plot
+from invariscope.analysis.card import (
+    EXPLAINS,
+    FILE,
+    IGNORES,
+    SENSITIVE,
+    Profile,
+    load_profile,
+)
 from invariscope.analysis.possible import farthest_possible
 from invariscope.errors import StoreError
 from invariscope.plot.style import figure_of, new_axes
@@ -142,6 +150,20 @@ def _front_plots(searches: Result) -> list[tuple[str, str]]:
     ]
 
 
+def _profile(found: Profile) -> dict[str, Any]:
+    rows: list[dict[str, Any]] = found.images.to_dict("records")
+    return {
+        "measured": len(found.coefficients) > 0,
+        "ignores": found.ignores,
+        "sensitive": found.sensitive,
+        "missing": found.missing,
+        "bounds": {"ignores": IGNORES, "sensitive": SENSITIVE, "explains": EXPLAINS},
+        "departures": found.departures.to_dict("records"),
+        "images": rows,
+        "plot": svg(figure_of(plot.profile(found))),
+    }
+
+
 def _searches(searches: Result) -> dict[str, Any]:
     frame = searches.table()
     table: list[dict[str, Any]] = frame.to_dict("records")
@@ -149,7 +171,9 @@ def _searches(searches: Result) -> dict[str, Any]:
     affine_path = first.path.parent / AFFINE
     affine = pd.read_parquet(affine_path) if affine_path.exists() else None
     figure = figure_of(plot.distance_activation(frame, affine))
+    there = (first.path.parent / FILE).exists()
     return {
+        "profile": _profile(load_profile(first.path.parent)) if there else None,
         "reference_image": picture(first.path / "images" / "reference.png"),
         "reference_activity": searches.reference.activity,
         "galleries": _galleries(searches, table),

@@ -1,0 +1,56 @@
+"""`invariscope profile RUNS FOLDER`: what the unit of a search ignores, known and found."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from invariscope.analysis.profile import profile as measure
+from invariscope.cli.options import Source
+from invariscope.errors import InputError
+from invariscope.invariance.coefficient import TAU
+from invariscope.invariance.setup import images_for
+from invariscope.photos import open_folder
+from invariscope.report.report import write_report
+from invariscope.sns.result import load_result
+
+
+def profile(
+    runs: Annotated[Path, Parameter(help="What sns or demo wrote.")],
+    folder: Annotated[Path, Parameter(help="Photos, or <class>/<photo>.jpg.")],
+    /,
+    *,
+    photos: Annotated[int | None, Parameter(help="At most so many photos of each class.")] = None,
+    tau: Annotated[
+        float, Parameter(help="A photo activates the unit above this share of its maximum.")
+    ] = TAU,
+    negatives: Annotated[
+        Literal["signed", "rectified"],
+        Parameter(help="Negative activity counts by its size, or as 0."),
+    ] = "signed",
+    model: Annotated[
+        str | None, Parameter(help="The network; by default as the runs name it.")
+    ] = None,
+    source: Source | None = None,
+) -> None:
+    """Set a unit's invariance to known transformations beside the images that a search found.
+
+    The profile is kept as profile.json among the runs, and their report shows it.
+    """
+    console = Console(soft_wrap=True, highlight=False)
+    result, source = load_result(runs), source or Source()
+    units = {run.settings.unit for run in result.runs}
+    if len(units) > 1:
+        raise InputError(f"{str(runs)!r} holds runs of {len(units)} units; give those of one")
+    subject = source.subject(model or result.runs[0].labels["subject"])
+    found = open_folder(folder)
+    found = found if photos is None else found.of_each_class(photos)
+    images = images_for(subject, found)
+    measured = measure(subject, units.pop(), images, result, tau=tau, negatives=negatives)
+    for line in found.report.lines():
+        console.print(line)
+    kept = measured.save(runs)
+    page = write_report(runs, command=f"invariscope profile {runs} {folder}")
+    console.print(measured.card())
+    console.print(f"profile: {kept}\nreport: {page}")
