@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 
 from invariscope import load_autoencoder, load_generator
 from invariscope.errors import InputError, StoreError
+from invariscope.generators import autoencoder
 from invariscope.generators.autoencoder import diffusers_autoencoder
 from invariscope.zoo.taesd import tiny_decoder, tiny_encoder
 from invariscope.zoo.vision import torchvision_models
@@ -138,3 +139,9 @@ def test_the_published_tiny_autoencoder_keeps_smooth_images():
         error = (coder.decode(latents) - images).square().mean()
     assert latents.shape == (1, 32, 12, 12)
     assert float(-10 * error.log10()) > 30
+
+
+def test_without_diffusers_a_sentence_says_what_to_install(monkeypatch):
+    monkeypatch.setattr(autoencoder, "find_spec", lambda _: None)
+    with pytest.raises(InputError, match=r"pip install 'invariscope\[models\]'"):
+        load_autoencoder("diffusers:anything")

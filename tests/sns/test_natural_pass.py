@@ -174,6 +174,19 @@ def test_a_pass_that_is_there_is_not_done_again(measure, subject):
     pd.testing.assert_frame_equal(again.table, first.table)
 
 
+def test_what_a_kill_left_behind_is_removed_or_refused(measure, tmp_path):
+    measure()
+    left = tmp_path / "natural" / "segments"
+    left.mkdir()
+    measure()
+    assert not left.exists()
+    (tmp_path / "natural" / "natural.parquet").unlink()
+    left.mkdir()
+    (left / "000000.safetensors").write_bytes(b"half")
+    with pytest.raises(StoreError, match=r"is damaged; delete the folder .*segments"):
+        measure()
+
+
 @pytest.mark.parametrize("changed", [{"sites": ["out"]}, {"batch": 5}, {"split": "val"}])
 def test_other_settings_are_refused(measure, changed):
     measure()

@@ -36,7 +36,6 @@ _BROKEN = (
     KeyError,
     TypeError,
     OverflowError,
-    MemoryError,
     struct.error,
     zlib.error,
     Warning,  # where warnings are errors
@@ -102,13 +101,12 @@ def open_photo(path: Path, most_pixels: int = MOST_PIXELS) -> tuple[Image.Image,
         raise _too_large(path, most_pixels) from error
     except FileNotFoundError as error:
         raise UnreadablePhoto(path, "no such file", "give a JPEG or PNG file") from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise UnreadablePhoto(path, f"{error.strerror}", "give a JPEG or PNG file") from error
     except UnidentifiedImageError as error:
         raise UnreadablePhoto(path, "not an image", "give a JPEG or PNG file") from error
     except _BROKEN as error:
-        cut = "truncated" in str(error)
-        reason = "truncated" if cut else "damaged"
+        if isinstance(error, OSError) and error.strerror:  # of the disk, not of the content
+            raise UnreadablePhoto(path, error.strerror, "make the file readable") from error
+        reason = "truncated" if "truncated" in str(error) else "damaged"
         raise UnreadablePhoto(path, reason, "copy it again from where it came from") from error
 
 

@@ -114,6 +114,7 @@ def measure_folder(
         "top": top,
     }
     if _begun(out, settings) and (out / NATURAL).exists():
+        shutil.rmtree(out / SEGMENTS, ignore_errors=True)  # killed between table and removal
         return NaturalStatistics.load(out / NATURAL, subject)
     _check_disk(out, len(folder), len(names))
     segments = Segments(make_folder(out / SEGMENTS), names, folder)
@@ -149,7 +150,10 @@ def _begun(out: Path, settings: dict[str, Any]) -> bool:
         make_folder(out)
         replace_file(path, lambda part: part.write_text(json.dumps(settings, indent=1)))
         return False
-    there = json.loads(path.read_text())
+    try:
+        there = json.loads(path.read_text())
+    except ValueError as error:
+        raise StoreError(f"{str(path)!r} is damaged; choose another --out") from error
     differ = sorted(k for k in there | settings if there.get(k) != settings.get(k))
     if differ:
         raise StoreError(

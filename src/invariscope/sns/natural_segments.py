@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 
 from invariscope.errors import StoreError, SubjectError
 from invariscope.photos import PhotoFolder
@@ -42,9 +42,14 @@ class Segments:
             self._recall(file)
 
     def _recall(self, file: Path) -> None:
-        with safe_open(file, framework="np") as stored:
-            told = json.loads(stored.metadata()["segment"])
-            kinds = stored.get_tensor("kinds")
+        try:
+            with safe_open(file, framework="np") as stored:
+                told = json.loads(stored.metadata()["segment"])
+                kinds = stored.get_tensor("kinds")
+        except SafetensorError as error:
+            raise StoreError(
+                f"{str(file)!r} is damaged; delete the folder {str(self.place)!r} to begin anew"
+            ) from error
         self.folder.report.kinds[self.end : told["end"]] = kinds
         for photo, sentence, reason in told["unreadable"]:
             self.folder.report.refuse(photo, sentence, reason)
