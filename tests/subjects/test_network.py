@@ -9,7 +9,9 @@ from torch import nn
 
 from invariscope import NetworkSubject, load_subject, seeds
 from invariscope.errors import InputError
-from invariscope.subjects import PIXELS
+from invariscope.sns.natural import unit_activities, unit_names
+from invariscope.subjects import PIXELS, Subject
+from invariscope.units import channels_first
 
 SIDE = 8
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
@@ -317,3 +319,120 @@ def test_a_layer_that_is_not_tapped_stays_in_bf16(subject, images):
 def test_an_unknown_model_names_the_nearest(address, says):
     with pytest.raises(InputError, match=says):
         load_subject(address)
+
+
+@pytest.mark.parametrize("kind", [float("nan"), float("inf")])
+def test_weights_that_are_no_numbers_are_refused(model, kind):
+    model.conv2.weight.data[1, 0, 0, 0] = kind
+    model.fc.bias.data[0] = kind
+    with pytest.raises(InputError, match=r"NaN or infinity in 'conv2\.weight' and 1 more"):
+        NetworkSubject(model, image_size=SIDE)
+
+
+def test_half_precision_weights_are_refused(model):
+    with pytest.raises(InputError, match=r"not float32 \(conv1\.weight .* call model\.float\(\)"):
+        NetworkSubject(model.half(), image_size=SIDE)
+
+
+def test_a_model_of_something_else_is_refused(fixed_weights):
+    class Text(nn.Module):
+        def forward(self, words, mask):
+            return words
+
+    with pytest.raises(InputError, match="missing 1 required positional argument"):
+        NetworkSubject(Text().eval(), image_size=SIDE).sites()
+
+
+def test_range_and_channel_order_are_the_networks_own(model, images):
+    caffe = {"mean": (104, 117, 123), "std": (1, 2, 4), "value_range": 255, "channels": "BGR"}
+    subject = NetworkSubject(model, image_size=SIDE, **caffe)
+    given = images.flip(1) * 255
+    given = (given - torch.tensor([104.0, 117, 123]).view(3, 1, 1)) / torch.tensor(
+        [1.0, 2, 4]
+    ).view(3, 1, 1)
+    with torch.no_grad():
+        expected = model.conv1(given)
+    torch.testing.assert_close(subject.respond(images, ["conv1"])["conv1"], expected)
+    assert torch.equal(subject.respond(images, [PIXELS])[PIXELS], images)
+    identity = subject.identity()
+    assert (identity["mean"], identity["std"]) == ([104, 117, 123], [1, 2, 4])
+    assert (identity["value_range"], identity["channels"]) == (255, "BGR")
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"channels": "bgr"}, "unknown channel order 'bgr'"),
+        ({"mean": (0.5, 0.5)}, r"mean is \(0.5, 0.5\); expected one number, or three"),
+        ({"mean": float("nan")}, "expected one number, or three"),
+        ({"std": (0.2, 0, 0.2)}, "expected numbers above 0"),
+        ({"value_range": 0}, "value_range is 0"),
+        ({"image_size": 0}, "image_size is 0"),
+    ],
+)
+def test_preprocessing_that_makes_no_sense_is_refused(model, settings, says):
+    with pytest.raises(InputError, match=says):
+        NetworkSubject(model, **({"image_size": SIDE} | settings))
+
+
+def test_a_mapping_gives_its_first_tensor(fixed_weights, images):
+    class Mapped(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.inner = nn.Conv2d(3, 2, 1)
+            self.outer = nn.ModuleDict({"a": nn.Identity()})
+
+        def forward(self, x):
+            return {"first": self.inner(x), "second": x}
+
+    class Around(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body = Mapped()
+
+        def forward(self, x):
+            return self.body(x)["first"]
+
+    subject = NetworkSubject(fixed_weights(Around()), image_size=SIDE)
+    found = subject.respond(images, ["body", "body.inner"])
+    assert torch.equal(found["body"], found["body.inner"])
+
+
+def test_identity_changes_with_the_code_of_an_own_class(fixed_weights):
+    def kind(source):
+        space = {"nn": nn, "__name__": "own"}
+        exec(source, space)
+        return space["Net"]
+
+    first = NetworkSubject(fixed_weights(Residual()), image_size=SIDE).identity()["code"]
+    assert first is not None
+    assert NetworkSubject(fixed_weights(Pair()), image_size=SIDE).identity()["code"] != first
+    plain = nn.Sequential(nn.Conv2d(3, 2, 1))
+    assert NetworkSubject(fixed_weights(plain), image_size=SIDE).identity()["code"] is None
+    prompt = kind("class Net(nn.Sequential):\n    pass")
+    unseen = NetworkSubject(fixed_weights(prompt(nn.Conv2d(3, 2, 1))), image_size=SIDE)
+    assert unseen.identity()["code"] is None
+
+
+def test_the_layers_with_channels_last_have_channel_units():
+    assert channels_first(torch.zeros(2, 7, 7, 12)).shape == (2, 12, 7, 7)
+    assert channels_first(torch.zeros(2, 12, 7, 7)).shape == (2, 12, 7, 7)
+    assert channels_first(torch.zeros(2, 7, 7, 7)).shape == (2, 7, 7, 7)
+    response = torch.rand(2, 7, 7, 3, generator=seeds.torch_stream("last"))
+    assert unit_names("block", (7, 7, 3)) == ["block:0", "block:1", "block:2"]
+
+    class Last(Subject):
+        name, image_size, device = "last", 4, torch.device("cpu")
+
+        def identity(self):
+            return {}
+
+        def _sites(self):
+            return {"block": (7, 7, 3)}
+
+        def _respond(self, images, sites):
+            return {"block": response}
+
+    found = unit_activities(Last(), torch.zeros(2, 3, 4, 4), ["block"])["block"]
+    torch.testing.assert_close(found, response.mean((1, 2)))
+    assert Last().photo.resize == 4
