@@ -8,6 +8,10 @@ from invariscope.analysis.profile import profile
 from invariscope.generators import load_generator
 from invariscope.invariance.calibrate import calibrate
 from invariscope.invariance.calibration import Calibration, load_calibration
+from invariscope.invariance.coefficient import invariance_coefficient
+from invariscope.invariance.images import image_set
+from invariscope.invariance.result import Invariance, load_invariance
+from invariscope.report.invariance import write_invariance_report
 from invariscope.report.report import write_report
 from invariscope.search.search import Search
 from invariscope.sns.mei import find_mei
@@ -21,6 +25,7 @@ __version__ = version("invariscope")
 
 __all__ = [
     "Calibration",
+    "Invariance",
     "NetworkSubject",
     "Profile",
     "Reference",
@@ -31,12 +36,16 @@ __all__ = [
     "calibrate",
     "find_mei",
     "image_reference",
+    "image_set",
+    "invariance_coefficient",
     "load_calibration",
     "load_generator",
+    "load_invariance",
     "load_profile",
     "load_result",
     "load_subject",
     "profile",
     "stretch_and_squeeze",
+    "write_invariance_report",
     "write_report",
 ]

@@ -75,7 +75,7 @@ def test_without_ablation_accuracy_is_the_networks(setup):
 def test_top_thresholds_are_those_of_the_first_pass(setup):
     first = first_pass(setup, (10, 40))
     levels = top_thresholds(setup, first, "conv1", 40)
-    assert torch.equal(levels[1], first.levels["conv1"][1])
+    assert torch.equal(levels[1], first.levels[1])
     with pytest.raises(InputError, match="top 20 %"):
         top_thresholds(setup, first, "conv1", 20)
 

@@ -86,7 +86,7 @@ def coefficient(
     top: Annotated[bool, Parameter(help="Goodfellow et al.'s top-k % rule beside it.")] = True,
     ablation: Annotated[
         bool,
-        Parameter(negative="", help="Accuracy without the inactive, without the active units."),
+        Parameter(negative="", help="Accuracy without inactive, without active units: slow."),
     ] = False,
     classes: Annotated[
         Path | None, Parameter(help="A table: class folder, tab, the model's name or unit number.")

@@ -29,18 +29,19 @@ Thresholds = Mapping[int, Tensor]
 def tau_thresholds(setup: Setup, first: FirstPass, site: str, tau: float) -> dict[int, Tensor]:
     """τ times each unit's maximum, `(units,)`, for each transformation that did not fail."""
     places = [p for p in range(len(setup.transformations)) if p not in setup.failed]
-    return {p: tau * first.extremes.maximum(p, site, setup.negatives) for p in places}
+    own = setup.places[site]
+    return {p: tau * first.extremes.maximum(p, setup.negatives)[own] for p in places}
 
 
 def top_thresholds(setup: Setup, first: FirstPass, site: str, percent: float) -> dict[int, Tensor]:
     """Goodfellow et al.'s firing thresholds, `(units,)`, for each transformation."""
     if percent not in first.percents:
         raise InputError(f"no threshold for the top {percent} %; expected one of {first.percents}")
-    level = first.levels[site][first.percents.index(percent)]
+    level = first.levels[first.percents.index(percent), setup.places[site]]
     return {p: level for p in range(len(setup.transformations)) if p not in setup.failed}
 
 
-@dataclass
+@dataclass(eq=False)
 class _Presented:
     """One transformation's images, as they are or transformed, with some units set to 0.
 
@@ -103,16 +104,21 @@ def ablate(
     if not isinstance(subject, NetworkSubject):
         raise InputError(f"{subject.name} cannot be ablated; expected a network")
     subject.module(site)
-    cells = [
-        _Presented(setup, place, transformed, threshold, which)
+    cells = {
+        (place, transformed): _Presented(setup, place, transformed, threshold, which)
         for place, threshold in thresholds.items()
         for transformed in (False, True)
-    ]
+    }
+    # Images as they are need to be shown but once where their thresholds are the same.
+    same: dict[int | None, _Presented] = {}
+    for place, threshold in thresholds.items():
+        key = None if which == NOTHING else id(threshold)
+        cells[place, False] = same.setdefault(key, cells[place, False])
     keys, images = setup.images.keys(setup.seed), 0
     for batch in setup.images.stream(subject.image_size, setup.batch, subject.device):
         seen, images = subject.see(batch.images), images + len(batch.labels)
         wanted = readout.targets[torch.from_numpy(batch.labels)]
-        for cell in cells:
+        for cell in dict.fromkeys(cells.values()):
             shown = seen
             if cell.transformed:
                 shown = setup.transform(cell.place, seen, keys[batch.indices])
@@ -122,14 +128,14 @@ def ablate(
     rows = [
         {
             "site": site,
-            "transformation": setup.labels[cell.place],
-            "shown": "transformed" if cell.transformed else "as it is",
+            "transformation": setup.labels[place],
+            "shown": "transformed" if transformed else "as it is",
             "ablated": which,
             "images": images,
             "accuracy": cell.correct / images,
             "share": cell.lost / max(cell.seen, 1),
         }
-        for cell in cells
-        if cell.place not in setup.failed
+        for (place, transformed), cell in cells.items()
+        if place not in setup.failed
     ]
     return pd.DataFrame(rows)

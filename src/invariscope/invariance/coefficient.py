@@ -98,7 +98,7 @@ def invariance_coefficient(
     result = Invariance(
         {
             "measured": measured,
-            "labels": _labels(setup),
+            "labels": _labels(setup, first.extremes.images),
             "context": numeric_context(subject.device, setup.chunk, compiled=subject.compiled),
         },
         unit_table(setup, first.extremes, tally, classes),
@@ -129,10 +129,11 @@ def _same(there: Invariance, measured: dict[str, Any], folder: Path) -> Invarian
     return there
 
 
-def _labels(setup: Setup) -> dict[str, Any]:
+def _labels(setup: Setup, images: int) -> dict[str, Any]:
     return {
         "subject": setup.subject.name,
-        "images": len(setup.images),
+        "images": images,
+        "photos": setup.images.notes(),
         "classes": list(setup.images.classes),
         "transformations": list(setup.labels),
         "groups": [t.group for t in setup.transformations],

@@ -11,8 +11,6 @@ from typing import Self
 import torch
 from torch import Tensor
 
-from invariscope.invariance.passes import Activities
-
 AS_IT_IS = "as it is"
 CONSTANT = 1e-6  # a unit that varies by less, as a share of its maximum, is constant
 
@@ -22,52 +20,49 @@ class Extremes:
     """Smallest and largest activities, float32; NaN where an answer was not a number.
 
     Attributes:
-        low, high: `(units,)` by (place of the transformation or None, site).
+        low, high: `(units,)` by the place of the transformation, or None for images as they are.
         images: how many images were shown.
     """
 
-    low: dict[tuple[int | None, str], Tensor] = field(default_factory=dict)
-    high: dict[tuple[int | None, str], Tensor] = field(default_factory=dict)
+    low: dict[int | None, Tensor] = field(default_factory=dict)
+    high: dict[int | None, Tensor] = field(default_factory=dict)
     images: int = 0
 
-    def add(self, transformation: int | None, activities: Activities) -> None:
-        """Take in one batch."""
-        for site, activity in activities.items():
-            key = (transformation, site)
-            low, high = activity.aminmax(dim=0)
-            self.low[key] = torch.minimum(self.low[key], low) if key in self.low else low
-            self.high[key] = torch.maximum(self.high[key], high) if key in self.high else high
+    def add(self, transformation: int | None, activities: Tensor) -> None:
+        """Take in one batch, `(n, units)`."""
+        low, high = activities.aminmax(dim=0)
+        self.low[transformation] = torch.minimum(self.low.get(transformation, low), low)
+        self.high[transformation] = torch.maximum(self.high.get(transformation, high), high)
         if transformation is None:
-            self.images += len(next(iter(activities.values())))
+            self.images += len(activities)
 
-    def range(self, transformation: int, site: str) -> tuple[Tensor, Tensor]:
+    def range(self, transformation: int) -> tuple[Tensor, Tensor]:
         """Smallest and largest activity over images as they are and transformed, `(units,)`."""
-        plain, changed = (None, site), (transformation, site)
         return (
-            torch.minimum(self.low[plain], self.low[changed]).double(),
-            torch.maximum(self.high[plain], self.high[changed]).double(),
+            torch.minimum(self.low[None], self.low[transformation]).double(),
+            torch.maximum(self.high[None], self.high[transformation]).double(),
         )
 
-    def maximum(self, transformation: int, site: str, negatives: str) -> Tensor:
+    def maximum(self, transformation: int, negatives: str) -> Tensor:
         """What activity is normalised by, `(units,)` float64: the largest strength.
 
         Args:
             negatives: `signed`: the largest absolute value; `rectified`: the largest value, or 0.
         """
-        low, high = self.range(transformation, site)
+        low, high = self.range(transformation)
         return high.clamp(min=0) if negatives == "rectified" else torch.maximum(-low, high)
 
-    def constant(self, transformation: int, site: str) -> Tensor:
+    def constant(self, transformation: int) -> Tensor:
         """Whether a unit's activity is the same for every image, `(units,)` bool."""
-        low, high = self.range(transformation, site)
+        low, high = self.range(transformation)
         return high - low <= CONSTANT * torch.maximum(high.abs(), low.abs())
 
     def tensors(self) -> dict[str, Tensor]:
         """For a file."""
         named = {"images": torch.tensor(self.images)}
         for kind, table in (("low", self.low), ("high", self.high)):
-            for (place, site), values in table.items():
-                named[f"{kind}/{AS_IT_IS if place is None else place}/{site}"] = values
+            for place, values in table.items():
+                named[f"{kind}/{AS_IT_IS if place is None else place}"] = values
         return named
 
     @classmethod
@@ -75,9 +70,8 @@ class Extremes:
         """From `tensors`."""
         extremes = cls(images=int(tensors["images"]))
         for name, values in tensors.items():
-            if name == "images":
-                continue
-            kind, place, site = name.split("/", 2)
-            key = (None if place == AS_IT_IS else int(place), site)
-            (extremes.low if kind == "low" else extremes.high)[key] = values.to(device)
+            kind, _, place = name.partition("/")
+            if kind in ("low", "high"):
+                key = None if place == AS_IT_IS else int(place)
+                (extremes.low if kind == "low" else extremes.high)[key] = values.to(device)
         return extremes

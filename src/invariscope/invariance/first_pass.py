@@ -16,7 +16,7 @@ from invariscope.invariance.top import TopActivities
 from invariscope.store.files import replace_tensors
 
 FILE = "first_pass.safetensors"
-TOP = "top/"
+TOP = "top"
 
 
 @dataclass(frozen=True)
@@ -26,12 +26,12 @@ class FirstPass:
     Attributes:
         extremes: each unit's smallest and largest activity.
         percents: k of Goodfellow et al.'s rule.
-        levels: what a unit must exceed to fire under it, `(percents, units)` by site.
+        levels: what a unit must exceed to fire under it, `(percents, units)` float64.
     """
 
     extremes: Extremes
     percents: tuple[float, ...] = ()
-    levels: dict[str, Tensor] = field(default_factory=dict)
+    levels: Tensor = field(default_factory=lambda: torch.empty(0, 0, dtype=torch.float64))
 
 
 def first_pass(
@@ -62,7 +62,7 @@ def first_pass(
             kept.add(shown.activities)
     found = FirstPass(extremes, tuple(percents), kept.levels())
     if path:
-        named = {**extremes.tensors(), **{f"{TOP}{s}": t for s, t in found.levels.items()}}
+        named = {**extremes.tensors(), TOP: found.levels}
         failed = json.dumps(setup.failed)
         replace_tensors(path, named, {"asked": asked, "failed": failed})
     return found
@@ -79,6 +79,5 @@ def _load(path: Path, asked: str, setup: Setup, percents: Sequence[float]) -> Fi
         return None
     setup.failed.update({int(place): why for place, why in json.loads(about["failed"]).items()})
     where: torch.device = setup.where
-    levels = {k.removeprefix(TOP): t.to(where) for k, t in tensors.items() if k.startswith(TOP)}
-    plain = {key: tensor for key, tensor in tensors.items() if not key.startswith(TOP)}
-    return FirstPass(Extremes.load(plain, where), tuple(percents), levels)
+    levels = tensors[TOP].to(where)
+    return FirstPass(Extremes.load(tensors, where), tuple(percents), levels)

@@ -30,6 +30,7 @@ class ImageSet:
         classes: names of the classes.
         content: what tells this set from others, for names of results.
         stream: (side, batch, device) → batches; photos come cropped to `side`.
+        notes: what there is to tell of photos that were left out or changed, once streamed.
     """
 
     names: tuple[str, ...] = field(repr=False)
@@ -37,6 +38,7 @@ class ImageSet:
     classes: tuple[str, ...]
     content: str
     stream: Stream = field(repr=False)
+    notes: Callable[[], list[str]] = field(default=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.names)
@@ -112,4 +114,4 @@ def _from_folder(folder: PhotoFolder, resize: int | None, how: str) -> ImageSet:
 
     labels = folder.labels.astype(np.int64)
     content = f"{folder.content} {resize} {how}"
-    return ImageSet(folder.names, labels, folder.classes, content, stream)
+    return ImageSet(folder.names, labels, folder.classes, content, stream, folder.report.lines)

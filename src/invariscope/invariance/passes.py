@@ -1,8 +1,10 @@
 """Showing images as they are and transformed, batch after batch: what both passes go through."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import accumulate
 from typing import Any, NamedTuple
 
 import torch
@@ -18,7 +20,7 @@ from invariscope.subjects.base import Subject
 from invariscope.transformations import Transformation
 
 HELD = 2**26  # numbers of one batch's responses that may be held at once (256 MB)
-Activities = dict[str, Tensor]
+COMPARED = 2**23  # units' activities of one batch that are compared at once (64 MB each copy)
 Progress = Callable[[int, int], None]
 
 
@@ -28,12 +30,12 @@ class Shown(NamedTuple):
     Attributes:
         batch: the images as they are, their numbers and labels.
         transformation: its place in the list; None for the images as they are.
-        activities: for each site `(n, units)` float32.
+        activities: of the units of all sites, `(n, units)` float32.
     """
 
     batch: Batch
     transformation: int | None
-    activities: Activities
+    activities: Tensor
 
 
 @dataclass(frozen=True)
@@ -74,18 +76,25 @@ class Setup:
             if self.labels.count(label) > 1:
                 raise InputError(f"transformation {label!r} is given twice; name each once")
 
-    @property
+    @cached_property
     def units(self) -> dict[str, int]:
         """How many units each site has."""
         shapes = self.subject.sites()
         return {site: count(shapes[site], self.reading) for site in self.sites}
+
+    @cached_property
+    def places(self) -> dict[str, slice]:
+        """Where each site's units are among those of all sites."""
+        ends = list(accumulate(self.units.values()))
+        return {s: slice(e - n, e) for (s, n), e in zip(self.units.items(), ends, strict=True)}
 
     @property
     def chunk(self) -> int:
         """Images that are shown at once."""
         shapes = self.subject.sites()
         numbers = sum(math.prod(shapes[site]) for site in self.sites)
-        return max(1, min(self.batch, HELD // max(numbers, 1)))
+        most = min(HELD // max(numbers, 1), COMPARED // max(sum(self.units.values()), 1))
+        return max(1, min(self.batch, most))
 
     @property
     def where(self) -> torch.device:
@@ -105,10 +114,11 @@ class Setup:
             "seed": self.seed,
         }
 
-    def activities(self, images: Tensor) -> Activities:
-        """Every unit's activity for images of the subject's size."""
-        responses: Mapping[str, Tensor] = self.subject.respond(images, self.sites)
-        return {s: read(r, self.reading).to(self.where) for s, r in responses.items()}
+    def activities(self, images: Tensor) -> Tensor:
+        """Every unit's activity for images of the subject's size, `(n, units)` float32."""
+        responses = self.subject.respond(images, self.sites)
+        read_out = [read(responses[site], self.reading) for site in self.sites]
+        return torch.cat(read_out, 1).to(self.where)
 
     def show(self, progress: Progress | None = None) -> Iterator[Shown]:
         """Every batch as it is, then under each transformation that has not failed.

@@ -32,15 +32,15 @@ def _array(tensor: Tensor) -> Array:
     return tensor.double().cpu().numpy()
 
 
-def _faults(setup: Setup, extremes: Extremes, place: int, site: str) -> NDArray[np.object_]:
+def _faults(setup: Setup, extremes: Extremes, place: int) -> NDArray[np.object_]:
     """Why a unit has no scale at all, `(units,)`; empty where it has one."""
-    units = setup.units[site]
+    units = sum(setup.units.values())
     if place in setup.failed:
         return np.full(units, setup.failed[place], object)
     if extremes.images < 2:
         return np.full(units, ONE_IMAGE, object)
-    maximum = _array(extremes.maximum(place, site, setup.negatives))
-    constant = extremes.constant(place, site).cpu().numpy()
+    maximum = _array(extremes.maximum(place, setup.negatives))
+    constant = extremes.constant(place).cpu().numpy()
     chosen = np.select([~np.isfinite(maximum), maximum == 0, constant], [1, 2, 3], 0)
     return np.array(["", NOT_FINITE, SILENT, CONSTANT], object)[chosen]
 
@@ -63,49 +63,59 @@ def unit_table(
         its activity over images as they are and transformed, and `reason`: why a coefficient is
         missing, else empty.
     """
-    shapes = setup.subject.sites()
     parts = []
-    for site in setup.sites:
-        names = unit_names(site, shapes[site], setup.reading)
-        for place, label in enumerate(setup.labels):
-            faults = _faults(setup, extremes, place, site)
-            known = place not in setup.failed
-            low, high = extremes.range(place, site) if known else (None, None)
-            nothing = np.full(len(names), np.nan)
-            for group, sums in _groups(setup, tally, place, site, classes):
-                images, active, h, specialization = sums
-                there = (faults == "") & (active > 0)
-                empty = NO_IMAGE if images == 0 else INACTIVE
-                columns = {
-                    "site": site,
-                    "unit": names,
-                    "transformation": label,
-                    "class": group,
-                    "images": images,
-                    "active": pd.array(active, "Int64") if known else pd.NA,
-                    "invariance": _mean(h, active, there),
-                    "specialization": _mean(specialization, active, there),
-                    "maximum": nothing if high is None else _array(high),
-                    "minimum": nothing if low is None else _array(low),
-                    "reason": np.where(faults != "", faults, np.where(there, "", empty)),
-                }
-                parts.append(pd.DataFrame(columns).astype({"active": "Int64"}))
-    return pd.concat(parts, ignore_index=True)
+    for place in range(len(setup.labels)):
+        faults = _faults(setup, extremes, place)
+        known = place not in setup.failed
+        low, high = map(_array, extremes.range(place)) if known else (None, None)
+        for group, images, active, h, specialization in _groups(setup, tally, place, classes):
+            there = (faults == "") & (active > 0)
+            empty = NO_IMAGE if images == 0 else INACTIVE
+            columns = {
+                **_units(setup),
+                "transformation": setup.labels[place],
+                "class": group,
+                "images": images,
+                "active": pd.array(active if known else [pd.NA] * len(active), "Int64"),
+                "invariance": _mean(h, active, there),
+                "specialization": _mean(specialization, active, there),
+                "maximum": np.nan if high is None else high,
+                "minimum": np.nan if low is None else low,
+                "reason": np.where(faults != "", faults, np.where(there, "", empty)),
+            }
+            parts.append(pd.DataFrame(columns))
+    return _by_site(setup, parts)
+
+
+def _units(setup: Setup) -> dict[str, list[str]]:
+    """The columns `site` and `unit` of all units."""
+    shapes = setup.subject.sites()
+    return {
+        "site": [site for site, units in setup.units.items() for _ in range(units)],
+        "unit": [u for site in setup.sites for u in unit_names(site, shapes[site], setup.reading)],
+    }
+
+
+def _by_site(setup: Setup, parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """Tables below each other, ordered by site first."""
+    own = np.repeat(np.arange(len(setup.sites)), list(setup.units.values()))
+    order = np.argsort(np.tile(own, len(parts)), kind="stable")
+    return pd.concat(parts, ignore_index=True).iloc[order].reset_index(drop=True)
 
 
 def _groups(
-    setup: Setup, tally: Tally, place: int, site: str, classes: Sequence[str]
-) -> Iterator[tuple[str, tuple[int, Array, Array, Array]]]:
-    """(class, (images, active, h, specialization)) for all images, then for each class."""
+    setup: Setup, tally: Tally, place: int, classes: Sequence[str]
+) -> Iterator[tuple[str, int, Array, Array, Array]]:
+    """(class, images, active, h, specialization) for all images, then for each class."""
     images = _array(tally.images)
-    nothing = torch.zeros(len(images), setup.units[site])
+    nothing = torch.zeros(len(images), sum(setup.units.values()))
     active, h, specialization = (
-        _array(sums.get((place, site), nothing))
+        _array(sums.get(place, nothing))
         for sums in (tally.active, tally.invariance, tally.specialization)
     )
-    yield EVERY, (int(images.sum()), active.sum(0), h.sum(0), specialization.sum(0))
+    yield EVERY, int(images.sum()), active.sum(0), h.sum(0), specialization.sum(0)
     for row, name in enumerate(classes):
-        yield name, (int(images[row]), active[row], h[row], specialization[row])
+        yield name, int(images[row]), active[row], h[row], specialization[row]
 
 
 def image_table(setup: Setup, tally: Tally) -> pd.DataFrame:
@@ -118,19 +128,20 @@ def image_table(setup: Setup, tally: Tally) -> pd.DataFrame:
     shown = tally.shown.numpy()
     names = np.array(setup.images.names, object)[shown]
     parts = []
-    for (place, site), active in tally.units_active.items():
-        if place in setup.failed:
-            continue
-        number = active.numpy()[shown]
-        counted = tally.counted((place, site))
-        columns = {
-            "site": site,
-            "transformation": setup.labels[place],
-            "image": names,
-            "active": number,
-            "share": number / counted if counted else np.nan,
-        }
-        parts.append(pd.DataFrame(columns))
+    for depth, site in enumerate(setup.sites):
+        for place, active in tally.units_active.items():
+            if place in setup.failed:
+                continue
+            number = active[:, depth].numpy()[shown]
+            counted = int(tally.counted[place][setup.places[site]].sum())
+            columns = {
+                "site": site,
+                "transformation": setup.labels[place],
+                "image": names,
+                "active": number,
+                "share": number / counted if counted else np.nan,
+            }
+            parts.append(pd.DataFrame(columns))
     columns = ["site", "transformation", "image", "active", "share"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
@@ -143,27 +154,23 @@ def top_table(setup: Setup, first: FirstPass, tally: Tally) -> pd.DataFrame:
         (untransformed images above it), `kept` (the share of them that stay above it when
         transformed), and `reason`: why `kept` is missing, else empty.
     """
-    shapes = setup.subject.sites()
-    columns = ["site", "unit", "transformation", "percent", "threshold", "fired", "kept", "reason"]
     parts = []
-    places = range(len(setup.transformations))
-    for site, place, row in product(first.levels, places, range(len(first.percents))):
-        faults = _faults(setup, first.extremes, place, site)
-        level = _array(first.levels[site][row])
-        nothing = torch.zeros_like(first.levels[site])
-        fired = _array(tally.fired.get((place, site), nothing)[row])
-        kept = _array(tally.kept.get((place, site), nothing)[row])
-        there = (faults == "") & (fired > 0)
+    fired = _array(tally.fired)
+    for place, (row, percent) in product(range(len(setup.labels)), enumerate(first.percents)):
+        faults = _faults(setup, first.extremes, place)
+        level = _array(first.levels[row])
+        kept = _array(tally.kept.get(place, torch.zeros_like(first.levels))[row])
+        there = (faults == "") & (fired[row] > 0)
         other = np.where(np.isnan(level), TOO_FEW, NEVER_FIRES)
         part = {
-            "site": site,
-            "unit": unit_names(site, shapes[site], setup.reading),
+            **_units(setup),
             "transformation": setup.labels[place],
-            "percent": first.percents[row],
+            "percent": percent,
             "threshold": level,
-            "fired": fired.astype(int),
-            "kept": _mean(kept, fired, there),
+            "fired": fired[row].astype(int),
+            "kept": _mean(kept, fired[row], there),
             "reason": np.where(faults != "", faults, np.where(there, "", other)),
         }
         parts.append(pd.DataFrame(part))
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    columns = ["site", "unit", "transformation", "percent", "threshold", "fired", "kept", "reason"]
+    return _by_site(setup, parts) if parts else pd.DataFrame(columns=columns)

@@ -7,16 +7,13 @@ the size of batches change a coefficient by rounding of the last digits alone.
 import torch
 from torch import Tensor
 
-from invariscope.invariance.extremes import Extremes
 from invariscope.invariance.first_pass import FirstPass
 from invariscope.invariance.pairs import active, compare, treat
-from invariscope.invariance.passes import Activities, Progress, Setup
-
-Key = tuple[int, str]
+from invariscope.invariance.passes import Progress, Setup
 
 
 class Tally:
-    """Sums by (place of the transformation, site).
+    """Sums over images, by the place of the transformation.
 
     Args:
         setup: what is shown.
@@ -26,82 +23,89 @@ class Tally:
 
     Attributes:
         images: `(groups,)` images shown of each class.
+        shown: whether an image was shown, `(images,)` bool: a damaged photo is not.
         active, invariance, specialization: `(groups, units)` float64: the size of the active set
             and the sums over it.
-        units_active: `(images,)` int64: how many units an image activates, constant ones left out.
-        fired, kept: `(percents, units)`: untransformed images for which the unit fires, and those
-            of them for which it still does, transformed.
-        shown: whether an image was shown, `(images,)` bool: a damaged photo is not.
+        counted: units that are active in some images and not in others, `(units,)` bool.
+        units_active: `(images, sites)` int64: how many of them an image activates.
+        fired: `(percents, units)`: untransformed images for which a unit fires under Goodfellow
+            et al.'s rule.
+        kept: those of them for which it still fires, transformed.
     """
 
     def __init__(self, setup: Setup, first: FirstPass, tau: float, groups: int = 1) -> None:
-        self._setup, self._groups = setup, groups
-        where = setup.where
-        self.images = torch.zeros(groups, dtype=torch.float64, device=where)
+        self._setup, self._groups, self._levels = setup, groups, first.levels
+        self._site_of = self._sites()
+        shape = groups, len(self._site_of)
+        zeros = torch.zeros(shape, dtype=torch.float64, device=setup.where)
+        self.images = zeros.new_zeros(groups)
         self.shown = torch.zeros(len(setup.images), dtype=torch.bool)
-        self.active: dict[Key, Tensor] = {}
-        self.invariance: dict[Key, Tensor] = {}
-        self.specialization: dict[Key, Tensor] = {}
-        self.units_active: dict[Key, Tensor] = {}
-        self.fired: dict[Key, Tensor] = {}
-        self.kept: dict[Key, Tensor] = {}
-        self._threshold: dict[Key, Tensor] = {}
-        self._counted: dict[Key, Tensor] = {}
-        self._top = {site: levels.to(where) for site, levels in first.levels.items()}
-        for place in range(len(setup.transformations)):
-            if place not in setup.failed:
-                for site, units in setup.units.items():
-                    self._begin((place, site), units, first.extremes, tau)
+        self.fired = torch.zeros_like(first.levels, dtype=torch.int64)
+        self.active: dict[int, Tensor] = {}
+        self.invariance: dict[int, Tensor] = {}
+        self.specialization: dict[int, Tensor] = {}
+        self.counted: dict[int, Tensor] = {}
+        self.units_active: dict[int, Tensor] = {}
+        self.kept: dict[int, Tensor] = {}
+        self._threshold: dict[int, Tensor] = {}
+        for place in range(len(setup.labels)):
+            if place in setup.failed:
+                continue
+            maximum = first.extremes.maximum(place, setup.negatives)
+            usable = maximum.isfinite() & (maximum > 0)
+            self._threshold[place] = torch.where(usable, tau * maximum, torch.nan)
+            self.counted[place] = usable & ~first.extremes.constant(place)
+            for sums in (self.active, self.invariance, self.specialization):
+                sums[place] = zeros.clone()
+            shape = len(setup.images), len(setup.sites)
+            self.units_active[place] = torch.zeros(shape, dtype=torch.int64)
+            self.kept[place] = torch.zeros_like(self.fired)
 
-    def _begin(self, key: Key, units: int, extremes: Extremes, tau: float) -> None:
-        where = self._setup.where
-        maximum = extremes.maximum(*key, self._setup.negatives)
-        usable = maximum.isfinite() & (maximum > 0)
-        self._threshold[key] = torch.where(usable, tau * maximum, torch.nan)
-        self._counted[key] = usable & ~extremes.constant(*key)
-        for sums in (self.active, self.invariance, self.specialization):
-            sums[key] = torch.zeros(self._groups, units, dtype=torch.float64, device=where)
-        self.units_active[key] = torch.zeros(len(self._setup.images), dtype=torch.int64)
-        if key[1] in self._top:
-            for counts in (self.fired, self.kept):
-                counts[key] = torch.zeros_like(self._top[key[1]], dtype=torch.int64)
-
-    def counted(self, key: Key) -> int:
-        """How many units could be active in some images and not in others."""
-        return int(self._counted[key].sum())
+    def _sites(self) -> Tensor:
+        """`(units, sites)` float32, 1 where a unit is of that site."""
+        numbers = torch.tensor(list(self._setup.units.values()))
+        own = torch.arange(len(numbers)).repeat_interleave(numbers)
+        return torch.nn.functional.one_hot(own, len(numbers)).float().to(self._setup.where)
 
     def run(self, progress: Progress | None = None) -> None:
         """Show every image and add it up."""
-        before: Activities = {}
-        groups = torch.empty(0)
-        for shown in self._setup.show(progress):
+        setup = self._setup
+        before = groups = indices = torch.empty(0)
+        for shown in setup.show(progress):
+            activities = treat(shown.activities, setup.negatives)
             if shown.transformation is None:
-                before = shown.activities
+                before, indices = activities, torch.from_numpy(shown.batch.indices)
                 groups = self._group(torch.from_numpy(shown.batch.labels))
                 self.images += groups.sum(0)
-                self.shown[torch.from_numpy(shown.batch.indices)] = True
-                continue
-            indices = torch.from_numpy(shown.batch.indices)
-            for site, after in shown.activities.items():
-                self._add((shown.transformation, site), before[site], after, groups, indices)
+                self.shown[indices] = True
+                self.fired += self._above(before)
+            else:
+                self._add(shown.transformation, before, activities, groups, indices)
 
     def _group(self, labels: Tensor) -> Tensor:
         """`(n, groups)` float64, 1 where an image is of that class."""
         own = labels if self._groups > 1 else torch.zeros_like(labels)
         return torch.nn.functional.one_hot(own, self._groups).double().to(self._setup.where)
 
+    def _above(self, activities: Tensor) -> Tensor:
+        """For how many images each unit fires, `(percents, units)`.
+
+        Levels are activities that were measured, so in float32 they are exact.
+        """
+        strengths = activities.abs()
+        counts = [(strengths > level).sum(0) for level in self._levels.float()]
+        return torch.stack(counts) if counts else torch.zeros_like(self.fired)
+
     def _add(
-        self, key: Key, plain: Tensor, changed: Tensor, groups: Tensor, indices: Tensor
+        self, place: int, before: Tensor, after: Tensor, groups: Tensor, indices: Tensor
     ) -> None:
-        negatives = self._setup.negatives
-        before, after = treat(plain.double(), negatives), treat(changed.double(), negatives)
-        on = active(before, after, self._threshold[key])
+        both = torch.minimum(before.abs(), after.abs())
+        self.kept[place] += self._above(both)
+        before, after = before.double(), after.double()
+        on = active(before, after, self._threshold[place])
         h, specialization = compare(before, after)
-        self.active[key] += groups.T @ on.double()
-        self.invariance[key] += groups.T @ torch.where(on, h, 0)
-        self.specialization[key] += groups.T @ torch.where(on, specialization, 0)
-        self.units_active[key][indices] = (on & self._counted[key]).sum(1).cpu()
-        for row, level in enumerate(self._top.get(key[1], ())):
-            fires = before.abs() > level
-            self.fired[key][row] += fires.sum(0)
-            self.kept[key][row] += (fires & (after.abs() > level)).sum(0)
+        self.active[place] += groups.T @ on.double()
+        self.invariance[place] += groups.T @ torch.where(on, h, 0)
+        self.specialization[place] += groups.T @ torch.where(on, specialization, 0)
+        sites = (on & self.counted[place]).float() @ self._site_of
+        self.units_active[place][indices] = sites.long().cpu()

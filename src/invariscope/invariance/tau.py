@@ -92,7 +92,8 @@ def ablation_accuracy(
         setup: what is shown (`make_setup`), with `site` among its sites.
         site: where units are ablated.
         tau: the threshold.
-        top: k of Goodfellow et al.'s rule, whose thresholds are tried too.
+        top: k of Goodfellow et al.'s rule, whose thresholds are tried too; a share of less than
+            one image is left out.
         first, readout: see `find_tau`.
 
     Returns:
@@ -104,7 +105,10 @@ def ablation_accuracy(
     first, readout = _prepare(setup, site, first, readout, top)
     at_tau = tau_thresholds(setup, first, site, tau)
     named = {f"tau {tau:g}": at_tau}
-    named |= {f"top {k:g} %": top_thresholds(setup, first, site, k) for k in top}
+    for k in top:
+        levels = top_thresholds(setup, first, site, k)
+        if not any(bool(level.isnan().all()) for level in levels.values()):
+            named[f"top {k:g} %"] = levels
     tables = [ablate(setup, site, at_tau, NOTHING, readout).assign(threshold="")]
     for name, thresholds in named.items():
         for which in (INACTIVE, ACTIVE):

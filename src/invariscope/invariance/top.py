@@ -13,7 +13,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.invariance.pairs import treat
-from invariscope.invariance.passes import Activities, Setup
+from invariscope.invariance.passes import Setup
 
 PERCENTS = (0.5, 1, 5, 10, 20, 40)
 MOST_BYTES = 2**30
@@ -35,7 +35,7 @@ class TopActivities:
         for percent in percents:
             if not 0 < percent < 100:
                 raise InputError(f"top {percent} %; expected a number between 0 and 100")
-        units = sum(setup.units.values())
+        self._units = units = sum(setup.units.values())
         needed = 4 * units * len(setup.images) if percents else 0
         if needed > MOST_BYTES:
             raise InputError(
@@ -45,27 +45,25 @@ class TopActivities:
             )
         self.percents = tuple(percents)
         self._negatives = setup.negatives
-        self._parts: dict[str, list[Tensor]] = {site: [] for site in setup.sites}
+        self._where = setup.where
+        self._parts: list[Tensor] = []
 
-    def add(self, activities: Activities) -> None:
-        """Take in one untransformed batch."""
+    def add(self, activities: Tensor) -> None:
+        """Take in one untransformed batch, `(n, units)`."""
         if self.percents:
-            for site, activity in activities.items():
-                self._parts[site].append(treat(activity, self._negatives).abs().cpu())
+            self._parts.append(treat(activities, self._negatives).abs().cpu())
 
-    def levels(self) -> dict[str, Tensor]:
-        """What a unit's strength must exceed to fire: for each site `(percents, units)` float64.
+    def levels(self) -> Tensor:
+        """What a unit's strength must exceed to fire, `(percents, units)` float64.
 
         NaN where k % is less than one image, or where an answer was not a number.
         """
-        found = {}
-        for site, parts in self._parts.items():
-            if parts:
-                activity = torch.cat(parts)
-                parts.clear()
-                blocks = [_levels(b, self.percents) for b in activity.split(UNITS_AT_ONCE, dim=1)]
-                found[site] = torch.cat(blocks, 1)
-        return found
+        levels = torch.full((len(self.percents), self._units), torch.nan, dtype=torch.float64)
+        for start in range(0, self._units, UNITS_AT_ONCE) if self._parts else ():
+            columns = slice(start, start + UNITS_AT_ONCE)
+            strengths = torch.cat([part[:, columns] for part in self._parts])
+            levels[:, columns] = _levels(strengths, self.percents)
+        return levels.to(self._where)
 
 
 def _levels(strengths: Tensor, percents: Sequence[float]) -> Tensor:

@@ -1,4 +1,4 @@
-"""Invariance coefficients of a network's units: violins, layer by layer, active sets, ablation."""
+"""Invariance coefficients of a network's units: violins, layer by layer, active sets."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,14 +11,14 @@ from invariscope.plot.style import COLOURS, new_axes
 
 WORDS = {
     "invariance": "invariance coefficient",
-    "specialization": "specialization: as it is −1, transformed +1",
+    "specialization": "specialization",
 }
 STYLES = ("-", "--", ":", "-.")
 MARKERS = ("o", "s", "^", "D")
 WIDTH = 0.8
 
 
-def _rows(table: pd.DataFrame, **values: str) -> pd.DataFrame:
+def rows_where(table: pd.DataFrame, **values: str) -> pd.DataFrame:
     """The rows in which each named column has its value."""
     chosen = np.logical_and.reduce([table[column] == value for column, value in values.items()])
     rows: Any = table[chosen]
@@ -68,7 +68,7 @@ def coefficients(
     width = WIDTH / len(tables)
     for number, (name, table) in enumerate(tables.items()):
         chosen = site or _deepest(table)
-        own = _rows(table, site=chosen, **{"class": "all"})
+        own = rows_where(table, site=chosen, **{"class": "all"})
         groups = [own.loc[own["transformation"] == t, column] for t in names]
         shift = (number - (len(tables) - 1) / 2) * width
         colour = COLOURS[number % len(COLOURS)]
@@ -90,12 +90,12 @@ def layers(summary: pd.DataFrame, *, column: str = "mean", ax: Axes | None = Non
         column: `mean`, `median`, `specialization`, `images_per_unit` or `units_per_image`.
         ax: where to plot; by default new axes.
     """
-    every = _rows(summary, **{"class": "all"})
+    every = rows_where(summary, **{"class": "all"})
     sites = list(dict.fromkeys(every["site"]))
     names = list(dict.fromkeys(every["transformation"]))
     ax = new_axes(ax, (max(5.5, 0.4 * len(sites) + 3), 4.0))
     for number, name in enumerate(names):
-        rows = _rows(every, transformation=name).set_index("site")
+        rows = rows_where(every, transformation=name).set_index("site")
         turn = number // len(COLOURS)
         ax.plot(
             range(len(sites)),
@@ -126,8 +126,8 @@ def active_shares(
         ax: where to plot; by default new axes.
     """
     chosen = site or _deepest(units)
-    own = _rows(units, site=chosen, **{"class": "all"}).dropna(subset=["invariance"])
-    shown = _rows(images, site=chosen)
+    own = rows_where(units, site=chosen, **{"class": "all"}).dropna(subset=["invariance"])
+    shown = rows_where(images, site=chosen)
     names = list(dict.fromkeys(units["transformation"]))
     ax = new_axes(ax, (max(4.5, 0.55 * len(names) * 1.4 + 1.2), 3.6))
     ax.set_ylim(-2, 105)
@@ -141,32 +141,5 @@ def active_shares(
         ax.plot([], [], color=COLOURS[number], linewidth=6, alpha=0.45, label=words)
     ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
     ax.set_ylabel("%")
-    ax.legend(frameon=False, fontsize="small")
-    return ax
-
-
-def ablation(table: pd.DataFrame, shown: str = "transformed", ax: Axes | None = None) -> Axes:
-    """Accuracy with nothing, the inactive or the active units set to 0 (Figs. 7 and 8).
-
-    Args:
-        table: from `ablation_accuracy`, of one threshold.
-        shown: `as it is` or `transformed`.
-        ax: where to plot; by default new axes.
-    """
-    own = _rows(table, shown=shown)
-    names = list(dict.fromkeys(own["transformation"]))
-    ax = new_axes(ax, (max(4.5, 0.55 * len(names) + 1.2), 3.2))
-    kinds = list(dict.fromkeys(own["ablated"]))
-    for number, kind in enumerate(kinds):
-        rows = own[own["ablated"] == kind].set_index("transformation")
-        places = [
-            place + (number - (len(kinds) - 1) / 2) * WIDTH / len(kinds)
-            for place in range(len(names))
-        ]
-        heights = 100 * rows.loc[names, "accuracy"].to_numpy(float)
-        words = "intact" if kind == "nothing" else f"without the {kind} units"
-        ax.bar(places, heights, WIDTH / len(kinds), color=COLOURS[number], label=words)
-    ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
-    ax.set_ylabel(f"top-1 accuracy, images {shown} (%)")
     ax.legend(frameon=False, fontsize="small")
     return ax

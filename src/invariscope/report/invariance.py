@@ -42,12 +42,13 @@ def _beside(folder: Path | None, name: str) -> pd.DataFrame | None:
 
 def _ablation(table: pd.DataFrame) -> dict[str, Any]:
     """The plot at τ, and the accuracy by threshold, averaged over transformations."""
-    at_tau = _where(table, [not name.startswith("top") for name in table["threshold"]])
     groups = table.groupby(["threshold", "ablated", "shown"], sort=False)
     means = groups.agg(accuracy=("accuracy", "mean"), share=("share", "mean"))
+    shares = any(str(name).startswith("top") for name in table["threshold"])
     return {
         "site": table["site"].iloc[0],
-        "plot": svg(figure_of(plot.ablation(at_tau))),
+        "bars": svg(figure_of(plot.ablation(table))),
+        "shares": svg(figure_of(plot.ablation_by_share(table))) if shares else None,
         "rows": means.reset_index().to_dict("records"),
     }
 
