@@ -140,7 +140,12 @@ class Profile:
         known = (rows["kind"] != NONE) & (rows["explained"] >= EXPLAINS)
         rows["changes"] = rows["kind"].map(words).where(known, UNKNOWN)
         groups = rows.groupby(["task", "site", "changes"], as_index=False, sort=False)
-        return groups.agg(images=("kind", "size"), explained=("explained", "mean"), h=("h", "mean"))
+        return groups.agg(
+            images=("kind", "size"),
+            explained=("explained", "mean"),
+            h=("h", "mean"),
+            accepted=("accepted", "sum"),
+        )
 
     def card(self) -> str:
         """The profile in a few lines; every word follows from a threshold of this module."""
