@@ -136,7 +136,6 @@ class Conductor:
     def _take(self, report: Report) -> None:
         batch = self._batches.pop(report.number)
         rows = report.rows
-        append_rows(self.study.runs, rows)
         if report.failed:  # a worker that was lost may have ended some of them
             lost = [run.folder for run in batch.wanted if run.name in report.failed]
             rows = rows + catch_up(self.study.runs, lost, ())
@@ -180,7 +179,9 @@ class Conductor:
                 if not self._batches:
                     time.sleep(BUSY_WAIT / 10)  # all that is left is being written elsewhere
                     continue
-                for report in self.engine.ended(POLL, self.tell):
+                reports = self.engine.ended(POLL, self.tell)
+                append_rows(self.study.runs, [row for report in reports for row in report.rows])
+                for report in reports:
                     self._take(report)
                 self.tell()
         finally:
