@@ -5,16 +5,12 @@ from importlib.metadata import version
 from invariscope import plot  # noqa: F401  (iv.plot.front and its like)
 from invariscope.analysis.card import Profile, load_profile
 from invariscope.analysis.profile import profile
-<<<<<<< HEAD
 from invariscope.generators import (
     Autoencoder,
     fit_code_space,
     load_autoencoder,
     load_generator,
 )
-=======
-from invariscope.generators import load_generator
->>>>>>> nine-transformations
 from invariscope.invariance.calibrate import calibrate
 from invariscope.invariance.calibration import Calibration, load_calibration
 from invariscope.invariance.coefficient import invariance_coefficient
@@ -44,14 +40,10 @@ from invariscope.subjects.perceptual import perceptual
 __version__ = version("invariscope")
 
 __all__ = [
-<<<<<<< HEAD
     "Autoencoder",
     "Calibration",
     "FunctionSubject",
     "HybridSubject",
-=======
-    "Calibration",
->>>>>>> nine-transformations
     "Invariance",
     "NetworkSubject",
     "PhotoRule",
@@ -68,10 +60,7 @@ __all__ = [
     "image_reference",
     "image_set",
     "invariance_coefficient",
-<<<<<<< HEAD
     "load_autoencoder",
-=======
->>>>>>> nine-transformations
     "load_calibration",
     "load_generator",
     "load_invariance",

@@ -140,10 +140,10 @@ def test_another_image_is_still_noticed_under_noise(make, make_generator, make_o
     planned = plan(
         subject, generator, "output:1", task="invariance", reference=mei, options=options
     )[0]
-    before = Crew(subject, generator, options).probe(planned)
+    before = Crew(subject, generator, options, 50).probe(planned)
     assert before[:, 0].isfinite().all()
     assert before[:, 1:].isnan().all()
-    check_answers(tmp_path, before, Crew(subject, generator, options).probe(planned))
+    check_answers(tmp_path, before, Crew(subject, generator, options, 50).probe(planned))
     generator._map = generator._map * 1.2
     with pytest.raises(StoreError, match="answer otherwise"):
-        check_answers(tmp_path, before, Crew(subject, generator, options).probe(planned))
+        check_answers(tmp_path, before, Crew(subject, generator, options, 50).probe(planned))
