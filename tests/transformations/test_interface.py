@@ -1,7 +1,9 @@
 """Loading, registering, describing, and what is refused."""
 
 import json
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 import torch
@@ -187,3 +189,29 @@ def test_compositions_that_make_no_sense_are_refused():
         compose()
     with pytest.raises(InputError, match=r"whites \[1.0, 255\]"):
         compose(load("hue"), load("blur", white=255))
+
+
+COMMON = ("name", "white", "beyond")
+DOCS = Path(__file__).parents[2] / "docs" / "transformations.md"
+
+
+def test_the_documentation_defines_every_one_with_its_own_defaults():
+    rows = re.findall(r"^\| `([\w-]+)` \|.*?\|(.*?)\|", DOCS.read_text(), re.MULTILINE)
+    assert [name for name, _ in rows] == [*TWELVE, *AFFINE, *LIGHT]
+    for name, parameters in rows:
+        own = {k: v for k, v in load(name).describe().items() if k not in COMMON}
+        told = dict(re.findall(r"`(\w+)` ([\w.-]+)", parameters))
+        assert told.keys() == own.keys()
+        for parameter, value in own.items():
+            assert told[parameter] == (value if isinstance(value, str) else f"{value:g}")
+
+
+def test_the_documentations_own_transformation_works(own_names):
+    blocks = re.findall(r"```python\n(.*?)```", DOCS.read_text(), re.DOTALL)
+    code = next(block for block in blocks if "tf.register" in block)
+    images = torch.arange(2 * 3 * 10 * 10.0).view(2, 3, 10, 10)
+    words = {"images": images, "__name__": "docs"}
+    exec(compile(code, str(DOCS), "exec"), words)
+    blocks = load("pixelate", block=4)(images)
+    assert torch.equal(blocks[..., 4:8, 4:8], images[..., 4:5, 4:5].expand(2, 3, 4, 4))
+    assert blocks.unique().numel() == 2 * 3 * 9
