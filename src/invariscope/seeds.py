@@ -46,14 +46,15 @@ def _rows(
     device: torch.device | str,
     kind: Literal["normal", "uniform"],
 ) -> Tensor:
-    draws = torch.empty((len(names), *shape), dtype=dtype, device=device)
-    if draws.device.type == "cpu":
-        width = np.float32 if dtype == torch.float32 else np.float64
-        for row, name in zip(draws, names, strict=True):
+    if torch.device(device).type == "cpu":
+        width = torch.float32 if dtype == torch.float32 else torch.float64
+        draws = torch.empty((len(names), *shape), dtype=width)
+        for row, name in zip(draws.numpy(), names, strict=True):
             stream = numpy_stream(*name)
             draw = stream.standard_normal if kind == "normal" else stream.random
-            row.copy_(torch.from_numpy(draw(shape, dtype=width)))
-        return draws
+            draw(out=row, dtype=row.dtype)
+        return draws.to(dtype)
+    draws = torch.empty((len(names), *shape), dtype=dtype, device=device)
     stream = torch.Generator(device=device)
     for row, name in zip(draws, names, strict=True):
         stream.manual_seed(integer(*name))

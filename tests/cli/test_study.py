@@ -33,8 +33,9 @@ def file(tmp_path):
 def study(file, tmp_path, capsys):
     """Types a command; gives exit code and what was printed."""
 
-    def go(*words, out=tmp_path / "s"):
-        allowed = ["--allow-code"] if words[0] in ("plan", "run") else []
+    def go(*words, out=tmp_path / "s", allow=True):
+        needs = words[0] in ("plan", "run", "resume", "retry")
+        allowed = ["--allow-code"] if needs and allow else []
         words = [*words, *allowed, *([] if out is None else ["--out", out])]
         code = run(["study", *map(str, words)])
         printed = capsys.readouterr()
@@ -115,6 +116,16 @@ def test_mistakes_are_one_sentence(study, file, words, says):
     code, said = study(*[str(file) if word == "FILE" else word for word in words], out=out)
     assert code == 2
     assert says in said
+
+
+def test_code_is_not_run_unless_it_is_allowed(study, file, tmp_path):
+    code, said = study("run", file, allow=False)
+    assert (code, "allow it with --allow-code" in said) == (2, True)
+    assert not (tmp_path / "s").exists()
+    assert study("run", file)[0] == 0
+    for command in ("resume", "retry"):  # a study may have come in an archive
+        code, said = study(command, file, allow=False)
+        assert (code, "allow it with --allow-code" in said) == (2, True)
 
 
 def test_an_unknown_network_is_said_with_its_condition(study, file):

@@ -52,7 +52,7 @@ def _quick():
         yield
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def study_text():
     return text_of
 

@@ -40,10 +40,8 @@ EVERY_PICTURE = 24  # that a run keeps; the quick tests keep fewer
 
 
 @pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    from conftest import text_of
-
-    return text_of(CONDITION, **CHANGED)
+def text(study_text):
+    return study_text(CONDITION, **CHANGED)
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +75,7 @@ def resume():
 
     def start(folder, *words, **more):
         file = folder.store.parent / "study.toml"
-        asked = ["study", "resume", str(file), "--out", str(folder.store), *words]
+        asked = ["study", "resume", str(file), "--allow-code", "--out", str(folder.store), *words]
         process = subprocess.Popen(
             COMMAND + asked,
             stdout=subprocess.PIPE,

@@ -112,6 +112,14 @@ def test_what_there_is_not_is_said_with_its_condition(study_text, tmp_path, chan
         planned(study_text(conditions, **changed), tmp_path)
 
 
+def test_a_folder_of_photos_must_be_there(study_text, tmp_path):
+    text = study_text(top='data = { photos = "photos" }')
+    with pytest.raises(InputError, match=r"\[data\] photos names no folder"):
+        planned(text, tmp_path)
+    (tmp_path / "photos").mkdir()
+    assert planned(text, tmp_path)
+
+
 def test_code_runs_only_where_it_is_allowed(study_text, tmp_path):
     with pytest.raises(InputError, match="--allow-code"):
         plan_study(parse_study(study_text()), tmp_path)

@@ -66,11 +66,12 @@ def test_images_and_codes_on_demand(finished, world):
     table = study.table()
     some = table[table["task"] == "invariance"].iloc[[3, 0]]
     codes = study.codes(some)
-    images = study.images(some)
-    assert torch.equal(images, world[1].generate(codes))
-    assert torch.equal(study.images(some, generator=world[1]), images)
+    assert torch.equal(study.images(some, generator=world[1]), world[1].generate(codes))
     last = load_run(finished.runs / some["run"].iloc[0]).tensors["codes"][-1:]
-    assert torch.equal(study.images(some.iloc[:1], "farthest"), world[1].generate(last))
+    farthest = study.images(some.iloc[:1], "farthest", world[1])
+    assert torch.equal(farthest, world[1].generate(last))
+    with pytest.raises(InputError, match="a file of Python; load it and give generator="):
+        study.images(some)
     with pytest.raises(InputError, match="runs of 0 generators"):
         study.images(table[:0])
 
@@ -91,7 +92,7 @@ def test_affine_copies_of_every_reference(copied, world):
     table = study.affine()
     rows = study.table()
     mei = rows[(rows["task"] == "excitation") & (rows["unit"] == "fc:1")]
-    alone = affine_baseline(world[0], "fc:1", study.images(mei, "farthest")[0])
+    alone = affine_baseline(world[0], "fc:1", study.images(mei, "farthest", world[1])[0])
     own = table[table["unit"] == "fc:1"].reset_index(drop=True)
     pd.testing.assert_frame_equal(own[alone.columns], alone)
     assert set(own["reference_run"]) == set(mei["run"])

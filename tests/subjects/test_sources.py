@@ -275,6 +275,11 @@ def test_what_a_python_file_gives_wrongly(factory, weights, says, python_file):
         load_subject(f"{python_file}:{factory}", allow_code=True, weights=weights)
 
 
+def test_a_subject_that_a_file_makes_on_another_device_is_refused(python_file):
+    with pytest.raises(InputError, match="gives a subject on cpu; ask for that device"):
+        load_subject(f"{python_file}:subject", "meta", allow_code=True)
+
+
 def test_a_change_of_a_files_code_is_another_subject(python_file):
     before = load_subject(f"{python_file}:net", allow_code=True).identity()
     assert before == load_subject(f"{python_file}:net", allow_code=True).identity()

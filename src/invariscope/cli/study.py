@@ -25,6 +25,7 @@ from invariscope.study.plan import plan_study
 from invariscope.study.progress import progress_of
 from invariscope.study.published.importer import import_published
 from invariscope.study.wanted import Wanted
+from invariscope.study.worlds import refuse_code
 
 study = App(name="study", help="Hundreds of runs from one file, on one machine or a cluster.")
 
@@ -55,7 +56,9 @@ class Where:
     at_once: Annotated[int, Parameter(help="slurm: tasks of an array at a time.")] = 1000
     slurm: Annotated[
         tuple[str, ...],
-        Parameter(help="slurm: submitit's parameters, such as --slurm slurm_partition=gpu."),
+        Parameter(
+            negative="", help="slurm: submitit's parameters, such as --slurm slurm_partition=gpu."
+        ),
     ] = ()
 
     def start(self, study: StudyFolder) -> Engine:
@@ -145,8 +148,10 @@ def plan(
     )
 
 
-def _go_on(study: StudyFolder, where: Where, console: Console) -> None:
+def _go_on(study: StudyFolder, where: Where, console: Console, *, allow_code: bool) -> None:
     """Work on a study until every run has ended or failed."""
+    if not allow_code:  # what was planned may have come in an archive
+        refuse_code({a for run in study.wanted() for a in (run.subject, run.generator)})
     with study.alone():
         engine = where.start(study)
         with StudyTable(study.name, console) as watch:
@@ -182,25 +187,29 @@ def run(
     make_folder(out)
     with folder.alone():
         folder.write(file.read_text(encoding="utf-8"), wanted)
-    _go_on(folder, where or Where(), console)
+    _go_on(folder, where or Where(), console, allow_code=allow_code)
 
 
 @study.command
-def resume(file: File, /, *, out: Out = STORE, where: Where | None = None) -> None:
+def resume(
+    file: File, /, *, out: Out = STORE, where: Where | None = None, allow_code: AllowCode = False
+) -> None:
     """Go on with a study as it was planned, without planning again."""
     folder = known_study(out.resolve(), file.stem)
     _unchanged(folder, file)
-    _go_on(folder, where or Where(), Console())
+    _go_on(folder, where or Where(), Console(), allow_code=allow_code)
 
 
 @study.command
-def retry(file: File, /, *, out: Out = STORE, where: Where | None = None) -> None:
+def retry(
+    file: File, /, *, out: Out = STORE, where: Where | None = None, allow_code: AllowCode = False
+) -> None:
     """Try the runs that failed once more, and go on with the others."""
     folder = known_study(out.resolve(), file.stem)
     _unchanged(folder, file)
     with folder.alone():
         folder.keep_failed({})
-    _go_on(folder, where or Where(), Console())
+    _go_on(folder, where or Where(), Console(), allow_code=allow_code)
 
 
 def _unchanged(folder: StudyFolder, file: Path) -> None:

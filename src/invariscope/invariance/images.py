@@ -83,7 +83,7 @@ def image_set(
     named = tuple(classes) or tuple(map(str, range(most)))
     if most > len(named):
         raise InputError(f"label {most - 1} has no class; {len(named)} classes were named")
-    content = hashlib.sha256(source.cpu().contiguous().numpy().tobytes()).hexdigest()
+    content = hashlib.sha256(source.float().cpu().contiguous().numpy().tobytes()).hexdigest()
     names = tuple(map(str, range(len(source))))
 
     def stream(_side: int, batch: int, device: torch.device) -> Iterator[Batch]:
@@ -97,7 +97,7 @@ def image_set(
 def _labels(labels: Tensor | Sequence[int] | None, images: int) -> NDArray[np.int64]:
     if labels is None:
         return np.full(images, -1, np.int64)
-    numbers = np.asarray(labels, np.int64)
+    numbers = torch.as_tensor(labels).cpu().numpy().astype(np.int64)
     if numbers.shape != (images,) or numbers.min() < 0:
         raise InputError(
             f"labels of shape {numbers.shape} for {images} images; expected one each, 0 or more"

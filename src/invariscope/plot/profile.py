@@ -24,11 +24,27 @@ def profile(found: Profile, ax: Axes | None = None) -> Axes:
     places = np.arange(len(known))
     invariance, own = known["invariance"].to_numpy(float), known["reference_h"].to_numpy(float)
     if np.isfinite(invariance).any():
-        ax.plot(invariance, places, "o", color=COLOURS[0], label="photos: invariance coefficient")
+        ax.plot(
+            invariance,
+            places,
+            "o",
+            color=COLOURS[0],
+            clip_on=False,
+            label="photos: invariance coefficient",
+        )
     for place in places[np.isnan(invariance)]:
         ax.text(0.01, place, "–", va="center", color="0.4")
     if np.isfinite(own).any():
-        ax.plot(own, places, "D", color="k", markersize=5, fillstyle="none", label="the reference")
+        ax.plot(
+            own,
+            places,
+            "D",
+            color="k",
+            markersize=5,
+            fillstyle="none",
+            clip_on=False,
+            label="the reference",
+        )
     pairs = zip(known["changes"], known["transformation"], strict=True)
     labels = [change if change == name else f"{change} · {name}" for change, name in pairs]
     for (task, site), values in groups.items():
@@ -41,6 +57,7 @@ def profile(found: Profile, ax: Axes | None = None) -> Axes:
             color=TASK_COLOURS[task],
             alpha=0.6,
             markersize=5,
+            clip_on=False,
             label=None if label in there else label,
         )
         labels.append(f"{label} at {site}")

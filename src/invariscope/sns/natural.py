@@ -93,7 +93,8 @@ class NaturalStatistics:
         about = json.loads(told)
         identity, own = about.pop("identity"), _plain(subject.identity())
         # The architecture's text may change with torch's version; the weights' names do not.
-        differ = [k for k in identity if k != "architecture" and identity[k] != own.get(k)]
+        compared = sorted((identity.keys() | own.keys()) - {"architecture"})
+        differ = [k for k in compared if identity.get(k) != own.get(k)]
         if differ:
             raise InputError(
                 f"the natural statistics in {str(path)!r} are of another subject than "

@@ -1,5 +1,7 @@
 """Affine copies of a study's references, beside its runs."""
 
+from pathlib import Path
+
 import pandas as pd
 
 from invariscope.analysis.affine import affine_baseline
@@ -44,7 +46,7 @@ def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> 
             record = load_run(study.runs / run.needs[1])
             image = mei_reference(record, generator_at(run.generator, device)).image
         else:
-            image = photo_reference(study.runs / str(run.photo), subject).image
+            image = photo_reference(Path(str(run.photo)), subject).image
         table = affine_baseline(subject, unit, image)
         own = {"subject": subject.name, "address": address, "unit": unit}
         tables.append(table.assign(**own, reference_run=key))

@@ -17,7 +17,7 @@ from invariscope.study.folder import StudyFolder, study_folder
 from invariscope.study.index import read_rows
 from invariscope.study.row import COLUMNS
 from invariscope.study.wanted import Wanted
-from invariscope.study.worlds import generator_at
+from invariscope.study.worlds import generator_at, own_code
 
 FILTERS = ("all", "checkpoint", "stopped")
 AFFINE = "affine.parquet"
@@ -116,15 +116,18 @@ class StudyResult:
         Args:
             table: rows of `table()`, of one generator.
             which: `kept`, `knee`, `farthest` or `nearest`.
-            generator: by default the study's own.
+            generator: by default the study's own, unless that is a file of Python, which is not
+                run without being asked.
 
         Raises:
-            InputError: runs of several generators.
+            InputError: runs of several generators, or of one that must be given.
         """
         if generator is None:
             own = {w.generator for w in self.wanted if w.name in set(table["name"])}
             if len(own) != 1:
                 raise InputError(f"the table holds runs of {len(own)} generators; expected one")
+            if any(own_code(address) for address in own):
+                raise InputError("the generator is a file of Python; load it and give generator=")
             generator = generator_at(own.pop(), "cpu")
         return Result(self.records(table), generator).images(which)
 

@@ -1,7 +1,7 @@
 """Subjects and generators by address, those of a person's own file included."""
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,17 @@ def own_code(address: str) -> tuple[Path, str] | None:
     return (Path(file), factory) if colon and file.endswith(".py") else None
 
 
+def refuse_code(addresses: Iterable[str]) -> None:
+    """Make sure that no address names a file of Python.
+
+    Raises:
+        InputError: one does.
+    """
+    for address in addresses:
+        if own_code(address):
+            raise InputError(f"{address!r} runs a file of Python; allow it with --allow-code")
+
+
 def settle(address: str, base: Path, *, allow_code: bool) -> str:
     """The address with its file's whole path, where it names one.
 
@@ -31,7 +42,7 @@ def settle(address: str, base: Path, *, allow_code: bool) -> str:
     if code is None:
         return address
     if not allow_code:
-        raise InputError(f"{address!r} runs a file of Python; allow it with --allow-code")
+        refuse_code([address])
     return f"{(base / code[0]).resolve()}:{code[1]}"
 
 

@@ -68,7 +68,14 @@ def _from_file(
             "(allow_code=True) if you trust it"
         )
     made = file.load(path, factory, weights)
-    return _subject(made, address, weights, settings) if isinstance(made, Loaded) else made
+    if isinstance(made, Loaded):
+        return _subject(made, address, weights, settings)
+    if made.device.type != torch.device(settings["device"]).type:
+        raise InputError(
+            f"{factory} gives a subject on {made.device}; ask for that device, or make it on "
+            f"{settings['device']}"
+        )
+    return made
 
 
 def _subject(

@@ -52,10 +52,14 @@ def _has_own_weights(module: nn.Module) -> bool:
     return leaf and next(module.parameters(recurse=False), None) is not None
 
 
-def _in_float32(module: nn.Module, inputs: tuple[Tensor, ...]) -> Tensor:
-    """A tapped layer's output in float32, when the layers before it ran in bf16."""
+def _in_float32(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
+    """What a tapped layer gives in float32, when the layers before it ran in bf16."""
     with torch.autocast(inputs[0].device.type, enabled=False):
-        return module.forward(*(x.float() for x in inputs))
+        return module.forward(*(x.float() if _is_float(x) else x for x in inputs))
+
+
+def _is_float(value: Any) -> bool:
+    return isinstance(value, Tensor) and value.is_floating_point()
 
 
 def _channels(name: str, values: float | Sequence[float]) -> Tensor:
@@ -132,9 +136,7 @@ class NetworkSubject(Subject):
 
     def identity(self) -> dict[str, Any]:
         identity: dict[str, Any] = {
-            "weights": self._weights,
-            "architecture": hashlib.sha256(repr(self.model).encode()).hexdigest(),
-            "code": own_code(self.model),
+            **self._network,
             "image_size": self.image_size,
             "mean": [round(float(x), 6) for x in self._mean.flatten()],
             "std": [round(float(x), 6) for x in self._std.flatten()],
@@ -144,8 +146,12 @@ class NetworkSubject(Subject):
         return identity | ({"channels": self._order} if self._order != "RGB" else {})
 
     @cached_property
-    def _weights(self) -> str:
-        return weights_hash(self.model)
+    def _network(self) -> dict[str, str | None]:
+        return {
+            "weights": weights_hash(self.model),
+            "architecture": hashlib.sha256(repr(self.model).encode()).hexdigest(),
+            "code": own_code(self.model),
+        }
 
     @cached_property
     def _original_names(self) -> dict[str, str]:
@@ -232,7 +238,8 @@ class NetworkSubject(Subject):
         tensor = _tensor(output)
         if tensor is None:
             raise InputError(f"site {site!r} of {self.name} gave no tensor this time")
-        if torch.is_autocast_enabled(self.device.type) and _has_own_weights(module):
+        own = _has_own_weights(module) and any(_is_float(x) for x in inputs[:1])
+        if own and torch.is_autocast_enabled(self.device.type):
             return _in_float32(module, inputs)
         return tensor.clone() if self._taps[site].overwritten else tensor
 

@@ -69,5 +69,6 @@ class SaltAndPepper(Transformation):
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
         chance = parameters["chance"]
-        set_ = torch.where(chance < self.share / 2, 0.0, self.white).to(images.dtype)
-        return torch.where(chance < self.share, set_, images)
+        kept = (chance >= self.share).to(images)
+        salt = ((chance >= self.share / 2) & (chance < self.share)).to(images)
+        return images * kept + self.white * salt

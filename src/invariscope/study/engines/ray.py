@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -10,6 +11,20 @@ from typing import Any, final
 from invariscope.errors import InputError
 from invariscope.study.batch import Batch, Report, work
 from invariscope.study.engines.base import Engine, lost
+
+
+ANSWER_SECONDS = 10.0
+
+
+def _check_answers(address: str | None) -> None:
+    """Make sure that something listens at `host:port`; Ray itself would try for minutes."""
+    host, _, port = (address or "").rpartition(":")
+    if not port.isdecimal() or "/" in host:
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), ANSWER_SECONDS).close()
+    except OSError as error:
+        raise InputError(f"no Ray cluster at {address!r}: {error.strerror or error}") from error
 
 
 @final
@@ -41,6 +56,7 @@ class RayEngine(Engine):
             ) from error
         self._ray: Any = ray
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+        _check_answers(address)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")

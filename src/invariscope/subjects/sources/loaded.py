@@ -54,8 +54,8 @@ class Weights:
     @property
     def file(self) -> bool:
         """Whether a file is meant: it has a folder or an ending, or is there."""
-        path = Path(self.asked)
-        return not self.random and bool(path.suffix or path.parent.parts or path.exists())
+        path, word = Path(self.asked), self.random or self.pretrained
+        return not word and bool(path.suffix or path.parent.parts or path.exists())
 
     def stream(self, name: str) -> tuple[str, str, int]:
         """The words of the random stream in which a network of that name is made."""
