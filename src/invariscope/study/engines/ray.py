@@ -12,7 +12,6 @@ from invariscope.errors import InputError
 from invariscope.study.batch import Batch, Report, work
 from invariscope.study.engines.base import Engine, lost
 
-
 ANSWER_SECONDS = 10.0
 
 
