@@ -17,6 +17,7 @@ def runs(**columns):
         "subject": "net",
         "task": "invariance",
         "site": "pixels",
+        "subset": None,
         "unit": ["fc:0", "fc:0", "fc:1", "fc:1"],
         "pixel_distance": [10.0, 20.0, 30.0, 50.0],
         "activation": [8.0, 6.0, 2.0, 2.0],

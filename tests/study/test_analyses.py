@@ -5,12 +5,13 @@ import pytest
 import torch
 from PIL import Image
 
-from invariscope import load_study, seeds
+from invariscope import FunctionSubject, load_study, seeds
 from invariscope.analysis.convergence import convergence
 from invariscope.analysis.people import COLUMNS
 from invariscope.cli.app import run
 from invariscope.errors import InputError, StoreError
 from invariscope.photos import open_folder
+from invariscope.report.figures import FIGURES, draw
 from invariscope.study.analyses import ANALYSES, analyze, keep_tables, read_tables
 from invariscope.study.analyses.material import Material
 from invariscope.study.result import StudyResult
@@ -127,6 +128,14 @@ def test_gradients_have_the_budget_of_one_run(tables, material):
     assert set(tables["gradients"]["method"]) == set(starts["method"])
 
 
+def test_every_table_that_has_a_figure_is_drawn(material, tables, tmp_path):
+    paths = draw(material, tables, tmp_path)
+    drawn = {name for name in FIGURES if any(path.name.startswith(name) for path in paths)}
+    assert drawn == set(FIGURES) & set(tables)
+    assert all(path.stat().st_size > 2000 for path in paths)
+    assert not [path for path in paths if ":" in path.name]
+
+
 def test_tables_are_kept_and_read(tables, tmp_path):
     keep_tables(tables, tmp_path / "analysis")
     again = read_tables(tmp_path / "analysis")
@@ -156,6 +165,20 @@ def test_a_filter_without_runs_and_code_that_is_not_allowed(finished):
         analyze(Material(StudyResult(finished), device="cpu"), ["distance"])
     with pytest.raises(InputError, match="no observer was named"):
         analyze(Material(StudyResult(finished), device="cpu", allow_code=True), ["observers"])
+
+
+def test_observers_with_other_names_need_a_table(finished):
+    other = Material(
+        StudyResult(finished), device="cpu", allow_code=True, names={"class 0": "a", "class 1": "b"}
+    )
+    own = other.subject(other.table["subject"].iloc[0])
+    assert other.names_for(own, ["class 0", "class 1"]) == {}
+    stranger = FunctionSubject(
+        lambda images: images.mean((2, 3)), name="stranger", image_size=8, classes=["b", "c", "a"]
+    )
+    assert other.names_for(stranger, ["class 0", "class 1"]) == other.names
+    with pytest.raises(InputError, match="class 'class 2'"):
+        other.names_for(stranger, ["class 2"])
 
 
 def test_people_beside_observers(material, finished):

@@ -5,7 +5,7 @@ import pandas as pd
 from invariscope.analysis.frames import each, searched
 from invariscope.analysis.intervals import share_interval
 
-KEYS = ["condition", "subject", "task", "target", "site"]
+KEYS = ["condition", "subject", "task", "target", "site", "subset"]
 
 
 def site_of(unit: str) -> str:
@@ -20,7 +20,8 @@ def convergence(table: pd.DataFrame) -> pd.DataFrame:
         table: a study's, all runs; searches for MEIs, which have no such rule, are left out.
 
     Returns:
-        One row a condition, subject, task, site of the target and stretch site: `count`
+        One row a condition, subject, task, site of the target, stretch site and size of its
+        subset (missing for the whole site): `count`
         (runs), `converged`, `share`, `low`, `high`, `checkpoint` (the share that reached 25 of
         50) and `generations` (the median).
     """

@@ -79,7 +79,8 @@ def naturalness(
     every["activation"] = every["activation"].astype(float)
     maximum = every["natural_maximum"].to_numpy(float)
     every["over_maximum"] = every["activation"] / np.where(maximum > 0, maximum, np.nan)
-    every["above_maximum"] = every["activation"] > maximum
+    above = every["activation"].to_numpy(float) > maximum
+    every["above_maximum"] = np.where(np.isfinite(maximum), above, np.nan)
     every["percentile"] = np.nan
     for key, rows in each(every, ["subject", "unit"]):
         if (own_key := (key["subject"], key["unit"])) in known:

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from invariscope.analysis.people import usable
 from invariscope.errors import InputError
+from invariscope.invariance.classes import class_names
 from invariscope.photos import open_folder
 from invariscope.report.figures import draw
 from invariscope.report.sns_page import write_page
@@ -36,6 +37,10 @@ class Shown:
         Path | None, Parameter(help="Natural images, <class>/<photo>.jpg. Else as the file has.")
     ] = None
     each: Annotated[int, Parameter(help="At most so many photos of each class.")] = EACH
+    classes: Annotated[
+        Path | None,
+        Parameter(help="A line a class: its name in the study, a tab, its name to observers."),
+    ] = None
     answers: Annotated[
         Path | None, Parameter(help="People's answers: a survey's table, .csv or .parquet.")
     ] = None
@@ -61,6 +66,7 @@ class Shown:
             runs=runs,
             observers=self.observers or (data.observers if data else ()),
             photos=None if place is None else open_folder(place).of_each_class(self.each),
+            names=class_names(self.classes.parent, self.classes) if self.classes else {},
             answers=None if self.answers is None else _answers(self.answers),
             device=self.device,
             allow_code=self.allow_code,

@@ -75,7 +75,7 @@ def agreement(table: pd.DataFrame, how: str = "pearson", ax: Axes | None = None)
     own = table[table["how"] == how].assign(group="")
     ax = points(own, "observer", "r", "group", ends=("low", "high"), join=False, ax=ax)
     ceiling = float(own["ceiling"].iloc[0])
-    if ceiling == ceiling:  # noqa: PLR0124  (not NaN)
+    if pd.notna(ceiling):
         chance_line(ax, ceiling, "noise ceiling")
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.set_ylim(-1.05, 1.05)

@@ -84,7 +84,10 @@ def convergence(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     several = len(set(table["target"])) > 1
     words = table["target"] + " " if several else ""
-    named = table.assign(named=words + table["task"] + " " + table["site"])
+    sizes = [
+        f" ({size:g} units)" if pd.notna(size) else "" for size in table["subset"].astype(float)
+    ]
+    named = table.assign(named=words + table["task"] + " " + table["site"] + sizes)
     ax = points(named, "named", "share", "subject", ends=("low", "high"), join=False, ax=ax)
     ax.set_ylim(-0.03, 1.03)
     ax.set_ylabel("runs that converged")

@@ -26,13 +26,13 @@ def _distance(_: Material, table: Rows) -> Drawn:
 
 
 def _galleries(m: Material, _: Rows) -> Drawn:
-    for key, own in each(examples(m.table), ["subject", "unit"]):
+    for key, own in each(examples(m.whole), ["subject", "unit"]):
         figure = plot.gallery(Result(m.records(own), m.generator(own)))
         yield f"{key['subject']} {key['unit']}", figure
 
 
 def _fronts(m: Material, _: Rows) -> Drawn:
-    for key, own in each(examples(m.table), ["subject", "task", "site"]):
+    for key, own in each(examples(m.whole), ["subject", "task", "site"]):
         ax = plot.front(Result(m.records(own)))
         ax.set_title(f"{key['subject']}, {own['unit'].nunique()} units", fontsize="small")
         yield " ".join(key.values()), figure_of(ax)

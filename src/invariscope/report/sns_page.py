@@ -1,6 +1,7 @@
 """`docs/reproduce/sns.md`: each figure's numbers beside the paper's, with verdict and reason."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -63,7 +64,7 @@ def judged(tables: Tables) -> list[tuple[Claim, Verdict]]:
 
 def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return "–" if value != value else f"{value:.3g}"  # noqa: PLR0124  (NaN)
+        return "–" if math.isnan(value) else f"{value:.3g}"
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 

@@ -270,7 +270,7 @@ def over_maximum(table: Rows) -> str:
     """Activity over the natural maximum."""
     rows = where(table, table["series"].isin(["reference", "invariance", "adversarial"]))
     return "; ".join(
-        f"{r['subject']} {r['series']} {r['site'] if r['site'] == r['site'] else ''}: "
+        f"{r['subject']} {r['series']} {r['site'] if isinstance(r['site'], str) else ''}: "
         f"{r['over_maximum']:.2f} × the natural maximum"
         for r in rows.to_dict("records")
     )

@@ -1,6 +1,6 @@
 """What analyses of a study are made from: its table, its images, networks, photos and answers."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -52,6 +52,8 @@ class Material:
         runs: which runs count: `all`, `checkpoint` or `stopped` (`study.result.keep`).
         observers: addresses of networks that look at its images.
         photos: natural images, already as few of each class as are wanted.
+        names: what observers call the study's classes, for those that do not know them by the
+            study's own names.
         answers: people's, one row a trial (`analysis.people.COLUMNS`).
         device: where networks run.
         allow_code: whether addresses may name files of Python.
@@ -61,6 +63,7 @@ class Material:
     runs: str = "all"
     observers: tuple[str, ...] = ()
     photos: PhotoFolder | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
     answers: pd.DataFrame | None = None
     device: str = "auto"
     allow_code: bool = False
@@ -99,17 +102,38 @@ class Material:
         there = set(self.table["site"])
         return [site for site in self.subject(first).sites() if site in there]
 
-    def invariant(self, *, whole: bool = True) -> Rows:
-        """The runs of the task `invariance`; by default those that stretch a whole site.
+    @cached_property
+    def whole(self) -> Rows:
+        """The runs that stretch a whole site; a subset's distances compare with no other's.
 
         Raises:
             InputError: there are none.
         """
-        chosen = self.table["task"] == "invariance"
-        chosen &= self.table["subset"].isna() == whole
+        return self._some(self.table["subset"].isna(), "runs that stretch a whole site")
+
+    @cached_property
+    def invariant(self) -> Rows:
+        """Those of them whose task is `invariance`.
+
+        Raises:
+            InputError: there are none.
+        """
+        chosen = (self.table["task"] == "invariance") & self.table["subset"].isna()
+        return self._some(chosen, "invariance runs that stretch a whole site")
+
+    @cached_property
+    def partial(self) -> Rows:
+        """The runs of that task that stretch a subset of a site.
+
+        Raises:
+            InputError: there are none.
+        """
+        chosen = (self.table["task"] == "invariance") & self.table["subset"].notna()
+        return self._some(chosen, "invariance runs that stretch a subset of a site")
+
+    def _some(self, chosen: Rows, words: str) -> Rows:
         if not chosen.any():
-            kind = "whole sites" if whole else "subsets of a site"
-            raise InputError(f"the study holds no invariance runs that stretch {kind}")
+            raise InputError(f"the study holds no {words}")
         return where(self.table, chosen)
 
     def records(self, rows: Rows) -> list[RunRecord]:
@@ -197,6 +221,21 @@ class Material:
                 "no observer was named; give --observers, or observers in [data] of the study file"
             )
         return [self.observer(address) for address in self.observers]
+
+    def names_for(self, observer: Subject, classes: Sequence[str]) -> Mapping[str, str]:
+        """What an observer calls the study's classes, where it is not what the study calls them.
+
+        Raises:
+            InputError: it knows them by neither name.
+        """
+        try:
+            classifier(observer, classes)
+        except InputError:
+            if not self.names:
+                raise
+            classifier(observer, classes, names=self.names)
+            return self.names
+        return {}
 
     def shown(self, subject: Subject) -> Shown | None:
         """The photos as a subject sees them, with its own names of their classes."""

@@ -28,7 +28,7 @@ from invariscope.study.analyses.searches import Tables
 from invariscope.subjects import PIXELS, Subject
 from invariscope.units import parse_target
 
-MEI, NATURAL = "MEI", "natural"
+MEI, PHOTO, NATURAL = "MEI", "reference photo", "natural"
 GRADIENT_UNITS = 2  # of each subject: gradients cost more than all the other analyses together
 
 
@@ -39,19 +39,24 @@ def _references(rows: Rows) -> Rows:
 
 def make_observers(m: Material) -> Tables:
     """Rows 5 and 6: what observers say the images are."""
-    rows = m.named(m.table)
+    rows = m.named(m.whole)
     classes = list(dict.fromkeys(rows["label"]))
     answers = []
     for observer in m.watchers():
+        names = m.names_for(observer, classes)
         for name, source, own in m.by_subject(rows):
             first = _references(own)
             about = {"source": name, "observer": observer.name, "classes": len(classes)}
             about["own"] = same_network(observer, source)
             for runs, images in ((own, m.images(own)), (first, m.references(first))):
-                found = classify(observer, images, runs["label"].tolist(), classes)
-                tasks = runs["task"] if runs is own else MEI
-                sites = runs["site"] if runs is own else ""
-                columns = {"unit": runs["unit"], "task": tasks, "site": sites}
+                found = classify(observer, images, runs["label"].tolist(), classes, names=names)
+                found_here = runs is own
+                kind = runs["reference"].map({"mei": MEI}).fillna(PHOTO)
+                columns = {
+                    "unit": runs["unit"],
+                    "task": runs["task"] if found_here else kind,
+                    "site": runs["site"] if found_here else "",
+                }
                 rest = pd.DataFrame(columns, index=runs.index).reset_index(drop=True)
                 answers.append(pd.concat([rest, found], axis=1).assign(**about))
         answers.append(_photos(m, observer, classes))
@@ -65,12 +70,17 @@ def make_observers(m: Material) -> Tables:
 
 def _photos(m: Material, observer: Subject, classes: list[str]) -> pd.DataFrame:
     """An observer's answers to the photos of the study's classes."""
+    names = m.names_for(observer, classes)
+    units = classifier(observer, classes, names=names).targets.tolist()
+    own = dict(zip(classes, classes, strict=True))
+    if observer.classes:
+        own = {observer.classes[unit]: name for unit, name in zip(units, classes, strict=True)}
     shown = m.shown(observer)
-    chosen = [k for k, name in enumerate(shown.classes) if name in classes] if shown else []
+    chosen = [k for k, name in enumerate(shown.classes) if name in own] if shown else []
     if shown is None or not chosen:
         return pd.DataFrame()
-    labels = [shown.classes[k] for k in chosen]
-    found = classify(observer, shown.images[chosen], labels, classes)
+    labels = [own[shown.classes[k]] for k in chosen]
+    found = classify(observer, shown.images[chosen], labels, classes, names=names)
     about = {"source": "", "observer": observer.name, "own": False, "classes": len(classes)}
     return found.assign(**about, task=NATURAL, site="", unit=labels)
 
@@ -94,7 +104,7 @@ def make_people(m: Material) -> Tables:
 
 def make_layers(m: Material) -> Tables:
     """Row 9: distances through observers."""
-    rows, parts = m.invariant(), []
+    rows, parts = m.invariant, []
     for observer in m.watchers():
         layers = nonlinear_sites(observer) or tuple(observer.sites())
         photos = m.needed_photos(observer)
@@ -124,10 +134,10 @@ def make_layers(m: Material) -> Tables:
 
 def make_transfer(m: Material) -> Tables:
     """Row 14: what the matching units of other networks make of the images."""
-    rows = m.named(m.table)
+    rows = m.named(m.whole)
     classes, parts = list(dict.fromkeys(rows["label"])), []
     for observer in m.watchers():
-        match = classifier(observer, classes)
+        match = classifier(observer, classes, names=m.names_for(observer, classes))
         maximum = _maxima(observer, match.site, match.targets.tolist())
         for name, source, own in m.by_subject(rows):
             labels = own["label"].tolist()
@@ -156,7 +166,7 @@ def _maxima(observer: Subject, site: str, units: list[int]) -> list[float]:
 def make_paths(m: Material) -> Tables:
     """Row 14: activity along paths between the invariant images of a unit."""
     keys, parts = ["subject", "unit", "site"], []
-    for key, own in each(m.invariant(), keys):
+    for key, own in each(m.invariant, keys):
         if len(own) < 2:
             continue
         subject = m.subject(key["subject"])
@@ -175,7 +185,7 @@ def make_paths(m: Material) -> Tables:
 
 def make_gradients(m: Material) -> Tables:
     """Row 12: the same goals by gradients with the budget of one run, for a few units at pixels."""
-    rows = where(m.table, (m.table["site"] == PIXELS) & m.table["subset"].isna())
+    rows = where(m.whole, m.whole["site"] == PIXELS)
     if not len(rows):
         raise InputError("the study has no runs at pixels to set gradients beside")
     parts = []

@@ -34,12 +34,12 @@ def examples(rows: Rows) -> Rows:
 
 def make_distance(m: Material) -> Tables:
     """Row 1: distance against activation, affine copies beside."""
-    possible = [farthest_possible(image) for image in m.references(m.table)]
+    possible = [farthest_possible(image) for image in m.references(m.whole)]
     try:
         affine = m.study.affine()
     except StoreError:
         affine = None  # the table says so: it holds no affine series
-    summary = distance_activation(m.table.assign(possible=possible), affine)
+    summary = distance_activation(m.whole.assign(possible=possible), affine)
     return {"distance": summary, "distance_beside_affine": beside_affine(summary)}
 
 
@@ -47,12 +47,12 @@ def make_galleries(m: Material) -> Tables:
     """Row 2: which images the galleries show."""
     columns = ["subject", "unit", "label", "task", "site", "seed", "run", "member", "converged"]
     columns += ["pixel_distance", "activation", "reduction"]
-    return {"galleries": examples(m.table)[columns]}
+    return {"galleries": examples(m.whole)[columns]}
 
 
 def make_fronts(m: Material) -> Tables:
     """Row 15: whole fronts of example units."""
-    chosen = examples(m.table)
+    chosen = examples(m.whole)
     front = Result(m.records(chosen)).front
     runs = chosen.set_index("run")[["subject", "reference_activity"]]
     own = runs.loc[front["run"]].reset_index(drop=True)
@@ -64,7 +64,7 @@ def make_fronts(m: Material) -> Tables:
 
 def make_separability(m: Material) -> Tables:
     """Row 3: can the stretched sites be told apart."""
-    return {"separability": _separability(m, m.invariant(), [])}
+    return {"separability": _separability(m, m.invariant, [])}
 
 
 def _separability(m: Material, rows: Rows, keys: list[str]) -> pd.DataFrame:
@@ -83,7 +83,7 @@ def make_convergence(m: Material) -> Tables:
 
 def make_dimension(m: Material) -> Tables:
     """Row 11: the dimension of a unit's invariant images."""
-    rows = m.invariant()
+    rows = m.invariant
     keys = ["subject", "unit", "site"]
     sizes = rows.groupby(keys)["name"].transform("size")
     if sizes.max() < FEWEST:
@@ -100,7 +100,7 @@ def make_dimension(m: Material) -> Tables:
 
 def make_subsets(m: Material) -> Tables:
     """Row 13: stretch at subsets of a site."""
-    some = m.invariant(whole=False)
+    some = m.partial
     every = where(m.table, m.table["task"] == "invariance")
     every = where(every, every["site"].isin(set(some["site"])))
     full = np.full(len(every), np.nan)
@@ -124,7 +124,7 @@ def make_naturalness(m: Material) -> Tables:
     """Row 8: activity among that of natural images."""
     known: dict[tuple[str, str], Distribution] = {}
     photos = []
-    for name, subject, own in m.by_subject(m.table):
+    for name, subject, own in m.by_subject(m.whole):
         units = own.drop_duplicates("unit")
         known |= _stored(name, subject, units["unit"].tolist())
         found = m.shown(subject)
@@ -137,7 +137,7 @@ def make_naturalness(m: Material) -> Tables:
             same = [own_class == label for own_class in found.classes]
             photos.append(pd.DataFrame({**part, "same_class": same}))
     beside = pd.concat(photos, ignore_index=True) if photos else None
-    return {"naturalness": naturalness(m.table, known, beside)}
+    return {"naturalness": naturalness(m.whole, known, beside)}
 
 
 def _stored(name: str, subject: Subject, units: list[str]) -> dict[tuple[str, str], Distribution]:
@@ -152,8 +152,7 @@ def _stored(name: str, subject: Subject, units: list[str]) -> dict[tuple[str, st
 
 def make_appearance(m: Material) -> Tables:
     """Image statistics: what changed, measured."""
-    rows = m.table
-    parts = []
+    rows, parts = m.whole, []
     for _, own in each(rows, ["subject"]):
         for start in range(0, len(own), 256):
             some = own.iloc[start : start + 256]
