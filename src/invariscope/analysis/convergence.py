@@ -26,7 +26,9 @@ def convergence(table: pd.DataFrame) -> pd.DataFrame:
         50) and `generations` (the median).
     """
     searches = searched(table)
-    searches = searches.assign(target=[site_of(unit) for unit in searches["unit"]])
+    searches = searches.assign(
+        target=[site_of(unit) for unit in searches["unit"]], subset=searches["subset"].astype(float)
+    )
     rows = []
     for key, own in each(searches, KEYS):
         fired, count = int(own["converged"].sum()), len(own)
