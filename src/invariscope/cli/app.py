@@ -7,6 +7,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
+from invariscope.cli.analyze import analyze
 from invariscope.cli.bench import bench
 from invariscope.cli.calibrate import calibrate
 from invariscope.cli.coefficient import coefficient
@@ -34,6 +35,7 @@ for command in (
     mei,
     sns,
     study,
+    analyze,
     natural,
     coefficient,
     calibrate,

@@ -7,16 +7,48 @@ from invariscope.plot.front import front
 from invariscope.plot.gallery import gallery
 from invariscope.plot.invariance import active_shares, coefficients, layers
 from invariscope.plot.profile import profile
+from invariscope.plot.shown import (
+    agreement,
+    gradients,
+    layer_distances,
+    observers,
+    paths,
+    people,
+    transfer,
+)
+from invariscope.plot.studies import (
+    appearance,
+    convergence,
+    dimension,
+    mean_distance,
+    naturalness,
+    separability,
+    subsets,
+)
 
 __all__ = [
     "ablation",
     "ablation_by_share",
     "active_shares",
+    "agreement",
+    "appearance",
     "calibration",
     "coefficients",
+    "convergence",
+    "dimension",
     "distance_activation",
     "front",
     "gallery",
+    "gradients",
+    "layer_distances",
     "layers",
+    "mean_distance",
+    "naturalness",
+    "observers",
+    "paths",
+    "people",
     "profile",
+    "separability",
+    "subsets",
+    "transfer",
 ]

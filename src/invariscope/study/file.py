@@ -223,13 +223,15 @@ class Condition(Part):
 
 
 class Data(Part):
-    """Natural images that analyses of the study show.
+    """What analyses of the study show, and to whom.
 
     Attributes:
-        photos: a folder, from the study file's folder.
+        photos: a folder of natural images, from the study file's folder.
+        observers: addresses of networks that look at the study's images.
     """
 
-    photos: str
+    photos: str | None = None
+    observers: Words = ()
 
 
 class Measure(Part):
