@@ -9,7 +9,7 @@ from invariscope.study.file import parse_study, read_study
 from invariscope.study.plan import plan_study
 
 CONFIGS = Path(__file__).parents[2] / "configs"
-FILES = sorted(CONFIGS.glob("*/*.toml"))
+FILES = sorted(p for p in CONFIGS.glob("*/*.toml") if p.parent.name != "categories")
 # PAPERS.md, "Analyses": what needs runs of this kind. Row 12 is a search by gradients; 5-7 show the
 # images of 1-4 to people and other networks.
 FIGURES = {"Fig 2", "Fig 3a,b", "Fig 3c", "Fig 4a,b", "Fig 4c", "Fig 4d", "row 8", "row 9"}
