@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope import validate
+from invariscope import own_code, validate
 from invariscope.cli.study_progress import StudyTable, in_words
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder
@@ -25,7 +25,6 @@ from invariscope.study.plan import plan_study
 from invariscope.study.progress import progress_of
 from invariscope.study.published.importer import import_published
 from invariscope.study.wanted import Wanted
-from invariscope.study.worlds import refuse_code
 
 study = App(name="study", help="Hundreds of runs from one file, on one machine or a cluster.")
 
@@ -156,8 +155,9 @@ def plan(
 
 def _go_on(study: StudyFolder, where: Where, console: Console, *, allow_code: bool) -> None:
     """Work on a study until every run has ended or failed."""
-    if not allow_code:  # what was planned may have come in an archive
-        refuse_code({a for run in study.wanted() for a in (run.subject, run.generator)})
+    for run in study.wanted():  # what was planned may have come in an archive
+        for address in (run.subject, run.generator):
+            own_code.allow(address, allow_code=allow_code)
     with study.alone():
         engine = where.start(study)
         with StudyTable(study.name, console) as watch:

@@ -36,7 +36,7 @@ class AdversarialRecipe:
         average: share of the averaged decoder that a step keeps.
     """
 
-    epochs: int = 40
+    epochs: int = 24
     batch: int = 48
     rate: float = 3e-4
     critic_rate: float = 3e-4
