@@ -10,7 +10,9 @@ from rich.console import Console
 from invariscope.cli.analyze import analyze
 from invariscope.cli.bench import bench
 from invariscope.cli.calibrate import calibrate
+from invariscope.cli.categories import categories
 from invariscope.cli.coefficient import coefficient
+from invariscope.cli.data import data
 from invariscope.cli.demo import demo
 from invariscope.cli.frugality import frugality
 from invariscope.cli.mei import mei
@@ -36,6 +38,8 @@ for command in (
     sns,
     study,
     analyze,
+    categories,
+    data,
     natural,
     coefficient,
     calibrate,

@@ -18,7 +18,7 @@ from invariscope.subjects.sources.loaded import PRETRAINED, Loaded, Weights, wit
 from invariscope.zoo import registry
 
 # Each is a file of `sources`; its library is imported when it is asked for.
-SOURCES = ("torchvision", "timm", "hf", "cifar")
+SOURCES = ("torchvision", "timm", "hf", "cifar", "categories")
 
 
 def load_subject(
@@ -33,7 +33,8 @@ def load_subject(
 
     Args:
         address: `embedded:NAME`, `torchvision:NAME`, `timm:NAME`, `hf:NAME` (or `hf:FOLDER`),
-            `cifar:NAME`, or `file.py:factory`, a function without arguments or of the device.
+            `cifar:NAME`, `categories:FOLDER`, or `file.py:factory`, a function without arguments
+            or of the device.
         weights: `pretrained`, as the source has them; `random` or `random:SEED`; a local file
             (.safetensors, or a torch file, of which only tensors are read); for torchvision
             also the name of its weights, such as `IMAGENET1K_V1`.
