@@ -7,7 +7,7 @@ from invariscope.plot.across import (
     confusion,
     invariance_accuracy,
     layer_by_layer,
-    transfer,
+    transfer_matrix,
     with_and_without,
 )
 from invariscope.plot.calibration import calibration
@@ -65,5 +65,6 @@ __all__ = [
     "separability",
     "subsets",
     "transfer",
+    "transfer_matrix",
     "with_and_without",
 ]
