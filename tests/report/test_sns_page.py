@@ -164,6 +164,17 @@ def test_without_a_robust_network_its_claims_are_not_testable():
     assert falls.verdict == UNTESTED
 
 
+def test_the_same_trends_need_several_architectures():
+    several = tables()
+    first = several["observers_trend"]
+    assert next(v for c, v in judged(several) if c.figure == "Fig 4e").verdict == UNTESTED
+    more = first.iloc[:1].assign(source="other:standard")
+    several["observers_trend"] = pd.concat([first, more])
+    assert next(v for c, v in judged(several) if c.figure == "Fig 4e").verdict == SAME
+    several["observers_trend"] = pd.concat([first, more.assign(slope=-1.0)])
+    assert next(v for c, v in judged(several) if c.figure == "Fig 4e").verdict == NOT
+
+
 def test_fewer_than_100_runs_tell_no_dimension():
     few = tables()
     few["dimension"] = few["dimension"].assign(enough=False)

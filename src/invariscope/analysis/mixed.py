@@ -11,6 +11,7 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from invariscope import seeds
+from invariscope.analysis.extra import library
 from invariscope.analysis.frames import Rows
 from invariscope.analysis.intervals import LEVEL
 from invariscope.analysis.people import usable
@@ -103,11 +104,10 @@ def _spreads(
     right: Numbers, fixed: Numbers, random: Numbers, which: NDArray[np.intp]
 ) -> tuple[Numbers, Numbers]:
     """Means and SDs of the logarithms of the random effects' SDs."""
-    from statsmodels.genmod.bayes_mixed_glm import BinomialBayesMixedGLM  # noqa: PLC0415
-
     if not len(which):
         return np.empty(0), np.empty(0)
-    model = BinomialBayesMixedGLM(right, fixed, random, which, vcp_p=1, fe_p=PRIOR_SD)
+    models = library("statsmodels.genmod.bayes_mixed_glm")
+    model = models.BinomialBayesMixedGLM(right, fixed, random, which, vcp_p=1, fe_p=PRIOR_SD)
     size = fixed.shape[1] + random.shape[1] + int(which.max()) + 1
     start = seeds.numpy_stream("mixed_model", size).normal(size=size)
     fitted = model.fit_vb(mean=start, sd=np.full(size, 0.5))

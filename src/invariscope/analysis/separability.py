@@ -8,6 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from invariscope import seeds
+from invariscope.analysis.extra import library
 from invariscope.errors import InputError
 
 COMPONENTS = (2, 10, 25, 50, 100)
@@ -30,11 +31,12 @@ def gram(images: ArrayLike) -> NDArray[np.float64]:
 def _splits(
     labels: NDArray[Any], units: NDArray[Any], scheme: str, folds: int
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    from sklearn.model_selection import GroupKFold, StratifiedKFold  # noqa: PLC0415
-
+    selection = library("sklearn.model_selection")
     if scheme == "grouped":
-        return list(GroupKFold(folds).split(labels, labels, units))
-    return list(StratifiedKFold(folds, shuffle=True, random_state=0).split(labels, labels))
+        return list(selection.GroupKFold(folds).split(labels, labels, units))
+    return list(
+        selection.StratifiedKFold(folds, shuffle=True, random_state=0).split(labels, labels)
+    )
 
 
 def _predict(
@@ -45,16 +47,14 @@ def _predict(
     components: Sequence[int],
 ) -> dict[int, NDArray[Any]]:
     """For each number of components the answers for the images of a fold."""
-    from sklearn.decomposition import KernelPCA  # noqa: PLC0415
-    from sklearn.svm import SVC  # noqa: PLC0415
-
+    decomposition, svm = library("sklearn.decomposition"), library("sklearn.svm")
     most = min(max(components), len(train) - 1)
     # With inner products as its kernel, KernelPCA is PCA, fitted on the training images alone.
-    fitted = KernelPCA(most, kernel="precomputed", eigen_solver="dense")
+    fitted = decomposition.KernelPCA(most, kernel="precomputed", eigen_solver="dense")
     own = fitted.fit_transform(products[np.ix_(train, train)])
     other = fitted.transform(products[np.ix_(test, train)])
     return {
-        k: SVC(kernel="rbf", C=1.0, gamma="scale")
+        k: svm.SVC(kernel="rbf", C=1.0, gamma="scale")
         .fit(own[:, :k], labels[train])
         .predict(other[:, :k])
         for k in components

@@ -1,9 +1,12 @@
 """Figures of a study's own runs: distance, separability, convergence, dimension, and others."""
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from invariscope.analysis.frames import each, where
 from invariscope.plot.points import chance_line, points
 from invariscope.plot.style import (
     AFFINE_COLOURS,
@@ -25,8 +28,9 @@ def mean_distance(summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax: where to plot; by default new axes.
     """
     ax = new_axes(ax)
-    for (series, site), own in summary.groupby(["series", "site"], sort=False):
-        kind, style = str(series), {"markersize": 4, "capsize": 2, "linewidth": 1}
+    for key, own in each(summary, ["series", "site"]):
+        kind, site = key["series"], key["site"]
+        style: dict[str, Any] = {"markersize": 4, "capsize": 2, "linewidth": 1}
         if kind in TASK_COLOURS:
             style |= {"color": TASK_COLOURS[kind], "markersize": 7}
             marker, label = ("o" if site == "pixels" else "v"), f"{kind}, stretched at {site}"
@@ -59,9 +63,9 @@ def separability(table: pd.DataFrame, scheme: str = "grouped", ax: Axes | None =
         scheme: `grouped` by unit, or `stratified`.
         ax: where to plot; by default new axes.
     """
-    own = table[(table["scheme"] == scheme) & (table["class"] == ALL)]
+    own = where(table, (table["scheme"] == scheme) & (table["class"] == ALL))
     ax = points(own, "components", "accuracy", "subject", ax=ax)
-    for number, (_, rows) in enumerate(own.groupby("subject", sort=False)):
+    for number, (_, rows) in enumerate(each(own, ["subject"])):
         places = range(len(rows))
         ax.plot(places, rows["shuffled"], "--", color=COLOURS[number], linewidth=0.8)
     chance_line(ax, float(own["chance"].iloc[0]), "chance (dashed: shuffled)")
@@ -95,7 +99,7 @@ def dimension(table: pd.DataFrame, estimator: str = "two nearest", ax: Axes | No
         estimator: `two nearest` or `participation ratio`.
         ax: where to plot; by default new axes.
     """
-    own = table[table["estimator"] == estimator]
+    own = where(table, table["estimator"] == estimator)
     means = own.groupby(["site", "points"], sort=False, as_index=False).agg(
         dimension=("dimension", "mean"), sd=("dimension", "std")
     )

@@ -104,9 +104,9 @@ CLAIMS = (
     Claim(
         "Fig 4e",
         "observers",
-        (),
+        ("observers_trend",),
         "the same trends for ResNet-18 and VGG16-bn",
-        judge.one_architecture,
+        judge.other_sources,
     ),
     Claim(
         "row 8",

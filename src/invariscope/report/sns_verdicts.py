@@ -192,9 +192,17 @@ def no_people(_: Tables) -> Verdict:
     return _untested("there are no answers of people here; simulated ones give no verdict")
 
 
-def one_architecture(_: Tables) -> Verdict:
-    """What other architectures' units could tell."""
-    return _untested("the embedded world has units of one architecture only")
+def other_sources(tables: Tables) -> Verdict:
+    """Whether the trends of observers are alike for every network that images come from."""
+    table = tables["observers_trend"]
+    others = where(table, ~table["own"].astype(bool))
+    slopes = others.groupby("source", sort=False)["slope"].mean()
+    plain, hardened = standard(others, "source"), robust(others, "source")
+    if max(len(plain), len(hardened)) < 2:
+        return _untested("the study has units of one architecture only")
+    told = "; ".join(f"{name}: {slope:+.3f} a site" for name, slope in slopes.items())
+    holds = all(slopes[name] > 0 for name in plain) and all(slopes[name] < 0 for name in hardened)
+    return _verdict(told, holds, f"{len(slopes)} networks that images come from")
 
 
 def given(name: str, words: Callable[[Rows], str]) -> Callable[[Tables], Verdict]:

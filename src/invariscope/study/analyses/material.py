@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from invariscope import own_code
 from invariscope.analysis.frames import Rows, each, searched, where
 from invariscope.errors import InputError, StoreError
 from invariscope.generators import Generator
@@ -21,7 +22,7 @@ from invariscope.sns.result import Result
 from invariscope.store.record import RunRecord, load_run
 from invariscope.study.result import StudyResult
 from invariscope.study.wanted import Wanted
-from invariscope.study.worlds import generator_at, refuse_code, subject_at
+from invariscope.study.worlds import generator_at, subject_at
 from invariscope.subjects import Subject
 
 AT_ONCE = 64  # images that are made together
@@ -64,6 +65,7 @@ class Material:
     device: str = "auto"
     allow_code: bool = False
     _records: dict[str, RunRecord] = field(default_factory=dict, init=False, repr=False)
+    _networks: dict[str, Subject] = field(default_factory=dict, init=False, repr=False)
 
     @cached_property
     def table(self) -> Rows:
@@ -127,9 +129,10 @@ class Material:
         return self._loaded(address)
 
     def _loaded(self, address: str) -> Subject:
-        if not self.allow_code:
-            refuse_code([address])
-        return subject_at(address, self.device)
+        own_code.allow(address, allow_code=self.allow_code)
+        if address not in self._networks:
+            self._networks[address] = subject_at(address, self.device)
+        return self._networks[address]
 
     def generator(self, rows: Rows) -> Generator:
         """What made the images of some runs.
@@ -141,8 +144,7 @@ class Material:
         if len(own) != 1:
             raise InputError(f"the study holds runs of {len(own)} generators; expected one")
         address = own.pop()
-        if not self.allow_code:
-            refuse_code([address])
+        own_code.allow(address, allow_code=self.allow_code)
         return generator_at(address, self.device)
 
     def images(self, rows: Rows) -> Tensor:
