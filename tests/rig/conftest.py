@@ -14,7 +14,7 @@ TEXT = """
 [rig]
 name = "toy"
 units = ["a", "b", "c"]
-patience = 0.3
+patience = 0.1
 {rig}
 
 [range]

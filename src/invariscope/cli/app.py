@@ -16,6 +16,7 @@ from invariscope.cli.mei import mei
 from invariscope.cli.natural import natural
 from invariscope.cli.profile import profile
 from invariscope.cli.report import report
+from invariscope.cli.rig import rig
 from invariscope.cli.sns import sns
 from invariscope.cli.study import study
 from invariscope.cli.units import units
@@ -39,6 +40,7 @@ for command in (
     calibrate,
     profile,
     report,
+    rig,
     bench,
 ):
     app.command(command)

@@ -28,6 +28,7 @@ class Recording(Part):
         address: of the ZeroMQ link.
         window, baseline: see `Windows`.
         on_ms, off_ms: how long an image is shown, and the pause behind it: for the rig.
+        resolution_ms: how precisely spike times are known.
         patience: seconds of silence after which a block that was answered in part is given up;
             what is missing comes in the next one.
         subject: of the NWB file: subject_id, species, sex, age, description.
@@ -41,6 +42,7 @@ class Recording(Part):
     baseline: Window | None = None
     on_ms: Annotated[float, Field(gt=0)] = 100.0
     off_ms: Annotated[float, Field(ge=0)] = 100.0
+    resolution_ms: Annotated[float, Field(gt=0)] = 1.0
     patience: Annotated[float, Field(gt=0)] = 60.0
     subject: dict[str, str] = Field(default_factory=dict)
 

@@ -67,7 +67,7 @@ class Presenter:
 
     Args:
         folder: the session's.
-        link: to the rig.
+        link: to the rig; None to look at what is there.
         recording, blocks: from the session file.
         say: told what a person should know.
 
@@ -77,7 +77,7 @@ class Presenter:
     """
 
     def __init__(
-        self, folder: Path, link: Link, recording: Recording, blocks: Blocks, say: Say
+        self, folder: Path, link: Link | None, recording: Recording, blocks: Blocks, say: Say
     ) -> None:
         for place in ("images", "codes"):
             make_folder(folder / place)
@@ -148,7 +148,7 @@ class Presenter:
         return names
 
     def _request(self, key: str, images: Tensor, codes: Tensor | None) -> list[str]:
-        kept = self._codes_file(key)
+        kept = self.codes_file(key)
         if key in self.ledger.requests:
             self._same_codes(key, codes)
             return self.ledger.requests[key]
@@ -158,20 +158,13 @@ class Presenter:
         self.ledger.add({"event": "request", "key": key, "images": names})
         return names
 
-    def _codes_file(self, key: str) -> Path:
+    def codes_file(self, key: str) -> Path:
+        """Where the codes of a request's images are, if it has any."""
         return self.folder / "codes" / f"{key.replace('/', '-')}.safetensors"
 
     def codes(self, key: str) -> Tensor:
-        """The codes of a request's images, `(n, code_dim)`.
-
-        Raises:
-            StoreError: their file is missing or damaged.
-        """
-        path = self._codes_file(key)
-        try:
-            return load_file(path)["codes"]
-        except (OSError, KeyError, SafetensorError) as error:
-            raise StoreError(f"{str(path)!r} is missing or damaged; put a copy back") from error
+        """The codes of a request's images, `(n, code_dim)`."""
+        return read_codes(self.codes_file(key))
 
     def _same_codes(self, key: str, codes: Tensor | None) -> None:
         """Make sure that a request which goes on is the one that began."""
@@ -221,6 +214,7 @@ class Presenter:
     def _wait(self, block: str) -> None:
         """Show a block until it is answered, or was answered in part and then silence fell."""
         ledger, link = self.ledger, self.link
+        assert link is not None
         given = self._given(block)
         link.show(given, {t.image: self._file(t.image).read_bytes() for t in given.trials})
         warned, patience, begun = False, self.recording.patience, time.monotonic()
@@ -294,3 +288,15 @@ def _plain_measured(known: Mapping[str, Any], shown: Tensor, names: Sequence[str
     """A result as the log has it."""
     means, variances = (np.array(known[name], np.float64) for name in NUMBERS[:2])
     return Measured(means, variances, np.array(known["counts"], np.int64), shown, tuple(names))
+
+
+def read_codes(path: Path) -> Tensor:
+    """Codes `(n, code_dim)` from their file.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    try:
+        return load_file(path)["codes"]
+    except (OSError, KeyError, SafetensorError) as error:
+        raise StoreError(f"{str(path)!r} is missing or damaged; put a copy back") from error
