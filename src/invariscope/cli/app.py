@@ -17,6 +17,7 @@ from invariscope.cli.natural import natural
 from invariscope.cli.profile import profile
 from invariscope.cli.report import report
 from invariscope.cli.rig import rig
+from invariscope.cli.rig_table import rig_table
 from invariscope.cli.sns import sns
 from invariscope.cli.study import study
 from invariscope.cli.units import units
@@ -46,6 +47,7 @@ for command in (
     app.command(command)
 
 bench.command(frugality)
+bench.command(rig_table, name="rig")
 
 USER_ERROR = 2
 INTERRUPTED = 130

@@ -111,7 +111,7 @@ class Presenter:
             StoreError: the disk is full; or the log has another request under this key.
         """
         names = self._request(key, images, codes)
-        shown = torch.stack([decode_image(self._file(name)) for name in names])
+        shown = torch.stack([self.image(name) for name in names])
         if known := self.ledger.measured.get(key):
             return _plain_measured(known, shown, names)
         while True:
@@ -132,6 +132,19 @@ class Presenter:
 
     def _file(self, name: str) -> Path:
         return self.folder / "images" / f"{name}.png"
+
+    def image(self, name: str) -> Tensor:
+        """An image as it was shown, `(3, h, w)` in [0, 1].
+
+        Raises:
+            StoreError: its file is missing or damaged.
+        """
+        try:
+            return decode_image(self._file(name))
+        except OSError as error:
+            raise StoreError(
+                f"{str(self._file(name))!r} is missing or damaged; put a copy back"
+            ) from error
 
     def store(self, images: Tensor) -> list[str]:
         """Keep images as PNG files and give their names."""

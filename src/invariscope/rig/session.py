@@ -125,12 +125,10 @@ class Session:
         self.presenter.noise = Noise.fit(found.means, found.variances)
         table = range_table(found, self.rig)
         # A table is its subject's alone, and a rig beside a proxy is a subject of its own.
-        for subject, name in ((self.rig, NATURAL), (self.stage, f"stage-{NATURAL}")):
-            if subject is self.rig or subject.natural is None:
-                subject.natural = self.folder / name
-                NaturalStatistics(table.table, subject.identity(), table.about).save(
-                    subject.natural
-                )
+        kept = {NATURAL: self.rig, f"stage-{NATURAL}": self.stage}
+        for name, subject in kept.items() if self.stage is not self.rig else [(NATURAL, self.rig)]:
+            subject.natural = self.folder / name
+            NaturalStatistics(table.table, subject.identity(), table.about).save(subject.natural)
         self.targets = targets_of(self.asked.search.targets, table.table)
         return found
 
