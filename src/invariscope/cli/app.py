@@ -19,6 +19,8 @@ from invariscope.cli.mei import mei
 from invariscope.cli.natural import natural
 from invariscope.cli.profile import profile
 from invariscope.cli.report import report
+from invariscope.cli.rig import rig
+from invariscope.cli.rig_table import rig_table
 from invariscope.cli.sns import sns
 from invariscope.cli.study import study
 from invariscope.cli.units import units
@@ -45,11 +47,13 @@ for command in (
     calibrate,
     profile,
     report,
+    rig,
     bench,
 ):
     app.command(command)
 
 bench.command(frugality)
+bench.command(rig_table, name="rig")
 
 USER_ERROR = 2
 INTERRUPTED = 130
