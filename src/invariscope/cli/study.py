@@ -47,6 +47,7 @@ class Where:
     places: Annotated[int, Parameter(help="Runs that advance together in a task.")] = PLACES
     device: Annotated[str, Parameter(help="local: auto, cpu, cuda, cuda:N or mps.")] = "auto"
     threads: Annotated[int | None, Parameter(help="local: torch threads on the CPU.")] = None
+    workers: Annotated[int, Parameter(help="local: processes on each device.")] = 1
     address: Annotated[
         str | None, Parameter(help="ray: of a running cluster (auto, host:port); else one here.")
     ] = None
@@ -63,15 +64,20 @@ class Where:
     def start(self, study: StudyFolder) -> Engine:
         """The engine, ready to take batches."""
         validate.at_least("--places", self.places, 1)
+        return self.start_at(study.batches)
+
+    def start_at(self, jobs: Path) -> Engine:
+        """The engine, ready to take jobs whose files are in this folder."""
         validate.at_least("--cpus", self.cpus, 1)
+        validate.at_least("--workers", self.workers, 1)
         if self.engine == "local":
-            return LocalEngine(self.device, self.threads)
+            return LocalEngine(self.device, self.threads, self.workers)
         if self.engine == "ray":
             return RayEngine(self.address, cpus=self.cpus, gpus=self.gpus)
         if self.gpus != int(self.gpus):
             raise InputError(f"--gpus is {self.gpus}; SLURM gives whole GPUs")
         return SlurmEngine(
-            study.batches / "slurm",
+            jobs / "slurm",
             cpus=self.cpus,
             gpus=int(self.gpus),
             at_once=self.at_once,

@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -284,7 +284,7 @@ class StudyFile(Part):
         return {**value, "conditions": {name: {**shared, **c} for name, c in own.items()}}
 
 
-def _sentence(error: ValidationError) -> str:
+def sentence(error: ValidationError) -> str:
     """The first of pydantic's complaints as a part of a sentence."""
     first = error.errors(include_url=False)[0]
     place = [str(word) for word in first["loc"]]
@@ -300,18 +300,47 @@ def _sentence(error: ValidationError) -> str:
     return f"{where}{said}" + (f" (and {more} more)" if more else "")
 
 
-def parse_study(text: str, name: str = "study") -> StudyFile:
-    """A study from the text of its file.
+AnyPart = TypeVar("AnyPart", bound=Part)
+
+
+def parse_part(kind: type[AnyPart], text: str, name: str) -> AnyPart:
+    """A study file of any kind from its text.
+
+    Args:
+        kind: what a file may say.
+        name: of the file, for messages.
 
     Raises:
         InputError: text that is not TOML, a key that is unknown, or a value that does not fit.
     """
     try:
-        return StudyFile.model_validate(tomllib.loads(text))
+        return kind.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"study file {name!r} is not TOML: {error}") from error
     except ValidationError as error:
-        raise InputError(f"study file {name!r}, {_sentence(error)}") from error
+        raise InputError(f"study file {name!r}, {sentence(error)}") from error
+
+
+def study_text(path: Path) -> str:
+    """The text of a study file.
+
+    Raises:
+        InputError: no such file, or one that is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read study file {str(path)!r}: {reason}") from error
+
+
+def parse_study(text: str, name: str = "study") -> StudyFile:
+    """A study from the text of its file.
+
+    Raises:
+        InputError: see `parse_part`.
+    """
+    return parse_part(StudyFile, text, name)
 
 
 def read_study(path: Path) -> StudyFile:
@@ -320,12 +349,7 @@ def read_study(path: Path) -> StudyFile:
     Raises:
         InputError: no such file, or one that is not a study.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read study file {str(path)!r}: {reason}") from error
-    return parse_study(text, str(path))
+    return parse_study(study_text(path), str(path))
 
 
 def files_of(patterns: Sequence[str], base: Path) -> list[Path]:
