@@ -36,9 +36,9 @@ TABLE = pd.DataFrame(
 
 def test_points_bars_and_order():
     ax = points(TABLE, "x", "y", "group", order=["b", "a"], sd="sd")
-    assert lines(ax)["one"].tolist() == [1, 2]
+    assert lines(ax)["one"].tolist() == [2, 1]  # b stands first
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["b", "a"]
-    assert ends(ax, "one") == pytest.approx(np.array([[0.5, 1.5], [2, 2]]))
+    assert ends(ax, "one") == pytest.approx(np.array([[2, 2], [0.5, 1.5]]))
     ax = points(TABLE, "x", "y", "group", ends=("low", "high"))
     assert ends(ax, "two") == pytest.approx(np.array([[2, 3.5], [3, 9]]))
 

@@ -181,6 +181,20 @@ def test_observers_with_other_names_need_a_table(finished):
         other.names_for(stranger, ["class 2"])
 
 
+def test_weights_that_changed_since_are_refused(copied):
+    study = StudyResult(copied)
+    changed = Material(study, device="cpu", allow_code=True)
+    rows = changed.table
+    for record in changed.records(rows):
+        record.settings.generator["kind"] = "another"
+    with pytest.raises(InputError, match=r"is not what the runs were made with .*: kind\)"):
+        changed.images(rows)
+    for record in changed.records(rows):
+        record.settings.subject["weights"] = "other"
+    with pytest.raises(InputError, match="these differ: weights"):
+        changed.subject(rows["subject"].iloc[0])
+
+
 def test_people_beside_observers(material, finished):
     rows = []
     conditions = [("natural", None, None), ("MEI", material.table["subject"].iloc[0], None)]

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from invariscope.plot.style import COLOURS, new_axes
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+WIDEST = 9.0  # inches
 SPREAD = 0.5  # of a category's width is taken by its groups
 
 
@@ -36,11 +37,12 @@ def points(
     """
     names = list(order or dict.fromkeys(table[x]))
     groups = list(dict.fromkeys(table[hue]))
-    ax = new_axes(ax, (max(4.5, 0.9 * len(names) + 2.5), 3.6))
+    ax = new_axes(ax, (min(max(4.5, 0.9 * len(names) + 2.5), WIDEST), 3.6))
     for number, group in enumerate(groups):
         own = table[(table[hue] == group) & table[x].isin(names)]
         shift = SPREAD * ((number + 0.5) / len(groups) - 0.5)
-        places = np.array([names.index(name) for name in own[x]]) + shift
+        own = own.assign(place=[names.index(name) for name in own[x]]).sort_values("place")
+        places = own["place"].to_numpy() + shift
         values = own[y].to_numpy(float)
         bars = None
         if sd:

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from invariscope.analysis.frames import each, where
-from invariscope.plot.points import chance_line, points
+from invariscope.plot.points import MARKERS, chance_line, points
 from invariscope.plot.style import (
     AFFINE_COLOURS,
     AFFINE_MARKERS,
@@ -28,12 +28,13 @@ def mean_distance(summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
         ax: where to plot; by default new axes.
     """
     ax = new_axes(ax)
+    sites = [site for site in dict.fromkeys(summary["site"]) if site]
     for key, own in each(summary, ["series", "site"]):
         kind, site = key["series"], key["site"]
         style: dict[str, Any] = {"markersize": 4, "capsize": 2, "linewidth": 1}
         if kind in TASK_COLOURS:
             style |= {"color": TASK_COLOURS[kind], "markersize": 7}
-            marker, label = ("o" if site == "pixels" else "v"), f"{kind}, stretched at {site}"
+            marker, label = MARKERS[sites.index(site)], f"{kind}, stretched at {site}"
         else:
             own = own.sort_values("distance")  # noqa: PLW2901
             style |= {"color": AFFINE_COLOURS[kind], "alpha": 0.8}

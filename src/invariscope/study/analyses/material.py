@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from invariscope.invariance.setup import images_for
 from invariscope.photos import PhotoFolder
 from invariscope.sns.result import Result
 from invariscope.store.record import RunRecord, load_run
+from invariscope.store.settings import without_none
 from invariscope.study.result import StudyResult
 from invariscope.study.wanted import Wanted
 from invariscope.study.worlds import generator_at, subject_at
@@ -144,9 +145,15 @@ class Material:
         return [self._records[name] for name in rows["name"]]
 
     def subject(self, name: str) -> Subject:
-        """The subject that the table calls so."""
-        rows = where(self.study.table(), self.study.table()["subject"] == name)
-        return self._loaded(self._wanted[str(rows["name"].iloc[0])].subject)
+        """The subject that the table calls so.
+
+        Raises:
+            InputError: what has this address now is not what the runs were made with.
+        """
+        rows = where(self.table, self.table["subject"] == name)
+        subject = self._loaded(self._wanted[str(rows["name"].iloc[0])].subject)
+        _same(self.records(rows.iloc[:1])[0].settings.subject, subject, name)
+        return subject
 
     def observer(self, address: str) -> Subject:
         """An observer."""
@@ -162,14 +169,16 @@ class Material:
         """What made the images of some runs.
 
         Raises:
-            InputError: runs of several generators.
+            InputError: runs of several generators, or one that has changed since.
         """
         own = {self._wanted[name].generator for name in rows["name"]}
         if len(own) != 1:
             raise InputError(f"the study holds runs of {len(own)} generators; expected one")
         address = own.pop()
         own_code.allow(address, allow_code=self.allow_code)
-        return generator_at(address, self.device)
+        generator = generator_at(address, self.device)
+        _same(self.records(rows.iloc[:1])[0].settings.generator, generator, address)
+        return generator
 
     def images(self, rows: Rows) -> Tensor:
         """The chosen image of each run as its subject sees it, `(runs, 3, side, side)`."""
@@ -262,6 +271,24 @@ class Material:
         if found is None:
             raise InputError("no photos were given; name a folder with --photos")
         return found
+
+
+def _same(made_with: Mapping[str, Any], now: Subject | Generator, name: str) -> None:
+    """Make sure that a subject or generator is the one that a run was made with.
+
+    The architecture's text may change with torch's version; the weights' names do not.
+
+    Raises:
+        InputError: it is another.
+    """
+    own = without_none(now.identity())
+    keys = sorted((made_with.keys() | own.keys()) - {"architecture"})
+    differ = [key for key in keys if made_with.get(key) != own.get(key)]
+    if differ:
+        raise InputError(
+            f"{name} is not what the runs were made with (these differ: {', '.join(differ)}); "
+            "analyse the study with the version that made it, or run it again"
+        )
 
 
 def _in_order(rows: Rows, parts: list[tuple[pd.Index, Tensor]]) -> Tensor:
