@@ -107,7 +107,9 @@ def invariance_accuracy(
     for number, (name, own) in enumerate(table.groupby("trained", sort=False)):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         sizes = 12 + 50 * own["count"] / table["count"].max()
-        ax.scatter(own[invariance], 100 * own[accuracy], sizes, colour, marker, label=str(name))
+        ax.scatter(
+            own[invariance], 100 * own[accuracy], sizes, colour, marker=marker, label=str(name)
+        )
     r, low, high, networks = correlation(table[invariance], table[accuracy])
     ax.set_title(f"r = {r:.2f} ({low:.2f} to {high:.2f}), {networks} networks", fontsize=9)
     ax.set_xlabel(f"mean invariance coefficient, {invariance.partition('_')[2]} categories")
