@@ -18,6 +18,7 @@ from invariscope.cli.profile import profile
 from invariscope.cli.report import report
 from invariscope.cli.sns import sns
 from invariscope.cli.study import study
+from invariscope.cli.survey import survey
 from invariscope.cli.units import units
 from invariscope.errors import InvariscopeError
 
@@ -39,6 +40,7 @@ for command in (
     calibrate,
     profile,
     report,
+    survey,
     bench,
 ):
     app.command(command)
