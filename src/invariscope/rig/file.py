@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from invariscope.errors import InputError
 from invariscope.rig.responses import Windows
-from invariscope.study.file import Part, Words, sentence
+from invariscope.study.file import Part, Words, error_sentence
 
 BEST = "best"
 Number = Annotated[int, Field(ge=1)]
@@ -167,7 +167,7 @@ def parse_session(text: str, name: str = "session") -> SessionFile:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"session file {name!r} is not TOML: {error}") from error
     except ValidationError as error:
-        raise InputError(f"session file {name!r}, {sentence(error)}") from error
+        raise InputError(f"session file {name!r}, {error_sentence(error)}") from error
     for target in found.search.targets:
         if target != BEST and target not in found.rig.units:
             known = ", ".join((*found.rig.units, BEST))
