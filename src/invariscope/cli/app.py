@@ -7,9 +7,12 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
+from invariscope.cli.analyze import analyze
 from invariscope.cli.bench import bench
 from invariscope.cli.calibrate import calibrate
+from invariscope.cli.categories import categories
 from invariscope.cli.coefficient import coefficient
+from invariscope.cli.data import data
 from invariscope.cli.demo import demo
 from invariscope.cli.frugality import frugality
 from invariscope.cli.mei import mei
@@ -36,6 +39,9 @@ for command in (
     mei,
     sns,
     study,
+    analyze,
+    categories,
+    data,
     natural,
     coefficient,
     calibrate,

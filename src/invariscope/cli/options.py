@@ -74,7 +74,7 @@ class Common(Source):
         str,
         Parameter(
             help="What makes the images: embedded, deepsim:fc7, codes:FILE, diffusers:NAME@SIZE, "
-            "taesd:PATH@SIZE or pixels@SIZE."
+            "taesd:PATH@SIZE, pixels@SIZE or file.py:factory."
         ),
     ] = "embedded"
     strategy: Annotated[
@@ -107,7 +107,8 @@ class Common(Source):
         if self.natural:
             NaturalStatistics.load(self.natural, subject)  # refused now rather than later
             subject.natural = self.natural
-        return subject, load_generator(self.generator, pick_device(self.device))
+        device = pick_device(self.device)
+        return subject, load_generator(self.generator, device, allow_code=self.allow_code)
 
 
 def default_out(model: str, unit: str, what: str) -> Path:

@@ -11,13 +11,14 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.generators.base import Generator
+from invariscope.own_code import python_file
 from invariscope.sns.result import Result
 from invariscope.store.record import RunRecord, load_run
 from invariscope.study.folder import StudyFolder, study_folder
 from invariscope.study.index import read_rows
 from invariscope.study.row import COLUMNS
 from invariscope.study.wanted import Wanted
-from invariscope.study.worlds import generator_at, own_code
+from invariscope.study.worlds import generator_at
 
 FILTERS = ("all", "checkpoint", "stopped")
 AFFINE = "affine.parquet"
@@ -126,7 +127,7 @@ class StudyResult:
             own = {w.generator for w in self.wanted if w.name in set(table["name"])}
             if len(own) != 1:
                 raise InputError(f"the table holds runs of {len(own)} generators; expected one")
-            if any(own_code(address) for address in own):
+            if any(map(python_file, own)):
                 raise InputError("the generator is a file of Python; load it and give generator=")
             generator = generator_at(own.pop(), "cpu")
         return Result(self.records(table), generator).images(which)
