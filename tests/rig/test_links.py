@@ -54,7 +54,7 @@ class Rig(threading.Thread):
 
     def __exit__(self, *_):
         self.over.set()
-        self.join(20)
+        self.join(60)
         assert self.error is None
 
     def __enter__(self):
@@ -85,7 +85,7 @@ def test_a_session_through_zeromq_is_the_same(make_session, make_brain, clean, t
     with ZeroMQLink("tcp://127.0.0.1:*") as link:
 
         def other():
-            return ZeroMQRig(link.address, patience=0.5)
+            return ZeroMQRig(link.address, patience=2.0, tries=100)
 
         with Rig(make_brain, other):
             session = make_session(link=link, out="zeromq")
@@ -118,10 +118,10 @@ def test_the_example_in_the_documentation_is_a_rig(monkeypatch):
 
         rig = threading.Thread(target=run, daemon=True)
         rig.start()
-        delivery = link.receive(20)
+        delivery = link.receive(60)
         link.confirm(delivery, [])
         link.receive(0.5)
-        rig.join(20)
+        rig.join(60)
     assert seen == [b"first", b"second"]
     assert [a.responses for a in delivery.answers] == [{"u": (10.0,)}, {"u": (20.0,)}]
     assert not delivery.problems

@@ -137,8 +137,9 @@ def test_several_targets_and_seeds_and_a_photo_to_depart_from(make_session, aske
     assert [r.settings.seed for r in records] == [0, 1, 0, 1]
 
 
-def test_a_budget_ends_a_search(make_session, asked):
-    session = make_session(asked(search="presentations = 30"))
+def test_a_budget_ends_a_search(make_session, asked, make_brain):
+    link = DirectLink(make_brain(lost=0.0))
+    session = make_session(asked(search="presentations = 30"), link=link)
     (record,) = session.run()
     assert record.outcome["status"] == "finished"
     assert record.outcome["generations"] == 2
