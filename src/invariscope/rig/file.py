@@ -98,7 +98,8 @@ class Asked(Part):
         mei_generations: of the search for each target's most exciting image; 0 departs from the
             photo of the range block that drives it most.
         generations: at most, of the search from there.
-        presentations: at most, of each search, controls counted.
+        presentations: of each search, controls counted: a generation that does not fit is not
+            begun; trials that come again may go beyond.
         seeds: searches from each reference.
         repeats: of each candidate.
         most: where it is larger: candidates whose rank is not settled get up to so many.
