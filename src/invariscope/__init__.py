@@ -22,6 +22,7 @@ from invariscope.report.report import write_report
 from invariscope.search.search import Search
 from invariscope.sns.mei import find_mei
 from invariscope.sns.natural_pass import measure_folder
+from invariscope.sns.own_loop import open_search
 from invariscope.sns.plan import SearchOptions
 from invariscope.sns.reference import Reference, image_reference, photo_reference
 from invariscope.sns.result import Result, load_result
@@ -32,10 +33,12 @@ from invariscope.subjects import (
     HybridSubject,
     NetworkSubject,
     PhotoRule,
+    RigSubject,
     Subject,
     load_subject,
 )
 from invariscope.subjects.perceptual import perceptual
+from invariscope.survey.answers import load_answers
 
 __version__ = version("invariscope")
 
@@ -50,6 +53,7 @@ __all__ = [
     "Profile",
     "Reference",
     "Result",
+    "RigSubject",
     "Search",
     "SearchOptions",
     "StudyResult",
@@ -60,6 +64,7 @@ __all__ = [
     "image_reference",
     "image_set",
     "invariance_coefficient",
+    "load_answers",
     "load_autoencoder",
     "load_calibration",
     "load_generator",
@@ -70,6 +75,7 @@ __all__ = [
     "load_subject",
     "measure_folder",
     "open_folder",
+    "open_search",
     "perceptual",
     "photo_reference",
     "profile",

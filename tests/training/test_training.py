@@ -262,7 +262,7 @@ def test_a_training_checkpoint_keeps_structure_and_types(tmp_path):
 
 
 def test_the_critics_training_goes_on_to_the_same_weights(photos, tmp_path):
-    network = EmbeddedResNet(2).eval()
+    network, eyes = EmbeddedResNet(2).eval(), fresh().eval()
     recipe = AdversarialRecipe(epochs=2, batch=8)
 
     def halves():
@@ -272,17 +272,17 @@ def test_the_critics_training_goes_on_to_the_same_weights(photos, tmp_path):
 
     first = halves()[1]
     encoder, whole = train_adversarial(
-        network, halves(), photos, recipe, tmp_path / "whole.safetensors"
+        network, eyes, halves(), photos, recipe, tmp_path / "whole.safetensors"
     )
     assert same(encoder, halves()[0])
     assert not same(whole, first)
     path = tmp_path / "cut.safetensors"
     with pytest.raises(StoppedError):
-        train_adversarial(network, halves(), photos, recipe, path, on_epoch=stop_after(1))
-    assert same(train_adversarial(network, halves(), photos, recipe, path)[1], whole)
+        train_adversarial(network, eyes, halves(), photos, recipe, path, on_epoch=stop_after(1))
+    assert same(train_adversarial(network, eyes, halves(), photos, recipe, path)[1], whole)
     other = replace(recipe, seed=1)
     with pytest.raises(StoreError, match="another recipe"):
-        train_adversarial(network, halves(), photos, other, path)
+        train_adversarial(network, eyes, halves(), photos, other, path)
 
 
 def test_critics_learn_to_tell_photos_from_noise(photos):

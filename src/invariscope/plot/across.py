@@ -14,7 +14,7 @@ from invariscope.plot.style import COLOURS, new_axes
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
 
 
-def transfer(accuracy: pd.DataFrame, count: int, ax: Axes | None = None) -> Axes:
+def transfer_matrix(accuracy: pd.DataFrame, count: int, ax: Axes | None = None) -> Axes:
     """Accuracy of each training under each tested transformation, as a matrix (Fig. 2a).
 
     Args:

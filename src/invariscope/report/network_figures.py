@@ -41,7 +41,7 @@ def _panels(number: int, size: tuple[float, float]) -> tuple[Figure, list]:
 
 def _accuracy(tables: NetworkTables, families: Mapping[str, str]) -> Iterator[Drawn]:
     every = tables.categories
-    figure = figure_of(plot.transfer(tables.accuracy, every))
+    figure = figure_of(plot.transfer_matrix(tables.accuracy, every))
     caption = (
         f"Top-1 accuracy (%) of networks that saw all {every} categories transformed; none: those "
         "that saw no image transformed."

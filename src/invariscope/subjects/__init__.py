@@ -14,11 +14,13 @@ from invariscope.subjects.embedded import PREFIX, embedded_subject
 from invariscope.subjects.function import FunctionSubject
 from invariscope.subjects.hybrid import HybridSubject
 from invariscope.subjects.network import NetworkSubject
+from invariscope.subjects.rig.subject import RigSubject, recorded
 from invariscope.subjects.sources.loaded import PRETRAINED, Loaded, Weights, with_file
 from invariscope.zoo import registry
 
 # Each is a file of `sources`; its library is imported when it is asked for.
 SOURCES = ("torchvision", "timm", "hf", "cifar", "categories")
+RECORDED = "recorded"
 
 
 def load_subject(
@@ -33,8 +35,8 @@ def load_subject(
 
     Args:
         address: `embedded:NAME`, `torchvision:NAME`, `timm:NAME`, `hf:NAME` (or `hf:FOLDER`),
-            `cifar:NAME`, `categories:FOLDER`, or `file.py:factory`, a function without arguments
-            or of the device.
+            `cifar:NAME`, `categories:FOLDER`, `recorded:FOLDER` (a session of a rig), or
+            `file.py:factory`, a function without arguments or of the device.
         weights: `pretrained`, as the source has them; `random` or `random:SEED`; a local file
             (.safetensors, or a torch file, of which only tensors are read); for torchvision
             also the name of its weights, such as `IMAGENET1K_V1`.
@@ -55,8 +57,17 @@ def load_subject(
         if not asked.pretrained:
             raise asked.neither(address)
         return embedded_subject(address.removeprefix(PREFIX), device, compiled=compiled)
+    if source == RECORDED and name:
+        if not asked.pretrained:
+            raise asked.neither(address)
+        return recorded(name)
     if source not in SOURCES or not name:
-        forms = [*shipped, *(f"{s}:{name or 'NAME'}" for s in SOURCES), "file.py:factory"]
+        forms = [
+            *shipped,
+            *(f"{s}:{name or 'NAME'}" for s in SOURCES),
+            "recorded:FOLDER",
+            "file.py:factory",
+        ]
         raise InputError(f"unknown model {address!r}{nearest(address, forms, most=len(forms))}")
     loaded = import_module(f"invariscope.subjects.sources.{source}").load(name, asked)
     return _subject(loaded, address, asked, settings)
@@ -102,6 +113,8 @@ __all__ = [
     "HybridSubject",
     "NetworkSubject",
     "PhotoRule",
+    "RigSubject",
     "Subject",
     "load_subject",
+    "recorded",
 ]

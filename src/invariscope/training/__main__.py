@@ -117,12 +117,6 @@ def _trained(work: Path, name: str, train: Photos) -> EmbeddedNetwork:
     return calibrate(network.to(train.images.device), train)
 
 
-def _standard(work: Path, train: Photos) -> EmbeddedResNet:
-    network = _trained(work, "standard", train)
-    assert isinstance(network, EmbeddedResNet)
-    return network
-
-
 @app.command
 def classifier(name: Name, data: Data, *, work: Work, device: str = "cpu") -> None:
     """Train a classifier; `standard` and `robust` begin with `first`.
@@ -145,24 +139,25 @@ def classifier(name: Name, data: Data, *, work: Work, device: str = "cpu") -> No
     console.print(f"val top-1 {accuracy(network, val):.4f}")
 
 
-def _generator(
-    network: EmbeddedResNet, train: Photos, work: Path
-) -> tuple[EmbeddedEncoder, EmbeddedDecoder]:
+def _generator(train: Photos, work: Path) -> tuple[EmbeddedEncoder, EmbeddedDecoder]:
+    network, eyes = _trained(work, "standard", train), _trained(work, "robust", train)
+    assert isinstance(network, EmbeddedResNet)
+    assert isinstance(eyes, EmbeddedResNet)
     recipe, second = DecoderRecipe(), AdversarialRecipe()
     with _Bar("inversion", recipe.epochs, len(train) // recipe.batch, "loss") as bar:
         halves = train_decoder(network, train, recipe, work, on_step=bar.step, on_epoch=bar.epoch)
     with _Bar("critics", second.epochs, len(train) // second.batch, "loss") as bar:
         path = work / "generator.safetensors"
         return train_adversarial(
-            network, halves, train, second, path, on_step=bar.step, on_epoch=bar.epoch
+            network, eyes, halves, train, second, path, on_step=bar.step, on_epoch=bar.epoch
         )
 
 
 @app.command
 def generator(data: Data, *, work: Work, device: str = "cpu") -> None:
-    """Train the generator on the standard network in `work`: inversion, then critics."""
+    """Train the generator on `standard` and `robust` in `work`: inversion, then critics."""
     train = load_photos(data / "train", SIDE).to(device)
-    _generator(_standard(work, train), train, work)
+    _generator(train, work)
 
 
 @app.command
@@ -178,7 +173,7 @@ def package(
     """Package a network with its natural statistics, or the generator; then measure it."""
     train, val = _both(data, device)
     if name == "generator":
-        package_generator(*_generator(_standard(work, train), train, work), into)
+        package_generator(*_generator(train, work), into)
     else:
         network = _trained(work, name, train)
         package_classifier(network, name, _class_names(data, train.classes), into)

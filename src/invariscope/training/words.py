@@ -15,8 +15,9 @@ _NETWORKS = {
 }
 GENERATOR_WORDS = (
     "A decoder of whitened codes that inverts `layer3` of embedded:standard with pixel, feature "
-    "and adversarial losses, on the training photos of Imagenette. Codes of training photos have "
-    "mean 0 and covariance I. Photos are inverted by the encoder in the same file. 'Same class' is "
+    "and adversarial losses, on the training photos of Imagenette; in the adversarial part the "
+    "features compared are embedded:robust's. Codes of training photos have mean 0 and covariance "
+    "I. Photos are inverted by the encoder in the same file. 'Same class' is "
     "the share of val photos whose class, by embedded:standard, survives. Fréchet distances are to "
     "the val photos by the judge's features; a grid peak is the power at the frequency of an "
     "upsampling grid over its neighbours', as a multiple of the photos'. The inversion was trained "
