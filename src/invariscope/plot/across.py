@@ -108,7 +108,7 @@ def invariance_accuracy(
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         sizes = 12 + 50 * own["count"] / table["count"].max()
         ax.scatter(
-            own[invariance], 100 * own[accuracy], sizes, colour, marker=marker, label=str(name)
+            own[invariance], 100 * own[accuracy], s=sizes, c=colour, marker=marker, label=str(name)
         )
     r, low, high, networks = correlation(table[invariance], table[accuracy])
     ax.set_title(f"r = {r:.2f} ({low:.2f} to {high:.2f}), {networks} networks", fontsize=9)
