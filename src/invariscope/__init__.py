@@ -38,6 +38,7 @@ from invariscope.subjects import (
     load_subject,
 )
 from invariscope.subjects.perceptual import perceptual
+from invariscope.survey.answers import load_answers
 
 __version__ = version("invariscope")
 
@@ -63,6 +64,7 @@ __all__ = [
     "image_reference",
     "image_set",
     "invariance_coefficient",
+    "load_answers",
     "load_autoencoder",
     "load_calibration",
     "load_generator",

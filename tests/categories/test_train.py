@@ -6,13 +6,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
+from scipy.stats import ks_2samp
 from torch import nn
 
 from invariscope import seeds
 from invariscope.categories import train as module
 from invariscope.categories.crew import Crew
 from invariscope.categories.draws import draw_epoch, present
-from invariscope.categories.plan import RECIPES
+from invariscope.categories.grid import accuracy, hold_out, search_grid
+from invariscope.categories.plan import RECIPES, plan_networks
 from invariscope.categories.train import Training, folders_of
 from invariscope.errors import InputError, StoreError
 from invariscope.subjects import load_subject
@@ -49,6 +51,40 @@ def test_first_gradients_of_stacked_networks_are_those_of_each_alone(wanted, dat
             torch.testing.assert_close(buffers[name], buffer, rtol=1e-5, atol=1e-5)
 
 
+def test_bf16_is_float32_within_its_rounding(wanted, data):
+    some = wanted[:3]
+    images, labels = first_batch(some, data)
+    bf16 = replace(some[0].recipe, precision="bf16")
+    found = {
+        (recipe.precision, size): torch.cat(
+            [
+                Crew(networks(some[k : k + size]), recipe, CPU).losses(
+                    images[k : k + size], labels[k : k + size]
+                )[0]
+                for k in range(0, 3, size)
+            ]
+        )
+        for recipe in (some[0].recipe, bf16)
+        for size in (1, 3)
+    }
+    expected = found.pop(("float32", 1))
+    for losses in found.values():
+        assert losses.dtype == torch.float32
+        torch.testing.assert_close(losses, expected, rtol=0.02, atol=0.02)
+    assert not torch.equal(found["bf16", 1], expected)
+
+
+@pytest.mark.statistical
+def test_a_compiled_step_is_the_plain_one(wanted, data):
+    for some in (wanted[:1], wanted[:2]):
+        images, labels = first_batch(some, data)
+        plain, compiled = (
+            Crew(networks(some), some[0].recipe, CPU, compiled=compiled).losses(images, labels)[0]
+            for compiled in (False, True)
+        )
+        torch.testing.assert_close(plain, compiled, rtol=1e-4, atol=1e-4)
+
+
 def test_a_step_is_that_of_sgd_written_out(wanted, data):
     own = wanted[4]
     recipe = replace(own.recipe, nesterov=False, momentum=0.5, weight_decay=0.1, rate=0.2)
@@ -77,6 +113,20 @@ def test_stacked_training_ends_where_single_training_does(wanted, data, tmp_path
         for a, b in zip(one.outcome()["history"], other.outcome()["history"], strict=True):
             assert a["loss"] == pytest.approx(b["loss"], rel=1e-3)
         assert other.outcome()["history"][0]["together"] == 4
+
+
+@pytest.mark.statistical
+def test_accuracies_agree_in_distribution_over_seeds(paradigm, data, tmp_path):
+    recipe = replace(paradigm.recipe, epochs=8)
+    asked = replace(paradigm, recipe=recipe, seeds=tuple(range(8)), counts=(2,))
+    some = [w for w in plan_networks(asked, data) if w.label == "inversion"]
+    accuracies = []
+    for name, together in (("alone", 1), ("together", 8)):
+        folders = folders_of(tmp_path / name, some)
+        Training(data, CPU, together=together).train(folders)
+        accuracies.append([accuracy(folder.path, data, CPU) for folder in folders])
+    assert ks_2samp(*accuracies).pvalue > 0.2
+    assert abs(sum(accuracies[0]) - sum(accuracies[1])) / 8 < 0.1
 
 
 def test_a_killed_training_goes_on_bit_for_bit(wanted, data, tmp_path, monkeypatch):
@@ -231,3 +281,25 @@ def test_an_unknown_network_names_the_nearest():
         make_classifier("smal", 3, 32)
     with pytest.raises(InputError, match="cannot be made for 3 categories of 10 px"):
         make_classifier("alexnet", 3, 10)
+
+
+def test_the_grid_is_searched_on_held_out_training_images(wanted, data, tmp_path):
+    divided = hold_out(data, 0.25)
+    assert torch.bincount(divided.test.labels).tolist() == [3, 3, 3, 3]
+    assert not set(divided.train.names) & set(divided.test.names)
+    assert set(divided.train.names) | set(divided.test.names) == set(data.train.names)
+    told = []
+    table = search_grid(
+        wanted[0],
+        data,
+        (1e30, 0.05),
+        (0.0,),
+        held_out=0.25,
+        store=tmp_path,
+        device=CPU,
+        watch=lambda *words: told.append(words),
+    )
+    assert table["rate"].tolist() == [0.05, 1e30]
+    assert 0 <= table["accuracy"][0] <= 1
+    assert "take a smaller rate" in table["reason"][1]
+    assert len(told) == 2

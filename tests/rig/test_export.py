@@ -8,6 +8,7 @@ from invariscope import load_subject
 from invariscope.errors import InputError, StoreError
 from invariscope.rig.export import Recorded
 from invariscope.rig.nwb import write_nwb
+from invariscope.sns.natural import NaturalStatistics
 from invariscope.subjects.rig.pixels import as_shown
 
 MONKEY = 'subject = { subject_id = "A", species = "Macaca mulatta", sex = "F", age = "P8Y" }'
@@ -66,6 +67,8 @@ def test_a_recorded_session_answers_with_its_means(folder, picture):
     np.testing.assert_allclose(answers[0], expected, rtol=1e-6)
     assert answers[1].isnan().all()
     assert subject.incomplete
+    assert subject.natural is not None
+    assert len(NaturalStatistics.load(subject.natural, subject).table) == 3
 
 
 def test_what_is_no_session_is_refused(tmp_path):

@@ -31,9 +31,10 @@ ANSWERS = [
 class Rig(threading.Thread):
     """A simulated rig that is killed, its memory lost, after every few blocks."""
 
-    def __init__(self, make_brain, make_other, lives=3):
+    def __init__(self, link, make_brain, make_other, lives=3):
         super().__init__(daemon=True)
-        self.make_brain, self.make_other, self.lives = make_brain, make_other, lives
+        self.link, self.lives = link, lives
+        self.make_brain, self.make_other = make_brain, make_other
         self.over, self.error = threading.Event(), None
 
     def run(self):
@@ -54,7 +55,8 @@ class Rig(threading.Thread):
 
     def __exit__(self, *_):
         self.over.set()
-        self.join(20)
+        while self.is_alive():  # its last question is answered too
+            self.link.receive(0.05)
         assert self.error is None
 
     def __enter__(self):
@@ -72,7 +74,7 @@ def clean(make_session, tmp_path):
 
 def test_a_session_through_a_folder_is_the_same(make_session, make_brain, clean, tmp_path):
     exchange = tmp_path / "exchange"
-    with FolderLink(exchange) as link, Rig(make_brain, lambda: FolderRig(exchange)):
+    with FolderLink(exchange) as link, Rig(link, make_brain, lambda: FolderRig(exchange)):
         session = make_session(link=link, out="folder")
         session.run()
         session.close()
@@ -85,9 +87,9 @@ def test_a_session_through_zeromq_is_the_same(make_session, make_brain, clean, t
     with ZeroMQLink("tcp://127.0.0.1:*") as link:
 
         def other():
-            return ZeroMQRig(link.address, patience=0.5)
+            return ZeroMQRig(link.address, patience=2.0, tries=100)
 
-        with Rig(make_brain, other):
+        with Rig(link, make_brain, other):
             session = make_session(link=link, out="zeromq")
             session.run()
             session.close()
@@ -118,10 +120,10 @@ def test_the_example_in_the_documentation_is_a_rig(monkeypatch):
 
         rig = threading.Thread(target=run, daemon=True)
         rig.start()
-        delivery = link.receive(20)
+        delivery = link.receive(60)
         link.confirm(delivery, [])
         link.receive(0.5)
-        rig.join(20)
+        rig.join(60)
     assert seen == [b"first", b"second"]
     assert [a.responses for a in delivery.answers] == [{"u": (10.0,)}, {"u": (20.0,)}]
     assert not delivery.problems

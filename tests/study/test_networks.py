@@ -161,6 +161,7 @@ def test_one_bad_network_does_not_stop_the_others(tmp_path):
     assert len(study.failed) == 7
     assert all("take a smaller rate (it is 1e+30)" in told for told in study.failed.values())
     assert json.loads((study.path / "failed.json").read_text()) == study.failed
+    assert open_networks(study.path).failed == study.failed
 
 
 def test_another_study_in_the_folder_is_refused(measured):

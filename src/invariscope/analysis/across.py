@@ -59,7 +59,8 @@ def confusion_table(answers: pd.DataFrame, seen_answers: pd.Series) -> pd.DataFr
         to=np.where(seen_answers, "seen", "unseen"),
     )
     rows: list[dict[str, Any]] = []
-    for key, own in table.groupby(OF_NETWORK, sort=False):
+    groups: Any = table.groupby(OF_NETWORK, sort=False)
+    for key, own in groups:
         for quadrant, (of, to) in QUADRANTS.items():
             images = int((own["of"] == of).sum())
             if images:
@@ -137,12 +138,13 @@ def beside(accuracy: pd.DataFrame, means: pd.DataFrame, site: str) -> pd.DataFra
         `network`, `trained`, `count`, `seed`, `within`, `across` (NaN where all are seen),
         `invariance` (over all images), `invariance_seen`, `invariance_unseen`.
     """
-    own = accuracy[(accuracy["tested"] == accuracy["trained"]) & (accuracy["trained"] != NONE)]
+    own: Any = accuracy[(accuracy["tested"] == accuracy["trained"]) & (accuracy["trained"] != NONE)]
     wide = own.pivot_table(index=OF_NETWORK, columns="group", values="accuracy")
-    rows = means[(means["site"] == site) & (means["transformation"] == means["trained"])]
+    rows: Any = means[(means["site"] == site) & (means["transformation"] == means["trained"])]
     h = rows.pivot_table(index=OF_NETWORK, columns="group", values="mean")
-    table = wide.reindex(columns=["seen", "unseen"]).join(
-        h.reindex(columns=list(GROUPS)), rsuffix="_invariance"
-    )
-    table.columns = ["within", "across", "invariance", "invariance_seen", "invariance_unseen"]
+    accuracies = wide.reindex(columns=["seen", "unseen"])
+    accuracies.columns = ["within", "across"]
+    invariances = h.reindex(columns=list(GROUPS))
+    invariances.columns = ["invariance", "invariance_seen", "invariance_unseen"]
+    table = accuracies.join(invariances)
     return table.reset_index().sort_values(["trained", "seed", "count"], ignore_index=True)

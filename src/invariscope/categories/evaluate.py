@@ -146,4 +146,5 @@ def _relabelled(whole: ImageSet, labels: np.ndarray):  # noqa: ANN202
 def chosen_tau(paths: Sequence[Path]) -> float | None:
     """The smallest τ that the searches of several networks chose; None where none was made."""
     found = [pd.read_parquet(path)["chosen"].iloc[0] for path in paths if path.exists()]
-    return min(float(value) for value in found) if found else None
+    known = [float(value) for value in found if not pd.isna(value)]
+    return min(known) if known else None

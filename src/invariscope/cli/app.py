@@ -23,6 +23,7 @@ from invariscope.cli.rig import rig
 from invariscope.cli.rig_table import rig_table
 from invariscope.cli.sns import sns
 from invariscope.cli.study import study
+from invariscope.cli.survey import survey
 from invariscope.cli.units import units
 from invariscope.errors import InvariscopeError
 
@@ -48,6 +49,7 @@ for command in (
     profile,
     report,
     rig,
+    survey,
     bench,
 ):
     app.command(command)

@@ -93,13 +93,17 @@ def plan(
         validate.above("--rate", rate, 0)
     study = _begin(file, out)
     _tell_plan(study, console)
+    _tell_cost(study, console, device, rate)
+
+
+def _tell_cost(study: NetworksStudy, console: Console, device: str, rate: float | None) -> None:
+    """How many networks are left and how long they take."""
     left = [own for own in study.trainable if own not in study.trained]
     data = data_of(study.asked.rule, study.asked.base, "cpu")
     images = images_of(left, len(data.train.labels))
     rate = rate or (measure_rate(left, data, pick_device(device)) if left else None)
-    done = len(study.trained)
     console.print(
-        f"{len(left)} networks to train ({done} are there), {images:,} images"
+        f"{len(left)} networks to train ({len(study.trained)} are there), {images:,} images"
         + (f", {in_words(images / rate)} at {rate:.0f} images/s" if rate else "")
         + f"\nplan: {study.path / 'plan.json'}",
         highlight=False,
@@ -164,6 +168,7 @@ def train(
     console, where = Console(soft_wrap=True), where or Where()
     study = _begin(file, out)
     _tell_plan(study, console)
+    _tell_cost(study, console, where.device, None)
     stacks = pick_device(where.device).type == "cuda" or where.gpus > 0
     with study.alone():
         engine = where.start_at(study.path / "jobs")

@@ -75,8 +75,8 @@ def _found_table(records: list[RunRecord]) -> Table:
         table.add_column(column)
     for record in records:
         again = pd.read_parquet(record.path / HELD_BACK)
-        holds = again[again["holds"]]
-        best = holds.loc[holds["stretch"].idxmax()] if len(holds) else None
+        holds = again.loc[again["holds"].to_numpy(bool)].sort_values("stretch")
+        best = holds.iloc[-1] if len(holds) else None
         reference = float(record.tensors["reference_activity"].mean())
         table.add_row(
             record.path.name,

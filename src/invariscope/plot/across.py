@@ -22,7 +22,7 @@ def transfer_matrix(accuracy: pd.DataFrame, count: int, ax: Axes | None = None) 
         count: of seen categories: all of them.
         ax: where to plot; by default new axes.
     """
-    rows = accuracy[(accuracy["group"] == "all") & accuracy["count"].isin([0, count])]
+    rows: Any = accuracy[(accuracy["group"] == "all") & accuracy["count"].isin([0, count])]
     trained = list(dict.fromkeys(rows["trained"]))
     tested = list(dict.fromkeys(rows["tested"]))
     wide = rows.pivot_table(index="trained", columns="tested", values="accuracy")
@@ -46,7 +46,7 @@ def _lines(
 ) -> None:
     """One line a transformation: the mean over seeds, a thin mark for each seed."""
     for number, name in enumerate(names):
-        own = table[(table["trained"] == name) & table[column].notna()]
+        own: Any = table[(table["trained"] == name) & table[column].notna()]
         means = own.groupby("count")[column].mean() * scale
         style: dict[str, Any] = {
             "color": COLOURS[number % len(COLOURS)],
@@ -107,7 +107,9 @@ def invariance_accuracy(
     for number, (name, own) in enumerate(table.groupby("trained", sort=False)):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         sizes = 12 + 50 * own["count"] / table["count"].max()
-        ax.scatter(own[invariance], 100 * own[accuracy], sizes, colour, marker, label=str(name))
+        ax.scatter(
+            own[invariance], 100 * own[accuracy], s=sizes, c=colour, marker=marker, label=str(name)
+        )
     r, low, high, networks = correlation(table[invariance], table[accuracy])
     ax.set_title(f"r = {r:.2f} ({low:.2f} to {high:.2f}), {networks} networks", fontsize=9)
     ax.set_xlabel(f"mean invariance coefficient, {invariance.partition('_')[2]} categories")
@@ -127,7 +129,7 @@ def by_count(
         column: `invariance` or `specialization`.
         ax: where to plot; by default new axes.
     """
-    own = units[units["transformation"] == name]
+    own: Any = units[units["transformation"] == name]
     before = own[(own["trained"] == NONE) & (own["class"] == "all")]
     counts = sorted({int(c) for c in own.loc[own["trained"] == name, "count"]})
     ax = new_axes(ax, (1.6 + 0.75 * len(counts), 3.0))
@@ -159,7 +161,7 @@ def with_and_without(
         column: `invariance` or `specialization`.
         ax: where to plot; by default new axes.
     """
-    every = units[units["class"] == "all"]
+    every: Any = units[units["class"] == "all"]
     names = [str(n) for n in dict.fromkeys(every["transformation"])]
     ax = new_axes(ax, (max(4.5, 0.8 * len(names) + 1.2), 3.4))
     ax.set_ylim(-1.05 if column == "specialization" else -0.02, 1.05)
@@ -184,7 +186,7 @@ def confusion(table: pd.DataFrame, name: str, ax: Axes | None = None) -> Axes:
         name: of the transformation.
         ax: where to plot; by default new axes.
     """
-    own = table[table["trained"] == name]
+    own: Any = table[table["trained"] == name]
     ax = new_axes(ax, (4.2, 3.0))
     for number, (quadrant, (of, to)) in enumerate(QUADRANTS.items()):
         means = 100 * own[own["quadrant"] == quadrant].groupby("count")["share"].mean()
@@ -210,7 +212,7 @@ def layer_by_layer(
         group: `seen`, `unseen` or `all`.
         ax: where to plot; by default new axes.
     """
-    own = means[means["transformation"] == name]
+    own: Any = means[means["transformation"] == name]
     sites = list(dict.fromkeys(own["site"]))
     trained = own[(own["trained"] == name) & (own["group"] == group)]
     before = own[(own["trained"] == NONE) & (own["group"] == "all")]

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
 
 from invariscope import plot
-from invariscope.analysis.findings import family
+from invariscope.analysis.claims import family
 from invariscope.analysis.network_tables import NetworkTables
 from invariscope.plot.style import figure_of
 
@@ -62,8 +63,8 @@ def _accuracy(tables: NetworkTables, families: Mapping[str, str]) -> Iterator[Dr
 
 
 def _active(tables: NetworkTables) -> Iterator[Drawn]:
-    units = tables.units[(tables.units["count"] == tables.categories)]
-    images = tables.images[tables.images["count"] == tables.categories]
+    units: Any = tables.units[tables.units["count"] == tables.categories]
+    images: Any = tables.images[tables.images["count"] == tables.categories]
     if not len(units) or not len(images):
         return
     ax = plot.active_shares(units, images, site=tables.site)
@@ -114,7 +115,7 @@ def _beside(tables: NetworkTables) -> Iterator[Drawn]:
         "Mean I_k of the penultimate layer over all test images.",
         figure,
     )
-    partial = tables.beside[tables.beside["count"] < tables.categories]
+    partial: Any = tables.beside[tables.beside["count"] < tables.categories]
     for name, accuracy, invariance in (
         ("fig5b", "across", "invariance_unseen"),
         ("fig5c", "within", "invariance_seen"),
@@ -133,7 +134,7 @@ def _ablation(tables: NetworkTables) -> Iterator[Drawn]:
     if not len(tables.ablation):
         return
     keys = ["site", "transformation", "shown", "ablated", "threshold"]
-    table = tables.ablation[tables.ablation["transformation"] == tables.ablation["trained"]]
+    table: Any = tables.ablation[tables.ablation["transformation"] == tables.ablation["trained"]]
     means: pd.DataFrame = table.groupby(keys, sort=False)["accuracy"].mean().reset_index()
     caption = "Accuracy on transformed images, units chosen anew for each image; means over seeds."
     yield Drawn(

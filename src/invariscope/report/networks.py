@@ -7,7 +7,8 @@ from typing import Any
 
 import matplotlib as mpl
 
-from invariscope.analysis.findings import Claim, clean_accuracy, find, findings_table
+from invariscope.analysis.claims import Claim
+from invariscope.analysis.findings import clean_accuracy, find, findings_table
 from invariscope.analysis.network_tables import NetworkTables
 from invariscope.report.network_figures import Drawn, network_figures
 from invariscope.report.page import fill, svg
@@ -51,7 +52,7 @@ class Shown:
             "test_images": tables.plan["test_images"],
             "chance": tables.chance,
             "clean": clean[0],
-            "minutes": float(tables.training["seconds"].sum()) / 60,
+            "minutes": sum(tables.training["seconds"].tolist()) / 60,
             "tau": tables.measured.get("tau"),
             "site": tables.site,
             "seeds": len({row["seed"] for row in tables.plan["networks"]}),

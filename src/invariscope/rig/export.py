@@ -78,10 +78,8 @@ class Recorded:
         gains = self.trials[[f"gain {unit}" for unit in units]].to_numpy()
         values = pd.DataFrame(self.trials[units].to_numpy() / gains, columns=units)
         grouped = values.groupby(self.trials["image"].to_numpy(), sort=False)
-        counts = grouped.count()
-        table = grouped.mean()
-        table = table.join(counts.add_suffix(" trials"))
-        table = table.join(grouped.sem().add_suffix(" error"))
+        means, counts, errors = map(pd.DataFrame, (grouped.mean(), grouped.count(), grouped.sem()))
+        table = means.join(counts.add_suffix(" trials")).join(errors.add_suffix(" error"))
         return table.rename_axis("image").reset_index()
 
     def write_responses(self) -> Path:

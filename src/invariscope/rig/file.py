@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from invariscope.errors import InputError
 from invariscope.rig.responses import Windows
-from invariscope.study.file import Part, Words, sentence
+from invariscope.study.file import Part, Words, error_sentence
 
 BEST = "best"
 Number = Annotated[int, Field(ge=1)]
@@ -98,7 +98,8 @@ class Asked(Part):
         mei_generations: of the search for each target's most exciting image; 0 departs from the
             photo of the range block that drives it most.
         generations: at most, of the search from there.
-        presentations: at most, of each search, controls counted.
+        presentations: of each search, controls counted: a generation that does not fit is not
+            begun; trials that come again may go beyond.
         seeds: searches from each reference.
         repeats: of each candidate.
         most: where it is larger: candidates whose rank is not settled get up to so many.
@@ -167,7 +168,7 @@ def parse_session(text: str, name: str = "session") -> SessionFile:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"session file {name!r} is not TOML: {error}") from error
     except ValidationError as error:
-        raise InputError(f"session file {name!r}, {sentence(error)}") from error
+        raise InputError(f"session file {name!r}, {error_sentence(error)}") from error
     for target in found.search.targets:
         if target != BEST and target not in found.rig.units:
             known = ", ".join((*found.rig.units, BEST))

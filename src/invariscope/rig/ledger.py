@@ -48,6 +48,7 @@ class Ledger:
     measured: dict[str, dict[str, Any]] = field(default_factory=dict)
     open_block: str | None = None
     _of: dict[str, list[Shown]] = field(default_factory=dict)
+    _noted: set[str] = field(default_factory=set)  # a file that is read again says the same again
 
     def __post_init__(self) -> None:
         for number, entry in enumerate(self.log.entries, 1):
@@ -80,6 +81,8 @@ class Ledger:
                 self.answers.setdefault(answer.trial, answer)
         elif entry["event"] == "measured":
             self.measured[entry["key"]] = entry
+        elif entry["event"] == "note":
+            self._noted.add(entry["text"])
         elif entry["event"] == "closed":
             self.open_block = None
 
@@ -107,7 +110,8 @@ class Ledger:
         entries: list[dict[str, Any]] = []
         if new:
             entries.append({"event": "answers", "answers": [a.plain() for a in new.values()]})
-        entries += [{"event": "note", "text": text} for text in problems]
+        fresh = [text for text in dict.fromkeys(problems) if text not in self._noted]
+        entries += [{"event": "note", "text": text} for text in fresh]
         if entries:
             self.add(*entries)
         return len(new), problems

@@ -123,7 +123,7 @@ class RigSearch:
 
     def _advance(self, search: Search, writer: RunFolder) -> Outcome:
         while True:
-            if self._spent() + self.options.population * self.repeats.first > self.presentations:
+            if self._spent() + self._cost() > self.presentations:
                 outcome = search.interrupted()[0]
                 if not outcome.generations:
                     raise InputError(
@@ -160,6 +160,12 @@ class RigSearch:
             codes=codes,
             likely=likely if self.repeats.most > self.repeats.first else None,
         )
+
+    def _cost(self) -> int:
+        """Presentations of a generation in which every trial is recorded."""
+        trials, blocks = self.options.population * self.repeats.first, self.presenter.blocks
+        controls = sum(n for n, _ in self.presenter.controls.each.values())
+        return trials + -(-trials // blocks.trials) * controls
 
     def _spent(self) -> int:
         """Presentations of this search so far, its blocks' controls counted."""

@@ -284,7 +284,7 @@ class StudyFile(Part):
         return {**value, "conditions": {name: {**shared, **c} for name, c in own.items()}}
 
 
-def sentence(error: ValidationError) -> str:
+def error_sentence(error: ValidationError) -> str:
     """The first of pydantic's complaints as a part of a sentence."""
     first = error.errors(include_url=False)[0]
     place = [str(word) for word in first["loc"]]
@@ -318,7 +318,7 @@ def parse_part(kind: type[AnyPart], text: str, name: str) -> AnyPart:
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"study file {name!r} is not TOML: {error}") from error
     except ValidationError as error:
-        raise InputError(f"study file {name!r}, {sentence(error)}") from error
+        raise InputError(f"study file {name!r}, {error_sentence(error)}") from error
 
 
 def study_text(path: Path) -> str:

@@ -102,7 +102,7 @@ def begin_networks(text: str, base: Path, path: Path, device: str = "cpu") -> Ne
     """
     asked = parse_paradigm(text, "study file", base)
     data = data_of(asked.rule, asked.base, str(pick_device(device)))
-    study = NetworksStudy(path, asked, plan_networks(asked.paradigm, data))
+    study = NetworksStudy(path, asked, plan_networks(asked.paradigm, data), _failed(path))
     make_folder(path)
     there = path / PLAN
     if there.exists():
@@ -127,6 +127,15 @@ def begin_networks(text: str, base: Path, path: Path, device: str = "cpu") -> Ne
     replace_file(path / STUDY, lambda part: part.write_text(text, encoding="utf-8"))
     replace_file(there, lambda part: part.write_text(json.dumps(plan, indent=1) + "\n"))
     return study
+
+
+def _failed(path: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads((path / FAILED).read_text()))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise StoreError(f"{str(path / FAILED)!r} is damaged; delete it") from error
 
 
 def open_networks(path: Path) -> NetworksStudy:

@@ -82,7 +82,9 @@ def _tables(
     plan: dict[str, Any], measured: dict[str, Any], whole: dict[str, pd.DataFrame]
 ) -> NetworkTables:
     sites = tuple(dict.fromkeys(whole["units"]["site"]))
-    answers, units, images = whole["answers"], whole["units"], whole["images"]
+    answers: Any = whole["answers"]
+    units: Any = whole["units"]
+    images: Any = whole["images"]
     accuracy, means = accuracy_table(answers), invariance_means(units)
     own = answers[(answers["tested"] == answers["trained"]) & (answers["trained"] != NONE)]
     return NetworkTables(

@@ -1,0 +1,157 @@
+"""Many participants at once on one machine: are all answers stored, and how soon acknowledged?
+
+python benchmarks/survey.py [--participants 500] [--seconds 30] [--out benchmarks/survey.json]
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import socket
+import sqlite3
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from invariscope import seeds
+from invariscope.survey.design import parse_design, write_design
+from invariscope.survey.folder import DESIGN, IMAGES, WORDS, write_stimuli
+from invariscope.survey.lists import Stimulus
+from invariscope.survey.words import write_words
+
+EVERY = 2.0  # seconds between a participant's answers
+START = 5.0  # seconds within which all come
+SERVE = """
+import sys
+from pathlib import Path
+from invariscope.survey.folder import open_survey
+from invariscope.survey.serve import serve
+serve(open_survey(Path(sys.argv[1])), port=int(sys.argv[2]))
+"""
+
+
+def build(path: Path, each: int = 20) -> None:
+    """A survey of 12 categories and 3 conditions."""
+    (path / "images").mkdir(parents=True)
+    names = [f"class {k}" for k in range(12)]
+    stimuli: list[Stimulus] = []
+    for condition in ("natural", "MEI", "invariance"):
+        for k in range(each):
+            file = f"{len(stimuli):04d}.png"
+            pixels = np.random.Philox(key=len(stimuli)).random_raw((96, 96, 3)) % 256
+            Image.fromarray(pixels.astype(np.uint8)).save(path / "images" / file)
+            stimuli.append(Stimulus(file, file, condition, "", "", "", names[k % 12]))
+    write_stimuli(path / IMAGES, stimuli)
+    write_words(path / WORDS, names)
+    write_design(path / DESIGN, parse_design({"categories": names, "per_condition": each}))
+
+
+class Participant:
+    """One connection that is kept, as a browser's."""
+
+    def __init__(self, number: int, port: int) -> None:
+        self.chance = seeds.numpy_stream("participant", number)
+        self.token, self.port = f"{number:064d}", port
+        self.reader: asyncio.StreamReader
+        self.writer: asyncio.StreamWriter | None = None
+
+    async def ask(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
+        if self.writer is None:
+            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+        content = b"" if body is None else json.dumps(body).encode()
+        head = (
+            f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.token}\r\n"
+            f"Content-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
+        )
+        self.writer.write(head.encode() + content)
+        lines = (await self.reader.readuntil(b"\r\n\r\n")).decode().lower().split("\r\n")
+        length = next(int(x.split(":")[1]) for x in lines if x.startswith("content-length"))
+        return int(lines[0].split()[1]), await self.reader.readexactly(length)
+
+    async def live(self, seconds: float, waits: list[float]) -> int:
+        await asyncio.sleep(self.chance.uniform(0, START))
+        screen = {"width": 1280, "height": 800, "ratio": 1, "hertz": 60, "touch": False}
+        status, body = await self.ask("POST", "/api/sessions", {"brought": {}, "screen": screen})
+        assert status == 200, (status, body)
+        trials = len(json.loads(body)["trials"])
+        end, given = time.monotonic() + seconds, 0
+        while time.monotonic() < end and given < trials:
+            await asyncio.sleep(self.chance.uniform(0.75, 1.25) * EVERY)
+            answer = {"trial": given, "key": f"key-{given:06d}", "answer": given % 12}
+            began = time.perf_counter()
+            status, body = await self.ask(
+                "POST", "/api/answers", {**answer, "rt_ms": 700.0, "by": "key"}
+            )
+            waits.append(time.perf_counter() - began)
+            assert status == 200, (status, body)
+            given += 1
+        if self.writer is not None:
+            self.writer.close()
+        return given
+
+
+async def crowd(participants: int, port: int, seconds: float) -> tuple[int, list[float]]:
+    waits: list[float] = []
+    people = [Participant(k, port) for k in range(participants)]
+    given = await asyncio.gather(*(one.live(seconds, waits) for one in people))
+    return sum(given), waits
+
+
+def measure(participants: int, seconds: float) -> dict[str, Any]:
+    """What `participants` at once see of a server of their own."""
+    with tempfile.TemporaryDirectory() as place:
+        survey = Path(place) / "survey"
+        build(survey)
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        server = subprocess.Popen([sys.executable, "-c", SERVE, str(survey), str(port)])  # noqa: S603
+        try:
+            for _ in range(600):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.1)
+            given, waits = asyncio.run(crowd(participants, port, seconds))
+        finally:
+            server.terminate()
+            server.wait()
+        with closing(sqlite3.connect(survey / "answers.sqlite")) as connection:
+            stored = connection.execute("SELECT COUNT(*) FROM answers").fetchone()[0]
+    levels = np.percentile(np.array(waits) * 1000, (50, 95, 99, 100)).round(1).tolist()
+    return {
+        "participants": participants,
+        "seconds": seconds,
+        "given": given,
+        "stored": stored,
+        "answers_a_second": round(given / seconds, 1),
+        **dict(zip(("p50_ms", "p95_ms", "p99_ms", "most_ms"), levels, strict=True)),
+        "cpus": os.cpu_count(),
+        "machine": platform.machine(),
+        "python": platform.python_version(),
+        "busy": os.getloadavg()[0],
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--participants", type=int, default=500)
+    parser.add_argument("--seconds", type=float, default=30)
+    parser.add_argument("--out", type=Path)
+    asked = parser.parse_args()
+    found = measure(asked.participants, asked.seconds)
+    text = json.dumps(found, indent=1) + "\n"
+    if asked.out:
+        asked.out.write_text(text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

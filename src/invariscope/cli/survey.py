@@ -1,0 +1,286 @@
+"""`invariscope survey …`: people classify the images of a study in a browser."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from invariscope import plot
+from invariscope.cli.options import Model, Source
+from invariscope.errors import InputError, StoreError
+from invariscope.plot.style import figure_of
+from invariscope.store.files import make_folder, replace_file
+from invariscope.study.folder import study_folder
+from invariscope.study.result import load_study
+from invariscope.survey.answers import load_answers
+from invariscope.survey.design import PRACTICE
+from invariscope.survey.export import brought, export
+from invariscope.survey.folder import DESIGN, SurveyFolder, open_survey
+from invariscope.survey.gather import Wish
+from invariscope.survey.make import make_survey
+from invariscope.survey.power import power_table
+from invariscope.survey.simulate import Observer, simulate
+
+survey = App(name="survey", help="People classify the images of a study in a browser.")
+
+Study = Annotated[Path, Parameter(help="The study: STORE/studies/NAME, or a store with one.")]
+Held = Annotated[Path, Parameter(help="The survey's folder, or the study that it belongs to.")]
+Out = Annotated[
+    Path | None, Parameter(help="The survey's folder; by default survey/ in the study.")
+]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Asked:
+    """What a survey asks, where it is made."""
+
+    classes: Annotated[
+        int | None,
+        Parameter(help="How many categories to choose from; by default all, 12 at most."),
+    ] = None
+    category: Annotated[
+        tuple[str, ...], Parameter(negative="", help="These categories instead (repeat).")
+    ] = ()
+    per_condition: Annotated[
+        int | None,
+        Parameter(help="Images of each condition, site and network that a participant sees."),
+    ] = None
+    task: Annotated[Literal["invariance", "adversarial"], Parameter(help="Whose images.")] = (
+        "invariance"
+    )
+    runs: Annotated[
+        Literal["all", "checkpoint", "stopped"], Parameter(help="Which of the study's runs.")
+    ] = "all"
+    photos: Annotated[
+        Path | None, Parameter(help="Natural images, <class>/<photo>.jpg; by default the study's.")
+    ] = None
+    class_table: Annotated[
+        Path | None, Parameter(help="A table: class folder, tab, the model's name or unit number.")
+    ] = None
+    presentation: Annotated[
+        int, Parameter(help="Milliseconds that an image is shown; 0, until the answer.")
+    ] = 0
+    mask: Annotated[Literal["none", "noise"], Parameter(help="What follows the image.")] = "none"
+    practice: Annotated[int, Parameter(help="Practice trials, with feedback.")] = 4
+    catch: Annotated[int, Parameter(help="Trials that show a category's name.")] = 6
+    break_every: Annotated[int, Parameter(help="Trials between breaks; 0, none.")] = 40
+    code: Annotated[str, Parameter(help="The completion code; `random`, each session its own.")] = (
+        ""
+    )
+    link: Annotated[
+        str, Parameter(help="Where the end page leads; {id} and {code} are filled in.")
+    ] = ""
+    words: Annotated[Path | None, Parameter(help="A translated words.json.")] = None
+    seed: Annotated[int, Parameter(help="Of the lists and of what is drawn.")] = 0
+    allow_code: Annotated[
+        bool, Parameter(negative="", help="Run the study's own file.py:factory.")
+    ] = False
+
+    def make(self, study: Path, out: Path) -> SurveyFolder:
+        """Write the survey and say what it is."""
+        settings: dict[str, Any] = {
+            "per_condition": self.per_condition,
+            "catch": self.catch,
+            "break_every": self.break_every,
+            "show": {"presentation_ms": self.presentation, "mask": self.mask},
+            "completion": {"code": self.code, "link": self.link},
+        }
+        wish = Wish(
+            task=self.task,
+            runs=self.runs,
+            photos=self.photos,
+            class_table=self.class_table,
+            practice=self.practice,
+            allow_code=self.allow_code,
+            seed=self.seed,
+        )
+        made = make_survey(
+            load_study(study),
+            out,
+            classes=self.classes,
+            categories=self.category,
+            wish=wish,
+            words=self.words,
+            settings=settings,
+        )
+        if made.same:
+            _say(f"{made.same} images left out: each is the same as another one")
+        _describe(made.folder)
+        return made.folder
+
+
+def _say(text: str) -> None:
+    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+
+
+def _describe(folder: SurveyFolder) -> None:
+    """What a participant will see."""
+    design, sizes = folder.design, {}
+    for stimulus in folder.stimuli:
+        if stimulus.condition != PRACTICE:
+            sizes[stimulus.cell] = sizes.get(stimulus.cell, 0) + 1
+    table = Table(title=design.title or str(folder.path), title_justify="left")
+    for column in ("condition", "site", "network"):
+        table.add_column(column)
+    for column in ("images", "of these, shown to each"):
+        table.add_column(column, justify="right")
+    for cell, number in sizes.items():
+        table.add_row(*cell, str(number), str(design.per_condition))
+    Console().print(table)
+    total = len(sizes) * design.per_condition + design.catch + design.practice
+    _say(
+        f"{len(design.categories)} categories · {total} trials a participant "
+        f"({design.practice} practice, {design.catch} catch) · {folder.path / DESIGN}"
+    )
+
+
+def _place(study: Path, out: Path | None) -> Path:
+    return out or study_folder(study).path / "survey"
+
+
+@survey.command
+def make(study: Study, /, *, out: Out = None, asked: Asked | None = None) -> None:
+    """Write a survey about a study's images: design.toml, words.json and images to look through."""
+    (asked or Asked()).make(study, _place(study, out))
+    _say("Write your consent form into words.json, then: invariscope survey serve")
+
+
+@survey.command
+def serve(
+    place: Annotated[Path, Parameter(help="A survey, or a study (its survey is made first).")],
+    /,
+    *,
+    host: Annotated[str, Parameter(help="Listen at this address; 0.0.0.0, all.")] = "127.0.0.1",
+    port: Annotated[int, Parameter(help="And this port; 0, a free one.")] = 8000,
+    certificate: Annotated[Path | None, Parameter(help="PEM file, for https.")] = None,
+    key: Annotated[Path | None, Parameter(help="Its key.")] = None,
+    participants: Annotated[int, Parameter(help="The most sessions.")] = 10_000,
+    out: Out = None,
+    asked: Asked | None = None,
+) -> None:
+    """Serve a survey to people; Ctrl-C ends it, and it goes on where it was when started again."""
+    try:
+        from invariscope.survey.serve import serve as run  # noqa: PLC0415 (an extra)
+    except ImportError as error:
+        raise InputError(
+            "serving a survey needs starlette and uvicorn: pip install 'invariscope[survey]'"
+        ) from error
+    folder = _there(out or place)
+    if folder is None:
+        folder = (asked or Asked()).make(place, _place(place, out))
+    elif asked not in (None, Asked()):
+        raise InputError(
+            f"{str(folder.path / DESIGN)!r} is there already and is not made again; change it "
+            "there, or make another survey with --out"
+        )
+    run(
+        folder,
+        host=host,
+        port=port,
+        certificate=certificate,
+        key=key,
+        most=participants,
+        tell=lambda text: _say(f"{text}\nits token: {folder.path / 'token'}"),
+    )
+
+
+def _there(place: Path) -> SurveyFolder | None:
+    """The survey in a folder, or None."""
+    try:
+        return open_survey(place)
+    except StoreError:
+        return None
+
+
+def _file_name(words: str) -> str:
+    return "".join(c if c.isalnum() or c in "._-+" else "-" for c in words)
+
+
+@survey.command(name="simulate")
+def simulated(
+    place: Held,
+    /,
+    *,
+    observer: Model,
+    participants: Annotated[int, Parameter(help="How many.")] = 100,
+    temperature: Annotated[
+        float, Parameter(help="Of the choice among categories; 0, always the most active unit.")
+    ] = 1.0,
+    spread: Annotated[float, Parameter(help="How much participants differ.")] = 0.5,
+    lapse: Annotated[float, Parameter(help="Share of answers given without looking.")] = 0.02,
+    site: Annotated[str | None, Parameter(help="The readout; by default the deepest site.")] = None,
+    seed: Annotated[int, Parameter(help="Other participants.")] = 0,
+    source: Source | None = None,
+) -> None:
+    """A network answers in people's place, to plan how many of them are needed."""
+    folder, console = open_survey(place), Console()
+    how = Observer(temperature=temperature, spread=spread, lapse=lapse)
+    subject = (source or Source()).subject(observer)
+    if any(s.network == subject.name for s in folder.stimuli):
+        _say(f"note: {observer} answers about its own images; another network is a fairer observer")
+    answers = simulate(folder, subject, participants, observer=how, seed=seed, site=site)
+    file = make_folder(folder.simulated) / f"{_file_name(observer)}.parquet"
+    replace_file(file, lambda part: answers.to_parquet(part, index=False))
+    picture = file.with_suffix(".png")
+    figure = figure_of(plot.answers(answers))
+    replace_file(picture, lambda part: figure.savefig(part, format="png", dpi=150))
+    found = power_table(answers)
+    table = Table(
+        title=f"Power of a paired t-test between conditions ({participants} simulated)",
+        title_justify="left",
+    )
+    sizes = [name for name in found.columns if name.startswith("n=")]
+    for column in ("one", "other"):
+        table.add_column(column)
+    for column in ("difference", *sizes):
+        table.add_column(column, justify="right")
+    for row in found.to_dict("records"):
+        cells = (f"{row[n]:.2f}" for n in sizes)
+        table.add_row(row["one"], row["other"], f"{row['difference']:+.3f}", *cells)
+    console.print(table)
+    _say(f"simulated answers: {file}\nplot: {picture}")
+
+
+@survey.command(name="export")
+def exported(
+    place: Held,
+    /,
+    *,
+    out: Annotated[
+        Path | None, Parameter(help="A folder; by default export/ in the survey.")
+    ] = None,
+    ids: Annotated[
+        Path | None,
+        Parameter(help="Also write which id brought each session, to pay people; keep it private."),
+    ] = None,
+) -> None:
+    """Write the answers as tidy tables and a Psych-DS folder; the raw answers stay as they are."""
+    folder = open_survey(place)
+    target = out or folder.path / "export"
+    sessions = export(folder, target)
+    counts = sessions["reason"].value_counts()
+    _say(f"{len(sessions)} sessions, {sum(sessions['excluded'])} excluded: {target}")
+    for reason, number in counts.items():
+        if reason:
+            _say(f"  {number}: {reason}")
+    if ids is not None:
+        ids.touch(mode=0o600)
+        brought(folder).to_csv(ids, index=False)
+        _say(f"ids: {ids}")
+
+
+@survey.command
+def show(
+    answers: Annotated[Path, Parameter(help="A survey, an export, or a table of answers.")],
+    /,
+    *,
+    out: Annotated[Path, Parameter(help="The PNG to write.")] = Path("answers.png"),
+) -> None:
+    """Plot the accuracy in each condition."""
+    figure = figure_of(plot.answers(load_answers(answers)))
+    replace_file(out, lambda part: figure.savefig(part, format="png", dpi=150))
+    _say(f"plot: {out}")

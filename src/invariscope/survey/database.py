@@ -1,0 +1,148 @@
+"""The answers as they arrive: SQLite, one writing thread, many answers a sync.
+
+An answer is acknowledged once it is safe from power loss. A sync takes milliseconds, so what
+arrives meanwhile waits and is written in the next transaction, all of it at once.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import closing
+from pathlib import Path
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from invariscope.errors import StoreError
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS survey (
+    name TEXT NOT NULL              -- random; browsers keep a session's token under it
+) STRICT;
+INSERT INTO survey SELECT lower(hex(randomblob(8))) WHERE NOT EXISTS (SELECT 1 FROM survey);
+CREATE TABLE IF NOT EXISTS sessions (
+    number INTEGER PRIMARY KEY,     -- from 0; which list
+    token BLOB NOT NULL UNIQUE,     -- SHA-256 of what the browser holds
+    participant INTEGER NOT NULL,   -- from 1
+    session INTEGER NOT NULL,       -- the participant's first, second, ...
+    who TEXT,                       -- the id that brought them, where there is one
+    brought TEXT NOT NULL,          -- all ids of Prolific, SONA ..., as JSON
+    list TEXT NOT NULL,             -- [kind, image, category] a trial, as JSON
+    screen TEXT NOT NULL,           -- what the browser tells of itself, as JSON
+    about TEXT,                     -- answers about the person, as JSON
+    begun REAL NOT NULL,            -- seconds since 1970
+    ended REAL,
+    code TEXT
+) STRICT;
+CREATE TABLE IF NOT EXISTS answers (
+    number INTEGER NOT NULL REFERENCES sessions,
+    trial INTEGER NOT NULL,         -- place in the session's list
+    key TEXT NOT NULL,              -- the browser's, one an answer
+    answer TEXT NOT NULL,           -- a category
+    rt_ms REAL NOT NULL,
+    shown_ms REAL,
+    by TEXT NOT NULL,               -- key, touch, mouse or pen
+    arrived REAL NOT NULL,
+    PRIMARY KEY (number, trial)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS sessions_who ON sessions (who);
+"""
+MOST_AT_ONCE = 1000
+Anything = TypeVar("Anything")
+Work = Callable[[sqlite3.Connection], Any]
+
+
+def connect(path: Path) -> sqlite3.Connection:
+    """A connection for reading.
+
+    Raises:
+        StoreError: there is no such database.
+    """
+    try:
+        return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error as error:
+        raise StoreError(f"cannot read the answers in {str(path)!r}: {error}") from error
+
+
+class Database:
+    """A survey's answers, to be written.
+
+    Args:
+        path: of the file; made where it is not there.
+
+    Attributes:
+        name: random, the survey's own.
+
+    Raises:
+        StoreError: it cannot be opened, or is no database.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._waiting: SimpleQueue[tuple[Work, Future[Any]] | None] = SimpleQueue()
+        try:
+            with closing(sqlite3.connect(path)) as connection:
+                connection.execute("PRAGMA journal_mode = WAL")
+                connection.executescript(SCHEMA)
+                self.name: str = connection.execute("SELECT name FROM survey").fetchone()[0]
+        except sqlite3.Error as error:
+            raise StoreError(f"cannot keep answers in {str(path)!r}: {error}") from error
+        self._thread = threading.Thread(target=self._write, name="answers", daemon=True)
+        self._thread.start()
+
+    def write(self, work: Callable[[sqlite3.Connection], Anything]) -> Future[Anything]:
+        """Do something in the next transaction.
+
+        Returns:
+            Its result, once that is safe from power loss; `sqlite3.Error` where it failed.
+        """
+        future: Future[Anything] = Future()
+        self._waiting.put((work, future))
+        return future
+
+    def close(self) -> None:
+        """Write what waits, and end."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    def _write(self) -> None:
+        with closing(sqlite3.connect(self.path, isolation_level=None)) as connection:
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("PRAGMA foreign_keys = ON")
+            while (first := self._waiting.get()) is not None:
+                works = [first]
+                ends = False
+                while len(works) < MOST_AT_ONCE and not self._waiting.empty():
+                    more = self._waiting.get()
+                    if more is None:
+                        ends = True
+                        break
+                    works.append(more)
+                _commit(connection, works)
+                if ends:
+                    return
+
+
+def _commit(connection: sqlite3.Connection, works: list[tuple[Work, Future[Any]]]) -> None:
+    """Several works in a transaction; one that fails leaves nothing and harms no other."""
+    done: list[tuple[Future[Any], Any]] = []
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        for work, future in works:
+            connection.execute("SAVEPOINT one")
+            try:
+                done.append((future, work(connection)))
+            except (sqlite3.Error, ValueError, LookupError) as error:
+                connection.execute("ROLLBACK TO one")
+                future.set_exception(error)
+            connection.execute("RELEASE one")
+        connection.execute("COMMIT")
+    except sqlite3.Error as error:  # a full disk, a file that is gone
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        for _, future in works:
+            if not future.done():
+                future.set_exception(error)
+        return
+    for future, result in done:
+        future.set_result(result)

@@ -1,0 +1,83 @@
+"""Whose answers do not count, and why; the answers themselves stay as they are."""
+
+from typing import Any
+
+import pandas as pd
+
+from invariscope.survey.design import CATCH, PRACTICE, Exclusion
+
+WHO = ["participant", "session"]
+MEASURES = ("answers", "complete", "catch_right", "fast", "same_answer", "reason", "excluded")
+
+
+def judge(answers: pd.DataFrame, sessions: pd.DataFrame, rules: Exclusion) -> pd.DataFrame:
+    """Each session with what the rules look at.
+
+    Args:
+        answers: every trial of every session (`read_raw`).
+        sessions: likewise.
+        rules: of the design.
+
+    Returns:
+        The sessions with `answers` (how many), `complete`, `catch_right` (share of catch trials
+        that were right), `fast` (share of answers to images below `fast_ms`), `same_answer` (share
+        of the most frequent one among them), `reason` and `excluded`. Shares of nothing are
+        missing, and exclude nobody. Of several sessions of a participant the one with the most
+        answers counts, the first where they are equal.
+    """
+    grouped: Any = answers.groupby(WHO, sort=False)
+    own: dict[Any, Any] = dict(list(grouped))
+    empty = answers.iloc[:0]
+    rows: list[dict[Any, Any]] = []
+    for session in sessions.to_dict("records"):
+        given = own.get((session["participant"], session["session"]), empty)
+        rows.append({**session, **_measured(given, session["trials"], rules)})
+    table = pd.DataFrame(rows, columns=[*sessions.columns, *MEASURES[:5]])
+    best = table.sort_values(["answers", "session"], ascending=[False, True])
+    first = set(best.drop_duplicates("participant").index)
+    table["reason"] = [
+        "; ".join(_reasons(row, rules, other=index not in first))
+        for index, row in zip(table.index, table.to_dict("records"), strict=True)
+    ]
+    table["excluded"] = table["reason"] != ""
+    return table
+
+
+def _measured(given: pd.DataFrame, trials: int, rules: Exclusion) -> dict[str, Any]:
+    caught = given.loc[(given["kind"] == CATCH).to_numpy(bool), "correct"].astype(float)
+    main = given.loc[~given["kind"].isin([CATCH, PRACTICE]).to_numpy(bool)]
+    timed = main["rt_ms"].dropna()
+    return {
+        "answers": len(given),
+        "complete": len(given) == trials,
+        "catch_right": caught.mean(),
+        "fast": (timed < rules.fast_ms).mean() if len(timed) else float("nan"),
+        "same_answer": main["answer"].value_counts(normalize=True).max()
+        if len(main)
+        else float("nan"),
+    }
+
+
+def _reasons(row: dict[Any, Any], rules: Exclusion, *, other: bool) -> list[str]:
+    return [
+        reason
+        for reason, holds in (
+            ("incomplete", rules.incomplete and not row["complete"]),
+            ("catch trials", row["catch_right"] < rules.catch),
+            ("too fast", row["fast"] > rules.fast),
+            ("same answer", row["same_answer"] > rules.same_answer),
+            ("another session counts", other),
+        )
+        if holds
+    ]
+
+
+def with_exclusions(
+    answers: pd.DataFrame, sessions: pd.DataFrame, rules: Exclusion
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The answers with `excluded`, and the sessions as `judge` has them."""
+    judged = judge(answers, sessions, rules)
+    marked = answers.drop(columns="excluded", errors="ignore").merge(
+        judged[[*WHO, "excluded"]], on=WHO, how="left", validate="many_to_one"
+    )
+    return marked, judged

@@ -1,0 +1,92 @@
+"""A survey's answers as files: tidy tables, and a Psych-DS folder."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pandas as pd
+
+from invariscope.errors import StoreError
+from invariscope.store.files import make_folder
+from invariscope.survey import sessions as kept
+from invariscope.survey.answers import (
+    EXPORTED,
+    RAW,
+    check_answers,
+    main_trials,
+    participant_name,
+    read_raw,
+)
+from invariscope.survey.database import connect
+from invariscope.survey.exclusion import with_exclusions
+from invariscope.survey.folder import SurveyFolder
+from invariscope.survey.psychds import ABOUT, write_psychds
+
+
+def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
+    """Write `answers.csv`, `answers.parquet`, `sessions.csv` and `psych-ds/`.
+
+    Args:
+        folder: the survey.
+        out: a folder; an earlier export there is replaced.
+
+    Returns:
+        The sessions, with why one does not count.
+
+    Raises:
+        StoreError: nobody answered yet, or the folder holds something else.
+    """
+    if out.exists() and any(out.iterdir()) and not (out / EXPORTED).exists():
+        raise StoreError(f"{str(out)!r} holds something else than an export; choose another --out")
+    raw, held = read_raw(folder)
+    marked, judged = with_exclusions(raw, held, folder.design.exclusion)
+    tidy = check_answers(main_trials(marked))
+    sessions = flat_sessions(judged, folder.design.questions)
+    part = out.with_name(out.name + ".part")
+    shutil.rmtree(part, ignore_errors=True)
+    make_folder(part)
+    try:
+        tidy.to_csv(part / "answers.csv", index=False)
+        tidy.to_parquet(part / EXPORTED, index=False)
+        sessions.to_csv(part / "sessions.csv", index=False)
+        every = raw.loc[:, list(RAW)]
+        write_psychds(part / "psych-ds", folder, raw=every, tidy=tidy, sessions=sessions)
+        shutil.rmtree(out, ignore_errors=True)
+        part.rename(out)
+    except OSError as error:
+        raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
+    return sessions
+
+
+def flat_sessions(judged: pd.DataFrame, questions: tuple[str, ...]) -> pd.DataFrame:
+    """Sessions with a column for each property of the screen and each question."""
+    screens = pd.json_normalize(judged["screen"].tolist()).reindex(
+        columns=["width", "height", "ratio", "hertz", "touch"]
+    )
+    about = pd.DataFrame(
+        {ABOUT + name: [one.get(name) for one in judged["about"]] for name in questions},
+        index=range(len(judged)),
+    )
+    own = judged.drop(columns=["screen", "about"]).reset_index(drop=True)
+    return pd.concat([own, screens, about], axis=1)
+
+
+def brought(folder: SurveyFolder) -> pd.DataFrame:
+    """Which id brought each session, and its completion code: to pay people, not to publish."""
+    connection = connect(folder.answers)
+    try:
+        rows = connection.execute(
+            "SELECT participant, session, brought, ended, code FROM sessions ORDER BY number"
+        ).fetchall()
+    finally:
+        connection.close()
+    ids = pd.json_normalize([json.loads(row[2]) for row in rows])
+    table = pd.DataFrame(
+        {
+            "participant": [participant_name(row[0]) for row in rows],
+            "session": [row[1] for row in rows],
+            "complete": [row[3] is not None for row in rows],
+            "code": [row[4] for row in rows],
+        }
+    )
+    return pd.concat([table, ids.reindex(columns=list(kept.BROUGHT))], axis=1)

@@ -1,0 +1,172 @@
+"""A survey on disk.
+
+`design.toml` what is asked · `words.json` what participants read · `images.csv` and `images/` what
+they see · `answers.sqlite` what they answered · `simulated/` what networks answered · `token` what
+opens the experimenter's page.
+"""
+
+import fcntl
+import os
+import secrets
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from invariscope.errors import BeingWrittenError, InputError, StoreError
+from invariscope.store.files import make_folder, replace_file
+from invariscope.survey.design import Design, read_design
+from invariscope.survey.lists import Stimulus, cells_of
+from invariscope.survey.words import read_words
+
+DESIGN, WORDS, IMAGES, ANSWERS, TOKEN = (
+    *("design.toml", "words.json", "images.csv", "answers.sqlite", "token"),
+)
+TOKEN_VARIABLE = "INVARISCOPE_SURVEY_TOKEN"  # noqa: S105 (a name)
+SHORTEST_TOKEN = 16
+
+
+@dataclass(frozen=True)
+class SurveyFolder:
+    """Where a survey is.
+
+    Attributes:
+        path: its folder.
+    """
+
+    path: Path
+
+    @property
+    def answers(self) -> Path:
+        """The database of answers."""
+        return self.path / ANSWERS
+
+    @property
+    def simulated(self) -> Path:
+        """The folder of simulated answers."""
+        return self.path / "simulated"
+
+    @cached_property
+    def design(self) -> Design:
+        return read_design(self.path / DESIGN)
+
+    @cached_property
+    def stimuli(self) -> list[Stimulus]:
+        return read_stimuli(self.path / IMAGES)
+
+    @cached_property
+    def words(self) -> dict[str, Any]:
+        design = self.design
+        return read_words(self.path / WORDS, design.categories, design.questions)
+
+    def image(self, stimulus: Stimulus) -> Path:
+        """The PNG of a stimulus."""
+        return self.path / "images" / stimulus.file
+
+    def check(self) -> None:
+        """Make sure that the survey can begin.
+
+        Raises:
+            InputError, StoreError: design, words or images that do not fit each other.
+        """
+        cells_of(self.design, self.stimuli)
+        strange = {s.category for s in self.stimuli} - set(self.design.categories)
+        if strange:
+            raise InputError(
+                f"an image is of category {min(strange)!r}, which the design does not offer"
+            )
+        assert self.words
+        for stimulus in self.stimuli:
+            if not self.image(stimulus).is_file():
+                raise StoreError(f"image {str(self.image(stimulus))!r} is missing")
+
+    def token(self) -> str:
+        """What opens the experimenter's page: from the environment, or a file made once.
+
+        Raises:
+            InputError: one that is too short to be safe.
+            StoreError: the file cannot be read or written.
+        """
+        given = os.environ.get(TOKEN_VARIABLE)
+        if given is None:
+            given = _kept_token(self.path / TOKEN)
+        if len(given) < SHORTEST_TOKEN:
+            raise InputError(
+                f"the experimenter's token has {len(given)} characters; expected at least "
+                f"{SHORTEST_TOKEN}"
+            )
+        return given
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Serve the survey as the only process that does.
+
+        Raises:
+            BeingWrittenError: another one does.
+        """
+        with (make_folder(self.path) / "lock").open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise BeingWrittenError(
+                    f"another process serves survey {str(self.path)!r}"
+                ) from error
+            yield
+
+
+def _kept_token(path: Path) -> str:
+    try:
+        if not path.exists():
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w") as file:
+                file.write(secrets.token_urlsafe(24) + "\n")
+        return path.read_text().strip()
+    except OSError as error:
+        raise StoreError(f"cannot keep a token in {str(path)!r}: {error.strerror}") from error
+
+
+def write_stimuli(path: Path, stimuli: Sequence[Stimulus]) -> None:
+    """Keep the table of images.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    table = pd.DataFrame([asdict(s) for s in stimuli])
+    replace_file(path, lambda part: table.to_csv(part, index=False))
+
+
+def read_stimuli(path: Path) -> list[Stimulus]:
+    """The table that `write_stimuli` kept.
+
+    Raises:
+        StoreError: it is missing, or lacks a column.
+    """
+    names = [f.name for f in fields(Stimulus)]
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        columns = [table[name].tolist() for name in names]
+        return [Stimulus(*row) for row in zip(*columns, strict=True)]
+    except FileNotFoundError as error:
+        raise StoreError(f"{str(path.parent)!r} holds no survey; `survey make` makes one") from (
+            error
+        )
+    except (KeyError, ValueError) as error:
+        raise StoreError(f"{str(path)!r} is damaged; expected columns {', '.join(names)}") from (
+            error
+        )
+
+
+def open_survey(path: str | Path) -> SurveyFolder:
+    """The survey in a folder: its own, or `survey/` in a study's.
+
+    Raises:
+        StoreError: there is none.
+    """
+    for place in (Path(path), Path(path) / "survey"):
+        if (place / DESIGN).exists():
+            return SurveyFolder(place)
+    raise StoreError(f"{str(path)!r} holds no survey; `survey make` makes one from a study")

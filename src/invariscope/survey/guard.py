@@ -1,0 +1,109 @@
+"""What stands before every request: bounds on its body and its rate, and strict headers."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+MOST_BYTES = 16_384
+BODY_SECONDS = 30.0
+# Everything comes from this server; images are decoded in the browser and drawn.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+HEADERS = [
+    (name.encode(), value.encode())
+    for name, value in {
+        "content-security-policy": POLICY,
+        "cross-origin-opener-policy": "same-origin",
+        "cross-origin-resource-policy": "same-origin",
+        "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "referrer-policy": "no-referrer",
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "cache-control": "no-store",
+        "x-robots-tag": "noindex",
+    }.items()
+]
+
+
+class TooLargeError(Exception):
+    """A body beyond the bound."""
+
+
+@dataclass
+class Bucket:
+    """A rate: so many at once, then so many a second.
+
+    Attributes:
+        burst: at once.
+        rate: a second.
+    """
+
+    burst: float
+    rate: float
+    _left: float = field(init=False)
+    _seen: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._left, self._seen = self.burst, time.monotonic()
+
+    def take(self) -> bool:
+        """Whether one more is within the rate; it counts if so."""
+        now = time.monotonic()
+        self._left = min(self.burst, self._left + (now - self._seen) * self.rate)
+        self._seen = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+
+class Guard:
+    """Bounds on what comes in, headers on what goes out.
+
+    Args:
+        app: what answers; it sees a `TooLargeError` or `TimeoutError` where it reads a body beyond
+            the bounds.
+    """
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def answer(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", ()), *HEADERS]
+            await send(message)
+
+        await self.app(scope, _bounded(receive), answer)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """The same with bodies up to the bounds of size and time."""
+    size, whole = 0, False
+
+    async def bounded() -> Message:
+        nonlocal size, whole
+        if whole:  # what waits now waits for the browser to leave
+            return await receive()
+        async with asyncio.timeout(BODY_SECONDS):
+            message = await receive()
+        size += len(message.get("body", b""))
+        if size > MOST_BYTES:
+            raise TooLargeError
+        whole = not message.get("more_body", False)
+        return message
+
+    return bounded

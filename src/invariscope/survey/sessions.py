@@ -1,0 +1,214 @@
+"""Sessions and answers as functions of a connection: what is written, and what is read of it."""
+
+import hashlib
+import json
+import secrets
+import sqlite3
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from invariscope.survey.lists import Trial
+
+# What brings a participant, by the names that recruiting services use in links.
+BROUGHT = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID", "survey_code", "participant")
+WHO = ("PROLIFIC_PID", "survey_code", "participant")  # of these, who it is
+COLUMNS = ("number", "participant", "session", "brought", "list", "about", "ended", "code")
+
+
+class FullError(ValueError):
+    """The survey takes no more sessions."""
+
+
+class ConflictError(ValueError):
+    """An idempotency key that was used for another answer."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session, as the server needs it.
+
+    Attributes:
+        number: from 0; which list.
+        participant: from 1; the same for sessions that the same id brought.
+        session: the participant's first, second, …
+        brought: the ids that brought the participant.
+        trials: the list.
+        asked: whether the questions about the person were answered, or passed.
+        ended: whether it is complete.
+        code: its completion code, once it is.
+    """
+
+    number: int
+    participant: int
+    session: int
+    brought: Mapping[str, str]
+    trials: tuple[Trial, ...]
+    asked: bool
+    ended: bool
+    code: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One answer, as the browser sent it.
+
+    Attributes:
+        trial: place in the session's list.
+        key: the browser's own for this answer.
+        answer: a category.
+        rt_ms: from the image's first frame to the answer.
+        shown_ms: how long the image was to be seen; None where it was until the answer.
+        by: `key`, `touch`, `mouse` or `pen`.
+    """
+
+    trial: int
+    key: str
+    answer: str
+    rt_ms: float
+    shown_ms: float | None
+    by: str
+
+
+def hashed(token: str) -> bytes:
+    """What is kept of a token: the database opens no session."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def find(connection: sqlite3.Connection, token: str) -> Session | None:
+    """The session of a token."""
+    row = connection.execute(
+        f"SELECT {', '.join(COLUMNS)} FROM sessions WHERE token = ?",  # noqa: S608 (constants)
+        (hashed(token),),
+    ).fetchone()
+    if row is None:
+        return None
+    found = dict(zip(COLUMNS, row, strict=True))
+    return Session(
+        number=found["number"],
+        participant=found["participant"],
+        session=found["session"],
+        brought=json.loads(found["brought"]),
+        trials=tuple(Trial(*trial) for trial in json.loads(found["list"])),
+        asked=found["about"] is not None,
+        ended=found["ended"] is not None,
+        code=found["code"] or "",
+    )
+
+
+def begin(
+    connection: sqlite3.Connection,
+    token: str,
+    *,
+    brought: Mapping[str, str],
+    screen: Mapping[str, Any],
+    list_of: Callable[[int], list[Trial]],
+    now: float,
+    most: int,
+) -> Session:
+    """The session of a token; a new one where there is none, so a repeated start is harmless.
+
+    Args:
+        list_of: the list of a session's number.
+        most: sessions that the survey takes.
+
+    Raises:
+        FullError: there are so many.
+    """
+    found = find(connection, token)
+    if found is not None:
+        return found
+    number = connection.execute("SELECT COALESCE(MAX(number) + 1, 0) FROM sessions").fetchone()[0]
+    if number >= most:
+        raise FullError
+    who = next((brought[name] for name in WHO if brought.get(name)), None)
+    participant, session = _participant(connection, who)
+    trials = list_of(number)
+    connection.execute(
+        "INSERT INTO sessions"
+        " (number, token, participant, session, who, brought, list, screen, begun)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            number,
+            hashed(token),
+            participant,
+            session,
+            who,
+            json.dumps(dict(brought)),
+            json.dumps([list(asdict(trial).values()) for trial in trials]),
+            json.dumps(dict(screen)),
+            now,
+        ),
+    )
+    return Session(number, participant, session, brought, tuple(trials), False, False, "")  # noqa: FBT003
+
+
+def _participant(connection: sqlite3.Connection, who: str | None) -> tuple[int, int]:
+    """The participant's number and which session of theirs this is."""
+    participant, session = connection.execute(
+        "SELECT MAX(participant), MAX(session) FROM sessions WHERE who = ?", (who,)
+    ).fetchone()
+    if participant is not None:
+        return participant, session + 1
+    new = connection.execute("SELECT COALESCE(MAX(participant), 0) + 1 FROM sessions").fetchone()
+    return new[0], 1
+
+
+def answered(connection: sqlite3.Connection, number: int) -> list[int]:
+    """The trials of a session that have an answer, rising."""
+    rows = connection.execute("SELECT trial FROM answers WHERE number = ?", (number,))
+    return sorted(trial for (trial,) in rows)
+
+
+def keep(connection: sqlite3.Connection, number: int, answer: Answer, now: float) -> None:
+    """Keep an answer. The first to a trial counts; the same one again changes nothing.
+
+    Raises:
+        ConflictError: the trial's key came with another answer before.
+    """
+    given = (answer.answer, answer.rt_ms, answer.shown_ms, answer.by)
+    written = connection.execute(
+        "INSERT INTO answers VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+        (number, answer.trial, answer.key, *given, now),
+    )
+    if written.rowcount:
+        return
+    key, *kept = connection.execute(
+        "SELECT key, answer, rt_ms, shown_ms, by FROM answers WHERE number = ? AND trial = ?",
+        (number, answer.trial),
+    ).fetchone()
+    if key == answer.key and tuple(kept) != given:
+        raise ConflictError
+
+
+def keep_about(connection: sqlite3.Connection, number: int, about: Mapping[str, Any]) -> None:
+    """Keep what a person says of themselves; the last word counts."""
+    connection.execute(
+        "UPDATE sessions SET about = ? WHERE number = ?", (json.dumps(dict(about)), number)
+    )
+
+
+def finish(
+    connection: sqlite3.Connection, session: Session, code: str, now: float
+) -> tuple[str, list[int]]:
+    """End a session whose trials all have an answer.
+
+    Args:
+        code: its completion code; `random` for one of its own.
+
+    Returns:
+        The code, and the trials that still lack an answer: where there are any, it goes on.
+    """
+    there = set(answered(connection, session.number))
+    missing = [k for k in range(len(session.trials)) if k not in there]
+    if missing:
+        return "", missing
+    own = secrets.token_hex(4).upper() if code == "random" else code
+    connection.execute(
+        "UPDATE sessions SET ended = ?, code = ? WHERE number = ? AND ended IS NULL",
+        (now, own, session.number),
+    )
+    kept = connection.execute(
+        "SELECT code FROM sessions WHERE number = ?", (session.number,)
+    ).fetchone()
+    return kept[0], []
