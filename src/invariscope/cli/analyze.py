@@ -4,12 +4,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
-import pandas as pd
 from cyclopts import Parameter
 from rich.console import Console
 
-from invariscope.analysis.people import usable
-from invariscope.errors import InputError
 from invariscope.invariance.classes import class_names
 from invariscope.photos import open_folder
 from invariscope.report.figures import draw
@@ -18,6 +15,7 @@ from invariscope.study.analyses import FOLDER, keep_tables
 from invariscope.study.analyses import analyze as make
 from invariscope.study.analyses.material import Material
 from invariscope.study.result import StudyResult, load_study
+from invariscope.survey.answers import load_answers
 
 EACH = 20
 
@@ -42,7 +40,8 @@ class Shown:
         Parameter(help="A line a class: its name in the study, a tab, its name to observers."),
     ] = None
     answers: Annotated[
-        Path | None, Parameter(help="People's answers: a survey's table, .csv or .parquet.")
+        Path | None,
+        Parameter(help="People's answers: a survey's folder or export, .csv or .parquet."),
     ] = None
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto"
     allow_code: Annotated[
@@ -67,20 +66,10 @@ class Shown:
             observers=self.observers or (data.observers if data else ()),
             photos=None if place is None else open_folder(place).of_each_class(self.each),
             names=class_names(self.classes.parent, self.classes) if self.classes else {},
-            answers=None if self.answers is None else _answers(self.answers),
+            answers=None if self.answers is None else load_answers(self.answers),
             device=self.device,
             allow_code=self.allow_code,
         )
-
-
-def _answers(path: Path) -> pd.DataFrame:
-    """A survey's table, checked."""
-    try:
-        table = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except (OSError, ValueError) as error:
-        raise InputError(f"{str(path)!r} cannot be read as a table of answers ({error})") from error
-    usable(table)
-    return table
 
 
 def analyze(
