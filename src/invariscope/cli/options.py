@@ -91,6 +91,15 @@ class Common(Source):
         Path | None, Parameter(help="The network's natural statistics: a natural.parquet.")
     ] = None
 
+    def words(self) -> list[str]:
+        """The options on which a search's result depends, for a command that can be repeated."""
+        words = super().words()
+        for name in ("generator", "strategy", "population", "generations", "precision", "natural"):
+            value = getattr(self, name)
+            if value != getattr(type(self), name):
+                words.append(f"--{name} {value}")
+        return words + ["--no-stop"] * (not self.stop)
+
     def options(self) -> SearchOptions:
         """What the searches take."""
         return SearchOptions(

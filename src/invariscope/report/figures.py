@@ -1,8 +1,10 @@
-"""The figures of a study's analyses, as PNG files beside their tables."""
+"""The figures of a study's analyses, and figures as files."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
+import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from invariscope import plot
@@ -16,6 +18,12 @@ from invariscope.study.analyses.searches import examples
 
 Drawn = Iterator[tuple[str, Figure]]
 DPI = 130
+UNDATED: dict[str, dict[str, Any]] = {
+    "png": {},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
+TEXT = {"svg.fonttype": "none", "svg.hashsalt": "invariscope", "pdf.fonttype": 42}
 
 
 def _distance(_: Material, table: Rows) -> Drawn:
@@ -111,19 +119,50 @@ FIGURES: dict[str, Callable[[Material, Rows], Drawn]] = {
 }
 
 
-def draw(material: Material, tables: Tables, folder: Path) -> list[Path]:
-    """Draw each table that has a figure into `folder`.
+def figures(material: Material, tables: Tables) -> Iterator[tuple[str, str, Figure]]:
+    """The figures of tables that have one: the table's name, what is shown, the figure."""
+    for name, table in tables.items():
+        if name in FIGURES:
+            for words, figure in FIGURES[name](material, _filled(table)):
+                yield name, words, figure
+
+
+def _filled(table: Rows) -> Rows:
+    """A table whose empty words are empty, as they were before a CSV file held them."""
+    words = table.select_dtypes(["object", "string"]).columns
+    return table.assign(**{name: table[name].fillna("") for name in words})
+
+
+def save(
+    figure: Figure, folder: Path, name: str, words: str = "", formats: Sequence[str] = ("png",)
+) -> list[Path]:
+    """Write a figure as `NAME_WORDS.FORMAT`, the same bytes every time.
+
+    Args:
+        formats: of `png`, `pdf` and `svg`; letters of the last two stay letters.
 
     Raises:
         StoreError: a file cannot be written.
     """
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in words)
     paths = []
-    for name, table in tables.items():
-        if name not in FIGURES:
-            continue
-        for words, figure in FIGURES[name](material, table):
-            safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in words)
-            path = folder / (f"{name}_{safe}.png" if safe else f"{name}.png")
-            replace_file(path, lambda part, f=figure: f.savefig(part, format="png", dpi=DPI))
-            paths.append(path)
+    for kind in formats:
+        path = folder / (f"{name}_{safe}.{kind}" if safe else f"{name}.{kind}")
+        options = {"format": kind, "dpi": DPI, "metadata": UNDATED[kind]}
+        with mpl.rc_context(TEXT):
+            replace_file(path, lambda part, o=options: figure.savefig(part, **o))
+        paths.append(path)
     return paths
+
+
+def draw(material: Material, tables: Tables, folder: Path) -> list[Path]:
+    """Draw each table that has a figure into `folder`, as PNG.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    return [
+        path
+        for name, words, figure in figures(material, tables)
+        for path in save(figure, folder, name, words)
+    ]

@@ -11,6 +11,7 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.generators.base import Generator
+from invariscope.markup import notebook
 from invariscope.own_code import python_file
 from invariscope.sns.result import Result
 from invariscope.store.record import RunRecord, load_run
@@ -99,6 +100,19 @@ class StudyResult:
     def records(self, table: pd.DataFrame) -> list[RunRecord]:
         """The whole record of each run of a table: settings, journal, front, codes."""
         return [load_run(Path(path)) for path in table["path"]]
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many runs have ended, and what each condition found."""
+        table = self.table()
+        values = ["pixel_distance", "activation", "reduction", "converged"]
+        keys = ["subject", "condition", "task", "site"]
+        means = table.groupby(keys, dropna=False, sort=False)[values].mean().reset_index()
+        return notebook(
+            f"study {self.folder.name}",
+            [f"{len(table)} of {len(self.wanted)} runs have ended; means over runs:"],
+            [],
+            means.to_html(index=False, border=0),
+        )
 
     def codes(self, table: pd.DataFrame) -> Tensor:
         """The code of each run's chosen image, `(runs, code_dim)` float32."""

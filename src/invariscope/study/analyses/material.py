@@ -98,10 +98,11 @@ class Material:
 
     @cached_property
     def sites(self) -> list[str]:
-        """The stretch sites, from the shallowest to the deepest of the first subject."""
-        first = str(self.table["subject"].iloc[0])
-        there = set(self.table["site"])
-        return [site for site in self.subject(first).sites() if site in there]
+        """The stretch sites of the first subject, from the shallowest to the deepest."""
+        first = where(self.table, self.table["subject"] == self.table["subject"].iloc[0])
+        records = self.records(first.drop_duplicates("site"))
+        depth = {str(r.settings.site): r.labels.get("site_depth", 0) for r in records}
+        return sorted(depth, key=lambda site: depth[site])
 
     @cached_property
     def whole(self) -> Rows:
