@@ -20,6 +20,7 @@ import pandas as pd
 import torch
 
 from invariscope import __version__, load_result
+from invariscope.analysis.affine import affine_distance
 from invariscope.plot import gallery
 from invariscope.sns.result import Result
 from invariscope.store.record import RunRecord
@@ -28,22 +29,6 @@ from invariscope.zoo.registry import WEIGHTS
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = ("fc:3", "fc:5", "fc:9")
 PICTURED = "fc:5"
-
-
-def affine_distance(affine: pd.DataFrame, reduction: float) -> float:
-    """The farthest affine copy (interpolated along each kind) at the same loss of activity."""
-    best = 0.0
-    for _, copies in affine.groupby("kind"):
-        path = copies.sort_values("distance")
-        x, y = path["distance"].to_numpy(float), path["reduction"].to_numpy(float)
-        for i in range(len(x) - 1):
-            low, high = sorted((y[i], y[i + 1]))
-            if low <= reduction <= high and high > low:
-                share = (reduction - y[i]) / (y[i + 1] - y[i])
-                best = max(best, x[i] + share * (x[i + 1] - x[i]))
-            elif y[i + 1] <= reduction:
-                best = max(best, x[i + 1])
-    return best
 
 
 def run_demo(unit: str, out: Path) -> dict:

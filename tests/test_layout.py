@@ -24,8 +24,8 @@ ROOMS = (
     "rig",
     "study",
     "analysis",
-    "training",
     "categories",
+    "training",
     "sns",
     "invariance",
     "store",
@@ -36,7 +36,7 @@ ROOMS = (
     "photos",
     "zoo",
 )
-BOTTOM = ("units", "seeds", "validate", "errors", "devices")
+BOTTOM = ("markup", "units", "seeds", "validate", "errors", "devices", "own_code")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 55
 

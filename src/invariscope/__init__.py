@@ -22,6 +22,7 @@ from invariscope.report.report import write_report
 from invariscope.search.search import Search
 from invariscope.sns.mei import find_mei
 from invariscope.sns.natural_pass import measure_folder
+from invariscope.sns.own_loop import open_search
 from invariscope.sns.plan import SearchOptions
 from invariscope.sns.reference import Reference, image_reference, photo_reference
 from invariscope.sns.result import Result, load_result
@@ -32,6 +33,7 @@ from invariscope.subjects import (
     HybridSubject,
     NetworkSubject,
     PhotoRule,
+    RigSubject,
     Subject,
     load_subject,
 )
@@ -51,6 +53,7 @@ __all__ = [
     "Profile",
     "Reference",
     "Result",
+    "RigSubject",
     "Search",
     "SearchOptions",
     "StudyResult",
@@ -72,6 +75,7 @@ __all__ = [
     "load_subject",
     "measure_folder",
     "open_folder",
+    "open_search",
     "perceptual",
     "photo_reference",
     "profile",

@@ -63,13 +63,20 @@ def _rows(
 
 
 @contextmanager
-def torch_global(*words: Word) -> Iterator[None]:
-    """Torch's global CPU stream follows from the words inside, and goes on as before after.
+def torch_global(*words: Word, device: torch.device | None = None) -> Iterator[None]:
+    """Torch's global streams follow from the words inside, and go on as before after.
 
-    For libraries that initialise networks from nothing else.
+    For libraries that initialise networks, or drop activity out, from nothing else.
+
+    Args:
+        device: a CUDA device whose stream is meant besides the CPU's.
     """
-    with torch.random.fork_rng(devices=[]):
+    cuda = device is not None and device.type == "cuda"
+    with torch.random.fork_rng(devices=[device] if cuda else []):
         torch.default_generator.manual_seed(integer(*words))
+        if cuda:
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(integer(*words))
         yield
 
 

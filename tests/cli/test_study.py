@@ -129,7 +129,7 @@ def test_code_is_not_run_unless_it_is_allowed(study, file, tmp_path):
 
 
 def test_an_unknown_network_is_said_with_its_condition(study, file):
-    file.write_text(TEXT.replace(f"{WORLDS}:subject", "embedded:robust"))
+    file.write_text(TEXT.replace(f"{WORLDS}:subject", "embedded:rubust"))
     code, said = study("plan", file)
     assert code == 2
-    assert "condition 'invariance': unknown model 'embedded:robust'; did you mean" in said
+    assert "condition 'invariance': unknown model 'embedded:rubust'; did you mean" in said

@@ -1,15 +1,24 @@
 import base64
+import io
+import json
 import re
+import shutil
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
+import pandas as pd
 import pytest
 
 import invariscope as iv
 from invariscope.analysis.affine import affine_baseline
 from invariscope.errors import StoreError
 from invariscope.plot import distance_activation, front, gallery
-from invariscope.report.report import AFFINE, render, write_report
+from invariscope.report.made import commands, keep_command
+from invariscope.report.paper import write_figures
+from invariscope.report.report import render, write_report
+from invariscope.report.source import AFFINE
+from invariscope.sns.choice import choose
 from invariscope.sns.execute import execute
 from invariscope.sns.mei import draw_mei, plan_mei
 from invariscope.sns.plan import plan
@@ -50,31 +59,68 @@ def folder(tmp_path_factory):
 class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
-        self.images, self.links, self.tags = [], [], []
+        self.images, self.links, self.scripts, self.handlers = [], [], [], []
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
-        self.tags.append(tag)
         values = dict(attrs)
         if tag == "img":
             self.images.append(values)
-        self.links += [v for k, v in attrs if k in ("src", "href") and v]
+        if tag == "script":
+            self.scripts.append(values)
+        self.handlers += [name for name, _ in attrs if name.startswith("on")]
+        self.links += [v for k, v in attrs if k in ("src", "href") and v and v[0] != "#"]
+
+
+def data_of(text):
+    """What the explorable fronts are drawn from."""
+    return json.loads(text.partition('id="x-data">')[2].partition("</script>")[0])
 
 
 def test_the_page_is_self_contained_and_every_picture_has_words(folder):
     page = Page(render(iv.load_result(folder)))
-    assert len(page.images) >= 1 + 2 * 3 + 2 + 3
-    assert all(image["alt"] for image in page.images)
+    filled = [image for image in page.images if not image["src"].startswith("data:image/gif")]
+    assert len(filled) >= 4 + 1 + 5 + 3  # first screen, gallery, plots
+    assert all(image["alt"] for image in filled)
     assert all(link.startswith("data:") for link in page.links)
-    assert "script" not in page.tags
+    assert [script.get("src") for script in page.scripts] == [None, None]
+    assert page.handlers == []
 
 
 def test_rows_are_sites_from_shallow_to_deep_and_columns_are_seeds(folder):
     text = render(iv.load_result(folder))
-    sites = re.findall(r"Stretched at <code>(.*?)</code>", text)
-    assert sites == ["pixels", "layer3.0.conv1"]
-    section = text.split("Images that the unit accepts")[1].split("<h2>")[0]
-    assert re.findall(r"seed (\d) ·", section) == ["0", "1", "0", "1"]
+    section = text.split("Every image that was found")[1].split("How far, and at what cost")[0]
+    sites = re.findall(r"<h3>(\w+): .*? at <code>(.*?)</code>", section)
+    assert sites == [
+        ("Accepted", "pixels"),
+        ("Accepted", "layer3.0.conv1"),
+        ("Silencing", "pixels"),
+    ]
+    assert re.findall(r'<span class="dim">seed (\d)', section) == ["0", "1", "0", "1", "0"]
+
+
+def test_the_explorable_fronts_are_the_stores(folder):
+    found = data_of(render(iv.load_result(folder)))["runs"]
+    records = [r for r in iv.load_result(folder).runs if r.settings.task != "excitation"]
+    by_key = {(r.settings.task, r.settings.site, r.settings.seed): r for r in records}
+    assert len(found) == len(by_key) == 5
+    for run in found:
+        record = by_key[run["task"], run["site"], run["seed"]]
+        front = record.front
+        assert np.allclose(run["line"], front[["stretch", "squeeze"]], rtol=1e-3)
+        for row, *values, image in run["shown"]:
+            own = front.iloc[row]
+            columns = ["stretch", "squeeze", "activation", "pixel_distance", "generation"]
+            assert np.allclose(values, own[columns].astype(float), rtol=1e-3)
+            content = (record.path / "images" / f"member-{row}.png").read_bytes()
+            assert image.startswith("#run-") or image.endswith(base64.b64encode(content).decode())
+        for which, place in run["chosen"].items():
+            assert run["shown"][place][0] == choose(front, record.settings, which)
+        assert set(run["chosen"]) == {"kept", "knee", "farthest", "nearest"}
+        assert [step[0] for step in run["steps"]] == [1, 2, 3, 4]
+        assert [step[3] for step in run["steps"]] == [
+            pytest.approx(line["activation"], rel=1e-3) for line in record.journal
+        ]
 
 
 def test_every_number_of_the_table_is_the_stores(folder):
@@ -101,23 +147,75 @@ def test_reduced_settings_are_said(folder):
 def test_names_are_escaped(folder):
     runs = iv.load_result(folder).runs
     evil = [replace(r, labels={**r.labels, "subject": "<script>x</script>"}) for r in runs]
-    text = render(iv.Result(evil), command="<b>&")
-    assert "<script>" not in text
+    text = render(iv.Result(evil), command="<b>&</pre>")
+    assert "<script>x" not in text
     assert "&lt;script&gt;x" in text
-    assert "&lt;b&gt;&amp;" in text
+    assert "&lt;b&gt;&amp;&lt;/pre&gt;" in text
+    assert data_of(text)["units"][0]["subject"] == "<script>x</script>"
 
 
-def test_runs_of_two_units_are_refused(folder):
-    runs = iv.load_result(folder).runs
-    other = replace(runs[0], settings=runs[0].settings.model_copy(update={"unit": "fc:4"}))
-    with pytest.raises(StoreError, match="2 units"):
-        render(iv.Result([*runs, other]))
+def test_runs_of_two_units_are_told_apart(folder):
+    runs = [r for r in iv.load_result(folder).runs if r.settings.task != "excitation"]
+    other = [
+        replace(r, settings=r.settings.model_copy(update={"unit": "fc:4"}), labels=r.labels)
+        for r in runs[:2]
+    ]
+    text = render(iv.Result([*runs, *other]))
+    assert "What do 2 units ignore?" in text
+    assert [run["group"] for run in data_of(text)["runs"]] == [1] * 5 + [2] * 2
+    assert 'id="unit-2"' in text
+
+
+def test_the_last_screen_says_how_to_make_it_again(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy)
+    typed = "invariscope sns embedded:standard fc:3 --population 8"
+    write_report(copy, command=typed)
+    last = write_report(copy).read_text().split("How this was made")[1]
+    record = iv.load_result(copy).runs[0]
+    for words in (typed, record.settings.subject["weights"][:16], "seeds", record.path.name):
+        assert words in last
+    for name, value in record.context.items():
+        assert f"{name} {value}" in last
+    keep_command(copy, typed)
+    assert commands(copy) == [typed]
+
+
+def test_tables_are_downloads_of_the_same_numbers(folder):
+    page = Page(render(iv.load_result(folder)))
+    own = [link for link in page.links if link.startswith("data:text/csv")]
+    tables = [pd.read_csv(io.BytesIO(base64.b64decode(link.split(",")[1]))) for link in own]
+    runs = next(table for table in tables if "run" in table)
+    result = iv.Result([r for r in iv.load_result(folder).runs if r.settings.site])
+    merged = result.table().merge(runs, on="run", suffixes=("", "_page"))
+    assert len(merged) == len(runs) == 5
+    assert np.allclose(merged["stretch"], merged["stretch_page"])
+
+
+def test_figures_for_a_paper(folder, tmp_path):
+    paths = write_figures(iv.load_result(folder), tmp_path / "figures")
+    assert len(paths) == 2 * (1 + 1 + 3)  # gallery, distances, three fronts; PDF and SVG
+    for path in paths:
+        content = path.read_bytes()
+        assert content.startswith(b"%PDF") if path.suffix == ".pdf" else b"<svg" in content
+    before = {path: path.read_bytes() for path in paths}
+    write_figures(iv.load_result(folder), tmp_path / "figures")
+    assert all(path.read_bytes() == content for path, content in before.items())
+
+
+def test_a_notebook_shows_images_and_numbers(folder):
+    runs = [r for r in iv.load_result(folder).runs if r.settings.site]
+    page = Page(iv.Result(runs)._repr_html_())
+    assert len(page.images) == 1 + len(runs)
+    assert all(image["alt"] for image in page.images)
+    evil = [replace(r, labels={**r.labels, "subject": "<script>x</script>"}) for r in runs]
+    assert "<script>" not in iv.Result(evil)._repr_html_()
 
 
 def test_a_result_is_reported_beside_its_runs(folder, tmp_path):
     searches = [r for r in iv.load_result(folder).runs if r.settings.site == "pixels"]
     page = write_report(iv.Result(searches), tmp_path / "page.html")
-    assert "Every run" in page.read_text()
+    assert "Every search" in page.read_text()
     assert write_report(folder) == folder / "report.html"
 
 

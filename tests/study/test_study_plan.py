@@ -98,9 +98,9 @@ def test_photos_are_crossed_with_units_and_named_by_their_pixels(world, study_te
 @pytest.mark.parametrize(
     ("changed", "says"),
     [
-        ({"subjects": '"embedded:robust"'}, "unknown model 'embedded:robust'; did you mean 'embe"),
+        ({"subjects": '"embedded:rubust"'}, "unknown model 'embedded:rubust'; did you mean 'embe"),
         ({"generators": '"deepsim"'}, "unknown generator 'deepsim'"),
-        ({"subjects": '"nothing.py:subject"'}, "no file"),
+        ({"subjects": '"nothing.py:subject"'}, "no Python file"),
         ({"units": '"fc:5"'}, "the largest is 4"),
         ({"units": '"fcc:1"'}, "did you mean 'fc'"),
         ({"stretch": '"conv2"'}, "did you mean 'conv1'"),
@@ -126,9 +126,11 @@ def test_code_runs_only_where_it_is_allowed(study_text, tmp_path):
 
 
 def test_a_factory_that_is_missing_or_gives_something_else(study_text, tmp_path):
-    with pytest.raises(InputError, match=r"unknown factory .* 'subjekt'; did you mean 'subject'"):
+    with pytest.raises(
+        InputError, match=r"unknown function of worlds.py 'subjekt'; did you mean 'subject'"
+    ):
         planned(study_text(subject="subjekt"), tmp_path)
-    with pytest.raises(InputError, match="gave ConvGenerator; expected a Subject"):
+    with pytest.raises(InputError, match="gives a ConvGenerator; expected a torch"):
         planned(study_text(subject="generator"), tmp_path)
 
 

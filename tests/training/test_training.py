@@ -1,3 +1,4 @@
+import copy
 import json
 from dataclasses import replace
 
@@ -8,8 +9,15 @@ from torch import nn
 from invariscope.errors import InputError, StoreError
 from invariscope.training import checkpoint
 from invariscope.training.adversarial import AdversarialRecipe, Critics, train_adversarial
-from invariscope.training.attack import l2_attack, survivors
-from invariscope.training.classifier import ClassifierRecipe, Phase, accuracy, train_classifier
+from invariscope.training.attack import cross_entropy, l2_attack, margin, survivors
+from invariscope.training.classifier import (
+    ClassifierRecipe,
+    Phase,
+    accuracy,
+    calibrate,
+    standardise,
+    train_classifier,
+)
 from invariscope.training.data import Photos, centre_crop, cut_mix, load_photos, random_crop
 from invariscope.training.decoder import DecoderRecipe, encode, features, train_decoder, whiten
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
@@ -33,6 +41,12 @@ def photos():
     return Photos(images, labels, ("dark", "bright"))
 
 
+def fresh() -> EmbeddedResNet:
+    with torch.random.fork_rng([]):
+        torch.manual_seed(7)
+        return EmbeddedResNet(2)
+
+
 def same(a: nn.Module, b: nn.Module) -> bool:
     pairs = zip(a.state_dict().values(), b.state_dict().values(), strict=True)
     return all(torch.equal(x, y) for x, y in pairs)
@@ -52,17 +66,18 @@ def stop_after(epoch):
 
 @pytest.mark.parametrize("epoch", [1, 2])
 def test_a_training_that_was_stopped_goes_on_to_the_same_weights(photos, tmp_path, epoch):
-    whole = train_classifier(photos, photos, TINY, tmp_path / "whole.safetensors")
+    whole = train_classifier(fresh(), photos, photos, TINY, tmp_path / "whole.safetensors")
     path = tmp_path / "cut.safetensors"
     # The checkpoint of an epoch is written after its report: a stop there loses that epoch only.
     with pytest.raises(StoppedError):
-        train_classifier(photos, photos, TINY, path, on_epoch=stop_after(epoch))
-    assert same(train_classifier(photos, photos, TINY, path), whole)
+        train_classifier(fresh(), photos, photos, TINY, path, on_epoch=stop_after(epoch))
+    assert same(train_classifier(fresh(), photos, photos, TINY, path), whole)
 
 
 def test_training_learns_and_ends_in_eval_mode(photos, tmp_path):
     losses = []
     network = train_classifier(
+        fresh(),
         photos,
         photos,
         TINY,
@@ -86,8 +101,11 @@ def test_an_attack_stays_in_its_ball_and_finds_the_worst_point_of_a_linear_netwo
 
     wanted = torch.tensor([[0.0, 1.0]]).expand(4, 2)
     stream = torch.Generator().manual_seed(0)
-    moved = l2_attack(logits, images, wanted, radius=0.8, steps=50, stream=stream, length=0.1)
-    assert torch.allclose(moved, images - 0.8 * w / w.norm(), atol=1e-3)
+    for loss in (cross_entropy, margin):
+        moved = l2_attack(
+            logits, images, wanted, radius=0.8, steps=50, stream=stream, length=0.1, loss=loss
+        )
+        assert torch.allclose(moved, images - 0.8 * w / w.norm(), atol=1e-3)
     few = l2_attack(logits, images, wanted, radius=0.8, steps=1, stream=stream)
     assert float((few - images).flatten(1).norm(dim=1).max()) <= 0.8 + 1e-5
     # The margin is ‖w‖ times the distance to the boundary: beyond it no image survives.
@@ -111,22 +129,47 @@ def test_an_attack_stays_in_its_ball_and_finds_the_worst_point_of_a_linear_netwo
         assert found.tolist() == kept
 
 
+def test_the_margin_goes_on_rising_where_the_cross_entropy_is_flat():
+    logits = torch.tensor([[200.0, 0.0, 1.0]], requires_grad=True)
+    wanted = torch.tensor([[1.0, 0.0, 0.0]])
+    assert float(margin(logits, wanted).detach()) == -199
+    slopes = [
+        torch.autograd.grad(loss(logits, wanted), logits)[0] for loss in (margin, cross_entropy)
+    ]
+    assert slopes[0].tolist() == [[-1, 0, 1]]
+    assert float(slopes[1].abs().max()) == 0
+
+
+def test_calibrated_batch_norms_hold_the_moments_of_centre_crops(photos):
+    network = fresh()
+    again = calibrate(copy.deepcopy(network), photos, batch=32)
+    with torch.no_grad():
+        first = network.conv1(standardise(centre_crop(photos.images, 96)))
+    norm = again.bn1
+    assert not again.training
+    torch.testing.assert_close(norm.running_mean, first.mean((0, 2, 3)), rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(norm.running_var, first.var((0, 2, 3)), rtol=1e-3, atol=1e-5)
+
+
 def test_adversarial_training_moves_photos_and_keeps_them_under_the_attack(photos, tmp_path):
-    plain = train_classifier(photos, photos, TINY, tmp_path / "plain.safetensors")
+    plain = train_classifier(fresh(), photos, photos, TINY, tmp_path / "plain.safetensors")
     recipe = replace(
         TINY, phases=tuple(replace(p, attack_steps=2) for p in TINY.phases), radius=1.0, begins="x"
     )
     path = tmp_path / "robust.safetensors"
-    robust = train_classifier(photos, photos, recipe, path, start=plain)
+    robust = train_classifier(plain, photos, photos, recipe, path)
     assert not same(plain, robust)
+    assert same(
+        plain, train_classifier(fresh(), photos, photos, TINY, tmp_path / "plain.safetensors")
+    )
     assert all(p.requires_grad for p in robust.parameters())
 
 
 def test_a_checkpoint_of_another_recipe_is_refused(photos, tmp_path):
-    train_classifier(photos, photos, TINY, tmp_path / "tiny.safetensors")
+    train_classifier(fresh(), photos, photos, TINY, tmp_path / "tiny.safetensors")
     other = ClassifierRecipe(phases=TINY.phases, batch=8, seed=1)
     with pytest.raises(StoreError, match="another recipe"):
-        train_classifier(photos, photos, other, tmp_path / "tiny.safetensors")
+        train_classifier(fresh(), photos, photos, other, tmp_path / "tiny.safetensors")
 
 
 def test_accuracy_counts_right_answers(photos):
@@ -219,7 +262,7 @@ def test_a_training_checkpoint_keeps_structure_and_types(tmp_path):
 
 
 def test_the_critics_training_goes_on_to_the_same_weights(photos, tmp_path):
-    network = EmbeddedResNet(2).eval()
+    network, eyes = EmbeddedResNet(2).eval(), fresh().eval()
     recipe = AdversarialRecipe(epochs=2, batch=8)
 
     def halves():
@@ -229,17 +272,17 @@ def test_the_critics_training_goes_on_to_the_same_weights(photos, tmp_path):
 
     first = halves()[1]
     encoder, whole = train_adversarial(
-        network, halves(), photos, recipe, tmp_path / "whole.safetensors"
+        network, eyes, halves(), photos, recipe, tmp_path / "whole.safetensors"
     )
     assert same(encoder, halves()[0])
     assert not same(whole, first)
     path = tmp_path / "cut.safetensors"
     with pytest.raises(StoppedError):
-        train_adversarial(network, halves(), photos, recipe, path, on_epoch=stop_after(1))
-    assert same(train_adversarial(network, halves(), photos, recipe, path)[1], whole)
+        train_adversarial(network, eyes, halves(), photos, recipe, path, on_epoch=stop_after(1))
+    assert same(train_adversarial(network, eyes, halves(), photos, recipe, path)[1], whole)
     other = replace(recipe, seed=1)
     with pytest.raises(StoreError, match="another recipe"):
-        train_adversarial(network, halves(), photos, other, path)
+        train_adversarial(network, eyes, halves(), photos, other, path)
 
 
 def test_critics_learn_to_tell_photos_from_noise(photos):

@@ -70,3 +70,24 @@ def affine_baseline(subject: Subject, unit: str, image: Tensor) -> pd.DataFrame:
     lost = reference - table["activation"].to_numpy(float)
     reduction = lost / reference * 100 if reference > 0 else np.full(len(lost), np.nan)
     return table.assign(reference=reference, reduction=reduction)
+
+
+def affine_distance(affine: pd.DataFrame, reduction: float) -> float:
+    """The farthest affine copy, interpolated along each kind, that loses no more activity.
+
+    Args:
+        affine: columns `kind`, `distance` and `reduction`.
+        reduction: in percent of the reference's activity.
+    """
+    best = 0.0
+    for _, copies in affine.groupby("kind"):
+        path = copies.sort_values("distance")
+        x, y = path["distance"].to_numpy(float), path["reduction"].to_numpy(float)
+        for i in range(len(x) - 1):
+            low, high = sorted((y[i], y[i + 1]))
+            if low <= reduction <= high and high > low:
+                share = (reduction - y[i]) / (y[i + 1] - y[i])
+                best = max(best, x[i] + share * (x[i + 1] - x[i]))
+            elif y[i + 1] <= reduction:
+                best = max(best, x[i + 1])
+    return best

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from invariscope.analysis.explain import NONE
 from invariscope.errors import StoreError
+from invariscope.markup import notebook
 from invariscope.store.files import make_folder, replace_file
 
 FILE = "profile.json"
@@ -165,6 +166,11 @@ class Profile:
         for (task, site), found in told.items():
             lines.append(f"{IMAGES[task]} at {site}: {', '.join(found)}")
         return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the card, and the coefficients it follows from."""
+        title, *lines = self.card().split("\n")
+        return notebook(title, lines, [], self.coefficients.to_html(index=False, border=0))
 
     def save(self, folder: str | Path) -> Path:
         """Write `profile.json`.

@@ -8,10 +8,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from invariscope.analysis.respond import activity
 from invariscope.errors import InputError
 from invariscope.invariance.pairs import compare
 from invariscope.invariance.setup import BEYOND, labels
-from invariscope.search.measure import pad
 from invariscope.search.search import SMALLEST_CHUNK
 from invariscope.subjects.base import Subject
 from invariscope.transformations import AFFINE, LIGHT, TWELVE, Transformation, image_keys, load
@@ -74,15 +74,6 @@ def _chunks(reference: Tensor, known: Sequence[Transformation], seed: int) -> It
         yield torch.cat([change(reference, keys) for change in some])
 
 
-def _activity(subject: Subject, target: Target, images: Tensor) -> Tensor:
-    """The target's activity, `(n,)` float32, in chunks of one shape."""
-    parts = []
-    for some in images.split(SMALLEST_CHUNK):
-        responses = subject.respond(pad(some, SMALLEST_CHUNK), target.sites)
-        parts.append(target.read(responses).mean(1)[: len(some)])
-    return torch.cat(parts)
-
-
 def explain(
     subject: Subject,
     target: Target,
@@ -114,8 +105,8 @@ def explain(
         moved.append((copies - source).flatten(1).norm(dim=1))
         # Differences, not products: near copies would lose their digits.
         left.append(torch.stack([(flat - copy).norm(dim=1) for copy in copies.flatten(1)]))
-        activities.append(_activity(subject, target, copies))
-    own = _activity(subject, target, source)
+        activities.append(activity(subject, target, copies))
+    own = activity(subject, target, source)
     answers = torch.cat(activities)
     table = pd.DataFrame(
         {
@@ -126,7 +117,7 @@ def explain(
             "h": _numbers(compare(own.expand_as(answers), answers)[0]),
         }
     )
-    found = _activity(subject, target, seen)
+    found = activity(subject, target, seen)
     rows = pd.DataFrame(
         {
             "distance": _numbers((seen - source).flatten(1).norm(dim=1)),

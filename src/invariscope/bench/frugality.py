@@ -198,7 +198,7 @@ class Frugality:
             precision=precision,
         )
         shown = self._noisy(trial)
-        exact = {p.run.name: _Exact(crew, p) for p in planned}
+        exact = {p.run.name: Exact(crew, p) for p in planned}
         due = [n for n in POINTS if n <= trial.images]
         for generation, told in enumerate(search.advance(shown), start=1):
             images = generation * trial.population
@@ -209,7 +209,7 @@ class Frugality:
                 yield images, planned, [exact[name].points(fronts[name]) for name in exact]
 
 
-class _Exact:
+class Exact:
     """A run's archive scored without noise in float32; no code is measured twice."""
 
     def __init__(self, crew: Crew, planned: Planned) -> None:

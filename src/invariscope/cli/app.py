@@ -7,15 +7,20 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError
 from rich.console import Console
 
+from invariscope.cli.analyze import analyze
 from invariscope.cli.bench import bench
 from invariscope.cli.calibrate import calibrate
+from invariscope.cli.categories import categories
 from invariscope.cli.coefficient import coefficient
+from invariscope.cli.data import data
 from invariscope.cli.demo import demo
 from invariscope.cli.frugality import frugality
 from invariscope.cli.mei import mei
 from invariscope.cli.natural import natural
 from invariscope.cli.profile import profile
 from invariscope.cli.report import report
+from invariscope.cli.rig import rig
+from invariscope.cli.rig_table import rig_table
 from invariscope.cli.sns import sns
 from invariscope.cli.study import study
 from invariscope.cli.survey import survey
@@ -35,17 +40,22 @@ for command in (
     mei,
     sns,
     study,
+    analyze,
+    categories,
+    data,
     natural,
     coefficient,
     calibrate,
     profile,
     report,
+    rig,
     survey,
     bench,
 ):
     app.command(command)
 
 bench.command(frugality)
+bench.command(rig_table, name="rig")
 
 USER_ERROR = 2
 INTERRUPTED = 130

@@ -11,7 +11,8 @@ from invariscope.analysis.affine import affine_baseline
 from invariscope.cli.options import Common
 from invariscope.cli.progress import LiveProgress
 from invariscope.generators import Generator
-from invariscope.report.report import AFFINE, write_report
+from invariscope.report.report import write_report
+from invariscope.report.source import AFFINE
 from invariscope.search.objectives import DIRECTIONS
 from invariscope.sns.execute import check_out, ended, execute
 from invariscope.sns.mei import draw_mei, plan_mei

@@ -39,5 +39,6 @@ def mei(
             watch=watch,
         )
     words = [f"invariscope mei {model} {unit} --seed {seed}", *common.words()]
+    words += [f"--tries {tries}"] if tries != 1 else []
     page = write_report(folder, command=" ".join(words))
     console.print(f"activity {found.activity:.3f} · report: {page}", soft_wrap=True)

@@ -8,11 +8,9 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from invariscope.cli.options import Model, default_out
-from invariscope.devices import pick_device
+from invariscope.cli.options import Model, Source, default_out
 from invariscope.photos import open_folder
 from invariscope.sns.natural_pass import NATURAL, measure_folder
-from invariscope.subjects import load_subject
 from invariscope.subjects.base import PhotoRule
 
 SHOWN = 10  # lines about photos
@@ -37,13 +35,10 @@ def natural(
     batch: Annotated[int, Parameter(help="Photos that pass at once.")] = 64,
     top: Annotated[int, Parameter(help="Strongest photos to name for each unit.")] = 9,
     out: Annotated[Path | None, Parameter(help="Folder of the tables; runs/… by default.")] = None,
-    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
-    compiled: Annotated[
-        bool, Parameter(name="--compile", negative="", help="Compile the network.")
-    ] = False,
+    source: Source | None = None,
 ) -> None:
     """Measure each unit's activity over photos: the scale of stopping rules and percentiles."""
-    subject = load_subject(model, pick_device(device), compiled=compiled)
+    subject = (source or Source()).subject(model)
     photos = open_folder(folder)
     place = out or default_out(model, folder.name, "natural")
     rule = PhotoRule(resize, subject.photo.interpolation) if resize else subject.photo

@@ -74,7 +74,7 @@ class Common(Source):
         str,
         Parameter(
             help="What makes the images: embedded, deepsim:fc7, codes:FILE, diffusers:NAME@SIZE, "
-            "taesd:PATH@SIZE or pixels@SIZE."
+            "taesd:PATH@SIZE, pixels@SIZE or file.py:factory."
         ),
     ] = "embedded"
     strategy: Annotated[
@@ -90,6 +90,15 @@ class Common(Source):
     natural: Annotated[
         Path | None, Parameter(help="The network's natural statistics: a natural.parquet.")
     ] = None
+
+    def words(self) -> list[str]:
+        """The options on which a search's result depends, for a command that can be repeated."""
+        words = super().words()
+        for name in ("generator", "strategy", "population", "generations", "precision", "natural"):
+            value = getattr(self, name)
+            if value != getattr(type(self), name):
+                words.append(f"--{name} {value}")
+        return words + ["--no-stop"] * (not self.stop)
 
     def options(self) -> SearchOptions:
         """What the searches take."""
@@ -107,7 +116,8 @@ class Common(Source):
         if self.natural:
             NaturalStatistics.load(self.natural, subject)  # refused now rather than later
             subject.natural = self.natural
-        return subject, load_generator(self.generator, pick_device(self.device))
+        device = pick_device(self.device)
+        return subject, load_generator(self.generator, device, allow_code=self.allow_code)
 
 
 def default_out(model: str, unit: str, what: str) -> Path:

@@ -1,4 +1,4 @@
-"""`invariscope report FOLDER`: the page about runs that are there."""
+"""`invariscope report FOLDER`: the page about runs or a study, and its figures as files."""
 
 from pathlib import Path
 from typing import Annotated
@@ -6,15 +6,23 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from invariscope.report.paper import write_figures
 from invariscope.report.report import write_report
+from invariscope.report.source import read_source
 
 
 def report(
-    folder: Annotated[Path, Parameter(help="What sns, mei or demo wrote.")],
+    folder: Annotated[Path, Parameter(help="What sns, mei or demo wrote, a run, or a study.")],
     /,
     *,
     out: Annotated[Path | None, Parameter(help="The page; FOLDER/report.html by default.")] = None,
+    figures: Annotated[
+        Path | None, Parameter(help="Write each figure as PDF and SVG to this folder too.")
+    ] = None,
 ) -> None:
-    """Write one self-contained HTML page about the runs in a folder."""
-    page = write_report(folder, out, command=f"invariscope report {folder}")
-    Console().print(f"report: {page}", soft_wrap=True)
+    """Write one self-contained HTML page about the runs in a folder, or about a study."""
+    console = Console(soft_wrap=True, highlight=False)
+    console.print(f"report: {write_report(folder, out)}", markup=False)
+    if figures is not None:
+        paths = write_figures(read_source(folder), figures)
+        console.print(f"figures: {len(paths)} files in {figures}", markup=False)

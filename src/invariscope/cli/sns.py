@@ -57,6 +57,8 @@ def sns(
     words += [f"--subset {subset}"] if subset else []
     words += [f"--direction {direction}"] if direction != "either" else []
     words += [f"--reference {reference}"] if reference else []
+    words += [f"--mei-seed {mei_seed}"] if mei_seed else []
+    words += [f"--mei-tries {mei_tries}"] if mei_tries != 1 else []
     condition = Condition(
         task=task,
         site=stretch,

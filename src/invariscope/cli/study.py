@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope import validate
+from invariscope import own_code, validate
 from invariscope.cli.study_progress import StudyTable, in_words
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder
@@ -25,7 +25,6 @@ from invariscope.study.plan import plan_study
 from invariscope.study.progress import progress_of
 from invariscope.study.published.importer import import_published
 from invariscope.study.wanted import Wanted
-from invariscope.study.worlds import refuse_code
 
 study = App(name="study", help="Hundreds of runs from one file, on one machine or a cluster.")
 
@@ -48,6 +47,7 @@ class Where:
     places: Annotated[int, Parameter(help="Runs that advance together in a task.")] = PLACES
     device: Annotated[str, Parameter(help="local: auto, cpu, cuda, cuda:N or mps.")] = "auto"
     threads: Annotated[int | None, Parameter(help="local: torch threads on the CPU.")] = None
+    workers: Annotated[int, Parameter(help="local: processes on each device.")] = 1
     address: Annotated[
         str | None, Parameter(help="ray: of a running cluster (auto, host:port); else one here.")
     ] = None
@@ -64,15 +64,20 @@ class Where:
     def start(self, study: StudyFolder) -> Engine:
         """The engine, ready to take batches."""
         validate.at_least("--places", self.places, 1)
+        return self.start_at(study.batches)
+
+    def start_at(self, jobs: Path) -> Engine:
+        """The engine, ready to take jobs whose files are in this folder."""
         validate.at_least("--cpus", self.cpus, 1)
+        validate.at_least("--workers", self.workers, 1)
         if self.engine == "local":
-            return LocalEngine(self.device, self.threads)
+            return LocalEngine(self.device, self.threads, self.workers)
         if self.engine == "ray":
             return RayEngine(self.address, cpus=self.cpus, gpus=self.gpus)
         if self.gpus != int(self.gpus):
             raise InputError(f"--gpus is {self.gpus}; SLURM gives whole GPUs")
         return SlurmEngine(
-            study.batches / "slurm",
+            jobs / "slurm",
             cpus=self.cpus,
             gpus=int(self.gpus),
             at_once=self.at_once,
@@ -150,8 +155,9 @@ def plan(
 
 def _go_on(study: StudyFolder, where: Where, console: Console, *, allow_code: bool) -> None:
     """Work on a study until every run has ended or failed."""
-    if not allow_code:  # what was planned may have come in an archive
-        refuse_code({a for run in study.wanted() for a in (run.subject, run.generator)})
+    for run in study.wanted():  # what was planned may have come in an archive
+        for address in (run.subject, run.generator):
+            own_code.allow(address, allow_code=allow_code)
     with study.alone():
         engine = where.start(study)
         with StudyTable(study.name, console) as watch:

@@ -2,7 +2,8 @@
 
 import torch
 
-from invariscope.errors import unknown
+from invariscope import own_code
+from invariscope.errors import InputError, unknown
 from invariscope.generators import autoencoder, code_space, deepsim, pixels
 from invariscope.generators.autoencoder import Autoencoder, AutoencoderGenerator, load_autoencoder
 from invariscope.generators.base import CodeStatistics, Generator
@@ -14,18 +15,29 @@ from invariscope.generators.pixels import PixelGenerator
 from invariscope.zoo import registry
 
 
-def load_generator(address: str = "embedded", device: torch.device | str = "cpu") -> Generator:
+def load_generator(
+    address: str = "embedded", device: torch.device | str = "cpu", *, allow_code: bool = False
+) -> Generator:
     """A generator from its address.
 
     Args:
         address: `embedded`; `deepsim:fc7` and its seven siblings; `codes:FILE`, a code space;
             `diffusers:NAME_OR_FOLDER` or `taesd:PATH`, an autoencoder's whole latents, or
-            `pixels`, the last three with an image size: `pixels@32`.
+            `pixels`, the last three with an image size: `pixels@32`; or `file.py:factory`, a
+            function without arguments or of the device.
+        allow_code: whether a Python file may be run.
 
     Raises:
-        InputError: an unknown address, or weights that are not of its architecture.
+        InputError: an unknown address, weights that are not of its architecture, or a factory
+            that gives no generator.
         StoreError: a file that is missing, damaged or cannot be downloaded.
     """
+    own_code.allow(address, allow_code=allow_code)
+    if file := own_code.python_file(address):
+        made = own_code.make(*file, device)
+        if not isinstance(made, Generator):
+            raise InputError(f"{address!r} gave {type(made).__name__}; expected a Generator")
+        return made
     shipped = {k: e for k, e in registry.entries().items() if e.kind == "generator"}
     if address in shipped:
         return EmbeddedGenerator(shipped[address], device)
@@ -43,7 +55,14 @@ def load_generator(address: str = "embedded", device: torch.device | str = "cpu"
     raise unknown(
         "generator",
         address,
-        [*shipped, "pixels", *published, code_space.PREFIX, *autoencoder.PREFIXES],
+        [
+            *shipped,
+            "pixels",
+            *published,
+            code_space.PREFIX,
+            *autoencoder.PREFIXES,
+            "file.py:factory",
+        ],
     )
 
 

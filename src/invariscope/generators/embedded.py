@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from invariscope.devices import place
 from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.zoo import registry
-from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
+from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, build_network
 from invariscope.zoo.registry import Entry, load_weights
 
 
@@ -51,7 +51,7 @@ class EmbeddedGenerator(Generator):
         """The network whose layer the encoder reads, cut behind it, and its preprocessing."""
         name, layer = self._encoded.split()
         tensors, metadata = load_weights(registry.find(name, "classifier"))
-        network = EmbeddedResNet(len(metadata["classes"]), metadata["widths"], metadata["blocks"])
+        network = build_network(metadata)
         self._with_weights(network, tensors)
         names = [child for child, _ in network.named_children()]
         kept = names[: names.index(layer) + 1]

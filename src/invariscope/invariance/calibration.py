@@ -12,6 +12,7 @@ import pandas as pd
 import tomli_w
 
 from invariscope.errors import StoreError
+from invariscope.markup import notebook
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.settings import without_none
 from invariscope.transformations import Transformation
@@ -64,6 +65,13 @@ class Calibration:
                 "strength by hand"
             )
         return replace(transformation, **{transformation.strength.field: self.strength})
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the strength that was found, and the curve."""
+        found = f"strength {self.strength:g}" if self.reached else "the bound was never reached"
+        notes = [f"{found}; accuracy to fall below: {self.bound:.3f} ({self.rule})"]
+        table = self.curve.to_html(index=False, max_rows=30, border=0)
+        return notebook("calibration", notes, [], table)
 
     def save(self, folder: str | Path) -> Path:
         """Write `NAME.csv`, the curve, and then `NAME.toml`, everything else.

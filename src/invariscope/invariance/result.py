@@ -9,6 +9,7 @@ import pandas as pd
 
 from invariscope.errors import StoreError
 from invariscope.invariance.tables import EVERY
+from invariscope.markup import notebook
 from invariscope.store.files import make_folder, replace_file
 
 SETTINGS = "invariance.json"
@@ -59,6 +60,17 @@ class Invariance:
         images = self.images.assign(**{"class": EVERY}).groupby(keys, sort=False)
         table["units_per_image"] = images["share"].mean()
         return table.reset_index()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the distribution over units, by site and transformation."""
+        summary = self.summary
+        every = summary.loc[(summary["class"] == EVERY).to_numpy(bool)]
+        return notebook(
+            f"invariance coefficients of {self.settings['labels']['subject']}",
+            [f"{self.settings['labels']['images']} images, τ = {self.settings['measured']['tau']}"],
+            [],
+            every.drop(columns="class").to_html(index=False, max_rows=30, border=0),
+        )
 
     def save(self, folder: str | Path) -> Path:
         """Write every table as Parquet, all but `images` as CSV too, and the settings last.

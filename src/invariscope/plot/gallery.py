@@ -1,17 +1,20 @@
 """Images of one unit: rows are sites, columns are seeds (Fig. 3a)."""
 
-import torch
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure
+from torch import Tensor
 
 from invariscope.sns.result import Result
 
 
-def gallery(result: Result, which: str = "kept") -> Figure:
+def gallery(result: Result, which: str = "kept", images: Sequence[Tensor] | None = None) -> Figure:
     """The reference, then one row a task and site with one image a seed.
 
     Args:
         result: runs from one reference.
         which: the member of each front that is shown (see `sns.choice.choose`).
+        images: these members' images where they are at hand; by default the generator makes them.
     """
     rows = list(dict.fromkeys((r.settings.task, r.settings.site) for r in result.runs))
     seeds = sorted({r.settings.seed for r in result.runs})
@@ -19,8 +22,8 @@ def gallery(result: Result, which: str = "kept") -> Figure:
     axes = figure.subplots(len(rows), len(seeds) + 1, squeeze=False)
     for ax in axes.flat:
         ax.set_axis_off()
-    images = result.images(which)
-    for record, image in zip(result.runs, images, strict=True):
+    made = result.images(which) if images is None else images
+    for record, image in zip(result.runs, made, strict=True):
         settings = record.settings
         row = rows.index((settings.task, settings.site))
         axes[row, seeds.index(settings.seed) + 1].imshow(_picture(image))
@@ -31,5 +34,5 @@ def gallery(result: Result, which: str = "kept") -> Figure:
     return figure
 
 
-def _picture(image: torch.Tensor):  # noqa: ANN202
+def _picture(image: Tensor):  # noqa: ANN202
     return image.permute(1, 2, 0).clamp(0, 1).numpy()

@@ -29,7 +29,9 @@ def _deepest(table: pd.DataFrame) -> str:
     return str(table["site"].iloc[-1])
 
 
-def _violins(ax: Axes, groups: Sequence[Any], places: Sequence[float], width: float, colour: str):  # noqa: ANN202
+def draw_violins(
+    ax: Axes, groups: Sequence[Any], places: Sequence[float], width: float, colour: str
+) -> None:
     """One violin a group with its median and quartiles; a dash where a group is empty."""
     for values, place in zip(groups, places, strict=True):
         known = np.asarray(values, float)
@@ -72,7 +74,9 @@ def coefficients(
         groups = [own.loc[own["transformation"] == t, column] for t in names]
         shift = (number - (len(tables) - 1) / 2) * width
         colour = COLOURS[number % len(COLOURS)]
-        _violins(ax, groups, [place + shift for place in range(len(names))], width * 0.95, colour)
+        draw_violins(
+            ax, groups, [place + shift for place in range(len(names))], width * 0.95, colour
+        )
         if several:
             ax.plot([], [], color=colour, linewidth=6, alpha=0.45, label=f"{name} · {chosen}")
     if several:
@@ -137,7 +141,7 @@ def active_shares(
     ):
         groups = [100 * table.loc[table["transformation"] == t, "share"] for t in names]
         places = [place + (number - 0.5) * WIDTH / 2 for place in range(len(names))]
-        _violins(ax, groups, places, WIDTH / 2 * 0.95, COLOURS[number])
+        draw_violins(ax, groups, places, WIDTH / 2 * 0.95, COLOURS[number])
         ax.plot([], [], color=COLOURS[number], linewidth=6, alpha=0.45, label=words)
     ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
     ax.set_ylabel("%")

@@ -1,22 +1,20 @@
-"""What every page is made of: templates that escape names, pictures inside the page."""
+"""What every page is made of: templates that escape names, pictures and tables inside the page."""
 
-import base64
 import io
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import matplotlib as mpl
+import pandas as pd
 from matplotlib.figure import Figure
 
-
-def _data_uri(content: bytes, kind: str) -> str:
-    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+from invariscope.markup import data_uri
 
 
 def picture(path: Path) -> str:
     """A PNG file as an address that holds it."""
-    return _data_uri(path.read_bytes(), "image/png")
+    return data_uri(path.read_bytes(), "image/png")
 
 
 def svg(figure: Figure) -> str:
@@ -24,7 +22,12 @@ def svg(figure: Figure) -> str:
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "invariscope"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return _data_uri(buffer.getvalue(), "image/svg+xml")
+    return data_uri(buffer.getvalue(), "image/svg+xml")
+
+
+def csv(table: pd.DataFrame) -> str:
+    """A table as the address of a CSV file."""
+    return data_uri(table.to_csv(index=False).encode(), "text/csv")
 
 
 def fill(template: str, context: dict[str, Any]) -> str:

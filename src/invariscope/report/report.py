@@ -1,4 +1,4 @@
-"""One self-contained HTML page about the runs of one unit; every number comes from the store."""
+"""One self-contained HTML page about a run, the runs of a unit, or a study; all from the store."""
 
 from pathlib import Path
 from typing import Any
@@ -6,152 +6,27 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invariscope import plot
-from invariscope.analysis.card import (
-    EXPLAINS,
-    FILE,
-    IGNORES,
-    SENSITIVE,
-    Profile,
-    load_profile,
-)
-from invariscope.analysis.possible import farthest_possible
-from invariscope.errors import StoreError
-from invariscope.plot.style import figure_of, new_axes
-from invariscope.report.page import fill, picture, svg
-from invariscope.sns.choice import beyond
-from invariscope.sns.result import Result, load_result
+from invariscope.analysis.card import EXPLAINS, IGNORES, SENSITIVE, Profile
+from invariscope.plot import profile as profile_axes
+from invariscope.plot.style import figure_of
+from invariscope.report.album import Album
+from invariscope.report.explorer import explored
+from invariscope.report.groups import Group, describe, plots
+from invariscope.report.made import keep_command, made
+from invariscope.report.page import csv, fill, svg
+from invariscope.report.sections import left_out, sections
+from invariscope.report.source import Source, home, read_source, source_of
+from invariscope.sns.result import Result
 from invariscope.store.files import replace_file
-from invariscope.store.record import RunRecord
+from invariscope.study.analyses import FOLDER, read_tables
+from invariscope.study.analyses.material import Material
+from invariscope.study.result import StudyResult
 
-AFFINE = "affine.parquet"
 PAPER_GENERATIONS = 500
-
-
-def _cell(record: RunRecord, row: dict[str, Any]) -> dict[str, Any]:
-    settings = record.settings
-    meets = bool(beyond(record.front, settings.milestone)[row["member"]])
-    return {
-        "image": picture(record.path / "images" / f"member-{row['member']}.png"),
-        "kept": 100 - row["reduction"],
-        "reduction": row["reduction"],
-        "distance": row["pixel_distance"],
-        "stretch": row["stretch"],
-        "activation": row["activation"],
-        "seed": settings.seed,
-        "status": row["status"],
-        "generations": row["generations"],
-        "meets": meets,
-        "known": "bound" in settings.milestone,
-    }
-
-
-def _galleries(result: Result, table: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:
-    """For each task its rows: a site and one cell a seed."""
-    galleries: dict[str, list[dict[str, Any]]] = {"invariance": [], "adversarial": []}
-    places: dict[tuple[str, str], dict[str, Any]] = {}
-    for record, row in zip(result.runs, table, strict=True):
-        settings = record.settings
-        key = (settings.task, str(settings.site))
-        if key not in places:
-            places[key] = {"site": key[1], "subset": settings.subset, "cells": []}
-            galleries[settings.task].append(places[key])
-        places[key]["cells"].append(_cell(record, row))
-    return galleries
-
-
-def _ordered(records: list[RunRecord]) -> list[RunRecord]:
-    """Runs by task, then by how deep their site lies (the journal's order of sites), then seed."""
-    return sorted(
-        records,
-        key=lambda r: (
-            r.settings.task != "invariance",
-            r.labels.get("site_depth", 0),
-            str(r.settings.site),
-            r.settings.seed,
-        ),
-    )
-
-
-def _check_one_unit(records: list[RunRecord]) -> None:
-    units = sorted({(r.labels["subject"], r.settings.unit) for r in records})
-    if len(units) > 1:
-        raise StoreError(
-            f"the folder holds runs of {len(units)} units, {units}; report one at a time"
-        )
-
-
-def _median(rows: list[dict[str, Any]], column: str) -> float:
-    return float(np.median([row[column] for row in rows]))
-
-
-def _summary(table: list[dict[str, Any]], possible: float) -> dict[str, Any]:
-    """The figures of the first lines: typical invariant and silencing images at pixels."""
-    at_pixels = [row for row in table if row["site"] == "pixels"]
-    invariant = [row for row in at_pixels if row["task"] == "invariance"]
-    silent = [row for row in at_pixels if row["task"] == "adversarial"]
-    figures: dict[str, Any] = {"possible": possible}
-    if invariant:
-        figures["far"] = _median(invariant, "pixel_distance")
-        figures["far_share"] = figures["far"] / possible * 100
-        figures["far_kept"] = 100 - _median(invariant, "reduction")
-    if silent:
-        figures["near"] = _median(silent, "pixel_distance")
-        figures["near_reduction"] = _median(silent, "reduction")
-    return figures
-
-
-def render(result: Result, command: str = "") -> str:
-    """The page as text.
-
-    Args:
-        result: runs of one unit from one reference; an `affine.parquet` beside their folders is
-            shown too.
-        command: what a person typed, for the last section.
-
-    Raises:
-        StoreError: runs of several units.
-    """
-    everything = result.runs
-    _check_one_unit(everything)
-    meis = [r for r in everything if r.settings.task == "excitation"]
-    searches = Result(_ordered([r for r in everything if r.settings.task != "excitation"]))
-    context: dict[str, Any] = {
-        "records": everything,
-        "meis": meis,
-        "command": command,
-        "reduced": any(r.settings.generations < PAPER_GENERATIONS for r in everything),
-        "interrupted": sum(r.outcome["status"] == "interrupted" for r in everything),
-        "first": everything[0],
-        "natural": next((r.settings.natural for r in everything if r.settings.natural), None),
-        "has_searches": bool(searches.runs),
-    }
-    if meis:
-        last = len(meis[0].front) - 1
-        context["mei_image"] = picture(meis[0].path / "images" / f"member-{last}.png")
-        context["mei_activation"] = float(meis[0].front["activation"].iloc[-1])
-    if searches.runs:
-        context |= _searches(searches)
-    return fill("template.html", context)
-
-
-def _front_plots(searches: Result) -> list[tuple[str, str]]:
-    """A plot for each task and site, since stretches of different sites cannot be compared."""
-    groups: dict[tuple[str, str], list[RunRecord]] = {}
-    for record in searches.runs:
-        key = (record.settings.task, str(record.settings.site))
-        groups.setdefault(key, []).append(record)
-    return [
-        (
-            f"{task} at {site}",
-            svg(figure_of(plot.front(Result(records), new_axes(None, (4.2, 3.0))))),
-        )
-        for (task, site), records in groups.items()
-    ]
+MOST_PLOTTED = 4  # units whose plots the page holds; of more, only the example's
 
 
 def _profile(found: Profile) -> dict[str, Any]:
-    rows: list[dict[str, Any]] = found.images.to_dict("records")
     return {
         "measured": len(found.coefficients) > 0,
         "ignores": found.ignores,
@@ -159,52 +34,150 @@ def _profile(found: Profile) -> dict[str, Any]:
         "missing": found.missing,
         "bounds": {"ignores": IGNORES, "sensitive": SENSITIVE, "explains": EXPLAINS},
         "departures": found.departures.to_dict("records"),
-        "images": rows,
-        "plot": svg(figure_of(plot.profile(found))),
+        "images": found.images.to_dict("records"),
+        "images_csv": csv(found.images),
+        "plot": svg(figure_of(profile_axes(found))),
     }
 
 
-def _searches(searches: Result) -> dict[str, Any]:
-    frame = searches.table()
-    table: list[dict[str, Any]] = frame.to_dict("records")
-    first = searches.runs[0]
-    affine_path = first.path.parent / AFFINE
-    affine = pd.read_parquet(affine_path) if affine_path.exists() else None
-    figure = figure_of(plot.distance_activation(frame, affine))
-    there = (first.path.parent / FILE).exists()
+def _example(groups: list[dict[str, Any]]) -> dict[str, Any]:
+    """The unit that the first screen shows: with both tasks, and of those the most typical."""
+    both = [g for g in groups if g["summary"]["far"] and g["summary"]["near"]]
+    far = [g for g in groups if g["summary"]["far"]]
+    among = both or far
+    if not among:
+        return groups[0]
+    shares = [g["summary"]["far"]["share"] for g in among]
+    return among[int(np.abs(np.array(shares) - np.median(shares)).argmin())]
+
+
+def _subjects(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """For each subject the medians over its units of what the first screen tells."""
+    found = []
+    for name in dict.fromkeys(g["subject"] for g in groups):
+        own = [g["summary"] for g in groups if g["subject"] == name]
+        row: dict[str, Any] = {"subject": name, "units": len(own)}
+        for task in ("far", "near"):
+            there = [s[task] for s in own if s[task]]
+            row[task] = (
+                {key: float(np.median([s[key] for s in there])) for key in ("share", "kept")}
+                if there
+                else None
+            )
+        found.append(row)
+    return found
+
+
+def _searched(groups: list[Group], album: Album) -> dict[str, Any]:
+    """Everything about the searches."""
+    told: list[dict[str, Any]] = []
+    for group in groups:
+        told.append(describe(group, sum(len(g["cells"]) for g in told), album))
+    example = _example(told)
+    shown = range(len(groups)) if len(groups) <= MOST_PLOTTED else [example["number"] - 1]
+    table = pd.concat([g.result.table().assign(subject=g.first.labels["subject"]) for g in groups])
     return {
-        "profile": _profile(load_profile(first.path.parent)) if there else None,
-        "reference_image": picture(first.path / "images" / "reference.png"),
-        "reference_activity": searches.reference.activity,
-        "galleries": _galleries(searches, table),
-        "table": table,
-        "summary": _summary(table, farthest_possible(searches.reference.image)),
-        "affine": None if affine is None else affine.to_dict("records"),
-        "distance_plot": svg(figure),
-        "front_plots": _front_plots(searches),
+        "groups": told,
+        "example": example,
+        "subjects": _subjects(told),
+        "plots": {groups[k].number: plots(groups[k]) for k in shown},
+        "runs_csv": csv(table),
+        "fronts": {
+            "units": [
+                {
+                    "name": f"{g['unit']}" + (f" ({g['label']})" if g["label"] else ""),
+                    "subject": g["subject"],
+                    "number": g["number"],
+                }
+                for g in told
+            ],
+            "runs": [explored(c, g["number"], album) for g in told for c in g["cells"]],
+        },
     }
+
+
+def _analyses(study: StudyResult | None) -> dict[str, Any]:
+    """The sections of a study's analyses, where they were made."""
+    if study is None:
+        return {"sections": [], "left_out": []}
+    tables = read_tables(study.folder.path / FOLDER)
+    return {"sections": sections(Material(study), tables), "left_out": left_out(tables)}
+
+
+def _meis(source: Source, album: Album) -> list[dict[str, Any]]:
+    """Most exciting images of which no search departs."""
+    if source.groups:
+        return []
+    return [
+        {
+            "subject": r.labels["subject"],
+            "unit": r.settings.unit,
+            "label": r.labels.get("unit"),
+            "seed": r.settings.seed,
+            "image": album.image(r, len(r.front) - 1),
+            "activity": float(r.front["activation"].iloc[-1]),
+            "natural": r.settings.natural,
+        }
+        for r in source.records
+    ]
+
+
+def render(source: Source | Result | StudyResult, command: str = "") -> str:
+    """The page as text.
+
+    Args:
+        source: what it is about.
+        command: what a person typed, for the last screen.
+
+    Raises:
+        StoreError: a picture is missing, or a table beside the runs is damaged.
+    """
+    about = source if isinstance(source, Source) else source_of(source, [command] * bool(command))
+    groups = about.groups
+    album = Album([r for g in groups for r in g.runs] or about.records)
+    context: dict[str, Any] = {
+        "title": about.title,
+        "study": about.study is not None,
+        "study_file": about.study.folder.text() if about.study else "",
+        "missing": about.missing,
+        "reduced": any(r.settings.generations < PAPER_GENERATIONS for r in about.records),
+        "interrupted": sum(r.outcome["status"] == "interrupted" for r in about.records),
+        "searched": _searched(groups, album) if groups else None,
+        "meis": _meis(about, album),
+        "profile": _profile(about.profile) if about.profile else None,
+        "made": made(about.records, about.commands, album.quality.words),
+        **_analyses(about.study),
+    }
+    return fill("report.html", context)
 
 
 def write_report(
-    source: Result | str | Path, path: str | Path | None = None, *, command: str = ""
+    source: Result | StudyResult | str | Path,
+    path: str | Path | None = None,
+    *,
+    command: str = "",
 ) -> Path:
-    """Write one self-contained HTML page about the runs of one unit.
+    """Write one self-contained HTML page about a run, the runs of a folder, or a study.
 
     Args:
-        source: a result, or the folder that `sns`, `mei` or `demo` wrote.
-        path: where the page goes; by default `report.html` beside the run folders.
-        command: what a person typed, for the last section.
+        source: a result; or the folder of a run, of the runs that `sns`, `mei` or `demo` wrote,
+            or of a study.
+        path: where the page goes; by default `report.html` beside the run folders, or in the
+            study's folder.
+        command: what made the runs; it is kept beside them and told on the last screen.
 
     Returns:
         The page's path.
 
     Raises:
-        StoreError: no run with a result, runs of several units, or a path that cannot be written.
+        StoreError: no run with a result, a damaged one, or a path that cannot be written.
     """
-    result = source if isinstance(source, Result) else load_result(source)
-    first = result.runs[0].path
-    beside = first.parent if isinstance(source, Result) else Path(source)
+    given = isinstance(source, Result | StudyResult)
+    result = source if given else read_source(Path(source))
+    beside = home(result) if given else Path(source)
+    if command and isinstance(result, Result):
+        keep_command(beside, command)
+    text = render(source_of(result))
     page = Path(path) if path else beside / "report.html"
-    text = render(result, command)
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
     return page

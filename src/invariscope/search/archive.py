@@ -1,5 +1,6 @@
 """The archive: every non-dominated candidate that a run has met, for many runs at once."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -144,3 +145,13 @@ class Archive:
         )
         codes = self.codes[run, rows].cpu()
         return Front(scores[order], codes[order], generation[order], place[order])
+
+
+def pack_front(prefix: str, front: Front) -> dict[str, Tensor]:
+    """A front as tensors whose names begin with `prefix`."""
+    return {f"{prefix}.{field.name}": getattr(front, field.name) for field in fields(Front)}
+
+
+def unpack_front(packed: Mapping[str, Tensor], prefix: str) -> Front:
+    """The front that `pack_front` saw."""
+    return Front(*(packed[f"{prefix}.{field.name}"] for field in fields(Front)))

@@ -17,6 +17,12 @@ def pad(rows: Tensor, size: int) -> Tensor:
     return rows if missing <= 0 else torch.cat([rows, rows[:1].expand(missing, *rows.shape[1:])])
 
 
+def generate_chunks(generator: Generator, codes: Tensor, chunk: int) -> Tensor:
+    """Images of codes `(n, code_dim)`, made `chunk` at once, the last chunk padded."""
+    parts = codes.split(chunk)
+    return torch.cat([generator.generate(pad(part, chunk))[: len(part)] for part in parts])
+
+
 def averaged(
     subject: Subject, images: Tensor, sites: Sequence[str], repeats: int
 ) -> dict[str, Tensor]:

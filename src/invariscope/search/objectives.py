@@ -95,6 +95,18 @@ def _distances(response: Tensor, reference: Tensor) -> Tensor:
     return torch.linalg.vector_norm(response.flatten(1).float() - reference, dim=1)
 
 
+def _squeeze(objective: Objective, activity: Tensor) -> Tensor:
+    """How far `(n, units)` activities are from the reference's, `(n,)`; 0 for `excitation`."""
+    if objective.task == "excitation":
+        return torch.zeros_like(activity[:, 0])
+    if objective.target_reference is None:
+        raise ValueError("an objective with a squeeze needs the reference's activity")
+    change = activity - objective.target_reference.to(activity)
+    if objective.direction == "down":
+        change = change.clamp(max=0)
+    return torch.linalg.vector_norm(change, dim=1)
+
+
 class Objectives:
     """The objectives of the runs that advance together."""
 
@@ -126,9 +138,47 @@ class Objectives:
             parts.append(self._score(objective, own))
         return torch.cat(parts)
 
+    def redrawn(
+        self,
+        scores: Tensor,
+        responses: Mapping[str, Tensor],
+        errors: Mapping[str, Tensor],
+        runs: Tensor,
+        normal: Tensor,
+    ) -> Tensor:
+        """Scores as they could have come out, where the targets' responses have errors.
+
+        Args:
+            scores: `(n, 3)` from `score`; stretch is taken as it is.
+            responses: for each site of the targets, `(n, *shape)`.
+            errors: standard errors of some sites' responses, of the same shapes; a site that is
+                not among them has none.
+            runs: `(n,)` as for `score`.
+            normal: `(draws, n)` standard normal numbers.
+
+        Returns:
+            `(draws, n, 3)`. The units of a set are taken to err alike.
+        """
+        numbers, counts = runs.unique_consecutive(return_counts=True)
+        drawn, last = scores.expand(len(normal), *scores.shape).clone(), 0
+        for run, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            rows = slice(last, last + count)
+            last += count
+            objective = self.objectives[run]
+            own = {site: responses[site][rows] for site in objective.target.sites}
+            none = {site: torch.zeros_like(response) for site, response in own.items()}
+            doubt = none | {site: errors[site][rows] for site in own if site in errors}
+            activity, error = objective.target.read(own), objective.target.read(doubt)
+            for scored, numbers_drawn in zip(drawn, normal, strict=True):
+                shifted = activity + error * numbers_drawn[rows].to(error).unsqueeze(1)
+                scored[rows, 2] = shifted.mean(1).to(scored)
+                scored[rows, 1] = _squeeze(objective, shifted).to(scored)
+        return drawn
+
     def _score(self, objective: Objective, responses: Mapping[str, Tensor]) -> Tensor:
         activity = objective.target.read(responses)
         scores = torch.zeros(len(activity), 3, device=self._device)
+        scores[:, 1] = _squeeze(objective, activity)
         scores[:, 2] = activity.mean(1)
         if objective.site is not None:
             if objective.site_reference is None:
@@ -138,13 +188,6 @@ class Objectives:
             if objective.subset is not None:
                 response = read_site(response, objective.subset)
             scores[:, 0] = _distances(response, reference)
-        if objective.task != "excitation":
-            if objective.target_reference is None:
-                raise ValueError("an objective with a squeeze needs the reference's activity")
-            change = activity - objective.target_reference.to(activity)
-            if objective.direction == "down":
-                change = change.clamp(max=0)
-            scores[:, 1] = torch.linalg.vector_norm(change, dim=1)
         return scores
 
     def costs(self, scores: Tensor) -> Tensor:

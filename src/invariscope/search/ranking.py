@@ -75,16 +75,33 @@ def crowding(costs: Tensor, front: Tensor) -> Tensor:
     return distance
 
 
-def order(costs: Tensor, within: Tensor) -> Tensor:
+def expected_fronts(drawn: Tensor) -> Tensor:
+    """The mean index of each candidate's front over draws of uncertain costs.
+
+    A candidate that dominates another by a difference within the noise is ahead of it in some
+    draws only, so its lead is small; without noise every draw is the same, and the result is
+    `fronts`.
+
+    Args:
+        drawn: `(draws, runs, candidates, 2)`, minimised.
+
+    Returns:
+        `(runs, candidates)` float64.
+    """
+    return fronts(drawn.flatten(0, 1)).unflatten(0, drawn.shape[:2]).double().mean(0)
+
+
+def order(costs: Tensor, within: Tensor, front: Tensor | None = None) -> Tensor:
     """Candidates from best to worst: by front, then by `within`, then by position.
 
     Args:
         costs: `(runs, candidates, 2)`, minimised.
         within: `(runs, candidates)`, the smaller first inside a front; NaN last.
+        front: `(runs, candidates)`, each candidate's front; by default `fronts(costs)`.
 
     Returns:
         `(runs, candidates)` int64: indices, best first. Every index appears once.
     """
     by_within = torch.argsort(torch.nan_to_num(within, nan=torch.inf), dim=1, stable=True)
-    front = fronts(costs).gather(1, by_within)
+    front = (fronts(costs) if front is None else front).gather(1, by_within)
     return by_within.gather(1, torch.argsort(front, dim=1, stable=True))

@@ -10,7 +10,7 @@ from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
-from invariscope.search.stopping import Never, StoppingRule
+from invariscope.search.stopping import Never, Share, StoppingRule
 
 
 @dataclass(frozen=True)
@@ -94,3 +94,28 @@ def summary(values: Tensor) -> list[float | None]:
         return [None, None, None]
     middle = torch.quantile(numbers.double(), 0.5)
     return [float(numbers.min()), float(middle), float(numbers.max())]
+
+
+def journal_line(
+    run: Run, generation: int, scores: Tensor, first: int, members: int
+) -> dict[str, Any]:
+    """What the journal keeps of a generation.
+
+    Args:
+        scores: `(population, 3)`: stretch, squeeze, activity.
+        first: candidates in the generation's first front.
+        members: of the archive.
+    """
+    line: dict[str, Any] = {
+        "generation": generation,
+        "images": generation * len(scores),
+        "stretch": summary(scores[:, 0]),
+        "squeeze": summary(scores[:, 1]),
+        "activation": summary(scores[:, 2]),
+        "told": int((~scores.isnan().any(1)).sum()),
+        "first_front": first,
+        "archive": members,
+    }
+    if isinstance(run.stop, Share):
+        line["reached"] = run.stop.reached(scores[:, 2].numpy())
+    return line

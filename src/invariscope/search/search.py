@@ -5,22 +5,24 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import final
 
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from invariscope import seeds, validate
 from invariscope.errors import InputError, SubjectError
 from invariscope.generators.base import Generator
-from invariscope.search import ranking
-from invariscope.search.archive import Archive, Front
-from invariscope.search.measure import measure, pad, score_chunks
+from invariscope.search import doubt, ranking
+from invariscope.search.archive import Archive, pack_front, unpack_front
+from invariscope.search.given import by_site, complete
+from invariscope.search.measure import generate_chunks, measure, score_chunks
 from invariscope.search.objectives import Objectives
-from invariscope.search.run import Milestone, Outcome, Run, Told, summary
-from invariscope.search.stopping import Progress, Share
+from invariscope.search.run import Milestone, Outcome, Run, Told, journal_line
+from invariscope.search.stopping import Progress
 from invariscope.search.strategies import State, Strategy, load_strategy
-from invariscope.subjects.base import Subject
+from invariscope.subjects.base import PIXELS, Subject
 
 SMALLEST_CHUNK = 32
-_FRONT = ("scores", "codes", "generation", "place")
+ENDED = "ended"
 
 
 @final
@@ -83,6 +85,8 @@ class Search:
         self._active: list[Run] = []
         self._milestones: dict[str, Milestone] = {}
         self._codes: Tensor | None = None
+        self._images: Tensor | None = None
+        self._runs = tuple(runs)
         self._refill()
 
     @property
@@ -130,14 +134,14 @@ class Search:
             return strategy.init([run.name], mean, sigma, self.population), archive
         own = {k.removeprefix("strategy."): v for k, v in packed.items() if "strategy." in k}
         state = strategy.unpack(run.name, mean, sigma, self.population, own)
-        front = _unpack_front(packed, "front")
+        front = unpack_front(packed, "front")
         scores = front.scores.unsqueeze(0).to(device)
         costs = Objectives([run.objective], device).costs(scores)
         members = (front.codes, front.generation, front.place)
         archive = archive.add(costs, scores, *(m.unsqueeze(0).to(device) for m in members))
         if "milestone.scores" in packed:
             self._milestones[run.name] = Milestone(
-                int(packed["milestone"]), _unpack_front(packed, "milestone")
+                int(packed["milestone"]), unpack_front(packed, "milestone")
             )
         return state, archive
 
@@ -146,11 +150,37 @@ class Search:
         row = [run.name for run in self._active].index(name)
         own = self.strategy.pack(self._state[[row]])
         packed = {f"strategy.{key}": value for key, value in own.items()}
-        packed |= _pack_front("front", self._archive.front(row))
+        packed |= pack_front("front", self._archive.front(row))
         if milestone := self._milestones.get(name):
-            packed |= _pack_front("milestone", milestone.front)
+            packed |= pack_front("milestone", milestone.front)
             packed["milestone"] = torch.tensor(milestone.generation)
         return packed
+
+    def state_dict(self) -> dict[str, Tensor]:
+        """Where every run stands, as CPU tensors, for `load_state_dict` of a search like this."""
+        state: dict[str, Tensor] = {}
+        for run in self._active:
+            state |= {f"{run.name}/{key}": v for key, v in self.snapshot(run.name).items()}
+        ended = {run.name for run in self._runs} - {r.name for r in (*self._active, *self._waiting)}
+        return state | {f"{name}/{ENDED}": torch.tensor(1) for name in sorted(ended)}
+
+    def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
+        """Go on from where a search with the same runs, strategy and population stood.
+
+        `ask` then gives the images that it would have given. A run that this search has not
+        raises an `InputError`.
+        """
+        packed: dict[str, dict[str, Tensor]] = {}
+        for key, value in state.items():
+            name, _, own = key.rpartition("/")
+            packed.setdefault(name, {})[own] = value
+        if others := sorted(packed.keys() - {run.name for run in self._runs}):
+            raise InputError(f"the state holds run {others[0]!r}, which this search has not")
+        ended = {name for name, own in packed.items() if ENDED in own}
+        self._waiting = deque(run for run in self._runs if run.name not in ended)
+        self._restored = {name: own for name, own in packed.items() if name not in ended}
+        self._active, self._milestones, self._codes, self._images = [], {}, None, None
+        self._refill()
 
     def ask_codes(self) -> Tensor:
         """The codes of the images that `ask` gives, `(active runs, population, code_dim)`."""
@@ -167,15 +197,23 @@ class Search:
             `(active runs × population, 3, image_size, image_size)` in [0, 1], run by run.
         """
         codes = self.ask_codes().flatten(0, 1)
-        parts = codes.split(self.chunk)
-        return torch.cat([self.generator.generate(pad(p, self.chunk))[: len(p)] for p in parts])
+        if self._images is None:
+            self._images = generate_chunks(self.generator, codes, self.chunk)
+        return self._images
 
-    def tell(self, responses: Mapping[str, Tensor]) -> list[Told]:
+    def tell(
+        self,
+        responses: Mapping[str, Tensor] | ArrayLike,
+        errors: Mapping[str, Tensor] | None = None,
+    ) -> list[Told]:
         """Take the responses to the images that `ask` gave.
 
         Args:
             responses: for each of `sites`, `(active runs × population, *shape)`; NaN where a
-                candidate was not recorded.
+                candidate was not recorded. `pixels` may be left out: the asked images count.
+                Plain numbers, `(images,)` or `(images, units)`, are those of the other site.
+            errors: standard errors of noisy responses, of the same shapes: the order that the
+                strategy is told then respects them (`ranking.expected_fronts`).
 
         Returns:
             Each run's news, in the order of `active` before the call.
@@ -184,14 +222,54 @@ class Search:
             InputError: a missing site, responses to another number of images, or nothing was
                 asked since the last `tell`.
         """
+        given = self._given(responses)
+        scores = self._objectives.score(given, self._rows())
+        drawn = self._drawn(scores, given, errors) if errors else None
+        return self._tell_scores(scores, drawn=drawn)
+
+    def better_half(
+        self, responses: Mapping[str, Tensor] | ArrayLike, errors: Mapping[str, Tensor]
+    ) -> Tensor:
+        """How likely each candidate is among the better half of its run's population.
+
+        0 or 1 is settled; near ½, another measurement can change what the strategy is told.
+
+        Args:
+            responses, errors: as for `tell`.
+
+        Returns:
+            `(active runs × population,)` in [0, 1]; 0 for a candidate that was not recorded.
+        """
+        given = self._given(responses)
+        scores = self._objectives.score(given, self._rows())
+        drawn = self._drawn(scores, given, errors)
+
+        def order(scores: Tensor) -> Tensor:
+            costs = self._objectives.costs(scores)
+            return ranking.order(costs, self._within(costs, scores))
+
+        return doubt.better_half(drawn, order).flatten()
+
+    def _given(self, responses: Mapping[str, Tensor] | ArrayLike) -> dict[str, Tensor]:
+        """The responses of every site, one for each image that was asked."""
         if self._codes is None:
             raise InputError("nothing was asked since the last tell; call ask first")
-        expected = len(self._active) * self.population
-        for site in self.sites:
-            if site not in responses or len(responses[site]) != expected:
-                got = len(responses[site]) if site in responses else "none"
-                raise InputError(f"expected {expected} responses at site {site!r}; got {got}")
-        return self._tell_scores(self._objectives.score(responses, self._rows()))
+        given = by_site(responses, self.sites)
+        if PIXELS in self.sites and PIXELS not in given:
+            given[PIXELS] = self.ask()
+        return complete(given, self.sites, len(self._active) * self.population)
+
+    def _drawn(
+        self, scores: Tensor, given: Mapping[str, Tensor], errors: Mapping[str, Tensor]
+    ) -> Tensor:
+        """`(draws, runs, population, 3)` scores that the errors allow.
+
+        What a run draws follows from its name and generation.
+        """
+        normal = doubt.normal(self._state.streams("noise"), self.population)
+        drawn = self._objectives.redrawn(scores, given, errors, self._rows(), normal)
+        drawn = drawn.to(self.ask_codes().device)
+        return drawn.unflatten(1, (len(self._active), self.population))
 
     def _rows(self) -> Tensor:
         """Which active run each image of a generation belongs to."""
@@ -248,18 +326,24 @@ class Search:
         return within
 
     def _tell_scores(
-        self, flat: Tensor, confirm: Callable[[int], bool] | None = None
+        self,
+        flat: Tensor,
+        confirm: Callable[[int], bool] | None = None,
+        drawn: Tensor | None = None,
     ) -> list[Told]:
         codes = self.ask_codes()
         scores = flat.to(codes.device).unflatten(0, (len(self._active), self.population))
         costs = self._objectives.costs(scores)
         told = ~costs.isnan().any(-1)
-        order = ranking.order(costs, self._within(costs, scores))
+        front = None
+        if drawn is not None:
+            front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
+        order = ranking.order(costs, self._within(costs, scores), front)
         self._state = self.strategy.tell(self._state, codes, order, told)
         generation = self._state.generation.to(codes.device).unsqueeze(1).expand_as(told)
         place = torch.arange(self.population, device=codes.device).expand_as(told)
         self._archive = self._archive.add(costs, scores, codes, generation, place)
-        self._codes = None
+        self._codes, self._images = None, None
         firsts = (ranking.fronts(costs) == 0).logical_and(told).sum(1).tolist()
         members = self._archive.alive.sum(1).tolist()
         plain = scores.cpu()
@@ -281,18 +365,7 @@ class Search:
         run = self._active[row]
         generation = int(self._state.generation[row])
         activations = scores[:, 2].numpy()
-        line = {
-            "generation": generation,
-            "images": generation * self.population,
-            "stretch": summary(scores[:, 0]),
-            "squeeze": summary(scores[:, 1]),
-            "activation": summary(scores[:, 2]),
-            "told": int((~scores.isnan().any(1)).sum()),
-            "first_front": first,
-            "archive": members,
-        }
-        if isinstance(run.stop, Share):
-            line["reached"] = run.stop.reached(activations)
+        line = journal_line(run, generation, scores, first, members)
         progress = Progress(generation, activations)
         if run.name not in self._milestones and run.milestone.met(progress):
             self._milestones[run.name] = Milestone(generation, self._archive.front(row))
@@ -325,11 +398,3 @@ class Search:
         self._archive = self._archive[torch.tensor(kept, dtype=torch.int64)]
         self._active = [self._active[row] for row in kept]
         self._refill()
-
-
-def _pack_front(prefix: str, front: Front) -> dict[str, Tensor]:
-    return {f"{prefix}.{name}": getattr(front, name) for name in _FRONT}
-
-
-def _unpack_front(packed: Mapping[str, Tensor], prefix: str) -> Front:
-    return Front(*(packed[f"{prefix}.{name}"] for name in _FRONT))

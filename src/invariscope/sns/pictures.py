@@ -24,6 +24,17 @@ def write_png(path: Path, image: Tensor) -> None:
     replace_file(path, lambda part: picture.save(part, format="PNG"))
 
 
+def read_png(path: Path) -> Tensor:
+    """A picture that `write_png` wrote, `(3, h, w)` in [0, 1].
+
+    Raises:
+        OSError: the file is missing or damaged.
+    """
+    with Image.open(path) as picture:
+        values = np.array(picture.convert("RGB"))
+    return torch.from_numpy(values).permute(2, 0, 1).float() / 255
+
+
 def pictured(members: int, chosen: set[int]) -> list[int]:
     """The rows that get a picture: the chosen ones, and others evenly over the front."""
     spread = np.linspace(0, members - 1, min(members, MOST)).round().astype(int)

@@ -11,10 +11,13 @@ from torch import Tensor
 
 from invariscope.generators import load_generator
 from invariscope.generators.base import Generator
+from invariscope.markup import Shown, notebook
 from invariscope.search.archive import COLUMNS
 from invariscope.sns.choice import choose
 from invariscope.sns.reference import Reference
 from invariscope.store.record import RunRecord, load_runs
+
+MOST_SHOWN = 12  # images in a notebook
 
 
 @dataclass(frozen=True)
@@ -99,6 +102,23 @@ class Result:
         generator = self.generator or load_generator(self.runs[0].labels["generator"])
         codes = [r.tensors["codes"][choose(r.front, r.settings, which)] for r in self.runs]
         return generator.generate(torch.stack(codes)).cpu()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the reference, one image a run, and the table."""
+        first = self.runs[0]
+        table = self.table()
+        shown = [Shown(first.path / "images" / "reference.png", "reference")]
+        for record, row in zip(self.runs[:MOST_SHOWN], table.to_dict("records"), strict=False):
+            words = f"{row['task']} at {row['site']}, seed {row['seed']}: "
+            words += f"activity {row['activation']:.3g}, distance {row['pixel_distance']:.3g}"
+            shown.append(Shown(record.path / "images" / f"member-{row['member']}.png", words))
+        units = ", ".join(dict.fromkeys(record.settings.unit for record in self.runs))
+        return notebook(
+            f"{len(self.runs)} runs of {first.labels['subject']} {units}",
+            [] if len(self.runs) <= MOST_SHOWN else [f"the first {MOST_SHOWN} images:"],
+            shown,
+            table.drop(columns=["run", "member"]).to_html(index=False, max_rows=12, border=0),
+        )
 
 
 def load_result(folder: str | Path) -> Result:

@@ -6,9 +6,9 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Self
 
 import torch
 
@@ -19,26 +19,12 @@ from invariscope.sns.mei import mei_reference
 from invariscope.sns.plan import Planned, plan
 from invariscope.sns.reference import Reference, photo_reference
 from invariscope.store.record import load_run
+from invariscope.study.job import FAILURES, Report, sentence_of
 from invariscope.study.row import row_of
 from invariscope.study.wanted import Wanted
 from invariscope.study.worlds import generator_at, subject_at
 from invariscope.subjects import Subject
 
-# What a subject, a generator or a disk may raise; one failed run does not stop the others.
-FAILURES = (
-    ArithmeticError,
-    AssertionError,
-    AttributeError,
-    ImportError,
-    LookupError,
-    MemoryError,
-    NotImplementedError,
-    OSError,
-    RuntimeError,
-    SyntaxError,
-    TypeError,
-    ValueError,
-)
 NEWS_EVERY = 1.0
 
 
@@ -62,32 +48,28 @@ class Batch:
     device: str = "auto"
     threads: int | None = None
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(run.name for run in self.wanted)
 
-@dataclass
-class Report:
-    """What became of a batch.
+    def at(self, device: str, threads: int | None) -> Self:
+        return replace(self, device=device, threads=threads)
 
-    Attributes:
-        number: which one.
-        rows: a row of the index for each run that came to its end.
-        failed: a sentence for each run that did not.
-        busy: runs that another process is writing.
-        images: shown in this batch.
-        seconds: spent on it by the worker.
-    """
+    def work(self, watch: Callable[[], None] | None = None) -> Report:
+        """Advance the runs to their end, in this process.
 
-    number: int
-    rows: list[dict[str, Any]] = field(default_factory=list)
-    failed: dict[str, str] = field(default_factory=dict)
-    busy: list[str] = field(default_factory=list)
-    images: int = 0
-    seconds: float = 0.0
-
-
-def sentence_of(error: BaseException) -> str:
-    """What went wrong, on one line."""
-    text = " ".join(str(error).split())
-    return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"
+        A run that is there with a result is not done again; one that was interrupted goes on from
+        its checkpoint, whoever wrote that.
+        """
+        began = time.monotonic()
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        worker = _Worker(self, watch)
+        worker.work()
+        worker.report.seconds = time.monotonic() - began
+        with suppress(OSError):
+            self.news.unlink(missing_ok=True)
+        return worker.report
 
 
 def _reference(wanted: Wanted, subject: Subject, generator: Generator, runs: Path) -> Reference:
@@ -190,23 +172,3 @@ class _Worker:
                 self.report.failed[wanted.name] = sentence_of(error)
         if planned:
             self.attempt(planned, subject, generator)
-
-
-def work(batch: Batch, watch: Callable[[], None] | None = None) -> Report:
-    """Advance a batch to its end, in this process.
-
-    A run that is there with a result is not done again; one that was interrupted goes on from
-    its checkpoint, whoever wrote that.
-
-    Args:
-        watch: called about once a second.
-    """
-    began = time.monotonic()
-    if batch.threads is not None:
-        torch.set_num_threads(batch.threads)
-    worker = _Worker(batch, watch)
-    worker.work()
-    worker.report.seconds = time.monotonic() - began
-    with suppress(OSError):
-        batch.news.unlink(missing_ok=True)
-    return worker.report

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from invariscope.study.batch import Batch, Report
+from invariscope.study.batch import Batch
 from invariscope.study.engines.base import Engine
 from invariscope.study.folder import StudyFolder
 from invariscope.study.index import append_rows, catch_up, read_rows
+from invariscope.study.job import Report
 from invariscope.study.progress import Progress, progress_of
 from invariscope.study.wanted import Wanted
 

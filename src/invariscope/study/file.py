@@ -4,7 +4,7 @@ import re
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BaseModel,
@@ -223,13 +223,15 @@ class Condition(Part):
 
 
 class Data(Part):
-    """Natural images that analyses of the study show.
+    """What analyses of the study show, and to whom.
 
     Attributes:
-        photos: a folder, from the study file's folder.
+        photos: a folder of natural images, from the study file's folder.
+        observers: addresses of networks that look at the study's images.
     """
 
-    photos: str
+    photos: str | None = None
+    observers: Words = ()
 
 
 class Measure(Part):
@@ -298,18 +300,47 @@ def error_sentence(error: ValidationError) -> str:
     return f"{where}{said}" + (f" (and {more} more)" if more else "")
 
 
-def parse_study(text: str, name: str = "study") -> StudyFile:
-    """A study from the text of its file.
+AnyPart = TypeVar("AnyPart", bound=Part)
+
+
+def parse_part(kind: type[AnyPart], text: str, name: str) -> AnyPart:
+    """A study file of any kind from its text.
+
+    Args:
+        kind: what a file may say.
+        name: of the file, for messages.
 
     Raises:
         InputError: text that is not TOML, a key that is unknown, or a value that does not fit.
     """
     try:
-        return StudyFile.model_validate(tomllib.loads(text))
+        return kind.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"study file {name!r} is not TOML: {error}") from error
     except ValidationError as error:
         raise InputError(f"study file {name!r}, {error_sentence(error)}") from error
+
+
+def study_text(path: Path) -> str:
+    """The text of a study file.
+
+    Raises:
+        InputError: no such file, or one that is no text.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read study file {str(path)!r}: {reason}") from error
+
+
+def parse_study(text: str, name: str = "study") -> StudyFile:
+    """A study from the text of its file.
+
+    Raises:
+        InputError: see `parse_part`.
+    """
+    return parse_part(StudyFile, text, name)
 
 
 def read_study(path: Path) -> StudyFile:
@@ -318,12 +349,7 @@ def read_study(path: Path) -> StudyFile:
     Raises:
         InputError: no such file, or one that is not a study.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read study file {str(path)!r}: {reason}") from error
-    return parse_study(text, str(path))
+    return parse_study(study_text(path), str(path))
 
 
 def files_of(patterns: Sequence[str], base: Path) -> list[Path]:

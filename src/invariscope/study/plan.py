@@ -180,8 +180,9 @@ def plan_study(study: StudyFile, base: Path, *, allow_code: bool = False) -> lis
     Raises:
         InputError: a subject, generator, unit, site or photo that there is not.
     """
-    if study.data and not (base / study.data.photos).is_dir():
-        raise InputError(f"[data] photos names no folder {str(base / study.data.photos)!r}")
+    photos = study.data.photos if study.data else None
+    if photos is not None and not (base / photos).is_dir():
+        raise InputError(f"[data] photos names no folder {str(base / photos)!r}")
     found: dict[str, Wanted] = {}
     for name, condition in study.conditions.items():
         try:

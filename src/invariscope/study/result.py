@@ -11,13 +11,15 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.generators.base import Generator
+from invariscope.markup import notebook
+from invariscope.own_code import python_file
 from invariscope.sns.result import Result
 from invariscope.store.record import RunRecord, load_run
 from invariscope.study.folder import StudyFolder, study_folder
 from invariscope.study.index import read_rows
 from invariscope.study.row import COLUMNS
 from invariscope.study.wanted import Wanted
-from invariscope.study.worlds import generator_at, own_code
+from invariscope.study.worlds import generator_at
 
 FILTERS = ("all", "checkpoint", "stopped")
 AFFINE = "affine.parquet"
@@ -99,6 +101,19 @@ class StudyResult:
         """The whole record of each run of a table: settings, journal, front, codes."""
         return [load_run(Path(path)) for path in table["path"]]
 
+    def _repr_html_(self) -> str:
+        """What a notebook shows: how many runs have ended, and what each condition found."""
+        table = self.table()
+        values = ["pixel_distance", "activation", "reduction", "converged"]
+        keys = ["subject", "condition", "task", "site"]
+        means = table.groupby(keys, dropna=False, sort=False)[values].mean().reset_index()
+        return notebook(
+            f"study {self.folder.name}",
+            [f"{len(table)} of {len(self.wanted)} runs have ended; means over runs:"],
+            [],
+            means.to_html(index=False, border=0),
+        )
+
     def codes(self, table: pd.DataFrame) -> Tensor:
         """The code of each run's chosen image, `(runs, code_dim)` float32."""
         return torch.stack(
@@ -126,7 +141,7 @@ class StudyResult:
             own = {w.generator for w in self.wanted if w.name in set(table["name"])}
             if len(own) != 1:
                 raise InputError(f"the table holds runs of {len(own)} generators; expected one")
-            if any(own_code(address) for address in own):
+            if any(map(python_file, own)):
                 raise InputError("the generator is a file of Python; load it and give generator=")
             generator = generator_at(own.pop(), "cpu")
         return Result(self.records(table), generator).images(which)

@@ -5,19 +5,22 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from invariscope import own_code
 from invariscope.errors import InputError, nearest
 from invariscope.subjects.base import PIXELS, PhotoRule, Subject
 from invariscope.subjects.embedded import PREFIX, embedded_subject
 from invariscope.subjects.function import FunctionSubject
 from invariscope.subjects.hybrid import HybridSubject
 from invariscope.subjects.network import NetworkSubject
-from invariscope.subjects.sources import file
-from invariscope.subjects.sources.loaded import PRETRAINED, Loaded, Weights
+from invariscope.subjects.rig.subject import RigSubject, recorded
+from invariscope.subjects.sources.loaded import PRETRAINED, Loaded, Weights, with_file
 from invariscope.zoo import registry
 
 # Each is a file of `sources`; its library is imported when it is asked for.
-SOURCES = ("torchvision", "timm", "hf", "cifar")
+SOURCES = ("torchvision", "timm", "hf", "cifar", "categories")
+RECORDED = "recorded"
 
 
 def load_subject(
@@ -32,7 +35,8 @@ def load_subject(
 
     Args:
         address: `embedded:NAME`, `torchvision:NAME`, `timm:NAME`, `hf:NAME` (or `hf:FOLDER`),
-            `cifar:NAME`, or `file.py:factory`.
+            `cifar:NAME`, `categories:FOLDER`, `recorded:FOLDER` (a session of a rig), or
+            `file.py:factory`, a function without arguments or of the device.
         weights: `pretrained`, as the source has them; `random` or `random:SEED`; a local file
             (.safetensors, or a torch file, of which only tensors are read); for torchvision
             also the name of its weights, such as `IMAGENET1K_V1`.
@@ -43,39 +47,55 @@ def load_subject(
         InputError: an unknown address, or weights that do not fit.
         StoreError: weights that cannot be read or downloaded.
     """
-    source, _, name = address.rpartition(":") if ".py:" in address else address.partition(":")
     asked, settings = Weights(weights), {"device": device, "compiled": compiled}
+    own_code.allow(address, allow_code=allow_code)
+    if python_file := own_code.python_file(address):
+        return _from_file(address, *python_file, asked, settings)
+    source, _, name = address.partition(":")
     shipped = [k for k, e in registry.entries().items() if e.kind == "classifier"]
     if address in shipped:
         if not asked.pretrained:
             raise asked.neither(address)
         return embedded_subject(address.removeprefix(PREFIX), device, compiled=compiled)
-    if source.endswith(".py"):
-        return _from_file(address, Path(source), name, asked, allow_code=allow_code, **settings)
+    if source == RECORDED and name:
+        if not asked.pretrained:
+            raise asked.neither(address)
+        return recorded(name)
     if source not in SOURCES or not name:
-        forms = [*shipped, *(f"{s}:{name or 'NAME'}" for s in SOURCES), "file.py:factory"]
+        forms = [
+            *shipped,
+            *(f"{s}:{name or 'NAME'}" for s in SOURCES),
+            "recorded:FOLDER",
+            "file.py:factory",
+        ]
         raise InputError(f"unknown model {address!r}{nearest(address, forms, most=len(forms))}")
     loaded = import_module(f"invariscope.subjects.sources.{source}").load(name, asked)
     return _subject(loaded, address, asked, settings)
 
 
 def _from_file(
-    address: str, path: Path, factory: str, weights: Weights, *, allow_code: bool, **settings: Any
+    address: str, path: Path, factory: str, weights: Weights, settings: dict[str, Any]
 ) -> Subject:
-    if not allow_code:
+    made, device = own_code.make(path, factory, settings["device"]), settings["device"]
+    if isinstance(made, Subject):
+        if not weights.pretrained:
+            raise InputError(f"{factory} gives a whole subject; leave the weights to it")
+        if made.device.type != torch.device(device).type:
+            raise InputError(
+                f"{factory} gives a subject on {made.device}; ask for that device, or make it on "
+                f"{device}"
+            )
+        return made
+    if not isinstance(made, nn.Module):
         raise InputError(
-            f"{address!r} would run the code of a Python file; allow it with --allow-code "
-            "(allow_code=True) if you trust it"
+            f"{factory} gives a {type(made).__name__}; expected a torch.nn.Module in eval mode, "
+            "or an invariscope subject"
         )
-    made = file.load(path, factory, weights)
-    if isinstance(made, Loaded):
-        return _subject(made, address, weights, settings)
-    if made.device.type != torch.device(settings["device"]).type:
-        raise InputError(
-            f"{factory} gives a subject on {made.device}; ask for that device, or make it on "
-            f"{settings['device']}"
-        )
-    return made
+    if not (weights.pretrained or weights.file):
+        raise weights.neither(f"{path.name}:{factory}")
+    loaded = Loaded(made, {"image_size": 224})
+    loaded = loaded if weights.pretrained else with_file(loaded, weights)
+    return _subject(loaded, address, weights, settings)
 
 
 def _subject(
@@ -93,6 +113,8 @@ __all__ = [
     "HybridSubject",
     "NetworkSubject",
     "PhotoRule",
+    "RigSubject",
     "Subject",
     "load_subject",
+    "recorded",
 ]

@@ -5,7 +5,7 @@ import torch
 from invariscope.subjects.base import PhotoRule
 from invariscope.subjects.network import NetworkSubject
 from invariscope.zoo import registry
-from invariscope.zoo.embedded import EmbeddedResNet
+from invariscope.zoo.embedded import build_network
 
 PREFIX = "embedded:"
 PHOTO_SIDE = 104  # of the photos whose middle it was trained on
@@ -22,7 +22,7 @@ def embedded_subject(
     entry = registry.find(f"{PREFIX}{name}", "classifier")
     tensors, metadata = registry.load_weights(entry)
     natural = registry.entries().get(f"{entry.name} natural")  # not while it is being packaged
-    network = EmbeddedResNet(len(metadata["classes"]), metadata["widths"], metadata["blocks"])
+    network = build_network(metadata)
     network.load_state_dict(tensors)
     return NetworkSubject(
         network.eval().requires_grad_(requires_grad=False),

@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from invariscope import seeds
+from invariscope import own_code, seeds
 from invariscope.errors import InputError
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.photos import PhotoFolder, open_folder
@@ -17,7 +17,7 @@ from invariscope.photos.stream import read_image
 from invariscope.sns.pictures import write_png
 from invariscope.store.files import make_folder
 from invariscope.study.result import StudyResult, keep
-from invariscope.study.worlds import generator_at, refuse_code, subject_at
+from invariscope.study.worlds import generator_at, subject_at
 from invariscope.subjects import Subject
 from invariscope.survey.design import MEI, NATURAL, PRACTICE
 from invariscope.survey.lists import Stimulus
@@ -139,7 +139,9 @@ def gather(result: StudyResult, categories: Sequence[str], wish: Wish) -> Iterat
     by_name = {w.name: w for w in result.wanted}
     sources = [by_name[name] for name in table["name"]]  # the table has names, these addresses
     if not wish.allow_code:
-        refuse_code(address for w in sources for address in (w.subject, w.generator))
+        for w in sources:
+            for address in (w.subject, w.generator):
+                own_code.allow(address, allow_code=False)
     seen: set[str] = set()
     for row in table.to_dict("records"):
         needs = by_name[row["name"]].needs
@@ -169,7 +171,7 @@ def _stimulus(row: dict, image: str, condition: str, site: str) -> Stimulus:
 
 def _photos_of(result: StudyResult) -> Path | None:
     data = result.folder.file().data
-    if data is None:
+    if data is None or data.photos is None:
         return None
     path = Path(data.photos)
     if not path.is_dir():

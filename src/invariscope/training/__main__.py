@@ -10,21 +10,38 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from invariscope.errors import InvariscopeError
-from invariscope.subjects import load_subject
+from invariscope.subjects import NetworkSubject, load_subject
 from invariscope.training import checkpoint
 from invariscope.training.adversarial import AdversarialRecipe, train_adversarial
-from invariscope.training.classifier import RECIPES, accuracy, train_classifier
+from invariscope.training.classifier import accuracy, calibrate, train_classifier
 from invariscope.training.data import Photos, load_photos
-from invariscope.training.decoder import DecoderRecipe, recipe_of, train_decoder
-from invariscope.training.evaluate import write_cards
+from invariscope.training.decoder import DecoderRecipe, train_decoder
+from invariscope.training.evaluate import (
+    crops_of,
+    generator_of,
+    inversion_figures,
+    judged_figures,
+    network_figures,
+    picture,
+    write_card,
+)
 from invariscope.training.package import (
+    natural_sites,
     package_classifier,
     package_generator,
     package_natural,
 )
-from invariscope.zoo.embedded import EmbeddedResNet
+from invariscope.training.recipes import OBSERVERS, RECIPES, new_network
+from invariscope.training.words import GENERATOR_WORDS, network_words
+from invariscope.zoo.embedded import (
+    EmbeddedDecoder,
+    EmbeddedEncoder,
+    EmbeddedNetwork,
+    EmbeddedResNet,
+)
 from invariscope.zoo.registry import WEIGHTS
 
+JUDGED = "features.12"  # of a SqueezeNet: its last features
 SIDE = 104  # photos are kept a little larger than the 96 px that networks see
 
 app = App(name="python -m invariscope.training", help=__doc__)
@@ -32,6 +49,14 @@ console = Console()
 
 Data = Annotated[Path, Parameter(help="An ImageFolder: train/<class>/*.jpg and val/<class>/*.jpg.")]
 Work = Annotated[Path, Parameter(help="Where checkpoints go; a second call goes on from there.")]
+Name = Literal["first", "standard", "robust", "plain", "plain-robust", "narrow", "narrow-robust"]
+Packaged = Literal[
+    "generator", "standard", "robust", "plain", "plain-robust", "narrow", "narrow-robust"
+]
+Judge = Annotated[
+    str | None,
+    Parameter(help="A SqueezeNet, not used in training, that judges the images: file.py:factory."),
+]
 Into = Annotated[Path, Parameter(help="Where the packaged files go.")]
 
 
@@ -81,87 +106,122 @@ def _both(data: Path, device: str) -> tuple[Photos, Photos]:
     )
 
 
-def _trained(work: Path, name: str, classes: int) -> EmbeddedResNet:
+def _trained(work: Path, name: str, train: Photos) -> EmbeddedNetwork:
     state = checkpoint.load(work / f"{name}.safetensors")
     if state is None:
         raise InvariscopeError(
             f"no {name} in {str(work)!r}; run the command `classifier {name}` first"
         )
-    network = EmbeddedResNet(classes)
+    network = new_network(name, len(train.classes))
     network.load_state_dict(state["average"])
-    return network.eval()
+    return calibrate(network.to(train.images.device), train)
 
 
 @app.command
-def classifier(
-    name: Literal["first", "standard", "robust"], data: Data, *, work: Work, device: str = "cpu"
-) -> None:
+def classifier(name: Name, data: Data, *, work: Work, device: str = "cpu") -> None:
     """Train a classifier; `standard` and `robust` begin with `first`.
 
     On one core an epoch takes half a minute, one of `robust` a minute and a half.
     """
     train, val = _both(data, device)
-    recipe = RECIPES[name]
-    start = _trained(work, recipe.begins, len(train.classes)) if recipe.begins else None
+    recipe, classes = RECIPES[name], len(train.classes)
+    start = _trained(work, recipe.begins, train) if recipe.begins else new_network(name, classes)
     with _Bar(name, recipe.epochs, len(train) // recipe.batch, "val top-1") as bar:
         network = train_classifier(
+            start,
             train,
             val,
             recipe,
             work / f"{name}.safetensors",
-            start=start,
             on_step=bar.step,
             on_epoch=bar.epoch,
         )
     console.print(f"val top-1 {accuracy(network, val):.4f}")
 
 
-@app.command
-def generator(data: Data, *, work: Work, device: str = "cpu") -> None:
-    """Train the generator on the standard network in `work`: inversion, then critics."""
-    train = load_photos(data / "train", SIDE).to(device)
-    network = _trained(work, "standard", len(train.classes)).to(device)
+def _generator(train: Photos, work: Path) -> tuple[EmbeddedEncoder, EmbeddedDecoder]:
+    network, eyes = _trained(work, "standard", train), _trained(work, "robust", train)
+    assert isinstance(network, EmbeddedResNet)
+    assert isinstance(eyes, EmbeddedResNet)
     recipe, second = DecoderRecipe(), AdversarialRecipe()
     with _Bar("inversion", recipe.epochs, len(train) // recipe.batch, "loss") as bar:
         halves = train_decoder(network, train, recipe, work, on_step=bar.step, on_epoch=bar.epoch)
     with _Bar("critics", second.epochs, len(train) // second.batch, "loss") as bar:
-        train_adversarial(
-            network,
-            halves,
-            train,
-            second,
-            work / "generator.safetensors",
-            on_step=bar.step,
-            on_epoch=bar.epoch,
+        path = work / "generator.safetensors"
+        return train_adversarial(
+            network, eyes, halves, train, second, path, on_step=bar.step, on_epoch=bar.epoch
         )
 
 
 @app.command
-def package(
-    data: Data, *, work: Work, into: Into = WEIGHTS, name: str = "standard", device: str = "cpu"
-) -> None:
-    """Package classifier and generator as float16, with natural statistics and cards."""
-    train, val = _both(data, device)
-    network = _trained(work, name, len(train.classes)).to(device)
-    package_classifier(network, name, _class_names(data, train.classes), into)
-    state = checkpoint.load(work / "decoder.safetensors")
-    if state is None:
-        raise InvariscopeError(f"no generator in {str(work)!r}; run the command `generator` first")
-    encoder, decoder = train_decoder(network, train, recipe_of(state), work)
-    package_generator(encoder, decoder, into)
-    subject = load_subject(f"embedded:{name}", device)
-    package_natural(subject, {"train": train, "val": val}, name, into)
-    cards(data, work=work, into=into, name=name, device=device)
+def generator(data: Data, *, work: Work, device: str = "cpu") -> None:
+    """Train the generator on `standard` and `robust` in `work`: inversion, then critics."""
+    train = load_photos(data / "train", SIDE).to(device)
+    _generator(train, work)
 
 
 @app.command
-def cards(
-    data: Data, *, work: Work, into: Into = WEIGHTS, name: str = "standard", device: str = "cpu"
+def package(
+    name: Packaged,
+    data: Data,
+    *,
+    work: Work,
+    into: Into = WEIGHTS,
+    device: str = "cpu",
+    judge: Judge = None,
 ) -> None:
-    """Measure what was packaged and write the model cards."""
+    """Package a network with its natural statistics, or the generator; then measure it."""
     train, val = _both(data, device)
-    for path in write_cards(load_subject(f"embedded:{name}", device), train, val, work, into):
-        console.print(f"wrote {path}")
+    if name == "generator":
+        package_generator(*_generator(train, work), into)
+    else:
+        network = _trained(work, name, train)
+        package_classifier(network, name, _class_names(data, train.classes), into)
+        subject = load_subject(f"embedded:{name}", device)
+        sites = ["fc"] if name in OBSERVERS else natural_sites(subject)
+        package_natural(subject, sites, {"train": train, "val": val}, name, into)
+    measure(name, data, work=work, into=into, device=device, judge=judge)
+
+
+@app.command
+def measure(
+    name: Packaged,
+    data: Data,
+    *,
+    work: Work,
+    into: Into = WEIGHTS,
+    device: str = "cpu",
+    judge: Judge = None,
+) -> None:
+    """Measure what was packaged and write its model card."""
+    train, val = _both(data, device)
+    if name == "generator":
+        card = _measured_generator(train, val, work=work, into=into, judge=judge, device=device)
+    else:
+        subject = load_subject(f"embedded:{name}", device)
+        assert isinstance(subject, NetworkSubject)
+        figures = network_figures(subject, train, val)
+        card = write_card(subject.name, network_words(name), figures, RECIPES[name].plain(), into)
+    console.print(f"wrote {card}")
+
+
+def _measured_generator(
+    train: Photos, val: Photos, *, work: Path, into: Path, judge: str | None, device: str
+) -> Path:
+    made, standard = generator_of(device), load_subject("embedded:standard", device)
+    figures = inversion_figures(made, standard, crops_of(val, slice(1024)))
+    if judge is None:
+        console.print("no --judge: the images are not held against photos by another network")
+    else:
+        eyes = load_subject(judge, device, allow_code=True)
+        figures |= judged_figures(made, eyes, JUDGED, train, val)
+    recipes = {
+        part: (checkpoint.load(work / f"{part}.safetensors") or {}).get("recipe", {})
+        for part in ("decoder", "generator")
+    }
+    rows = torch.linspace(0, len(val) - 1, 32).long()
+    picture(made, crops_of(val, rows), into / "generator.jpg")
+    return write_card("embedded", GENERATOR_WORDS, figures, recipes, into)
 
 
 def main() -> None:

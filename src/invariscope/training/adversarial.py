@@ -1,8 +1,10 @@
 """The generator's second half: the decoder learns to make images that pass for photos.
 
 The encoder and with it the code space stay as they are. Reconstructions and images of random
-codes are held against photos by small critics on pixels and on the standard network's features
-(Sauer et al. 2021, arXiv 2111.01007), with hinge losses (Lim & Ye 2017, arXiv 1705.02894).
+codes are held against photos by small critics on pixels and on the robust network's features
+(Sauer et al. 2021, arXiv 2111.01007), with hinge losses (Lim & Ye 2017, arXiv 1705.02894). What a
+robust network sees is what people see (Engstrom et al. 2019, arXiv 1906.00945): features of the
+standard one can be matched by a woven texture that no photo has.
 """
 
 import copy
@@ -36,11 +38,11 @@ class AdversarialRecipe:
         average: share of the averaged decoder that a step keeps.
     """
 
-    epochs: int = 40
+    epochs: int = 20
     batch: int = 48
     rate: float = 3e-4
     critic_rate: float = 3e-4
-    adversarial_weight: float = 0.1
+    adversarial_weight: float = 0.15
     pixel_weight: float = 2.0
     feature_weights: tuple[float, ...] = (0.5, 0.7, 1.0)
     smallest_crop: float = 0.6
@@ -86,16 +88,17 @@ class _Training:
     def __init__(
         self,
         network: EmbeddedResNet,
+        eyes: EmbeddedResNet,
         halves: tuple[EmbeddedEncoder, EmbeddedDecoder],
         train: Photos,
         recipe: AdversarialRecipe,
     ) -> None:
-        self.network, self.train, self.recipe = network, train, recipe
+        self.network, self.eyes, self.train, self.recipe = network, eyes, train, recipe
         self.encoder, decoder = halves
         device = train.images.device
         with torch.random.fork_rng([]):
             torch.manual_seed(seeds.integer("critics", recipe.seed))
-            critics = Critics((network.widths[0], network.widths[1], network.widths[2]))
+            critics = Critics((eyes.widths[0], eyes.widths[1], eyes.widths[2]))
         self.modules = nn.ModuleDict(
             {"decoder": copy.deepcopy(decoder), "average": decoder, "critics": critics}
         )
@@ -153,7 +156,7 @@ class _Training:
 
         def seen(images: Tensor) -> tuple[Tensor, list[Tensor]]:
             rolled = images.roll(shift, (2, 3))
-            return rolled, features(self.network, rolled)
+            return rolled, features(self.eyes, rolled)
 
         with torch.autocast(kind, torch.bfloat16):
             with torch.no_grad():
@@ -190,8 +193,9 @@ class _Training:
         return float(inverted.detach())
 
 
-def train_adversarial(
+def train_adversarial(  # noqa: PLR0917
     network: EmbeddedResNet,
+    eyes: EmbeddedResNet,
     halves: tuple[EmbeddedEncoder, EmbeddedDecoder],
     train: Photos,
     recipe: AdversarialRecipe,
@@ -203,7 +207,8 @@ def train_adversarial(
     """Train the decoder against critics, or go on from the checkpoint at `path`.
 
     Args:
-        network: the standard classifier; it is not changed.
+        network: the standard classifier, whose features are encoded; it is not changed.
+        eyes: the robust classifier, whose features are compared; it is not changed.
         halves: encoder and decoder of `train_decoder`, whitened.
         on_epoch: called with the epoch and its mean inversion loss.
 
@@ -213,8 +218,9 @@ def train_adversarial(
     Raises:
         StoreError: the checkpoint is of another recipe.
     """
-    network.eval().requires_grad_(requires_grad=False)
-    training = _Training(network, halves, train, recipe)
+    for classifier in (network, eyes):
+        classifier.eval().requires_grad_(requires_grad=False)
+    training = _Training(network, eyes, halves, train, recipe)
     if state := checkpoint.load(path):
         if recipe_of(state) != recipe:
             raise StoreError(f"{str(path)!r} is of another recipe; move it away")

@@ -1,7 +1,9 @@
 """Images moved within an L2 ball so that a network errs: projected gradient descent.
 
-Madry et al. 2018, arXiv 1706.06083; with the cross-entropy to be raised as loss and steps of
-a fixed length along the normalised gradient, as adversarially robust networks are trained.
+Madry et al. 2018, arXiv 1706.06083, with steps of a fixed length along the normalised gradient.
+What is raised is the cross-entropy, as adversarially robust networks are trained, or the margin by
+which another class wins (Carlini & Wagner 2017, arXiv 1608.04644): the former flattens out where a
+network is sure of its answer.
 """
 
 from collections.abc import Callable
@@ -11,6 +13,18 @@ import torch.nn.functional as F
 from torch import Tensor
 
 Logits = Callable[[Tensor], Tensor]
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Sum over images of the cross-entropy against label distributions `(n, classes)`."""
+    return F.cross_entropy(logits, wanted, reduction="sum")
+
+
+def margin(logits: Tensor, wanted: Tensor) -> Tensor:
+    """Sum over images of the best other class's logit less that of the likeliest wanted one."""
+    own = F.one_hot(wanted.argmax(1), wanted.shape[1]).bool()
+    return (logits.masked_fill(own, -torch.inf).amax(1) - logits[own]).sum()
 
 
 def _within(moves: Tensor, radius: float) -> Tensor:
@@ -32,8 +46,9 @@ def l2_attack(
     steps: int,
     stream: torch.Generator,
     length: float | None = None,
+    loss: Loss = cross_entropy,
 ) -> Tensor:
-    """Images within `radius` that raise the cross-entropy, from a random start in the ball.
+    """Images within `radius` that raise the loss, from a random start in the ball.
 
     Args:
         logits: the network from images in [0, 1] on; it must be in eval mode.
@@ -43,6 +58,7 @@ def l2_attack(
         steps: of the gradient.
         stream: draws the start.
         length: of a step; `2.5 * radius / steps` by default.
+        loss: `cross_entropy` or `margin`.
 
     Returns:
         The images after the last step, in [0, 1], float32.
@@ -54,8 +70,7 @@ def l2_attack(
     moved = (images + moved).clamp(0, 1)
     for _ in range(steps):
         moved = moved.detach().requires_grad_()
-        loss = F.cross_entropy(logits(moved).float(), wanted, reduction="sum")
-        (gradient,) = torch.autograd.grad(loss, moved)
+        (gradient,) = torch.autograd.grad(loss(logits(moved).float(), wanted), moved)
         step = moved.detach() + length * _unit(gradient.float()) - images
         moved = (images + _within(step, radius)).clamp(0, 1)
     return moved.detach()
@@ -73,6 +88,8 @@ def survivors(
 ) -> Tensor:
     """Which images keep their class under every one of `restarts` attacks, `(n,)` bool.
 
+    The first, third … raise the margin, the others the cross-entropy.
+
     Args:
         labels: `(n,)` int64; `logits`, `images`, `radius`, `steps`, `stream` as in `l2_attack`.
     """
@@ -80,12 +97,18 @@ def survivors(
         answers = logits(images)
     kept = answers.argmax(1) == labels
     wanted = F.one_hot(labels, answers.shape[1]).float()
-    for _ in range(restarts):
+    for restart in range(restarts):
         rows = kept.nonzero().squeeze(1)
         if not len(rows):
             break
         moved = l2_attack(
-            logits, images[rows], wanted[rows], radius=radius, steps=steps, stream=stream
+            logits,
+            images[rows],
+            wanted[rows],
+            radius=radius,
+            steps=steps,
+            stream=stream,
+            loss=cross_entropy if restart % 2 else margin,
         )
         with torch.no_grad():
             kept[rows] = logits(moved).argmax(1) == labels[rows]

@@ -17,7 +17,7 @@ from invariscope.errors import StoreError
 from invariscope.training import checkpoint
 from invariscope.training.attack import l2_attack
 from invariscope.training.data import Photos, centre_crop, cut_mix, random_crop
-from invariscope.zoo.embedded import EmbeddedResNet
+from invariscope.zoo.embedded import EmbeddedNetwork
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -52,7 +52,8 @@ class Phase:
 class ClassifierRecipe:
     """How a classifier is trained: SGD with Nesterov momentum in phases.
 
-    In the last phase a running average of the weights is kept: that is the result.
+    In the last phase a running average of the weights is kept: that is the result, once its batch
+    norms were calibrated.
 
     Attributes:
         begins: the recipe whose weights training begins with, or "" for random ones.
@@ -82,22 +83,6 @@ class ClassifierRecipe:
         return json.loads(json.dumps(asdict(self)))
 
 
-# The paper's epsilon of 3 at 224 px, at 96 px.
-RADIUS = 1.3
-# `first` is what both twins begin with.
-RECIPES = {
-    "first": ClassifierRecipe(),
-    "standard": ClassifierRecipe(
-        phases=(Phase(60, 0.08, 5e-4, 0.1, (0.25, 0.5), 0.7),), begins="first"
-    ),
-    "robust": ClassifierRecipe(
-        phases=(Phase(48, 0.05, 5e-4, 0.1, (0.35, 0.6), 0.0, attack_steps=3),),
-        begins="first",
-        radius=RADIUS,
-    ),
-}
-
-
 def standardise(images: Tensor) -> Tensor:
     """Images in [0, 1] as the embedded networks take them: less the mean, over the SD."""
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
@@ -116,18 +101,34 @@ def accuracy(network: nn.Module, photos: Photos, *, batch: int = 256) -> float:
     return right / len(photos)
 
 
+@torch.no_grad()
+def calibrate(network: EmbeddedNetwork, train: Photos, *, batch: int = 256) -> EmbeddedNetwork:
+    """Batch norms that know photos as the network will see them.
+
+    Random crops enlarge things, so running statistics are not those of whole photos (Touvron et
+    al. 2019): mean and variance are taken again, over the centre crops of all training photos in
+    a fixed random order. The network is changed and given back in eval mode.
+    """
+    norms = [m for m in network.modules() if isinstance(m, nn.BatchNorm2d)]
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None  # a plain mean over batches
+    stream = seeds.torch_stream("calibrate", len(train))
+    network.eval()
+    for norm in norms:
+        norm.train()
+    for rows in torch.randperm(len(train), generator=stream).split(batch):
+        images = train.images[rows.to(train.images.device)]
+        network(standardise(centre_crop(images, SIDE)))
+    return network.eval()
+
+
 class _Training:
     """A network on its way: weights, their average, optimiser and rate of the current phase."""
 
-    def __init__(
-        self, recipe: ClassifierRecipe, train: Photos, start: EmbeddedResNet | None
-    ) -> None:
+    def __init__(self, recipe: ClassifierRecipe, train: Photos, start: EmbeddedNetwork) -> None:
         self.recipe, self.train = recipe, train
         self.steps = len(train) // recipe.batch
-        if start is None:
-            with torch.random.fork_rng([]):
-                torch.manual_seed(seeds.integer("classifier", recipe.seed))
-                start = EmbeddedResNet(len(train.classes))
         self.network = place(copy.deepcopy(start), train.images.device)
         self.begin(0)
 
@@ -235,22 +236,22 @@ class _Training:
 
 
 def train_classifier(
+    start: EmbeddedNetwork,
     train: Photos,
     val: Photos,
     recipe: ClassifierRecipe,
     path: Path,
     *,
-    start: EmbeddedResNet | None = None,
     on_step: Callable[[int, int, float], None] = lambda epoch, step, loss: None,
     on_epoch: Callable[[int, float], None] = lambda epoch, accuracy: None,
-) -> EmbeddedResNet:
+) -> EmbeddedNetwork:
     """Train, or go on from the checkpoint at `path` of the same recipe.
 
     Args:
+        start: the network as training begins; it is not changed.
         train: uint8 photos, larger than 96 px, for random crops.
         val: photos for the accuracy after each epoch.
         path: where the checkpoint of each epoch goes.
-        start: the network of `recipe.begins`.
         on_step: called with epoch, step and loss; `on_epoch` with epoch and val accuracy.
 
     Returns:
@@ -275,4 +276,4 @@ def train_classifier(
             training.run_epoch(lambda step, loss, epoch=epoch: on_step(epoch, step, loss))
             on_epoch(epoch, accuracy(training.average, val))
             checkpoint.save(path, training.state())
-    return training.average.eval()
+    return calibrate(training.average, train)

@@ -67,37 +67,54 @@ def centre_crop(images: Tensor, side: int) -> Tensor:
     return images[..., top : top + side, left : left + side].float() / 255
 
 
-def random_crop(
-    images: Tensor, side: int, stream: torch.Generator, *, smallest: float = 0.35
-) -> Tensor:
-    """A random resized crop and flip of each image, in one batched resampling.
+def draw_windows(number: int, stream: torch.Generator, *, smallest: float) -> Tensor:
+    """Windows of random resized crops and flips.
 
     Args:
-        images: `(n, 3, h, w)` uint8.
-        side: width and height of the result.
-        smallest: the smallest share of the image's area that a crop may keep.
+        smallest: the smallest share of an image's area that a crop may keep.
 
     Returns:
-        `(n, 3, side, side)` float in [0, 1].
+        `(number, 2, 3)` on the stream's device: matrices as `torch.nn.functional.affine_grid`
+        takes them.
     """
-    n = len(images)
 
     def draw(low: float, high: float) -> Tensor:
-        numbers = torch.rand(n, generator=stream, device=stream.device) * (high - low) + low
-        return numbers.to(images.device)
+        return torch.rand(number, generator=stream, device=stream.device) * (high - low) + low
 
     area = draw(smallest, 1.0)
     ratio = torch.exp(draw(-0.28768, 0.28768))
     width = torch.sqrt(area * ratio).clamp(max=1)
     height = torch.sqrt(area / ratio).clamp(max=1)
     flip = torch.where(draw(0, 1) < 0.5, -1.0, 1.0)
-    theta = torch.zeros(n, 2, 3, device=images.device)
+    theta = torch.zeros(number, 2, 3, device=stream.device)
     theta[:, 0, 0], theta[:, 1, 1] = width * flip, height
     theta[:, 0, 2] = draw(-1, 1) * (1 - width)
     theta[:, 1, 2] = draw(-1, 1) * (1 - height)
-    grid = F.affine_grid(theta, [n, 3, side, side], align_corners=False)
+    return theta
+
+
+def cut_windows(images: Tensor, windows: Tensor, side: int) -> Tensor:
+    """Each image's window, resampled to a square.
+
+    Args:
+        images: `(n, 3, h, w)` uint8.
+        windows: `(n, 2, 3)` on the same device, from `draw_windows`.
+        side: width and height of the result.
+
+    Returns:
+        `(n, 3, side, side)` float in [0, 1].
+    """
+    grid = F.affine_grid(windows, [len(images), 3, side, side], align_corners=False)
     source = images.float() / 255
     return F.grid_sample(source, grid, padding_mode="reflection", align_corners=False).clamp(0, 1)
+
+
+def random_crop(
+    images: Tensor, side: int, stream: torch.Generator, *, smallest: float = 0.35
+) -> Tensor:
+    """A random resized crop and flip of each image: `draw_windows`, then `cut_windows`."""
+    windows = draw_windows(len(images), stream, smallest=smallest)
+    return cut_windows(images, windows.to(images.device), side)
 
 
 def cut_mix(images: Tensor, wanted: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:

@@ -6,29 +6,83 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from torch import Tensor
 
 from invariscope import seeds
 from invariscope.generators.embedded import EmbeddedGenerator
 from invariscope.store.files import replace_file
 from invariscope.subjects.base import Subject
-from invariscope.training import checkpoint
-from invariscope.training.classifier import SIDE
+from invariscope.subjects.network import NetworkSubject
+from invariscope.training.attack import survivors
+from invariscope.training.classifier import SIDE, standardise
 from invariscope.training.data import Photos, centre_crop
+from invariscope.training.quality import frechet, grid_peaks, judged, nearest, spectrum_slopes
+from invariscope.training.recipes import RADIUS
 from invariscope.zoo import registry
 
 BATCH = 256
-COMMAND = "python -m invariscope.training cards DATA --work WORK"
+COMMAND = "python -m invariscope.training measure NAME DATA --work WORK"
+ATTACKED, STEPS, RESTARTS = 1000, 20, 5
+DRAWN = 2000  # images of random codes, and photos brought back
+
+
+def crops_of(photos: Photos, rows: slice | Tensor = slice(None)) -> Tensor:
+    """Centre crops of photos as the networks see them, `(n, 3, 96, 96)` in [0, 1]."""
+    return torch.cat([centre_crop(part, SIDE) for part in photos.images[rows].split(BATCH)])
+
+
+def readout(subject: Subject, images: Tensor) -> Tensor:
+    """The subject's readout `(n, classes)` for images in [0, 1]."""
+    site = list(subject.sites())[-1]
+    return torch.cat([subject.respond(part, [site])[site] for part in images.split(BATCH)])
 
 
 def top1(subject: Subject, photos: Photos) -> float:
     """Top-1 accuracy of the packaged subject on centre crops, float32, in [0, 1]."""
-    readout = list(subject.sites())[-1]
     right = 0
     for images, labels in zip(photos.images.split(BATCH), photos.labels.split(BATCH), strict=True):
-        answers = subject.respond(centre_crop(images, SIDE), [readout])[readout].argmax(1)
-        right += int((answers == labels).sum())
+        answers = readout(subject, centre_crop(images, SIDE))
+        right += int((answers.argmax(1) == labels).sum())
     return right / len(photos)
+
+
+def top1_attacked(subject: NetworkSubject, photos: Photos) -> float:
+    """Share of evenly chosen photos that keep their class under every attack, in [0, 1].
+
+    L2, radius 1.3 in pixels of [0, 1], 20 steps, 5 random restarts, on 1,000 photos; see
+    `survivors`.
+    """
+    network = subject.model
+    rows = torch.linspace(0, len(photos) - 1, ATTACKED).long()
+    stream = seeds.torch_stream("card", "attack")
+    kept = 0
+    for some in rows.split(BATCH):
+        kept += int(
+            survivors(
+                lambda images: network(standardise(images)),
+                crops_of(photos, some),
+                photos.labels[some],
+                radius=RADIUS,
+                steps=STEPS,
+                restarts=RESTARTS,
+                stream=stream,
+            ).sum()
+        )
+    return kept / ATTACKED
+
+
+def network_figures(subject: NetworkSubject, train: Photos, val: Photos) -> dict[str, Any]:
+    """What a network's card says."""
+    return {
+        "val_top1": top1(subject, val),
+        "train_top1": top1(subject, train),
+        "val_photos": len(val),
+        "train_photos": len(train),
+        "parameters": sum(p.numel() for p in subject.model.parameters()),
+        f"val_top1_under_attack_{RADIUS}": top1_attacked(subject, val),
+        "attacked_photos": ATTACKED,
+    }
 
 
 def _blurred(images: Tensor) -> Tensor:
@@ -36,30 +90,24 @@ def _blurred(images: Tensor) -> Tensor:
     return F.interpolate(F.avg_pool2d(images, 8), (SIDE, SIDE), mode="bilinear")
 
 
-def generator_figures(subject: Subject, val: Photos) -> dict[str, Any]:
-    """How well the generator brings back val photos, and how varied its random images are."""
-    entry = registry.find("embedded", "generator")
-    generator = EmbeddedGenerator(entry, subject.device)
-    photos = torch.cat([centre_crop(part, SIDE) for part in val.images.split(BATCH)])[:1024]
-    readout = list(subject.sites())[-1]
+def inversion_figures(
+    generator: EmbeddedGenerator, subject: Subject, photos: Tensor
+) -> dict[str, Any]:
+    """How well photos come back, and whether what they show does.
+
+    Args:
+        subject: says what a photo shows.
+        photos: `(n, 3, 96, 96)` in [0, 1].
+    """
     codes = generator.encode(photos)
-    made = generator.generate(codes)
-    blurred = _blurred(photos)
-    draws = seeds.normal([("card", "random codes")], (1024, generator.code_dim))[0]
-    random = generator.generate(draws)
-    answer = subject.respond(photos, [readout])[readout].argmax(1)
+    made, blurred = generator.generate(codes), _blurred(photos)
+    answer = readout(subject, photos).argmax(1)
 
     def agrees(images: Tensor) -> float:
-        return float(
-            (subject.respond(images, [readout])[readout].argmax(1) == answer).float().mean()
-        )
+        return float((readout(subject, images).argmax(1) == answer).float().mean())
 
     def psnr(images: Tensor) -> float:
         return float(-10 * (images - photos).square().mean((1, 2, 3)).log10().mean())
-
-    def spread(images: Tensor) -> float:
-        half = len(images) // 2
-        return float((images[:half] - images[half:]).flatten(1).norm(dim=1).mean())
 
     return {
         "code_dim": generator.code_dim,
@@ -67,60 +115,94 @@ def generator_figures(subject: Subject, val: Photos) -> dict[str, Any]:
         "psnr_8x8_average_db": psnr(blurred),
         "same_class_reconstruction": agrees(made),
         "same_class_8x8_average": agrees(blurred),
-        "pixel_distance_photos": spread(photos),
-        "pixel_distance_reconstructions": spread(made),
-        "pixel_distance_random_codes": spread(random),
         "code_sd_val": float(codes.std(0).mean()),
     }
 
 
-def _card(title: str, words: str, figures: dict[str, Any], recipe: dict[str, Any]) -> str:
+def random_images(generator: EmbeddedGenerator, number: int = DRAWN) -> Tensor:
+    """Images of random natural codes, always the same ones."""
+    draws = seeds.normal([("card", "random codes")], (number, generator.code_dim))[0]
+    return torch.cat([generator.generate(part.float()) for part in draws.split(BATCH)])
+
+
+def _spread(images: Tensor) -> float:
+    half = len(images) // 2
+    return float((images[:half] - images[half : 2 * half]).flatten(1).norm(dim=1).mean())
+
+
+def judged_figures(
+    generator: EmbeddedGenerator, judge: Subject, site: str, train: Photos, val: Photos
+) -> dict[str, Any]:
+    """How the images of random codes compare with photos, by a network not used in training.
+
+    Args:
+        judge: that network; `site` is where its features are read.
+    """
+    photos, rows = crops_of(val), torch.linspace(0, len(val) - 1, DRAWN).long()
+    some, random = photos[rows], random_images(generator)
+    real = judged(judge, site, photos)
+
+    def apart(images: Tensor) -> float:
+        return frechet(judged(judge, site, images), real)
+
+    seen = torch.linspace(0, len(train) - 1, DRAWN).long()
+    slopes, own = spectrum_slopes(photos), spectrum_slopes(random)
+    low, high = (float(slopes.quantile(q)) for q in (0.05, 0.95))
+    peaks, natural = grid_peaks(random), grid_peaks(photos)
+    known = crops_of(train)
+    return {
+        "judge": judge.name,
+        "frechet_random_codes": apart(random),
+        "frechet_reconstructions": apart(
+            torch.cat([generator.generate(generator.encode(p)) for p in some.split(BATCH)])
+        ),
+        "frechet_8x8_average": apart(_blurred(some)),
+        "frechet_train_photos": apart(crops_of(train, seen)),
+        "slope_photos_5_95": f"{low:.2f} … {high:.2f}",
+        "slope_random_codes": float(own.mean()),
+        "slope_random_codes_share_within": float(((own > low) & (own < high)).float().mean()),
+        **{f"grid_peak_{k}px_random_over_photos": peaks[k] / natural[k] for k in peaks},
+        "pixel_distance_photos": _spread(photos),
+        "pixel_distance_random_codes": _spread(random),
+        "nearest_training_photo_random_codes": nearest(random[:500], known).median,
+        "nearest_training_photo_val_photos": nearest(some[::4], known).median,
+    }
+
+
+def picture(generator: EmbeddedGenerator, photos: Tensor, path: Path) -> None:
+    """64 random images, and 32 photos brought back, as one picture.
+
+    Args:
+        photos: 32 of them, `(32, 3, 96, 96)` in [0, 1].
+    """
+    made = torch.cat([random_images(generator, 64), generator.generate(generator.encode(photos))])
+    tiles = F.pad(made, (2, 2, 2, 2), value=1.0).unflatten(0, (-1, 16)).permute(0, 3, 1, 4, 2)
+    grid = (tiles.flatten(2, 3).flatten(0, 1) * 255).round().byte().cpu().numpy()
+    replace_file(path, lambda part: Image.fromarray(grid).save(part, format="JPEG", quality=88))
+
+
+def write_card(
+    name: str, words: str, figures: dict[str, Any], recipe: dict[str, Any], into: Path
+) -> Path:
+    """Write `NAME.md` beside the weights, and the figures to `figures.json`."""
     rows = "\n".join(
         f"| {k} | {v:.4g} |" if isinstance(v, float) else f"| {k} | {v} |"
         for k, v in figures.items()
     )
-    return (
-        f"# {title}\n\n{words}\n\n"
+    text = (
+        f"# {name}\n\n{words}\n\n"
         f"Measured by `{COMMAND}`:\n\n| figure | value |\n| --- | --- |\n{rows}\n\n"
         f"Recipe: `{json.dumps(recipe)}`\n"
     )
+    short = name.rsplit(":", maxsplit=1)[-1] if ":" in name else "generator"
+    replace_file(into / f"{short}.md", lambda path: path.write_text(text))
+    known = into / "figures.json"
+    every = json.loads(known.read_text()) if known.exists() else {}
+    every = dict(sorted({**every, short: figures}.items()))
+    replace_file(known, lambda path: path.write_text(json.dumps(every, indent=1) + "\n"))
+    return into / f"{short}.md"
 
 
-def write_cards(subject: Subject, train: Photos, val: Photos, work: Path, into: Path) -> list[Path]:
-    """Write `standard.md`, `generator.md` and `figures.json` beside the weights."""
-    name = subject.name.split(":")[-1]
-    network = {
-        "val_top1": top1(subject, val),
-        "train_top1": top1(subject, train),
-        "val_photos": len(val),
-        "train_photos": len(train),
-    }
-    made = generator_figures(subject, val)
-    recipes = {
-        part: (checkpoint.load(work / f"{part}.safetensors") or {}).get("recipe", {})
-        for part in ("classifier", "decoder")
-    }
-    cards = {
-        f"{name}.md": _card(
-            f"embedded:{name}",
-            "A residual network for 96 × 96 RGB photos, trained from scratch on the 10 classes of "
-            "Imagenette (research use of ImageNet photos; no photo is shipped). Images in [0, 1] "
-            "are standardised inside the subject. MIT.",
-            network,
-            recipes["classifier"],
-        ),
-        "generator.md": _card(
-            "embedded (generator)",
-            "A decoder of whitened codes that inverts `layer3` of embedded:standard with pixel "
-            "and feature losses, on the training photos of Imagenette. Codes of training photos "
-            "have mean 0 and covariance I. Photos are inverted by the encoder in the same file. "
-            "'Same class' is the share of val photos whose class, by embedded:standard, "
-            "survives. MIT.",
-            made,
-            recipes["decoder"],
-        ),
-        "figures.json": json.dumps({name: network, "generator": made}, indent=1) + "\n",
-    }
-    for file, text in cards.items():
-        replace_file(into / file, lambda path, text=text: path.write_text(text))
-    return [into / file for file in cards]
+def generator_of(device: torch.device | str) -> EmbeddedGenerator:
+    """The packaged generator."""
+    return EmbeddedGenerator(registry.find("embedded", "generator"), device)

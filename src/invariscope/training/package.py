@@ -13,7 +13,12 @@ from invariscope.store.files import replace_file, replace_tensors
 from invariscope.subjects.base import Subject
 from invariscope.training.classifier import MEAN, SIDE, STD
 from invariscope.training.data import Photos, centre_crop
-from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
+from invariscope.zoo.embedded import (
+    EmbeddedDecoder,
+    EmbeddedEncoder,
+    EmbeddedNetwork,
+    network_metadata,
+)
 from invariscope.zoo.registry import Entry, entries, file_hash
 
 LICENCE = "MIT"
@@ -52,7 +57,7 @@ def _save(  # noqa: PLR0917
 
 
 def package_classifier(
-    network: EmbeddedResNet, name: str, classes: tuple[str, ...], folder: Path
+    network: EmbeddedNetwork, name: str, classes: tuple[str, ...], folder: Path
 ) -> Entry:
     """Write `embedded:NAME` to the package's weights and its index.
 
@@ -62,8 +67,7 @@ def package_classifier(
     """
     meta = {
         "classes": list(classes),
-        "widths": network.widths,
-        "blocks": network.blocks,
+        **network_metadata(network),
         "image_size": SIDE,
         "mean": MEAN,
         "std": STD,
@@ -90,16 +94,19 @@ def natural_sites(subject: Subject) -> list[str]:
     ]
 
 
-def package_natural(subject: Subject, splits: dict[str, Photos], name: str, folder: Path) -> Entry:
+def package_natural(
+    subject: Subject, sites: list[str], splits: dict[str, Photos], name: str, folder: Path
+) -> Entry:
     """Write the natural statistics of `embedded:NAME` to the package's weights and its index.
 
     Args:
+        sites: whose units are described.
         splits: `train` and `val` photos.
     """
     tables = []
     for split, photos in splits.items():
         batches = (centre_crop(images, SIDE) for images in photos.images.split(BATCH))
-        tables.append(measure_natural(subject, batches, natural_sites(subject), split).table)
+        tables.append(measure_natural(subject, batches, sites, split).table)
     table = pd.concat(tables, ignore_index=True)
     floats = table.select_dtypes("float64").columns
     table = table.astype(dict.fromkeys(floats, "float32") | {"split": "category"})

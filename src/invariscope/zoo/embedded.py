@@ -1,7 +1,8 @@
 """The architectures of the embedded networks and generator (96 × 96 RGB)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -70,6 +71,55 @@ class EmbeddedResNet(nn.Module):
         for stage in range(1, 5):
             x = self.get_submodule(f"layer{stage}")(x)
         return self.fc(torch.flatten(self.avgpool(x), 1))
+
+
+class EmbeddedPlainNet(nn.Module):
+    """Convolutions one after the other, without shortcuts: another architecture, for observers.
+
+    `features` (convolution, batch norm, ReLU; four pools), `avgpool`, `fc`; with the default
+    widths 0.8 M parameters and 64 M multiply-adds an image of 96 × 96.
+
+    Args:
+        classes: readout units of `fc`.
+        widths: channels at 48, 24, 12 and 6 pixels; two convolutions at each of the last two.
+    """
+
+    def __init__(self, classes: int = 10, widths: Sequence[int] = (32, 64, 128, 192)) -> None:
+        super().__init__()
+        self.widths = tuple(widths)
+        self.features = nn.Sequential()
+        channels, repeats = 3, (1, 1, 2, 2)
+        for number, (width, count) in enumerate(zip(widths, repeats, strict=True)):
+            for _ in range(count):
+                stride = 2 if number == 0 else 1
+                conv = nn.Conv2d(channels, width, 3, stride, 1, bias=False)
+                self.features.extend([conv, nn.BatchNorm2d(width), nn.ReLU(inplace=True)])
+                channels = width
+            if number < len(widths) - 1:
+                self.features.append(nn.MaxPool2d(3, 2, 1))
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(torch.flatten(self.avgpool(self.features(x)), 1))
+
+
+EmbeddedNetwork = EmbeddedResNet | EmbeddedPlainNet
+
+
+def network_metadata(network: EmbeddedNetwork) -> dict[str, Any]:
+    """What `build_network` needs beside the weights."""
+    if isinstance(network, EmbeddedPlainNet):
+        return {"architecture": "plain", "widths": network.widths}
+    return {"architecture": "resnet", "widths": network.widths, "blocks": network.blocks}
+
+
+def build_network(metadata: Mapping[str, Any]) -> EmbeddedNetwork:
+    """The network that a shipped file describes, with random weights."""
+    classes, widths = len(metadata["classes"]), metadata["widths"]
+    if metadata["architecture"] == "plain":
+        return EmbeddedPlainNet(classes, widths)
+    return EmbeddedResNet(classes, widths, metadata["blocks"])
 
 
 class _Up(nn.Module):

@@ -4,14 +4,13 @@ import multiprocessing
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import replace
 from typing import final
 
 import torch
 
 from invariscope.devices import pick_device
-from invariscope.study.batch import Batch, Report, work
 from invariscope.study.engines.base import Engine, lost
+from invariscope.study.job import Job, Report, work
 
 RETRIES = 2
 
@@ -30,54 +29,55 @@ def local_devices(device: str = "auto") -> list[str]:
 
 @final
 class LocalEngine(Engine):
-    """Batches one after another in this process; with several GPUs, a worker process each.
+    """Jobs one after another in this process; with several GPUs or workers, a process each.
 
-    A batch whose worker process dies is started again, `RETRIES` times; its runs go on from
+    A job whose worker process dies is started again, `RETRIES` times; its runs go on from
     their checkpoints.
 
     Args:
         device: see `local_devices`.
         threads: torch's threads on the CPU.
+        workers: jobs at a time on each device.
     """
 
     name = "local"
 
-    def __init__(self, device: str = "auto", threads: int | None = None) -> None:
-        self._free = local_devices(device)
+    def __init__(self, device: str = "auto", threads: int | None = None, workers: int = 1) -> None:
+        self._free = local_devices(device) * workers
         self._threads = threads
         self.slots = len(self._free)
-        self._own: list[Batch] = []
-        self._away: dict[Future[Report], Batch] = {}
+        self._own: list[Job] = []
+        self._away: dict[Future[Report], Job] = {}
         self._deaths: dict[int, int] = {}
         self._pool: ProcessPoolExecutor | None = None
 
-    def start(self, batches: Sequence[Batch]) -> None:
-        for batch in batches:
-            given = replace(batch, device=self._free.pop(), threads=self._threads)
+    def start(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            given = job.at(self._free.pop(), self._threads)
             if self.slots == 1:
                 self._own.append(given)
             else:
                 self._hand_over(given)
 
-    def _hand_over(self, batch: Batch) -> None:
+    def _hand_over(self, job: Job) -> None:
         if self._pool is None:
             spawn = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.slots, mp_context=spawn)
-        self._away[self._pool.submit(work, batch)] = batch
+        self._away[self._pool.submit(work, job)] = job
 
     def ended(self, seconds: float, watch: Callable[[], None]) -> list[Report]:
         if self._own:
-            batch = self._own.pop()
-            self._free.append(batch.device)
-            return [work(batch, watch)]
+            job = self._own.pop()
+            self._free.append(job.device)
+            return [work(job, watch)]
         done, _ = wait(self._away, timeout=seconds, return_when=FIRST_COMPLETED)
         if any(isinstance(future.exception(), BrokenProcessPool) for future in done):
             return self._after_death()
         return [self._report(future) for future in done]
 
     def _report(self, future: Future[Report]) -> Report:
-        batch = self._away.pop(future)
-        self._free.append(batch.device)
+        job = self._away.pop(future)
+        self._free.append(job.device)
         return future.result()
 
     def _after_death(self) -> list[Report]:
@@ -86,17 +86,17 @@ class LocalEngine(Engine):
         self.stop()
         self._pool = None
         reports = []
-        for future, batch in list(self._away.items()):
+        for future, job in list(self._away.items()):
             if future.exception() is None:
                 reports.append(self._report(future))
                 continue
             del self._away[future]
-            self._deaths[batch.number] = deaths = self._deaths.get(batch.number, 0) + 1
+            self._deaths[job.number] = deaths = self._deaths.get(job.number, 0) + 1
             if deaths <= RETRIES:
-                self._hand_over(batch)
+                self._hand_over(job)
             else:
-                self._free.append(batch.device)
-                reports.append(lost(batch, "its worker process died; `study retry` goes on"))
+                self._free.append(job.device)
+                reports.append(lost(job, "its worker process died; `study retry` goes on"))
         return reports
 
     def stop(self) -> None:

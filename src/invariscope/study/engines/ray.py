@@ -1,16 +1,15 @@
-"""Ray: tasks that each carry a batch, on a cluster that runs or on this machine."""
+"""Ray: tasks that each carry a job, on a cluster that runs or on this machine."""
 
 import logging
 import os
 import socket
 import warnings
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any, final
 
 from invariscope.errors import InputError
-from invariscope.study.batch import Batch, Report, work
 from invariscope.study.engines.base import Engine, lost
+from invariscope.study.job import Job, Report, work
 
 ANSWER_SECONDS = 10.0
 
@@ -28,7 +27,7 @@ def _check_answers(address: str | None) -> None:
 
 @final
 class RayEngine(Engine):
-    """Ray's own scheduler decides where a batch runs; every node must see the store's folder.
+    """Ray's own scheduler decides where a job runs; every node must see the store's folder.
 
     Args:
         address: of a running cluster (`auto`, `host:port`); None starts Ray on this machine.
@@ -71,23 +70,23 @@ class RayEngine(Engine):
         self._threads = cpus
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": retries}
         self._task: Any = ray.remote(**options)(work)
-        self._under_way: dict[Any, Batch] = {}
+        self._under_way: dict[Any, Job] = {}
 
-    def start(self, batches: Sequence[Batch]) -> None:
-        for batch in batches:
-            given = replace(batch, device=self._device, threads=self._threads)
+    def start(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            given = job.at(self._device, self._threads)
             self._under_way[self._task.remote(given)] = given
 
     def ended(self, seconds: float, watch: Callable[[], None]) -> list[Report]:  # noqa: ARG002
         done, _ = self._ray.wait(list(self._under_way), timeout=seconds)
         reports = []
         for reference in done:
-            batch = self._under_way.pop(reference)
+            job = self._under_way.pop(reference)
             try:
                 reports.append(self._ray.get(reference))
             except self._ray.exceptions.RayError as error:
                 said = str(error).strip().splitlines()[0]
-                reports.append(lost(batch, f"Ray lost the task ({said}); `study retry` goes on"))
+                reports.append(lost(job, f"Ray lost the task ({said}); `study retry` goes on"))
         return reports
 
     def stop(self) -> None:

@@ -3,13 +3,12 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
 from invariscope.errors import InputError
-from invariscope.study.batch import Batch, Report, work
 from invariscope.study.engines.base import Engine, lost
+from invariscope.study.job import Job, Report, work
 
 POLL = 1.0
 
@@ -17,19 +16,19 @@ POLL = 1.0
 class Task:
     """What a SLURM task calls. Preempted, it is queued again and its runs go on."""
 
-    def __call__(self, batch: Batch) -> Report:
-        return work(batch)
+    def __call__(self, job: Job) -> Report:
+        return work(job)
 
-    def checkpoint(self, batch: Batch) -> Any:
+    def checkpoint(self, job: Job) -> Any:
         """What submitit queues instead: the same, since the runs keep their own checkpoints."""
         import submitit  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
-        return submitit.helpers.DelayedSubmission(self, batch)
+        return submitit.helpers.DelayedSubmission(self, job)
 
 
 @final
 class SlurmEngine(Engine):
-    """Every ready batch is a task of an array; every node must see the store's folder.
+    """Every ready job is a task of an array; every node must see the store's folder.
 
     Args:
         logs: a folder that all nodes see, for submitit's own files.
@@ -74,35 +73,35 @@ class SlurmEngine(Engine):
         self._failures = (utils.UncompletedJobError, utils.FailedJobError)
         self._device = "cuda" if gpus else "cpu"
         self._threads = cpus
-        self._under_way: dict[str, tuple[Any, Batch]] = {}
+        self._under_way: dict[str, tuple[Any, Job]] = {}
 
-    def start(self, batches: Sequence[Batch]) -> None:
-        given = [replace(b, device=self._device, threads=self._threads) for b in batches]
+    def start(self, jobs: Sequence[Job]) -> None:
+        given = [job.at(self._device, self._threads) for job in jobs]
         if not given:
             return
-        jobs = self._executor.map_array(Task(), given)
+        tasks = self._executor.map_array(Task(), given)
         self._under_way |= {
-            job.job_id: (job, batch) for job, batch in zip(jobs, given, strict=True)
+            task.job_id: (task, job) for task, job in zip(tasks, given, strict=True)
         }
 
     def ended(self, seconds: float, watch: Callable[[], None]) -> list[Report]:  # noqa: ARG002
         until = time.monotonic() + seconds
         while True:
-            done = [key for key, (job, _) in self._under_way.items() if job.done()]
+            done = [key for key, (task, _) in self._under_way.items() if task.done()]
             if done or time.monotonic() >= until:
                 return [self._report(key) for key in done]
             time.sleep(min(POLL, seconds))
 
     def _report(self, key: str) -> Report:
-        job, batch = self._under_way.pop(key)
+        task, job = self._under_way.pop(key)
         try:
-            return job.result()
+            return task.result()
         except self._failures as error:
             said = next(
                 (line for line in str(error).splitlines() if line.strip()), "no reason given"
             )
-            return lost(batch, f"SLURM job {key} failed ({said}); `study retry` goes on")
+            return lost(job, f"SLURM job {key} failed ({said}); `study retry` goes on")
 
     def stop(self) -> None:
-        for job, _ in self._under_way.values():
-            job.cancel()
+        for task, _ in self._under_way.values():
+            task.cancel()

@@ -1,0 +1,150 @@
+"""What networks that saw some categories transformed do: accuracy, confusion, invariance.
+
+Every function takes tables and gives a table. `answers`: one row a network, tested
+transformation and test image, with `network`, `trained`, `count`, `seed`, `tested`, `label`,
+`answer` and `seen` (whether the network saw the label's category transformed).
+"""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+NONE = "none"
+GROUPS = ("all", "seen", "unseen")
+QUADRANTS = {
+    "I": ("unseen", "seen"),
+    "II": ("seen", "seen"),
+    "III": ("seen", "unseen"),
+    "IV": ("unseen", "unseen"),
+}
+OF_NETWORK = ["network", "trained", "count", "seed"]
+
+
+def _grouped(answers: pd.DataFrame) -> pd.DataFrame:
+    """Every row twice: in the group `all`, and in that of its category."""
+    own = answers.assign(group=np.where(answers["seen"], "seen", "unseen"))
+    return pd.concat([answers.assign(group="all"), own], ignore_index=True)
+
+
+def accuracy_table(answers: pd.DataFrame) -> pd.DataFrame:
+    """Top-1 accuracy, one row a network, tested transformation and group of categories.
+
+    Returns:
+        `network`, `trained`, `count`, `seed`, `tested`, `group` (`all`; `seen`: within-category;
+        `unseen`: across-category, absent where all are seen), `images`, `correct`, `accuracy`.
+    """
+    table = _grouped(answers)
+    table["correct"] = table["label"] == table["answer"]
+    keys = [*OF_NETWORK, "tested", "group"]
+    sums = table.groupby(keys, sort=False)["correct"].agg(images="size", correct="sum")
+    sums["accuracy"] = sums["correct"] / sums["images"]
+    return sums.reset_index()
+
+
+def confusion_table(answers: pd.DataFrame, seen_answers: pd.Series) -> pd.DataFrame:
+    """Where transformed images go: seen or unseen categories (Fig. 6's quadrants).
+
+    Args:
+        answers: of the networks, under the transformation that each was trained with.
+        seen_answers: for each row, whether the answer is a category that was seen transformed.
+
+    Returns:
+        `network`, `trained`, `count`, `seed`, `quadrant` (I unseen → seen, II seen → seen,
+        III seen → unseen, IV unseen → unseen), `images` of those categories, `share` of them.
+    """
+    table = answers.assign(
+        of=np.where(answers["seen"], "seen", "unseen"),
+        to=np.where(seen_answers, "seen", "unseen"),
+    )
+    rows: list[dict[str, Any]] = []
+    groups: Any = table.groupby(OF_NETWORK, sort=False)
+    for key, own in groups:
+        for quadrant, (of, to) in QUADRANTS.items():
+            images = int((own["of"] == of).sum())
+            if images:
+                went = int(((own["of"] == of) & (own["to"] == to)).sum())
+                words = dict(zip(OF_NETWORK, key, strict=True))
+                rows.append(
+                    {**words, "quadrant": quadrant, "images": images, "share": went / images}
+                )
+    return pd.DataFrame(rows, columns=[*OF_NETWORK, "quadrant", "images", "share"])
+
+
+def mean_interval(values: Any, level: float = 0.95) -> tuple[float, float, float]:
+    """Mean, and a confidence interval by Student's t over the values.
+
+    Returns:
+        (mean, low, high); the interval is NaN for fewer than two values.
+    """
+    known = np.asarray(values, float)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return float("nan"), float("nan"), float("nan")
+    mean = float(known.mean())
+    if len(known) < 2:
+        return mean, float("nan"), float("nan")
+    half = float(
+        stats.t.ppf(0.5 + level / 2, len(known) - 1) * known.std(ddof=1) / len(known) ** 0.5
+    )
+    return mean, mean - half, mean + half
+
+
+def correlation(first: Any, second: Any, level: float = 0.95) -> tuple[float, float, float, int]:
+    """Pearson's r with an interval by Fisher's z.
+
+    Returns:
+        (r, low, high, pairs); NaN for fewer than four pairs, or where one side is constant.
+    """
+    a, b = np.asarray(first, float), np.asarray(second, float)
+    both = np.isfinite(a) & np.isfinite(b)
+    a, b, number = a[both], b[both], int(both.sum())
+    if number < 4 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan"), float("nan"), float("nan"), number
+    r = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
+    if abs(r) == 1:
+        return r, r, r, number
+    half = float(stats.norm.ppf(0.5 + level / 2)) / (number - 3) ** 0.5
+    z = np.arctanh(r)
+    return r, float(np.tanh(z - half)), float(np.tanh(z + half)), number
+
+
+def invariance_means(units: pd.DataFrame) -> pd.DataFrame:
+    """Mean I_k over the units of each site, one row a network, transformation, site and group.
+
+    Args:
+        units: rows of `Invariance.units` of several networks, with the columns of a network.
+
+    Returns:
+        `network`, `trained`, `count`, `seed`, `transformation`, `site`, `group`, `units`
+        (measured), `mean`, `specialization` (mean) and `spread` (SD of the specialization).
+    """
+    keys = [*OF_NETWORK, "transformation", "site", "class"]
+    table = units.groupby(keys, sort=False).agg(
+        units=("invariance", "count"),
+        mean=("invariance", "mean"),
+        specialization=("specialization", "mean"),
+        spread=("specialization", "std"),
+    )
+    return table.reset_index().rename(columns={"class": "group"})
+
+
+def beside(accuracy: pd.DataFrame, means: pd.DataFrame, site: str) -> pd.DataFrame:
+    """Invariance at a site beside within- and across-category accuracy (Figs. 5a–c).
+
+    Returns:
+        One row a network that saw some categories transformed, under its own transformation:
+        `network`, `trained`, `count`, `seed`, `within`, `across` (NaN where all are seen),
+        `invariance` (over all images), `invariance_seen`, `invariance_unseen`.
+    """
+    own: Any = accuracy[(accuracy["tested"] == accuracy["trained"]) & (accuracy["trained"] != NONE)]
+    wide = own.pivot_table(index=OF_NETWORK, columns="group", values="accuracy")
+    rows: Any = means[(means["site"] == site) & (means["transformation"] == means["trained"])]
+    h = rows.pivot_table(index=OF_NETWORK, columns="group", values="mean")
+    accuracies = wide.reindex(columns=["seen", "unseen"])
+    accuracies.columns = ["within", "across"]
+    invariances = h.reindex(columns=list(GROUPS))
+    invariances.columns = ["invariance", "invariance_seen", "invariance_unseen"]
+    table = accuracies.join(invariances)
+    return table.reset_index().sort_values(["trained", "seed", "count"], ignore_index=True)

@@ -1,0 +1,233 @@
+"""What changed in an image, measured: light, colour, spectrum, texture and layout."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from invariscope import validate
+from invariscope.analysis.frames import Rows, each, invariant, mean_sd, of_units
+from invariscope.errors import InputError
+
+LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709, of the values as they are
+GRID = 8  # places across the image at which layout is compared
+RINGS = 12  # of the spectrum: octaves are shared among them evenly
+BANDS = (8, 4, 2)  # cycles an image at which bands of texture begin, times the side / 32
+TURNS = 4  # orientations of a band
+SCALARS = ("luminance", "contrast", "colour", "slope")
+DISTANCES = ("texture", "layout")
+STATISTICS = (*SCALARS, *DISTANCES)
+KEYS = ["subject", "task", "site"]
+VALUES = ("change", "apart", "relative")
+
+
+def luma(images: Tensor) -> Tensor:
+    """Brightness of each pixel, `(n, height, width)` float64 in [0, 1]."""
+    weights = torch.tensor(LUMA, dtype=torch.float64, device=images.device)
+    return torch.einsum("nchw,c->nhw", images.double(), weights)
+
+
+def colourfulness(images: Tensor) -> Tensor:
+    """Hasler and Süsstrunk's measure, `(n,)`: 0 for grey images (doi 10.1117/12.477378)."""
+    red, green, blue = images.double().unbind(1)
+    opponents = torch.stack([red - green, (red + green) / 2 - blue]).flatten(2)
+    spread = opponents.std(2, correction=0).square().sum(0).sqrt()
+    return spread + 0.3 * opponents.mean(2).square().sum(0).sqrt()
+
+
+def _power(light: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The power spectrum of windowed images, with each entry's frequency and direction."""
+    side = light.shape[-1]
+    window = torch.hann_window(side, periodic=True, dtype=torch.float64)
+    shaped = (light - light.mean((1, 2), keepdim=True)) * window * window[:, None]
+    spectrum = torch.fft.fft2(shaped).abs().square()
+    cycles = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64)
+    frequency = (cycles.square() + cycles.square()[:, None]).sqrt()
+    direction = torch.atan2(cycles[:, None], cycles).remainder(torch.pi)
+    return spectrum, frequency, direction
+
+
+def spectrum_slope(light: Tensor) -> Tensor:
+    """Slope of log power on log frequency, averaged over directions, `(n,)`; photos have about −2.
+
+    Fitted over rings from 2 cycles an image to the highest frequency of all directions. Missing
+    for a constant image.
+    """
+    spectrum, frequency, _ = _power(light)
+    side = light.shape[-1]
+    edges = torch.logspace(np.log10(2), np.log10(side / 2), RINGS + 1, dtype=torch.float64)
+    x, y = [], []
+    for low, high in pairwise(edges):
+        ring = (frequency >= low) & (frequency < high)
+        if ring.any():
+            x.append(frequency[ring].log().mean())
+            y.append(spectrum[:, ring].mean(1).log())
+    across, values = torch.stack(x), torch.stack(y, 1)
+    across = across - across.mean()
+    slope = values @ across / across.square().sum()
+    return torch.where(values.isfinite().all(1), slope, torch.nan)
+
+
+def texture(light: Tensor) -> Tensor:
+    """Log share of energy in bands of scale and orientation, `(n, 12)`: the same wherever it is.
+
+    Shares of the whole, so contrast does not matter; phases are left out, so places do not.
+    """
+    spectrum, frequency, direction = _power(light)
+    unit = light.shape[-1] / 32
+    parts = []
+    for start in BANDS:
+        band = (frequency >= start * unit / 2) & (frequency < start * unit)
+        for turn in range(TURNS):
+            centre = turn * torch.pi / TURNS
+            away = (direction - centre + torch.pi / 2).remainder(torch.pi) - torch.pi / 2
+            parts.append(spectrum[:, band & (away.abs() <= torch.pi / TURNS / 2)].sum(1))
+    energy = torch.stack(parts, 1)
+    total = energy.sum(1, keepdim=True).clamp_min(1e-12)
+    return (energy / total + 1e-4).log()
+
+
+def layout(light: Tensor) -> Tensor:
+    """Where contrast lies, `(n, 64)`: SD of luma in a grid of places, mean 0 and norm 1."""
+    mean = F.adaptive_avg_pool2d(light[:, None], GRID)
+    square = F.adaptive_avg_pool2d(light[:, None].square(), GRID)
+    spread = (square - mean.square()).clamp_min(0).sqrt().flatten(1)
+    centred = spread - spread.mean(1, keepdim=True)
+    return centred / centred.norm(dim=1, keepdim=True).clamp_min(1e-12)
+
+
+def describe(images: Tensor) -> dict[str, Tensor]:
+    """Every statistic of square images.
+
+    Args:
+        images: `(n, 3, side, side)` in [0, 1].
+
+    Returns:
+        `luminance` (mean luma), `contrast` (SD of luma), `colour` (`colourfulness`) and `slope`
+        (`spectrum_slope`), each `(n,)`; `texture` and `layout`, one row an image.
+
+    Raises:
+        InputError: images that are not square, or smaller than 16 pixels.
+    """
+    side = validate.images(images).shape[-1]
+    if images.shape[-2] != side or side < 16:
+        raise InputError(
+            f"images are {side} × {images.shape[-2]} px; expected squares of 16 px or more"
+        )
+    light = luma(images.cpu())
+    return {
+        "luminance": light.mean((1, 2)),
+        "contrast": light.flatten(1).std(1, correction=0),
+        "colour": colourfulness(images.cpu()),
+        "slope": spectrum_slope(light),
+        "texture": texture(light),
+        "layout": layout(light),
+    }
+
+
+def apart(name: str, one: Tensor, other: Tensor) -> Tensor:
+    """How far two rows of a statistic are apart: the difference's size, RMS for texture.
+
+    For `layout`, 1 less the correlation of the two maps: 0 the same, 1 unrelated.
+    """
+    if name == "layout":
+        return 1 - (one * other).sum(-1)
+    if name == "texture":
+        return (one - other).square().mean(-1).sqrt()
+    return (one - other).abs()
+
+
+def _between_units(name: str, values: Tensor) -> float:
+    """Mean distance between references of different units."""
+    i, j = torch.triu_indices(len(values), len(values), 1)
+    return float(apart(name, values[i], values[j]).nanmean()) if len(i) else float("nan")
+
+
+def appearance(table: Rows, images: Tensor, references: Tensor) -> pd.DataFrame:
+    """How each image differs from its reference in every statistic.
+
+    Args:
+        table: one row an image: `subject`, `task`, `site`, `unit`.
+        images: `(n, 3, side, side)` in [0, 1].
+        references: the image that each departs from, of the same shape.
+
+    Returns:
+        One row an image and statistic: the table's columns, `statistic`, `change` (signed;
+        missing for texture and layout), `apart`, and `relative`: `apart` over the mean between
+        the references of different units of the subject, so 1 is as different as another unit's.
+    """
+    found, origin = describe(images), describe(references)
+    parts = []
+    subjects = table["subject"].to_numpy(str)
+    first = table.reset_index(drop=True).drop_duplicates(["subject", "unit"])
+    for name in STATISTICS:
+        distance = apart(name, found[name], origin[name]).numpy()
+        change = (found[name] - origin[name]).numpy() if name in SCALARS else np.nan
+        scale = {
+            key["subject"]: _between_units(name, origin[name][own.index.tolist()])
+            for key, own in each(first, ["subject"])
+        }
+        scales = np.array([scale[subject] for subject in subjects])
+        relative = distance / np.where(scales > 0, scales, np.nan)
+        part = table[["subject", "task", "site", "unit"]].reset_index(drop=True)
+        parts.append(part.assign(statistic=name, change=change, apart=distance, relative=relative))
+    return pd.concat(parts, ignore_index=True)
+
+
+def appearance_summary(changes: pd.DataFrame) -> pd.DataFrame:
+    """Mean change over units, with effect sizes.
+
+    Args:
+        changes: of `appearance`.
+
+    Returns:
+        One row a subject, task, site and statistic: `units`, `change`, `apart` and `relative`
+        with `_sd` over units' means, and `effect`: Cohen's d of the signed change over units,
+        mean over SD (missing for texture and layout, whose change has no sign).
+    """
+    rows: list[dict[str, Any]] = []
+    for key, own in each(changes, [*KEYS, "statistic"]):
+        units = of_units(own, VALUES)
+        found = mean_sd(units, VALUES)
+        spread = found["change_sd"]
+        effect = found["change"] / spread if spread > 0 else np.nan
+        rows.append({**key, "units": len(units), **found, "effect": effect})
+    return pd.DataFrame(rows)
+
+
+def between_sites(changes: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
+    """Whether one stretched site changes a statistic more than another, paired by unit.
+
+    Args:
+        changes: of `appearance`; its task `invariance` counts.
+        sites: which, each pair once.
+
+    Returns:
+        One row a subject, statistic and pair (`site`, `other`): `units`, `difference` of
+        `relative` (site less other) and `effect`, its mean over its SD over units (Cohen's d_z).
+    """
+    rows = []
+    for key, group in each(invariant(changes), ["subject", "statistic"]):
+        table = group.pivot_table(index="unit", columns="site", values="relative", aggfunc="mean")
+        there = [site for site in sites if site in table]
+        for i, site in enumerate(there):
+            for other in there[i + 1 :]:
+                paired = (table[site] - table[other]).dropna()
+                spread = float(paired.std(ddof=1))
+                mean = float(paired.mean())
+                rows.append(
+                    {
+                        **key,
+                        "site": site,
+                        "other": other,
+                        "units": len(paired),
+                        "difference": mean,
+                        "effect": mean / spread if spread > 0 else np.nan,
+                    }
+                )
+    return pd.DataFrame(rows)

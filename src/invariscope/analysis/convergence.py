@@ -1,0 +1,48 @@
+"""How many runs converged, by one definition for all targets: the stopping rule fired (row 10)."""
+
+import pandas as pd
+
+from invariscope.analysis.frames import each, searched
+from invariscope.analysis.intervals import share_interval
+
+KEYS = ["condition", "subject", "task", "target", "site", "subset"]
+
+
+def site_of(unit: str) -> str:
+    """The site of a unit's address, of a set that of its first."""
+    return unit.split("+", maxsplit=1)[0].rpartition(":")[0]
+
+
+def convergence(table: pd.DataFrame) -> pd.DataFrame:
+    """The share of runs whose stopping rule fired, with Wilson's 95 % interval.
+
+    Args:
+        table: a study's, all runs; searches for MEIs, which have no such rule, are left out.
+
+    Returns:
+        One row a condition, subject, task, site of the target, stretch site and size of its
+        subset (missing for the whole site): `count`
+        (runs), `converged`, `share`, `low`, `high`, `checkpoint` (the share that reached 25 of
+        50) and `generations` (the median).
+    """
+    searches = searched(table)
+    searches = searches.assign(
+        target=[site_of(unit) for unit in searches["unit"]], subset=searches["subset"].astype(float)
+    )
+    rows = []
+    for key, own in each(searches, KEYS):
+        fired, count = int(own["converged"].sum()), len(own)
+        low, high = share_interval(fired, count)
+        rows.append(
+            {
+                **key,
+                "count": count,
+                "converged": fired,
+                "share": fired / count,
+                "low": low,
+                "high": high,
+                "checkpoint": float(own["checkpoint"].mean()),
+                "generations": float(own["generations"].median()),
+            }
+        )
+    return pd.DataFrame(rows)

@@ -1,0 +1,85 @@
+"""Loss of activity against pixel distance, searched images beside affine copies (row 1, Fig. 2)."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from invariscope.analysis.affine import affine_distance
+from invariscope.analysis.frames import Rows, each, mean_sd, of_units, searched, where
+
+KEYS = ["subject", "series", "site", "strength"]
+VALUES = ("distance", "reduction", "loss", "share")
+
+
+def _searched(table: Rows) -> Rows:
+    own = searched(table)
+    lost = own["reference_activity"].to_numpy(float) - own["activation"].to_numpy(float)
+    known = {"strength": np.nan, "loss": lost / own["natural_sd"].to_numpy(float)}
+    possible = own["possible"].to_numpy(float) if "possible" in own else np.nan
+    return own.assign(
+        series=own["task"],
+        distance=own["pixel_distance"],
+        share=own["pixel_distance"].to_numpy(float) / possible,
+        **known,
+    )
+
+
+def _copies(affine: Rows, table: Rows) -> Rows:
+    units = table.drop_duplicates(["subject", "unit"]).set_index(["subject", "unit"])
+    keys = pd.MultiIndex.from_frame(affine[["subject", "unit"]])
+    spread = units["natural_sd"].reindex(keys).to_numpy(float)
+    lost = affine["reference"].to_numpy(float) - affine["activation"].to_numpy(float)
+    return affine.assign(series=affine["kind"], site="", loss=lost / spread, share=np.nan)
+
+
+def distance_activation(table: pd.DataFrame, affine: pd.DataFrame | None = None) -> pd.DataFrame:
+    """Mean ± SD over units of pixel distance and loss of activity, of each series.
+
+    Args:
+        table: a study's, MEI searches aside; a column `possible`, the largest pixel distance
+            from the row's reference, gives `share`.
+        affine: `StudyResult.affine()`.
+
+    Returns:
+        One row a subject, series (a task, or a kind of affine copy), stretch site and strength:
+        `units`; `distance` (L2 over the pixels that the subject sees), `reduction` (percent of
+        the reference's activity), `loss` (in SDs of the unit's activity over natural images) and
+        `share` (of the possible distance), each with `_sd` over units. A unit's value is the
+        mean over its runs. `with_reduction`: units whose reduction is known, since it is
+        missing where the reference's activity is not positive.
+    """
+    parts = [_searched(table)]
+    if affine is not None:
+        parts.append(_copies(affine, table))
+    rows: list[dict[str, Any]] = []
+    every = pd.concat([part[[*KEYS, "unit", *VALUES]] for part in parts], ignore_index=True)
+    for key, own in each(every, KEYS):
+        units = of_units(own, VALUES)
+        known = int(units["reduction"].notna().sum())
+        counts = {"units": len(units), "with_reduction": known}
+        rows.append({**key, **counts, **mean_sd(units, VALUES)})
+    return pd.DataFrame(rows)
+
+
+def beside_affine(summary: pd.DataFrame) -> pd.DataFrame:
+    """How far invariant images are, and how far affine copies of no greater loss.
+
+    Args:
+        summary: of `distance_activation` with affine copies.
+
+    Returns:
+        One row a subject and stretch site of the task `invariance`: `distance`, `reduction`,
+        and `affine`, the largest distance on any kind's mean curve at which no more is lost.
+    """
+    rows = []
+    for key, own in each(summary, ["subject"]):
+        copies = where(own, own["site"] == "").rename(columns={"series": "kind"})
+        found = where(own, own["series"] == "invariance")[["site", "distance", "reduction"]]
+        reached = [
+            affine_distance(copies, lost) if len(copies) else np.nan for lost in found["reduction"]
+        ]
+        rows.append(found.assign(**key, affine=reached))
+    columns = ["subject", "site", "distance", "reduction", "affine"]
+    found: Rows = pd.concat(rows or [pd.DataFrame(columns=columns)], ignore_index=True)
+    return found[columns]

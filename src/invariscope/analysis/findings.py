@@ -1,0 +1,66 @@
+"""The paper's nine findings, each as holding or not, with its number and interval (PAPERS §2).
+
+A finding has one or more claims. A claim holds where its number passes the bound that its words
+name; it is not testable where the study lacks what it needs, or where networks have not learned
+their categories: clean accuracy below five times chance.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from invariscope.analysis import findings_accuracy, findings_units
+from invariscope.analysis.across import NONE, mean_interval
+from invariscope.analysis.claims import NOT_TESTABLE, Claim, Interval, MeasuredStudy
+from invariscope.analysis.network_tables import NetworkTables
+
+LEARNED = 5  # times chance
+PARTS: tuple[Callable[[MeasuredStudy], Iterator[Claim]], ...] = (
+    findings_accuracy.transfer,
+    findings_accuracy.within,
+    findings_accuracy.across,
+    findings_units.raises,
+    findings_units.more,
+    findings_units.layers,
+    findings_units.follows,
+    findings_units.active,
+)
+
+
+def clean_accuracy(tables: NetworkTables) -> Interval:
+    """Accuracy of the networks without transformation on images as they are, with its interval."""
+    own = tables.accuracy
+    rows: Any = own[(own["trained"] == NONE) & (own["tested"] == NONE) & (own["group"] == "all")]
+    return mean_interval(rows["accuracy"])
+
+
+def find(
+    tables: NetworkTables, families: Mapping[str, str], beside: NetworkTables | None = None
+) -> list[Claim]:
+    """Every claim of the nine findings.
+
+    Args:
+        families: of transformations, by name.
+        beside: the same study of a second network, for finding 9.
+    """
+    study = MeasuredStudy(tables, families)
+    claims = [claim for part in PARTS for claim in part(study)]
+    claims += findings_units.second(
+        study, None if beside is None else MeasuredStudy(beside, families)
+    )
+    clean, bound = clean_accuracy(tables)[0], LEARNED * tables.chance
+    if clean >= bound:
+        return claims
+    needs = (
+        f"clean accuracy of {100 * bound:.0f} % (five times chance); it is {100 * clean:.1f} %: "
+        "more images or longer training"
+    )
+    return [Claim(c.finding, c.claim, NOT_TESTABLE, c.number, needs=needs) for c in claims]
+
+
+def findings_table(claims: list[Claim]) -> pd.DataFrame:
+    """A row a claim."""
+    rows: list[dict[str, Any]] = [asdict(claim) for claim in claims]
+    return pd.DataFrame(rows)

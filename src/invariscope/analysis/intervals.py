@@ -1,0 +1,52 @@
+"""Intervals of shares and means, with the clusters that make answers depend on each other."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.stats import binomtest
+
+from invariscope import seeds
+
+LEVEL = 0.95
+DRAWS = 2000
+
+
+def share_interval(successes: int, trials: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share; missing without trials."""
+    if trials == 0:
+        return float("nan"), float("nan")
+    found = binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
+    return float(found.low), float(found.high)
+
+
+def cluster_means(values: ArrayLike, clusters: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:
+    """The mean of each cluster's values, those that are missing left out; clusters sorted."""
+    numbers, names = np.asarray(values, float), np.asarray(clusters).astype(str)
+    known = np.isfinite(numbers)
+    names, numbers = names[known], numbers[known]
+    return np.array([numbers[names == name].mean() for name in np.unique(names)])
+
+
+def clustered_mean(
+    values: ArrayLike, clusters: Sequence[Any] | NDArray[Any], draws: int = DRAWS
+) -> tuple[float, float, float]:
+    """The mean over clusters of each one's mean, with a 95 % bootstrap interval.
+
+    Whole clusters (units, participants) are drawn again, since what is inside one is not
+    independent; with one cluster the interval is missing.
+
+    Returns:
+        The mean and the interval's ends.
+    """
+    means = cluster_means(values, clusters)
+    if len(means) == 0:
+        return float("nan"), float("nan"), float("nan")
+    middle = float(means.mean())
+    if len(means) == 1:
+        return middle, float("nan"), float("nan")
+    stream = seeds.numpy_stream("clustered_mean", len(means))
+    drawn = means[stream.integers(0, len(means), (draws, len(means)))].mean(1)
+    low, high = np.quantile(drawn, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return middle, float(low), float(high)

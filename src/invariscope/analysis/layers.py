@@ -1,0 +1,113 @@
+"""How far images lie apart in every layer of an observer (row 9)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from invariscope.analysis.frames import Rows, each, where
+from invariscope.analysis.respond import features
+from invariscope.errors import InputError
+from invariscope.subjects.base import Subject
+
+KINDS = ("reference", "invariant", "mei", "natural")
+PAIRS = ("reference ↔ invariant", "invariant ↔ invariant", "MEI ↔ MEI")
+
+
+def between(points: Tensor) -> float:
+    """Mean L2 distance of all pairs of points, `(n, entries)`; missing with fewer than two."""
+    if len(points) < 2:
+        return float("nan")
+    return float(torch.nn.functional.pdist(points.double()).mean())
+
+
+def to_one(point: Tensor, points: Tensor) -> float:
+    """Mean L2 distance of points, `(n, entries)`, from one, `(entries,)`."""
+    return float((points.double() - point.double()).norm(dim=1).mean())
+
+
+def layer_distances(
+    observer: Subject, images: Tensor, labels: pd.DataFrame, sites: Sequence[str]
+) -> pd.DataFrame:
+    """Distances of a source's images through an observer, over those of photos of one class.
+
+    Args:
+        images: `(n, 3, height, width)` in [0, 1].
+        labels: one row an image: `kind` (`reference`, `invariant`, `mei`: searches for the same
+            unit, or `natural`), `unit` (none for photos), `site` (of an invariant image) and
+            `class` (of a unit or photo; "" where it has none).
+        sites: of the observer, shallow to deep.
+
+    Returns:
+        One row a layer, pair of kinds, unit and stretch site: `layer`, `depth`, `pair`, `unit`,
+        `site`, `distance` (mean of the pairs) and `relative`, over the mean distance between two
+        photos of the unit's class, or, where no photo is of it, of any one class.
+
+    Raises:
+        InputError: labels of another length, or no photos to compare with.
+    """
+    if len(labels) != len(images):
+        raise InputError(f"{len(labels)} labels for {len(images)} images; expected one each")
+    kinds = labels["kind"].to_numpy(str)
+    if (kinds == "natural").sum() < 2:
+        raise InputError("distances are compared with photos; give a folder of them")
+    rows: list[dict[str, Any]] = []
+    for depth, layer in enumerate(sites):
+        points = features(observer, images, layer)
+        scale = _natural(points, kinds, labels["class"].to_numpy(str))
+        for row in _pairs(points, labels):
+            unit_scale = scale.get(row.pop("class"), scale[""])
+            relative = row["distance"] / unit_scale if unit_scale > 0 else np.nan
+            rows.append({"layer": layer, "depth": depth, **row, "relative": relative})
+    columns = ["layer", "depth", "pair", "unit", "site", "distance", "relative"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _natural(points: Tensor, kinds: np.ndarray, classes: np.ndarray) -> dict[str, float]:
+    """Mean distance between two photos of each class, and under "" the mean over classes."""
+    found = {}
+    for name in np.unique(classes[kinds == "natural"]):
+        own = between(points[torch.from_numpy((kinds == "natural") & (classes == name))])
+        if np.isfinite(own):
+            found[str(name)] = own
+    return {**found, "": float(np.mean(list(found.values()))) if found else np.nan}
+
+
+def _pairs(points: Tensor, labels: Rows) -> list[dict[str, Any]]:
+    rows = []
+    numbered = labels.reset_index(drop=True)
+    for key, own in each(where(numbered, numbered["kind"] != "natural"), ["unit"]):
+        there = {kind: own.index[own["kind"] == kind].tolist() for kind in KINDS[:3]}
+        about = {**key, "class": str(own["class"].iloc[0])}
+        if len(there["mei"]) > 1:
+            rows.append(
+                {**about, "pair": PAIRS[2], "site": "", "distance": between(points[there["mei"]])}
+            )
+        for at, group in each(own.loc[there["invariant"]], ["site"]):
+            found = points[group.index.tolist()]
+            if len(there["reference"]):
+                distance = to_one(points[there["reference"][0]], found)
+                rows.append({**about, **at, "pair": PAIRS[0], "distance": distance})
+            if len(found) > 1:
+                rows.append({**about, **at, "pair": PAIRS[1], "distance": between(found)})
+    return rows
+
+
+def over_units(distances: Rows, keys: Sequence[str] = ()) -> pd.DataFrame:
+    """Mean and SD over units of `relative`, for each layer, pair and stretch site.
+
+    Args:
+        distances: of `layer_distances`.
+        keys: further columns that tell rows apart, such as `subject` and `observer`.
+    """
+    by = [*keys, "layer", "depth", "pair", "site"]
+    groups = distances.groupby(by, sort=False, as_index=False)
+    return groups.agg(
+        units=("unit", "nunique"),
+        distance=("distance", "mean"),
+        relative=("relative", "mean"),
+        relative_sd=("relative", "std"),
+    )

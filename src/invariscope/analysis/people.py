@@ -1,0 +1,172 @@
+"""What people say an image is, and whether observers agree (rows 4 and 7, Figs. 4a, 4b, 4d)."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from invariscope import seeds
+from invariscope.analysis.frames import Rows, each, where
+from invariscope.analysis.intervals import DRAWS, LEVEL, clustered_mean
+from invariscope.errors import InputError
+
+COLUMNS = (
+    *("participant", "session", "trial", "condition", "site", "network", "unit", "image"),
+    *("category", "answer", "correct", "rt_ms", "excluded", "simulated"),
+)
+KEYS = ["network", "condition", "site"]
+NAMED = ("network", "site")  # missing for natural images, which no network made
+NONE = ""
+SPLITS = 200
+SPREAD = 1e-9  # of accuracies: less is none
+DIGITS = 12  # so that rounding breaks no ties
+
+
+def usable(answers: pd.DataFrame) -> Rows:
+    """The answers that count: of participants and trials that are not excluded.
+
+    Args:
+        answers: one row a trial, with the columns of `COLUMNS`.
+
+    Returns:
+        The rows whose `excluded` is false; `network` and `site` are "" where there is none.
+
+    Raises:
+        InputError: a column is missing, or no answer is left.
+    """
+    missing = [name for name in COLUMNS if name not in answers]
+    if missing:
+        raise InputError(
+            f"the answers lack the columns {', '.join(missing)}; expected a survey's export "
+            f"with {', '.join(COLUMNS)}"
+        )
+    own = where(answers, ~answers["excluded"].astype(bool))
+    if not len(own):
+        raise InputError(f"all {len(answers)} answers are excluded; expected some that count")
+    filled = {name: own[name].fillna(NONE).astype(str) for name in NAMED}
+    return own.assign(correct=own["correct"].astype(bool), **filled)
+
+
+def people_accuracy(answers: pd.DataFrame) -> pd.DataFrame:
+    """Accuracy of each condition over participants.
+
+    Args:
+        answers: a survey's (see `usable`).
+
+    Returns:
+        One row a network, condition and site: `participants`, `trials`, `accuracy` (the mean of
+        the participants' own), its 95 % bootstrap interval over participants (`low`, `high`),
+        `chance` (1 / categories) and `simulated`, whether any answer was.
+    """
+    own = usable(answers)
+    chance = 1 / own["category"].nunique()
+    rows: list[dict[str, Any]] = []
+    for key, group in each(own, KEYS):
+        mean, low, high = clustered_mean(group["correct"], group["participant"].to_numpy(str))
+        rows.append(
+            {
+                **key,
+                "participants": group["participant"].nunique(),
+                "trials": len(group),
+                "accuracy": mean,
+                "low": low,
+                "high": high,
+                "chance": chance,
+                "simulated": bool(group["simulated"].any()),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _by_participant(own: Rows) -> Rows:
+    """`(participants, conditions)` accuracies; missing where a participant saw none."""
+    return own.pivot_table(
+        index="participant", columns=KEYS, values="correct", aggfunc="mean", sort=False
+    )
+
+
+def _over(means: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The mean over participants (first axis), missing only where nobody answered."""
+    known = np.isfinite(means)
+    counts = known.sum(-2)
+    total = np.where(known, means, 0.0).sum(-2)
+    return np.divide(total, counts, out=np.full(total.shape, np.nan), where=counts > 0)
+
+
+def _correlation(how: str, one: NDArray[np.float64], other: NDArray[np.float64]) -> float:
+    """Pearson's or Spearman's r; missing with fewer than 3 points or no spread."""
+    there = np.isfinite(one) & np.isfinite(other)
+    x, y = one[there], other[there]
+    if len(x) < 3 or min(np.ptp(x), np.ptp(y)) < SPREAD:
+        return float("nan")
+    if how == "spearman":
+        x, y = rankdata(x.round(DIGITS)), rankdata(y.round(DIGITS))
+        if min(np.ptp(x), np.ptp(y)) == 0:
+            return float("nan")
+    return float(np.corrcoef(x, y)[0, 1])
+
+
+def noise_ceiling(answers: pd.DataFrame, how: str = "pearson", splits: int = SPLITS) -> float:
+    """How well half of the people predict the others over conditions, for all of them.
+
+    The mean r over random halves of their correlation, corrected for halving (Spearman and
+    Brown, 2r / (1 + r)). Missing with fewer than 4 participants.
+    """
+    table = _by_participant(usable(answers)).to_numpy(float)
+    people = len(table)
+    if people < 4:
+        return float("nan")
+    stream = seeds.numpy_stream("noise_ceiling", people)
+    found = []
+    for _ in range(splits):
+        order = stream.permutation(people)
+        halves = (table[order[: people // 2]], table[order[people // 2 :]])
+        found.append(_correlation(how, _over(halves[0]), _over(halves[1])))
+    known = np.array(found)[np.isfinite(found)]
+    if not len(known) or known.mean() <= -1:
+        return float("nan")
+    return float(2 * known.mean() / (1 + known.mean()))
+
+
+def agreement(answers: pd.DataFrame, observers: pd.DataFrame) -> pd.DataFrame:
+    """Correlation over conditions between people and each observer (Fig. 4d).
+
+    Args:
+        answers: a survey's (see `usable`).
+        observers: `observer` and `accuracy` for each `network`, `condition` and `site`.
+
+    Returns:
+        One row an observer and kind of correlation (`pearson`, `spearman`): `conditions`
+        compared, `r`, its 95 % interval from drawing participants again (`low`, `high`),
+        `ceiling` (`noise_ceiling`) and `simulated`. r is missing with fewer than 3 conditions.
+    """
+    own = usable(answers)
+    table = _by_participant(own)
+    values = table.to_numpy(float)
+    stream = seeds.numpy_stream("agreement", len(values))
+    draws = stream.integers(0, len(values), (DRAWS // 4, len(values)))
+    resampled = [_over(values[draw]) for draw in draws]
+    ceilings = {how: noise_ceiling(answers, how) for how in ("pearson", "spearman")}
+    rows = []
+    for key, group in each(observers, ["observer"]):
+        theirs = group.set_index(KEYS)["accuracy"].reindex(table.columns).to_numpy(float)
+        for how, ceiling in ceilings.items():
+            found = np.array([_correlation(how, mean, theirs) for mean in resampled])
+            known = found[np.isfinite(found)]
+            ends = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
+            low, high = np.quantile(known, ends) if len(known) else (np.nan, np.nan)
+            rows.append(
+                {
+                    **key,
+                    "how": how,
+                    "conditions": int(np.isfinite(theirs).sum()),
+                    "r": _correlation(how, _over(values), theirs),
+                    "low": float(low),
+                    "high": float(high),
+                    "ceiling": ceiling,
+                    "simulated": bool(own["simulated"].any()),
+                }
+            )
+    return pd.DataFrame(rows)

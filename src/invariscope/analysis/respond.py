@@ -1,0 +1,36 @@
+"""Responses to any number of images, in chunks of one shape."""
+
+from collections.abc import Iterable, Iterator
+
+import torch
+from torch import Tensor
+
+from invariscope.search.measure import pad
+from invariscope.search.search import SMALLEST_CHUNK
+from invariscope.subjects.base import Subject
+from invariscope.units import Target
+
+
+def chunks(
+    subject: Subject, images: Tensor, sites: Iterable[str], chunk: int = SMALLEST_CHUNK
+) -> Iterator[dict[str, Tensor]]:
+    """The responses at some sites, chunk by chunk, padding taken off.
+
+    Args:
+        images: `(n, 3, height, width)` in [0, 1].
+    """
+    wanted = tuple(sites)
+    for some in images.split(chunk):
+        found = subject.respond(pad(some, chunk), wanted)
+        yield {site: response[: len(some)] for site, response in found.items()}
+
+
+def features(subject: Subject, images: Tensor, site: str) -> Tensor:
+    """One site's responses, `(n, entries)` float32 on the CPU."""
+    parts = [r[site].flatten(1).float().cpu() for r in chunks(subject, images, [site])]
+    return torch.cat(parts)
+
+
+def activity(subject: Subject, target: Target, images: Tensor) -> Tensor:
+    """The target's activity for each image, `(n,)` float32: the mean over a set of units."""
+    return torch.cat([target.read(r).mean(1) for r in chunks(subject, images, target.sites)])

@@ -1,0 +1,54 @@
+"""Stretch at a few units of a site beside stretch at all of them (row 13)."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from invariscope.analysis.frames import each, invariant, of_units, where
+from invariscope.analysis.intervals import clustered_mean, share_interval
+
+KEYS = ["subject", "site"]
+VALUES = ("pixel_distance", "reduction", "full_stretch")
+
+
+def subsets(table: pd.DataFrame) -> pd.DataFrame:
+    """Distance, activity and convergence against how many of a site's units are stretched.
+
+    Args:
+        table: a study's runs of the task `invariance`, with `subset` (entries stretched, missing
+            for all of them), `draw`, and, where it was measured, `full_stretch`: the distance
+            over the whole site, which can be compared where `stretch` cannot.
+
+    Returns:
+        One row a subject, site and size: `entries` (missing for the whole site), `draws`,
+        `count` (runs), `units`, the mean over units of `pixel_distance`, `reduction` and
+        `full_stretch`, each over that of the whole site for the same units (`…_ratio`, missing
+        where the study has none), and `converged` with Wilson's interval (`low`, `high`).
+    """
+    own = invariant(table)
+    if "full_stretch" not in own:
+        own = own.assign(full_stretch=np.nan)
+    rows: list[dict[str, Any]] = []
+    for key, group in each(own, KEYS):
+        base = of_units(where(group, group["subset"].isna()), VALUES)
+        for entries, some in group.groupby("subset", dropna=False):
+            fired = int(some["converged"].sum())
+            low, high = share_interval(fired, len(some))
+            row: dict[str, Any] = {
+                **key,
+                "entries": entries,
+                "draws": max(1, some["draw"].nunique()),
+                "count": len(some),
+                "units": some["unit"].nunique(),
+                "converged": fired / len(some),
+                "low": low,
+                "high": high,
+            }
+            means = of_units(some, VALUES)
+            for value in VALUES:
+                row[value] = clustered_mean(some[value], some["unit"].to_numpy(str))[0]
+                ratio = (means[value] / base[value]).dropna() if len(base) else means[value][:0]
+                row[f"{value}_ratio"] = float(ratio.mean()) if len(ratio) else np.nan
+            rows.append(row)
+    return pd.DataFrame(rows).astype({"entries": "Int64"}) if rows else pd.DataFrame()

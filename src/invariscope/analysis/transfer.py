@@ -1,0 +1,57 @@
+"""Do the matching units of other networks accept a unit's invariant images (row 14)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from invariscope.analysis.frames import each, mean_sd, of_units
+from invariscope.invariance.classes import Classifier
+
+KEYS = ["source", "observer", "own", "task", "site"]
+VALUES = ("kept", "over_maximum", "above_maximum")
+
+
+def matching_activity(
+    logits: Tensor, match: Classifier, labels: Sequence[str], classes: Sequence[str]
+) -> Tensor:
+    """Each image's activity of the unit that stands for its class, `(n,)`.
+
+    Args:
+        logits: the observer's readout, `(n, units)` (`respond.features`).
+        match: the readout's units by class (`invariance.classes.classifier`).
+        labels: each image's class.
+        classes: in the order of `match.targets`.
+    """
+    wanted = match.targets[[list(classes).index(label) for label in labels]]
+    return logits[torch.arange(len(logits)), wanted]
+
+
+def transfer(answers: pd.DataFrame) -> pd.DataFrame:
+    """How much of its reference's activity each condition keeps in the matching units.
+
+    Args:
+        answers: one row an image: `source`, `observer`, `own`, `task`, `site`, `unit`,
+            `activation` of the matching unit, `reference` (its activity for the image that was
+            departed from) and `maximum` (of its natural activity; missing where not known).
+
+    Returns:
+        One row a source, observer, task and site: `units`, `images`, and the mean and `_sd` over
+        units of `kept` (percent of the reference's activity; missing where that is not positive)
+        and of `over_maximum`; `above_maximum`, the share of images beyond the natural maximum.
+    """
+    reference, maximum = answers["reference"].to_numpy(float), answers["maximum"].to_numpy(float)
+    activation = answers["activation"].to_numpy(float)
+    scored = answers.assign(
+        kept=100 * activation / np.where(reference > 0, reference, np.nan),
+        over_maximum=activation / np.where(maximum > 0, maximum, np.nan),
+        above_maximum=np.where(np.isfinite(maximum), activation > maximum, np.nan),
+    )
+    rows = []
+    for key, group in each(scored, KEYS):
+        units = of_units(group, VALUES)
+        counts = {"units": len(units), "images": len(group)}
+        rows.append({**key, **counts, **mean_sd(units, VALUES)})
+    return pd.DataFrame(rows)

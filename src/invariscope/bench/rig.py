@@ -1,0 +1,144 @@
+"""What a search on a noisy rig finds, beside the same search without noise.
+
+A simulated brain (`rig.simulate`), a unit's noise-free MEI as reference, a budget of
+presentations; strategies × repeats. What the final front holds is scored without noise.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+
+from invariscope import seeds
+from invariscope.bench.frugality import Exact, Frugality, Trial, hypervolume
+from invariscope.generators.base import Generator
+from invariscope.rig.file import SessionFile
+from invariscope.rig.search import HELD_BACK
+from invariscope.rig.session import Session
+from invariscope.rig.simulate import DirectLink, SimulatedBrain
+from invariscope.search.strategies import load_strategy
+from invariscope.sns.crew import Crew
+from invariscope.sns.plan import SearchOptions, plan
+from invariscope.sns.reference import Reference
+from invariscope.store.files import make_folder, replace_file
+from invariscope.subjects.base import Subject
+
+PHOTOS = 40
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One entry of the table.
+
+    Attributes:
+        repeats, most: of a candidate (see `rig.file.Asked`).
+        presentations: of the search and its held-back repeats together.
+    """
+
+    strategy: str
+    repeats: int
+    most: int
+    unit: str
+    seed: int
+    presentations: int
+
+    @property
+    def key(self) -> str:
+        unit = self.unit.replace(":", ".")
+        return f"{self.strategy}-{self.repeats}-{self.most}-{unit}-{self.seed}-{self.presentations}"
+
+
+class RigBench:
+    """Cells on one network and generator, each kept as it ends.
+
+    Args:
+        out: a cell that is there is not done again; one that was broken off goes on.
+    """
+
+    def __init__(self, subject: Subject, generator: Generator, out: Path) -> None:
+        self.subject, self.generator, self.out = subject, generator, make_folder(out)
+        self.plain = Frugality(subject, generator, out / "plain")
+
+    def run(self, cell: Cell, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+        """A cell's figures."""
+        path = self.out / f"{cell.key}.json"
+        if path.exists():
+            return json.loads(path.read_text())
+        say(cell.key)
+        reference = self.plain.reference(cell.unit)
+        asked = self._asked(cell)
+        brain = SimulatedBrain(self.subject, [cell.unit], asked.rig.units, seed=cell.seed)
+        folder = self.out / "sessions" / cell.key
+        session = Session(asked, folder, DirectLink(brain), generator=self.generator)
+        try:
+            codes = seeds.normal([("range", cell.unit)], (PHOTOS, self.generator.code_dim))[0]
+            found = session.measure_range(self.generator.generate(codes))
+            session.aim(0, found)
+            record = session.search(0, reference, cell.seed)
+        finally:
+            session.close()
+        table = pd.read_parquet(record.path / HELD_BACK)
+        images = torch.stack([session.presenter.image(name) for name in table["image"]])
+        figures = self._figures(cell, reference, record.tensors["codes"])
+        figures |= _honesty(brain, reference, images, table, asked.final.share)
+        shown = len(session.presenter.ledger.trials) - len(session.presenter.ledger.of("range"))
+        result = {**asdict(cell), **figures, "shown": shown}
+        text = json.dumps(result) + "\n"
+        replace_file(path, lambda part: part.write_text(text))
+        return result
+
+    def _asked(self, cell: Cell) -> SessionFile:
+        final = {"members": 20, "repeats": 10, "reference": 20}
+        held_back = final["members"] * final["repeats"] * 1.3 + 60  # with controls and lost ones
+        search = {
+            "targets": ["unit"],
+            "strategy": cell.strategy,
+            "repeats": cell.repeats,
+            "most": cell.most,
+            "generations": 1000,
+            "presentations": int(cell.presentations - held_back),
+            "stop": False,
+        }
+        rig = {"name": f"bench {cell.key}", "units": ["unit"]}
+        whole = {"rig": rig, "range": {"photos": ""}, "search": search, "final": final}
+        return SessionFile.model_validate(whole)
+
+    def _figures(self, cell: Cell, reference: Reference, codes: torch.Tensor) -> dict[str, Any]:
+        """Hypervolume of the final front without noise, over that of a search without noise."""
+        options = SearchOptions(strategy=cell.strategy, precision="float32")
+        words = {"task": "invariance", "reference": reference, "options": options}
+        planned = plan(self.subject, self.generator, cell.unit, **words)[0]
+        exact = Exact(Crew(self.subject, self.generator, options, 50), planned)
+        strategy = load_strategy(cell.strategy).with_statistics(self.generator.code_statistics)
+        trial = Trial(strategy, cell.unit, 0.0, cell.presentations, (cell.seed,))
+        best = self.plain.run(trial)["curves"][str(cell.seed)][-1][1]
+        own = hypervolume(exact.points(codes))
+        return {"hypervolume": own, "without_noise": best, "share": own / best}
+
+
+def _honesty(
+    brain: SimulatedBrain,
+    reference: Reference,
+    images: torch.Tensor,
+    table: pd.DataFrame,
+    share: float,
+) -> dict[str, Any]:
+    """Whether what is reported is true: optimism in spikes per second, and false discoveries."""
+    spontaneous = brain.cortex.spontaneous
+    true = brain.rates(images)[:, 0].cpu().numpy() + spontaneous
+    at_reference = float(brain.rates(reference.image.unsqueeze(0))[0, 0]) + spontaneous
+    squeeze = np.abs(true - at_reference)
+    holds = table["holds"].to_numpy(bool)
+    false = holds & (true <= share * at_reference)
+    return {
+        "optimism_selected": float(np.mean(squeeze - table["selected_squeeze"])),
+        "optimism_held_back": float(np.mean(squeeze - table["squeeze"])),
+        "members": len(table),
+        "hold": int(holds.sum()),
+        "false": int(false.sum()),
+    }

@@ -1,0 +1,150 @@
+"""What is measured of a trained network: its answers, its units' invariance, ablation.
+
+Everything is kept in the network's folder: `answers.parquet`, `invariance/`, `tau.parquet`,
+`ablation.parquet`. What is there is not measured again.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from invariscope.categories.data import Data
+from invariscope.categories.folder import NetworkFolder
+from invariscope.categories.plan import fault_of, label_of
+from invariscope.invariance.coefficient import invariance_coefficient
+from invariscope.invariance.images import ImageSet
+from invariscope.invariance.setup import make_setup
+from invariscope.invariance.sites import choose_sites
+from invariscope.invariance.tau import ablation_accuracy, find_tau
+from invariscope.invariance.top import PERCENTS
+from invariscope.store.files import replace_file
+from invariscope.subjects import Subject, load_subject
+from invariscope.transformations import Transformation
+
+ANSWERS, INVARIANCE, TAU, ABLATION = (
+    "answers.parquet",
+    "invariance",
+    "tau.parquet",
+    "ablation.parquet",
+)
+PLAIN = "none"
+GROUPS = ("seen", "unseen")
+BATCH = 250
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What is measured of every network of a study.
+
+    Attributes:
+        data: the images.
+        device: where.
+        transformations: those that networks of the study are trained with.
+        tested: further ones that accuracy is measured under: other strengths, others at all.
+    """
+
+    data: Data
+    device: torch.device
+    transformations: tuple[Transformation, ...]
+    tested: tuple[Transformation, ...] = ()
+
+    def _meant(self, transformations: tuple[Transformation, ...]) -> tuple[Transformation, ...]:
+        """Those that say something of these images: colour says nothing of grey ones."""
+        return tuple(t for t in transformations if not fault_of(t, self.data))
+
+    def subject(self, folder: NetworkFolder) -> Subject:
+        """The trained network."""
+        return load_subject(f"categories:{folder.path}", self.device)
+
+    def answer(self, folder: NetworkFolder) -> None:
+        """Keep which category the network takes every test image for.
+
+        `answers.parquet`: `tested` (a label, or `none`), `image`, `label`, `answer`.
+        """
+        path = folder.path / ANSWERS
+        if path.exists():
+            return
+        shown = {PLAIN: None} | {
+            label_of(t): t for t in self._meant((*self.transformations, *self.tested))
+        }
+        images = self.data.test_set()
+        subject, keys, rows = self.subject(folder), images.keys(0), []
+        readout = list(subject.sites())[-1]
+        for batch in images.stream(self.data.side, BATCH, self.device):
+            for label, transformation in shown.items():
+                pixels = batch.images
+                if transformation is not None:
+                    pixels = transformation(pixels, keys[batch.indices])
+                answers = subject.respond(pixels, [readout])[readout].argmax(1).cpu().numpy()
+                columns = {"image": batch.indices, "label": batch.labels, "answer": answers}
+                rows.append(pd.DataFrame({"tested": label, **columns}))
+        replace_file(path, pd.concat(rows, ignore_index=True).to_parquet)
+
+    def own(self, folder: NetworkFolder) -> tuple[Transformation, ...]:
+        """The transformations under which a network's units are measured."""
+        trained = folder.wanted.transformation
+        return self._meant(self.transformations) if trained is None else (trained,)
+
+    def images(self, folder: NetworkFolder) -> ImageSet:
+        """The test images, labelled by whether the network saw their category transformed."""
+        whole = self.data.test_set()
+        unseen = np.array([name not in folder.wanted.seen for name in self.data.classes])
+        labels = unseen[whole.labels].astype(np.int64)
+        content = f"{whole.content} {' '.join(sorted(folder.wanted.seen))}"
+        return ImageSet(whole.names, labels, GROUPS, content, _relabelled(whole, labels))
+
+    def search_tau(self, folder: NetworkFolder) -> None:
+        """Keep the search for τ at the penultimate layer, by the paper's rule: `tau.parquet`.
+
+        For networks that saw every category transformed; others have none.
+        """
+        path = folder.path / TAU
+        if path.exists() or folder.wanted.count < len(self.data.classes):
+            return
+        subject = self.subject(folder)
+        site = choose_sites(subject)[-1]
+        setup = make_setup(subject, self.data.test_set(), self.own(folder), site, batch=BATCH)
+        found = find_tau(setup, site)
+        replace_file(path, found.table.assign(chosen=found.tau).to_parquet)
+
+    def measure(self, folder: NetworkFolder, tau: float) -> None:
+        """Keep every unit's invariance, and the ablation of a network that saw all transformed.
+
+        Units behind every nonlinearity are measured over all test images and over those of seen
+        and of unseen categories; a unit's scale is its maximum over all.
+        """
+        subject = self.subject(folder)
+        invariance_coefficient(
+            subject,
+            self.images(folder),
+            self.own(folder),
+            tau=tau,
+            by_class=folder.wanted.count > 0,
+            batch=BATCH,
+            out=folder.path / INVARIANCE,
+        )
+        path = folder.path / ABLATION
+        if path.exists() or folder.wanted.count < len(self.data.classes):
+            return
+        site = choose_sites(subject)[-1]
+        setup = make_setup(subject, self.data.test_set(), self.own(folder), site, batch=BATCH)
+        replace_file(path, ablation_accuracy(setup, site, tau, top=PERCENTS).to_parquet)
+
+
+def _relabelled(whole: ImageSet, labels: np.ndarray):  # noqa: ANN202
+    def stream(side: int, batch: int, device: torch.device):  # noqa: ANN202
+        for part in whole.stream(side, batch, device):
+            yield part._replace(labels=labels[part.indices])
+
+    return stream
+
+
+def chosen_tau(paths: Sequence[Path]) -> float | None:
+    """The smallest τ that the searches of several networks chose; None where none was made."""
+    found = [pd.read_parquet(path)["chosen"].iloc[0] for path in paths if path.exists()]
+    known = [float(value) for value in found if not pd.isna(value)]
+    return min(known) if known else None

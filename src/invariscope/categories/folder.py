@@ -1,0 +1,100 @@
+"""A trained network's folder: settings, checkpoint, weights, outcome."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from invariscope.categories.plan import Wanted
+from invariscope.errors import StoreError
+from invariscope.store.files import make_folder, remove_file, replace_file, replace_tensors
+from invariscope.training import checkpoint
+
+SETTINGS, CHECKPOINT, WEIGHTS, OUTCOME = (
+    "settings.json",
+    "checkpoint.safetensors",
+    "weights.safetensors",
+    "outcome.json",
+)
+
+
+@dataclass(frozen=True)
+class NetworkFolder:
+    """Where one network is kept.
+
+    Attributes:
+        path: the folder.
+        wanted: the network that it is for.
+    """
+
+    path: Path
+    wanted: Wanted
+
+    @property
+    def done(self) -> bool:
+        return (self.path / OUTCOME).exists()
+
+    def begin(self) -> None:
+        """Make the folder, with the settings in it.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        make_folder(self.path)
+        text = json.dumps(self.wanted.settings(), indent=1)
+        replace_file(self.path / SETTINGS, lambda part: part.write_text(text + "\n"))
+
+    def state(self) -> dict[str, Any] | None:
+        """The checkpoint that is there, or None.
+
+        Raises:
+            StoreError: it is of another network.
+        """
+        state = checkpoint.load(self.path / CHECKPOINT)
+        if state is not None and state.get("name") != self.wanted.name:
+            raise StoreError(
+                f"{str(self.path / CHECKPOINT)!r} is a checkpoint of another plan (its network is "
+                f"{str(state.get('name'))[:12]}, expected {self.wanted.name[:12]}); move it away"
+            )
+        return state
+
+    def keep(self, state: Mapping[str, Any], epoch: int, history: list[dict[str, Any]]) -> None:
+        """Replace the checkpoint."""
+        whole = {"name": self.wanted.name, "epoch": epoch, "history": history, **state}
+        checkpoint.save(self.path / CHECKPOINT, whole)
+
+    def end(
+        self, state: Mapping[str, Tensor], history: list[dict[str, Any]], context: Mapping[str, Any]
+    ) -> None:
+        """Write the weights and then the outcome; the checkpoint is not needed any more."""
+        wanted = self.wanted
+        about = {
+            "network": wanted.network,
+            "options": wanted.options,
+            "classes": list(wanted.classes),
+            "image_size": wanted.side,
+            "standardised": "each image",
+            "name": wanted.name,
+        }
+        metadata = {"network": json.dumps(about)}
+        replace_tensors(self.path / WEIGHTS, state, metadata)
+        outcome = {"name": wanted.name, "history": history, "context": dict(context)}
+        text = json.dumps(outcome, indent=1) + "\n"
+        replace_file(self.path / OUTCOME, lambda part: part.write_text(text))
+        remove_file(self.path / CHECKPOINT)
+
+    def outcome(self) -> dict[str, Any]:
+        """What `end` wrote last.
+
+        Raises:
+            StoreError: the network is not trained, or the file is damaged.
+        """
+        try:
+            return json.loads((self.path / OUTCOME).read_text())
+        except FileNotFoundError as error:
+            raise StoreError(f"{str(self.path)!r} is not trained yet") from error
+        except ValueError as error:
+            raise StoreError(f"{str(self.path / OUTCOME)!r} is damaged; delete it") from error

@@ -1,0 +1,112 @@
+"""`invariscope analyze STUDY …`: what the runs of studies found, figure by figure."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.console import Console
+
+from invariscope.invariance.classes import class_names
+from invariscope.photos import open_folder
+from invariscope.report.figures import draw
+from invariscope.report.sns_page import write_page
+from invariscope.study.analyses import FOLDER, keep_tables
+from invariscope.study.analyses import analyze as make
+from invariscope.study.analyses.material import Material
+from invariscope.study.result import StudyResult, load_study
+from invariscope.survey.answers import load_answers
+
+EACH = 20
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Shown:
+    """What the analyses show, and to whom."""
+
+    observers: Annotated[
+        tuple[str, ...],
+        Parameter(
+            negative="", help="A network that looks at the images; once each. Else as the file has."
+        ),
+    ] = ()
+    photos: Annotated[
+        Path | None, Parameter(help="Natural images, <class>/<photo>.jpg. Else as the file has.")
+    ] = None
+    each: Annotated[int, Parameter(help="At most so many photos of each class.")] = EACH
+    classes: Annotated[
+        Path | None,
+        Parameter(help="A line a class: its name in the study, a tab, its name to observers."),
+    ] = None
+    answers: Annotated[
+        Path | None,
+        Parameter(help="People's answers: a survey's folder or export, .csv or .parquet."),
+    ] = None
+    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto"
+    allow_code: Annotated[
+        bool, Parameter(negative="", help="Run the Python files that the study names.")
+    ] = False
+
+    def words(self) -> list[str]:
+        """The options that change what is found, for a command that can be repeated."""
+        words = [f"--observers {address}" for address in self.observers]
+        words += [f"--photos {self.photos.name}"] if self.photos else []
+        return words + ([f"--answers {self.answers.name}"] if self.answers else [])
+
+    def material(self, study: StudyResult, runs: str) -> Material:
+        """A study with what is shown beside it."""
+        data = study.folder.file().data
+        place = self.photos or (Path(data.photos) if data and data.photos else None)
+        if place is not None and not self.photos and not place.is_absolute():
+            place = None  # it counts from a folder that the store does not know
+        return Material(
+            study=study,
+            runs=runs,
+            observers=self.observers or (data.observers if data else ()),
+            photos=None if place is None else open_folder(place).of_each_class(self.each),
+            names=class_names(self.classes.parent, self.classes) if self.classes else {},
+            answers=None if self.answers is None else load_answers(self.answers),
+            device=self.device,
+            allow_code=self.allow_code,
+        )
+
+
+def analyze(
+    studies: Annotated[list[Path], Parameter(help="STORE/studies/NAME, one or several.")],
+    /,
+    *,
+    only: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="An analysis, such as distance; else every one that goes."),
+    ] = (),
+    runs: Annotated[
+        Literal["all", "checkpoint", "stopped"],
+        Parameter(help="Runs that count: all, those that reached 25 of 50, or that stopped."),
+    ] = "all",
+    shown: Shown | None = None,
+    page: Annotated[
+        Path | None,
+        Parameter(help="Write every figure beside the paper's to this Markdown file."),
+    ] = None,
+) -> None:
+    """Analyse studies: tables (CSV) and figures (PNG) in STUDY/analysis, and a page of verdicts."""
+    console = Console(soft_wrap=True, highlight=False)
+    found = [load_study(folder) for folder in studies]
+    for study in found:
+        material = (shown or Shown()).material(study, runs)
+        folder = study.folder.path / FOLDER
+        console.print(f"{study.folder.name}:")
+        tables = make(material, only, lambda name, reason: _tell(console, name, reason))
+        keep_tables(tables, folder)
+        for path in draw(material, tables, folder):
+            console.print(f"  {path}")
+    if page is not None:
+        places = [study.folder.path / FOLDER for study in found]
+        words = [*map(str, studies), *(shown or Shown()).words(), f"--page {page}"]
+        command = " ".join(["invariscope analyze", *words])
+        console.print(f"page: {write_page(places, page, command)}")
+
+
+def _tell(console: Console, name: str, reason: str | None) -> None:
+    console.print(f"  {name}" + (f": left out, {reason}" if reason else ""), markup=False)

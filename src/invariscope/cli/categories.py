@@ -1,0 +1,264 @@
+"""`invariscope categories …`: networks that see some categories transformed, and what follows."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from invariscope import validate
+from invariscope.categories.evaluate import TAU, chosen_tau
+from invariscope.categories.grid import search_grid
+from invariscope.categories.plan import images_of
+from invariscope.cli.study import Where
+from invariscope.cli.study_progress import in_words
+from invariscope.devices import pick_device
+from invariscope.errors import InputError
+from invariscope.invariance.coefficient import TAU as DEFAULT_TAU
+from invariscope.report.networks import write_networks_report, write_reproduction
+from invariscope.store.files import replace_file
+from invariscope.study.engines import Engine
+from invariscope.study.file import study_text
+from invariscope.study.network_conduct import NetworksConductor
+from invariscope.study.network_job import MEASURE, SEARCH, TRAIN, data_of
+from invariscope.study.network_rate import measure_rate
+from invariscope.study.network_study import NetworksStudy, begin_networks, open_networks
+
+categories = App(
+    name="categories", help="Train with some categories seen transformed; measure what follows."
+)
+
+File = Annotated[Path, Parameter(help="The study file (TOML).")]
+Folder = Annotated[Path, Parameter(help="The study's folder, from `categories train`.")]
+Out = Annotated[
+    Path | None, Parameter(help="The study's folder; store/categories/NAME by default.")
+]
+Together = Annotated[
+    int | None,
+    Parameter(help="Networks that advance together; by default 1 on a CPU, 16 on a GPU."),
+]
+
+
+def _place(file: Path, out: Path | None) -> Path:
+    return (out or Path("store") / "categories" / file.stem).resolve()
+
+
+def _begin(file: Path, out: Path | None) -> NetworksStudy:
+    return begin_networks(study_text(file), file.resolve().parent, _place(file, out))
+
+
+def _tell_plan(study: NetworksStudy, console: Console) -> None:
+    """The plan, a line a transformation, and what cannot be trained."""
+    paradigm = study.asked.paradigm
+    data = data_of(study.asked.rule, study.asked.base, "cpu")
+    console.print(
+        f"{study.asked.title or study.path.name}: {len(data.classes)} categories, "
+        f"{len(data.train.labels)} training and {len(data.test.labels)} test images of "
+        f"{data.side} px; network {paradigm.network}, {paradigm.recipe.epochs} epochs",
+        highlight=False,
+    )
+    for note in data.notes:
+        console.print(f"  {note}", highlight=False, style="dim")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in ("trained with", "seen transformed", "seeds", "networks"):
+        table.add_column(column)
+    groups: dict[str, list[Any]] = {}
+    for own in study.wanted:
+        groups.setdefault(own.label, []).append(own)
+    for label, networks in groups.items():
+        counts = ", ".join(str(c) for c in sorted({own.count for own in networks}))
+        numbers = ", ".join(str(s) for s in paradigm.seeds)
+        table.add_row(label, counts, numbers, str(len(networks)))
+    console.print(table)
+    for fault in {own.fault: None for own in study.wanted if own.fault}:
+        console.print(fault, style="yellow", highlight=False, soft_wrap=True, markup=False)
+
+
+@categories.command
+def plan(
+    file: File,
+    /,
+    *,
+    out: Out = None,
+    rate: Annotated[
+        float | None, Parameter(help="Training images a second, instead of measuring it.")
+    ] = None,
+    device: Annotated[str, Parameter(help="Where the rate is measured.")] = "auto",
+) -> None:
+    """What a study would train, how many networks and how long, before anything starts."""
+    console = Console(soft_wrap=True)
+    if rate is not None:
+        validate.above("--rate", rate, 0)
+    study = _begin(file, out)
+    _tell_plan(study, console)
+    _tell_cost(study, console, device, rate)
+
+
+def _tell_cost(study: NetworksStudy, console: Console, device: str, rate: float | None) -> None:
+    """How many networks are left and how long they take."""
+    left = [own for own in study.trainable if own not in study.trained]
+    data = data_of(study.asked.rule, study.asked.base, "cpu")
+    images = images_of(left, len(data.train.labels))
+    rate = rate or (measure_rate(left, data, pick_device(device)) if left else None)
+    console.print(
+        f"{len(left)} networks to train ({len(study.trained)} are there), {images:,} images"
+        + (f", {in_words(images / rate)} at {rate:.0f} images/s" if rate else "")
+        + f"\nplan: {study.path / 'plan.json'}",
+        highlight=False,
+    )
+
+
+def _teller(console: Console, task: str):  # noqa: ANN202
+    """Prints a line now and then: how many are done, accuracy, time left."""
+    began, printed = time.monotonic(), [0.0]
+
+    def tell(done: int, every: int, news: list[dict[str, Any]]) -> None:
+        now = time.monotonic()
+        if every == 0 or (done < every and now - printed[0] < (2 if console.is_terminal else 30)):
+            return
+        printed[0] = now
+        words = [f"{task}: {done} of {every} networks"]
+        share = done
+        for told in news:
+            if "epoch" in told:
+                share += told["networks"] * (told["epoch"] - 1) / told["epochs"]
+                words.append(
+                    f"epoch {told['epoch']} of {told['epochs']}, accuracy {told['accuracy']:.2f}"
+                )
+        if share:
+            left = (now - began) * (every - share) / share
+            words.append(f"about {in_words(left)} left" if done < every else "done")
+        console.print(" · ".join(words), highlight=False)
+
+    return tell
+
+
+def _conduct(study: NetworksStudy, engine: Engine, task: str, tau: float, **settings: Any) -> None:
+    console = Console(soft_wrap=True)
+    tell = _teller(console, {TRAIN: "trained", SEARCH: "answers", MEASURE: "measured"}[task])
+    NetworksConductor(study, engine, watch=tell, **settings).run(task, tau)
+
+
+def _tell_failed(study: NetworksStudy, console: Console) -> None:
+    folders = {own.name: own.folder for own in study.wanted}
+    for name, sentence in study.failed.items():
+        console.print(
+            f"{folders.get(name, name[:12])}: {sentence}",
+            style="red",
+            markup=False,
+            highlight=False,
+        )
+
+
+@categories.command
+def train(
+    file: File,
+    /,
+    *,
+    out: Out = None,
+    together: Together = None,
+    compiled: Annotated[
+        bool, Parameter(name="--compile", negative="", help="Compile the training step.")
+    ] = False,
+    where: Where | None = None,
+) -> None:
+    """Train every network of a study; the same command goes on where it was broken off."""
+    console, where = Console(soft_wrap=True), where or Where()
+    study = _begin(file, out)
+    _tell_plan(study, console)
+    _tell_cost(study, console, where.device, None)
+    stacks = pick_device(where.device).type == "cuda" or where.gpus > 0
+    with study.alone():
+        engine = where.start_at(study.path / "jobs")
+        try:
+            _conduct(study, engine, TRAIN, 0.0, together=together, stacks=stacks, compiled=compiled)
+        finally:
+            engine.stop()
+    _tell_failed(study, console)
+    console.print(f"{len(study.trained)} networks are trained: {study.path}", highlight=False)
+
+
+@categories.command
+def grid(
+    file: File,
+    /,
+    *,
+    out: Out = None,
+    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
+) -> None:
+    """Choose learning rate and weight decay on held-out training images, as [grid] asks."""
+    console = Console(soft_wrap=True, highlight=False)
+    study = _begin(file, out)
+    asked, where = study.asked, pick_device(device)
+    if asked.grid is None:
+        raise InputError(f"{str(file)!r} has no [grid]; expected rates = [...] and decays = [...]")
+    table = search_grid(
+        study.wanted[0],
+        data_of(asked.rule, asked.base, str(where)),
+        asked.grid.rates,
+        asked.grid.decays,
+        held_out=asked.grid.held_out,
+        store=study.path / "grid",
+        device=where,
+        watch=lambda rate, decay, found: console.print(f"  {rate:g}, {decay:g}: {found:.3f}"),
+    )
+    path = study.path / "grid.csv"
+    replace_file(path, lambda part: table.to_csv(part, index=False))
+    best = table.iloc[0]
+    console.print(f"rate = {best['rate']:g}, weight_decay = {best['weight_decay']:g}: {path}")
+
+
+@categories.command
+def evaluate(folder: Folder, /, *, where: Where | None = None) -> None:
+    """Measure every trained network of a study: answers, τ, invariance, ablation."""
+    console, where = Console(soft_wrap=True), where or Where()
+    study = open_networks(folder.resolve())
+    if not study.trained:
+        raise InputError(f"no network of {str(folder)!r} is trained yet; see `categories train`")
+    with study.alone():
+        engine = where.start_at(study.path / "jobs")
+        try:
+            _conduct(study, engine, SEARCH, 0.0)
+            tau = study.asked.tau
+            if tau is None:
+                found = chosen_tau([study.folder(own).path / TAU for own in study.trained])
+                tau = DEFAULT_TAU if found is None else found
+            console.print(f"τ = {tau:g}", highlight=False)
+            _conduct(study, engine, MEASURE, tau)
+        finally:
+            engine.stop()
+    _tell_failed(study, console)
+    console.print(f"measured: {study.path}", highlight=False)
+
+
+@categories.command
+def report(
+    folder: Folder,
+    /,
+    *,
+    beside: Annotated[
+        Path | None, Parameter(help="The same study of a second network (finding 9).")
+    ] = None,
+) -> None:
+    """Tables, figures, the paper's findings and a page, from what was measured."""
+    page = write_networks_report(folder.resolve(), beside and beside.resolve())
+    Console(soft_wrap=True).print(f"report: {page}", highlight=False)
+
+
+@categories.command
+def reproduce(
+    *folders: Annotated[Path, Parameter(help="Studies' folders, the main one first.")],
+    beside: Annotated[
+        Path | None, Parameter(help="The main study with a second network (finding 9).")
+    ] = None,
+    out: Annotated[Path, Parameter(help="The page to write (Markdown).")],
+) -> None:
+    """The findings of studies as one Markdown page, each holding or not with its number."""
+    if not folders:
+        raise InputError("no study given; expected folders of `categories train`")
+    page = write_reproduction(
+        [folder.resolve() for folder in folders], out, beside and beside.resolve()
+    )
+    Console(soft_wrap=True).print(f"page: {page}", highlight=False)

@@ -1,0 +1,147 @@
+"""`invariscope rig …`: a session on a brain, or on a simulated one."""
+
+import time
+from contextlib import closing
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from invariscope.cli.options import Source
+from invariscope.rig.export import Recorded
+from invariscope.rig.file import SessionFile, read_session
+from invariscope.rig.nwb import write_nwb
+from invariscope.rig.range_block import NATURAL
+from invariscope.rig.search import HELD_BACK
+from invariscope.rig.session import Session
+from invariscope.rig.simulate import Cortex, SimulatedBrain, play
+from invariscope.sns.natural import NaturalStatistics
+from invariscope.store.record import RunRecord
+from invariscope.subjects.rig.folder import FolderLink, FolderRig
+from invariscope.subjects.rig.link import Link, OtherSide
+from invariscope.subjects.rig.zeromq import ZeroMQLink, ZeroMQRig
+
+rig = App(name="rig", help="The same search on a brain: images out, responses in.")
+
+File = Annotated[Path, Parameter(help="The session file (TOML).")]
+Out = Annotated[Path, Parameter(help="The session's folder: log, images, runs, exchange.")]
+EXCHANGE = "exchange"
+POLL = 0.05
+
+
+@rig.command
+def serve(file: File, /, *, out: Out) -> None:
+    """Begin a session, or go on with it: show images, take responses, search."""
+    console, asked = Console(), read_session(file)
+
+    def say(text: str) -> None:
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
+
+    with _link(asked, out) as link:
+        where = link.address if isinstance(link, ZeroMQLink) else str(out / EXCHANGE)
+        say(f"session {asked.rig.name!r}: waiting for the rig at {where}")
+        with closing(Session(asked, out, link, base=file.parent, say=say)) as session:
+            records = session.run()
+            natural = NaturalStatistics.load(out / NATURAL, session.rig)
+    console.print(_range_table(natural))
+    console.print(_found_table(records))
+    Recorded.load(out).write_responses()
+    say(f"the session is over; export it with `invariscope rig export {out}`")
+
+
+def _link(asked: SessionFile, out: Path) -> Link:
+    if asked.rig.link == "folder":
+        return FolderLink(out / EXCHANGE)
+    return ZeroMQLink(asked.rig.address)
+
+
+def _range_table(natural: NaturalStatistics) -> Table:
+    table = Table(title="the range block", title_justify="left")
+    for column in ("unit", "smallest", "mean", "largest", "SD", "reliability"):
+        table.add_column(column)
+    for row in natural.table.to_dict("records"):
+        numbers = [row[key] for key in ("minimum", "mean", "maximum", "sd", "reliability")]
+        table.add_row(str(row["name"]), *(f"{number:.2f}" for number in numbers))
+    return table
+
+
+def _found_table(records: list[RunRecord]) -> Table:
+    table = Table(title="fronts on held-back repeats", title_justify="left")
+    for column in ("run", "reference", "members", "farthest that holds", "its response", "hold"):
+        table.add_column(column)
+    for record in records:
+        again = pd.read_parquet(record.path / HELD_BACK)
+        holds = again.loc[again["holds"].to_numpy(bool)].sort_values("stretch")
+        best = holds.iloc[-1] if len(holds) else None
+        reference = float(record.tensors["reference_activity"].mean())
+        table.add_row(
+            record.path.name,
+            f"{reference:.1f}",
+            str(len(record.front)),
+            "–" if best is None else f"{best['stretch']:.1f}",
+            "–" if best is None else f"{best['activation']:.1f} ± {best['error']:.1f}",
+            f"{len(holds)} of {len(again)}",
+        )
+    return table
+
+
+@rig.command
+def simulate(
+    file: File,
+    /,
+    *,
+    out: Out,
+    model: Annotated[str, Parameter(help="The network behind it.")] = "embedded:standard",
+    units: Annotated[
+        list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
+    ],
+    peak: Annotated[float, Parameter(help="Spikes per second for the strongest photo.")] = 20.0,
+    drift: Annotated[float, Parameter(help="How far the gain goes up and down.")] = 0.3,
+    lost: Annotated[float, Parameter(help="Share of trials that are not recorded.")] = 0.05,
+    seed: Annotated[int, Parameter(help="Of all noise.")] = 0,
+    idle: Annotated[float, Parameter(help="Seconds without a wanted block before it ends.")] = 60.0,
+    source: Source | None = None,
+) -> None:
+    """Play the rig: units of a network fire Poisson spikes, drift, and trials get lost."""
+    asked, console = read_session(file), Console()
+    subject = (source or Source()).subject(model)
+    cortex = Cortex(peak=peak, drift=drift, lost=lost)
+    brain = SimulatedBrain(subject, units, asked.rig.units, cortex=cortex, seed=seed)
+    other: OtherSide
+    if asked.rig.link == "folder":
+        other = FolderRig(out / EXCHANGE)
+    else:
+        other = ZeroMQRig(asked.rig.address)
+    with closing(other):
+        console.print("the simulated rig waits for blocks", highlight=False)
+        last = time.monotonic()
+        while time.monotonic() - last < idle:
+            if play(brain, other):
+                last = time.monotonic()
+            else:
+                time.sleep(POLL)
+
+
+@rig.command
+def export(
+    folder: Annotated[Path, Parameter(help="The session's folder.")],
+    /,
+    *,
+    nwb: Annotated[Path | None, Parameter(help="An NWB file; FOLDER/session.nwb by default.")] = (
+        None
+    ),
+    start: Annotated[
+        datetime | None, Parameter(help="When the first image came up, as 2026-11-22T09:30:00.")
+    ] = None,
+) -> None:
+    """Write a session as NWB, and as a table that `recorded:FOLDER` reads."""
+    if start is not None and start.tzinfo is None:
+        start = start.astimezone()
+    recorded = Recorded.load(folder)
+    table = recorded.write_responses()
+    path = write_nwb(recorded, nwb or folder / "session.nwb", start=start)
+    Console().print(f"{path}\n{table}", highlight=False, soft_wrap=True)

@@ -1,0 +1,47 @@
+"""Small pieces of HTML that hold everything they show: for notebooks and pages."""
+
+import base64
+from collections.abc import Iterable
+from html import escape
+from pathlib import Path
+from typing import NamedTuple
+
+SIDE = 112  # pixels at which a notebook shows a picture
+
+
+class Shown(NamedTuple):
+    """A picture with what is said below it.
+
+    Attributes:
+        path: a PNG file.
+        words: its caption, which is its text for those who do not see it too.
+    """
+
+    path: Path
+    words: str
+
+
+def data_uri(content: bytes, kind: str) -> str:
+    """Bytes as an address that holds them."""
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def notebook(title: str, notes: Iterable[str], pictures: Iterable[Shown], table: str = "") -> str:
+    """What a notebook shows of a result.
+
+    Args:
+        title, notes: plain text, which is escaped.
+        pictures: those whose file is missing are left out.
+        table: HTML that is escaped already.
+    """
+    figures = "".join(_figure(shown) for shown in pictures if shown.path.exists())
+    row = f'<div style="display:flex;flex-wrap:wrap;gap:.6em">{figures}</div>' if figures else ""
+    lines = "".join(f"<div>{escape(note)}</div>" for note in notes)
+    return f"<div><b>{escape(title)}</b>{lines}{row}{table}</div>"
+
+
+def _figure(shown: Shown) -> str:
+    address, words = data_uri(shown.path.read_bytes(), "image/png"), escape(shown.words)
+    image = f'<img src="{address}" width="{SIDE}" height="{SIDE}" alt="{words}">'
+    caption = f'<figcaption style="font-size:85%">{words}</figcaption>'
+    return f'<figure style="margin:0;width:{SIDE}px">{image}{caption}</figure>'

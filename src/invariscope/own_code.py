@@ -1,0 +1,78 @@
+"""`file.py:factory`: a Python file of the user's that makes a network, subject or generator."""
+
+import hashlib
+import inspect
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import torch
+
+from invariscope.errors import InputError, unknown
+
+
+def python_file(address: str) -> tuple[Path, str] | None:
+    """The file and the factory of an address `file.py:factory`; None for any other."""
+    file, colon, factory = address.rpartition(":")
+    return (Path(file), factory) if colon and file.endswith(".py") else None
+
+
+def allow(address: str, *, allow_code: bool) -> None:
+    """Make sure that an address names no Python file, or that it may be run.
+
+    Raises:
+        InputError: it names one, and that was not allowed.
+    """
+    if python_file(address) and not allow_code:
+        raise InputError(
+            f"{address!r} would run the code of a Python file; allow it with --allow-code "
+            "(allow_code=True) if you trust it"
+        )
+
+
+def make(path: Path, factory: str, device: torch.device | str) -> Any:
+    """What a function of a Python file gives; running the file is what the user allowed.
+
+    Args:
+        path: of the file; it may import its neighbours.
+        factory: a function without arguments, or of the device.
+        device: what it is called with in the second case.
+
+    Raises:
+        InputError: no such file or function.
+    """
+    if not path.is_file():
+        raise InputError(f"no Python file {str(path)!r}; expected file.py:factory")
+    module = _run(path)
+    function = getattr(module, factory, None)
+    if not callable(function):
+        names = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
+        raise unknown(f"function of {path.name}", factory, names)
+    takes = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+    return function(torch.device(device)) if takes else function()
+
+
+def _run(path: Path) -> ModuleType:
+    whole = path.resolve()
+    name = f"user_{whole.stem}_{hashlib.sha256(str(whole).encode()).hexdigest()[:8]}"
+    spec = spec_from_file_location(name, whole)
+    if spec is None or spec.loader is None:
+        raise InputError(f"{str(path)!r} is no Python file; expected file.py:factory")
+    module = module_from_spec(spec)
+    sys.modules[name] = module  # classes find their source through it
+    with _neighbours(whole.parent):
+        spec.loader.exec_module(module)
+    return module
+
+
+@contextmanager
+def _neighbours(folder: Path) -> Iterator[None]:
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path.remove(str(folder))

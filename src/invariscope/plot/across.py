@@ -1,0 +1,233 @@
+"""Networks that saw some categories transformed (Figs. 2–6 and 11)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from invariscope.analysis.across import NONE, QUADRANTS, correlation
+from invariscope.plot.invariance import WIDTH, draw_violins
+from invariscope.plot.style import COLOURS, new_axes
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
+
+
+def transfer_matrix(accuracy: pd.DataFrame, count: int, ax: Axes | None = None) -> Axes:
+    """Accuracy of each training under each tested transformation, as a matrix (Fig. 2a).
+
+    Args:
+        accuracy: from `analysis.across.accuracy_table`.
+        count: of seen categories: all of them.
+        ax: where to plot; by default new axes.
+    """
+    rows: Any = accuracy[(accuracy["group"] == "all") & accuracy["count"].isin([0, count])]
+    trained = list(dict.fromkeys(rows["trained"]))
+    tested = list(dict.fromkeys(rows["tested"]))
+    wide = rows.pivot_table(index="trained", columns="tested", values="accuracy")
+    values = 100 * wide.reindex(index=trained, columns=tested).to_numpy(float)
+    ax = new_axes(ax, (1.6 + 0.55 * len(tested), 1.8 + 0.42 * len(trained)))
+    ax.imshow(values, cmap="Blues", vmin=0, vmax=max(np.nanmax(values), 1), aspect="auto")
+    dark = np.nanmax(values) / 2
+    for (row, column), value in np.ndenumerate(values):
+        colour = "white" if value > dark else "0.15"
+        ax.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7, color=colour)
+    ax.set_xticks(range(len(tested)), tested, rotation=40, ha="right", fontsize=8)
+    ax.set_yticks(range(len(trained)), trained, fontsize=8)
+    ax.set_xlabel("tested with")
+    ax.set_ylabel("trained with")
+    ax.spines[:].set_visible(False)
+    return ax
+
+
+def _lines(
+    ax: Axes, table: pd.DataFrame, names: Sequence[str], column: str, scale: float = 1.0
+) -> None:
+    """One line a transformation: the mean over seeds, a thin mark for each seed."""
+    for number, name in enumerate(names):
+        own: Any = table[(table["trained"] == name) & table[column].notna()]
+        means = own.groupby("count")[column].mean() * scale
+        style: dict[str, Any] = {
+            "color": COLOURS[number % len(COLOURS)],
+            "marker": MARKERS[number % len(MARKERS)],
+        }
+        ax.plot(list(means.index), means.to_numpy(), label=name, markersize=5, **style)
+        ax.plot(own["count"], own[column] * scale, linestyle="", markersize=2.5, alpha=0.5, **style)
+
+
+def against_count(
+    table: pd.DataFrame,
+    column: str,
+    *,
+    names: Sequence[str] | None = None,
+    chance: float | None = None,
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Axes:
+    """Accuracy or invariance against the number of seen categories (Figs. 2b, 2c, 5a).
+
+    Args:
+        table: from `analysis.across.beside`.
+        column: `within`, `across`, `invariance`, `invariance_seen` or `invariance_unseen`.
+        names: transformations; by default all.
+        chance: accuracy by chance, as a dotted line.
+        log: whether the axis of counts is logarithmic.
+        ax: where to plot; by default new axes.
+    """
+    names = list(dict.fromkeys(table["trained"])) if names is None else names
+    ax = new_axes(ax, (4.6, 3.4))
+    of_accuracy = column in ("within", "across")
+    _lines(ax, table, names, column, 100 if of_accuracy else 1)
+    if chance is not None:
+        ax.axhline(100 * chance, color="0.5", linestyle=":", linewidth=1)
+    if log:
+        ax.set_xscale("log")
+    ax.set_xlabel("categories seen transformed")
+    group = column.partition("_")[2]
+    words = "mean invariance coefficient" + (f" ({group})" if group else "")
+    ax.set_ylabel(f"{column}-category accuracy (%)" if of_accuracy else words)
+    ax.set_ylim(bottom=0, top=102 if of_accuracy else 1)
+    ax.legend(frameon=False, fontsize=7)
+    return ax
+
+
+def invariance_accuracy(
+    table: pd.DataFrame, accuracy: str, invariance: str, ax: Axes | None = None
+) -> Axes:
+    """Accuracy against mean I_k, a mark a network (Figs. 5b, 5c), with Pearson's r.
+
+    Args:
+        table: from `analysis.across.beside`, without networks that saw all categories.
+        accuracy: `within` or `across`.
+        invariance: `invariance_seen` or `invariance_unseen`.
+        ax: where to plot; by default new axes.
+    """
+    ax = new_axes(ax, (4.2, 3.4))
+    for number, (name, own) in enumerate(table.groupby("trained", sort=False)):
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        sizes = 12 + 50 * own["count"] / table["count"].max()
+        ax.scatter(
+            own[invariance], 100 * own[accuracy], s=sizes, c=colour, marker=marker, label=str(name)
+        )
+    r, low, high, networks = correlation(table[invariance], table[accuracy])
+    ax.set_title(f"r = {r:.2f} ({low:.2f} to {high:.2f}), {networks} networks", fontsize=9)
+    ax.set_xlabel(f"mean invariance coefficient, {invariance.partition('_')[2]} categories")
+    ax.set_ylabel(f"{accuracy}-category accuracy (%)")
+    ax.legend(frameon=False, fontsize=7)
+    return ax
+
+
+def by_count(
+    units: pd.DataFrame, name: str, *, column: str = "invariance", ax: Axes | None = None
+) -> Axes:
+    """Violins of I_k against the number of seen categories, seen and unseen apart (Figs. 4, 9, 10).
+
+    Args:
+        units: with `trained`, `count`, `transformation`, `class` (`seen`, `unseen`, `all`).
+        name: of the transformation.
+        column: `invariance` or `specialization`.
+        ax: where to plot; by default new axes.
+    """
+    own: Any = units[units["transformation"] == name]
+    before = own[(own["trained"] == NONE) & (own["class"] == "all")]
+    counts = sorted({int(c) for c in own.loc[own["trained"] == name, "count"]})
+    ax = new_axes(ax, (1.6 + 0.75 * len(counts), 3.0))
+    ax.set_ylim(-1.05 if column == "specialization" else -0.02, 1.05)
+    draw_violins(ax, [before[column]], [0], WIDTH / 2, "0.5")
+    for number, group in enumerate(("seen", "unseen")):
+        rows = own[(own["trained"] == name) & (own["class"] == group)]
+        groups = [rows.loc[rows["count"] == count, column] for count in counts]
+        there = [k for k, values in enumerate(groups) if values.notna().any()]
+        places = [1 + k + (number - 0.5) * WIDTH / 2 for k in there]
+        draw_violins(ax, [groups[k] for k in there], places, WIDTH / 2.2, COLOURS[number])
+        ax.plot([], [], color=COLOURS[number], linewidth=6, alpha=0.45, label=group)
+    ax.set_xticks(range(len(counts) + 1), ["none", *map(str, counts)])
+    ax.set_xlabel("categories seen transformed")
+    ax.set_ylabel("specialization" if column == "specialization" else "invariance coefficient")
+    ax.set_title(name, fontsize=9)
+    ax.legend(frameon=False, fontsize=7, loc="lower right")
+    return ax
+
+
+def with_and_without(
+    units: pd.DataFrame, count: int, *, column: str = "invariance", ax: Axes | None = None
+) -> Axes:
+    """Violins for networks trained with a transformation, and without (Figs. 3b, 3c, 12).
+
+    Args:
+        units: see `by_count`.
+        count: of seen categories: all of them.
+        column: `invariance` or `specialization`.
+        ax: where to plot; by default new axes.
+    """
+    every: Any = units[units["class"] == "all"]
+    names = [str(n) for n in dict.fromkeys(every["transformation"])]
+    ax = new_axes(ax, (max(4.5, 0.8 * len(names) + 1.2), 3.4))
+    ax.set_ylim(-1.05 if column == "specialization" else -0.02, 1.05)
+    kinds = (("x", every["trained"] == NONE), ("x + T(x)", every["count"] == count))
+    for number, (words, chosen) in enumerate(kinds):
+        rows = every[chosen & ((every["trained"] == every["transformation"]) | (number == 0))]
+        groups = [rows.loc[rows["transformation"] == name, column] for name in names]
+        places = [k + (number - 0.5) * WIDTH / 2 for k in range(len(names))]
+        draw_violins(ax, groups, places, WIDTH / 2.2, COLOURS[number])
+        ax.plot([], [], color=COLOURS[number], linewidth=6, alpha=0.45, label=words)
+    ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
+    ax.set_ylabel("specialization" if column == "specialization" else "invariance coefficient")
+    ax.legend(frameon=False, fontsize=8, title="trained with", title_fontsize=8)
+    return ax
+
+
+def confusion(table: pd.DataFrame, name: str, ax: Axes | None = None) -> Axes:
+    """Where transformed images go, against the number of seen categories (Fig. 6's quadrants).
+
+    Args:
+        table: from `analysis.across.confusion_table`.
+        name: of the transformation.
+        ax: where to plot; by default new axes.
+    """
+    own: Any = table[table["trained"] == name]
+    ax = new_axes(ax, (4.2, 3.0))
+    for number, (quadrant, (of, to)) in enumerate(QUADRANTS.items()):
+        means = 100 * own[own["quadrant"] == quadrant].groupby("count")["share"].mean()
+        words = f"{quadrant}: {of} → {to}"
+        style = "-" if of == "seen" else "--"
+        ax.plot(list(means.index), means.to_numpy(), style, color=COLOURS[number], label=words)
+    ax.set_ylim(-2, 102)
+    ax.set_xlabel("categories seen transformed")
+    ax.set_ylabel("images (%)")
+    ax.set_title(name, fontsize=9)
+    ax.legend(frameon=False, fontsize=7)
+    return ax
+
+
+def layer_by_layer(
+    means: pd.DataFrame, name: str, group: str = "all", ax: Axes | None = None
+) -> Axes:
+    """Mean I_k from site to site, one line a number of seen categories (Fig. 11).
+
+    Args:
+        means: from `analysis.across.invariance_means`.
+        name: of the transformation.
+        group: `seen`, `unseen` or `all`.
+        ax: where to plot; by default new axes.
+    """
+    own: Any = means[means["transformation"] == name]
+    sites = list(dict.fromkeys(own["site"]))
+    trained = own[(own["trained"] == name) & (own["group"] == group)]
+    before = own[(own["trained"] == NONE) & (own["group"] == "all")]
+    ax = new_axes(ax, (1.8 + 0.6 * len(sites), 3.0))
+    counts = sorted({int(c) for c in trained["count"]})
+    for number, count in enumerate([0, *counts]):
+        rows = before if count == 0 else trained[trained["count"] == count]
+        values = rows.groupby("site", sort=False)["mean"].mean().reindex(sites)
+        colour = str(0.75 - 0.75 * number / max(len(counts), 1))
+        ax.plot(
+            range(len(sites)), values.to_numpy(), "o-", color=colour, label=str(count or "none")
+        )
+    ax.set_xticks(range(len(sites)), [s.rpartition(".")[2] for s in sites], rotation=40, ha="right")
+    ax.set_ylim(0, 1)
+    ax.set_ylabel("mean invariance coefficient")
+    ax.set_title(name if group == "all" else f"{name}, {group} categories", fontsize=9)
+    ax.legend(frameon=False, fontsize=7, title="seen", title_fontsize=7)
+    return ax

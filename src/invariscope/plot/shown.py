@@ -1,0 +1,150 @@
+"""Figures of what networks and people make of a study's images (Fig. 4, rows 9, 12 and 14)."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from invariscope.plot.points import chance_line, points
+
+SIMULATED = "simulated answers"
+
+
+def _named(table: pd.DataFrame, first: str = "task") -> pd.DataFrame:
+    """Conditions in words: what was searched for, and where it was stretched."""
+    site = table["site"].fillna("").astype(str)
+    return table.assign(named=(table[first] + " " + site).str.strip())
+
+
+def _say_simulated(ax: Axes, table: pd.DataFrame) -> None:
+    if bool(table["simulated"].any()):
+        ax.set_title(SIMULATED, color="#D55E00", fontsize="small", loc="left")
+
+
+def observers(
+    accuracy: pd.DataFrame,
+    score: str = "restricted",
+    *,
+    order: Sequence[str] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """What observers make of one source's images (Fig. 4c).
+
+    Args:
+        accuracy: one source's rows of `analysis.observers.observer_accuracy`.
+        score: `restricted` to the study's classes, `top1` or `topk`.
+        order: of the conditions, such as `MEI` and `invariance pixels`.
+        ax: where to plot; by default new axes.
+    """
+    named = _named(accuracy)
+    own = [" (itself)" if same else "" for same in named["own"]]
+    named = named.assign(observer=named["observer"] + own)
+    ends = ("low", "high") if score == "restricted" else None
+    ax = points(named, "named", score, "observer", order=order, ends=ends, ax=ax)
+    if score == "restricted":
+        chance_line(ax, float(accuracy["chance"].iloc[0]))
+    ax.set_ylim(-0.03, 1.03)
+    ax.set_ylabel({"restricted": "accuracy among the study's classes"}.get(score, score))
+    return ax
+
+
+def people(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """People's accuracy by condition (Fig. 4b).
+
+    Args:
+        table: of `analysis.people.people_accuracy`.
+        ax: where to plot; by default new axes.
+    """
+    named = _named(table, "condition").assign(network=table["network"].replace("", "photos"))
+    ax = points(named, "named", "accuracy", "network", ends=("low", "high"), join=False, ax=ax)
+    chance_line(ax, float(table["chance"].iloc[0]))
+    ax.set_ylim(-0.03, 1.03)
+    ax.set_ylabel("accuracy")
+    _say_simulated(ax, table)
+    return ax
+
+
+def agreement(table: pd.DataFrame, how: str = "pearson", ax: Axes | None = None) -> Axes:
+    """Correlation over conditions between people and observers (Fig. 4d).
+
+    Args:
+        table: of `analysis.people.agreement`.
+        how: `pearson` or `spearman`.
+        ax: where to plot; by default new axes.
+    """
+    own = table[table["how"] == how].assign(group="")
+    ax = points(own, "observer", "r", "group", ends=("low", "high"), join=False, ax=ax)
+    ceiling = float(own["ceiling"].iloc[0])
+    if pd.notna(ceiling):
+        chance_line(ax, ceiling, "noise ceiling")
+    ax.axhline(0, color="0.6", linewidth=0.8)
+    ax.set_ylim(-1.05, 1.05)
+    ax.set_ylabel(f"{how.capitalize()} r with people")
+    _say_simulated(ax, own)
+    return ax
+
+
+def transfer(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """How much activity the matching units of other networks keep (row 14).
+
+    Args:
+        table: one source's rows of `analysis.transfer.transfer`.
+        ax: where to plot; by default new axes.
+    """
+    ax = points(_named(table), "named", "kept", "observer", sd="kept_sd", join=False, ax=ax)
+    ax.axhline(100, color="0.6", linewidth=0.8, linestyle=":")
+    ax.set_ylabel("activity kept (% of the reference's)")
+    return ax
+
+
+def layer_distances(
+    table: pd.DataFrame, pair: str = "reference ↔ invariant", ax: Axes | None = None
+) -> Axes:
+    """Distances through an observer, over those of photos of one class (row 9).
+
+    Args:
+        table: one subject's and observer's rows of `analysis.layers.over_units`.
+        pair: which pairs of images; those of MEIs are shown beside.
+        ax: where to plot; by default new axes.
+    """
+    site = table["site"].fillna("").astype(str)
+    own = table.assign(group=("stretched at " + site).where(site != "", "MEI ↔ MEI"))
+    own = own[own["pair"].isin([pair, "MEI ↔ MEI"])]
+    ax = points(own, "layer", "relative", "group", sd="relative_sd", ax=ax)
+    ax.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
+    ax.set_ylim(bottom=0)
+    ax.set_ylabel("distance over photos of a class")
+    return ax
+
+
+def paths(places: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Activity along paths between invariant images (row 14).
+
+    Args:
+        places: rows of one subject and site: `way`, `place`, `kept` and `sd`.
+        ax: where to plot; by default new axes.
+    """
+    named = places.assign(place=places["place"].round(2))
+    ax = points(named, "place", "kept", "way", sd="sd", ax=ax)
+    ax.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
+    ax.set_xlabel("place between the two images")
+    ax.set_ylabel("activity kept")
+    return ax
+
+
+def gradients(table: pd.DataFrame, value: str = "pixel_distance", ax: Axes | None = None) -> Axes:
+    """Searches with and without gradients at one budget of forward passes (row 12).
+
+    Args:
+        table: of the analysis `gradients`: `subject`, `task`, `method` and `value`.
+        value: `pixel_distance`, `reduction` or `met`.
+        ax: where to plot; by default new axes.
+    """
+    named = table.assign(named=table["task"] + ", " + table["subject"])
+    ax = points(named, "named", value, "method", join=False, ax=ax)
+    ax.set_ylabel(
+        {"met": "starts that met the bound", "reduction": "activity lost (%)"}.get(
+            value, "pixel distance (L2)"
+        )
+    )
+    return ax

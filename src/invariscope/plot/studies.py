@@ -1,0 +1,173 @@
+"""Figures of a study's own runs: distance, separability, convergence, dimension, and others."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from invariscope.analysis.frames import each, where
+from invariscope.plot.points import MARKERS, chance_line, points
+from invariscope.plot.style import (
+    AFFINE_COLOURS,
+    AFFINE_MARKERS,
+    COLOURS,
+    TASK_COLOURS,
+    figure_of,
+    new_axes,
+)
+
+ALL = "all"
+
+
+def mean_distance(summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Loss of activity against pixel distance, mean ± SD over units (Fig. 2).
+
+    Args:
+        summary: one subject's rows of `analysis.distance.distance_activation`.
+        ax: where to plot; by default new axes.
+    """
+    ax = new_axes(ax)
+    sites = [site for site in dict.fromkeys(summary["site"]) if site]
+    for key, own in each(summary, ["series", "site"]):
+        kind, site = key["series"], key["site"]
+        style: dict[str, Any] = {"markersize": 4, "capsize": 2, "linewidth": 1}
+        if kind in TASK_COLOURS:
+            style |= {"color": TASK_COLOURS[kind], "markersize": 7}
+            marker, label = MARKERS[sites.index(site)], f"{kind}, stretched at {site}"
+        else:
+            own = own.sort_values("distance")  # noqa: PLW2901
+            style |= {"color": AFFINE_COLOURS[kind], "alpha": 0.8}
+            marker, label = AFFINE_MARKERS[kind], f"affine copies: {kind}"
+        ax.errorbar(
+            own["distance"],
+            own["reduction"],
+            own["reduction_sd"].fillna(0),
+            own["distance_sd"].fillna(0),
+            marker=marker,
+            label=label,
+            **style,
+        )
+    ax.plot([0], [0], "k*", markersize=10, label="reference")
+    ax.axhline(100, color="0.6", linewidth=0.8, linestyle=":")
+    ax.set_xlabel("pixel distance from the reference (L2)")
+    ax.set_ylabel("activity lost (% of the reference's)")
+    ax.legend(frameon=False, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
+    return ax
+
+
+def separability(table: pd.DataFrame, scheme: str = "grouped", ax: Axes | None = None) -> Axes:
+    """Accuracy in telling the stretched sites apart, against components (Fig. 3c).
+
+    Args:
+        table: of `analysis.separability.separability`, with `subject`.
+        scheme: `grouped` by unit, or `stratified`.
+        ax: where to plot; by default new axes.
+    """
+    own = where(table, (table["scheme"] == scheme) & (table["class"] == ALL))
+    ax = points(own, "components", "accuracy", "subject", ax=ax)
+    for number, (_, rows) in enumerate(each(own, ["subject"])):
+        places = range(len(rows))
+        ax.plot(places, rows["shuffled"], "--", color=COLOURS[number], linewidth=0.8)
+    chance_line(ax, float(own["chance"].iloc[0]), "chance (dashed: shuffled)")
+    ax.set_ylim(0, 1.03)
+    ax.set_xlabel("principal components")
+    ax.set_ylabel(f"accuracy, folds {scheme}" + (" by unit" if scheme == "grouped" else ""))
+    return ax
+
+
+def convergence(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """The share of runs whose stopping rule fired, with Wilson's interval (row 10).
+
+    Args:
+        table: of `analysis.convergence.convergence`.
+        ax: where to plot; by default new axes.
+    """
+    several = len(set(table["target"])) > 1
+    words = table["target"] + " " if several else ""
+    sizes = [
+        f" ({size:g} units)" if pd.notna(size) else "" for size in table["subset"].astype(float)
+    ]
+    named = table.assign(named=words + table["task"] + " " + table["site"] + sizes)
+    ax = points(named, "named", "share", "subject", ends=("low", "high"), join=False, ax=ax)
+    ax.set_ylim(-0.03, 1.03)
+    ax.set_ylabel("runs that converged")
+    return ax
+
+
+def dimension(table: pd.DataFrame, estimator: str = "two nearest", ax: Axes | None = None) -> Axes:
+    """Dimension against how many images are taken, mean over units (row 11).
+
+    Args:
+        table: one subject's rows of `analysis.dimension.dimension`.
+        estimator: `two nearest` or `participation ratio`.
+        ax: where to plot; by default new axes.
+    """
+    own = where(table, table["estimator"] == estimator)
+    means = own.groupby(["site", "points"], sort=False, as_index=False).agg(
+        dimension=("dimension", "mean"), sd=("dimension", "std")
+    )
+    ax = points(means.sort_values("points"), "points", "dimension", "site", sd="sd", ax=ax)
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("images (one a run)")
+    ax.set_ylabel(f"dimension ({estimator})")
+    return ax
+
+
+def subsets(table: pd.DataFrame, value: str = "full_stretch", ax: Axes | None = None) -> Axes:
+    """What stretch at a subset reaches, against how many units it has (row 13).
+
+    Args:
+        table: of `analysis.subsets.subsets`.
+        value: `full_stretch`, `pixel_distance`, `reduction` or `converged`.
+        ax: where to plot; by default new axes.
+    """
+    entries = [("all" if pd.isna(size) else f"{size:g}") for size in table["entries"]]
+    named = table.assign(entries=entries, group=table["subject"] + " " + table["site"])
+    ends = ("low", "high") if value == "converged" else None
+    ax = points(named, "entries", value, "group", ends=ends, ax=ax)
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("units of the site that are stretched")
+    ax.set_ylabel(value.replace("_", " "))
+    return ax
+
+
+def naturalness(table: pd.DataFrame, value: str = "over_maximum", ax: Axes | None = None) -> Axes:
+    """Activity of searched images beside that of natural ones (row 8).
+
+    Args:
+        table: of `analysis.naturalness.naturalness`.
+        value: `over_maximum` or `percentile`.
+        ax: where to plot; by default new axes.
+    """
+    site = table["site"].fillna("").astype(str)
+    named = table.assign(named=(table["series"] + " " + site).str.strip())
+    ax = points(named, "named", value, "subject", sd=f"{value}_sd", join=False, ax=ax)
+    if value == "over_maximum":
+        ax.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
+        ax.set_ylabel("activity over the natural maximum")
+    else:
+        ax.set_ylabel("percentile among natural images")
+    return ax
+
+
+def appearance(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """How far each statistic moved, by stretched site: 1 is as far as another unit's reference.
+
+    Args:
+        table: one subject's rows of `analysis.appearance.appearance_summary`.
+        ax: where to plot; by default new axes.
+    """
+    named = table.assign(named=table["task"] + " " + table["site"])
+    wide = named.pivot_table(index="named", columns="statistic", values="relative", sort=False)
+    values = wide.to_numpy(float)
+    ax = new_axes(ax, (1.4 + 0.9 * values.shape[1], 1.3 + 0.5 * values.shape[0]))
+    shown = ax.imshow(values, cmap="viridis", vmin=0, vmax=max(1.0, float(np.nanmax(values))))
+    middle = float(np.nanmax(values)) / 2
+    for (row, column), value in np.ndenumerate(values):
+        colour = "white" if value < middle else "black"
+        ax.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour, fontsize=8)
+    ax.set_xticks(range(values.shape[1]), wide.columns, rotation=30, ha="right")
+    ax.set_yticks(range(values.shape[0]), wide.index)
+    figure_of(ax).colorbar(shown, ax=ax, label="apart from the reference")
+    return ax

@@ -1,0 +1,124 @@
+"""Pictures small enough that a page about hundreds of runs travels by e-mail."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from invariscope.errors import StoreError
+from invariscope.markup import data_uri
+from invariscope.sns.choice import CHOICES, choose
+from invariscope.store.record import RunRecord
+
+BUDGET = 6_500_000  # characters of the page that its runs' pictures may take
+SAMPLE = 12  # pictures from which a size is estimated
+
+
+@dataclass(frozen=True)
+class Quality:
+    """How many pictures a run shows, and how they are kept.
+
+    Attributes:
+        most: pictures of a run's front; the chosen ones are always among them.
+        webp: WebP's quality; None for the store's own PNG files.
+        side: the most pixels a side; None as they are.
+    """
+
+    most: int
+    webp: int | None = None
+    side: int | None = None
+
+    def encode(self, path: Path) -> str:
+        """A picture as an address that holds it.
+
+        Raises:
+            StoreError: the file is missing or damaged.
+        """
+        try:
+            if self.webp is None:
+                return data_uri(path.read_bytes(), "image/png")
+            image = Image.open(path)
+            if self.side is not None:
+                image.thumbnail((self.side, self.side))
+            buffer = io.BytesIO()
+            image.save(buffer, format="WEBP", quality=self.webp, method=4)
+        except OSError as error:
+            raise StoreError(f"the picture {str(path)!r} cannot be read ({error})") from error
+        return data_uri(buffer.getvalue(), "image/webp")
+
+    @property
+    def words(self) -> str:
+        """What was done to the pictures, for the reader."""
+        if self.webp is None:
+            return "Pictures are the store's own 8-bit PNG files."
+        size = f", at most {self.side} pixels a side" if self.side else ""
+        return (
+            f"So that the page stays small, pictures are compressed (WebP, quality {self.webp}"
+            f"{size}), about {self.most} a search; the store has them without loss."
+        )
+
+
+LADDER = (
+    Quality(24),
+    Quality(24, 85),
+    Quality(16, 80),
+    Quality(8, 75),
+    Quality(5, 75, 160),
+    Quality(3, 65, 128),
+    Quality(1, 60, 96),
+)
+
+
+def pictured(record: RunRecord) -> list[int]:
+    """The rows of a run's front that have a picture in the store."""
+    names = [path.stem for path in (record.path / "images").glob("member-*.png")]
+    return sorted(int(name.removeprefix("member-")) for name in names)
+
+
+def picture_path(record: RunRecord, row: int) -> Path:
+    """Where the picture of a front's row is."""
+    return record.path / "images" / f"member-{row}.png"
+
+
+@dataclass(frozen=True)
+class Album:
+    """The pictures of some runs, at the best quality that fits `budget`."""
+
+    records: Sequence[RunRecord]
+    budget: int = BUDGET
+
+    @cached_property
+    def quality(self) -> Quality:
+        """The first of the ladder under which all pictures are expected to fit, or the last."""
+        there = [(record, pictured(record)) for record in self.records]
+        paths = [picture_path(record, row) for record, rows in there for row in rows]
+        spread = np.linspace(0, len(paths) - 1, min(len(paths), SAMPLE)).round().astype(int)
+        for quality in LADDER:
+            count = sum(min(len(rows), quality.most) for _, rows in there)
+            sizes = [len(quality.encode(paths[place])) for place in spread]
+            if not sizes or count * float(np.mean(sizes)) <= self.budget:
+                return quality
+        return LADDER[-1]
+
+    def rows(self, record: RunRecord) -> list[int]:
+        """The rows of a run's front that the page shows: the chosen ones, others evenly between."""
+        there = pictured(record)
+        if self.quality.most == 1:
+            return [choose(record.front, record.settings)]
+        chosen = {choose(record.front, record.settings, which) for which in CHOICES}
+        spare = max(0, min(self.quality.most, len(there)) - len(chosen))
+        others = [row for row in there if row not in chosen]
+        spread = np.linspace(0, len(others) - 1, min(spare, len(others))).round().astype(int)
+        return sorted(chosen.intersection(there) | {others[place] for place in spread})
+
+    def image(self, record: RunRecord, row: int) -> str:
+        """A front's picture."""
+        return self.quality.encode(picture_path(record, row))
+
+    def reference(self, record: RunRecord) -> str:
+        """The picture of the image that a run departs from."""
+        return self.quality.encode(record.path / "images" / "reference.png")

@@ -1,0 +1,76 @@
+"""The data that the page's explorable fronts are drawn from."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from invariscope.report.album import Album
+from invariscope.sns.choice import choose
+from invariscope.store.record import RunRecord
+
+STEPS = 60  # generations of a run that can be stepped through
+RANGES = ("stretch", "squeeze", "activation")
+CHOSEN = {"kept": "best kept", "knee": "knee", "farthest": "farthest", "nearest": "nearest"}
+
+
+def _short(value: float) -> float | None:
+    """Four digits are more than a plot shows; None where there is no number."""
+    return float(f"{value:.4g}") if math.isfinite(value) else None
+
+
+def _steps(record: RunRecord) -> list[list[Any]]:
+    """Generations evenly over the journal: number, three ranges, how many passed the bound."""
+    journal = record.journal
+    places = np.linspace(0, len(journal) - 1, min(len(journal), STEPS)).round().astype(int)
+    return [
+        [
+            line["generation"],
+            *([_short(float(x)) for x in line.get(name, ())] for name in RANGES),
+            line.get("reached"),
+        ]
+        for line in (journal[place] for place in places)
+    ]
+
+
+def explored(cell: dict[str, Any], group: int, album: Album) -> dict[str, Any]:
+    """One search as plain data.
+
+    Args:
+        cell: of `groups.describe`.
+        group: the number of its unit on the page.
+        album: gives the pictures; that of the shown member is the gallery's own.
+
+    Returns:
+        `line`: stretch and squeeze of every member; `shown`: those with a picture (row, stretch,
+        squeeze, activation, pixel distance, generation, picture or the id of one on the page);
+        `chosen`: places in `shown` by name; `steps`: generations.
+    """
+    record: RunRecord = cell["record"]
+    front, rows = record.front, album.rows(record)
+    columns = ["stretch", "squeeze", "activation", "pixel_distance", "generation"]
+    values = front.reindex(columns=columns).to_numpy(float)
+    shown = [
+        [
+            row,
+            *map(_short, values[row].tolist()),
+            f"#run-{cell['id']}" if row == cell["member"] else album.image(record, row),
+        ]
+        for row in rows
+    ]
+    picks = {name: choose(front, record.settings, name) for name in CHOSEN}
+    s = record.settings
+    site = str(s.site) + (f" ({len(s.subset)} of its units)" if s.subset else "")
+    return {
+        "group": group,
+        "task": s.task,
+        "site": site,
+        "seed": s.seed,
+        "population": s.population,
+        "generations": record.outcome["generations"],
+        "reference": _short(float(record.tensors["reference_activity"].mean())),
+        "line": [[_short(x), _short(y)] for x, y in values[:, :2].tolist()],
+        "shown": shown,
+        "chosen": {name: rows.index(row) for name, row in picks.items() if row in rows},
+        "steps": _steps(record),
+    }

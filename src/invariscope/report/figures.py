@@ -1,0 +1,168 @@
+"""The figures of a study's analyses, and figures as files."""
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from invariscope import plot
+from invariscope.analysis.frames import Rows, each
+from invariscope.plot.style import figure_of
+from invariscope.sns.result import Result
+from invariscope.store.files import replace_file
+from invariscope.study.analyses import Tables
+from invariscope.study.analyses.material import Material
+from invariscope.study.analyses.searches import examples
+
+Drawn = Iterator[tuple[str, Figure]]
+DPI = 130
+UNDATED: dict[str, dict[str, Any]] = {
+    "png": {},
+    "pdf": {"CreationDate": None},
+    "svg": {"Date": None},
+}
+TEXT = {"svg.fonttype": "none", "svg.hashsalt": "invariscope", "pdf.fonttype": 42}
+
+
+def _distance(_: Material, table: Rows) -> Drawn:
+    for key, own in each(table, ["subject"]):
+        ax = plot.mean_distance(own)
+        ax.set_title(key["subject"], fontsize="small", loc="left")
+        yield key["subject"], figure_of(ax)
+
+
+def _galleries(m: Material, _: Rows) -> Drawn:
+    for key, own in each(examples(m.whole), ["subject", "unit"]):
+        figure = plot.gallery(Result(m.records(own), m.generator(own)))
+        yield f"{key['subject']} {key['unit']}", figure
+
+
+def _fronts(m: Material, _: Rows) -> Drawn:
+    for key, own in each(examples(m.whole), ["subject", "task", "site"]):
+        ax = plot.front(Result(m.records(own)))
+        ax.set_title(f"{key['subject']}, {own['unit'].nunique()} units", fontsize="small")
+        yield " ".join(key.values()), figure_of(ax)
+
+
+def _separability(_: Material, table: Rows) -> Drawn:
+    for scheme in ("grouped", "stratified"):
+        yield scheme, figure_of(plot.separability(table, scheme))
+
+
+def _dimension(_: Material, table: Rows) -> Drawn:
+    for key, own in each(table, ["subject", "estimator"]):
+        yield " ".join(key.values()), figure_of(plot.dimension(own, key["estimator"]))
+
+
+def _observers(m: Material, table: Rows) -> Drawn:
+    order = ["MEI", *(f"invariance {site}" for site in m.sites)]
+    for key, own in each(table, ["source"]):
+        if key["source"]:
+            shown = [name for name in order if name == "MEI" or name.split()[1] in set(own["site"])]
+            yield key["source"], figure_of(plot.observers(own, order=shown))
+
+
+def _layers(_: Material, table: Rows) -> Drawn:
+    for key, own in each(table, ["subject", "observer"]):
+        name = f"{key['subject']} seen by {key['observer']}"
+        yield name, figure_of(plot.layer_distances(own))
+
+
+def _paths(_: Material, table: Rows) -> Drawn:
+    for key, own in each(table, ["subject", "site"]):
+        ax = plot.paths(own)
+        ax.set_title(" ".join(key.values()), fontsize="small", loc="left")
+        yield " ".join(key.values()), figure_of(ax)
+
+
+def _of_each(column: str, draw: Callable[[Rows], object]) -> Callable[[Material, Rows], Drawn]:
+    """A figure for each value of a column."""
+
+    def drawn(_: Material, table: Rows) -> Drawn:
+        for key, own in each(table, [column]):
+            ax = draw(own)
+            ax.set_title(key[column], fontsize="small", loc="left")  # pyright: ignore[reportAttributeAccessIssue]
+            yield key[column], figure_of(ax)  # pyright: ignore[reportArgumentType]
+
+    return drawn
+
+
+def _one(draw: Callable[[Rows], object]) -> Callable[[Material, Rows], Drawn]:
+    """One figure of the whole table."""
+
+    def drawn(_: Material, table: Rows) -> Drawn:
+        yield "", figure_of(draw(table))  # pyright: ignore[reportArgumentType]
+
+    return drawn
+
+
+# By the table that a figure shows.
+FIGURES: dict[str, Callable[[Material, Rows], Drawn]] = {
+    "distance": _distance,
+    "galleries": _galleries,
+    "separability": _separability,
+    "people": _one(plot.people),
+    "people_agreement": _one(plot.agreement),
+    "observers": _observers,
+    "naturalness": _one(plot.naturalness),
+    "layers": _layers,
+    "convergence": _one(plot.convergence),
+    "dimension": _dimension,
+    "gradients": _one(plot.gradients),
+    "subsets": _one(plot.subsets),
+    "transfer": _of_each("source", plot.transfer),
+    "paths_places": _paths,
+    "fronts": _fronts,
+    "appearance": _of_each("subject", plot.appearance),
+}
+
+
+def figures(material: Material, tables: Tables) -> Iterator[tuple[str, str, Figure]]:
+    """The figures of tables that have one: the table's name, what is shown, the figure."""
+    for name, table in tables.items():
+        if name in FIGURES:
+            for words, figure in FIGURES[name](material, _filled(table)):
+                yield name, words, figure
+
+
+def _filled(table: Rows) -> Rows:
+    """A table whose empty words are empty, as they were before a CSV file held them."""
+    words = table.select_dtypes(["object", "string"]).columns
+    return table.assign(**{name: table[name].fillna("") for name in words})
+
+
+def save(
+    figure: Figure, folder: Path, name: str, words: str = "", formats: Sequence[str] = ("png",)
+) -> list[Path]:
+    """Write a figure as `NAME_WORDS.FORMAT`, the same bytes every time.
+
+    Args:
+        formats: of `png`, `pdf` and `svg`; letters of the last two stay letters.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in words)
+    paths = []
+    for kind in formats:
+        path = folder / (f"{name}_{safe}.{kind}" if safe else f"{name}.{kind}")
+        options = {"format": kind, "dpi": DPI, "metadata": UNDATED[kind]}
+        with mpl.rc_context(TEXT):
+            replace_file(path, lambda part, o=options: figure.savefig(part, **o))
+        paths.append(path)
+    return paths
+
+
+def draw(material: Material, tables: Tables, folder: Path) -> list[Path]:
+    """Draw each table that has a figure into `folder`, as PNG.
+
+    Raises:
+        StoreError: a file cannot be written.
+    """
+    return [
+        path
+        for name, words, figure in figures(material, tables)
+        for path in save(figure, folder, name, words)
+    ]

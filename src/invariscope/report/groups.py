@@ -1,0 +1,228 @@
+"""The runs of one unit from one reference, as a page tells of them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from invariscope import plot
+from invariscope.analysis.changes import changes
+from invariscope.analysis.possible import farthest_possible
+from invariscope.plot.style import figure_of, new_axes
+from invariscope.report.album import Album, picture_path
+from invariscope.report.page import csv, svg
+from invariscope.sns.choice import beyond
+from invariscope.sns.pictures import read_png
+from invariscope.sns.result import Result
+from invariscope.store.record import RunRecord
+
+SIZE = (4.2, 3.0)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Searches of one unit from one reference.
+
+    Attributes:
+        number: its place on the page, from 1.
+        runs: the searches, by task, depth of the site and seed.
+        affine: copies of the reference, where they were measured.
+    """
+
+    number: int
+    runs: list[RunRecord]
+    affine: pd.DataFrame | None = None
+
+    @property
+    def first(self) -> RunRecord:
+        return self.runs[0]
+
+    @property
+    def result(self) -> Result:
+        return Result(self.runs)
+
+
+def reference_id(record: RunRecord) -> str:
+    """What tells references apart: an MEI's run, or an image's content."""
+    recipe = record.settings.reference or {}
+    return str(recipe.get("run") or recipe.get("sha256") or "")
+
+
+def _order(record: RunRecord) -> tuple[Any, ...]:
+    s = record.settings
+    depth = record.labels.get("site_depth", 0)
+    return (s.task != "invariance", depth, str(s.site), s.subset or (), s.seed)
+
+
+def grouped(records: Sequence[RunRecord], affine: pd.DataFrame | None = None) -> list[Group]:
+    """Searches by subject, unit and reference, in the order in which these come.
+
+    Args:
+        records: MEI searches among them are left out.
+        affine: of one unit, or of many with `subject`, `unit` and `reference_run`.
+    """
+    found: dict[tuple[str, str, str], list[RunRecord]] = {}
+    for record in records:
+        if record.settings.task != "excitation":
+            key = (str(record.labels["subject"]), record.settings.unit, reference_id(record))
+            found.setdefault(key, []).append(record)
+    return [
+        Group(number, sorted(runs, key=_order), _affine(affine, key))
+        for number, (key, runs) in enumerate(found.items(), 1)
+    ]
+
+
+def _affine(table: pd.DataFrame | None, key: tuple[str, str, str]) -> pd.DataFrame | None:
+    """The rows that belong to a group, or None where there are none."""
+    if table is None or "unit" not in table:
+        return table
+    rows: Any = table[(table["subject"] == key[0]) & (table["unit"] == key[1])]
+    if len(set(rows["reference_run"])) > 1:  # folders of runs end in 12 digits of their names
+        rows = rows[rows["reference_run"].astype(str).str.endswith(key[2][:12])]
+    return rows if len(rows) else None
+
+
+def _changed(record: RunRecord, row: int) -> list[str]:
+    """What changed in a picture; the 8-bit pictures are enough for words."""
+    try:
+        image = read_png(picture_path(record, row))
+        return changes(image, read_png(record.path / "images" / "reference.png"))
+    except (OSError, Image.DecompressionBombError):
+        return []
+
+
+def _shared(told: list[list[str]]) -> list[str]:
+    """The words that more than half of the pictures share."""
+    counts = Counter(word for words in told for word in words)
+    return [word for word, count in counts.items() if 2 * count > len(told)]
+
+
+def _median(values: list[float]) -> float:
+    known = [value for value in values if np.isfinite(value)]
+    return float(np.median(known)) if known else float("nan")
+
+
+def _cell(record: RunRecord, row: dict[str, Any], number: int, possible: float) -> dict[str, Any]:
+    s = record.settings
+    return {
+        "id": number,
+        "record": record,
+        "member": row["member"],
+        "task": s.task,
+        "site": s.site,
+        "kept": 100 - row["reduction"],
+        "reduction": row["reduction"],
+        "distance": row["pixel_distance"],
+        "share": 100 * row["pixel_distance"] / possible,
+        "stretch": row["stretch"],
+        "activation": row["activation"],
+        "seed": s.seed,
+        "status": row["status"],
+        "generations": row["generations"],
+        "meets": bool(beyond(record.front, s.milestone)[row["member"]]),
+        "known": "bound" in s.milestone,
+        "changed": _changed(record, row["member"]),
+    }
+
+
+def _rows(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The cells by task, site and subset, with what they have in common."""
+    rows: dict[tuple[Any, ...], dict[str, Any]] = {}
+    for cell in cells:
+        subset = cell["record"].settings.subset
+        blank = {"task": cell["task"], "site": cell["site"], "subset": subset, "cells": []}
+        rows.setdefault((cell["task"], cell["site"], subset), blank)["cells"].append(cell)
+    for row in rows.values():
+        own = row["cells"]
+        row["changed"] = _shared([cell["changed"] for cell in own])
+        for name in ("kept", "reduction", "share", "distance"):
+            row[name] = _median([cell[name] for cell in own])
+        row["meet"] = sum(cell["meets"] for cell in own)
+        row["best"] = _best(own)
+    return list(rows.values())
+
+
+def _best(cells: list[dict[str, Any]]) -> dict[str, Any]:
+    """The image that shows a row best: of those that meet the bound the farthest, or nearest."""
+    sign = 1 if cells[0]["task"] == "invariance" else -1
+    return max(cells, key=lambda cell: (cell["meets"], sign * cell["distance"]))
+
+
+def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Of a unit's rows those at pixels, where distances of all units compare; else the first."""
+    found: dict[str, Any] = {}
+    for task, name in (("invariance", "far"), ("adversarial", "near")):
+        own = [row for row in rows if row["task"] == task]
+        at_pixels = [row for row in own if row["site"] == "pixels"]
+        found[name] = next(iter(at_pixels or own), None)
+    return found
+
+
+def describe(group: Group, number: int, album: Album) -> dict[str, Any]:
+    """Everything that the page says of a group but its plots.
+
+    Args:
+        group: the searches.
+        number: of the page's first search in it.
+        album: gives the pictures.
+    """
+    table = group.result.table()
+    reference = group.result.reference
+    possible = farthest_possible(reference.image)
+    cells = [
+        _cell(record, row, number + place, possible)
+        for place, (record, row) in enumerate(
+            zip(group.runs, table.to_dict("records"), strict=True)
+        )
+    ]
+    for cell in cells:
+        cell["image"] = album.image(cell["record"], cell["member"])
+    rows = _rows(cells)
+    natural = next((r.settings.natural for r in group.runs if r.settings.natural), None)
+    recipe = reference.recipe
+    return {
+        "number": group.number,
+        "subject": group.first.labels["subject"],
+        "unit": group.first.settings.unit,
+        "label": group.first.labels.get("unit"),
+        "of_mei": recipe.get("kind") == "mei",
+        "reference": album.reference(group.first),
+        "activity": reference.activity,
+        "natural": natural,
+        "possible": possible,
+        "rows": rows,
+        "cells": cells,
+        "table": table.to_dict("records"),
+        "summary": summary(rows),
+        "affine": None if group.affine is None else group.affine.to_dict("records"),
+        "affine_csv": None if group.affine is None else csv(group.affine),
+    }
+
+
+def distance_axes(group: Group) -> Any:
+    """Loss of activity against pixel distance."""
+    return plot.distance_activation(group.result.table(), group.affine)
+
+
+def front_axes(group: Group) -> list[tuple[str, Any]]:
+    """A plot for each task and site, since stretches of different sites cannot be compared."""
+    by_site: dict[tuple[str, str], list[RunRecord]] = {}
+    for record in group.runs:
+        key = (record.settings.task, str(record.settings.site))
+        by_site.setdefault(key, []).append(record)
+    return [
+        (f"{task} at {site}", plot.front(Result(runs), new_axes(None, SIZE)))
+        for (task, site), runs in by_site.items()
+    ]
+
+
+def plots(group: Group) -> dict[str, Any]:
+    """A group's plots as pictures."""
+    return {
+        "distance": svg(figure_of(distance_axes(group))),
+        "fronts": [(title, svg(figure_of(ax))) for title, ax in front_axes(group)],
+    }

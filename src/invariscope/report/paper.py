@@ -1,0 +1,50 @@
+"""The figures of a page as PDF and SVG, for a paper."""
+
+from pathlib import Path
+
+from invariscope import plot
+from invariscope.plot.style import figure_of
+from invariscope.report.album import picture_path
+from invariscope.report.figures import figures, save
+from invariscope.report.groups import Group, distance_axes, front_axes
+from invariscope.report.sections import ABOVE
+from invariscope.report.source import source_of
+from invariscope.sns.choice import choose
+from invariscope.sns.pictures import read_png
+from invariscope.sns.result import Result
+from invariscope.store.files import make_folder
+from invariscope.study.analyses import FOLDER, read_tables
+from invariscope.study.analyses.material import Material
+from invariscope.study.result import StudyResult
+
+FORMATS = ("pdf", "svg")
+
+
+def _of_unit(group: Group, folder: Path) -> list[Path]:
+    """Gallery, distances and fronts of one unit."""
+    name = f"{group.first.labels['subject']} {group.first.settings.unit} {group.number}"
+    images = [read_png(picture_path(r, choose(r.front, r.settings))) for r in group.runs]
+    gallery = plot.gallery(Result(group.runs), images=images)
+    paths = save(gallery, folder, "gallery", name, FORMATS)
+    paths += save(figure_of(distance_axes(group)), folder, "distance", name, FORMATS)
+    for title, ax in front_axes(group):
+        paths += save(figure_of(ax), folder, "front", f"{name} {title}", FORMATS)
+    return paths
+
+
+def write_figures(result: Result | StudyResult, folder: Path) -> list[Path]:
+    """Write every figure as PDF and SVG: of each unit, and of each analysis of a study.
+
+    Galleries hold the store's own pictures; text stays text that an editor can change.
+
+    Raises:
+        StoreError: nothing to draw, a damaged run, or a folder that cannot be written.
+    """
+    make_folder(folder)
+    paths = [path for group in source_of(result).groups for path in _of_unit(group, folder)]
+    if isinstance(result, StudyResult):
+        tables = read_tables(result.folder.path / FOLDER)
+        own = {name: table for name, table in tables.items() if name not in ABOVE and len(table)}
+        for name, words, figure in figures(Material(result), own):
+            paths += save(figure, folder, f"analysis_{name}", words, FORMATS)
+    return paths

@@ -1,0 +1,107 @@
+"""What a page is about: runs of a folder or of a study, with what lies beside them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pandas as pd
+
+from invariscope.analysis.card import FILE, Profile, load_profile
+from invariscope.errors import StoreError
+from invariscope.report.groups import Group, grouped
+from invariscope.report.made import commands
+from invariscope.sns.result import Result, load_result
+from invariscope.store.record import RunRecord
+from invariscope.study.folder import WANTED, study_folder
+from invariscope.study.result import StudyResult
+
+AFFINE = "affine.parquet"
+KEPT_TENSORS = ("reference_image", "reference_activity")
+
+
+@dataclass(frozen=True)
+class Source:
+    """What a page is about.
+
+    Attributes:
+        title: the study's; empty for the runs of one folder.
+        records: the runs.
+        affine: copies of the references, where they were measured.
+        profile: of the unit, where one was made.
+        study: where the runs are a study's.
+        missing: how many runs a study wants that have not ended.
+        commands: that made the runs.
+    """
+
+    records: list[RunRecord]
+    title: str = ""
+    affine: pd.DataFrame | None = None
+    profile: Profile | None = None
+    study: StudyResult | None = None
+    missing: int = 0
+    commands: Sequence[str] = field(default_factory=tuple)
+
+    @property
+    def groups(self) -> list[Group]:
+        return grouped(self.records, self.affine)
+
+
+def source_of(result: Result | StudyResult, commands_given: Sequence[str] = ()) -> Source:
+    """A result with what lies beside its runs.
+
+    Raises:
+        StoreError: a study without a run that has ended, or a damaged file.
+    """
+    if isinstance(result, StudyResult):
+        return _of_study(result, commands_given)
+    beside = result.runs[0].path.parent
+    affine = beside / AFFINE
+    return Source(
+        result.runs,
+        affine=pd.read_parquet(affine) if affine.exists() else None,
+        profile=load_profile(beside) if (beside / FILE).exists() else None,
+        commands=commands_given or commands(beside),
+    )
+
+
+def _of_study(study: StudyResult, commands_given: Sequence[str]) -> Source:
+    table = study.table()
+    if not len(table):
+        raise StoreError(
+            f"study {study.folder.name!r} has no run that has ended; see `study status`"
+        )
+    records = [
+        replace(r, tensors={k: v for k, v in r.tensors.items() if k in KEPT_TENSORS})
+        for row in range(len(table))
+        for r in study.records(table.iloc[row : row + 1])
+    ]
+    try:
+        affine = study.affine()
+    except StoreError:
+        affine = None  # the page shows no copies
+    return Source(
+        records,
+        title=study.folder.file().title or study.folder.name,
+        affine=affine,
+        study=study,
+        missing=len(study.wanted) - len(table),
+        commands=commands_given or ["invariscope study run study.toml"],
+    )
+
+
+def read_source(folder: Path) -> Result | StudyResult:
+    """What a folder holds: a study, or runs.
+
+    Raises:
+        StoreError: neither, or a damaged one.
+    """
+    if (folder / WANTED).exists() or (folder / "studies").is_dir():
+        return StudyResult(study_folder(folder))
+    return load_result(folder)
+
+
+def home(result: Result | StudyResult) -> Path:
+    """The folder beside whose runs a page lies."""
+    if isinstance(result, StudyResult):
+        return result.folder.path
+    return result.runs[0].path.parent

@@ -1,0 +1,1 @@
+"""Sessions on a brain: blocks, repeats, drift, noise, the same search, export."""

@@ -1,0 +1,156 @@
+"""A finished session as tables: one row a presentation, and one an image for `recorded:`."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+from pyarrow import parquet
+from torch import Tensor
+
+from invariscope.errors import StoreError
+from invariscope.rig.file import SessionFile
+from invariscope.rig.ledger import CONTROL, rig_seconds
+from invariscope.rig.present import Presenter, read_codes
+from invariscope.rig.session import ABOUT
+from invariscope.store.files import replace_file
+from invariscope.subjects.rig.messages import Answer
+from invariscope.subjects.rig.pixels import decode_image
+from invariscope.subjects.rig.subject import ABOUT as METADATA
+from invariscope.subjects.rig.subject import RECORDED
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """A session as it was kept.
+
+    Attributes:
+        asked: the session file.
+        trials: one row a presentation, in order: `trial`, `image`, `request`, `kind` (range, mei,
+            search, reference, held back, control …), `generation`, `place`, `block`, `shown`
+            (seconds, running forward), `answered`, a column a unit with its response as it was
+            recorded, and `gain UNIT`, the drift that it is divided by.
+        codes: of each image that was made from one.
+        answers: what the rig said of each trial.
+    """
+
+    folder: Path
+    asked: SessionFile
+    trials: pd.DataFrame = field(repr=False)
+    codes: dict[str, Tensor] = field(repr=False)
+    answers: dict[str, Answer] = field(repr=False)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a session; one that is being served is refused.
+
+        Raises:
+            StoreError: it is missing, damaged or being served.
+        """
+        try:
+            asked = SessionFile.model_validate_json((folder / ABOUT).read_text(), strict=False)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{str(folder)!r} holds no session (no {ABOUT})") from error
+        presenter = Presenter(folder, None, asked.rig, asked.blocks, lambda text: None)
+        try:
+            answers = presenter.ledger.answers
+            return cls(folder, asked, _trials(presenter), _codes(presenter), answers)
+        finally:
+            presenter.close()
+
+    @property
+    def units(self) -> tuple[str, ...]:
+        return self.asked.rig.units
+
+    def image(self, name: str) -> Tensor:
+        """An image as it was shown, `(3, h, w)` in [0, 1]."""
+        try:
+            return decode_image(self.folder / "images" / f"{name}.png")
+        except OSError as error:
+            raise StoreError(f"image {name} of {str(self.folder)!r} is missing") from error
+
+    def responses(self) -> pd.DataFrame:
+        """One row an image: its name, each unit's mean with drift removed, trials and error."""
+        units = list(self.units)
+        gains = self.trials[[f"gain {unit}" for unit in units]].to_numpy()
+        values = pd.DataFrame(self.trials[units].to_numpy() / gains, columns=units)
+        grouped = values.groupby(self.trials["image"].to_numpy(), sort=False)
+        means, counts, errors = map(pd.DataFrame, (grouped.mean(), grouped.count(), grouped.sem()))
+        table = means.join(counts.add_suffix(" trials")).join(errors.add_suffix(" error"))
+        return table.rename_axis("image").reset_index()
+
+    def write_responses(self) -> Path:
+        """Write what `recorded:FOLDER` reads.
+
+        Raises:
+            StoreError: it cannot be written.
+        """
+        table = pa.Table.from_pandas(self.responses(), preserve_index=False)
+        size = self.image(str(self.trials["image"].iloc[0])).shape[-1]
+        practice = self.asked.practice()
+        about = {"name": self.asked.rig.name, "units": list(self.units), "image_size": size}
+        text = json.dumps({**about, "practice": practice})
+        table = table.replace_schema_metadata({METADATA: text})
+        path = self.folder / RECORDED
+        replace_file(path, lambda part: parquet.write_table(table, part, compression="zstd"))
+        return path
+
+
+def _kind(request: str) -> str:
+    first, _, last = request.partition("/")
+    if first in ("range", "reference", "asked", CONTROL):
+        return first
+    return "held back" if last == "final" else "search"
+
+
+def _trials(presenter: Presenter) -> pd.DataFrame:
+    ledger, recording = presenter.ledger, presenter.recording
+    shown = list(ledger.trials.values())
+    if not shown:
+        raise StoreError(f"{str(presenter.folder)!r} holds no presentation yet")
+    presenter.controls.expected |= _expected(presenter)
+    places = {key: {n: i for i, n in enumerate(names)} for key, names in ledger.requests.items()}
+    kinds = [_kind(s.request) for s in shown]
+    generations = [
+        int(s.request.partition("/")[2]) if kind == "search" else -1
+        for s, kind in zip(shown, kinds, strict=True)
+    ]
+    table = pd.DataFrame(
+        {
+            "trial": [s.name for s in shown],
+            "image": [s.image for s in shown],
+            "request": [s.request for s in shown],
+            "kind": kinds,
+            "generation": generations,
+            "place": [places.get(s.request, {}).get(s.image, -1) for s in shown],
+            "block": [s.block for s in shown],
+            "shown": rig_seconds(ledger, (recording.on_ms + recording.off_ms) / 1000),
+            "answered": [s.name in ledger.answers for s in shown],
+        }
+    )
+    gains = [f"gain {unit}" for unit in recording.units]
+    values = pd.DataFrame(presenter.numbers(shown), columns=list(recording.units))
+    return table.join(values).join(pd.DataFrame(presenter.gains(shown), columns=gains))
+
+
+def _expected(presenter: Presenter) -> dict[str, np.ndarray]:
+    """The usual responses of control images: of the range block's photos and the references."""
+    found: dict[str, np.ndarray] = {}
+    for key, told in presenter.ledger.measured.items():
+        if key == "range" or key.startswith("reference/"):
+            names = presenter.ledger.requests[key]
+            found |= dict(zip(names, np.array(told["means"], float), strict=True))
+    return found
+
+
+def _codes(presenter: Presenter) -> dict[str, Tensor]:
+    found: dict[str, Tensor] = {}
+    for key, names in presenter.ledger.requests.items():
+        path = presenter.codes_file(key)
+        if path.exists():
+            for name, code in zip(names, read_codes(path), strict=True):
+                found.setdefault(name, code)
+    return found

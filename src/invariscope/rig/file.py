@@ -1,0 +1,195 @@
+"""A session file: how a session on a rig goes, as TOML that a person writes."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, ValidationError
+
+from invariscope.errors import InputError
+from invariscope.rig.responses import Windows
+from invariscope.study.file import Part, Words, error_sentence
+
+BEST = "best"
+Number = Annotated[int, Field(ge=1)]
+Window = Annotated[
+    tuple[float, float],
+    BeforeValidator(lambda v: tuple(map(float, v)) if isinstance(v, list) else v),
+]
+
+
+class Recording(Part):
+    """What is recorded, and how a trial goes.
+
+    Attributes:
+        name: of the session; runs and random streams begin with it.
+        units: what the rig answers for, in words.
+        link: `folder`, or `zeromq` (its address is bound).
+        address: of the ZeroMQ link.
+        window, baseline: see `Windows`.
+        on_ms, off_ms: how long an image is shown, and the pause behind it: for the rig.
+        resolution_ms: how precisely spike times are known.
+        patience: seconds of silence after which a block that was answered in part is given up;
+            what is missing comes in the next one.
+        subject: of the NWB file: subject_id, species, sex, age, description.
+    """
+
+    name: str
+    units: Words
+    link: Literal["folder", "zeromq"] = "folder"
+    address: str = "tcp://127.0.0.1:5555"
+    window: Window = (50.0, 150.0)
+    baseline: Window | None = None
+    on_ms: Annotated[float, Field(gt=0)] = 100.0
+    off_ms: Annotated[float, Field(ge=0)] = 100.0
+    resolution_ms: Annotated[float, Field(gt=0)] = 1.0
+    patience: Annotated[float, Field(gt=0)] = 60.0
+    subject: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def windows(self) -> Windows:
+        return Windows(self.window, self.baseline)
+
+
+class Range(Part):
+    """The first block: photos that tell each unit's range, noise and reliability.
+
+    Attributes:
+        photos: their folder, from the session file's.
+        images: how many of them, evenly spread.
+        repeats: of each.
+    """
+
+    photos: str
+    images: Annotated[int, Field(ge=3)] = 40
+    repeats: Annotated[int, Field(ge=2)] = 8
+
+
+class Blocks(Part):
+    """What all blocks have in common.
+
+    Attributes:
+        trials: candidates in a block; control images come on top.
+        reference, blank, natural: control trials in each block: the image that the search departs
+            from, mid-grey, and the photos of the range block that drive the targets most.
+        missing: what becomes of a trial in which a target was not recorded: it comes `again`, or
+            is left out (`skip`).
+        again: how many more trials an image may get for it.
+        drift: SD in trials of the kernel with which drift is followed; 0 leaves it in.
+    """
+
+    trials: Number = 50
+    reference: Annotated[int, Field(ge=0)] = 2
+    blank: Annotated[int, Field(ge=0)] = 1
+    natural: Annotated[int, Field(ge=0)] = 2
+    missing: Literal["again", "skip"] = "again"
+    again: Annotated[int, Field(ge=0)] = 3
+    drift: Annotated[float, Field(ge=0)] = 300.0
+
+
+class Asked(Part):
+    """The searches.
+
+    Attributes:
+        targets: recorded units by their words, or `best`: the most reliable one.
+        task, stretch: as everywhere; a stretch site other than `pixels` is one of `proxy`.
+        proxy: a network that sees the same images.
+        generator, strategy, population: as everywhere.
+        mei_generations: of the search for each target's most exciting image; 0 departs from the
+            photo of the range block that drives it most.
+        generations: at most, of the search from there.
+        presentations: of each search, controls counted: a generation that does not fit is not
+            begun; trials that come again may go beyond.
+        seeds: searches from each reference.
+        repeats: of each candidate.
+        most: where it is larger: candidates whose rank is not settled get up to so many.
+        stop: whether the paper's rule may end a search: its bound is the range block's maximum.
+    """
+
+    targets: Words = (BEST,)
+    task: Literal["invariance", "adversarial"] = "invariance"
+    stretch: str = "pixels"
+    proxy: str | None = None
+    generator: str = "embedded"
+    strategy: str = "isotropic"
+    population: Annotated[int, Field(ge=4)] = 50
+    mei_generations: Annotated[int, Field(ge=0)] = 20
+    generations: Number = 100
+    presentations: Number = 5000
+    seeds: Number = 1
+    repeats: Number = 1
+    most: Annotated[int, Field(ge=0)] = 0
+    stop: bool = True
+
+
+class Final(Part):
+    """The front measured again on repeats that had no part in finding it.
+
+    Attributes:
+        members: of the front at most, evenly spread along it.
+        repeats: of each.
+        reference: repeats of the image that a search departs from.
+        share: of the reference's response: the claim that is tested is to be above it
+            (invariance) or below it (adversarial).
+        level: at which false discoveries are held.
+    """
+
+    members: Number = 20
+    repeats: Annotated[int, Field(ge=2)] = 10
+    reference: Annotated[int, Field(ge=2)] = 20
+    share: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    level: Annotated[float, Field(gt=0, lt=1)] = 0.05
+
+
+class SessionFile(Part):
+    """A whole session; see each part."""
+
+    rig: Recording
+    range: Range
+    blocks: Blocks = Blocks()
+    search: Asked = Asked()
+    final: Final = Final()
+
+    def practice(self) -> dict[str, Any]:
+        """How responses come about: part of the rig's identity, so of its runs' names."""
+        windows = {"window": list(self.rig.window), "baseline": self.rig.baseline}
+        repeats = {"repeats": self.search.repeats, "most": self.search.most}
+        return {**windows, **repeats, **self.blocks.model_dump(), "final": self.final.model_dump()}
+
+
+def parse_session(text: str, name: str = "session") -> SessionFile:
+    """A session from the text of its file.
+
+    Raises:
+        InputError: text that is not TOML, a key that is unknown, or a value that does not fit.
+    """
+    try:
+        found = SessionFile.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"session file {name!r} is not TOML: {error}") from error
+    except ValidationError as error:
+        raise InputError(f"session file {name!r}, {error_sentence(error)}") from error
+    for target in found.search.targets:
+        if target != BEST and target not in found.rig.units:
+            known = ", ".join((*found.rig.units, BEST))
+            raise InputError(f"session file {name!r}: no unit {target!r}; choose from {known}")
+    if found.search.stretch != "pixels" and found.search.proxy is None:
+        raise InputError(
+            f"session file {name!r}: stretch site {found.search.stretch!r} is one of a network; "
+            "name it as proxy, or stretch pixels"
+        )
+    return found
+
+
+def read_session(path: Path) -> SessionFile:
+    """The session in a file.
+
+    Raises:
+        InputError: no such file, or one that is not a session.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"cannot read session file {str(path)!r}: {reason}") from error
+    return parse_session(text, str(path))

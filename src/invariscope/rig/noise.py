@@ -1,0 +1,69 @@
+"""How much a unit's response varies from trial to trial, and so how sure a mean of some is."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import nnls
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Variance of a single response around its image's mean m: `floor + slope · max(m, 0)`.
+
+    For spike counts the slope is Fano's factor (over the window's length, for rates).
+
+    Attributes:
+        floor, slope: `(units,)`, at least 0.
+    """
+
+    floor: Floats
+    slope: Floats
+
+    @classmethod
+    def fit(cls, means: Floats, variances: Floats) -> "Noise":
+        """From images that were shown several times, by least squares with both terms ≥ 0.
+
+        Args:
+            means, variances: `(images, units)` over each image's trials; NaN where there are none.
+        """
+        found = []
+        for mean, variance in zip(means.T, variances.T, strict=True):
+            known = ~(np.isnan(mean) | np.isnan(variance))
+            terms = np.stack([np.ones(known.sum()), np.maximum(mean[known], 0)], 1)
+            found.append(nnls(terms, variance[known])[0] if known.any() else np.zeros(2))
+        floor, slope = np.array(found).T
+        return cls(floor, slope)
+
+    def errors(self, means: Floats, counts: NDArray[np.int64]) -> Floats:
+        """Standard errors `(images, units)` of means of `counts` trials each.
+
+        A mean of few trials is itself unsure, and one without spikes would seem to have no error,
+        so the variance is that at a mean drawn to the images' common one, by one trial's weight.
+        """
+        common = np.nanmean(np.where(counts > 0, means, np.nan), 0) if counts.any() else 0.0
+        drawn = (counts * np.nan_to_num(means) + common) / (counts + 1)
+        variance = self.floor + self.slope * np.maximum(drawn, 0)
+        return np.where(counts > 0, np.sqrt(variance / np.maximum(counts, 1)), np.nan)
+
+
+def reliability(means: Floats, variances: Floats, counts: NDArray[np.int64]) -> Floats:
+    """The share of the variance of repeat means that the images explain, `(units,)`.
+
+    1 − (mean squared error of a mean) / (variance of the means): the intraclass correlation of
+    the means; 0 or below where there is only noise, NaN where nothing was recorded.
+
+    Args:
+        means, variances: `(images, units)` over trials, NaN where unknown.
+        counts: `(images, units)` trials.
+    """
+    known = (counts > 1) & ~np.isnan(variances)
+    squared = np.where(known, variances / np.maximum(counts, 1), np.nan)
+    enough = known.sum(0) > 1
+    found = np.full(means.shape[1], np.nan)
+    spread = np.nanvar(means[:, enough], 0, ddof=1)
+    error = np.nanmean(squared[:, enough], 0)
+    found[enough] = 1 - np.divide(error, spread, out=np.ones_like(error), where=spread > 0)
+    return found

@@ -1,0 +1,315 @@
+"""Images are shown and measured: blocks in random order, controls among them, nothing lost."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from invariscope import seeds
+from invariscope.errors import StoreError
+from invariscope.rig.drift import gains
+from invariscope.rig.file import Blocks, Recording
+from invariscope.rig.ledger import CONTROL, Ledger, Shown
+from invariscope.rig.log import SessionLog
+from invariscope.rig.noise import Floats, Noise
+from invariscope.rig.repeats import Ints, Likely, Repeats
+from invariscope.store.files import make_folder, replace_tensors
+from invariscope.subjects.rig.link import Link
+from invariscope.subjects.rig.messages import Block, Trial
+from invariscope.subjects.rig.pixels import as_shown, decode_image, encode_images, image_names
+
+POLL = 0.25
+NUMBERS = ("means", "variances", "counts")
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What some images brought, drift removed.
+
+    Attributes:
+        means, variances: `(images, units)` over the trials in which a unit was recorded, in its
+            own numbers (spikes per second); NaN where none (for variances, fewer than two).
+        counts: `(images, units)` trials.
+        images: `(images, 3, h, w)` as they were shown.
+        names: of the images.
+    """
+
+    means: Floats
+    variances: Floats
+    counts: Ints
+    images: Tensor = field(repr=False)
+    names: tuple[str, ...] = field(repr=False)
+
+
+@dataclass
+class Controls:
+    """Images that are shown again and again among the candidates.
+
+    Attributes:
+        each: how many trials a block has of each kind, with the names of that kind's images.
+        expected: each control image's usual response `(units,)`.
+    """
+
+    each: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    expected: dict[str, Floats] = field(default_factory=dict)
+
+
+class Presenter:
+    """Shows images on a rig and keeps what they bring; it goes on where a log ends.
+
+    Args:
+        folder: the session's.
+        link: to the rig; None to look at what is there.
+        recording, blocks: from the session file.
+        say: told what a person should know.
+
+    Attributes:
+        targets: numbers of the units that must be recorded for a trial to count.
+        noise: from the range block; None before it.
+    """
+
+    def __init__(
+        self, folder: Path, link: Link | None, recording: Recording, blocks: Blocks, say: Say
+    ) -> None:
+        for place in ("images", "codes"):
+            make_folder(folder / place)
+        self.folder, self.link, self.recording, self.blocks = folder, link, recording, blocks
+        self.units, self.say = recording.units, say
+        self.ledger = Ledger(SessionLog(folder))
+        self.controls = Controls()
+        self.targets: tuple[int, ...] = tuple(range(len(self.units)))
+        self.noise: Noise | None = None
+
+    def measure(
+        self,
+        key: str,
+        images: Tensor,
+        repeats: Repeats,
+        *,
+        codes: Tensor | None = None,
+        likely: Likely | None = None,
+    ) -> Measured:
+        """Show images as often as a policy says, or take what the log has of them.
+
+        Args:
+            key: of the request: the same one gets the same trials, however often the session
+                was started again.
+            images: `(n, 3, h, w)` in [0, 1].
+            codes: `(n, code_dim)` that made them, kept for the export.
+            likely: from means and errors `(n, units)` to how likely each image is among the
+                better half, for a policy that asks.
+
+        Raises:
+            StoreError: the disk is full; or the log has another request under this key.
+        """
+        names = self._request(key, images, codes)
+        shown = torch.stack([self.image(name) for name in names])
+        if known := self.ledger.measured.get(key):
+            return _plain_measured(known, shown, names)
+        while True:
+            if self.ledger.open_block:
+                self._wait(self.ledger.open_block)
+            found = self._tally(key, names, shown)
+            wanted = self._needed(key, found, repeats, likely)
+            if not wanted.any():
+                # What was told once stays as it was, whatever comes late.
+                numbers = {name: getattr(found, name).tolist() for name in NUMBERS}
+                self.ledger.add({"event": "measured", "key": key, **numbers})
+                return found
+            pending = [name for name, n in zip(names, wanted, strict=True) for _ in range(n)]
+            for first in range(0, len(pending), self.blocks.trials):
+                self._block(key, pending[first : first + self.blocks.trials])
+                if self.ledger.open_block:
+                    self._wait(self.ledger.open_block)
+
+    def _file(self, name: str) -> Path:
+        return self.folder / "images" / f"{name}.png"
+
+    def image(self, name: str) -> Tensor:
+        """An image as it was shown, `(3, h, w)` in [0, 1].
+
+        Raises:
+            StoreError: its file is missing or damaged.
+        """
+        try:
+            return decode_image(self._file(name))
+        except OSError as error:
+            raise StoreError(
+                f"{str(self._file(name))!r} is missing or damaged; put a copy back"
+            ) from error
+
+    def store(self, images: Tensor) -> list[str]:
+        """Keep images as PNG files and give their names."""
+        names = image_names(images)
+        missing = [i for i, name in enumerate(names) if not self._file(name).exists()]
+        if missing:
+            for name, content in encode_images(images[missing]).items():
+                part = self._file(f".{name}")
+                try:
+                    part.write_bytes(content)
+                    part.replace(self._file(name))
+                except OSError as error:
+                    raise StoreError(f"cannot write {str(part)!r}: {error.strerror}") from error
+        return names
+
+    def _request(self, key: str, images: Tensor, codes: Tensor | None) -> list[str]:
+        kept = self.codes_file(key)
+        if key in self.ledger.requests:
+            self._same_codes(key, codes)
+            return self.ledger.requests[key]
+        names = self.store(as_shown(images))
+        if codes is not None:
+            replace_tensors(kept, {"codes": codes})
+        self.ledger.add({"event": "request", "key": key, "images": names})
+        return names
+
+    def codes_file(self, key: str) -> Path:
+        """Where the codes of a request's images are, if it has any."""
+        return self.folder / "codes" / f"{key.replace('/', '-')}.safetensors"
+
+    def codes(self, key: str) -> Tensor:
+        """The codes of a request's images, `(n, code_dim)`."""
+        return read_codes(self.codes_file(key))
+
+    def _same_codes(self, key: str, codes: Tensor | None) -> None:
+        """Make sure that a request which goes on is the one that began."""
+        if codes is None:
+            return
+        before = self.codes(key)
+        if not torch.allclose(before.double(), codes.detach().cpu().double(), atol=1e-5):
+            raise StoreError(
+                f"the session showed other images for {key!r} than the search asks for now; put "
+                "its run folder back as it was, or begin another session"
+            )
+
+    def _needed(self, key: str, found: Measured, repeats: Repeats, likely: Likely | None) -> Ints:
+        """How many more trials each image needs; equal images share theirs."""
+        first = {name: i for i, name in reversed([*enumerate(found.names)])}
+        alone = np.array([first[name] == i for i, name in enumerate(found.names)])
+        trials = self.ledger.of(key)
+        shown = np.zeros(len(found.names), np.int64)
+        for trial in trials:
+            shown[first[trial.image]] += 1
+        recorded = found.counts[:, list(self.targets)].min(1)
+        sure = None
+        if likely is not None and self.noise is not None and recorded.any():
+            sure = likely(found.means, self.noise.errors(found.means, found.counts))
+        return np.where(alone, repeats.needed(recorded, shown, sure), 0)
+
+    def _block(self, key: str, pending: Sequence[str]) -> None:
+        """Put trials and controls in random order, into the log and in front of the rig."""
+        number = len(self.ledger.blocks)
+        stream = seeds.numpy_stream(self.recording.name, "block", number)
+        entries = [(name, key) for name in pending]
+        for n, images in self.controls.each.values():
+            if images:
+                entries += [(str(name), CONTROL) for name in stream.choice(images, n)]
+        order = stream.permutation(len(entries))
+        begin = len(self.ledger.trials)
+        trials = [(f"t{begin + k:06d}", *entries[i]) for k, i in enumerate(order)]
+        self.ledger.add({"event": "block", "block": f"b{number:06d}", "trials": trials})
+
+    def _given(self, block: str) -> Block:
+        shown = [self.ledger.trials[name] for name in self.ledger.blocks[block]]
+        r = self.recording
+        timing: dict[str, Any] = {"on_ms": r.on_ms, "off_ms": r.off_ms, "window_ms": r.window}
+        timing |= {"baseline_ms": r.baseline} if r.baseline else {}
+        return Block(block, tuple(Trial(s.name, s.image) for s in shown), r.units, timing)
+
+    def _wait(self, block: str) -> None:
+        """Show a block until it is answered, or was answered in part and then silence fell."""
+        ledger, link = self.ledger, self.link
+        assert link is not None
+        given = self._given(block)
+        link.show(given, {t.image: self._file(t.image).read_bytes() for t in given.trials})
+        warned, patience, begun = False, self.recording.patience, time.monotonic()
+        while missing := ledger.missing(block):
+            delivery = link.receive(POLL)
+            silent = min(link.silence, time.monotonic() - begun) > patience
+            if delivery is not None:
+                new, problems = ledger.take(delivery, self.units)
+                link.confirm(delivery, problems)
+                for text in problems:
+                    self.say(text)
+                warned = warned and not new
+            elif silent and len(missing) < len(given.trials):
+                self.say(f"block {block}: {len(missing)} trials have no answer and are given up")
+                break
+            elif silent and not warned:
+                self.say(f"no sign of the rig for {patience:g} s; waiting for block {block}")
+                warned = True
+        link.withdraw(block)
+        ledger.add({"event": "closed", "block": block})
+
+    def numbers(self, trials: Sequence[Shown]) -> Floats:
+        """The units' responses in some trials, `(trials, units)`, drift as it is; NaN: none."""
+        windows = self.recording.windows
+        found = np.full((len(trials), len(self.units)), np.nan)
+        for row, trial in enumerate(trials):
+            answer = self.ledger.answers.get(trial.name)
+            if answer:
+                found[row] = [windows.read(answer.responses[unit]) for unit in self.units]
+        return found
+
+    def gains(self, trials: Sequence[Shown]) -> Floats:
+        """Each unit's drift in some trials, `(trials, units)`, 1 at the range block."""
+        asked = np.array([t.number for t in trials], np.int64)
+        expected = self.controls.expected
+        known = [t for t in self.ledger.of(CONTROL) if t.image in expected]
+        if not self.blocks.drift or not known:
+            return np.ones((len(trials), len(self.units)))
+        usual = np.stack([expected[t.image] for t in known])
+        numbers = np.array([t.number for t in known], np.int64)
+        return gains(asked, numbers, self.numbers(known), usual, trials=self.blocks.drift)
+
+    def _tally(self, key: str, names: Sequence[str], images: Tensor) -> Measured:
+        trials = self.ledger.of(key)
+        values = self.numbers(trials) / self.gains(trials)
+        rows: dict[str, list[int]] = {name: [] for name in names}
+        for row, trial in enumerate(trials):
+            rows[trial.image].append(row)
+        shape = (len(names), len(self.units))
+        means, variances = np.full(shape, np.nan), np.full(shape, np.nan)
+        counts = np.zeros(shape, np.int64)
+        for i, name in enumerate(names):
+            own = values[rows[name]]
+            counts[i] = (~np.isnan(own)).sum(0)
+            some, several = counts[i] > 0, counts[i] > 1
+            means[i, some] = np.nanmean(own[:, some], 0)
+            variances[i, several] = np.nanvar(own[:, several], 0, ddof=1)
+        return Measured(means, variances, counts, images, tuple(names))
+
+    def note(self, text: str) -> None:
+        """Say something and keep it in the log."""
+        self.ledger.add({"event": "note", "text": text})
+        self.say(text)
+
+    def close(self) -> None:
+        """Give the log back; the link is whose it was."""
+        self.ledger.log.close()
+
+
+def _plain_measured(known: Mapping[str, Any], shown: Tensor, names: Sequence[str]) -> Measured:
+    """A result as the log has it."""
+    means, variances = (np.array(known[name], np.float64) for name in NUMBERS[:2])
+    return Measured(means, variances, np.array(known["counts"], np.int64), shown, tuple(names))
+
+
+def read_codes(path: Path) -> Tensor:
+    """Codes `(n, code_dim)` from their file.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    try:
+        return load_file(path)["codes"]
+    except (OSError, KeyError, SafetensorError) as error:
+        raise StoreError(f"{str(path)!r} is missing or damaged; put a copy back") from error

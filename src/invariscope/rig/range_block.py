@@ -1,0 +1,75 @@
+"""The block that a session begins with: each unit's range, noise and reliability over photos."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from invariscope.errors import InputError, SubjectError
+from invariscope.photos import open_folder, read_image
+from invariscope.rig.file import BEST, Range
+from invariscope.rig.noise import Noise, reliability
+from invariscope.rig.present import Measured
+from invariscope.sns.natural import NaturalStatistics, describe, unit_names
+from invariscope.subjects.rig.subject import SITE, RigSubject
+
+NATURAL = "natural.parquet"
+
+
+def range_photos(asked: Range, base: Path, side: int) -> Tensor:
+    """The photos of a range block, `(images, 3, side, side)`.
+
+    Raises:
+        InputError: a folder with fewer than three.
+    """
+    folder = open_folder(base / asked.photos)
+    if len(folder) < 3:
+        raise InputError(f"{str(folder.path)!r} holds {len(folder)} photos; expected at least 3")
+    chosen = folder.spread(asked.images)
+    files = [chosen.file(i) for i in range(len(chosen))]
+    how = {"resize": side, "interpolation": "bilinear", "crop": True}
+    return torch.stack([read_image(file, side=side, **how) for file in files])
+
+
+def range_table(measured: Measured, subject: RigSubject) -> NaturalStatistics:
+    """Natural statistics from repeat means, with each unit's reliability and noise.
+
+    Raises:
+        SubjectError: a unit was recorded for fewer than three of the photos.
+    """
+    columns = []
+    noise = Noise.fit(measured.means, measured.variances)
+    sure = reliability(measured.means, measured.variances, measured.counts)
+    for unit, name in enumerate(subject.classes):
+        means = measured.means[:, unit]
+        means = means[~np.isnan(means)]
+        if len(means) < 3:
+            raise SubjectError(
+                f"unit {name!r} was recorded for {len(means)} photos of the range block; leave it "
+                "out of units, or mend its recording and begin another session"
+            )
+        row = {k: np.asarray(v).reshape(-1)[0] for k, v in describe(means[None]).items()}
+        own = {"name": name, "reliability": sure[unit]}
+        own |= {"noise_floor": noise.floor[unit], "noise_slope": noise.slope[unit]}
+        columns.append(row | own)
+    table = pd.DataFrame(columns)
+    table.insert(0, "unit", unit_names(SITE, (len(subject.classes),)))
+    table.insert(1, "split", "train")
+    about = {"shown": f"{len(measured.names)} photos of the range block"}
+    return NaturalStatistics(table, subject.identity(), about)
+
+
+def strongest(measured: Measured, unit: int, most: int) -> list[int]:
+    """The photos that drive a unit most, best first."""
+    means = np.nan_to_num(measured.means[:, unit], nan=-np.inf)
+    return [int(i) for i in np.argsort(-means, kind="stable")[:most]]
+
+
+def targets_of(asked: tuple[str, ...], table: pd.DataFrame) -> list[int]:
+    """The numbers of the target units; `best` is the most reliable one."""
+    names = list(table["name"])
+    best = int(table["reliability"].fillna(-np.inf).to_numpy().argmax())
+    found = [best if word == BEST else names.index(word) for word in asked]
+    return list(dict.fromkeys(found))

@@ -1,0 +1,269 @@
+"""One search on a rig: ask, show, tell; every generation is kept before the next one is shown."""
+
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from invariscope.errors import InputError
+from invariscope.generators.base import Generator
+from invariscope.rig.file import Final
+from invariscope.rig.final import Claim, held_back, spread_members
+from invariscope.rig.noise import Floats
+from invariscope.rig.present import Measured, Presenter
+from invariscope.rig.repeats import Repeats
+from invariscope.search.archive import Front
+from invariscope.search.objectives import Objective, Objectives
+from invariscope.search.run import Outcome
+from invariscope.search.search import Search
+from invariscope.sns.chunk import choose_chunk
+from invariscope.sns.plan import Planned, SearchOptions
+from invariscope.store.context import numeric_context
+from invariscope.store.files import replace_file
+from invariscope.store.run_folder import RunFolder
+from invariscope.subjects.base import PIXELS, Subject
+from invariscope.subjects.rig.subject import SITE
+
+HELD_BACK = "held_back.parquet"
+
+
+class RigSearch:
+    """A planned run on a rig.
+
+    Args:
+        planned: the run; its reference's responses are measured on the rig.
+        stage: the rig, or the rig and a proxy network as one: what is stretched.
+        repeats: of each candidate.
+        final: how the front is measured again.
+        presentations: at most, controls counted; the held-back repeats come on top.
+        out: the folder of run folders.
+    """
+
+    def __init__(
+        self,
+        planned: Planned,
+        presenter: Presenter,
+        stage: Subject,
+        generator: Generator,
+        *,
+        options: SearchOptions,
+        repeats: Repeats,
+        final: Final,
+        presentations: int,
+        out: Path,
+    ) -> None:
+        self.planned, self.presenter, self.stage = planned, presenter, stage
+        self.generator, self.options, self.repeats = generator, options, repeats
+        self.final, self.presentations, self.out = final, presentations, out
+        self.key = planned.settings.name[:12]
+        self.objective, self.reference_error = self._objective()
+
+    def _objective(self) -> tuple[Objective, float]:
+        """The objective with the reference's responses, and the standard error of its activity."""
+        objective, reference = self.planned.run.objective, self.planned.reference
+        if reference is None:
+            return objective, 0.0
+        image = reference.image.unsqueeze(0)
+        key = f"reference/{self.presenter.store(image)[0]}"
+        often = Repeats(self.final.reference, again=self.repeats.again)
+        found = self.presenter.measure(key, image, often)
+        responses = self._responses(found, objective)
+        site = objective.site or PIXELS
+        objective = replace(
+            objective,
+            site_reference=responses[site][0].flatten().float(),
+            target_reference=objective.target.read(responses)[0],
+        )
+        return objective, float(np.nanmean(self._errors(found)[0, list(self.presenter.targets)]))
+
+    def _errors(self, found: Measured) -> Floats:
+        assert self.presenter.noise is not None
+        return self.presenter.noise.errors(found.means, found.counts)
+
+    def _responses(self, found: Measured, objective: Objective) -> dict[str, Tensor]:
+        """What the images as they were shown brought at every site of the objective."""
+        inside = [site for site in objective.sites if site != SITE]
+        responses = self.stage.respond(found.images, inside) if inside else {}
+        return responses | {SITE: torch.from_numpy(found.means).float()}
+
+    def run(self) -> Outcome:
+        """Search, measure the front again and keep both; a run that is there is gone on with.
+
+        Raises:
+            StoreError: the run folder or the session cannot be written.
+        """
+        chunk = choose_chunk(self.stage, self.generator, (), self.options.population, 1)
+        context = numeric_context(self.generator.device, chunk) | {"precision": "float32"}
+        began = time.monotonic()
+        labels = self.planned.labels
+        with RunFolder(self.out, self.planned.settings, labels, context) as writer:
+            packed = writer.restore()
+            search = Search(
+                self.generator,
+                [replace(self.planned.run, objective=self.objective)],
+                strategy=self.options.strategy,
+                population=self.options.population,
+                chunk=chunk,
+                restored={self.planned.run.name: packed} if packed else None,
+            )
+            outcome = self._advance(search, writer)
+            outcome, columns = self._again(outcome, writer.path)
+            writer.finish(
+                outcome,
+                seconds=time.monotonic() - began,
+                tensors=self._reference_tensors(),
+                columns=columns,
+            )
+        return outcome
+
+    def _advance(self, search: Search, writer: RunFolder) -> Outcome:
+        while True:
+            if self._spent() + self._cost() > self.presentations:
+                outcome = search.interrupted()[0]
+                if not outcome.generations:
+                    raise InputError(
+                        f"presentations is {self.presentations}; expected enough for a generation "
+                        f"of {self.options.population} candidates and its controls"
+                    )
+                return replace(outcome, status="finished")
+            found = self._generation(search)
+            responses = self._responses(found, self.objective)
+            errors = {SITE: torch.from_numpy(self._errors(found)).float()}
+            news = search.tell(responses, errors)[0]
+            writer.append({**news.line, "presentations": self._spent()})
+            if news.outcome:
+                return news.outcome
+            writer.checkpoint(search.snapshot(self.planned.run.name))
+
+    def _generation(self, search: Search) -> Measured:
+        """Show a generation."""
+        codes = search.ask_codes()[0]
+        generation = int(search.snapshot(self.planned.run.name)["strategy.generation"]) + 1
+        images = self.stage.see(search.ask()).cpu()
+        inside = [site for site in self.objective.sites if site != SITE]
+        fixed = self.stage.respond(images, inside) if inside else {}
+
+        def likely(means: Floats, errors: Floats) -> Floats:
+            given = fixed | {SITE: torch.from_numpy(means).float()}
+            chances = search.better_half(given, {SITE: torch.from_numpy(errors).float()})
+            return chances.double().numpy()
+
+        return self.presenter.measure(
+            f"{self.key}/{generation:04d}",
+            images,
+            self.repeats,
+            codes=codes,
+            likely=likely if self.repeats.most > self.repeats.first else None,
+        )
+
+    def _cost(self) -> int:
+        """Presentations of a generation in which every trial is recorded."""
+        trials, blocks = self.options.population * self.repeats.first, self.presenter.blocks
+        controls = sum(n for n, _ in self.presenter.controls.each.values())
+        return trials + -(-trials // blocks.trials) * controls
+
+    def _spent(self) -> int:
+        """Presentations of this search so far, its blocks' controls counted."""
+        ledger = self.presenter.ledger
+        blocks = {
+            trial.block
+            for key in ledger.requests
+            if key.startswith(f"{self.key}/") and not key.endswith("/final")
+            for trial in ledger.of(key)
+        }
+        return sum(len(ledger.blocks[block]) for block in blocks)
+
+    def _again(self, outcome: Outcome, folder: Path) -> tuple[Outcome, dict[str, Tensor]]:
+        """The front on held-back repeats alone; the table beside it has both measurements."""
+        if self.objective.task == "excitation":
+            members = self._strongest()
+        else:
+            members = spread_members(outcome.front, self.final.members)
+        images = self.stage.see(self.generator.generate(members.codes)).cpu()
+        often = Repeats(self.final.repeats, again=self.repeats.again)
+        key = f"{self.key}/final"
+        found = self.presenter.measure(key, images, often, codes=members.codes)
+        own = Objectives([self.objective], "cpu")
+        rows = torch.zeros(len(images), dtype=torch.int64)
+        scores = own.score(self._responses(found, self.objective), rows)
+        kept = held_back(members, scores, self.objective)
+        table = self._table(members, scores, found, kept)
+        replace_file(folder / HELD_BACK, table.to_parquet)
+        order = torch.argsort(scores[:, 0], stable=True)
+        order = order[kept[order]]
+        parts = (members.codes, members.generation, members.place)
+        front = Front(scores[order], *(part[order] for part in parts))
+        columns = {
+            name: torch.tensor(table[name].to_numpy(float))[order]
+            for name in ("selected_squeeze", "selected_activation", "error", "p", "q")
+            if name in table
+        }
+        return replace(outcome, front=front, milestone=None), columns
+
+    def _strongest(self) -> Front:
+        """The candidates of all generations that seemed to drive the target most.
+
+        The best of a search for activity alone is the luckiest; the best of these on held-back
+        repeats is less so.
+        """
+        presenter, parts = self.presenter, []
+        target, most = list(presenter.targets), self.final.members
+        for key, told in presenter.ledger.measured.items():
+            run, _, generation = key.partition("/")
+            if run == self.key and generation.isdecimal():
+                means = np.array(told["means"], float)[:, target].mean(1)
+                codes = presenter.codes(key)
+                order = np.argsort(-np.nan_to_num(means, nan=-np.inf))[:most]
+                parts += [(float(means[i]), codes[i], int(generation), int(i)) for i in order]
+        best = sorted(parts, key=lambda part: -part[0])[:most]
+        activity, codes, generation, place = zip(*best, strict=True)
+        scores = torch.zeros(len(best), 3)
+        scores[:, 2] = torch.tensor(activity)
+        return Front(scores, torch.stack(codes), torch.tensor(generation), torch.tensor(place))
+
+    def _table(self, members: Front, scores: Tensor, found: Measured, kept: Tensor) -> pd.DataFrame:
+        """One row a member that was measured again."""
+        unit = self.planned.run.objective.target.units[0].index[0]
+        errors = self._errors(found)[:, unit]
+        counts = found.counts[:, unit]
+        means = found.means[:, unit]
+        table = pd.DataFrame(
+            {
+                "image": found.names,
+                "stretch": scores[:, 0].double().numpy(),
+                "squeeze": scores[:, 1].double().numpy(),
+                "activation": scores[:, 2].double().numpy(),
+                "selected_squeeze": members.scores[:, 1].double().numpy(),
+                "selected_activation": members.scores[:, 2].double().numpy(),
+                "error": errors,
+                "trials": counts,
+                "front": kept.numpy(),
+            }
+        )
+        if self.objective.target_reference is None:
+            return table
+        claim = Claim.of(
+            self.objective.task,
+            float(self.objective.target_reference.mean()),
+            self.reference_error,
+            self.final.share,
+            self.final.level,
+        )
+        # Spikes of few repeats can be alike by chance: their variance is at least the noise's.
+        variance = np.fmax(found.variances[:, unit], errors**2 * counts)
+        return table.join(claim.test(means, variance, counts.astype(float)))
+
+    def _reference_tensors(self) -> dict[str, Tensor]:
+        reference = self.planned.reference
+        if reference is None:
+            return {}
+        tensors: dict[str, Any] = {"reference_image": reference.image}
+        if reference.code is not None:
+            tensors["reference_code"] = reference.code.float().cpu()
+        activity = self.objective.target_reference
+        return tensors | ({} if activity is None else {"reference_activity": activity.float()})

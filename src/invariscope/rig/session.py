@@ -1,0 +1,224 @@
+"""A whole session: range block, most exciting image, search, held-back repeats."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, final
+
+import numpy as np
+import torch
+
+from invariscope.errors import InputError, StoreError
+from invariscope.generators import Generator, load_generator
+from invariscope.rig.file import SessionFile
+from invariscope.rig.noise import Noise
+from invariscope.rig.present import Measured, Presenter, Say
+from invariscope.rig.range_block import NATURAL, range_photos, range_table, strongest, targets_of
+from invariscope.rig.repeats import Repeats
+from invariscope.rig.search import RigSearch
+from invariscope.sns.natural import NaturalStatistics
+from invariscope.sns.plan import Planned, SearchOptions, plan
+from invariscope.sns.reference import Reference, image_reference
+from invariscope.store.files import make_folder, replace_file
+from invariscope.store.record import RunRecord, load_run
+from invariscope.subjects import HybridSubject, RigSubject, Subject, load_subject
+from invariscope.subjects.rig.link import Link
+from invariscope.subjects.rig.subject import SITE
+
+ABOUT = "session.json"
+GREY = 0.5
+
+
+@final
+class Session:
+    """A session on a rig, begun or gone on with.
+
+    Args:
+        asked: from the session file.
+        folder: of the session; everything about it is there.
+        link: to the rig.
+        base: the folder from which the file's photos count.
+        generator, proxy: by default those that the file names.
+        say: told what a person should know.
+
+    Raises:
+        StoreError: the folder holds another session, or is being served.
+    """
+
+    def __init__(
+        self,
+        asked: SessionFile,
+        folder: Path,
+        link: Link,
+        *,
+        base: Path = Path(),
+        generator: Generator | None = None,
+        proxy: Subject | None = None,
+        say: Say = lambda text: None,
+    ) -> None:
+        self.asked, self.folder, self.base = asked, make_folder(folder), base
+        self._begin()
+        self.generator = generator or load_generator(asked.search.generator)
+        if proxy is None and asked.search.proxy:
+            proxy = load_subject(asked.search.proxy)
+        self.presenter = Presenter(folder, link, asked.rig, asked.blocks, say)
+        self.rig = RigSubject(
+            asked.rig.name,
+            asked.rig.units,
+            self.generator.image_size,
+            practice=asked.practice(),
+            answer=self._answer,
+        )
+        self.stage: Subject = HybridSubject(self.rig, proxy) if proxy else self.rig
+
+    def _begin(self) -> None:
+        """Keep what was asked, or make sure that the same is asked again."""
+        path, now = self.folder / ABOUT, self.asked.model_dump(mode="json")
+        if not path.exists():
+            text = json.dumps(now, indent=1) + "\n"
+            replace_file(path, lambda part: part.write_text(text))
+            return
+        try:
+            before = json.loads(path.read_text())
+        except ValueError as error:
+            raise StoreError(f"{str(path)!r} is damaged; put a copy of it back") from error
+        differ = [
+            f"[{p}] {k}" for p in now for k in now[p] if before.get(p, {}).get(k) != now[p][k]
+        ]
+        if differ:
+            raise StoreError(
+                f"{str(self.folder)!r} holds a session that was asked otherwise ({differ[0]} "
+                "differs); ask for the same to go on with it, or choose another --out"
+            )
+
+    def _repeats(self, first: int, most: int = 0) -> Repeats:
+        blocks = self.asked.blocks
+        return Repeats(first, most, blocks.again if blocks.missing == "again" else 0)
+
+    def _answer(self, images: torch.Tensor) -> torch.Tensor:
+        """Responses to any images, by the search's repeats: the rig as a subject."""
+        names = self.presenter.store(images)
+        key = f"asked/{names[0]}-{len(set(names))}"
+        found = self.presenter.measure(key, images, self._repeats(self.asked.search.repeats))
+        return torch.from_numpy(found.means).float()
+
+    def run(self) -> list[RunRecord]:
+        """The session from where it is to its end.
+
+        Returns:
+            The records of its searches, without those for most exciting images.
+        """
+        photos = range_photos(self.asked.range, self.base, self.generator.image_size)
+        measured = self.measure_range(photos)
+        records = []
+        for target in self.targets:
+            self.aim(target, measured)
+            reference = self.reference(target, measured)
+            seeds = range(self.asked.search.seeds)
+            records += [self.search(target, reference, seed) for seed in seeds]
+        return records
+
+    def measure_range(self, photos: torch.Tensor) -> Measured:
+        """Each unit's range, noise and reliability; who is searched for follows from them."""
+        self.presenter.controls.each["blank"] = (0, [])
+        found = self.presenter.measure("range", photos, self._repeats(self.asked.range.repeats))
+        self.presenter.noise = Noise.fit(found.means, found.variances)
+        table = range_table(found, self.rig)
+        # A table is its subject's alone, and a rig beside a proxy is a subject of its own.
+        kept = {NATURAL: self.rig, f"stage-{NATURAL}": self.stage}
+        for name, subject in kept.items() if self.stage is not self.rig else [(NATURAL, self.rig)]:
+            subject.natural = self.folder / name
+            NaturalStatistics(table.table, subject.identity(), table.about).save(subject.natural)
+        self.targets = targets_of(self.asked.search.targets, table.table)
+        return found
+
+    def aim(self, target: int, measured: Measured) -> None:
+        """From now on that unit's answers count, and its strongest photos are controls."""
+        blocks, presenter = self.asked.blocks, self.presenter
+        grey = torch.full((1, 3, self.generator.image_size, self.generator.image_size), GREY)
+        photos = strongest(measured, target, max(blocks.natural, 1))
+        names = [measured.names[i] for i in photos]
+        presenter.targets = (target,)
+        presenter.controls.each = {
+            "blank": (blocks.blank, presenter.store(grey)),
+            "natural": (blocks.natural, names),
+        }
+        presenter.controls.expected |= {
+            name: measured.means[i] for name, i in zip(names, photos, strict=True)
+        }
+
+    def _with_reference(self, reference: Reference) -> None:
+        """The reference joins the controls, with the response that it was measured to bring."""
+        presenter = self.presenter
+        name = presenter.store(self.stage.see(reference.image.unsqueeze(0)))[0]
+        presenter.controls.each["reference"] = (self.asked.blocks.reference, [name])
+        known = presenter.ledger.measured.get(f"reference/{name}")
+        if known:
+            presenter.controls.expected[name] = np.array(known["means"], float)[0]
+
+    def _options(self, generations: int) -> SearchOptions:
+        asked = self.asked.search
+        return SearchOptions(
+            strategy=asked.strategy,
+            population=asked.population,
+            generations=generations,
+            stop=asked.stop,
+            precision="float32",
+        )
+
+    def _planned(self, target: int, options: SearchOptions, **words: Any) -> Planned:
+        unit = f"{SITE}:{target}"
+        return plan(self.stage, self.generator, unit, options=options, **words)[0]
+
+    def _search(self, planned: Planned, options: SearchOptions, out: Path) -> RunRecord:
+        folder = out / planned.settings.folder_name
+        done = (folder / "outcome.json").exists()
+        search = RigSearch(
+            planned,
+            self.presenter,
+            self.stage,
+            self.generator,
+            options=options,
+            repeats=self._repeats(self.asked.search.repeats, self.asked.search.most),
+            final=self.asked.final,
+            presentations=self.asked.search.presentations,
+            out=out,
+        )
+        if planned.reference is not None:
+            self._with_reference(planned.reference)
+        if not done:
+            self.presenter.say(f"searching: {folder.name}")
+            search.run()
+        return load_run(folder)
+
+    def reference(self, target: int, measured: Measured) -> Reference:
+        """The image to depart from: the target's MEI by a search on the rig, or a photo."""
+        asked = self.asked.search
+        if asked.mei_generations == 0:
+            best = strongest(measured, target, 1)[0]
+            if asked.task == "adversarial":
+                raise InputError(
+                    "an adversarial search starts at a code, and a photo has none; give "
+                    "mei_generations in the session file"
+                )
+            return image_reference(measured.images[best], self.generator.image_size)
+        options = replace(self._options(asked.mei_generations), stop=False)
+        planned = self._planned(target, options, task="excitation")
+        record = self._search(planned, options, self.folder / "mei")
+        code = record.tensors["codes"][-1]
+        image = self.stage.see(self.generator.generate(code.unsqueeze(0)))[0]
+        recipe = {"kind": "mei", "run": record.name}
+        activity = float(record.front["activation"].iloc[-1])
+        return Reference(image.cpu(), code, recipe, activity)
+
+    def search(self, target: int, reference: Reference, seed: int) -> RunRecord:
+        """One search from the reference, to its held-back repeats."""
+        asked = self.asked.search
+        options = self._options(asked.generations)
+        words = {"task": asked.task, "site": asked.stretch, "run_seeds": (seed,)}
+        planned = self._planned(target, options, reference=reference, **words)
+        return self._search(planned, options, self.folder / "runs")
+
+    def close(self) -> None:
+        """Give the session's log back."""
+        self.presenter.close()

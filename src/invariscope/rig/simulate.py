@@ -1,0 +1,165 @@
+"""A brain to practise on: units of a network that fire Poisson spikes, drift and get lost."""
+
+import math
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariscope import seeds
+from invariscope.errors import InputError
+from invariscope.sns.natural import NaturalStatistics
+from invariscope.subjects import Subject
+from invariscope.subjects.rig.link import Link, OtherSide
+from invariscope.subjects.rig.messages import Answer, Block, Delivery, Value
+from invariscope.subjects.rig.pixels import decode_image
+from invariscope.units import parse_target
+
+BEFORE, AFTER = -100.0, 200.0  # ms around an image's onset in which spikes are recorded
+CHUNK = 50
+
+
+@dataclass(frozen=True)
+class Cortex:
+    """Rates and faults of the simulated units.
+
+    Attributes:
+        peak: spikes per second for the photo that drives the network's unit most.
+        spontaneous: spikes per second without drive.
+        latency, length: ms from onset to the response, and how long it lasts.
+        drift: the gain goes up and down by so much, a period of `period` trials.
+        lost: share of trials in which nothing is recorded.
+    """
+
+    peak: float = 20.0
+    spontaneous: float = 2.0
+    latency: float = 50.0
+    length: float = 100.0
+    drift: float = 0.3
+    period: float = 2000.0
+    lost: float = 0.05
+
+
+@final
+class SimulatedBrain:
+    """Units of a subject as neurons; what a trial brings follows from its name alone.
+
+    Args:
+        subject: the network; it needs natural statistics, by which activity becomes a rate.
+        units: its units, one a recorded unit.
+        names: what the session calls them.
+        seed: of all noise.
+
+    Raises:
+        InputError: a unit without natural statistics, or as many names as there are not units.
+    """
+
+    def __init__(
+        self,
+        subject: Subject,
+        units: Sequence[str],
+        names: Sequence[str],
+        *,
+        cortex: Cortex | None = None,
+        seed: int = 0,
+    ) -> None:
+        if len(units) != len(names):
+            raise InputError(f"{len(units)} units of the network for {len(names)} recorded ones")
+        self.subject, self.names, self.seed = subject, tuple(names), seed
+        self.cortex = cortex or Cortex()
+        self.targets = [parse_target(unit, subject.sites()) for unit in units]
+        if subject.natural is None:
+            raise InputError(f"{subject.name} has no natural statistics; see `invariscope natural`")
+        table = NaturalStatistics.load(subject.natural, subject)
+        found = [table.of(target) for target in self.targets]
+        if missing := [u for u, s in zip(units, found, strict=True) if s is None]:
+            raise InputError(f"unit {missing[0]!r} has no natural statistics")
+        self.strongest = [s.maximum for s in found if s]
+        self._known: dict[str, np.ndarray] = {}
+
+    def rates(self, images: Tensor) -> Tensor:
+        """Each unit's true rate above its spontaneous one, in spikes per second, `(n, units)`.
+
+        In proportion to the network's activity, rectified; `peak` at its natural maximum.
+        """
+        sites = list(dict.fromkeys(site for t in self.targets for site in t.sites))
+        responses = self.subject.respond(images, sites)
+        activity = torch.cat([t.read(responses) for t in self.targets], 1).clamp(min=0)
+        span = self.cortex.peak - self.cortex.spontaneous
+        return span * activity / torch.tensor(self.strongest)
+
+    def gain(self, trial: int) -> float:
+        """How responsive the units are in a trial, 1 on average."""
+        return 1 + self.cortex.drift * math.sin(2 * math.pi * trial / self.cortex.period)
+
+    def answer(self, manifest: Mapping[str, Any], images: Mapping[str, bytes]) -> list[Answer]:
+        """What is recorded in a block."""
+        self._look(images)
+        return [self._trial(entry["trial"], entry["image"]) for entry in manifest["trials"]]
+
+    def _look(self, images: Mapping[str, bytes]) -> None:
+        new = [name for name in images if name not in self._known]
+        for first in range(0, len(new), CHUNK):
+            part = new[first : first + CHUNK]
+            rates = self.rates(torch.stack([decode_image(images[name]) for name in part]))
+            self._known |= dict(zip(part, rates.cpu().numpy(), strict=True))
+
+    def _trial(self, trial: str, image: str) -> Answer:
+        cortex, stream = self.cortex, seeds.numpy_stream("brain", self.seed, trial, image)
+        number = int(trial[1:])
+        shown = number * 0.2
+        if stream.random() < cortex.lost:
+            return Answer(trial, image, dict.fromkeys(self.names, math.nan), shown)
+        responses: dict[str, Value] = {}
+        for name, rate in zip(self.names, self._known[image], strict=True):
+            quiet = stream.poisson(cortex.spontaneous * (AFTER - BEFORE) / 1000)
+            driven = stream.poisson(self.gain(number) * rate * cortex.length / 1000)
+            times = np.concatenate(
+                [
+                    stream.uniform(BEFORE, AFTER, quiet),
+                    stream.uniform(cortex.latency, cortex.latency + cortex.length, driven),
+                ]
+            )
+            responses[name] = tuple(float(t) for t in np.sort(times).round(2))
+        return Answer(trial, image, responses, shown)
+
+
+def play(brain: SimulatedBrain, rig: OtherSide) -> bool:
+    """Show one block on the simulated rig, if one is wanted.
+
+    Returns:
+        Whether there was one.
+    """
+    wanted = rig.wanted()
+    if wanted is None:
+        rig.beat()
+        return False
+    manifest, images = wanted
+    rig.answer(manifest["block"], brain.answer(manifest, images))
+    return True
+
+
+@final
+class DirectLink(Link):
+    """A simulated rig in the same process: for tables and tests."""
+
+    def __init__(self, brain: SimulatedBrain) -> None:
+        self.brain = brain
+        self._waiting: deque[Delivery] = deque()
+
+    def show(self, block: Block, images: Mapping[str, bytes]) -> None:
+        self._waiting.append(Delivery(self.brain.answer(block.manifest(), images), []))
+
+    def withdraw(self, block: str) -> None:  # noqa: ARG002
+        self._waiting.clear()
+
+    def receive(self, seconds: float) -> Delivery | None:  # noqa: ARG002
+        return self._waiting.popleft() if self._waiting else None
+
+    @property
+    def silence(self) -> float:
+        return 0.0

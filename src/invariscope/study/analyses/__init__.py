@@ -1,0 +1,118 @@
+"""The analyses of a study by name, and how they are made and kept."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from invariscope.errors import InputError, StoreError, unknown
+from invariscope.store.files import make_folder, replace_file
+from invariscope.study.analyses import networks, searches
+from invariscope.study.analyses.material import Material
+from invariscope.study.analyses.searches import Tables
+
+FOLDER = "analysis"
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One analysis.
+
+    Attributes:
+        serves: the paper's figure, or the row of its supplement.
+        make: its tables, by the name of the file that keeps them; raises an `InputError` or
+            `StoreError` where the study has not what it needs.
+    """
+
+    serves: str
+    make: Callable[[Material], Tables]
+
+
+ANALYSES = {
+    "distance": Analysis("Fig 2", searches.make_distance),
+    "galleries": Analysis("Fig 3a,b", searches.make_galleries),
+    "separability": Analysis("Fig 3c", searches.make_separability),
+    "people": Analysis("Fig 4a,b, Fig 4d", networks.make_people),
+    "observers": Analysis("Fig 4c, Fig 4e", networks.make_observers),
+    "naturalness": Analysis("row 8", searches.make_naturalness),
+    "layers": Analysis("row 9", networks.make_layers),
+    "convergence": Analysis("row 10", searches.make_convergence),
+    "dimension": Analysis("row 11", searches.make_dimension),
+    "gradients": Analysis("row 12", networks.make_gradients),
+    "subsets": Analysis("row 13", searches.make_subsets),
+    "transfer": Analysis("row 14", networks.make_transfer),
+    "paths": Analysis("row 14", networks.make_paths),
+    "fronts": Analysis("S1", searches.make_fronts),
+    "appearance": Analysis("image statistics", searches.make_appearance),
+}
+RUNS_OF = {"convergence": "all"}  # whose filter is not the one asked for
+
+Told = Callable[[str, str | None], None]
+
+
+def analyze(
+    material: Material, only: Sequence[str] = (), told: Told = lambda name, reason: None
+) -> Tables:
+    """Make analyses of a study, each a table or more.
+
+    Args:
+        material: the study, and what it may be shown to.
+        only: names of `ANALYSES`; by default every one that the study allows.
+        told: called with an analysis's name, and the reason where it cannot be made.
+
+    Returns:
+        Tables by name, each with a column `runs`, the filter of runs that counted, and `study`.
+        Without `only`, `missing` has an `analysis` and a `reason` for each that was left out.
+
+    Raises:
+        InputError: an unknown name, or one asked for by `only` that cannot be made.
+        StoreError: the same, or damaged runs.
+    """
+    for name in only:
+        if name not in ANALYSES:
+            raise unknown("analysis", name, ANALYSES)
+    tables: Tables = {}
+    missing = []
+    for name in only or ANALYSES:
+        try:
+            found = ANALYSES[name].make(material)
+        except (InputError, StoreError) as error:
+            if only:
+                raise
+            missing.append({"analysis": name, "reason": str(error)})
+            told(name, str(error))
+            continue
+        runs = RUNS_OF.get(name, material.runs)
+        about = {"study": material.study.folder.name, "runs": runs}
+        tables |= {key: table.assign(**about) for key, table in found.items()}
+        told(name, None)
+    if not only:
+        tables["missing"] = pd.DataFrame(missing, columns=["analysis", "reason"])
+    return tables
+
+
+def keep_tables(tables: Tables, folder: Path) -> None:
+    """Write each table as CSV.
+
+    Raises:
+        StoreError: the folder cannot be written.
+    """
+    make_folder(folder)
+    for name, table in tables.items():
+        replace_file(folder / f"{name}.csv", lambda part, t=table: t.to_csv(part, index=False))
+
+
+def read_tables(folder: Path) -> Tables:
+    """The tables that `keep_tables` wrote; none where there is no such folder.
+
+    Raises:
+        StoreError: one cannot be read.
+    """
+    tables = {}
+    for path in sorted(folder.glob("*.csv")):
+        try:
+            tables[path.stem] = pd.read_csv(path, keep_default_na=True)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{str(path)!r} cannot be read; analyse the study again") from error
+    return tables

@@ -1,0 +1,312 @@
+"""What analyses of a study are made from: its table, its images, networks, photos and answers."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from invariscope import own_code
+from invariscope.analysis.frames import Rows, each, searched, where
+from invariscope.errors import InputError, StoreError
+from invariscope.generators import Generator
+from invariscope.invariance.classes import class_names, classifier
+from invariscope.invariance.setup import images_for
+from invariscope.photos import PhotoFolder
+from invariscope.sns.result import Result
+from invariscope.store.record import RunRecord, load_run
+from invariscope.store.settings import without_none
+from invariscope.study.result import StudyResult
+from invariscope.study.wanted import Wanted
+from invariscope.study.worlds import generator_at, subject_at
+from invariscope.subjects import Subject
+
+AT_ONCE = 64  # images that are made together
+# Columns of the study's table in which every value can be missing.
+NUMBERS = ("stretch", "squeeze", "pixel_distance", "activation", "reference_activity", "reduction")
+NUMBERS += ("natural_maximum", "natural_minimum", "natural_mean", "natural_sd")
+
+
+class Shown(NamedTuple):
+    """Photos as a subject sees them.
+
+    Attributes:
+        images: `(n, 3, side, side)` in [0, 1].
+        classes: the class of each, by the subject's own name; "" where it has none.
+    """
+
+    images: Tensor
+    classes: list[str]
+
+
+@dataclass(frozen=True)
+class Material:
+    """A study, and what its analyses may show.
+
+    Attributes:
+        study: see there.
+        runs: which runs count: `all`, `checkpoint` or `stopped` (`study.result.keep`).
+        observers: addresses of networks that look at its images.
+        photos: natural images, already as few of each class as are wanted.
+        names: what observers call the study's classes, for those that do not know them by the
+            study's own names.
+        answers: people's, one row a trial (`analysis.people.COLUMNS`).
+        device: where networks run.
+        allow_code: whether addresses may name files of Python.
+    """
+
+    study: StudyResult
+    runs: str = "all"
+    observers: tuple[str, ...] = ()
+    photos: PhotoFolder | None = None
+    names: Mapping[str, str] = field(default_factory=dict)
+    answers: pd.DataFrame | None = None
+    device: str = "auto"
+    allow_code: bool = False
+    _records: dict[str, RunRecord] = field(default_factory=dict, init=False, repr=False)
+    _networks: dict[str, Subject] = field(default_factory=dict, init=False, repr=False)
+
+    @cached_property
+    def table(self) -> Rows:
+        """The runs from a reference that count.
+
+        Raises:
+            StoreError: there are none.
+        """
+        table = searched(self.study.table(self.runs))
+        if not len(table):
+            raise StoreError(
+                f"study {self.study.folder.name!r} holds no run of the filter {self.runs!r}; "
+                "see `study status`"
+            )
+        return table.astype(dict.fromkeys(NUMBERS, float))
+
+    @cached_property
+    def meis(self) -> Rows:
+        """Every search for an MEI; the filter does not concern them."""
+        table = self.study.table()
+        return where(table, table["task"] == "excitation")
+
+    @cached_property
+    def _wanted(self) -> dict[str, Wanted]:
+        return {run.name: run for run in self.study.wanted}
+
+    @cached_property
+    def sites(self) -> list[str]:
+        """The stretch sites of the first subject, from the shallowest to the deepest."""
+        first = where(self.table, self.table["subject"] == self.table["subject"].iloc[0])
+        records = self.records(first.drop_duplicates("site"))
+        depth = {str(r.settings.site): r.labels.get("site_depth", 0) for r in records}
+        return sorted(depth, key=lambda site: depth[site])
+
+    @cached_property
+    def whole(self) -> Rows:
+        """The runs that stretch a whole site; a subset's distances compare with no other's.
+
+        Raises:
+            InputError: there are none.
+        """
+        return self._some(self.table["subset"].isna(), "runs that stretch a whole site")
+
+    @cached_property
+    def invariant(self) -> Rows:
+        """Those of them whose task is `invariance`.
+
+        Raises:
+            InputError: there are none.
+        """
+        chosen = (self.table["task"] == "invariance") & self.table["subset"].isna()
+        return self._some(chosen, "invariance runs that stretch a whole site")
+
+    @cached_property
+    def partial(self) -> Rows:
+        """The runs of that task that stretch a subset of a site.
+
+        Raises:
+            InputError: there are none.
+        """
+        chosen = (self.table["task"] == "invariance") & self.table["subset"].notna()
+        return self._some(chosen, "invariance runs that stretch a subset of a site")
+
+    def _some(self, chosen: Rows, words: str) -> Rows:
+        if not chosen.any():
+            raise InputError(f"the study holds no {words}")
+        return where(self.table, chosen)
+
+    def records(self, rows: Rows) -> list[RunRecord]:
+        """The record of each run; each is read once."""
+        for name, path in zip(rows["name"], rows["path"], strict=True):
+            if name not in self._records:
+                self._records[name] = load_run(Path(path))
+        return [self._records[name] for name in rows["name"]]
+
+    def subject(self, name: str) -> Subject:
+        """The subject that the table calls so.
+
+        Raises:
+            InputError: what has this address now is not what the runs were made with.
+        """
+        rows = where(self.table, self.table["subject"] == name)
+        subject = self._loaded(self._wanted[str(rows["name"].iloc[0])].subject)
+        _same(self.records(rows.iloc[:1])[0].settings.subject, subject, name)
+        return subject
+
+    def observer(self, address: str) -> Subject:
+        """An observer."""
+        return self._loaded(address)
+
+    def _loaded(self, address: str) -> Subject:
+        own_code.allow(address, allow_code=self.allow_code)
+        if address not in self._networks:
+            self._networks[address] = subject_at(address, self.device)
+        return self._networks[address]
+
+    def generator(self, rows: Rows) -> Generator:
+        """What made the images of some runs.
+
+        Raises:
+            InputError: runs of several generators, or one that has changed since.
+        """
+        own = {self._wanted[name].generator for name in rows["name"]}
+        if len(own) != 1:
+            raise InputError(f"the study holds runs of {len(own)} generators; expected one")
+        address = own.pop()
+        own_code.allow(address, allow_code=self.allow_code)
+        generator = generator_at(address, self.device)
+        _same(self.records(rows.iloc[:1])[0].settings.generator, generator, address)
+        return generator
+
+    def images(self, rows: Rows) -> Tensor:
+        """The chosen image of each run as its subject sees it, `(runs, 3, side, side)`."""
+        parts = []
+        for key, own in each(rows, ["subject"]):
+            records, generator = self.records(own), self.generator(own)
+            starts = range(0, len(records), AT_ONCE)
+            made = [Result(records[i : i + AT_ONCE], generator).images() for i in starts]
+            parts.append((own.index, self.subject(key["subject"]).see(torch.cat(made)).cpu()))
+        return _in_order(rows, parts)
+
+    def references(self, rows: Rows) -> Tensor:
+        """The image that each run departs from, as its subject sees it."""
+        parts = []
+        for key, own in each(rows, ["subject"]):
+            found = torch.stack([r.tensors["reference_image"] for r in self.records(own)])
+            parts.append((own.index, self.subject(key["subject"]).see(found).cpu()))
+        return _in_order(rows, parts)
+
+    def codes(self, rows: Rows) -> Tensor:
+        """The code of each run's chosen image, `(runs, code_dim)`."""
+        members = zip(self.records(rows), rows["member"], strict=True)
+        return torch.stack([record.tensors["codes"][member] for record, member in members])
+
+    def by_subject(self, rows: Rows) -> Iterator[tuple[str, Subject, Rows]]:
+        """The runs of each subject."""
+        for key, own in each(rows, ["subject"]):
+            yield key["subject"], self.subject(key["subject"]), own
+
+    def named(self, rows: Rows) -> Rows:
+        """The runs whose unit stands for a class.
+
+        Raises:
+            InputError: none does.
+        """
+        known = where(rows, rows["label"].notna())
+        if not len(known):
+            raise InputError("the study's units stand for no classes; observers need those")
+        return known
+
+    def watchers(self) -> list[Subject]:
+        """The observers.
+
+        Raises:
+            InputError: none was named.
+        """
+        if not self.observers:
+            raise InputError(
+                "no observer was named; give --observers, or observers in [data] of the study file"
+            )
+        return [self.observer(address) for address in self.observers]
+
+    def names_for(self, observer: Subject, classes: Sequence[str]) -> Mapping[str, str]:
+        """What an observer calls the study's classes, where it is not what the study calls them.
+
+        Raises:
+            InputError: it knows them by neither name.
+        """
+        try:
+            classifier(observer, classes)
+        except InputError:
+            if not self.names:
+                raise
+            classifier(observer, classes, names=self.names)
+            return self.names
+        return {}
+
+    def shown(self, subject: Subject) -> Shown | None:
+        """The photos as a subject sees them, with its own names of their classes."""
+        if self.photos is None:
+            return None
+        images = images_for(subject, self.photos)
+        parts = list(images.stream(subject.image_size, AT_ONCE, torch.device("cpu")))
+        labels = np.concatenate([part.labels for part in parts])
+        names = {-1: ""}
+        if images.classes and subject.classes:
+            readout = classifier(subject, images.classes, names=class_names(self.photos.path))
+            units = enumerate(readout.targets.tolist())
+            names |= {label: subject.classes[unit] for label, unit in units}
+        classes = [names.get(int(label), str(images.classes[label])) for label in labels]
+        return Shown(torch.cat([part.images for part in parts]), classes)
+
+    def needed_photos(self, subject: Subject) -> Shown:
+        """What `shown` gives.
+
+        Raises:
+            InputError: no photos were given.
+        """
+        found = self.shown(subject)
+        if found is None:
+            raise InputError("no photos were given; name a folder with --photos")
+        return found
+
+
+def _same(made_with: Mapping[str, Any], now: Subject | Generator, name: str) -> None:
+    """Make sure that a subject or generator is the one that a run was made with.
+
+    The architecture's text may change with torch's version; the weights' names do not.
+
+    Raises:
+        InputError: it is another.
+    """
+    own = without_none(now.identity())
+    keys = sorted((made_with.keys() | own.keys()) - {"architecture"})
+    differ = [key for key in keys if made_with.get(key) != own.get(key)]
+    if differ:
+        raise InputError(
+            f"{name} is not what the runs were made with (these differ: {', '.join(differ)}); "
+            "analyse the study with the version that made it, or run it again"
+        )
+
+
+def _in_order(rows: Rows, parts: list[tuple[pd.Index, Tensor]]) -> Tensor:
+    """Images of groups of rows, in the order of the rows.
+
+    Raises:
+        InputError: subjects that see images of several sizes.
+    """
+    sizes = {images.shape[-1] for _, images in parts}
+    if len(sizes) > 1:
+        raise InputError(
+            f"the study's subjects see images of {len(sizes)} sizes, {sorted(sizes)} px; "
+            "analyse studies of one size"
+        )
+    place = {index: number for number, index in enumerate(rows.index)}
+    order = [place[index] for own, _ in parts for index in own]
+    stacked = torch.cat([images for _, images in parts])
+    images = torch.empty_like(stacked)
+    images[order] = stacked
+    return images

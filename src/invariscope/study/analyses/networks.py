@@ -1,0 +1,245 @@
+"""Analyses that show a study's images to networks and people: Fig. 4, rows 9, 12 and 14."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from invariscope.analysis.frames import Rows, each, where
+from invariscope.analysis.gradients import SPACES, Goal, gradient_search
+from invariscope.analysis.layers import layer_distances, over_units
+from invariscope.analysis.mixed import mixed_model
+from invariscope.analysis.observers import (
+    classify,
+    observer_accuracy,
+    over_observers,
+    same_network,
+    trend,
+)
+from invariscope.analysis.paths import along_paths, path_summary
+from invariscope.analysis.people import agreement, people_accuracy
+from invariscope.analysis.respond import features
+from invariscope.analysis.transfer import matching_activity, transfer
+from invariscope.errors import InputError
+from invariscope.invariance.classes import classifier
+from invariscope.invariance.sites import nonlinear_sites
+from invariscope.sns.natural import NaturalStatistics
+from invariscope.study.analyses.material import Material
+from invariscope.study.analyses.searches import Tables
+from invariscope.subjects import PIXELS, Subject
+from invariscope.units import parse_target
+
+MEI, PHOTO, NATURAL = "MEI", "reference photo", "natural"
+GRADIENT_UNITS = 2  # of each subject: gradients cost more than all the other analyses together
+
+
+def _references(rows: Rows) -> Rows:
+    """One run of each reference."""
+    return rows.drop_duplicates(["subject", "unit", "reference_id"])
+
+
+def make_observers(m: Material) -> Tables:
+    """Rows 5 and 6: what observers say the images are."""
+    rows = m.named(m.whole)
+    classes = list(dict.fromkeys(rows["label"]))
+    answers = []
+    for observer in m.watchers():
+        names = m.names_for(observer, classes)
+        for name, source, own in m.by_subject(rows):
+            first = _references(own)
+            about = {"source": name, "observer": observer.name, "classes": len(classes)}
+            about["own"] = same_network(observer, source)
+            for runs, images in ((own, m.images(own)), (first, m.references(first))):
+                found = classify(observer, images, runs["label"].tolist(), classes, names=names)
+                found_here = runs is own
+                kind = runs["reference"].map({"mei": MEI}).fillna(PHOTO)
+                columns = {
+                    "unit": runs["unit"],
+                    "task": runs["task"] if found_here else kind,
+                    "site": runs["site"] if found_here else "",
+                }
+                rest = pd.DataFrame(columns, index=runs.index).reset_index(drop=True)
+                answers.append(pd.concat([rest, found], axis=1).assign(**about))
+        answers.append(_photos(m, observer, classes))
+    accuracy = observer_accuracy(pd.concat(answers, ignore_index=True))
+    return {
+        "observers": accuracy,
+        "observers_mean": over_observers(accuracy),
+        "observers_trend": trend(accuracy, m.sites),
+    }
+
+
+def _photos(m: Material, observer: Subject, classes: list[str]) -> pd.DataFrame:
+    """An observer's answers to the photos of the study's classes."""
+    names = m.names_for(observer, classes)
+    units = classifier(observer, classes, names=names).targets.tolist()
+    own = dict(zip(classes, classes, strict=True))
+    if observer.classes:
+        own = {observer.classes[unit]: name for unit, name in zip(units, classes, strict=True)}
+    shown = m.shown(observer)
+    chosen = [k for k, name in enumerate(shown.classes) if name in own] if shown else []
+    if shown is None or not chosen:
+        return pd.DataFrame()
+    labels = [own[shown.classes[k]] for k in chosen]
+    found = classify(observer, shown.images[chosen], labels, classes, names=names)
+    about = {"source": "", "observer": observer.name, "own": False, "classes": len(classes)}
+    return found.assign(**about, task=NATURAL, site="", unit=labels)
+
+
+def make_people(m: Material) -> Tables:
+    """Rows 4 and 7: people's accuracy, agreement with observers, and the mixed model.
+
+    The mean over units stands for an observer, as the mean over participants for people.
+    """
+    if m.answers is None:
+        raise InputError("no answers of people were given; name a table with --answers")
+    tables = {"people": people_accuracy(m.answers), "people_model": mixed_model(m.answers)}
+    if m.observers:
+        theirs = make_observers(m)["observers"]
+        renamed = theirs.rename(
+            columns={"source": "network", "task": "condition", "restricted": "accuracy"}
+        )
+        tables["people_agreement"] = agreement(m.answers, renamed)
+    return tables
+
+
+def make_layers(m: Material) -> Tables:
+    """Row 9: distances through observers."""
+    rows, parts = m.invariant, []
+    for observer in m.watchers():
+        layers = nonlinear_sites(observer) or tuple(observer.sites())
+        photos = m.needed_photos(observer)
+        for name, _, own in m.by_subject(rows):
+            first = _references(own)
+            meis = where(m.meis, m.meis["subject"] == name)
+            shown = [
+                (first, "reference", "", m.references(first)),
+                (own, "invariant", own["site"], m.images(own)),
+            ]
+            if len(meis):
+                shown.append((meis, "mei", "", m.images(meis)))
+            labels = [
+                pd.DataFrame(
+                    {"kind": kind, "unit": runs["unit"], "site": site, "class": runs["label"]}
+                )
+                for runs, kind, site, _ in shown
+            ]
+            natural = {"kind": "natural", "unit": None, "site": "", "class": photos.classes}
+            every = pd.concat([*labels, pd.DataFrame(natural)], ignore_index=True)
+            every["class"] = every["class"].fillna("")
+            images = torch.cat([*(part[3] for part in shown), photos.images])
+            found = layer_distances(observer, images, every, layers)
+            parts.append(found.assign(subject=name, observer=observer.name))
+    return {"layers": over_units(pd.concat(parts, ignore_index=True), ["subject", "observer"])}
+
+
+def make_transfer(m: Material) -> Tables:
+    """Row 14: what the matching units of other networks make of the images."""
+    rows = m.named(m.whole)
+    classes, parts = list(dict.fromkeys(rows["label"])), []
+    for observer in m.watchers():
+        match = classifier(observer, classes, names=m.names_for(observer, classes))
+        maximum = _maxima(observer, match.site, match.targets.tolist())
+        for name, source, own in m.by_subject(rows):
+            labels = own["label"].tolist()
+            logits = [
+                features(observer, images, match.site)
+                for images in (m.images(own), m.references(own))
+            ]
+            found, reference = (matching_activity(x, match, labels, classes) for x in logits)
+            part = own[["task", "site", "unit"]].reset_index(drop=True)
+            part = part.assign(source=name, observer=observer.name)
+            part = part.assign(own=same_network(observer, source))
+            part = part.assign(activation=found.numpy(), reference=reference.numpy())
+            parts.append(part.assign(maximum=[maximum[classes.index(label)] for label in labels]))
+    return {"transfer": transfer(pd.concat(parts, ignore_index=True))}
+
+
+def _maxima(observer: Subject, site: str, units: list[int]) -> list[float]:
+    """The natural maximum of some units of a readout; missing where it is not known."""
+    if observer.natural is None:
+        return [np.nan] * len(units)
+    known = NaturalStatistics.load(observer.natural, observer)
+    found = [known.of(parse_target(f"{site}:{unit}", observer.sites())) for unit in units]
+    return [entry.maximum if entry else np.nan for entry in found]
+
+
+def make_paths(m: Material) -> Tables:
+    """Row 14: activity along paths between the invariant images of a unit."""
+    keys, parts = ["subject", "unit", "site"], []
+    for key, own in each(m.invariant, keys):
+        if len(own) < 2:
+            continue
+        subject = m.subject(key["subject"])
+        target = parse_target(key["unit"], subject.sites())
+        points = along_paths(subject, m.generator(own), target, m.codes(own))
+        parts.append(points.assign(**key))
+    if not parts:
+        raise InputError("paths need two runs of a unit and site, or more; the study has one")
+    points = pd.concat(parts, ignore_index=True)
+    places = points.groupby(["subject", "site", "way", "place"], sort=False, as_index=False)
+    return {
+        "paths": path_summary(points, ["subject", "site"]),
+        "paths_places": places.agg(kept=("kept", "mean"), sd=("kept", "std")),
+    }
+
+
+def make_gradients(m: Material) -> Tables:
+    """Row 12: the same goals by gradients with the budget of one run, for a few units at pixels."""
+    rows = where(m.whole, m.whole["site"] == PIXELS)
+    if not len(rows):
+        raise InputError("the study has no runs at pixels to set gradients beside")
+    parts = []
+    for name, subject, of_subject in m.by_subject(rows):
+        units = list(dict.fromkeys(of_subject["unit"]))[:GRADIENT_UNITS]
+        chosen = where(of_subject, of_subject["unit"].isin(units))
+        for key, own in each(chosen, ["task", "unit"]):
+            parts.append(_searched(own).assign(subject=name, **key))
+            parts += [found.assign(subject=name, **key) for found in _gradients(m, subject, own)]
+    columns = ["subject", "task", "unit", "method", "start", "stretch", "squeeze", "activation"]
+    columns += ["pixel_distance", "reduction", "met", "forward", "backward"]
+    table: Rows = pd.concat(parts, ignore_index=True)[columns]
+    groups = table.groupby(["subject", "task", "method"], sort=False, as_index=False)
+    summary = groups.agg(
+        units=("unit", "nunique"),
+        starts=("start", "size"),
+        met=("met", "mean"),
+        pixel_distance=("pixel_distance", "mean"),
+        reduction=("reduction", "mean"),
+        forward=("forward", "sum"),
+        backward=("backward", "sum"),
+    )
+    return {"gradients": summary, "gradients_starts": table}
+
+
+def _searched(own: Rows) -> Rows:
+    """The study's own runs, in the columns of the gradient search."""
+    names = {"converged": "met", "images": "forward", "seed": "start"}
+    return own.rename(columns=names).assign(method="without gradients", backward=0)
+
+
+def _gradients(m: Material, subject: Subject, own: Rows) -> list[pd.DataFrame]:
+    first = own.iloc[0]
+    record = m.records(own.iloc[:1])[0]
+    invariance = first["task"] == "invariance"
+    bound = float(first["natural_maximum" if invariance else "natural_minimum"])
+    goal = Goal(
+        target=parse_target(str(first["unit"]), subject.sites()),
+        task=str(first["task"]),
+        bound=bound if np.isfinite(bound) else None,
+    )
+    reference = float(first["reference_activity"])
+    tables = []
+    for space in SPACES:
+        found, _ = gradient_search(
+            subject,
+            goal,
+            record.tensors["reference_image"],
+            space=space,
+            generator=m.generator(own),
+            code=record.tensors.get("reference_code"),
+            budget=max(1, round(own["images"].mean())),
+        )
+        lost = reference - found["activation"].to_numpy(float)
+        reduction = 100 * lost / reference if reference > 0 else np.full(len(lost), np.nan)
+        tables.append(found.assign(method=f"gradients on {space}", reduction=reduction))
+    return tables

@@ -1,0 +1,166 @@
+"""Analyses of what the runs found: Figs. 2, 3 and S1, rows 8, 10, 11, 13, image statistics."""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from invariscope.analysis.appearance import appearance, appearance_summary, between_sites
+from invariscope.analysis.convergence import convergence
+from invariscope.analysis.dimension import dimension
+from invariscope.analysis.distance import beside_affine, distance_activation
+from invariscope.analysis.frames import Rows, each, where
+from invariscope.analysis.naturalness import Distribution, distribution, naturalness, sample
+from invariscope.analysis.possible import farthest_possible
+from invariscope.analysis.respond import activity, features
+from invariscope.analysis.separability import gram, separability
+from invariscope.analysis.subsets import subsets
+from invariscope.errors import InputError, StoreError
+from invariscope.sns.natural import PERCENTILES, NaturalStatistics
+from invariscope.sns.result import Result
+from invariscope.study.analyses.material import Material
+from invariscope.subjects import Subject
+from invariscope.units import parse_target
+
+Tables = dict[str, pd.DataFrame]
+EXAMPLES = 4  # units of a subject that are shown whole, as in the paper's Fig. S1
+FEWEST = 10  # runs of a unit and site from which a dimension is estimated at all
+
+
+def examples(rows: Rows) -> Rows:
+    """The runs of each subject's first units."""
+    first = [own["unit"].drop_duplicates()[:EXAMPLES] for _, own in each(rows, ["subject"])]
+    return where(rows, rows["unit"].isin(set(pd.concat(first))))
+
+
+def make_distance(m: Material) -> Tables:
+    """Row 1: distance against activation, affine copies beside."""
+    possible = [farthest_possible(image) for image in m.references(m.whole)]
+    try:
+        affine = m.study.affine()
+    except StoreError:
+        affine = None  # the table says so: it holds no affine series
+    summary = distance_activation(m.whole.assign(possible=possible), affine)
+    return {"distance": summary, "distance_beside_affine": beside_affine(summary)}
+
+
+def make_galleries(m: Material) -> Tables:
+    """Row 2: which images the galleries show."""
+    columns = ["subject", "unit", "label", "task", "site", "seed", "run", "member", "converged"]
+    columns += ["pixel_distance", "activation", "reduction"]
+    return {"galleries": examples(m.whole)[columns]}
+
+
+def make_fronts(m: Material) -> Tables:
+    """Row 15: whole fronts of example units."""
+    chosen = examples(m.whole)
+    front = Result(m.records(chosen)).front
+    runs = chosen.set_index("run")[["subject", "reference_activity"]]
+    own = runs.loc[front["run"]].reset_index(drop=True)
+    reference = own["reference_activity"].to_numpy(float)
+    lost = reference - front["activation"].to_numpy(float)
+    reduction = 100 * lost / np.where(reference > 0, reference, np.nan)
+    return {"fronts": front.assign(subject=own["subject"], reduction=reduction)}
+
+
+def make_separability(m: Material) -> Tables:
+    """Row 3: can the stretched sites be told apart."""
+    return {"separability": _separability(m, m.invariant, [])}
+
+
+def _separability(m: Material, rows: Rows, keys: list[str]) -> pd.DataFrame:
+    parts = []
+    for key, own in each(rows, ["subject", *keys]):
+        products = gram(m.images(own))
+        found = separability(products, own["site"].tolist(), own["unit"].tolist())
+        parts.append(found.assign(**key))
+    return pd.concat(parts, ignore_index=True)
+
+
+def make_convergence(m: Material) -> Tables:
+    """Row 10: the share of runs whose stopping rule fired, of all runs."""
+    return {"convergence": convergence(m.study.table())}
+
+
+def make_dimension(m: Material) -> Tables:
+    """Row 11: the dimension of a unit's invariant images."""
+    rows = m.invariant
+    keys = ["subject", "unit", "site"]
+    sizes = rows.groupby(keys)["name"].transform("size")
+    if sizes.max() < FEWEST:
+        raise InputError(
+            f"a dimension needs many independent runs of a unit and site, 100 or more; "
+            f"the study has {sizes.max()}"
+        )
+    parts = []
+    for _, own in each(where(rows, sizes >= FEWEST), ["subject"]):
+        groups = list(own[keys].itertuples(index=False, name=None))
+        parts.append(dimension(gram(m.images(own)), groups))
+    return {"dimension": pd.concat(parts, ignore_index=True)}
+
+
+def make_subsets(m: Material) -> Tables:
+    """Row 13: stretch at subsets of a site."""
+    some = m.partial
+    every = where(m.table, m.table["task"] == "invariance")
+    every = where(every, every["site"].isin(set(some["site"])))
+    full = np.full(len(every), np.nan)
+    place = {index: number for number, index in enumerate(every.index)}
+    for key, own in each(every, ["subject", "site"]):
+        subject = m.subject(key["subject"])
+        for part in np.array_split(np.arange(len(own)), -(-len(own) // 64)):
+            rows = own.iloc[part]
+            there = features(subject, m.images(rows), key["site"])
+            origin = features(subject, m.references(rows), key["site"])
+            full[[place[index] for index in rows.index]] = (there - origin).norm(dim=1).numpy()
+    tables = {"subsets": subsets(every.assign(full_stretch=full))}
+    entries = every["subset"].astype(float).fillna(0)  # 0: the whole site
+    split = every.assign(entries=entries)
+    if split.groupby(["subject", "entries"])["site"].nunique().min() > 1:
+        tables["subsets_separability"] = _separability(m, split, ["entries"])
+    return tables
+
+
+def make_naturalness(m: Material) -> Tables:
+    """Row 8: activity among that of natural images."""
+    known: dict[tuple[str, str], Distribution] = {}
+    photos = []
+    for name, subject, own in m.by_subject(m.whole):
+        units = own.drop_duplicates("unit")
+        known |= _stored(name, subject, units["unit"].tolist())
+        found = m.shown(subject)
+        if found is None:
+            continue
+        for unit, label in zip(units["unit"], units["label"], strict=True):
+            values = activity(subject, parse_target(unit, subject.sites()), found.images).cpu()
+            known.setdefault((name, unit), sample(values.numpy()))
+            part = {"subject": name, "unit": unit, "activation": values.double().numpy()}
+            same = [own_class == label for own_class in found.classes]
+            photos.append(pd.DataFrame({**part, "same_class": same}))
+    beside = pd.concat(photos, ignore_index=True) if photos else None
+    return {"naturalness": naturalness(m.whole, known, beside)}
+
+
+def _stored(name: str, subject: Subject, units: list[str]) -> dict[tuple[str, str], Distribution]:
+    """The natural distributions that a subject's statistics hold."""
+    if subject.natural is None:
+        return {}
+    table = NaturalStatistics.load(subject.natural, subject).table
+    train = where(table, table["split"] == "train").set_index("unit")
+    there = [unit for unit in units if unit in train.index]
+    return {(name, unit): distribution(train.loc[unit], PERCENTILES) for unit in there}
+
+
+def make_appearance(m: Material) -> Tables:
+    """Image statistics: what changed, measured."""
+    rows, parts = m.whole, []
+    for _, own in each(rows, ["subject"]):
+        for start in range(0, len(own), 256):
+            some = own.iloc[start : start + 256]
+            parts.append((some, m.images(some), m.references(some)))
+    table = pd.concat([part[0] for part in parts])
+    images = torch.cat([part[1] for part in parts])
+    changes = appearance(table, images, torch.cat([part[2] for part in parts]))
+    return {
+        "appearance": appearance_summary(changes),
+        "appearance_sites": between_sites(changes, m.sites),
+    }

@@ -1,0 +1,132 @@
+"""Networks that one process trains or measures: what an engine hands to a worker."""
+
+import json
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from invariscope.categories.data import Data, DataRule, load_data
+from invariscope.categories.evaluate import Evaluation
+from invariscope.categories.plan import Wanted
+from invariscope.categories.train import TOGETHER, Training, TrainingNews, folders_of
+from invariscope.devices import pick_device
+from invariscope.study.job import FAILURES, Report, sentence_of
+from invariscope.transformations import Transformation
+
+TRAIN, SEARCH, MEASURE = "train", "tau", "measure"
+
+
+@lru_cache(maxsize=2)
+def data_of(rule: DataRule, base: Path, device: str) -> Data:
+    """The images of a study; a process reads them once."""
+    return load_data(rule, base, device)
+
+
+@dataclass(frozen=True)
+class NetworksJob:
+    """Networks of one crew that one process trains or measures.
+
+    Attributes:
+        task: `train`, `tau` (search it) or `measure`.
+        wanted: the networks.
+        rule, base: where the images come from.
+        store: the folder that holds the networks.
+        news: the file in which the worker tells how far it is.
+        transformations, tested: see `Evaluation`.
+        tau: for `measure`.
+        together, compiled: see `Training`.
+    """
+
+    number: int
+    task: str
+    wanted: tuple[Wanted, ...]
+    rule: DataRule
+    base: Path
+    store: Path
+    news: Path
+    transformations: tuple[Transformation, ...] = ()
+    tested: tuple[Transformation, ...] = ()
+    tau: float = 0.1
+    together: int | None = None
+    compiled: bool = False
+    device: str = "auto"
+    threads: int | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(own.name for own in self.wanted)
+
+    def at(self, device: str, threads: int | None) -> Self:
+        return replace(self, device=device, threads=threads)
+
+    def work(self, watch: Callable[[], None] | None = None) -> Report:
+        """Train or measure what is not done yet; one network's failure does not stop others."""
+        report, began = Report(self.number), time.monotonic()
+        if self.threads is not None:
+            torch.set_num_threads(self.threads)
+        device = pick_device(self.device)
+        try:
+            data = data_of(self.rule, self.base, str(device))
+        except FAILURES as error:
+            report.failed = dict.fromkeys(self.names, sentence_of(error))
+            return report
+        if self.task == TRAIN:
+            self._train(data, device, report, watch)
+        else:
+            self._evaluate(data, device, report, watch)
+        report.seconds = time.monotonic() - began
+        with suppress(OSError):
+            self.news.unlink(missing_ok=True)
+        return report
+
+    def _train(
+        self, data: Data, device: torch.device, report: Report, watch: Callable[[], None] | None
+    ) -> None:
+        def tell(news: TrainingNews) -> None:
+            self._tell({**asdict(news)}, watch)
+
+        training = Training(
+            data, device, together=self.together, compiled=self.compiled, watch=tell
+        )
+        folders = folders_of(self.store, self.wanted)
+        number = self.together or TOGETHER[device.type]
+        for start in range(0, len(folders), number):
+            some = folders[start : start + number]
+            try:
+                training.train(some)
+            except FAILURES as error:
+                for folder in some:
+                    report.failed[folder.wanted.name] = sentence_of(error)
+        report.failed |= training.failed
+        report.images = training.images
+
+    def _evaluate(
+        self, data: Data, device: torch.device, report: Report, watch: Callable[[], None] | None
+    ) -> None:
+        evaluation = Evaluation(data, device, self.transformations, self.tested)
+        for done, folder in enumerate(folders_of(self.store, self.wanted)):
+            self._tell({"networks": len(self.wanted), "done": done}, watch)
+            try:
+                if self.task == SEARCH:
+                    evaluation.answer(folder)
+                    evaluation.search_tau(folder)
+                else:
+                    evaluation.measure(folder, self.tau)
+            except FAILURES as error:
+                report.failed[folder.wanted.name] = sentence_of(error)
+
+    def _tell(self, told: dict[str, Any], watch: Callable[[], None] | None) -> None:
+        about = {**told, "task": self.task, "pid": os.getpid(), "time": time.time()}
+        with suppress(OSError):  # news are for the table only
+            part = self.news.with_suffix(".part")
+            part.write_text(json.dumps(about))
+            part.replace(self.news)
+        if watch:
+            watch()

@@ -1,0 +1,158 @@
+"""A study of networks in its folder: the file, the plan, the networks, and what failed."""
+
+import fcntl
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from invariscope.categories.folder import NetworkFolder
+from invariscope.categories.plan import Wanted, label_of, plan_networks
+from invariscope.categories.train import folders_of
+from invariscope.devices import pick_device
+from invariscope.errors import BeingWrittenError, StoreError
+from invariscope.store.files import make_folder, remove_file, replace_file
+from invariscope.study.network_job import data_of
+from invariscope.study.paradigm import Asked, parse_paradigm
+
+STUDY, PLAN, FAILED, LOCK = "study.toml", "plan.json", "failed.json", "lock"
+
+
+@dataclass
+class NetworksStudy:
+    """A study of networks in its folder.
+
+    Attributes:
+        path: the folder: the study's file, its plan, `networks/`, what failed, later tables.
+        asked: what the file asks for.
+        wanted: every network; those with a fault too.
+        failed: a sentence for each network that could not be trained or measured, by name.
+    """
+
+    path: Path
+    asked: Asked
+    wanted: list[Wanted]
+    failed: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def trainable(self) -> list[Wanted]:
+        """Those without a fault."""
+        return [own for own in self.wanted if not own.fault]
+
+    def folder(self, wanted: Wanted) -> NetworkFolder:
+        return folders_of(self.path, [wanted])[0]
+
+    @property
+    def trained(self) -> list[Wanted]:
+        return [own for own in self.trainable if self.folder(own).done]
+
+    def keep_failed(self) -> None:
+        """Replace the file that says which networks failed, and why."""
+        path = self.path / FAILED
+        if not self.failed:
+            remove_file(path)
+            return
+        text = json.dumps(self.failed, indent=1) + "\n"
+        replace_file(path, lambda part: part.write_text(text))
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Work on the study as the only process that does.
+
+        Raises:
+            StoreError: another one does.
+        """
+        with (make_folder(self.path) / LOCK).open("ab") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise BeingWrittenError(f"another process works on {str(self.path)!r}") from error
+            yield
+
+
+def plan_rows(study: NetworksStudy) -> list[dict[str, Any]]:
+    """The plan as plain values, a row a network."""
+    return [
+        {
+            "name": own.name,
+            "folder": own.folder,
+            "transformation": own.label,
+            "count": own.count,
+            "seed": own.seed,
+            "seen": list(own.seen),
+            "fault": own.fault,
+        }
+        for own in study.wanted
+    ]
+
+
+def begin_networks(text: str, base: Path, path: Path, device: str = "cpu") -> NetworksStudy:
+    """Plan a study, and keep its file and its plan in a folder.
+
+    Args:
+        text: of the study file.
+        base: the folder from which its paths count.
+        path: the study's own folder.
+
+    Raises:
+        InputError: a file or images that cannot be used.
+        StoreError: the folder holds another study, or cannot be written.
+    """
+    asked = parse_paradigm(text, "study file", base)
+    data = data_of(asked.rule, asked.base, str(pick_device(device)))
+    study = NetworksStudy(path, asked, plan_networks(asked.paradigm, data), _failed(path))
+    make_folder(path)
+    there = path / PLAN
+    if there.exists():
+        names = {row["name"] for row in json.loads(there.read_text())["networks"]}
+        if not names & {own.name for own in study.wanted}:
+            raise StoreError(
+                f"{str(path)!r} holds another study, of which no network is wanted here; choose "
+                "another folder (--out)"
+            )
+    plan = {
+        "title": asked.title,
+        "base": str(base),
+        "categories": list(data.classes),
+        "training_images": len(data.train.labels),
+        "test_images": len(data.test.labels),
+        "grey": data.grey,
+        "notes": list(data.notes),
+        "transformations": [label_of(t) for t in asked.paradigm.transformations],
+        "tested": [label_of(t) for t in asked.tested],
+        "networks": plan_rows(study),
+    }
+    replace_file(path / STUDY, lambda part: part.write_text(text, encoding="utf-8"))
+    replace_file(there, lambda part: part.write_text(json.dumps(plan, indent=1) + "\n"))
+    return study
+
+
+def _failed(path: Path) -> dict[str, str]:
+    try:
+        return dict(json.loads((path / FAILED).read_text()))
+    except FileNotFoundError:
+        return {}
+    except ValueError as error:
+        raise StoreError(f"{str(path / FAILED)!r} is damaged; delete it") from error
+
+
+def open_networks(path: Path) -> NetworksStudy:
+    """A study that began in a folder.
+
+    Raises:
+        StoreError: there is none, or a damaged one.
+        InputError: its images are not there any more.
+    """
+    try:
+        base = Path(json.loads((path / PLAN).read_text())["base"])
+        text = (path / STUDY).read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"{str(path)!r} holds no study of networks; start one with "
+            "`invariscope categories train`"
+        ) from error
+    except (ValueError, KeyError) as error:
+        raise StoreError(f"{str(path / PLAN)!r} is damaged; plan the study again") from error
+    return begin_networks(text, base, path)

@@ -1,0 +1,105 @@
+"""How good generated images are, beside photos: by another network's features and by spectra."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from invariscope.subjects.base import Subject
+
+GRID = (2, 4, 8, 16)  # periods of the generator's upsampling, pixels
+
+
+def frechet(a: Tensor, b: Tensor) -> float:
+    """Fréchet distance between normal distributions with the moments of two sets of features.
+
+    `|m₁ - m₂|² + tr(C₁ + C₂ - 2 (C₁ C₂)^½)` (Heusel et al. 2017, arXiv 1706.08500, eq. 6).
+
+    Args:
+        a, b: `(n, d)` and `(m, d)`.
+    """
+    a, b = a.double(), b.double()
+    first, second = torch.cov(a.T), torch.cov(b.T)
+    values, vectors = torch.linalg.eigh(first)
+    root = (vectors * values.clamp(min=0).sqrt()) @ vectors.T
+    shared = torch.linalg.eigvalsh(root @ second @ root).clamp(min=0).sqrt().sum()
+    apart = (a.mean(0) - b.mean(0)).square().sum()
+    return float(apart + first.trace() + second.trace() - 2 * shared)
+
+
+def judged(judge: Subject, site: str, images: Tensor, *, batch: int = 100) -> Tensor:
+    """The judge's features of images, `(n, channels)`: a site's mean over positions.
+
+    Args:
+        images: `(n, 3, h, w)` in [0, 1].
+    """
+    parts = (judge.respond(part, [site])[site].flatten(2).mean(2) for part in images.split(batch))
+    return torch.cat(list(parts)).float()
+
+
+def _power(images: Tensor) -> Tensor:
+    """Power spectra `(n, side, side)` of luminance under a Hann window, frequency 0 first."""
+    grey = images.mean(1)
+    side = grey.shape[-1]
+    window = torch.hann_window(side, periodic=False, device=images.device)
+    grey = (grey - grey.mean((1, 2), keepdim=True)) * window[:, None] * window
+    return torch.fft.fft2(grey).abs().square()
+
+
+def spectrum_slopes(images: Tensor) -> Tensor:
+    """Slope of log power against log frequency of each image, `(n,)`; about -2 for photos.
+
+    The radial mean of the power spectrum, from 3 cycles an image to half the sampling frequency.
+
+    Args:
+        images: `(n, 3, side, side)` in [0, 1].
+    """
+    power, side = _power(images).double(), images.shape[-1]
+    axis = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64, device=images.device)
+    radius = (axis[:, None].square() + axis.square()).sqrt().round().long()
+    rings = torch.arange(3, side // 2, device=images.device)
+    means = torch.stack([power[:, radius == ring].mean(1) for ring in rings], 1)
+    x = rings.double().log()
+    x = x - x.mean()
+    return (means.clamp(min=1e-12).log() * x).sum(1) / x.square().sum()
+
+
+def grid_peaks(images: Tensor) -> dict[int, float]:
+    """Power on the frequencies of a grid over that of their neighbours, by the grid's period.
+
+    Horizontal and vertical frequencies `side / period`, in the mean spectrum of all images; 1 where
+    there is no peak.
+
+    Args:
+        images: `(n, 3, side, side)` in [0, 1].
+    """
+    power, side = _power(images).double().mean(0), images.shape[-1]
+    found = {}
+    for period in GRID:
+        at = side // period
+        beside = [at - 2, at + 2] if at + 2 <= side // 2 else [at - 3, at - 2]
+        lines = [power[:, 0], power[0]]
+        found[period] = float(sum(line[at] / line[beside].mean() for line in lines) / len(lines))
+    return found
+
+
+@dataclass(frozen=True)
+class Nearest:
+    """Distances of images to the nearest of a set, for how much they repeat it."""
+
+    median: float
+    least: float
+
+
+def nearest(images: Tensor, known: Tensor, *, batch: int = 256) -> Nearest:
+    """Pixel distance of each image to the nearest known one.
+
+    Args:
+        images: `(n, 3, h, w)` in [0, 1].
+        known: uint8 `(m, 3, h, w)` or floats in [0, 1].
+    """
+    flat, best = images.flatten(1), torch.full((len(images),), float("inf"))
+    for part in known.split(batch):
+        values = part.float() / 255 if part.dtype == torch.uint8 else part
+        best = torch.minimum(best, torch.cdist(flat, values.flatten(1)).amin(1).cpu())
+    return Nearest(float(best.median()), float(best.min()))

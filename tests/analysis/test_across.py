@@ -1,0 +1,178 @@
+"""Accuracy, confusion, correlations and findings from tables with known answers."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from invariscope.analysis.across import (
+    accuracy_table,
+    beside,
+    confusion_table,
+    correlation,
+    invariance_means,
+    mean_interval,
+)
+from invariscope.analysis.claims import FAILS, HOLDS, NOT_TESTABLE
+from invariscope.analysis.findings import find
+from invariscope.analysis.network_tables import NetworkTables
+
+FAMILIES = {"hue": "colour", "blur": "convolutional", "rotation-180": "geometric"}
+OF = {"network": "n", "trained": "blur", "count": 2, "seed": 0}
+
+
+def answers(labels, given, *, seen=2, tested="blur", **of):
+    labels, given = np.array(labels), np.array(given)
+    table = pd.DataFrame(
+        {"tested": tested, "label": labels, "answer": given, "seen": labels < seen}
+    )
+    return table.assign(**(OF | of), seen_answer=given < seen)
+
+
+def test_accuracy_is_within_and_across_categories():
+    table = accuracy_table(answers([0, 0, 1, 2, 2, 3], [0, 1, 1, 2, 0, 0]))
+    found = table.set_index("group")[["images", "correct"]].to_dict("index")
+    assert found["all"] == {"images": 6, "correct": 3}
+    assert found["seen"] == {"images": 3, "correct": 2}
+    assert found["unseen"] == {"images": 3, "correct": 1}
+
+
+def test_across_accuracy_is_missing_where_all_are_seen():
+    table = accuracy_table(answers([0, 1], [0, 0], seen=4, count=4))
+    assert sorted(table["group"]) == ["all", "seen"]
+    means = pd.DataFrame(
+        [
+            {**OF, "count": 4, "transformation": "blur", "site": "s", "group": g, "mean": 0.5}
+            for g in ("all", "seen")
+        ]
+    )
+    (row,) = beside(table, means, "s").to_dict("records")
+    assert (row["within"], row["invariance"]) == (0.5, 0.5)
+    assert np.isnan(row["across"])
+    assert np.isnan(row["invariance_unseen"])
+
+
+def test_quadrants_count_images_of_each_kind():
+    own = answers([0, 0, 1, 2, 2, 3, 3, 3], [0, 3, 1, 0, 1, 0, 3, 2])
+    table = confusion_table(own, own["seen_answer"]).set_index("quadrant")
+    assert table["share"].to_dict() == {"I": 3 / 5, "II": 2 / 3, "III": 1 / 3, "IV": 2 / 5}
+
+
+def test_intervals_are_those_of_scipy():
+    values = [0.2, 0.5, 0.9, 0.4]
+    mean, low, high = mean_interval([*values, np.nan])
+    expected = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
+    assert (mean, low, high) == pytest.approx((0.5, *expected))
+    a, b = [1.0, 2, 3, 4, 5, 6], [1.0, 1.5, 3.5, 3, 5.5, 5]
+    r, low, high, number = correlation(a, b)
+    wanted = stats.pearsonr(a, b)
+    interval = wanted.confidence_interval(0.95)
+    assert (r, low, high) == pytest.approx((wanted.statistic, interval.low, interval.high))
+    assert number == 6
+    assert np.isnan(correlation(a, [1.0] * 6)[0])
+    assert np.isnan(mean_interval([])[0])
+
+
+def paper_like(*, clean=0.9, twist=False):
+    """Tables of a study in which every finding of the first five is as the paper has it."""
+    names = ["hue", "blur(sigma=4)", "rotation-180"]
+    kinds = dict(zip(names, ("colour", "convolutional", "geometric"), strict=True))
+    accuracy, units, images, confusion = [], [], [], []
+    stream = np.random.default_rng(0)
+    for seed in (0, 1):
+        jitter = 0.001 * seed
+        for trained, count in [("none", 0), *((n, c) for n in names for c in (2, 5, 10, 20))]:
+            of = {
+                "network": f"{trained}{count}{seed}",
+                "trained": trained,
+                "count": count,
+                "seed": seed,
+            }
+            share = count / 20
+            for tested in ["none", *names, "white-noise"]:
+                base = clean if tested == "none" else 0.5 if tested == "hue" else 0.1
+                own = trained == tested != "none"
+                gain = {"hue": 0.3, "blur(sigma=4)": 0.7, "rotation-180": 0.25}.get(tested, 0.0)
+                across = base + (gain * (0.3 + 0.7 * share) if own else 0)
+                within = 0.97 - 0.2 * share if own else base
+                groups = {"all": within * share + across * (1 - share)}
+                groups |= {"seen": within} if count else {}
+                groups |= {"unseen": across} if count < 20 else {}
+                if trained.startswith("blur") and tested == "white-noise":
+                    groups = dict.fromkeys(groups, base + 0.05)
+                accuracy += [
+                    {
+                        **of,
+                        "tested": tested,
+                        "group": g,
+                        "images": 100,
+                        "correct": 0,
+                        "accuracy": v + jitter,
+                    }
+                    for g, v in groups.items()
+                ]
+            for name in names if trained == "none" else [trained]:
+                rise = {"hue": 0.1, "blur(sigma=4)": 0.4, "rotation-180": 0.2}[name]
+                level = (0.6 if name == "hue" else 0.3) + rise * share * (-1 if twist else 1)
+                for site, part in (("a", 0.8), ("z", 1.0)):
+                    for group in ("all", "seen", "unseen")[
+                        : 3 if 0 < count < 20 else 1 + (count > 0)
+                    ]:
+                        h = np.clip(part * (level + jitter) + 0.05 * stream.normal(size=40), 0, 1)
+                        wide = 0.5 if name == "rotation-180" else 0.2
+                        units.append(
+                            pd.DataFrame(
+                                {
+                                    **of,
+                                    "site": site,
+                                    "unit": [f"{site}:{k}" for k in range(40)],
+                                    "transformation": name,
+                                    "class": group,
+                                    "images": 100,
+                                    "active": 10,
+                                    "invariance": h,
+                                    "specialization": wide * stream.normal(size=40),
+                                }
+                            )
+                        )
+                images.append(
+                    pd.DataFrame({**of, "site": "z", "transformation": name, "share": [0.15] * 20})
+                )
+            if count:
+                confusion.append({**of, "quadrant": "I", "images": 50, "share": 0.9 - 0.2 * share})
+    units, accuracy = pd.concat(units, ignore_index=True), pd.DataFrame(accuracy)
+    means = invariance_means(units)
+    assert set(kinds) == set(names)
+    plan = {"categories": list(range(20)), "transformations": names}
+    return NetworkTables(
+        plan=plan, measured={"tau": 0.1}, accuracy=accuracy, confusion=pd.DataFrame(confusion),
+        means=means, beside=beside(accuracy, means, "z"), units=units[units["site"] == "z"],
+        images=pd.concat(images, ignore_index=True), ablation=pd.DataFrame(), tau=pd.DataFrame(),
+        training=pd.DataFrame(), site="z", sites=("a", "z"),
+    )  # fmt: skip
+
+
+def outcomes(tables):
+    return {(c.finding, c.claim.partition(":")[0][:40]): c.outcome for c in find(tables, FAMILIES)}
+
+
+def test_findings_of_a_study_like_the_papers_hold():
+    found = outcomes(paper_like())
+    ablation = (8, "Ablation")
+    second = (9, "Inception has more invariant units than ")
+    assert found.pop(ablation) == found.pop(second) == NOT_TESTABLE
+    within = next(key for key in found if key[0] == 7 and key[1].startswith("Within"))
+    found.pop(within)
+    assert {k: v for k, v in found.items() if v != HOLDS} == {}
+
+
+def test_findings_that_are_not_there_do_not_hold():
+    found = outcomes(paper_like(twist=True))
+    assert found[4, "Training with a transformation raises I_"] == FAILS
+    assert found[5, "I_k rises from 2 seen categories to all"] == FAILS
+
+
+def test_nothing_is_testable_where_networks_did_not_learn():
+    claims = find(paper_like(clean=0.2), FAMILIES)
+    assert {c.outcome for c in claims} == {NOT_TESTABLE}
+    assert "clean accuracy of 25 % (five times chance); it is 20." in claims[0].needs

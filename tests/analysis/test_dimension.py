@@ -1,0 +1,69 @@
+"""Estimators of dimension on manifolds whose dimension is known."""
+
+import numpy as np
+import pytest
+
+from invariscope.analysis.dimension import dimension, participation_ratio, two_nearest
+from invariscope.analysis.separability import gram
+from invariscope.errors import InputError
+
+STREAM = np.random.default_rng(0)
+MAP = np.linalg.qr(STREAM.normal(size=(300, 20)))[0].T  # 20 dimensions laid into 300
+
+
+def flat(dim, points=400, seed=0):
+    values = np.random.default_rng(seed).uniform(-1, 1, (points, dim))
+    return values @ MAP[:dim]
+
+
+@pytest.mark.parametrize("dim", [1, 2, 3, 5])
+def test_flat_cubes(dim):
+    products = gram(flat(dim, 1000))
+    assert participation_ratio(products) == pytest.approx(dim, rel=0.06)
+    assert two_nearest(products) == pytest.approx(dim, rel=0.15)
+
+
+def test_a_curved_sheet_is_two_dimensional_to_neighbours_only():
+    stream = np.random.default_rng(1)
+    turn, height = stream.uniform(4, 14, 1500), stream.uniform(0, 20, 1500)
+    sheet = np.stack([turn * np.cos(turn), height, turn * np.sin(turn)], 1)
+    assert two_nearest(gram(sheet)) == pytest.approx(2, rel=0.12)
+    assert participation_ratio(gram(sheet)) > 2.3
+
+
+def test_participation_ratio_is_the_closed_form_of_the_eigenvalues():
+    scales = np.array([4.0, 2.0, 1.0])
+    data = np.random.default_rng(2).normal(size=(50, 3)) * scales
+    values = np.linalg.eigvalsh(np.cov(data.T))
+    expected = values.sum() ** 2 / (values**2).sum()
+    assert participation_ratio(gram(data)) == pytest.approx(expected, rel=1e-4)
+    assert participation_ratio(gram(np.eye(30))) == pytest.approx(29, rel=1e-4)  # all equal
+    assert participation_ratio(np.zeros((4, 4))) == 0
+
+
+def test_equal_points_count_once():
+    data = flat(3, 300)
+    once, twice = two_nearest(gram(data)), two_nearest(gram(np.concatenate([data, data[:50]])))
+    assert twice == pytest.approx(once, rel=1e-3)
+    assert np.isnan(two_nearest(np.zeros((10, 10))))
+
+
+def test_against_the_size_of_the_subsample():
+    data = np.concatenate([flat(2, 120), flat(6, 60, seed=3)])
+    groups = [("net", "fc:0", "pixels")] * 120 + [("net", "fc:0", "deep")] * 60
+    table = dimension(gram(data), groups, sizes=(25, 50, 100))
+    low = table[(table["site"] == "pixels") & (table["estimator"] == "two nearest")]
+    assert list(low["points"]) == [25, 50, 100, 120]
+    assert list(low["draws"]) == [20, 20, 20, 1]
+    assert low["enough"].all()
+    assert not table[table["site"] == "deep"]["enough"].any()
+    whole = table[table["last"] & (table["estimator"] == "participation ratio")]
+    by_site = whole.set_index("site")["dimension"]
+    assert by_site["pixels"] == pytest.approx(2, rel=0.1)
+    assert by_site["deep"] == pytest.approx(6, rel=0.15)
+    assert low["dimension"].to_numpy() == pytest.approx([2, 2, 2, 2], rel=0.25)
+
+
+def test_groups_go_with_points():
+    with pytest.raises(InputError, match="1 groups"):
+        dimension(np.eye(3), [("a", "b", "c")])

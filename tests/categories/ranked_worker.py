@@ -1,0 +1,36 @@
+"""One of several processes that train a network together: `ranked_worker.py PICTURES OUT`."""
+
+import sys
+from pathlib import Path
+
+import torch
+from torch import distributed
+
+from invariscope.categories.data import DataRule, load_data
+from invariscope.categories.plan import Paradigm, Recipe, plan_networks, read_transformation
+from invariscope.categories.ranked import train_ranked
+from invariscope.categories.train import folders_of
+
+SIDE = 35
+
+
+def wanted_of(data, epochs=5):
+    """AlexNet's convolutions have neither batch norm nor, here, dropout that would draw apart."""
+    paradigm = Paradigm(
+        network="alexnet",
+        options={"hidden": 12, "dropout": 0.0},
+        recipe=Recipe(epochs=epochs, batch=12, rate=0.01),
+        transformations=(read_transformation("inversion"),),
+        counts=(2,),
+        seeds=(0,),
+    )
+    return plan_networks(paradigm, data)[-1:]
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    distributed.init_process_group("gloo")
+    pictures = load_data(DataRule(sys.argv[1], side=SIDE))
+    (folder,) = folders_of(Path(sys.argv[2]), wanted_of(pictures))
+    train_ranked(folder, pictures, torch.device("cpu"), lambda told: None)
+    distributed.destroy_process_group()

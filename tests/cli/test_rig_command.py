@@ -1,0 +1,73 @@
+"""`invariscope rig`: a whole session between two commands, and its export."""
+
+import threading
+
+import pytest
+from PIL import Image
+
+from invariscope import load_result, load_subject, seeds
+from invariscope.cli.app import run
+
+TEXT = """
+[rig]
+name = "practice"
+units = ["u1", "u2"]
+{link}
+[range]
+photos = "photos"
+images = 4
+repeats = 2
+[blocks]
+trials = 20
+[search]
+population = 8
+mei_generations = 1
+generations = 2
+[final]
+members = 2
+repeats = 2
+reference = 2
+"""
+
+
+@pytest.fixture
+def file(tmp_path):
+    (tmp_path / "photos").mkdir()
+    for i in range(4):
+        pixels = (seeds.uniform([("photo", i)], (96, 96, 3))[0] * 255).byte().numpy()
+        Image.fromarray(pixels).save(tmp_path / "photos" / f"{i}.png")
+    path = tmp_path / "session.toml"
+    path.write_text(TEXT.format(link=""))
+    return path
+
+
+def test_a_session_between_two_commands(file, tmp_path, capsys):
+    pytest.importorskip("pynwb")
+    out = tmp_path / "a"
+    words = ["--units", "fc:3", "fc:5", "--idle", "60"]
+    other = threading.Thread(
+        target=run, args=(["rig", "simulate", str(file), "--out", str(out), *words],), daemon=True
+    )
+    other.start()
+    assert run(["rig", "serve", str(file), "--out", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert "the range block" in told
+    assert "fronts on held-back repeats" in told
+    assert run(["rig", "export", str(out)]) == 0
+    assert (out / "session.nwb").exists()
+    result = load_result(out / "runs")
+    images = result.images("farthest")
+    answers = load_subject(f"recorded:{out}").respond(images, ["rig"])["rig"]
+    assert answers.isfinite().all()
+    # A finished session is told again without a rig.
+    assert run(["rig", "serve", str(file), "--out", str(out)]) == 0
+
+
+def test_mistakes_are_one_sentence(file, tmp_path, capsys):
+    assert run(["rig", "serve", str(tmp_path / "none.toml"), "--out", str(tmp_path / "a")]) == 2
+    assert "cannot read session file" in capsys.readouterr().err
+    words = ["--out", str(tmp_path / "a"), "--units", "fc:3"]
+    assert run(["rig", "simulate", str(file), *words]) == 2
+    assert "1 units of the network for 2 recorded ones" in capsys.readouterr().err
+    assert run(["rig", "export", str(tmp_path)]) == 2
+    assert "holds no session" in capsys.readouterr().err

@@ -1,0 +1,97 @@
+"""A small session on toys: a brain of three neurons, six numbers a code, 8 × 8 images."""
+
+import pytest
+import torch
+from PIL import Image
+
+from invariscope import seeds
+from invariscope.rig.file import parse_session
+from invariscope.rig.session import Session
+from invariscope.rig.simulate import Cortex, DirectLink, SimulatedBrain
+from invariscope.sns.natural import measure_natural
+
+TEXT = """
+[rig]
+name = "toy"
+units = ["a", "b", "c"]
+patience = 0.1
+{rig}
+
+[range]
+photos = "photos"
+images = 8
+repeats = 4
+
+[blocks]
+trials = 10
+{blocks}
+
+[search]
+population = 8
+mei_generations = 3
+generations = 4
+stop = false
+{search}
+
+[final]
+members = 4
+repeats = 3
+reference = 4
+"""
+
+
+@pytest.fixture
+def photos(tmp_path):
+    """A folder of ten photos of noise."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(10):
+        pixels = (seeds.uniform([("photo", i)], (8, 8, 3))[0] * 255).byte().numpy()
+        Image.fromarray(pixels).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture
+def network(make_subject, tmp_path):
+    """The toy with natural statistics."""
+    subject = make_subject()
+    images = torch.rand(64, 3, 8, 8, generator=seeds.torch_stream("natural"))
+    path = tmp_path / "network.parquet"
+    measure_natural(subject, images.split(32), ["out"], "train").save(path)
+    subject.natural = path
+    return subject
+
+
+@pytest.fixture
+def make_brain(network):
+    def brain(**cortex):
+        units = ["out:0", "out:1", "out:2"]
+        return SimulatedBrain(network, units, ["a", "b", "c"], cortex=Cortex(**cortex))
+
+    return brain
+
+
+@pytest.fixture
+def asked():
+    """A session file; words go to its tables."""
+
+    def parse(rig="", blocks="", search=""):
+        return parse_session(TEXT.format(rig=rig, blocks=blocks, search=search))
+
+    return parse
+
+
+@pytest.fixture
+def make_session(tmp_path, photos, generator, asked, make_brain):
+    """A session on a link, by default to a brain in this process."""
+    open_sessions = []
+
+    def session(file=None, link=None, out="session", **words):
+        given = {"base": tmp_path, "generator": generator} | words
+        made = Session(file or asked(), tmp_path / out, link or DirectLink(make_brain()), **given)
+        open_sessions.append(made)
+        return made
+
+    yield session
+    for made in open_sessions:
+        made.close()

@@ -1,0 +1,83 @@
+"""A finished session as NWB, and as a subject that answers with what it recorded."""
+
+import numpy as np
+import pytest
+import torch
+
+from invariscope import load_subject
+from invariscope.errors import InputError, StoreError
+from invariscope.rig.export import Recorded
+from invariscope.rig.nwb import write_nwb
+from invariscope.sns.natural import NaturalStatistics
+from invariscope.subjects.rig.pixels import as_shown
+
+MONKEY = 'subject = { subject_id = "A", species = "Macaca mulatta", sex = "F", age = "P8Y" }'
+
+
+@pytest.fixture
+def folder(make_session, asked, tmp_path):
+    session = make_session(asked(rig=MONKEY))
+    session.run()
+    session.close()
+    return tmp_path / "session"
+
+
+def test_nwb_is_valid_and_holds_every_presentation(folder):
+    pynwb = pytest.importorskip("pynwb")
+    inspector = pytest.importorskip("nwbinspector")
+    recorded = Recorded.load(folder)
+    path = write_nwb(recorded, folder / "session.nwb")
+    found = list(inspector.inspect_nwbfile(nwbfile_path=path))
+    told = [f"{m.importance.name} {m.check_function_name} {m.message}" for m in found]
+    assert [text for text in told if not text.startswith("BEST_PRACTICE_SUGGESTION")] == []
+    with pynwb.NWBHDF5IO(str(path), "r") as io:
+        file = io.read()
+        trials = file.trials.to_dataframe()
+        assert list(trials["trial"]) == list(recorded.trials["trial"])
+        np.testing.assert_array_equal(trials["response_a"], recorded.trials["a"])
+        name = recorded.trials["image"].iloc[7]
+        index = file.stimulus["presented"].data[7]
+        pixels = file.stimulus_template["images"].order_of_images[int(index)].data[:]
+        np.testing.assert_array_equal(
+            pixels / np.float32(255), recorded.image(name).permute(1, 2, 0)
+        )
+        codes = file.processing["misc"]["image_codes"].to_dataframe().set_index("image")
+        for name, code in recorded.codes.items():
+            np.testing.assert_array_equal(codes.loc[name, "code"], code.double().numpy())
+
+
+def test_codes_make_the_images_that_were_shown(folder, generator):
+    recorded = Recorded.load(folder)
+    assert len(recorded.codes) > 40
+    for name, code in recorded.codes.items():
+        image = as_shown(generator.generate(code.unsqueeze(0)))[0]
+        assert torch.equal(image, recorded.image(name))
+
+
+def test_a_recorded_session_answers_with_its_means(folder, picture):
+    recorded = Recorded.load(folder)
+    recorded.write_responses()
+    subject = load_subject(f"recorded:{folder}")
+    trials = recorded.trials
+    name = trials.loc[trials["kind"] == "held back", "image"].iloc[0]
+    own = trials[trials["image"] == name]
+    expected = np.nanmean(own[["a", "b", "c"]].to_numpy() / own[["gain a", "gain b", "gain c"]], 0)
+    images = torch.stack([recorded.image(name), picture])
+    answers = subject.respond(images, ["rig"])["rig"]
+    np.testing.assert_allclose(answers[0], expected, rtol=1e-6)
+    assert answers[1].isnan().all()
+    assert subject.incomplete
+    assert subject.natural is not None
+    assert len(NaturalStatistics.load(subject.natural, subject).table) == 3
+
+
+def test_what_is_no_session_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="holds no session"):
+        Recorded.load(tmp_path)
+    with pytest.raises(StoreError, match="recorded session"):
+        load_subject(f"recorded:{tmp_path}")
+
+
+def test_another_suffix_is_refused(folder):
+    with pytest.raises(InputError, match=r"does not end in \.nwb"):
+        write_nwb(Recorded.load(folder), folder / "session.h5")

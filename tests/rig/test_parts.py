@@ -1,0 +1,161 @@
+"""Windows, drift, noise, repeats, claims: each against what is known in closed form."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+
+from invariscope import seeds
+from invariscope.errors import InputError
+from invariscope.rig.drift import gains
+from invariscope.rig.file import parse_session
+from invariscope.rig.final import Claim, held_back, spread_members
+from invariscope.rig.noise import Noise, reliability
+from invariscope.rig.repeats import Repeats
+from invariscope.rig.responses import Windows
+from invariscope.search.archive import Front
+from invariscope.search.objectives import Objective
+from invariscope.units import Target, Unit
+
+times = st.lists(st.floats(-200, 400, allow_nan=False), max_size=30).map(tuple)
+
+
+@given(times)
+def test_a_window_counts_its_spikes_and_the_baseline_is_taken_off(spikes):
+    inside = sum(50 <= t < 150 for t in spikes)
+    before = sum(-100 <= t < 0 for t in spikes)
+    assert Windows().read(spikes) == pytest.approx(inside / 0.1)
+    both = Windows((50, 150), (-100, 0))
+    assert both.read(spikes) == pytest.approx(inside / 0.1 - before / 0.1)
+
+
+def test_numbers_are_taken_as_they_are_and_windows_must_not_be_empty():
+    assert Windows(baseline=(-100, 0)).read(7.5) == 7.5
+    assert math.isnan(Windows().read(math.nan))
+    with pytest.raises(InputError, match="is empty"):
+        Windows((150, 50))
+
+
+def test_drift_that_the_controls_show_is_followed_and_none_is_left_alone():
+    number = np.arange(4000)
+    true = 1 + 0.3 * np.sin(2 * np.pi * number / 2000)
+    controls = number[::10]
+    expected = np.full((len(controls), 2), 20.0)
+    stream = seeds.numpy_stream("drift")
+    brought = stream.poisson(np.outer(true[controls], [2.0, 0.0])) / 0.1
+    expected[:, 1] = 0.0
+    found = gains(number, controls, brought, expected, trials=200)
+    assert np.abs(found[:, 0] - true).mean() < 0.4 * np.abs(1 - true).mean()
+    np.testing.assert_array_equal(found[:, 1], 1)  # what brings nothing tells nothing
+
+
+def test_a_unit_that_was_not_recorded_in_controls_has_no_drift():
+    missing = np.full((5, 1), np.nan)
+    found = gains(np.arange(3), np.arange(5), missing, np.ones((5, 1)), trials=10)
+    np.testing.assert_array_equal(found, 1)
+    assert gains(np.arange(3), np.arange(0), np.ones((0, 1)), np.ones((0, 1)), trials=10).all()
+
+
+def test_noise_of_poisson_counts_has_their_variance():
+    stream = seeds.numpy_stream("noise")
+    rates = np.linspace(2, 30, 200)
+    counts = stream.poisson(np.repeat(rates * 0.1, 50).reshape(200, 50)) / 0.1
+    means, variances = counts.mean(1, keepdims=True), counts.var(1, ddof=1, keepdims=True)
+    noise = Noise.fit(means, variances)
+    assert noise.slope[0] == pytest.approx(10, rel=0.1)  # Fano 1 over 0.1 s
+    errors = noise.errors(means, np.full((200, 1), 50))
+    assert np.mean(errors[:, 0] / np.sqrt(rates * 10 / 50)) == pytest.approx(1, abs=0.05)
+
+
+def test_a_mean_without_trials_has_no_error_and_one_without_spikes_has_some():
+    noise = Noise(np.zeros(1), np.array([10.0]))
+    errors = noise.errors(np.array([[0.0], [np.nan], [20.0]]), np.array([[1], [0], [1]]))
+    assert errors[0, 0] > 0
+    assert math.isnan(errors[1, 0])
+
+
+def test_reliability_is_the_share_of_signal_in_repeat_means():
+    stream = seeds.numpy_stream("reliability")
+    signal = stream.normal(0, 2, (4000, 1, 2)) * [1, 0]
+    trials = signal + stream.normal(0, 3, (4000, 6, 2))
+    found = reliability(trials.mean(1), trials.var(1, ddof=1), np.full((4000, 2), 6))
+    assert found[0] == pytest.approx(4 / (4 + 9 / 6), abs=0.03)
+    assert found[1] == pytest.approx(0, abs=0.06)
+
+
+def test_each_image_comes_until_it_was_recorded_so_often_but_not_for_ever():
+    recorded, shown = np.array([3, 2, 0, 2]), np.array([3, 3, 6, 2])
+    assert Repeats(3, again=3).needed(recorded, shown, None).tolist() == [0, 1, 0, 1]
+    assert Repeats(3).needed(recorded, shown, None).tolist() == [0, 0, 0, 1]
+
+
+def test_only_unsettled_images_come_again_and_at_most_so_often():
+    likely = np.array([0.0, 0.5, 1.0, 0.4, 0.5])
+    recorded = np.array([2, 2, 2, 5, 0])
+    wanted = Repeats(2, most=5).needed(recorded, np.array([2, 2, 2, 5, 2]), likely)
+    assert wanted.tolist() == [0, 1, 0, 0, 0]
+
+
+def test_claims_are_one_sided_t_tests_with_their_false_discovery_rate():
+    values = seeds.numpy_stream("claims").normal([[12.0], [8.0], [11.0]], 3, (3, 9))
+    claim = Claim.of("invariance", 20, 0, 0.5, 0.05)
+    found = claim.test(values.mean(1), values.var(1, ddof=1), np.full(3, 9.0))
+    expected = [stats.ttest_1samp(row, 10, alternative="greater").pvalue for row in values]
+    np.testing.assert_allclose(found["p"], expected)
+    np.testing.assert_allclose(found["q"], stats.false_discovery_control(expected))
+    below = Claim.of("adversarial", 20, 0, 0.5, 0.05)
+    less = below.test(values.mean(1), values.var(1, ddof=1), np.full(3, 9.0))
+    np.testing.assert_allclose(less["p"] + found["p"], 1)
+
+
+def test_false_discoveries_stay_below_the_level():
+    stream, wrong, told = seeds.numpy_stream("discoveries"), 0, 0
+    claim = Claim("above", 10.0, 0.0, 0.1)
+    for _ in range(200):
+        true = np.where(np.arange(20) < 10, 10.0, 16.0)  # half of the members are at the bound
+        values = stream.normal(true[:, None], 4, (20, 10))
+        holds = claim.test(values.mean(1), values.var(1, ddof=1), np.full(20, 10.0))["holds"]
+        wrong, told = wrong + holds[:10].sum() / max(holds.sum(), 1), told + holds[10:].mean()
+    assert wrong / 200 < 0.1
+    assert told / 200 > 0.7
+
+
+def front(scores):
+    count = len(scores)
+    whole = torch.arange(count)
+    return Front(torch.tensor(scores), torch.zeros(count, 2), whole, whole)
+
+
+def test_the_held_back_front_is_what_nothing_dominates():
+    scores = torch.tensor([[1.0, 0, 9], [2, 5, 4], [3, 2, 7], [4, 3, 6]])
+    objective = Objective("invariance", Target((Unit("rig", (0,)),)), site="pixels")
+    kept = held_back(front(scores.tolist()), scores, objective)
+    assert kept.tolist() == [True, False, True, True]
+
+
+def test_members_are_spread_with_both_ends():
+    found = spread_members(front([[float(i), 0, 0] for i in range(50)]), 5)
+    assert found.scores[:, 0].tolist() == [0, 12, 24, 37, 49]
+    assert len(spread_members(front([[0.0, 0, 0]]), 5).codes) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[rig]\nname = 'x'\nunits = ['a']\n[range]\nphotos = 'p'\n[search]\ntargets = ['b']", "b"),
+        ("[rig]\nname = 'x'\nunit = ['a']\n[range]\nphotos = 'p'", "did you mean 'units'"),
+        ("[rig]\nname = 'x'\nunits = ['a']", r"\[range\]: is missing"),
+        ("[rig", "is not TOML"),
+        (
+            "[rig]\nname = 'x'\nunits = ['a']\n[range]\nphotos = 'p'\n[search]\nstretch = 'conv'",
+            "name it as proxy",
+        ),
+    ],
+)
+def test_a_session_file_that_cannot_be_used_says_why(text, said):
+    with pytest.raises(InputError, match=said):
+        parse_session(text)

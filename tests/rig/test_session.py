@@ -1,0 +1,168 @@
+"""A whole session on a simulated brain: what it reports follows from its log alone."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from invariscope.rig.search import HELD_BACK
+from invariscope.rig.simulate import Cortex, DirectLink, SimulatedBrain
+from invariscope.store.run_toml import FILE
+
+
+def own_means(session, key, unit, window=(50, 150)):
+    """Each image's mean rate in a request, by hand: spikes in the window over its gain."""
+    ledger, found = session.presenter.ledger, {}
+    for trial in ledger.of(key):
+        spikes = ledger.answers[trial.name].responses[unit]
+        if isinstance(spikes, tuple):
+            rate = sum(window[0] <= t < window[1] for t in spikes) / 0.1
+            found.setdefault(trial.image, []).append(rate)
+    return {image: np.mean(rates) for image, rates in found.items()}
+
+
+def test_the_reported_front_is_of_held_back_repeats_alone(make_session, asked):
+    session = make_session(asked(blocks="drift = 0.0"))
+    (record,) = session.run()
+    unit = session.rig.classes[session.targets[0]]
+    keys = [k for k in session.presenter.ledger.requests if k.endswith("/final")]
+    expected = own_means(session, keys[-1], unit)
+    table = pd.read_parquet(record.path / HELD_BACK)
+    np.testing.assert_allclose(table["activation"], [expected[n] for n in table["image"]])
+    reference = float(record.tensors["reference_activity"])
+    np.testing.assert_allclose(table["squeeze"], abs(table["activation"] - reference), rtol=1e-6)
+    image = record.tensors["reference_image"].mul(255).round() / 255
+    shown = torch.stack([session.presenter.image(name) for name in table["image"]])
+    distance = (shown - image).flatten(1).norm(dim=1)
+    np.testing.assert_allclose(table["stretch"], distance, rtol=1e-5)
+    front = record.front.sort_values("stretch")
+    assert (np.diff(front["squeeze"]) > 0).all()  # each farther member pays for it
+    assert len(front) == table["front"].sum()
+
+
+def test_the_mei_is_the_best_of_held_back_repeats(make_session, asked, tmp_path):
+    session = make_session(asked(blocks="drift = 0.0"))
+    session.run()
+    (path,) = (tmp_path / "session" / "mei").glob(f"*/{FILE}")
+    table = pd.read_parquet(path.parent / HELD_BACK)
+    front = pd.read_parquet(path.parent / "front.parquet")
+    assert front["activation"].tolist() == [table["activation"].max()]
+
+
+def test_controls_are_in_every_block_and_every_image_comes_so_often(make_session, asked):
+    session = make_session(asked(search="repeats = 2"))
+    session.run()
+    ledger, presenter = session.presenter.ledger, session.presenter
+    controls = presenter.controls.each
+    for block, trials in ledger.blocks.items():
+        kinds = [ledger.trials[name].request for name in trials]
+        own = [kind for kind in kinds if kind != "control"]
+        assert len(own) <= 10
+        if own[0].endswith(("/0001", "/0002")):
+            assert kinds.count("control") in (3, 5), block  # the reference comes with the search
+    assert controls["reference"][0] == 2
+    for key, told in ledger.measured.items():
+        if key.partition("/")[2].isdecimal():
+            target = np.array(told["counts"])[:, session.targets[0]]
+            assert (target >= 2).all()
+
+
+def test_unsettled_candidates_get_more_trials(make_session, asked):
+    session = make_session(asked(search="repeats = 1\nmost = 4"))
+    session.run()
+    counts = [
+        np.array(told["counts"])[:, session.targets[0]]
+        for key, told in session.presenter.ledger.measured.items()
+        if key.partition("/")[2].isdecimal()
+    ]
+    counts = np.concatenate(counts)
+    assert counts.max() == 4
+    assert counts.min() == 1
+
+
+def test_without_noise_a_session_measures_the_true_rates(make_session, asked, network, tmp_path):
+    class Exact:
+        """Answers with the true rate, as a rig that reads its own windows does."""
+
+        def __init__(self, brain):
+            self.brain = brain
+
+        def answer(self, manifest, images):
+            self.brain._look(images)
+            names = self.brain.names
+            return [
+                type(answer)(
+                    answer.trial,
+                    answer.image,
+                    dict(zip(names, self.brain._known[answer.image].tolist(), strict=True)),
+                )
+                for answer in self.brain.answer(manifest, images)
+            ]
+
+    units = ["out:0", "out:1", "out:2"]
+    brain = SimulatedBrain(network, units, ["a", "b", "c"], cortex=Cortex(drift=0, lost=0))
+    session = make_session(asked(), link=DirectLink(Exact(brain)))
+    (record,) = session.run()
+    table = pd.read_parquet(record.path / HELD_BACK)
+    shown = torch.stack([session.presenter.image(name) for name in table["image"]])
+    true = brain.rates(shown)[:, session.targets[0]]
+    np.testing.assert_allclose(table["activation"], true, rtol=1e-5)
+    np.testing.assert_allclose(table["selected_activation"], table["activation"], rtol=1e-5)
+
+
+def test_a_stretch_site_of_a_proxy(make_session, asked, conv_subject):
+    file = asked(search='stretch = "conv1"\nproxy = "conv"')
+    session = make_session(file, proxy=conv_subject)
+    (record,) = session.run()
+    table = pd.read_parquet(record.path / HELD_BACK)
+    shown = torch.stack([session.presenter.image(name) for name in table["image"]])
+    reference = record.tensors["reference_image"].mul(255).round() / 255
+    both = conv_subject.respond(torch.cat([shown, reference[None]]), ["conv1"])["conv1"].flatten(1)
+    distance = (both[:-1] - both[-1]).norm(dim=1)
+    np.testing.assert_allclose(table["stretch"], distance, rtol=1e-4)
+
+
+def test_several_targets_and_seeds_and_a_photo_to_depart_from(make_session, asked):
+    file = asked()
+    file = file.model_copy(
+        update={
+            "search": file.search.model_copy(
+                update={"targets": ("a", "c"), "seeds": 2, "mei_generations": 0, "generations": 1}
+            )
+        }
+    )
+    session = make_session(file)
+    records = session.run()
+    assert [r.settings.unit for r in records] == ["rig:0", "rig:0", "rig:2", "rig:2"]
+    assert [r.settings.seed for r in records] == [0, 1, 0, 1]
+
+
+def test_a_budget_ends_a_search(make_session, asked, make_brain):
+    link = DirectLink(make_brain(lost=0.0))
+    session = make_session(asked(search="presentations = 30"), link=link)
+    (record,) = session.run()
+    assert record.outcome["status"] == "finished"
+    assert record.outcome["generations"] == 2
+    assert record.journal[-1]["presentations"] <= 30
+
+
+def test_the_rig_answers_as_a_subject(make_session, picture):
+    session = make_session()
+    images = torch.stack([picture, 1 - picture])
+    first = session.rig.respond(images, ["rig"])["rig"]
+    shown = len(session.presenter.ledger.trials)
+    again = session.rig.respond(images, ["rig"])["rig"]
+    assert first.shape == (2, 3)
+    torch.testing.assert_close(first, again, equal_nan=True)
+    assert len(session.presenter.ledger.trials) == shown
+
+
+@pytest.mark.parametrize("drift", [0.0, 300.0])
+def test_the_range_block_describes_repeat_means(make_session, asked, drift):
+    session = make_session(asked(blocks=f"drift = {drift}"))
+    session.run()
+    table = pd.read_parquet(session.folder / "natural.parquet")
+    means = np.array(session.presenter.ledger.measured["range"]["means"])
+    np.testing.assert_allclose(table["maximum"], means.max(0))
+    np.testing.assert_allclose(table["sd"], means.std(0))
+    assert list(table["unit"]) == ["rig:0", "rig:1", "rig:2"]

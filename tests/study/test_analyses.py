@@ -1,0 +1,235 @@
+"""Analyses of a small study against its own runs, and what the command line makes of them."""
+
+import pandas as pd
+import pytest
+import torch
+from PIL import Image
+
+from invariscope import FunctionSubject, load_study, seeds
+from invariscope.analysis.convergence import convergence
+from invariscope.analysis.people import COLUMNS
+from invariscope.cli.app import run
+from invariscope.errors import InputError, StoreError
+from invariscope.photos import open_folder
+from invariscope.report.figures import FIGURES, draw
+from invariscope.study.analyses import ANALYSES, analyze, keep_tables, read_tables
+from invariscope.study.analyses.material import Material
+from invariscope.study.result import StudyResult
+from invariscope.units import parse_target
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory):
+    """Five photos of noise in each of two classes that the small network has."""
+    folder = tmp_path_factory.mktemp("photos")
+    for name in ("class 0", "class 1"):
+        (folder / name).mkdir()
+        for k in range(5):
+            pixels = seeds.numpy_stream("analyses", name, k).integers(0, 256, (8, 8, 3), "uint8")
+            Image.fromarray(pixels).save(folder / name / f"{k}.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def material(finished, photos):
+    study = StudyResult(finished)
+    own = (study.wanted[0].subject,)
+    shown = open_folder(photos)
+    return Material(study, observers=own, photos=shown, device="cpu", allow_code=True)
+
+
+@pytest.fixture(scope="module")
+def tables(material):
+    told = {}
+    found = analyze(material, told=told.setdefault)
+    assert list(told) == list(ANALYSES)
+    return found
+
+
+def test_what_the_study_allows_is_made_and_the_rest_has_a_reason(tables):
+    missing = dict(zip(tables["missing"]["analysis"], tables["missing"]["reason"], strict=True))
+    assert set(missing) == {"separability", "people", "dimension", "subsets", "appearance"}
+    assert "got 2 units" in missing["separability"]
+    assert "100 or more; the study has 2" in missing["dimension"]
+    assert "16 px or more" in missing["appearance"]
+    assert {"distance", "galleries", "observers", "layers", "transfer", "paths"} <= set(tables)
+
+
+def test_every_table_names_the_filter_and_the_study(tables):
+    for name, table in tables.items():
+        if name != "missing":
+            assert set(table["runs"]) == {"all"}, name
+            assert set(table["study"]) == {"small"}, name
+
+
+def test_images_and_references_are_those_of_the_runs_in_their_order(material, finished):
+    rows = material.table.iloc[::-1]
+    generator = material.generator(rows)
+    assert torch.equal(
+        material.images(rows), load_study(finished.path).images(rows, generator=generator)
+    )
+    records = load_study(finished.path).records(rows)
+    for image, code, record, member in zip(
+        material.references(rows), material.codes(rows), records, rows["member"], strict=True
+    ):
+        assert torch.equal(image, record.tensors["reference_image"])
+        assert torch.equal(code, record.tensors["codes"][member])
+
+
+def test_convergence_counts_all_runs_whatever_the_filter(tables, finished):
+    expected = convergence(load_study(finished.path).table())
+    own = tables["convergence"]
+    assert own["count"].sum() == (load_study(finished.path).table()["task"] != "excitation").sum()
+    assert own[list(expected.columns)].equals(expected)
+
+
+def test_the_source_as_observer_stands_apart(tables, material):
+    table = tables["observers"]
+    own = table[table["source"] != ""]
+    assert own["own"].all()
+    assert len(tables["observers_mean"]) == 1  # the photos alone have no source
+    mei = own[own["task"] == "MEI"].iloc[0]
+    subject = material.subject(material.table["subject"].iloc[0])
+    first = material.table.drop_duplicates("unit")
+    logits = subject.respond(material.references(first), ["fc"])["fc"]
+    wanted = [int(unit[3:]) for unit in first["unit"]]
+    right = (logits.argmax(1) == torch.tensor(wanted)).double().mean()
+    assert mei["top1"] == pytest.approx(float(right))
+    assert set(table["task"]) >= {"MEI", "natural", "invariance"}
+
+
+def test_the_source_keeps_its_own_activity(tables, material):
+    row = tables["transfer"][tables["transfer"]["site"] == "pixels"].iloc[0]
+    own = material.table[material.table["site"] == "pixels"]
+    lost = own.groupby("unit")["reduction"].mean().mean()
+    assert row["kept"] == pytest.approx(100 - lost, abs=0.1)
+
+
+def test_natural_activity_is_that_of_the_photos(tables, material):
+    subject = material.subject(material.table["subject"].iloc[0])
+    shown = material.shown(subject)
+    assert shown.classes == ["class 0"] * 5 + ["class 1"] * 5
+    answers = subject.respond(shown.images, ["fc"])["fc"]
+    same = (answers[:5, 0].mean() + answers[5:, 1].mean()) / 2
+    rows = tables["naturalness"].set_index("series")
+    assert rows.loc["same class", "activation"] == pytest.approx(float(same), abs=1e-5)
+    assert rows.loc["same class", "images"] == 10
+    target = parse_target("fc:0", subject.sites())
+    assert target.read({"fc": answers}).shape == (10, 1)
+
+
+def test_gradients_have_the_budget_of_one_run(tables, material):
+    starts = tables["gradients_starts"]
+    own = material.table[material.table["site"] == "pixels"]
+    spent = starts.groupby(["method", "unit"])["forward"].sum()
+    assert spent["without gradients"].sum() == own["images"].sum()
+    for method in ("gradients on pixels", "gradients on codes"):
+        assert set(spent[method]) == {own["images"].mean()}  # no bound, so no start stops early
+    assert set(tables["gradients"]["method"]) == set(starts["method"])
+
+
+def test_every_table_that_has_a_figure_is_drawn(material, tables, tmp_path):
+    paths = draw(material, tables, tmp_path)
+    drawn = {name for name in FIGURES if any(path.name.startswith(name) for path in paths)}
+    assert drawn == set(FIGURES) & set(tables)
+    assert all(path.stat().st_size > 2000 for path in paths)
+    assert not [path for path in paths if ":" in path.name]
+
+
+def test_tables_are_kept_and_read(tables, tmp_path):
+    keep_tables(tables, tmp_path / "analysis")
+    again = read_tables(tmp_path / "analysis")
+    assert set(again) == set(tables)
+    pd.testing.assert_frame_equal(
+        again["convergence"], tables["convergence"], check_dtype=False, atol=1e-12
+    )
+    assert read_tables(tmp_path / "nothing") == {}
+    (tmp_path / "analysis" / "bad.csv").write_text("")
+    with pytest.raises(StoreError, match="analyse the study again"):
+        read_tables(tmp_path / "analysis")
+
+
+def test_names_are_checked_and_what_is_asked_for_must_go(material):
+    with pytest.raises(InputError, match="did you mean 'distance'"):
+        analyze(material, ["distanc"])
+    with pytest.raises(InputError, match="got 2 units"):
+        analyze(material, ["separability"])
+    assert list(analyze(material, ["convergence"])) == ["convergence"]
+
+
+def test_a_filter_without_runs_and_code_that_is_not_allowed(finished):
+    stopped = Material(StudyResult(finished), runs="stopped", device="cpu", allow_code=True)
+    with pytest.raises(StoreError, match="no run of the filter 'stopped'"):
+        analyze(stopped, ["distance"])
+    with pytest.raises(InputError, match="allow it with --allow-code"):
+        analyze(Material(StudyResult(finished), device="cpu"), ["distance"])
+    with pytest.raises(InputError, match="no observer was named"):
+        analyze(Material(StudyResult(finished), device="cpu", allow_code=True), ["observers"])
+
+
+def test_observers_with_other_names_need_a_table(finished):
+    other = Material(
+        StudyResult(finished), device="cpu", allow_code=True, names={"class 0": "a", "class 1": "b"}
+    )
+    own = other.subject(other.table["subject"].iloc[0])
+    assert other.names_for(own, ["class 0", "class 1"]) == {}
+    stranger = FunctionSubject(
+        lambda images: images.mean((2, 3)), name="stranger", image_size=8, classes=["b", "c", "a"]
+    )
+    assert other.names_for(stranger, ["class 0", "class 1"]) == other.names
+    with pytest.raises(InputError, match="class 'class 2'"):
+        other.names_for(stranger, ["class 2"])
+
+
+def test_weights_that_changed_since_are_refused(copied):
+    study = StudyResult(copied)
+    changed = Material(study, device="cpu", allow_code=True)
+    rows = changed.table
+    for record in changed.records(rows):
+        record.settings.generator["kind"] = "another"
+    with pytest.raises(InputError, match=r"is not what the runs were made with .*: kind\)"):
+        changed.images(rows)
+    for record in changed.records(rows):
+        record.settings.subject["weights"] = "other"
+    with pytest.raises(InputError, match="these differ: weights"):
+        changed.subject(rows["subject"].iloc[0])
+
+
+def test_people_beside_observers(material, finished):
+    rows = []
+    conditions = [("natural", None, None), ("MEI", material.table["subject"].iloc[0], None)]
+    conditions += [("invariance", conditions[1][1], site) for site in ("pixels", "conv1")]
+    for person in range(6):
+        for trial, (condition, network, site) in enumerate(conditions):
+            for category in ("class 0", "class 1"):
+                right = seeds.numpy_stream("people", person, trial, category).random() < 0.7
+                values = [f"p{person}", "s", trial, condition, site, network, "fc:0", "i"]
+                values += [category, "class 0", right, 500.0, False, True]
+                rows.append(dict(zip(COLUMNS, values, strict=True)))
+    asked = Material(
+        StudyResult(finished),
+        observers=material.observers,
+        photos=material.photos,
+        answers=pd.DataFrame(rows),
+        device="cpu",
+        allow_code=True,
+    )
+    found = analyze(asked, ["people"])
+    assert set(found["people_agreement"]["conditions"]) == {4}
+    assert all(table["simulated"].all() for table in found.values())
+
+
+def test_the_command_writes_tables_figures_and_a_page(copied, tmp_path, capsys):
+    page = tmp_path / "docs" / "sns.md"
+    words = ["analyze", str(copied.path), "--allow-code", "--device", "cpu"]
+    words += ["--only", "convergence", "--only", "fronts", "--page", str(page)]
+    assert run(words) == 0
+    folder = copied.path / "analysis"
+    assert {"convergence.csv", "convergence.png", "fronts.csv"} <= {
+        p.name for p in folder.iterdir()
+    }
+    assert "not testable at this size" in page.read_text()
+    assert page.with_suffix(".json").exists()
+    assert str(page) in capsys.readouterr().out
+    assert run(["analyze", str(copied.path), "--only", "front", "--allow-code"]) == 2
+    assert "did you mean 'fronts'" in capsys.readouterr().err
