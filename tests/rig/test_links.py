@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
-from test_faults import same_session
+from test_rig_faults import same_session
 
 from invariscope.errors import InputError, StoreError
 from invariscope.rig.simulate import play
