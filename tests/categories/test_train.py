@@ -279,7 +279,7 @@ def test_the_papers_recipe_for_faces():
 def test_an_unknown_network_names_the_nearest():
     with pytest.raises(InputError, match="unknown network 'smal'; did you mean 'small'"):
         make_classifier("smal", 3, 32)
-    with pytest.raises(InputError, match="cannot be made for 3 categories of 10 px"):
+    with pytest.raises(InputError, match="side is 10; expected at least 15"):
         make_classifier("alexnet", 3, 10)
 
 

@@ -10,27 +10,31 @@ from invariscope.analysis.claims import LOCAL, Claim, MeasuredStudy, decide, fam
 NOISE = ("white-noise", "salt-and-pepper")
 
 
+def _tested(s: MeasuredStudy) -> list[str]:
+    return [t for t in s.tables.accuracy["tested"].unique() if t != NONE]
+
+
+def _base(label: str) -> str:
+    return label.partition("(")[0]
+
+
+def _gain(s: MeasuredStudy, trained: str, under: str) -> list[float]:
+    """What training on all categories gains under a transformation, a value a seed."""
+    return [
+        s.accuracy(trained, s.all, seed, under, "all") - s.without(seed, under) for seed in s.seeds
+    ]
+
+
 def transfer(s: MeasuredStudy) -> Iterator[Claim]:
     """Finding 1: robustness does not transfer, except among colour transformations."""
-    tested = [t for t in s.tables.accuracy["tested"].unique() if t != NONE]
-
-    def gain(trained: str, under: str) -> list[float]:
-        return [
-            s.accuracy(trained, s.all, seed, under, "all") - s.without(seed, under)
-            for seed in s.seeds
-        ]
-
-    def base(label: str) -> str:
-        return label.partition("(")[0]
-
-    own = mean_interval([g for t in s.names for g in gain(t, t)])
+    own = mean_interval([g for t in s.names for g in _gain(s, t, t)])
     other = mean_interval(
         [
             g
             for t in s.names
-            for u in tested
+            for u in _tested(s)
             if family(t, s.families) != family(u, s.families)
-            for g in gain(t, u)
+            for g in _gain(s, t, u)
         ]
     )
     yield decide(
@@ -42,26 +46,10 @@ def transfer(s: MeasuredStudy) -> Iterator[Claim]:
         other,
         "more seeds, or networks with a larger gain under their own transformation",
     )
-    colours = [t for t in tested if family(t, s.families) == "colour"]
-    kept = mean_interval(
-        [
-            s.without(seed, u) / max(s.accuracy(NONE, 0, seed, NONE, "all"), 1e-9)
-            for u in colours
-            for seed in s.seeds
-        ]
-    )
-    yield decide(
-        1,
-        "Networks are robust to colour transformations without training: they keep more than "
-        "half of their clean accuracy",
-        kept[0] > 0.5,
-        f"{points(kept)} % of clean accuracy is kept under {', '.join(colours)}",
-        kept,
-        "categories that colour tells less apart",
-    )
-    blurs = [t for t in s.names if base(t) == "blur"]
+    yield _colours(s)
+    blurs = [t for t in s.names if _base(t) == "blur"]
     helped = mean_interval(
-        [g for t in blurs for u in tested if base(u) in NOISE for g in gain(t, u)]
+        [g for t in blurs for u in _tested(s) if _base(u) in NOISE for g in _gain(s, t, u)]
     )
     yield decide(
         1,
@@ -70,6 +58,26 @@ def transfer(s: MeasuredStudy) -> Iterator[Claim]:
         f"{points(helped)} points gained under noise",
         helped,
         "more seeds: the interval holds 0",
+    )
+
+
+def _colours(s: MeasuredStudy) -> Claim:
+    colours = [t for t in _tested(s) if family(t, s.families) == "colour"]
+    kept = mean_interval(
+        [
+            s.without(seed, u) / max(s.accuracy(NONE, 0, seed, NONE, "all"), 1e-9)
+            for u in colours
+            for seed in s.seeds
+        ]
+    )
+    return decide(
+        1,
+        "Networks are robust to colour transformations without training: they keep more than "
+        "half of their clean accuracy",
+        kept[0] > 0.5,
+        f"{points(kept)} % of clean accuracy is kept under {', '.join(colours)}",
+        kept,
+        "categories that colour tells less apart",
     )
 
 

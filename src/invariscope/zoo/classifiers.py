@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from invariscope import seeds
+from invariscope import seeds, validate
 from invariscope.errors import InputError, unknown
 from invariscope.zoo.vision import library, torchvision_models
 
@@ -51,7 +51,7 @@ class SmallNet(nn.Module):
 
     Args:
         classes: readout units.
-        side: of the images; 16 at least.
+        side: of the images in pixels; 16 at least.
         widths: channels of the convolutions, whose strides are 4, 2, 2 and 1.
         hidden: units of `fc1`.
     """
@@ -64,6 +64,7 @@ class SmallNet(nn.Module):
         hidden: int = 128,
     ) -> None:
         super().__init__()
+        validate.at_least("side", side, 16)
         self.layers = len(widths)
         strides = (4, *(2,) * (len(widths) - 2), 1)
         channels, places = 3, side
@@ -93,7 +94,7 @@ class ModifiedAlexNet(nn.Module):
 
     Args:
         classes: readout units.
-        side: of the images; 35 at least.
+        side: of the images in pixels; 15 at least.
         hidden: units of the first fully connected layer.
         dropout: probability with which an input of a fully connected layer is dropped.
     """
@@ -102,6 +103,7 @@ class ModifiedAlexNet(nn.Module):
         self, classes: int, side: int = 128, hidden: int = 4096, dropout: float = 0.5
     ) -> None:
         super().__init__()
+        validate.at_least("side", side, 15)
         self.conv1 = nn.Conv2d(3, 96, 11, 4, 2)
         self.lrn1 = nn.LocalResponseNorm(5, 1e-4, 0.75, 2.0)
         self.conv2 = nn.Conv2d(96, 256, 5, 1, 2, groups=2)
