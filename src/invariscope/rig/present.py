@@ -110,8 +110,11 @@ class Presenter:
         Raises:
             StoreError: the disk is full; or the log has another request under this key.
         """
+        begun = key in self.ledger.requests
         names = self._request(key, images, codes)
-        shown = torch.stack([self.image(name) for name in names])
+        shown = as_shown(images).cpu()
+        if begun:  # what was shown is what was kept, whatever machine it goes on on
+            shown = torch.stack([self.image(name) for name in names])
         if known := self.ledger.measured.get(key):
             return _plain_measured(known, shown, names)
         while True:
@@ -151,7 +154,8 @@ class Presenter:
         names = image_names(images)
         missing = [i for i, name in enumerate(names) if not self._file(name).exists()]
         if missing:
-            for name, content in encode_images(images[missing]).items():
+            new = [names[i] for i in missing]
+            for name, content in encode_images(images[missing], new).items():
                 part = self._file(f".{name}")
                 try:
                     part.write_bytes(content)

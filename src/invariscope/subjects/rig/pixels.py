@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -40,9 +41,9 @@ def _encode(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def encode_images(images: Tensor) -> dict[str, bytes]:
-    """PNG files of images `(n, 3, h, w)` in [0, 1], by name; equal images once."""
-    rows = {_name(pixels): pixels for pixels in _bytes(images)}
+def encode_images(images: Tensor, names: Sequence[str]) -> dict[str, bytes]:
+    """PNG files of images `(n, 3, h, w)` in [0, 1], by their names; equal images once."""
+    rows = dict(zip(names, _bytes(images), strict=True))
     with ThreadPoolExecutor(WORKERS) as pool:
         return dict(zip(rows, pool.map(_encode, rows.values()), strict=True))
 
