@@ -112,11 +112,11 @@ def test_the_example_in_the_documentation_is_a_rig(monkeypatch):
     monkeypatch.setitem(sys.modules, "my_rig", module)
     with ZeroMQLink("tcp://127.0.0.1:*") as link:
         link.show(BLOCK, IMAGES)
-        own = code.replace("tcp://127.0.0.1:5555", link.address)
+        own, space = code.replace("tcp://127.0.0.1:5555", link.address), {}
 
         def run():
             with pytest.raises(SystemExit):
-                exec(own, {})
+                exec(own, space)
 
         rig = threading.Thread(target=run, daemon=True)
         rig.start()
@@ -124,6 +124,7 @@ def test_the_example_in_the_documentation_is_a_rig(monkeypatch):
         link.confirm(delivery, [])
         link.receive(0.5)
         rig.join(60)
+        space["context"].term()
     assert seen == [b"first", b"second"]
     assert [a.responses for a in delivery.answers] == [{"u": (10.0,)}, {"u": (20.0,)}]
     assert not delivery.problems
