@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 
 import invariscope as iv
+from invariscope.analysis.people import COLUMNS
 from invariscope.errors import InputError, StoreError
-from invariscope.survey.answers import COLUMNS, check_answers, read_raw
+from invariscope.survey.answers import check_answers, read_raw
 from invariscope.survey.design import Exclusion
 from invariscope.survey.exclusion import judge
 from invariscope.survey.export import brought, export

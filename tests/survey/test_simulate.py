@@ -8,6 +8,7 @@ import torch
 from scipy import stats
 
 from invariscope import plot
+from invariscope.analysis.people import people_accuracy
 from invariscope.errors import InputError
 from invariscope.photos.read import read_photo
 from invariscope.subjects import Subject
@@ -108,13 +109,10 @@ def test_power_compares_each_pair_of_conditions(survey_folder, observer):
 
 def test_every_plot_of_simulated_answers_says_so(survey_folder, observer):
     answers = simulate(survey_folder, observer, 10)
-    ax = plot.answers(answers)
-    texts = [text.get_text() for text in ax.texts] + [ax.get_title()]
-    assert "simulated" in texts
-    people = answers.loc[~answers["excluded"], "participant"].nunique()
-    assert f"simulated, {people} participants" in texts
-    ax = plot.answers(answers.assign(simulated=False))
-    assert not any("simulated" in t.get_text() for t in [*ax.texts, ax.title])
+    ax = plot.people(people_accuracy(answers))
+    assert "simulated" in ax.get_title("left")
+    ax = plot.people(people_accuracy(answers.assign(simulated=False)))
+    assert "simulated" not in ax.get_title("left")
 
 
 def test_misuse_is_one_sentence(survey_folder, observer):

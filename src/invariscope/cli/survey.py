@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from invariscope import plot
+from invariscope.analysis.people import people_accuracy
 from invariscope.cli.options import Model, Source
 from invariscope.errors import InputError, StoreError
 from invariscope.plot.style import figure_of
@@ -226,7 +227,7 @@ def simulated(
     file = make_folder(folder.simulated) / f"{_file_name(observer)}.parquet"
     replace_file(file, lambda part: answers.to_parquet(part, index=False))
     picture = file.with_suffix(".png")
-    figure = figure_of(plot.answers(answers))
+    figure = figure_of(plot.people(people_accuracy(answers)))
     replace_file(picture, lambda part: figure.savefig(part, format="png", dpi=150))
     found = power_table(answers)
     table = Table(
@@ -281,6 +282,6 @@ def show(
     out: Annotated[Path, Parameter(help="The PNG to write.")] = Path("answers.png"),
 ) -> None:
     """Plot the accuracy in each condition."""
-    figure = figure_of(plot.answers(load_answers(answers)))
+    figure = figure_of(plot.people(people_accuracy(load_answers(answers))))
     replace_file(out, lambda part: figure.savefig(part, format="png", dpi=150))
     _say(f"plot: {out}")

@@ -10,7 +10,6 @@ from invariscope.plot.across import (
     transfer_matrix,
     with_and_without,
 )
-from invariscope.plot.answers import answers
 from invariscope.plot.calibration import calibration
 from invariscope.plot.distance import distance_activation
 from invariscope.plot.front import front
@@ -42,7 +41,6 @@ __all__ = [
     "active_shares",
     "against_count",
     "agreement",
-    "answers",
     "appearance",
     "by_count",
     "calibration",

@@ -11,17 +11,13 @@ import pandas as pd
 from numpy.typing import NDArray
 from pyarrow import ArrowInvalid
 
+from invariscope.analysis.people import COLUMNS
 from invariscope.errors import InputError, StoreError
 from invariscope.survey.database import connect
 from invariscope.survey.exclusion import with_exclusions
 from invariscope.survey.folder import SurveyFolder, open_survey
 from invariscope.survey.lists import Stimulus, Trial
 
-# What `load_answers` gives and the analysis reads; docs/survey.md says what each is.
-COLUMNS = (
-    *("participant", "session", "trial", "condition", "site", "network", "unit", "image"),
-    *("category", "answer", "correct", "rt_ms", "excluded", "simulated"),
-)
 WORDS = ("participant", "condition", "site", "network", "unit", "image", "category", "answer")
 NUMBERS = ("session", "trial")
 TRUTHS = ("correct", "excluded", "simulated")
