@@ -1,6 +1,7 @@
-"""The demo's report in a real browser."""
+"""Reports in a real browser: whole, quiet, reachable by keyboard, readable by everybody."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,10 @@ from invariscope.cli.app import run
 
 pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium")
-SIZES = {"phone": (390, 844), "laptop": (1280, 800)}
+SIZES = {"phone": (390, 844), "laptop": (1280, 800), "print": (794, 1123)}
+AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
+WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+BROKEN = "() => [...document.images].filter(i => !i.complete || !i.naturalWidth).length"
 
 
 @pytest.fixture(scope="module")
@@ -30,22 +34,128 @@ def browser():
         running.close()
 
 
+@pytest.fixture
+def opened(browser, page_path):
+    """Opens the report; nothing may complain, and nothing but the file be asked for."""
+    pages = []
+
+    def go(size="laptop", scheme="light"):
+        width, height = SIZES[size]
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        complaints, requests = [], []
+        page.on("console", lambda message: complaints.append(message.text))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(page_path.as_uri())
+        if size == "print":
+            page.emulate_media(media="print")
+        pages.append((page, complaints, requests))
+        return page
+
+    yield go
+    for page, complaints, requests in pages:
+        assert complaints == []
+        assert [url for url in requests if not url.startswith("data:")] == [page_path.as_uri()]
+        page.close()
+
+
 @pytest.mark.parametrize("size", SIZES)
-def test_the_report_loads_whole_without_errors_or_requests(browser, page_path, size, tmp_path):
-    width, height = SIZES[size]
-    page = browser.new_page(viewport={"width": width, "height": height})
-    complaints, requests = [], []
-    page.on("console", lambda message: complaints.append(message.text))
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("request", lambda request: requests.append(request.url))
-    page.goto(page_path.as_uri())
-    assert complaints == []
-    assert [url for url in requests if not url.startswith("data:")] == [page_path.as_uri()]
-    assert page.locator("h1").inner_text().startswith("What does unit fc:3")
-    broken = "() => [...document.images].filter(i => !i.complete || !i.naturalWidth).length"
-    assert page.evaluate(broken) == 0
-    wider = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
-    assert page.evaluate(wider) <= 0
-    assert page.locator("figure.cell").count() >= 3 * 3 + 2
+def test_the_report_loads_whole_and_fits(opened, size, tmp_path):
+    page = opened(size)
+    assert page.locator("h1").inner_text().startswith("What does “chain saw” (unit fc:3) ignore?")
+    assert page.evaluate(BROKEN) == 0
+    assert page.evaluate(WIDER) <= 0
+    assert page.locator(".hero .card").count() == 5
+    assert page.locator("figure.cell").count() == 1 + 3 * 2 + 1
     page.screenshot(path=str(tmp_path / f"{size}.png"), full_page=True)
-    page.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("size", SIZES)
+def test_an_accessibility_checker_finds_nothing_serious(opened, size, scheme):
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed; `make test-browser` gets it")
+    page = opened(size, scheme)
+    page.evaluate("document.querySelectorAll('details').forEach(part => { part.open = true; })")
+    page.evaluate(AXE.read_text(encoding="utf-8"))
+    found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+    serious = [v for v in found if v["impact"] in {"serious", "critical"}]
+    assert [(v["id"], [node["html"] for node in v["nodes"]]) for v in serious] == []
+
+
+def test_the_front_is_explored_by_keyboard(opened):
+    page = opened()
+    page.click("[data-pick=nearest]")
+    nearest = page.locator("#x-right-words").inner_text()
+    page.focus("#x-member")
+    page.keyboard.press("ArrowRight")
+    second = page.locator("#x-right-words").inner_text()
+    assert second != nearest
+    assert all(word in second for word in ("stretch", "squeeze", "generation"))
+    page.focus("#x-hold")
+    page.keyboard.press("Enter")
+    assert page.locator("#x-left-words").inner_text() == second
+    page.click("[data-pick=farthest]")
+    assert page.get_attribute("[data-pick=farthest]", "aria-pressed") == "true"
+    assert page.locator("#x-difference").inner_text().startswith("Right against left")
+    assert page.get_attribute("#x-left", "src") != page.get_attribute("#x-right", "src")
+    page.click("#x-back")
+    assert page.locator("#x-left-name").inner_text() == "the reference"
+
+
+def test_pointing_at_a_dot_shows_its_image(opened):
+    page = opened()
+    page.click("[data-pick=nearest]")
+    before = page.get_attribute("#x-right", "src")
+    page.locator("#x-plot .dot").last.hover()
+    assert page.get_attribute("#x-right", "src") != before
+    assert page.locator("#x-plot .here").count() == 1
+
+
+def test_generations_are_stepped_through(opened):
+    page = opened()
+    last = page.locator("#x-now").inner_text()
+    page.focus("#x-generation")
+    page.keyboard.press("Home")
+    first = page.locator("#x-now").inner_text()
+    assert first.startswith("Generation 1 of")
+    assert first != last
+    assert page.locator("#x-plot .band").count() == 1
+    assert page.locator("#x-plot .late").count() >= 1
+    page.click("#x-play")
+    page.wait_for_function("() => Number(document.getElementById('x-generation').value) > 1")
+    page.click("#x-play")
+    assert page.locator("#x-play").inner_text() == "Play the generations"
+
+
+def test_every_search_can_be_chosen(opened):
+    page = opened()
+    values = page.locator("#x-run option").evaluate_all("all => all.map(o => o.value)")
+    assert len(values) == 3 * 2 + 1
+    for value in values:
+        page.select_option("#x-run", value)
+        assert page.evaluate("() => document.getElementById('x-right').naturalWidth > 1")
+
+
+def test_thumbnails_open_larger_and_arrow_keys_go_on(opened):
+    page = opened()
+    thumb = page.locator("figure.cell .thumb").nth(1)
+    thumb.focus()
+    page.keyboard.press("Enter")
+    assert page.locator("#viewer").is_visible()
+    words = page.locator("#v-words").inner_text()
+    assert words.startswith("Invariant image, stretched at pixels")
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#v-words").inner_text() != words
+    page.keyboard.press("Escape")
+    assert not page.locator("#viewer").is_visible()
+
+
+def test_paper_shows_what_is_closed(opened):
+    page = opened()
+    closed = page.locator("details:not([open])").count()
+    assert closed > 0
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert page.locator("details:not([open])").count() == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details:not([open])").count() == closed

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import invariscope as iv
+from invariscope import seeds
 from invariscope.analysis.affine import affine_baseline
 from invariscope.errors import StoreError
 from invariscope.plot import distance_activation, front, gallery
@@ -21,6 +22,7 @@ from invariscope.report.source import AFFINE
 from invariscope.sns.choice import choose
 from invariscope.sns.execute import execute
 from invariscope.sns.mei import draw_mei, plan_mei
+from invariscope.sns.pictures import write_png
 from invariscope.sns.plan import plan
 
 OPTIONS = iv.SearchOptions(generations=4, population=8, precision="float32")
@@ -240,3 +242,34 @@ def test_plots_take_axes_and_return_them(folder):
     figure = gallery(result)
     shown = [a for a in figure.axes if a.images]
     assert len(shown) == len(result.runs) + 3  # and the reference in each of three rows
+
+
+@pytest.mark.statistical
+def test_three_hundred_runs_of_noise_stay_below_ten_megabytes(folder, tmp_path):
+    """The worst case: pictures that nothing compresses, whole journals, full fronts."""
+    first = next(r for r in iv.load_result(folder).runs if r.settings.task == "invariance")
+    copy = tmp_path / first.path.name
+    shutil.copytree(first.path, copy)
+    front = pd.concat([first.front] * 60, ignore_index=True).head(60)
+    front = front.assign(stretch=np.arange(60.0), squeeze=np.arange(60.0) ** 2)
+    for row in range(0, 60, 2):
+        noise = seeds.normal([("noise", row)], (3, 96, 96))[0].float()
+        write_png(copy / "images" / f"member-{row}.png", noise.sigmoid())
+    for which in ("kept", "knee", "farthest", "nearest"):
+        row = choose(front, first.settings, which)
+        shutil.copy(copy / "images" / "member-0.png", copy / "images" / f"member-{row}.png")
+    journal = [{**first.journal[0], "generation": number} for number in range(1, 501)]
+    runs = [
+        replace(
+            first,
+            path=copy,
+            front=front,
+            journal=journal,
+            settings=first.settings.model_copy(update={"unit": f"fc:{unit}", "seed": seed}),
+        )
+        for unit in range(30)
+        for seed in range(10)
+    ]
+    text = render(iv.Result(runs))
+    assert len(data_of(text)["runs"]) == 300
+    assert len(text.encode()) <= 10_000_000
