@@ -23,7 +23,7 @@ UNDATED: dict[str, dict[str, Any]] = {
     "pdf": {"CreationDate": None},
     "svg": {"Date": None},
 }
-TEXT = {"svg.fonttype": "none", "svg.hashsalt": "invariscope", "pdf.fonttype": 42}
+TEXT: Any = {"svg.fonttype": "none", "svg.hashsalt": "invariscope", "pdf.fonttype": 42}
 
 
 def _distance(_: Material, table: Rows) -> Drawn:

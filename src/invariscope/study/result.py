@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -103,7 +104,7 @@ class StudyResult:
 
     def _repr_html_(self) -> str:
         """What a notebook shows: how many runs have ended, and what each condition found."""
-        table = self.table()
+        table: Any = self.table()
         values = ["pixel_distance", "activation", "reduction", "converged"]
         keys = ["subject", "condition", "task", "site"]
         means = table.groupby(keys, dropna=False, sort=False)[values].mean().reset_index()
