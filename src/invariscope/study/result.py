@@ -107,7 +107,7 @@ class StudyResult:
         table: Any = self.table()
         values = ["pixel_distance", "activation", "reduction", "converged"]
         keys = ["subject", "condition", "task", "site"]
-        means = table.groupby(keys, dropna=False, sort=False)[values].mean().reset_index()
+        means = table.groupby(keys, dropna=False, sort=False, as_index=False)[values].mean()
         return notebook(
             f"study {self.folder.name}",
             [f"{len(table)} of {len(self.wanted)} runs have ended; means over runs:"],
