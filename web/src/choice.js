@@ -71,6 +71,7 @@ export class ChoicePlugin {
     if (brief) hide();
     const { answer, time, by } = await choice(stage);
     over = true;
+    if (brief) stage.clear();
     return { answer, rt_ms: Math.max(0, time - onset), shown_ms: shown, by };
   }
 
