@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,3 +133,17 @@ def conv_subject():
 def picture():
     """A photo of the toy's size that the toy's generator never makes exactly."""
     return torch.rand(3, SIDE, SIDE, generator=seeds.torch_stream("picture"))
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Debian's Chromium, without a window."""
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium on this machine")
+    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    with sync_api.sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
+        running = playwright.chromium.launch(executable_path=chromium, args=flags)
+        yield running
+        running.close()

@@ -36,7 +36,7 @@ ROOMS = (
     "photos",
     "zoo",
 )
-BOTTOM = ("markup", "units", "seeds", "validate", "errors", "devices", "own_code")
+BOTTOM = ("markup", "units", "seeds", "validate", "errors", "devices", "user_code")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 55
 

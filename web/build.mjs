@@ -1,6 +1,6 @@
 // Bundles the pages, writes their licences, and notes which sources they were made from.
 import { createHash } from "node:crypto";
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";
 
@@ -17,7 +17,6 @@ const bundled = await build({
   legalComments: "none",
   metafile: true,
 });
-for (const page of readdirSync("static")) copyFileSync(join("static", page), join(out, page));
 
 const packages = new Set();
 for (const file of Object.keys(bundled.metafile.inputs)) {
@@ -38,7 +37,7 @@ writeFileSync(join(out, "LICENSES.txt"), [head, ...texts].join(line));
 // The same as in tests/survey/test_static.py.
 const digest = createHash("sha256");
 const sources = ["build.mjs", "package.json", "package-lock.json"];
-for (const folder of ["src", "static", "licences"])
+for (const folder of ["src", "licences"])
   sources.push(...readdirSync(folder).map((name) => `${folder}/${name}`));
 for (const name of sources.sort()) digest.update(`${name}\0`).update(readFileSync(name));
 writeFileSync(join(out, "build.json"), `{"sources": "${digest.digest("hex")}"}\n`);

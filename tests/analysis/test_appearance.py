@@ -15,10 +15,10 @@ from invariscope.analysis.appearance import (
     describe,
     layout,
     luma,
-    spectrum_slope,
     texture,
 )
 from invariscope.errors import InputError
+from invariscope.photos.spectrum import slopes
 
 SIDE = 96
 
@@ -39,7 +39,7 @@ def grey(light):
 
 @pytest.mark.parametrize("exponent", [0, 1, 2, 3])
 def test_the_slope_is_that_of_the_noise(exponent):
-    assert spectrum_slope(noise(exponent)).mean() == pytest.approx(-exponent, abs=0.15)
+    assert slopes(noise(exponent)).mean() == pytest.approx(-exponent, abs=0.15)
 
 
 def test_light_and_contrast_are_mean_and_sd():

@@ -1,6 +1,5 @@
 """Reports in a real browser: whole, quiet, reachable by keyboard, readable by everybody."""
 
-import shutil
 from pathlib import Path
 
 import pytest
@@ -8,7 +7,6 @@ import pytest
 from invariscope.cli.app import run
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium")
 SIZES = {"phone": (390, 844), "laptop": (1280, 800), "print": (794, 1123)}
 AXE = Path(__file__).parents[2] / "node_modules" / "axe-core" / "axe.min.js"
 WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
@@ -20,18 +18,6 @@ def page_path(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "d"
     assert run(["demo", "--out", str(out)]) == 0
     return out / "report.html"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield running
-        running.close()
 
 
 @pytest.fixture

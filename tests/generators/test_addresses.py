@@ -29,7 +29,7 @@ def test_a_published_file_in_the_cache_becomes_a_generator(cache):
 
 def test_a_file_that_holds_more_than_tensors_is_not_read(cache):
     torch.save({"weight": torch.zeros(1), "run": print}, cache / "deepsim_norm2.pt")
-    with pytest.raises(StoreError, match="reading anything else could run code"):
+    with pytest.raises(StoreError, match="could run code"):
         load_generator("deepsim:norm2")
     (cache / "deepsim_norm1.pt").write_bytes(b"nothing")
     with pytest.raises(StoreError, match=r"no torch file|no file of weights"):

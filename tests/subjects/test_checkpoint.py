@@ -9,7 +9,8 @@ from torch import nn
 
 from invariscope import seeds
 from invariscope.errors import InputError, StoreError
-from invariscope.subjects.checkpoint import Normaliser, load_state, read_state
+from invariscope.subjects.checkpoint import Normaliser, load_state
+from invariscope.zoo.weight_file import read_state
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 

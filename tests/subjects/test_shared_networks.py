@@ -11,8 +11,9 @@ import torch
 from PIL import Image
 
 from invariscope import NetworkSubject
-from invariscope.subjects.checkpoint import load_state, read_state
+from invariscope.subjects.checkpoint import load_state
 from invariscope.zoo.vision import torchvision_models
+from invariscope.zoo.weight_file import read_state
 
 SHARED = os.environ.get("INVARISCOPE_SHARED")
 pytestmark = pytest.mark.skipif(

@@ -1,6 +1,5 @@
 """The survey in a real browser: whole sessions, and what goes wrong on the way."""
 
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,7 +19,6 @@ from invariscope.survey.database import Database
 from invariscope.survey.server import SurveyServer
 
 pytestmark = pytest.mark.browser
-CHROMIUM = shutil.which("chromium")
 LAPTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 SERVE = """
@@ -87,18 +85,6 @@ class Thread:
         self.thread.join()
         self.database.close()
         self.socket.close()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("no chromium on this machine")
-    sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    with sync_api.sync_playwright() as playwright:
-        flags = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-        running = playwright.chromium.launch(executable_path=CHROMIUM, args=flags)
-        yield running
-        running.close()
 
 
 @pytest.fixture

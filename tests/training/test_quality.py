@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from invariscope.training.quality import frechet, grid_peaks, nearest, spectrum_slopes
+from invariscope.training.quality import frechet, grid_peaks, nearest
 
 
 def drawn(*shape, seed=0):
@@ -19,16 +19,6 @@ def test_frechet_distance_of_normal_distributions_is_the_closed_form():
     assert frechet(x, x * scale + shift) == pytest.approx(aim, rel=1e-9)
     turn = torch.linalg.qr(drawn(6, 6, seed=1)).Q
     assert frechet(x @ turn, (x * scale + shift) @ turn) == pytest.approx(aim, rel=1e-9)
-
-
-@pytest.mark.parametrize("slope", [-1.0, -2.0, -3.0])
-def test_the_slope_of_noise_with_a_known_spectrum_comes_back(slope):
-    side = 96
-    axis = torch.fft.fftfreq(side, 1 / side)
-    radius = (axis[:, None].square() + axis.square()).sqrt().clamp(min=1)
-    noise = torch.fft.ifft2(torch.fft.fft2(drawn(40, side, side)) * radius ** (slope / 2)).real
-    images = noise[:, None].expand(-1, 3, -1, -1)
-    assert float(spectrum_slopes(images).mean()) == pytest.approx(slope, abs=0.15)
 
 
 def test_a_grid_is_a_peak_at_its_period_only():
@@ -50,5 +40,4 @@ def test_the_nearest_known_photo_is_found_across_batches():
     images = known[[3, 17]].float() / 255
     images[1] += 0.1
     found = nearest(images, known, batch=7)
-    assert found.least == pytest.approx(0, abs=1e-5)
-    assert nearest(images[1:], known, batch=7).median == pytest.approx(0.1 * 48**0.5, rel=1e-4)
+    assert found.tolist() == pytest.approx([0, 0.1 * 48**0.5], rel=1e-4, abs=1e-5)

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from invariscope import NetworkSubject, load_subject, seeds
-from invariscope.subjects.checkpoint import read_state
 from invariscope.zoo import cifar
+from invariscope.zoo.weight_file import read_state
 
 SHARED = os.environ.get("INVARISCOPE_SHARED")
 needs_shared = pytest.mark.skipif(

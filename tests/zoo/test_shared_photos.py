@@ -12,7 +12,6 @@ from invariscope.sns.natural import NaturalStatistics, unit_activities
 from invariscope.training.data import centre_crop, load_photos
 from invariscope.training.evaluate import (
     crops_of,
-    generator_of,
     inversion_figures,
     random_images,
     top1,
@@ -49,7 +48,7 @@ def test_the_shipped_network_scores_what_its_card_says(subject, val):
 
 
 def test_the_generator_brings_back_what_a_photo_shows(subject, val):
-    generator, photos = generator_of("cpu"), crops_of(val, slice(1024))
+    generator, photos = iv.load_generator("embedded"), crops_of(val, slice(1024))
     figures = inversion_figures(generator, subject, photos)
     assert figures["same_class_reconstruction"] > 2 * figures["same_class_8x8_average"]
     made = random_images(generator, 256)

@@ -1,7 +1,6 @@
 """What changed in an image, measured: light, colour, spectrum, texture and layout."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,10 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.analysis.frames import Rows, each, invariant, mean_sd, of_units
 from invariscope.errors import InputError
+from invariscope.photos.spectrum import frequencies, power, slopes
 
 LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709, of the values as they are
 GRID = 8  # places across the image at which layout is compared
-RINGS = 12  # of the spectrum: octaves are shared among them evenly
 BANDS = (8, 4, 2)  # cycles an image at which bands of texture begin, times the side / 32
 TURNS = 4  # orientations of a band
 SCALARS = ("luminance", "contrast", "colour", "slope")
@@ -40,45 +39,15 @@ def colourfulness(images: Tensor) -> Tensor:
     return spread + 0.3 * opponents.mean(2).square().sum(0).sqrt()
 
 
-def _power(light: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """The power spectrum of windowed images, with each entry's frequency and direction."""
-    side = light.shape[-1]
-    window = torch.hann_window(side, periodic=True, dtype=torch.float64)
-    shaped = (light - light.mean((1, 2), keepdim=True)) * window * window[:, None]
-    spectrum = torch.fft.fft2(shaped).abs().square()
-    cycles = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64)
-    frequency = (cycles.square() + cycles.square()[:, None]).sqrt()
-    direction = torch.atan2(cycles[:, None], cycles).remainder(torch.pi)
-    return spectrum, frequency, direction
-
-
-def spectrum_slope(light: Tensor) -> Tensor:
-    """Slope of log power on log frequency, averaged over directions, `(n,)`; photos have about −2.
-
-    Fitted over rings from 2 cycles an image to the highest frequency of all directions. Missing
-    for a constant image.
-    """
-    spectrum, frequency, _ = _power(light)
-    side = light.shape[-1]
-    edges = torch.logspace(np.log10(2), np.log10(side / 2), RINGS + 1, dtype=torch.float64)
-    x, y = [], []
-    for low, high in pairwise(edges):
-        ring = (frequency >= low) & (frequency < high)
-        if ring.any():
-            x.append(frequency[ring].log().mean())
-            y.append(spectrum[:, ring].mean(1).log())
-    across, values = torch.stack(x), torch.stack(y, 1)
-    across = across - across.mean()
-    slope = values @ across / across.square().sum()
-    return torch.where(values.isfinite().all(1), slope, torch.nan)
-
-
 def texture(light: Tensor) -> Tensor:
     """Log share of energy in bands of scale and orientation, `(n, 12)`: the same wherever it is.
 
     Shares of the whole, so contrast does not matter; phases are left out, so places do not.
     """
-    spectrum, frequency, direction = _power(light)
+    spectrum = power(light)
+    down, across = frequencies(light.shape[-1], light.device)
+    frequency = (down.square() + across.square()).sqrt()
+    direction = torch.atan2(down, across).remainder(torch.pi)
     unit = light.shape[-1] / 32
     parts = []
     for start in BANDS:
@@ -109,7 +78,7 @@ def describe(images: Tensor) -> dict[str, Tensor]:
 
     Returns:
         `luminance` (mean luma), `contrast` (SD of luma), `colour` (`colourfulness`) and `slope`
-        (`spectrum_slope`), each `(n,)`; `texture` and `layout`, one row an image.
+        (`slopes`), each `(n,)`; `texture` and `layout`, one row an image.
 
     Raises:
         InputError: images that are not square, or smaller than 16 pixels.
@@ -124,7 +93,7 @@ def describe(images: Tensor) -> dict[str, Tensor]:
         "luminance": light.mean((1, 2)),
         "contrast": light.flatten(1).std(1, correction=0),
         "colour": colourfulness(images.cpu()),
-        "slope": spectrum_slope(light),
+        "slope": slopes(light),
         "texture": texture(light),
         "layout": layout(light),
     }

@@ -9,7 +9,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope import own_code, validate
+from invariscope import user_code, validate
 from invariscope.cli.study_progress import StudyTable, in_words
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder
@@ -157,7 +157,7 @@ def _go_on(study: StudyFolder, where: Where, console: Console, *, allow_code: bo
     """Work on a study until every run has ended or failed."""
     for run in study.wanted():  # what was planned may have come in an archive
         for address in (run.subject, run.generator):
-            own_code.allow(address, allow_code=allow_code)
+            user_code.allow(address, allow_code=allow_code)
     with study.alone():
         engine = where.start(study)
         with StudyTable(study.name, console) as watch:

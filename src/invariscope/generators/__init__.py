@@ -2,7 +2,7 @@
 
 import torch
 
-from invariscope import own_code
+from invariscope import user_code
 from invariscope.errors import InputError, unknown
 from invariscope.generators import autoencoder, code_space, deepsim, pixels
 from invariscope.generators.autoencoder import Autoencoder, AutoencoderGenerator, load_autoencoder
@@ -32,9 +32,9 @@ def load_generator(
             that gives no generator.
         StoreError: a file that is missing, damaged or cannot be downloaded.
     """
-    own_code.allow(address, allow_code=allow_code)
-    if file := own_code.python_file(address):
-        made = own_code.make(*file, device)
+    user_code.allow(address, allow_code=allow_code)
+    if file := user_code.python_file(address):
+        made = user_code.make(*file, device)
         if not isinstance(made, Generator):
             raise InputError(f"{address!r} gave {type(made).__name__}; expected a Generator")
         return made

@@ -4,16 +4,16 @@ A store is a folder with `runs/` (every run of every study, by name, and their i
 `studies/NAME/`. A study refers to its runs by name, so two studies that want one run share it.
 """
 
-import fcntl
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from invariscope.errors import BeingWrittenError, StoreError, unknown
+from invariscope.errors import StoreError, unknown
 from invariscope.store.files import make_folder, remove_file, replace_file
+from invariscope.store.lock import alone
 from invariscope.study.file import StudyFile, parse_study
 from invariscope.study.wanted import Wanted, read_wanted, write_wanted
 
@@ -107,21 +107,13 @@ class StudyFolder:
         else:
             remove_file(self.path / FAILED)
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Work on the study as the only process that does.
 
         Raises:
-            StoreError: another one does.
+            BeingWrittenError: another one does.
         """
-        with (make_folder(self.path) / LOCK).open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise BeingWrittenError(
-                    f"another process works on study {self.name!r}; see `study status`"
-                ) from error
-            yield
+        return alone(self.path, f"another process works on study {self.name!r}; see `study status`")
 
     def news(self) -> list[dict[str, Any]]:
         """What the workers last told, one entry a batch that is under way."""

@@ -1,9 +1,7 @@
 """A study of networks in its folder: the file, the plan, the networks, and what failed."""
 
-import fcntl
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +10,9 @@ from invariscope.categories.folder import NetworkFolder
 from invariscope.categories.plan import Wanted, label_of, plan_networks
 from invariscope.categories.train import folders_of
 from invariscope.devices import pick_device
-from invariscope.errors import BeingWrittenError, StoreError
+from invariscope.errors import StoreError
 from invariscope.store.files import make_folder, remove_file, replace_file
+from invariscope.store.lock import alone
 from invariscope.study.network_job import data_of
 from invariscope.study.paradigm import Asked, parse_paradigm
 
@@ -57,19 +56,13 @@ class NetworksStudy:
         text = json.dumps(self.failed, indent=1) + "\n"
         replace_file(path, lambda part: part.write_text(text))
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Work on the study as the only process that does.
 
         Raises:
-            StoreError: another one does.
+            BeingWrittenError: another one does.
         """
-        with (make_folder(self.path) / LOCK).open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise BeingWrittenError(f"another process works on {str(self.path)!r}") from error
-            yield
+        return alone(self.path, f"another process works on {str(self.path)!r}")
 
 
 def plan_rows(study: NetworksStudy) -> list[dict[str, Any]]:

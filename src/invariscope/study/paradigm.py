@@ -16,7 +16,7 @@ from invariscope.categories.plan import (
     read_transformation,
 )
 from invariscope.errors import InputError, unknown
-from invariscope.study.file import Part, Words, parse_part, study_text
+from invariscope.study.file import Part, Words, parse_part
 from invariscope.transformations import Transformation
 
 
@@ -193,12 +193,3 @@ def parse_paradigm(text: str, name: str, base: Path) -> Asked:
         tau=file.tau if isinstance(file.tau, float) else None,
         grid=file.grid,
     )
-
-
-def read_paradigm(path: Path) -> Asked:
-    """The study in a file.
-
-    Raises:
-        InputError: no such file, or one that is not such a study.
-    """
-    return parse_paradigm(study_text(path), str(path), path.resolve().parent)

@@ -13,7 +13,6 @@ from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.generators.base import Generator
 from invariscope.markup import notebook
-from invariscope.own_code import python_file
 from invariscope.sns.result import Result
 from invariscope.store.record import RunRecord, load_run
 from invariscope.study.folder import StudyFolder, study_folder
@@ -21,6 +20,7 @@ from invariscope.study.index import read_rows
 from invariscope.study.row import COLUMNS
 from invariscope.study.wanted import Wanted
 from invariscope.study.worlds import generator_at
+from invariscope.user_code import python_file
 
 FILTERS = ("all", "checkpoint", "stopped")
 AFFINE = "affine.parquet"

@@ -3,7 +3,7 @@
 from functools import lru_cache
 from pathlib import Path
 
-from invariscope import own_code
+from invariscope import user_code
 from invariscope.devices import pick_device
 from invariscope.generators import Generator, load_generator
 from invariscope.subjects import Subject, load_subject
@@ -18,8 +18,8 @@ def settle(address: str, base: Path, *, allow_code: bool) -> str:
     Raises:
         InputError: it names code, and that was not allowed.
     """
-    own_code.allow(address, allow_code=allow_code)
-    file = own_code.python_file(address)
+    user_code.allow(address, allow_code=allow_code)
+    file = user_code.python_file(address)
     return f"{(base / file[0]).resolve()}:{file[1]}" if file else address
 
 

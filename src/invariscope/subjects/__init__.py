@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from invariscope import own_code
+from invariscope import user_code
 from invariscope.errors import InputError, nearest
 from invariscope.subjects.base import PIXELS, PhotoRule, Subject
 from invariscope.subjects.embedded import PREFIX, embedded_subject
@@ -48,8 +48,8 @@ def load_subject(
         StoreError: weights that cannot be read or downloaded.
     """
     asked, settings = Weights(weights), {"device": device, "compiled": compiled}
-    own_code.allow(address, allow_code=allow_code)
-    if python_file := own_code.python_file(address):
+    user_code.allow(address, allow_code=allow_code)
+    if python_file := user_code.python_file(address):
         return _from_file(address, *python_file, asked, settings)
     source, _, name = address.partition(":")
     shipped = [k for k, e in registry.entries().items() if e.kind == "classifier"]
@@ -76,7 +76,7 @@ def load_subject(
 def _from_file(
     address: str, path: Path, factory: str, weights: Weights, settings: dict[str, Any]
 ) -> Subject:
-    made, device = own_code.make(path, factory, settings["device"]), settings["device"]
+    made, device = user_code.make(path, factory, settings["device"]), settings["device"]
     if isinstance(made, Subject):
         if not weights.pretrained:
             raise InputError(f"{factory} gives a whole subject; leave the weights to it")

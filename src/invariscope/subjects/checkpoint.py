@@ -5,23 +5,15 @@ as `module.` (DataParallel), `model.` (RobustBench) or `module.model.` beside a 
 attacker with copies of all weights (the `robustness` library). Nothing in a file is ever run.
 """
 
-import pickle
 import re
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from invariscope.errors import InputError, StoreError
+from invariscope.errors import InputError
 
 State = Mapping[str, Tensor]
-HOLDERS = ("state_dict", "model", "model_state_dict", "net", "last")
 # A normaliser inside the file: its mean and its standard deviation.
 NORMALISERS = (("new_mean", "new_std"), ("mean", "std"), ("mu", "sigma"))
 # In a file but not in the model: copies, heads for training, a block that is never called.
@@ -34,44 +26,6 @@ class Normaliser:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
-
-
-def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a weight file by name.
-
-    Raises:
-        StoreError: no such file, not a file of weights, or one that holds more than tensors.
-    """
-    if not path.is_file():
-        raise StoreError(f"no weight file {str(path)!r}; give a .safetensors or a torch file")
-    try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of a pickle's version; what is read is checked
-            content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        if "weights_only" not in str(error).lower():
-            raise StoreError(f"{str(path)!r} is no torch file, or a damaged one") from error
-        raise StoreError(
-            f"{str(path)!r} holds Python objects besides tensors, and reading those could run "
-            "code; convert it once where you trust it: see docs/models.md, 'Other checkpoints'"
-        ) from error
-    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise StoreError(f"{str(path)!r} is no file of weights, or a damaged one") from error
-    return _tensors(content, path)
-
-
-def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict inside what a torch file held."""
-    if isinstance(content, Mapping):
-        for holder in HOLDERS:
-            if isinstance(content.get(holder), Mapping):
-                return _tensors(content[holder], path)
-        tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
-        if tensors:
-            return tensors
-    raise StoreError(f"{str(path)!r} holds no state dict; save model.state_dict()")
 
 
 def load_state(model: nn.Module, state: State, source: str) -> Normaliser | None:

@@ -5,11 +5,10 @@ they see · `answers.sqlite` what they answered · `simulated/` what networks an
 opens the experimenter's page.
 """
 
-import fcntl
 import os
 import secrets
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -17,8 +16,9 @@ from typing import Any
 
 import pandas as pd
 
-from invariscope.errors import BeingWrittenError, InputError, StoreError
-from invariscope.store.files import make_folder, replace_file
+from invariscope.errors import InputError, StoreError
+from invariscope.store.files import replace_file
+from invariscope.store.lock import alone
 from invariscope.survey.design import Design, read_design
 from invariscope.survey.lists import Stimulus, cells_of
 from invariscope.survey.words import read_words
@@ -101,21 +101,13 @@ class SurveyFolder:
             )
         return given
 
-    @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self) -> AbstractContextManager[None]:
         """Serve the survey as the only process that does.
 
         Raises:
             BeingWrittenError: another one does.
         """
-        with (make_folder(self.path) / "lock").open("ab") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise BeingWrittenError(
-                    f"another process serves survey {str(self.path)!r}"
-                ) from error
-            yield
+        return alone(self.path, f"another process serves survey {str(self.path)!r}")
 
 
 def _kept_token(path: Path) -> str:

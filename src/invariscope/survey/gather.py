@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from invariscope import own_code, seeds
+from invariscope import seeds, user_code
 from invariscope.errors import InputError
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.photos import PhotoFolder, open_folder
@@ -141,7 +141,7 @@ def gather(result: StudyResult, categories: Sequence[str], wish: Wish) -> Iterat
     if not wish.allow_code:
         for w in sources:
             for address in (w.subject, w.generator):
-                own_code.allow(address, allow_code=False)
+                user_code.allow(address, allow_code=False)
     seen: set[str] = set()
     for row in table.to_dict("records"):
         needs = by_name[row["name"]].needs

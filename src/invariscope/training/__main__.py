@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from invariscope.errors import InvariscopeError
+from invariscope.generators import load_generator
+from invariscope.generators.embedded import EmbeddedGenerator
 from invariscope.subjects import NetworkSubject, load_subject
 from invariscope.training import checkpoint
 from invariscope.training.adversarial import AdversarialRecipe, train_adversarial
@@ -18,7 +20,6 @@ from invariscope.training.data import Photos, load_photos
 from invariscope.training.decoder import DecoderRecipe, train_decoder
 from invariscope.training.evaluate import (
     crops_of,
-    generator_of,
     inversion_figures,
     judged_figures,
     network_figures,
@@ -208,7 +209,8 @@ def measure(
 def _measured_generator(
     train: Photos, val: Photos, *, work: Path, into: Path, judge: str | None, device: str
 ) -> Path:
-    made, standard = generator_of(device), load_subject("embedded:standard", device)
+    made, standard = load_generator("embedded", device), load_subject("embedded:standard", device)
+    assert isinstance(made, EmbeddedGenerator)
     figures = inversion_figures(made, standard, crops_of(val, slice(1024)))
     if judge is None:
         console.print("no --judge: the images are not held against photos by another network")

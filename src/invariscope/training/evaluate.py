@@ -11,15 +11,15 @@ from torch import Tensor
 
 from invariscope import seeds
 from invariscope.generators.embedded import EmbeddedGenerator
+from invariscope.photos.spectrum import slopes
 from invariscope.store.files import replace_file
 from invariscope.subjects.base import Subject
 from invariscope.subjects.network import NetworkSubject
 from invariscope.training.attack import survivors
 from invariscope.training.classifier import SIDE, standardise
 from invariscope.training.data import Photos, centre_crop
-from invariscope.training.quality import frechet, grid_peaks, judged, nearest, spectrum_slopes
+from invariscope.training.quality import frechet, grid_peaks, judged, nearest
 from invariscope.training.recipes import RADIUS
-from invariscope.zoo import registry
 
 BATCH = 256
 COMMAND = "python -m invariscope.training measure NAME DATA --work WORK"
@@ -146,9 +146,9 @@ def judged_figures(
         return frechet(judged(judge, site, images), real)
 
     seen = torch.linspace(0, len(train) - 1, DRAWN).long()
-    slopes, own = spectrum_slopes(photos), spectrum_slopes(random)
-    low, high = (float(slopes.quantile(q)) for q in (0.05, 0.95))
-    peaks, natural = grid_peaks(random), grid_peaks(photos)
+    natural, own = slopes(photos.mean(1)), slopes(random.mean(1))
+    low, high = (float(natural.quantile(q)) for q in (0.05, 0.95))
+    peaks, usual = grid_peaks(random), grid_peaks(photos)
     known = crops_of(train)
     return {
         "judge": judge.name,
@@ -161,11 +161,11 @@ def judged_figures(
         "slope_photos_5_95": f"{low:.2f} … {high:.2f}",
         "slope_random_codes": float(own.mean()),
         "slope_random_codes_share_within": float(((own > low) & (own < high)).float().mean()),
-        **{f"grid_peak_{k}px_random_over_photos": peaks[k] / natural[k] for k in peaks},
+        **{f"grid_peak_{k}px_random_over_photos": peaks[k] / usual[k] for k in peaks},
         "pixel_distance_photos": _spread(photos),
         "pixel_distance_random_codes": _spread(random),
-        "nearest_training_photo_random_codes": nearest(random[:500], known).median,
-        "nearest_training_photo_val_photos": nearest(some[::4], known).median,
+        "nearest_training_photo_random_codes": nearest(random[:500], known).median().item(),
+        "nearest_training_photo_val_photos": nearest(some[::4], known).median().item(),
     }
 
 
@@ -201,8 +201,3 @@ def write_card(
     every = dict(sorted({**every, short: figures}.items()))
     replace_file(known, lambda path: path.write_text(json.dumps(every, indent=1) + "\n"))
     return into / f"{short}.md"
-
-
-def generator_of(device: torch.device | str) -> EmbeddedGenerator:
-    """The packaged generator."""
-    return EmbeddedGenerator(registry.find("embedded", "generator"), device)

@@ -1,10 +1,9 @@
 """How good generated images are, beside photos: by another network's features and by spectra."""
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
+from invariscope.photos.spectrum import power
 from invariscope.subjects.base import Subject
 
 GRID = (2, 4, 8, 16)  # periods of the generator's upsampling, pixels
@@ -37,33 +36,6 @@ def judged(judge: Subject, site: str, images: Tensor, *, batch: int = 100) -> Te
     return torch.cat(list(parts)).float()
 
 
-def _power(images: Tensor) -> Tensor:
-    """Power spectra `(n, side, side)` of luminance under a Hann window, frequency 0 first."""
-    grey = images.mean(1)
-    side = grey.shape[-1]
-    window = torch.hann_window(side, periodic=False, device=images.device)
-    grey = (grey - grey.mean((1, 2), keepdim=True)) * window[:, None] * window
-    return torch.fft.fft2(grey).abs().square()
-
-
-def spectrum_slopes(images: Tensor) -> Tensor:
-    """Slope of log power against log frequency of each image, `(n,)`; about -2 for photos.
-
-    The radial mean of the power spectrum, from 3 cycles an image to half the sampling frequency.
-
-    Args:
-        images: `(n, 3, side, side)` in [0, 1].
-    """
-    power, side = _power(images).double(), images.shape[-1]
-    axis = torch.fft.fftfreq(side, 1 / side, dtype=torch.float64, device=images.device)
-    radius = (axis[:, None].square() + axis.square()).sqrt().round().long()
-    rings = torch.arange(3, side // 2, device=images.device)
-    means = torch.stack([power[:, radius == ring].mean(1) for ring in rings], 1)
-    x = rings.double().log()
-    x = x - x.mean()
-    return (means.clamp(min=1e-12).log() * x).sum(1) / x.square().sum()
-
-
 def grid_peaks(images: Tensor) -> dict[int, float]:
     """Power on the frequencies of a grid over that of their neighbours, by the grid's period.
 
@@ -73,26 +45,18 @@ def grid_peaks(images: Tensor) -> dict[int, float]:
     Args:
         images: `(n, 3, side, side)` in [0, 1].
     """
-    power, side = _power(images).double().mean(0), images.shape[-1]
+    mean, side = power(images.mean(1)).double().mean(0), images.shape[-1]
     found = {}
     for period in GRID:
         at = side // period
         beside = [at - 2, at + 2] if at + 2 <= side // 2 else [at - 3, at - 2]
-        lines = [power[:, 0], power[0]]
+        lines = [mean[:, 0], mean[0]]
         found[period] = float(sum(line[at] / line[beside].mean() for line in lines) / len(lines))
     return found
 
 
-@dataclass(frozen=True)
-class Nearest:
-    """Distances of images to the nearest of a set, for how much they repeat it."""
-
-    median: float
-    least: float
-
-
-def nearest(images: Tensor, known: Tensor, *, batch: int = 256) -> Nearest:
-    """Pixel distance of each image to the nearest known one.
+def nearest(images: Tensor, known: Tensor, *, batch: int = 256) -> Tensor:
+    """Pixel distance of each image to the nearest known one, `(n,)`.
 
     Args:
         images: `(n, 3, h, w)` in [0, 1].
@@ -102,4 +66,4 @@ def nearest(images: Tensor, known: Tensor, *, batch: int = 256) -> Nearest:
     for part in known.split(batch):
         values = part.float() / 255 if part.dtype == torch.uint8 else part
         best = torch.minimum(best, torch.cdist(flat, values.flatten(1)).amin(1).cpu())
-    return Nearest(float(best.median()), float(best.min()))
+    return best

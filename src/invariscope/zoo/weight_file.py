@@ -1,8 +1,13 @@
-"""Files of weights: tensors by name, and whether they are the ones an architecture has."""
+"""Files of weights: tensors by name, and whether they are the ones an architecture has.
+
+Nothing in a file is ever run.
+"""
 
 import pickle
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -12,10 +17,11 @@ from torch import Tensor
 from invariscope.errors import InputError, StoreError
 
 SHOWN = 3  # names in a message
+HOLDERS = ("state_dict", "model", "model_state_dict", "net", "last")
 
 
 def read_state(path: Path) -> dict[str, Tensor]:
-    """The tensors of a weight file by name, on the CPU.
+    """The tensors of a weight file by name.
 
     Raises:
         StoreError: no such file, not a file of weights, or one that holds more than tensors.
@@ -25,17 +31,30 @@ def read_state(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, AttributeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a pickle's version; what is read is checked
+            content = torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
         raise StoreError(
-            f"{str(path)!r} is no torch file of tensors alone, and reading anything else could "
-            "run code; save model.state_dict() as .safetensors where you trust it"
+            f"{str(path)!r} is no torch file of tensors alone: it is damaged or holds Python "
+            "objects, and reading those could run code; convert it once where you trust it: see "
+            "docs/models.md, 'Other checkpoints'"
         ) from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise StoreError(f"{str(path)!r} is no file of weights, or a damaged one") from error
-    if not isinstance(content, Mapping) or not all(isinstance(v, Tensor) for v in content.values()):
-        raise StoreError(f"{str(path)!r} holds no state dict; save model.state_dict()")
-    return {str(name): tensor for name, tensor in content.items()}
+    return _tensors(content, path)
+
+
+def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
+    """The state dict inside what a torch file held."""
+    if isinstance(content, Mapping):
+        for holder in HOLDERS:
+            if isinstance(content.get(holder), Mapping):
+                return _tensors(content[holder], path)
+        tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
+        if tensors:
+            return tensors
+    raise StoreError(f"{str(path)!r} holds no state dict; save model.state_dict()")
 
 
 def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from invariscope import own_code
+from invariscope import user_code
 from invariscope.analysis.frames import Rows, each, searched, where
 from invariscope.errors import InputError, StoreError
 from invariscope.generators import Generator
@@ -161,7 +161,7 @@ class Material:
         return self._loaded(address)
 
     def _loaded(self, address: str) -> Subject:
-        own_code.allow(address, allow_code=self.allow_code)
+        user_code.allow(address, allow_code=self.allow_code)
         if address not in self._networks:
             self._networks[address] = subject_at(address, self.device)
         return self._networks[address]
@@ -176,7 +176,7 @@ class Material:
         if len(own) != 1:
             raise InputError(f"the study holds runs of {len(own)} generators; expected one")
         address = own.pop()
-        own_code.allow(address, allow_code=self.allow_code)
+        user_code.allow(address, allow_code=self.allow_code)
         generator = generator_at(address, self.device)
         _same(self.records(rows.iloc[:1])[0].settings.generator, generator, address)
         return generator

@@ -8,7 +8,8 @@ from typing import Any
 from torch import nn
 
 from invariscope.errors import InputError
-from invariscope.subjects.checkpoint import load_state, read_state
+from invariscope.subjects.checkpoint import load_state
+from invariscope.zoo.weight_file import read_state
 
 PRETRAINED, RANDOM = "pretrained", "random"
 

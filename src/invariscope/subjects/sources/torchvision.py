@@ -11,9 +11,10 @@ from torch import nn
 from invariscope import seeds
 from invariscope.errors import StoreError, unknown
 from invariscope.subjects.base import PhotoRule
-from invariscope.subjects.checkpoint import load_state, read_state
+from invariscope.subjects.checkpoint import load_state
 from invariscope.subjects.sources.loaded import Loaded, Weights, with_file
 from invariscope.zoo.vision import torchvision_models
+from invariscope.zoo.weight_file import read_state
 
 # Heads for training only, and an initialisation that is asked for by name.
 EXTRA = {"googlenet", "inception_v3"}
