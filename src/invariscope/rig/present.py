@@ -23,7 +23,13 @@ from invariscope.rig.repeats import Ints, Likely, Repeats
 from invariscope.store.files import make_folder, replace_tensors
 from invariscope.subjects.rig.link import Link
 from invariscope.subjects.rig.messages import Block, Trial
-from invariscope.subjects.rig.pixels import as_shown, decode_image, encode_images, image_names
+from invariscope.subjects.rig.pixels import (
+    as_shown,
+    decode_image,
+    encode_images,
+    in_bytes,
+    pixel_name,
+)
 
 POLL = 0.25
 NUMBERS = ("means", "variances", "counts")
@@ -151,11 +157,13 @@ class Presenter:
 
     def store(self, images: Tensor) -> list[str]:
         """Keep images as PNG files and give their names."""
-        names = image_names(images)
-        missing = [i for i, name in enumerate(names) if not self._file(name).exists()]
-        if missing:
-            new = [names[i] for i in missing]
-            for name, content in encode_images(images[missing], new).items():
+        found = in_bytes(images)
+        names = [pixel_name(pixels) for pixels in found]
+        new = {
+            n: pixels for n, pixels in zip(names, found, strict=True) if not self._file(n).exists()
+        }
+        if new:
+            for name, content in encode_images(new).items():
                 part = self._file(f".{name}")
                 try:
                     part.write_bytes(content)
@@ -169,7 +177,7 @@ class Presenter:
         if key in self.ledger.requests:
             self._same_codes(key, codes)
             return self.ledger.requests[key]
-        names = self.store(as_shown(images))
+        names = self.store(images)
         if codes is not None:
             replace_tensors(kept, {"codes": codes})
         self.ledger.add({"event": "request", "key": key, "images": names})
@@ -277,19 +285,11 @@ class Presenter:
     def _tally(self, key: str, names: Sequence[str], images: Tensor) -> Measured:
         trials = self.ledger.of(key)
         values = self.numbers(trials) / self.gains(trials)
-        rows: dict[str, list[int]] = {name: [] for name in names}
-        for row, trial in enumerate(trials):
-            rows[trial.image].append(row)
-        shape = (len(names), len(self.units))
-        means, variances = np.full(shape, np.nan), np.full(shape, np.nan)
-        counts = np.zeros(shape, np.int64)
-        for i, name in enumerate(names):
-            own = values[rows[name]]
-            counts[i] = (~np.isnan(own)).sum(0)
-            some, several = counts[i] > 0, counts[i] > 1
-            means[i, some] = np.nanmean(own[:, some], 0)
-            variances[i, several] = np.nanvar(own[:, several], 0, ddof=1)
-        return Measured(means, variances, counts, images, tuple(names))
+        means, variances, counts = _moments(
+            values, [names.index(trial.image) for trial in trials], len(names)
+        )
+        same = [names.index(name) for name in names]  # equal images share their trials
+        return Measured(means[same], variances[same], counts[same], images, tuple(names))
 
     def note(self, text: str) -> None:
         """Say something and keep it in the log."""
@@ -299,6 +299,25 @@ class Presenter:
     def close(self) -> None:
         """Give the log back; the link is whose it was."""
         self.ledger.log.close()
+
+
+def _moments(values: Floats, rows: Sequence[int], images: int) -> tuple[Floats, Floats, Ints]:
+    """Mean, variance and number of what was recorded, `(images, units)` each.
+
+    Args:
+        values: `(trials, units)`; NaN where a unit was not recorded.
+        rows: the image of each trial.
+    """
+    recorded, shape = ~np.isnan(values), (images, values.shape[1])
+    counts, sums, squares = np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)
+    np.add.at(counts, rows, recorded)
+    np.add.at(sums, rows, np.where(recorded, values, 0))
+    with np.errstate(invalid="ignore"):
+        means = sums / counts
+        apart = np.where(recorded, values - means[rows], 0)
+        np.add.at(squares, rows, np.square(apart))
+        variances = np.where(counts > 1, squares / (counts - 1), np.nan)
+    return means, variances, counts
 
 
 def _plain_measured(known: Mapping[str, Any], shown: Tensor, names: Sequence[str]) -> Measured:
