@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from contextlib import closing
 
@@ -69,6 +70,20 @@ def test_a_work_that_fails_harms_no_other(database, person):
     with pytest.raises(sqlite3.Error):
         bad.result()
     assert waiting[-1].result() == [0, 1, 2, 3]
+
+
+def test_whatever_a_work_raises_or_whoever_left_the_writer_goes_on(database):
+    hold = threading.Event()
+    first = database.write(lambda c: hold.wait(30))
+    left = database.write(lambda c: c.execute("SELECT 1"))
+    broken = database.write(lambda c: 1 / 0)
+    last = database.write(lambda c: c.execute("SELECT 2").fetchone())
+    assert left.cancel()
+    hold.set()
+    assert first.result(30)
+    with pytest.raises(ZeroDivisionError):
+        broken.result(30)
+    assert last.result(30) == (2,)
 
 
 def test_a_repeated_start_is_the_same_session(person):

@@ -124,7 +124,11 @@ class Database:
 
 
 def _commit(connection: sqlite3.Connection, works: list[tuple[Work, Future[Any]]]) -> None:
-    """Several works in a transaction; one that fails leaves nothing and harms no other."""
+    """Several works in a transaction; one that fails leaves nothing and harms no other.
+
+    What nobody waits for any more, since the server is ending, is not begun.
+    """
+    works = [(work, future) for work, future in works if future.set_running_or_notify_cancel()]
     done: list[tuple[Future[Any], Any]] = []
     try:
         connection.execute("BEGIN IMMEDIATE")
@@ -132,7 +136,7 @@ def _commit(connection: sqlite3.Connection, works: list[tuple[Work, Future[Any]]
             connection.execute("SAVEPOINT one")
             try:
                 done.append((future, work(connection)))
-            except (sqlite3.Error, ValueError, LookupError) as error:
+            except Exception as error:  # noqa: BLE001 (whoever asked for it is told)
                 connection.execute("ROLLBACK TO one")
                 future.set_exception(error)
             connection.execute("RELEASE one")
