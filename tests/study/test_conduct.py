@@ -12,7 +12,11 @@ import torch
 from invariscope import SearchOptions, find_mei, stretch_and_squeeze
 from invariscope.errors import BeingWrittenError, StoreError
 from invariscope.store.record import load_run
+from invariscope.study import batch as batch_module
 from invariscope.study import conduct as conduct_module
+from invariscope.study import worlds
+from invariscope.study.conduct import Conductor
+from invariscope.study.engines import LocalEngine
 from invariscope.study.folder import StudyFolder, known_study, study_folder
 from invariscope.study.index import read_rows
 from invariscope.study.result import load_study
@@ -243,3 +247,16 @@ def test_studies_are_found_by_folder_store_and_name(copied, begin):
         study_folder(copied.runs)
     with pytest.raises(StoreError, match="did you mean 'small'"):
         known_study(copied.store, "smal")
+
+
+def test_a_study_compiles_networks_where_that_is_asked(begin, monkeypatch):
+    asked = []
+
+    def subject_at(address, device, *, compiled):
+        asked.append(compiled)
+        return worlds.subject_at(address, device)
+
+    monkeypatch.setattr(batch_module, "subject_at", subject_at)
+    Conductor(begin(), LocalEngine("cpu"), compiled=True).run()
+    assert asked
+    assert all(asked)

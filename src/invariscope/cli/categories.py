@@ -159,9 +159,6 @@ def train(
     *,
     out: Out = None,
     together: Together = None,
-    compiled: Annotated[
-        bool, Parameter(name="--compile", negative="", help="Compile the training step.")
-    ] = False,
     where: Where | None = None,
 ) -> None:
     """Train every network of a study; the same command goes on where it was broken off."""
@@ -173,7 +170,9 @@ def train(
     with study.alone():
         engine = where.start_at(study.path / "jobs")
         try:
-            _conduct(study, engine, TRAIN, 0.0, together=together, stacks=stacks, compiled=compiled)
+            _conduct(
+                study, engine, TRAIN, 0.0, together=together, stacks=stacks, compiled=where.compiled
+            )
         finally:
             engine.stop()
     _tell_failed(study, console)

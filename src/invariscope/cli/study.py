@@ -51,6 +51,12 @@ class Where:
     address: Annotated[
         str | None, Parameter(help="ray: of a running cluster (auto, host:port); else one here.")
     ] = None
+    compiled: Annotated[
+        bool,
+        Parameter(
+            name="--compile", negative="", help="Compile networks: slow to start, then faster."
+        ),
+    ] = False
     cpus: Annotated[int, Parameter(help="ray, slurm: processors (and threads) of a task.")] = 1
     gpus: Annotated[float, Parameter(help="ray, slurm: GPUs of a task; ray takes shares.")] = 0.0
     at_once: Annotated[int, Parameter(help="slurm: tasks of an array at a time.")] = 1000
@@ -161,7 +167,9 @@ def _go_on(study: StudyFolder, where: Where, console: Console, *, allow_code: bo
     with study.alone():
         engine = where.start(study)
         with StudyTable(study.name, console) as watch:
-            conductor = Conductor(study, engine, places=where.places, watch=watch)
+            conductor = Conductor(
+                study, engine, places=where.places, compiled=where.compiled, watch=watch
+            )
             progress = conductor.run()
         if study.file().measure.affine:
             measure_affine(study, conductor.done)

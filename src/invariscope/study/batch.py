@@ -39,6 +39,7 @@ class Batch:
         news: the file in which the worker tells how far it is.
         device: where they run.
         threads: torch's threads on the CPU; None leaves them alone.
+        compiled: whether networks are compiled.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Batch:
     news: Path
     device: str = "auto"
     threads: int | None = None
+    compiled: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -157,7 +159,7 @@ class _Worker:
     def work(self) -> None:
         first = self.batch.wanted[0]
         try:
-            subject = subject_at(first.subject, self.batch.device)
+            subject = subject_at(first.subject, self.batch.device, compiled=self.batch.compiled)
             generator = generator_at(first.generator, self.batch.device)
         except FAILURES as error:
             self.report.failed = dict.fromkeys(

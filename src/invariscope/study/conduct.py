@@ -56,6 +56,7 @@ class Conductor:
         study: what to work through.
         engine: where.
         places: the most runs of a batch.
+        compiled: whether networks are compiled: slow to start, then faster.
         watch: told how far the study is, about once a second.
     """
 
@@ -65,8 +66,10 @@ class Conductor:
         engine: Engine,
         *,
         places: int = PLACES,
+        compiled: bool = False,
         watch: Watch | None = None,
     ) -> None:
+        self.compiled = compiled
         self.study, self.engine, self.places, self.watch = study, engine, places, watch
         self.wanted = study.wanted()
         by_name = {run.name: run for run in self.wanted}
@@ -132,7 +135,7 @@ class Conductor:
     def _batch(self, runs: list[Wanted]) -> Batch:
         self._number += 1
         news = self.study.batches / f"{self._number}.json"
-        return Batch(self._number, tuple(runs), self.study.runs, news)
+        return Batch(self._number, tuple(runs), self.study.runs, news, compiled=self.compiled)
 
     def _take(self, report: Report) -> None:
         batch = self._batches.pop(report.number)

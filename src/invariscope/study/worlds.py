@@ -24,13 +24,16 @@ def settle(address: str, base: Path, *, allow_code: bool) -> str:
 
 
 @lru_cache(maxsize=2)
-def subject_at(address: str, device: str) -> Subject:
+def subject_at(address: str, device: str, *, compiled: bool = False) -> Subject:
     """The subject of a settled address; the last two are kept.
+
+    Args:
+        compiled: see `NetworkSubject`.
 
     Raises:
         InputError: an unknown address, or a factory that gives no subject.
     """
-    return load_subject(address, pick_device(device), allow_code=True)
+    return load_subject(address, pick_device(device), allow_code=True, compiled=compiled)
 
 
 @lru_cache(maxsize=2)

@@ -13,7 +13,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
-from invariscope.errors import StoreError
+from invariscope.errors import InvariscopeError, StoreError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS survey (
@@ -48,6 +48,18 @@ CREATE TABLE IF NOT EXISTS answers (
 CREATE INDEX IF NOT EXISTS sessions_who ON sessions (who);
 """
 MOST_AT_ONCE = 1000
+# What a work may raise: whoever asked for it is told, and the thread goes on.
+FAILURES = (
+    sqlite3.Error,
+    InvariscopeError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    OSError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 Anything = TypeVar("Anything")
 Work = Callable[[sqlite3.Connection], Any]
 
@@ -136,7 +148,7 @@ def _commit(connection: sqlite3.Connection, works: list[tuple[Work, Future[Any]]
             connection.execute("SAVEPOINT one")
             try:
                 done.append((future, work(connection)))
-            except Exception as error:  # noqa: BLE001 (whoever asked for it is told)
+            except FAILURES as error:
                 connection.execute("ROLLBACK TO one")
                 future.set_exception(error)
             connection.execute("RELEASE one")
