@@ -4,9 +4,10 @@ Writes `benchmarks/invariance_figures.json` (every figure, machine and versions)
 `benchmarks/invariance_figures.md` (the tables in the page) and `docs/images/invariance_*.png`.
 What was measured stays in the folder given by --work and is not measured again.
 
-    python benchmarks/invariance_figures.py PHOTOS MODEL [MODEL ...] [--photos N] [--work FOLDER]
+    python benchmarks/invariance_figures.py PHOTOS MODEL[=N] [MODEL[=N] ...] [--work FOLDER]
 
-PHOTOS is a folder of class folders; a MODEL is any address, a `file.py:factory` too.
+PHOTOS is a folder of class folders; a MODEL is any address, a `file.py:factory` too, and N the most
+photos of each class that it is shown, all by default.
 """
 
 import argparse
@@ -121,10 +122,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("models", nargs="+")
-    parser.add_argument("--photos", type=int)
     parser.add_argument("--work", type=Path, default=Path("runs/invariance_figures"))
     asked = parser.parse_args()
-    measured = [measure(m, asked.folder, asked.photos, asked.work) for m in asked.models]
+    measured = []
+    for word in asked.models:
+        model, _, photos = word.partition("=")
+        measured.append(measure(model, asked.folder, int(photos) if photos else None, asked.work))
     figures = {
         "machine": describe(torch.device("cpu")),
         "models": [figures_of(one) for one in measured],

@@ -28,7 +28,7 @@ MOST_MINUTES = 90
 
 
 def command(file: Path, store: Path) -> subprocess.Popen:
-    words = ["study", "run", str(file), "--out", str(store), *HOW]
+    words = ["study", "run", str(file), "--out", str(store)]
     program = "from invariscope.cli import main; main()"
     return subprocess.Popen([sys.executable, "-c", program, *words])  # noqa: S603
 

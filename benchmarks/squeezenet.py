@@ -7,8 +7,9 @@ import os
 from pathlib import Path
 
 from invariscope.subjects import NetworkSubject, PhotoRule
-from invariscope.subjects.checkpoint import load_state, read_state
+from invariscope.subjects.checkpoint import load_state
 from invariscope.zoo.vision import torchvision_models
+from invariscope.zoo.weight_file import read_state
 
 
 def make() -> NetworkSubject:
