@@ -44,7 +44,7 @@ def test_a_file_that_holds_more_than_tensors_is_not_read(cache):
         ("pixels@big", "has 'big' behind '@'; expected the image size in pixels"),
         ("pixels@500", "size of a pixel generator is 500; expected a number from 1 to 128"),
         ("codes:none.safetensors", "no code space 'none.safetensors'"),
-        ("taesd:none", "no weight file 'none_encoder.safetensors'"),
+        ("taesd:none", "none_encoder.safetensors'; give a .safetensors"),
     ],
 )
 def test_a_wrong_address_is_one_sentence(address, said):

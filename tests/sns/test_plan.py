@@ -12,6 +12,7 @@ from invariscope.sns.natural import UnitStatistics
 from invariscope.sns.plan import plan, resolve_subset, start_code, stopping
 from invariscope.sns.reference import Reference
 from invariscope.sns.stretch_squeeze import stretch_and_squeeze
+from invariscope.subjects import HybridSubject
 
 
 def statistics(at_minimum=0.01):
@@ -80,6 +81,18 @@ def test_stop_false_switches_the_rule_off_and_keeps_the_milestone(
         assert planned.settings.milestone == planned.run.milestone.describe()
     assert isinstance(rules[0][0], Share)
     assert rules[1] == (Never(), rules[0][1])
+
+
+def test_a_hybrid_stops_by_what_its_units_answered_natural_images(
+    make_subject, natural_table, generator, reference
+):
+    unit = make_subject(natural=natural_table())
+    hybrid = HybridSubject(unit, make_subject(), prefix="proxy.")
+    words = {"task": "invariance", "reference": reference}
+    alone = plan(unit, generator, "out:1", **words)[0]
+    joined = plan(hybrid, generator, "out:1", site="proxy.features", **words)[0]
+    assert isinstance(joined.run.stop, Share)
+    assert joined.run.stop == alone.run.stop
 
 
 @pytest.mark.parametrize(("known", "how"), [(True, "natural mean"), (False, "zero")])

@@ -119,8 +119,10 @@ def load_autoencoder(address: str, device: torch.device | str = "cpu") -> Autoen
     if kind is None:
         raise InputError(f"unknown autoencoder {address!r}{nearest(address, PREFIXES)}")
     where = address.removeprefix(kind)
+    if kind == "taesd:" or Path(where).is_dir():  # a code space finds it from any folder
+        where = str(Path(where).resolve())
     make = _taesd if kind == "taesd:" else _diffusers
-    return make(address, where, torch.device(device))
+    return make(f"{kind}{where}", where, torch.device(device))
 
 
 def _taesd(address: str, where: str, device: torch.device) -> Autoencoder:

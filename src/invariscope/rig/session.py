@@ -124,11 +124,9 @@ class Session:
         found = self.presenter.measure("range", photos, self._repeats(self.asked.range.repeats))
         self.presenter.noise = Noise.fit(found.means, found.variances)
         table = range_table(found, self.rig)
-        # A table is its subject's alone, and a rig beside a proxy is a subject of its own.
-        kept = {NATURAL: self.rig, f"stage-{NATURAL}": self.stage}
-        for name, subject in kept.items() if self.stage is not self.rig else [(NATURAL, self.rig)]:
-            subject.natural = self.folder / name
-            NaturalStatistics(table.table, subject.identity(), table.about).save(subject.natural)
+        path = self.folder / NATURAL
+        NaturalStatistics(table.table, self.rig.natural_identity(), table.about).save(path)
+        self.rig.natural = self.stage.natural = path
         self.targets = targets_of(self.asked.search.targets, table.table)
         return found
 

@@ -91,7 +91,7 @@ class NaturalStatistics:
                 "with `invariscope natural`"
             )
         about = json.loads(told)
-        identity, own = about.pop("identity"), _plain(subject.identity())
+        identity, own = about.pop("identity"), _plain(subject.natural_identity())
         # The architecture's text may change with torch's version; the weights' names do not.
         # A published table, whose identity is empty, does not say which weights it is of.
         compared = sorted((identity.keys() | own.keys()) - {"architecture"}) if identity else []
@@ -213,7 +213,7 @@ def measure_natural(
     for site in wanted:
         names = {"unit": unit_names(site, shapes[site]), "split": split}
         tables.append(pd.DataFrame(names | describe(torch.cat(parts[site]).T.numpy())))
-    return NaturalStatistics(pd.concat(tables, ignore_index=True), subject.identity())
+    return NaturalStatistics(pd.concat(tables, ignore_index=True), subject.natural_identity())
 
 
 def _plain(identity: dict[str, Any]) -> dict[str, Any]:

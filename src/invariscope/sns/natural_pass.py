@@ -206,6 +206,6 @@ def _describe(  # noqa: PLR0917
         replace_file(out / file, lambda part, table=table: table.to_parquet(part, index=False))
     about = {"subject": subject.name, "photos": len(photos), "content": folder.content}
     table = pd.concat(whole, ignore_index=True)
-    statistics = NaturalStatistics(table, subject.identity(), about)
+    statistics = NaturalStatistics(table, subject.natural_identity(), about)
     statistics.save(out / NATURAL)
     return statistics

@@ -70,6 +70,10 @@ class Subject(ABC):
     def identity(self) -> dict[str, Any]:
         """What makes its answers what they are (weights, architecture, preprocessing)."""
 
+    def natural_identity(self) -> dict[str, Any]:
+        """What makes its units' answers to natural images what they are: `natural` is of it."""
+        return self.identity()
+
     @abstractmethod
     def _sites(self) -> Sites:
         """Sites other than `pixels`, shapes without the batch, shallow to deep."""

@@ -58,6 +58,9 @@ class HybridSubject(Subject):
     def identity(self) -> dict[str, Any]:
         return {"unit": self.unit.identity(), "network": self.network.identity()}
 
+    def natural_identity(self) -> dict[str, Any]:
+        return self.unit.natural_identity()
+
     def _sites(self) -> Sites:
         return {**self._inside(self.network, self.prefix), **self._inside(self.unit)}
 
