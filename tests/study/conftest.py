@@ -42,7 +42,7 @@ def text_of(conditions=CONDITION, *, subject="subject", top="", **changed):
     return f"{top}\n{shared}\n{conditions}"
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="package")
 def _quick():
     """Power does not fail here, and few pictures are enough."""
     with (

@@ -18,7 +18,7 @@ from invariscope.study.network_conduct import NetworksConductor
 from invariscope.study.network_job import MEASURE, SEARCH, TRAIN
 from invariscope.study.network_study import begin_networks, open_networks
 from invariscope.study.network_tables import read_tables
-from invariscope.study.paradigm import parse_paradigm, read_paradigm
+from invariscope.study.paradigm import parse_paradigm
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "categories"
 SIDE = 16
@@ -172,7 +172,7 @@ def test_another_study_in_the_folder_is_refused(measured):
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.stem)
 def test_every_file_that_comes_with_the_project_is_a_study(path):
-    asked = read_paradigm(path)
+    asked = parse_paradigm(path.read_text(), path.name, path.parent)
     assert asked.title
     assert asked.serves
     assert asked.paradigm.counts[0] >= 1
@@ -180,7 +180,8 @@ def test_every_file_that_comes_with_the_project_is_a_study(path):
 
 def test_the_papers_sizes():
     faces, images = (
-        read_paradigm(CONFIGS / f"{n}.toml").paradigm for n in ("facescrub", "imagenet")
+        parse_paradigm((CONFIGS / f"{n}.toml").read_text(), n, CONFIGS).paradigm
+        for n in ("facescrub", "imagenet")
     )
     assert (faces.network, len(faces.transformations), faces.counts[-1]) == ("alexnet", 12, 388)
     assert faces.recipe == RECIPES["facescrub"]

@@ -1,5 +1,6 @@
 """What a search found, as tables and images."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from invariscope.errors import InputError
 from invariscope.generators import load_generator
 from invariscope.generators.base import Generator
 from invariscope.markup import Shown, notebook
@@ -16,6 +18,8 @@ from invariscope.search.archive import COLUMNS
 from invariscope.sns.choice import choose
 from invariscope.sns.reference import Reference
 from invariscope.store.record import RunRecord, load_runs
+from invariscope.store.settings import without_none
+from invariscope.subjects import Subject
 
 MOST_SHOWN = 12  # images in a notebook
 
@@ -98,8 +102,15 @@ class Result:
         )
 
     def images(self, which: str = "kept") -> Tensor:
-        """One image a run, `(runs, 3, height, width)` in [0, 1] (see `sns.choice.choose`)."""
-        generator = self.generator or load_generator(self.runs[0].labels["generator"])
+        """One image a run, `(runs, 3, height, width)` in [0, 1] (see `sns.choice.choose`).
+
+        Raises:
+            InputError: the generator is not the one that the runs were made with.
+        """
+        label = self.runs[0].labels["generator"]
+        generator = self.generator or load_generator(label)
+        for record in self.runs:
+            check_same(record.settings.generator, generator, label)
         codes = [r.tensors["codes"][choose(r.front, r.settings, which)] for r in self.runs]
         return generator.generate(torch.stack(codes)).cpu()
 
@@ -128,3 +139,21 @@ def load_result(folder: str | Path) -> Result:
         StoreError: the folder holds no run with a result, or a damaged one.
     """
     return Result(load_runs(Path(folder)))
+
+
+def check_same(made_with: Mapping[str, Any], now: Subject | Generator, name: str) -> None:
+    """Make sure that a subject or generator is the one that a run was made with.
+
+    The architecture's text may change with torch's version; the weights' names do not.
+
+    Raises:
+        InputError: it is another.
+    """
+    own = without_none(now.identity())
+    keys = sorted((made_with.keys() | own.keys()) - {"architecture"})
+    differ = [key for key in keys if made_with.get(key) != own.get(key)]
+    if differ:
+        raise InputError(
+            f"{name} is not what the runs were made with (these differ: {', '.join(differ)}); "
+            "analyse the study with the version that made it, or run it again"
+        )

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,9 +18,8 @@ from invariscope.generators import Generator
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.setup import images_for
 from invariscope.photos import PhotoFolder
-from invariscope.sns.result import Result
+from invariscope.sns.result import Result, check_same
 from invariscope.store.record import RunRecord, load_run
-from invariscope.store.settings import without_none
 from invariscope.study.result import StudyResult
 from invariscope.study.wanted import Wanted
 from invariscope.study.worlds import generator_at, subject_at
@@ -153,7 +152,7 @@ class Material:
         """
         rows = where(self.table, self.table["subject"] == name)
         subject = self._loaded(self._wanted[str(rows["name"].iloc[0])].subject)
-        _same(self.records(rows.iloc[:1])[0].settings.subject, subject, name)
+        check_same(self.records(rows.iloc[:1])[0].settings.subject, subject, name)
         return subject
 
     def observer(self, address: str) -> Subject:
@@ -178,7 +177,7 @@ class Material:
         address = own.pop()
         user_code.allow(address, allow_code=self.allow_code)
         generator = generator_at(address, self.device)
-        _same(self.records(rows.iloc[:1])[0].settings.generator, generator, address)
+        check_same(self.records(rows.iloc[:1])[0].settings.generator, generator, address)
         return generator
 
     def images(self, rows: Rows) -> Tensor:
@@ -272,24 +271,6 @@ class Material:
         if found is None:
             raise InputError("no photos were given; name a folder with --photos")
         return found
-
-
-def _same(made_with: Mapping[str, Any], now: Subject | Generator, name: str) -> None:
-    """Make sure that a subject or generator is the one that a run was made with.
-
-    The architecture's text may change with torch's version; the weights' names do not.
-
-    Raises:
-        InputError: it is another.
-    """
-    own = without_none(now.identity())
-    keys = sorted((made_with.keys() | own.keys()) - {"architecture"})
-    differ = [key for key in keys if made_with.get(key) != own.get(key)]
-    if differ:
-        raise InputError(
-            f"{name} is not what the runs were made with (these differ: {', '.join(differ)}); "
-            "analyse the study with the version that made it, or run it again"
-        )
 
 
 def _in_order(rows: Rows, parts: list[tuple[pd.Index, Tensor]]) -> Tensor:
