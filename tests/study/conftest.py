@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from unittest.mock import patch
 
@@ -42,13 +43,16 @@ def text_of(conditions=CONDITION, *, subject="subject", top="", **changed):
     return f"{top}\n{shared}\n{conditions}"
 
 
-@pytest.fixture(autouse=True, scope="package")
-def _quick():
+@contextmanager
+def quick():
     """Power does not fail here, and few pictures are enough."""
-    with (
-        patch.object(os, "fsync", lambda handle: None),
-        patch.object(pictures, "MOST", 2),
-    ):
+    with patch.object(os, "fsync", lambda handle: None), patch.object(pictures, "MOST", 2):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _quick():
+    with quick():
         yield
 
 
@@ -119,7 +123,8 @@ def finished(tmp_path_factory):
     text = text_of(top="[measure]\naffine = true\n")
     folder = StudyFolder(base / "store", "small")
     folder.write(text, plan_study(parse_study(text), base, allow_code=True))
-    Conductor(folder, LocalEngine("cpu")).run()
+    with quick():
+        Conductor(folder, LocalEngine("cpu")).run()
     return folder
 
 
