@@ -8,7 +8,7 @@ UV := $(or $(shell command -v uv 2>/dev/null),$(BIN)/uv)
 export UV_FIND_LINKS ?= $(PIP_FIND_LINKS)
 INSTALL := $(UV) pip install --quiet --python $(BIN)/python --constraint constraints.txt
 
-.PHONY: help demo test test-statistical test-browser test-cluster check format measure clean
+.PHONY: help demo test test-statistical test-browser test-cluster check format docs measure clean
 
 help: ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 20
@@ -55,8 +55,12 @@ format: $(VENV)/.dev ## mend format and what lint can mend
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
+docs: $(VENV)/.dev ## the documentation's site, in docs/_build/html; warnings are errors
+	$(INSTALL) --group docs
+	PYTHONPATH=src $(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build/html
+
 measure: $(VENV)/.package ## measure the README's table and picture again
 	$(BIN)/python benchmarks/first_run.py
 
 clean: ## remove the environment and caches
-	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis docs/_build
