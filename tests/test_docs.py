@@ -1,0 +1,69 @@
+"""The documentation says what is there: names, examples, command lines and notebooks' pages."""
+
+import re
+import shlex
+import sys
+from pathlib import Path
+
+import pytest
+
+import invariscope
+from invariscope.cli.app import run
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+EXAMPLES = sorted((DOCS / "extend").glob("*.md"))
+FENCE = re.compile(
+    r"(?:<!-- save as: (?P<file>\S+) -->\n)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def test_the_reference_has_every_public_name_once_and_no_other():
+    page = (DOCS / "api.md").read_text()
+    named = re.findall(r"^\.\. auto(?:class|function):: (\w+)$", page, re.MULTILINE)
+    assert sorted(named) == list(invariscope.__all__)
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder from which a page's own files can be imported."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if (tmp_path / f"{name}.py").exists():
+            del sys.modules[name]
+
+
+@pytest.mark.parametrize("page", EXAMPLES, ids=lambda path: path.stem)
+def test_a_pages_examples_run_in_order(page, place):
+    names = {"__name__": f"example_{page.stem}"}
+    module = type(sys)(names["__name__"])
+    sys.modules[module.__name__] = module  # dataclasses find their module through it
+    vars(module).update(names)
+    for found in FENCE.finditer(page.read_text()):
+        file, language, text = found["file"], found["language"], found["text"]
+        if file:
+            (place / file).write_text(text)
+        if language == "python":
+            exec(compile(text, f"{page.name}", "exec"), vars(module))
+        for line in text.splitlines() if not language else ():
+            assert line.startswith("invariscope "), line
+            assert run(shlex.split(line, comments=True)[1:]) == 0, line
+
+
+def test_the_examples_are_found():
+    languages = {m["language"] for page in EXAMPLES for m in FENCE.finditer(page.read_text())}
+    assert {"python", ""} <= languages
+    assert len(EXAMPLES) > 5
+
+
+def test_every_command_of_the_pages_exists():
+    from invariscope.cli.app import app
+
+    pages = [*DOCS.glob("*.md"), *DOCS.glob("*/*.md"), DOCS.parent / "README.md"]
+    lines = [line for page in pages for line in page.read_text().splitlines()]
+    named = {m[1] for line in lines if (m := re.match(r"(?:\S*/)?invariscope ([a-z]+)\b", line))}
+    assert {"sns", "study", "report"} <= named
+    assert named - {name for name in app if not name.startswith("-")} == set()
