@@ -19,7 +19,6 @@ source_suffix = {".md": "markdown", ".ipynb": "notebook"}
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 
 myst_heading_anchors = 3
-suppress_warnings = ["toc.empty_glob"]  # the papers' pages come when their commands were run
 
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
