@@ -19,7 +19,9 @@ source_suffix = {".md": "markdown", ".ipynb": "notebook"}
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 
 myst_heading_anchors = 3
+myst_enable_extensions = ["html_image"]
 
+default_role = "code"  # single backticks in docstrings
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_member_order = "bysource"

@@ -44,7 +44,7 @@ def invariance_coefficient(
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Invariance:
-    """The invariance coefficient of every unit for every transformation (PAPERS §2, Eq. 1).
+    """The invariance coefficient of every unit for every transformation (Jang et al. 2020, Eq. 1).
 
     Args:
         subject: who answers.

@@ -71,7 +71,7 @@ def find_mei(
     out: str | Path | None = None,
     watch: Watcher | None = None,
 ) -> Reference:
-    """Search for a unit's most exciting image (PAPERS §1, "Reference").
+    """Search for a unit's most exciting image (Tausani et al. 2025).
 
     Args:
         unit: an address such as `fc:3`, or a set of units (their mean activity counts).

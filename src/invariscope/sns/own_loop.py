@@ -35,7 +35,7 @@ def open_search(
         name: of what responds: another one draws other random numbers.
 
     Returns:
-        A search of one run: `ask()` gives `(population, 3, image_size, image_size)`,
+        A search of one run. `ask()` gives `(population, 3, image_size, image_size)`,
         `tell(responses)` takes `(population,)` numbers, NaN where one was not recorded.
 
     Raises:

@@ -29,7 +29,7 @@ def stretch_and_squeeze(
     out: str | Path | None = None,
     watch: Watcher | None = None,
 ) -> Result:
-    """Search for images that stretch a site and squeeze a unit (PAPERS §1).
+    """Search for images that stretch a site and squeeze a unit (Tausani et al. 2025).
 
     Args:
         unit: the target's address, or a set of units.

@@ -85,7 +85,7 @@ class StudyResult:
         return keep(table.astype(dict.fromkeys(_WHOLE, "Int64")), runs)
 
     def affine(self) -> pd.DataFrame:
-        """Affine copies of every reference, where the study measured them (PAPERS §1, row 1).
+        """Affine copies of every reference, where the study measured them (Tausani et al., Fig. 2).
 
         Raises:
             StoreError: it did not.
