@@ -30,6 +30,8 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 maximum_signature_line_length = 80
 
+highlight_language = "text"  # of blocks that name none: command lines
+
 html_theme = "furo"
 html_title = "invariscope"
 html_static_path = ["_static"]
