@@ -6,7 +6,8 @@ others, none of which the project ships.
 WEIGHTS holds squeezenet1_0_imagenet, cifar10_resnet20, cifar10_l2_certified_small and
 taef2_{encoder,decoder} (.safetensors); DATA the folders imagenette104, imagenette224 and
 tinyimagenet64. Everything found is kept in WORK, a second call goes on from there. Writes
-`benchmarks/real_networks.json` and, of generated images alone, `docs/images/real_*.jpg`.
+`benchmarks/real_networks.json`, the tables of `docs/published_networks.md` and, of generated
+images alone, `docs/images/real_*.jpg`.
 """
 
 import argparse
@@ -245,6 +246,36 @@ def from_photo(  # noqa: PLR0917
     return list(rows_of(unit, subject, result))
 
 
+def table(network: dict[str, Any]) -> str:
+    """Each unit's searches: how far and at what loss; in bold where the goal was met."""
+    runs = network["runs"]
+    kinds = list(dict.fromkeys((r["task"], r["site"]) for r in runs))
+    names = [f"{task}: `{site}`" for task, site in kinds]
+    lines = ["| unit | MEI over natural maximum | " + " | ".join(names) + " |"]
+    lines.append("| --- |" + " ---: |" * (len(kinds) + 1))
+    for unit in dict.fromkeys(r["unit"] for r in runs):
+        own = {(r["task"], r["site"]): r for r in runs if r["unit"] == unit}
+        first = next(iter(own.values()))
+        cells = [f"`{unit}` {first['name']}", f"{first['reference_over_natural_maximum']:.2f} ×"]
+        for kind in kinds:
+            said = f"{own[kind]['pixel_distance']:.0f}, {own[kind]['reduction']:.0f} %"
+            cells.append(f"**{said}**" if own[kind]["status"] == "stopped" else said)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def fill(found: dict[str, Any]) -> None:
+    """Put the tables into the page, each between its marks."""
+    page = ROOT / "docs" / "published_networks.md"
+    text = page.read_text()
+    blocks = {name: table(network) for name, network in found["networks"].items()}
+    blocks["photo"] = table({"runs": found["networks"]["squeezenet"]["photo"]})
+    for name, block in blocks.items():
+        before, rest = text.split(f"<!-- {name} -->\n", 1)
+        text = f"{before}<!-- {name} -->\n{block}<!-- end -->{rest.split('<!-- end -->', 1)[1]}"
+    page.write_text(text)
+
+
 def main() -> None:
     """Measure the networks and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -266,6 +297,7 @@ def main() -> None:
             name, asked.weights, asked.data, asked.out, asked.generations
         )
         path.write_text(json.dumps(found, indent=1) + "\n")
+    fill(found)
 
 
 if __name__ == "__main__":
