@@ -266,3 +266,8 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path):
     assert (again["status"], again["generations"]) == ("finished", 30)
     lines = journals[0].read_text().splitlines()
     assert [json.loads(line)["generation"] for line in lines] == list(range(1, 31))
+
+
+def test_help_says_what_it_means_to_say(capsys):
+    run(["calibrate", "--help"])
+    assert "Photos: <class>/<photo>.jpg." in capsys.readouterr().out

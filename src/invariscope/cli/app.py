@@ -28,11 +28,12 @@ from invariscope.cli.units import units
 from invariscope.errors import InvariscopeError
 
 app = App(
+    help_format="plaintext",
     name="invariscope",
     help="See what a visual unit ignores.",
     version=version("invariscope"),
     suppress_keyboard_interrupt=False,
-    help_epilogue="Any command takes `--debug` to show where an error came from.",
+    help_epilogue="Any command takes --debug to show where an error came from.",
 )
 for command in (
     demo,
