@@ -80,7 +80,13 @@ def coefficients(
         if several:
             ax.plot([], [], color=colour, linewidth=6, alpha=0.45, label=f"{name} · {chosen}")
     if several:
-        ax.legend(frameon=False, fontsize="small")
+        ax.legend(
+            frameon=False,
+            fontsize="small",
+            loc="lower left",
+            bbox_to_anchor=(0, 1),
+            ncols=len(tables),
+        )
     ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
     ax.set_ylabel(WORDS.get(column, column))
     return ax
