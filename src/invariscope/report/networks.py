@@ -134,7 +134,7 @@ def _markdown(shown: Shown, pictures: str) -> list[str]:
     lines += [f"- {fault}." for fault in shown.faults()] + [""] * bool(shown.faults())
     lines += ["| finding | claim | outcome | number |", "| --- | --- | --- | --- |"]
     for claim in shown.claims:
-        told = claim.number + (f"; needs {claim.needs}" if claim.needs else "")
+        told = "; ".join(filter(None, (claim.number, claim.needs and f"needs {claim.needs}")))
         lines.append(f"| {claim.finding} | {claim.claim} | **{claim.outcome}** | {told} |")
     lines.append("")
     for drawn in shown.figures:
