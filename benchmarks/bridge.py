@@ -11,7 +11,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import torch
 
 import invariscope as iv
@@ -120,5 +119,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    pd.options.mode.copy_on_write = True
     main(Path(sys.argv[1]))
