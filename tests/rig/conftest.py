@@ -76,7 +76,8 @@ def asked():
     """A session file; words go to its tables."""
 
     def parse(rig="", blocks="", search=""):
-        return parse_session(TEXT.format(rig=rig, blocks=blocks, search=search))
+        once = "" if "repeats" in search else "repeats = 1\n"
+        return parse_session(TEXT.format(rig=rig, blocks=blocks, search=once + search))
 
     return parse
 
