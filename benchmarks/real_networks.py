@@ -251,7 +251,7 @@ def table(network: dict[str, Any]) -> str:
     runs = network["runs"]
     kinds = list(dict.fromkeys((r["task"], r["site"]) for r in runs))
     names = [f"{task}: `{site}`" for task, site in kinds]
-    lines = ["| unit | MEI over natural maximum | " + " | ".join(names) + " |"]
+    lines = ["| unit | reference over natural maximum | " + " | ".join(names) + " |"]
     lines.append("| --- |" + " ---: |" * (len(kinds) + 1))
     for unit in dict.fromkeys(r["unit"] for r in runs):
         own = {(r["task"], r["site"]): r for r in runs if r["unit"] == unit}

@@ -1,5 +1,7 @@
 """The documentation says what is there: names, examples, command lines and notebooks' pages."""
 
+import importlib.util
+import json
 import re
 import shlex
 import sys
@@ -8,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import invariscope
+from invariscope.bench import rig
 from invariscope.cli.app import run
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -67,3 +70,38 @@ def test_every_command_of_the_pages_exists():
     named = {m[1] for line in lines if (m := re.match(r"(?:\S*/)?invariscope ([a-z]+)\b", line))}
     assert {"sns", "study", "report"} <= named
     assert named - {name for name in app if not name.startswith("-")} == set()
+
+
+def benchmark(name):
+    """A script of `benchmarks/` as a module."""
+    path = DOCS.parent / "benchmarks" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses find their module through it
+    spec.loader.exec_module(module)
+    return module
+
+
+def measured(name):
+    return json.loads((DOCS.parent / "benchmarks" / name).read_text())
+
+
+def tables():
+    """Page, mark and what a command makes of its figures, for each table of the pages."""
+    networks = benchmark("real_networks")
+    found = measured("real_networks.json")["networks"]
+    for name, network in found.items():
+        yield "published_networks", name, networks.table(network)
+    yield "published_networks", "photo", networks.table({"runs": found["squeezenet"]["photo"]})
+    bridge = benchmark("bridge").as_markdown(measured("bridge.json")["rows"])
+    yield "categories", "benchmarks/bridge.json", bridge
+    yield "rig", "benchmarks/rig.json", rig.as_markdown(measured("rig.json")["rows"])
+    invariance = benchmark("invariance_figures").as_markdown(measured("invariance_figures.json"))
+    yield "invariance", "benchmarks/invariance_figures.md", invariance
+
+
+def test_the_tables_of_the_pages_are_what_commands_made_of_their_figures():
+    for page, mark, expected in tables():
+        text = (DOCS / f"{page}.md").read_text()
+        block = text.split(f"<!-- {mark} -->\n", 1)[1].split("<!-- end -->", 1)[0]
+        assert block == expected, (page, mark)

@@ -96,3 +96,12 @@ def make_session(tmp_path, photos, generator, asked, make_brain):
     yield session
     for made in open_sessions:
         made.close()
+
+
+@pytest.fixture
+def clean(make_session, tmp_path):
+    """The folder of a session that nothing disturbed."""
+    session = make_session(out="clean")
+    session.run()
+    session.close()
+    return tmp_path / "clean"

@@ -64,14 +64,6 @@ class Rig(threading.Thread):
         return self
 
 
-@pytest.fixture
-def clean(make_session, tmp_path):
-    session = make_session(out="clean")
-    session.run()
-    session.close()
-    return tmp_path / "clean"
-
-
 def test_a_session_through_a_folder_is_the_same(make_session, make_brain, clean, tmp_path):
     exchange = tmp_path / "exchange"
     with FolderLink(exchange) as link, Rig(link, make_brain, lambda: FolderRig(exchange)):

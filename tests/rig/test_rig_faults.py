@@ -44,14 +44,6 @@ def same_session(one, other):
         np.testing.assert_array_equal(first.front.to_numpy(), second.front.to_numpy())
 
 
-@pytest.fixture
-def clean(make_session, tmp_path):
-    session = make_session(out="clean")
-    session.run()
-    session.close()
-    return tmp_path / "clean"
-
-
 def killing(moment):
     """Kills at the n-th time that something is about to be written, or was written just now."""
     left = [moment]

@@ -33,6 +33,8 @@ def _crossings(x: Floats, y: Floats, level: float) -> Iterator[float]:
 def distance_at(copies: Rows, reduction: float) -> float:
     """The farthest that copies are where they lose exactly so much, interpolated on each curve.
 
+    `affine.affine_distance` also counts copies that lose less.
+
     Args:
         copies: of one reference: `kind`, `strength`, `distance`, `reduction`.
         reduction: percent of the reference's activity.

@@ -17,8 +17,7 @@ from invariscope.errors import InputError
 from invariscope.invariance.coefficient import TAU, invariance_coefficient
 from invariscope.invariance.reading import READINGS, unit_names
 from invariscope.invariance.setup import BEYOND, Images, Transformations, choose_transformations
-from invariscope.sns.result import Result, load_result
-from invariscope.store.settings import without_none
+from invariscope.sns.result import Result, check_same, load_result
 from invariscope.subjects.base import Subject
 from invariscope.transformations import AFFINE, LIGHT, TWELVE, Transformation
 from invariscope.units import Target, Unit, parse_target
@@ -121,8 +120,7 @@ def _searched(
     for run in runs:
         if run.settings.unit != str(target):
             raise InputError(f"the search was on unit {run.settings.unit!r}, not {str(target)!r}")
-        if run.settings.subject != without_none(subject.identity()):
-            raise InputError(f"the search was on another subject than {subject.name}")
+        check_same(run.settings.subject, subject, subject.name)
         if run.settings.reference != runs[0].settings.reference:
             raise InputError("the searches depart from several references; give those of one")
     chosen = Result(runs, result.generator)

@@ -5,7 +5,7 @@ presentations; strategies × repeats. What the final front holds is scored witho
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,28 @@ class RigBench:
         best = self.plain.run(trial)["curves"][str(cell.seed)][-1][1]
         own = hypervolume(exact.points(codes))
         return {"hypervolume": own, "without_noise": best, "share": own / best}
+
+
+def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """The table of `bench rig`: strategies × repeats.
+
+    Args:
+        rows: of `rig.json`.
+    """
+    known = {(row["strategy"], row["repeats"]): row for row in rows}
+    strategies, policies = (list(dict.fromkeys(key)) for key in zip(*known, strict=True))
+    lines = ["| strategy | " + " | ".join(f"repeats: {p}" for p in policies) + " |"]
+    lines.append("| --- |" + " ---: |" * len(policies))
+    for s in strategies:
+        shares = (f"{100 * known[s, p]['share']:.0f} %" for p in policies)
+        lines.append(f"| `{s}` | " + " | ".join(shares) + " |")
+    for words, key in (
+        ("optimism of the selected front, spikes/s", "optimism_selected"),
+        ("of held-back repeats", "optimism_held_back"),
+    ):
+        means = (float(np.mean([known[s, p][key] for s in strategies])) for p in policies)
+        lines.append(f"| *{words}* | " + " | ".join(f"{x:.1f}" for x in means) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def _honesty(

@@ -28,8 +28,8 @@ from invariscope.cli.units import units
 from invariscope.errors import InvariscopeError
 
 app = App(
-    help_format="plaintext",
     name="invariscope",
+    help_format="plaintext",
     help="See what a visual unit ignores.",
     version=version("invariscope"),
     suppress_keyboard_interrupt=False,

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from invariscope.bench.machine import describe
-from invariscope.bench.rig import Cell, RigBench
+from invariscope.bench.rig import Cell, RigBench, as_markdown
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
 from invariscope.generators import load_generator
@@ -58,6 +58,7 @@ def rig_table(
     figures = {"model": model, "units": units, "seeds": seeds, "machine": describe(place)}
     text = json.dumps({**figures, "presentations": presentations, "rows": rows}, indent=1) + "\n"
     replace_file(out / "rig.json", lambda path: path.write_text(text))
+    replace_file(out / "rig.md", lambda path: path.write_text(as_markdown(rows)))
 
 
 def _policy(text: str) -> tuple[int, int]:

@@ -204,7 +204,7 @@ class Presenter:
 
     def _needed(self, key: str, found: Measured, repeats: Repeats, likely: Likely | None) -> Ints:
         """How many more trials each image needs; equal images share theirs."""
-        first = {name: i for i, name in reversed([*enumerate(found.names)])}
+        first = _first(found.names)
         alone = np.array([first[name] == i for i, name in enumerate(found.names)])
         trials = self.ledger.of(key)
         shown = np.zeros(len(found.names), np.int64)
@@ -285,10 +285,10 @@ class Presenter:
     def _tally(self, key: str, names: Sequence[str], images: Tensor) -> Measured:
         trials = self.ledger.of(key)
         values = self.numbers(trials) / self.gains(trials)
-        means, variances, counts = _moments(
-            values, [names.index(trial.image) for trial in trials], len(names)
-        )
-        same = [names.index(name) for name in names]  # equal images share their trials
+        first = _first(names)
+        rows = [first[trial.image] for trial in trials]
+        means, variances, counts = _moments(values, rows, len(names))
+        same = [first[name] for name in names]  # equal images share their trials
         return Measured(means[same], variances[same], counts[same], images, tuple(names))
 
     def note(self, text: str) -> None:
@@ -299,6 +299,11 @@ class Presenter:
     def close(self) -> None:
         """Give the log back; the link is whose it was."""
         self.ledger.log.close()
+
+
+def _first(names: Sequence[str]) -> dict[str, int]:
+    """Where each name comes first."""
+    return {name: i for i, name in reversed([*enumerate(names)])}
 
 
 def _moments(values: Floats, rows: Sequence[int], images: int) -> tuple[Floats, Floats, Ints]:

@@ -17,7 +17,7 @@ from invariscope.store.lock import alone
 from invariscope.study.file import StudyFile, parse_study
 from invariscope.study.wanted import Wanted, read_wanted, write_wanted
 
-STUDY, WANTED, FAILED, LOCK = "study.toml", "runs.jsonl", "failed.json", "lock"
+STUDY, WANTED, FAILED = "study.toml", "runs.jsonl", "failed.json"
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from invariscope.store.lock import alone
 from invariscope.study.network_job import data_of
 from invariscope.study.paradigm import Asked, parse_paradigm
 
-STUDY, PLAN, FAILED, LOCK = "study.toml", "plan.json", "failed.json", "lock"
+STUDY, PLAN, FAILED = "study.toml", "plan.json", "failed.json"
 
 
 @dataclass
