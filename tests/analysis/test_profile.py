@@ -183,7 +183,7 @@ def test_what_cannot_be_profiled_is_refused(search, photos, conv_subject):
         iv.profile(Closed(), "units:1", result=search)
     other = Closed()
     other.identity = lambda: {"kind": "other"}
-    with pytest.raises(InputError, match="another subject than closed"):
+    with pytest.raises(InputError, match="closed is not what the runs were made with"):
         iv.profile(other, "units:0", result=search)
     first, *rest = search.runs
     moved = replace(first, settings=first.settings.model_copy(update={"reference": {"x": 1}}))
