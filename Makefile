@@ -57,7 +57,7 @@ format: $(VENV)/.dev ## mend format and what lint can mend
 
 docs: $(VENV)/.dev ## the documentation's site, in docs/_build/html; warnings are errors
 	$(INSTALL) --group docs
-	PYTHONPATH=src $(BIN)/python -m sphinx --builder html --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build/html
+	PYTHONPATH=src $(BIN)/sphinx-build --builder html --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build/html
 
 measure: $(VENV)/.package ## measure the README's table and picture again
 	$(BIN)/python benchmarks/first_run.py

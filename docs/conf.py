@@ -14,7 +14,7 @@ author = "The invariscope authors"
 copyright = author  # noqa: A001
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "cyclopts.ext.sphinx"]
 source_suffix = {".md": "markdown", ".ipynb": "notebook"}
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 

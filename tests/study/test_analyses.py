@@ -1,5 +1,8 @@
 """Analyses of a small study against its own runs, and what the command line makes of them."""
 
+import shutil
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 import torch
@@ -40,9 +43,11 @@ def material(finished, photos):
 
 @pytest.fixture(scope="module")
 def tables(material):
-    told = {}
-    found = analyze(material, told=told.setdefault)
-    assert list(told) == list(ANALYSES)
+    made = {}
+    found = analyze(material, made=lambda name, own, reason: made.update({name: (own, reason)}))
+    assert list(made) == list(ANALYSES)
+    assert all(bool(own) != bool(reason) for own, reason in made.values())
+    assert {key for own, _ in made.values() for key in own} == set(found) - {"missing"}
     return found
 
 
@@ -179,6 +184,29 @@ def test_observers_with_other_names_need_a_table(finished):
     assert other.names_for(stranger, ["class 0", "class 1"]) == other.names
     with pytest.raises(InputError, match="class 'class 2'"):
         other.names_for(stranger, ["class 2"])
+
+
+def test_an_observer_of_larger_images_sees_them_all(material, tables):
+    address = material.observers[0].replace(":subject", ":large")
+    larger = replace(material, observers=(address,))
+    names = ["observers", "layers", "transfer", "paths"]
+    found = analyze(larger, names)
+    for name in names:
+        assert len(found[name]) == len(tables[name]), name
+
+
+def test_what_was_made_before_a_crash_is_kept(finished, photos, tmp_path, monkeypatch):
+    copy = tmp_path / "copy"
+    shutil.copytree(finished.store, copy)
+
+    def crash(material):
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setitem(ANALYSES, "galleries", replace(ANALYSES["galleries"], make=crash))
+    with pytest.raises(RuntimeError):
+        run(["analyze", str(copy / "studies" / finished.name), "--device", "cpu", "--allow-code"])
+    kept = read_tables(copy / "studies" / finished.name / "analysis")
+    assert "distance" in kept
 
 
 def test_weights_that_changed_since_are_refused(copied):

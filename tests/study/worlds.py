@@ -81,10 +81,17 @@ class Broken(ConvNet):
         self.fc.load_state_dict(whole.state_dict())
 
 
-def _subject(model, device, name):
+class Pooled(ConvNet):
+    """The same for images of twice the size."""
+
+    def forward(self, x):
+        return super().forward(F.avg_pool2d(x, 2))
+
+
+def _subject(model, device, name, side=SIDE):
     return NetworkSubject(
         model.eval().requires_grad_(requires_grad=False),
-        image_size=SIDE,
+        image_size=side,
         mean=(0.5,) * 3,
         std=(0.25,) * 3,
         name=name,
@@ -100,6 +107,11 @@ def subject(device):
 def broken(device):
     """A subject that fails at one of its units."""
     return _subject(Broken(), device, "broken")
+
+
+def large(device):
+    """An observer that sees larger images than the study's."""
+    return _subject(Pooled(), device, "large", 2 * SIDE)
 
 
 def generator(device):

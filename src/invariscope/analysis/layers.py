@@ -1,6 +1,7 @@
 """How far images lie apart in every layer of an observer (row 9)."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,12 +10,13 @@ import torch
 from torch import Tensor
 
 from invariscope.analysis.frames import Rows, each, where
-from invariscope.analysis.respond import features
+from invariscope.analysis.respond import features_at
 from invariscope.errors import InputError
 from invariscope.subjects.base import Subject
 
 KINDS = ("reference", "invariant", "mei", "natural")
 PAIRS = ("reference ↔ invariant", "invariant ↔ invariant", "MEI ↔ MEI")
+TOGETHER = 1 << 27  # entries of the layers that one pass gives, half a GB
 
 
 def between(points: Tensor) -> float:
@@ -55,8 +57,7 @@ def layer_distances(
     if (kinds == "natural").sum() < 2:
         raise InputError("distances are compared with photos; give a folder of them")
     rows: list[dict[str, Any]] = []
-    for depth, layer in enumerate(sites):
-        points = features(observer, images, layer)
+    for depth, (layer, points) in enumerate(_layers(observer, images, sites)):
         scale = _natural(points, kinds, labels["class"].to_numpy(str))
         for row in _pairs(points, labels):
             unit_scale = scale.get(row.pop("class"), scale[""])
@@ -64,6 +65,22 @@ def layer_distances(
             rows.append({"layer": layer, "depth": depth, **row, "relative": relative})
     columns = ["layer", "depth", "pair", "unit", "site", "distance", "relative"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _layers(
+    observer: Subject, images: Tensor, sites: Sequence[str]
+) -> Iterator[tuple[str, Tensor]]:
+    """Each site's responses in order, `(n, entries)`: as many sites a pass as memory allows."""
+    shapes, together, entries = observer.sites(), list[str](), 0
+    for site in sites:
+        own = len(images) * math.prod(shapes[site])
+        if together and entries + own > TOGETHER:
+            yield from features_at(observer, images, together).items()
+            together, entries = [], 0
+        together.append(site)
+        entries += own
+    if together:
+        yield from features_at(observer, images, together).items()
 
 
 def _natural(points: Tensor, kinds: np.ndarray, classes: np.ndarray) -> dict[str, float]:

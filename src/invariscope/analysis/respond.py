@@ -27,8 +27,16 @@ def chunks(
 
 def features(subject: Subject, images: Tensor, site: str) -> Tensor:
     """One site's responses, `(n, entries)` float32 on the CPU."""
-    parts = [r[site].flatten(1).float().cpu() for r in chunks(subject, images, [site])]
-    return torch.cat(parts)
+    return features_at(subject, images, [site])[site]
+
+
+def features_at(subject: Subject, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
+    """Each site's responses, `(n, entries)` float32 on the CPU, of one pass."""
+    parts: dict[str, list[Tensor]] = {site: [] for site in sites}
+    for responses in chunks(subject, images, parts):
+        for site, own in parts.items():
+            own.append(responses[site].flatten(1).float().cpu())
+    return {site: torch.cat(own) for site, own in parts.items()}
 
 
 def activity(subject: Subject, target: Target, images: Tensor) -> Tensor:

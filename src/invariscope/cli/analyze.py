@@ -11,7 +11,7 @@ from invariscope.invariance.classes import class_names
 from invariscope.photos import open_folder
 from invariscope.report.figures import draw
 from invariscope.report.sns_page import write_page
-from invariscope.study.analyses import FOLDER, keep_tables
+from invariscope.study.analyses import FOLDER, Tables, keep_tables
 from invariscope.study.analyses import analyze as make
 from invariscope.study.analyses.material import Material
 from invariscope.study.result import StudyResult, load_study
@@ -97,7 +97,13 @@ def analyze(
         material = (shown or Shown()).material(study, runs)
         folder = study.folder.path / FOLDER
         console.print(f"{study.folder.name}:")
-        tables = make(material, only, lambda name, reason: _tell(console, name, reason))
+
+        def made(name: str, own: Tables, reason: str, folder: Path = folder) -> None:
+            keep_tables(own, folder)
+            left_out = f": left out, {reason}" if reason else ""
+            console.print(f"  {name}{left_out}", markup=False)
+
+        tables = make(material, only, made)
         keep_tables(tables, folder)
         for path in draw(material, tables, folder):
             console.print(f"  {path}")
@@ -106,7 +112,3 @@ def analyze(
         words = [*map(str, studies), *(shown or Shown()).words(), f"--page {page}"]
         command = " ".join(["invariscope analyze", *words])
         console.print(f"page: {write_page(places, page, command)}")
-
-
-def _tell(console: Console, name: str, reason: str | None) -> None:
-    console.print(f"  {name}" + (f": left out, {reason}" if reason else ""), markup=False)

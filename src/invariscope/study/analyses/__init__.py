@@ -48,18 +48,21 @@ ANALYSES = {
 }
 RUNS_OF = {"convergence": "all"}  # whose filter is not the one asked for
 
-Told = Callable[[str, str | None], None]
+Made = Callable[[str, Tables, str], None]
 
 
 def analyze(
-    material: Material, only: Sequence[str] = (), told: Told = lambda name, reason: None
+    material: Material,
+    only: Sequence[str] = (),
+    made: Made = lambda name, tables, reason: None,
 ) -> Tables:
     """Make analyses of a study, each a table or more.
 
     Args:
         material: the study, and what it may be shown to.
         only: names of `ANALYSES`; by default every one that the study allows.
-        told: called with an analysis's name, and the reason where it cannot be made.
+        made: called after each analysis with its name, its tables, and the reason where it
+            cannot be made.
 
     Returns:
         Tables by name, each with a column `runs`, the filter of runs that counted, and `study`.
@@ -81,12 +84,13 @@ def analyze(
             if only:
                 raise
             missing.append({"analysis": name, "reason": str(error)})
-            told(name, str(error))
+            made(name, {}, str(error))
             continue
         runs = RUNS_OF.get(name, material.runs)
         about = {"study": material.study.folder.name, "runs": runs}
-        tables |= {key: table.assign(**about) for key, table in found.items()}
-        told(name, None)
+        own = {key: table.assign(**about) for key, table in found.items()}
+        made(name, own, "")
+        tables |= own
     if not only:
         tables["missing"] = pd.DataFrame(missing, columns=["analysis", "reason"])
     return tables

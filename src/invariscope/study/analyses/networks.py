@@ -126,7 +126,7 @@ def make_layers(m: Material) -> Tables:
             natural = {"kind": "natural", "unit": None, "site": "", "class": photos.classes}
             every = pd.concat([*labels, pd.DataFrame(natural)], ignore_index=True)
             every["class"] = every["class"].fillna("")
-            images = torch.cat([*(part[3] for part in shown), photos.images])
+            images = torch.cat([*(observer.see(part[3]).cpu() for part in shown), photos.images])
             found = layer_distances(observer, images, every, layers)
             parts.append(found.assign(subject=name, observer=observer.name))
     return {"layers": over_units(pd.concat(parts, ignore_index=True), ["subject", "observer"])}
