@@ -12,7 +12,7 @@ from scipy import stats
 from invariscope import seeds
 from invariscope.errors import InputError
 from invariscope.rig.drift import gains
-from invariscope.rig.file import parse_session
+from invariscope.rig.file import Final, parse_session
 from invariscope.rig.final import Claim, held_back, spread_members
 from invariscope.rig.noise import Noise, reliability
 from invariscope.rig.repeats import Repeats
@@ -103,13 +103,41 @@ def test_only_unsettled_images_come_again_and_at_most_so_often():
 def test_claims_are_one_sided_t_tests_with_their_false_discovery_rate():
     values = seeds.numpy_stream("claims").normal([[12.0], [8.0], [11.0]], 3, (3, 9))
     claim = Claim.of("invariance", 20, 0, 0.5, 0.05)
-    found = claim.test(values.mean(1), values.var(1, ddof=1), np.full(3, 9.0))
+    selected = np.array([12.0, 11.0, 10.0])
+    found = claim.test(selected, values.mean(1), values.var(1, ddof=1), np.full(3, 9.0))
     expected = [stats.ttest_1samp(row, 10, alternative="greater").pvalue for row in values]
     np.testing.assert_allclose(found["p"], expected)
     np.testing.assert_allclose(found["q"], stats.false_discovery_control(expected))
     below = Claim.of("adversarial", 20, 0, 0.5, 0.05)
-    less = below.test(values.mean(1), values.var(1, ddof=1), np.full(3, 9.0))
+    less = below.test(20 - selected, values.mean(1), values.var(1, ddof=1), np.full(3, 9.0))
     np.testing.assert_allclose(less["p"] + found["p"], 1)
+
+
+def test_members_that_claim_nothing_take_no_power_from_the_others():
+    means, variances, counts = np.full(6, 12.0), np.full(6, 4.0), np.full(6, 9.0)
+    claim = Claim("above", 10.0, 0.0, 0.05)
+    found = claim.test(np.array([12.0, 9.9, 9, 3, 2, 1]), means, variances, counts)
+    (alone,) = claim.test(np.array([12.0]), means[:1], variances[:1], counts[:1])["q"]
+    assert found["q"][0] == alone
+    assert found[["p", "q"]][1:].isna().all(axis=None)
+    assert found["holds"].tolist() == [True] + [False] * 5
+    nobody = claim.test(np.zeros(6), means, variances, counts)
+    assert not nobody["holds"].any()
+
+
+def test_thirty_repeats_tell_three_quarters_of_two_spikes_from_half():
+    """Poisson counts in 100 ms at 25 spikes/s: the defaults of a session, all members alike."""
+    stream, final, told = seeds.numpy_stream("power"), Final(), []
+    counts = np.full(final.members, float(final.repeats))
+    for _ in range(200):
+        reference = 10 * stream.poisson(2.5, final.reference)
+        error = reference.std(ddof=1) / final.reference**0.5
+        claim = Claim.of("invariance", reference.mean(), error, final.share, final.level)
+        rates = 10.0 * stream.poisson(0.75 * 2.5, (final.members, final.repeats))
+        variances = np.fmax(rates.var(1, ddof=1), 10 * rates.mean(1))
+        found = claim.test(np.full(final.members, 25.0), rates.mean(1), variances, counts)
+        told.append(found["holds"])
+    assert 0.5 < np.mean(told) < 0.8
 
 
 def test_false_discoveries_stay_below_the_level():
@@ -118,7 +146,8 @@ def test_false_discoveries_stay_below_the_level():
     for _ in range(200):
         true = np.where(np.arange(20) < 10, 10.0, 16.0)  # half of the members are at the bound
         values = stream.normal(true[:, None], 4, (20, 10))
-        holds = claim.test(values.mean(1), values.var(1, ddof=1), np.full(20, 10.0))["holds"]
+        found = claim.test(true, values.mean(1), values.var(1, ddof=1), np.full(20, 10.0))
+        holds = found["holds"]
         wrong, told = wrong + holds[:10].sum() / max(holds.sum(), 1), told + holds[10:].mean()
     assert wrong / 200 < 0.1
     assert told / 200 > 0.7

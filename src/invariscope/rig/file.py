@@ -130,13 +130,13 @@ class Final(Part):
         repeats: of each.
         reference: repeats of the image that a search departs from.
         share: of the reference's response: the claim that is tested is to be above it
-            (invariance) or below it (adversarial).
+            (invariance) or below it (adversarial), of the members that seemed so in the search.
         level: at which false discoveries are held.
     """
 
-    members: Number = 20
-    repeats: Annotated[int, Field(ge=2)] = 10
-    reference: Annotated[int, Field(ge=2)] = 20
+    members: Number = 10
+    repeats: Annotated[int, Field(ge=2)] = 30
+    reference: Annotated[int, Field(ge=2)] = 60
     share: Annotated[float, Field(gt=0, lt=1)] = 0.5
     level: Annotated[float, Field(gt=0, lt=1)] = 0.05
 

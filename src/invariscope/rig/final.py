@@ -42,12 +42,19 @@ class Claim:
         side = "above" if task == "invariance" else "below"
         return cls(side, share * reference, share * error, level)
 
-    def test(self, means: Floats, variances: Floats, counts: Floats) -> pd.DataFrame:
+    def test(
+        self, selected: Floats, means: Floats, variances: Floats, counts: Floats
+    ) -> pd.DataFrame:
         """One-sided t tests of each member's held-back repeats against the bound.
 
+        Args:
+            selected: what the search took each member's response to be. Members that did not
+                seem to keep to the bound even then claim nothing and are not tested, so that
+                they do not take power from the others.
+
         Returns:
-            Columns `p`, `q` (Benjamini and Hochberg 1995) and `holds` (q ≤ level); a member with
-            fewer than two repeats has p 1.
+            Columns `p`, `q` (Benjamini and Hochberg 1995, over the tested members) and `holds`
+            (q ≤ level); p and q are NaN without a claim, p is 1 with fewer than two repeats.
         """
         sign = 1 if self.side == "above" else -1
         known = (counts > 1) & ~np.isnan(means) & ~np.isnan(variances)
@@ -55,7 +62,11 @@ class Claim:
         step = sign * (np.where(known, means, 0) - self.bound)
         t = np.divide(step, error, out=np.where(step > 0, np.inf, -np.inf), where=error > 0)
         p = np.where(known, stats.t.sf(t, np.maximum(counts - 1, 1)), 1.0)
-        q = stats.false_discovery_control(p) if len(p) else p
+        claimed = sign * (selected - self.bound) >= 0
+        p = np.where(claimed, p, np.nan)
+        q = p.copy()
+        if claimed.any():
+            q[claimed] = stats.false_discovery_control(p[claimed])
         return pd.DataFrame({"p": p, "q": q, "holds": q <= self.level})
 
 

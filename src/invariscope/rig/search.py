@@ -256,7 +256,8 @@ class RigSearch:
         )
         # Spikes of few repeats can be alike by chance: their variance is at least the noise's.
         variance = np.fmax(found.variances[:, unit], errors**2 * counts)
-        return table.join(claim.test(means, variance, counts.astype(float)))
+        selected = table["selected_activation"].to_numpy()
+        return table.join(claim.test(selected, means, variance, counts.astype(float)))
 
     def _reference_tensors(self) -> dict[str, Tensor]:
         reference = self.planned.reference
