@@ -96,6 +96,8 @@ def tables():
     bridge = benchmark("bridge").as_markdown(measured("bridge.json")["rows"])
     yield "categories", "benchmarks/bridge.json", bridge
     yield "rig", "benchmarks/rig.json", rig.as_markdown(measured("rig.json")["rows"])
+    study = benchmark("readout_study").page(measured("readout_study.json"))
+    yield "studies", "benchmarks/readout_study.md", study
     invariance = benchmark("invariance_figures").as_markdown(measured("invariance_figures.json"))
     yield "invariance", "benchmarks/invariance_figures.md", invariance
 
