@@ -8,7 +8,7 @@ import pytest
 
 from invariscope.errors import StoreError
 from invariscope.report.sns_claims import CLAIMS
-from invariscope.report.sns_page import as_markdown, gather, judged, write_page
+from invariscope.report.sns_page import as_markdown, first_parts, gather, judged, write_page
 from invariscope.report.sns_verdicts import NOT, SAME, UNTESTED
 from invariscope.study.analyses import ANALYSES, keep_tables
 
@@ -199,6 +199,13 @@ def test_the_page_and_its_record_agree(tmp_path):
     assert gather([tmp_path / "a", tmp_path / "b"])["subsets"]["converged"].iloc[0] == 1.0
     with pytest.raises(StoreError, match="no analyses"):
         gather([tmp_path / "c"])
+
+
+def test_what_was_found_in_many_parts_is_cut_and_points_at_its_table():
+    (claim,) = (claim for claim in CLAIMS if claim.figure == "row 8")
+    cut = first_parts(claim, "; ".join(f"network {i}: {i}" for i in range(9)))
+    assert cut.endswith("network 5: 5; 3 more in the table 'naturalness' below")
+    assert first_parts(claim, "one; two") == "one; two"
 
 
 def test_markdown_of_a_table():

@@ -16,6 +16,7 @@ from invariscope.study.analyses import read_tables
 
 JOINED = ("convergence", "missing")  # of every study; of the others the first study's counts
 MOST_ROWS = 40
+MOST_PARTS = 6  # of what was found, in the first table
 HEAD = """# Stretch-and-Squeeze, figure by figure
 
 What the analyses of the studies below found, beside what the paper (Tausani et al.,
@@ -68,6 +69,15 @@ def _cell(value: Any) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
+def first_parts(claim: Claim, found: str) -> str:
+    """What was found, its first parts where they are many: the table below has them all."""
+    parts = found.split("; ")
+    if len(parts) <= MOST_PARTS:
+        return found
+    rest = len(parts) - MOST_PARTS
+    return "; ".join(parts[:MOST_PARTS]) + f"; {rest} more in the table {claim.analysis!r} below"
+
+
 def as_markdown(table: pd.DataFrame) -> str:
     """A table as Markdown, its numbers to three digits, at most 40 rows."""
     shown = table.drop(columns=["study", "runs"], errors="ignore").head(MOST_ROWS)
@@ -101,7 +111,9 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
     lines += ["| figure | the paper | found | verdict | why |", "| --- | --- | --- | --- | --- |"]
     lines += [
         "| "
-        + " | ".join(map(_cell, (c.figure, c.paper, v.found, f"**{v.verdict}**", v.reason)))
+        + " | ".join(
+            map(_cell, (c.figure, c.paper, first_parts(c, v.found), f"**{v.verdict}**", v.reason))
+        )
         + " |"
         for c, v in verdicts
     ]
