@@ -82,6 +82,7 @@ def figures_of(store: Path, name: str) -> dict[str, Any]:
                 "runs": len(runs),
                 "stopped": round(float(runs["converged"].mean()), 3),
                 "checkpoint": round(float(runs["checkpoint"].mean()), 3),
+                "in_float32": int((runs["precision"] == "float32").sum()),
                 "generations": round(float(runs["generations"].mean()), 1),
                 "pixel_distance": over_units(runs, "pixel_distance"),
                 "reduction": over_units(runs, "reduction"),
@@ -102,16 +103,21 @@ def figures_of(store: Path, name: str) -> dict[str, Any]:
 
 def page(figures: dict[str, Any]) -> str:
     """The figures as a table for people."""
-    columns = "network, task, stretched at, runs, goal met, 25 of 50, generations, pixel distance"
-    names = [*columns.split(", "), "activity lost, %"]
+    columns = "network, task, stretched at, runs, in float32, goal met, 25 of 50, generations"
+    names = [*columns.split(", "), "pixel distance", "activity lost, %"]
     lines = ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names)]
     for row in figures["conditions"]:
         measured = (
             f"{row[key]['mean']:.0f} ± {row[key]['sd']:.0f}"
             for key in ("pixel_distance", "reduction")
         )
-        words = [row["subject"], row["task"], row["site"], row["runs"], f"{row['stopped']:.0%}"]
-        words += [f"{row['checkpoint']:.0%}", row["generations"], *measured]
+        words = [row["subject"], row["task"], row["site"], row["runs"], row["in_float32"]]
+        words += [
+            f"{row['stopped']:.0%}",
+            f"{row['checkpoint']:.0%}",
+            row["generations"],
+            *measured,
+        ]
         lines.append("| " + " | ".join(map(str, words)) + " |")
     took = figures["run"]
     said = (

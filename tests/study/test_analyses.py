@@ -195,7 +195,7 @@ def test_an_observer_of_larger_images_sees_them_all(material, tables):
         assert len(found[name]) == len(tables[name]), name
 
 
-def test_what_was_made_before_a_crash_is_kept(finished, photos, tmp_path, monkeypatch):
+def test_what_was_made_before_a_crash_is_kept(finished, tmp_path, monkeypatch):
     copy = tmp_path / "copy"
     shutil.copytree(finished.store, copy)
 
@@ -257,6 +257,8 @@ def test_the_command_writes_tables_figures_and_a_page(copied, tmp_path, capsys):
         p.name for p in folder.iterdir()
     }
     assert "not testable at this size" in page.read_text()
+    options = "--only convergence --only fronts --allow-code --page"
+    assert f"Written by `invariscope analyze {copied.path} {options} {page}`" in page.read_text()
     assert page.with_suffix(".json").exists()
     assert str(page) in capsys.readouterr().out
     assert run(["analyze", str(copied.path), "--only", "front", "--allow-code"]) == 2

@@ -52,7 +52,10 @@ class Shown:
         """The options that change what is found, for a command that can be repeated."""
         words = [f"--observers {address}" for address in self.observers]
         words += [f"--photos {self.photos.name}"] if self.photos else []
-        return words + ([f"--answers {self.answers.name}"] if self.answers else [])
+        words += [f"--each {self.each}"] if self.each != EACH else []
+        words += [f"--classes {self.classes.name}"] if self.classes else []
+        words += [f"--answers {self.answers.name}"] if self.answers else []
+        return words + ["--allow-code"] * self.allow_code
 
     def material(self, study: StudyResult, runs: str) -> Material:
         """A study with what is shown beside it."""
@@ -104,11 +107,14 @@ def analyze(
             console.print(f"  {name}{left_out}", markup=False)
 
         tables = make(material, only, made)
-        keep_tables(tables, folder)
+        if not only:
+            keep_tables({"missing": tables["missing"]}, folder)
         for path in draw(material, tables, folder):
             console.print(f"  {path}")
     if page is not None:
         places = [study.folder.path / FOLDER for study in found]
-        words = [*map(str, studies), *(shown or Shown()).words(), f"--page {page}"]
+        words = [*map(str, studies), *(f"--only {name}" for name in only)]
+        words += [f"--runs {runs}"] if runs != "all" else []
+        words += [*(shown or Shown()).words(), f"--page {page}"]
         command = " ".join(["invariscope analyze", *words])
         console.print(f"page: {write_page(places, page, command)}")

@@ -24,7 +24,8 @@ What the analyses of the studies below found, beside what the paper (Tausani et 
 224 px with 500 generations a run; distances compare as shares of the possible, not as numbers.
 Where a verdict is "not testable at this size", the last column says what is missing.
 
-Written by `{command}`; the tables are in `STUDY/analysis` as CSV, the verdicts in `{name}`.
+Written by `{command}` from every table in `STUDY/analysis` (CSV), those of earlier calls
+included; the verdicts are in `{name}` too.
 """
 
 
