@@ -14,7 +14,7 @@ from invariscope.errors import InputError
 from invariscope.rig.drift import gains
 from invariscope.rig.file import Final, parse_session
 from invariscope.rig.final import Claim, held_back, spread_members
-from invariscope.rig.noise import Noise, reliability
+from invariscope.rig.noise import Noise, reliability, without_luck
 from invariscope.rig.repeats import Repeats
 from invariscope.rig.responses import Windows
 from invariscope.search.archive import Front
@@ -48,16 +48,39 @@ def test_drift_that_the_controls_show_is_followed_and_none_is_left_alone():
     stream = seeds.numpy_stream("drift")
     brought = stream.poisson(np.outer(true[controls], [2.0, 0.0])) / 0.1
     expected[:, 1] = 0.0
-    found = gains(number, controls, brought, expected, trials=200)
+    found = gains(number, controls, brought, expected, 10 * expected, trials=200)
     assert np.abs(found[:, 0] - true).mean() < 0.4 * np.abs(1 - true).mean()
     np.testing.assert_array_equal(found[:, 1], 1)  # what brings nothing tells nothing
 
 
 def test_a_unit_that_was_not_recorded_in_controls_has_no_drift():
-    missing = np.full((5, 1), np.nan)
-    found = gains(np.arange(3), np.arange(5), missing, np.ones((5, 1)), trials=10)
+    missing, ones, none = np.full((5, 1), np.nan), np.ones((5, 1)), np.ones((0, 1))
+    found = gains(np.arange(3), np.arange(5), missing, ones, ones, trials=10)
     np.testing.assert_array_equal(found, 1)
-    assert gains(np.arange(3), np.arange(0), np.ones((0, 1)), np.ones((0, 1)), trials=10).all()
+    found = gains(np.arange(3), np.arange(0), none, none, none, trials=10)
+    np.testing.assert_array_equal(found, 1)
+
+
+def test_the_gain_is_weighted_least_squares_around_1():
+    usual, brought = np.array([[10.0], [4.0], [-2.0]]), np.array([[12.0], [4.0], [-3.0]])
+    variances = np.array([[5.0], [2.0], [1.0]])
+    found = gains(np.zeros(1, int), np.zeros(3, int), brought, usual, variances, trials=1)
+    rows = np.concatenate([usual / np.sqrt(variances), [[1 / 0.2]]])
+    values = np.concatenate([brought / np.sqrt(variances), [[1 / 0.2]]])
+    np.testing.assert_allclose(found, np.linalg.lstsq(rows, values, rcond=None)[0])
+
+
+def test_controls_that_were_picked_for_their_means_do_not_make_a_drift():
+    stream = seeds.numpy_stream("luck")
+    true = 10 * stream.gamma(1.0, 0.4, (200, 40))  # 40 photos, many sessions
+    trials = stream.poisson(true / 10, (8, 200, 40)) * 10.0  # in windows of 100 ms
+    means, variances = trials.mean(0).T, trials.var(0, ddof=1).T
+    counts = np.full(means.shape, 8)
+    usual, noise = without_luck(means, variances, counts), Noise.fit(means, variances)
+    best, sessions = means.argmax(0), np.arange(200)
+    assert (means[best, sessions] - true[sessions, best]).mean() > 3
+    assert abs((usual[best, sessions] - true[sessions, best]).mean()) < 1
+    assert noise.slope.mean() == pytest.approx(10, rel=0.1)
 
 
 def test_noise_of_poisson_counts_has_their_variance():

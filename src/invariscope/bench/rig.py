@@ -17,7 +17,8 @@ import torch
 from invariscope import seeds
 from invariscope.bench.frugality import Exact, Frugality, Trial, hypervolume
 from invariscope.generators.base import Generator
-from invariscope.rig.file import SessionFile
+from invariscope.rig.file import Final, SessionFile
+from invariscope.rig.ledger import RANGE
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.session import Session
 from invariscope.rig.simulate import DirectLink, SimulatedBrain
@@ -86,15 +87,15 @@ class RigBench:
         images = torch.stack([session.presenter.image(name) for name in table["image"]])
         figures = self._figures(cell, reference, record.tensors["codes"])
         figures |= _honesty(brain, reference, images, table, asked.final.share)
-        shown = len(session.presenter.ledger.trials) - len(session.presenter.ledger.of("range"))
+        shown = len(session.presenter.ledger.trials) - len(session.presenter.ledger.of(RANGE))
         result = {**asdict(cell), **figures, "shown": shown}
         text = json.dumps(result) + "\n"
         replace_file(path, lambda part: part.write_text(text))
         return result
 
     def _asked(self, cell: Cell) -> SessionFile:
-        final = {"members": 20, "repeats": 10, "reference": 20}
-        held_back = final["members"] * final["repeats"] * 1.3 + 60  # with controls and lost ones
+        final = Final()
+        held_back = final.members * final.repeats * 1.2 + final.reference  # and controls
         search = {
             "targets": ["unit"],
             "strategy": cell.strategy,
@@ -105,7 +106,7 @@ class RigBench:
             "stop": False,
         }
         rig = {"name": f"bench {cell.key}", "units": ["unit"]}
-        whole = {"rig": rig, "range": {"photos": ""}, "search": search, "final": final}
+        whole = {"rig": rig, "range": {"photos": ""}, "search": search}
         return SessionFile.model_validate(whole)
 
     def _figures(self, cell: Cell, reference: Reference, codes: torch.Tensor) -> dict[str, Any]:
@@ -140,6 +141,11 @@ def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
     ):
         means = (float(np.mean([known[s, p][key] for s in strategies])) for p in policies)
         lines.append(f"| *{words}* | " + " | ".join(f"{x:.1f}" for x in means) + " |")
+    keys = ("tested", "true", "hold", "false")
+    sums = [[sum(known[s, p][key] for s in strategies) for key in keys] for p in policies]
+    cells = (f"{tested}, {true}, {hold}, {false}" for tested, true, hold, false in sums)
+    lines.append("| *members tested, truly so, found so, of these wrongly* | " + " | ".join(cells))
+    lines[-1] += " |"
     return "\n".join(lines) + "\n"
 
 
@@ -155,12 +161,14 @@ def _honesty(
     true = brain.rates(images)[:, 0].cpu().numpy() + spontaneous
     at_reference = float(brain.rates(reference.image.unsqueeze(0))[0, 0]) + spontaneous
     squeeze = np.abs(true - at_reference)
-    holds = table["holds"].to_numpy(bool)
-    false = holds & (true <= share * at_reference)
+    holds, tested = table["holds"].to_numpy(bool), table["p"].notna().to_numpy()
+    kept = true > share * at_reference
     return {
         "optimism_selected": float(np.mean(squeeze - table["selected_squeeze"])),
         "optimism_held_back": float(np.mean(squeeze - table["squeeze"])),
         "members": len(table),
+        "tested": int(tested.sum()),
+        "true": int((tested & kept).sum()),
         "hold": int(holds.sum()),
-        "false": int(false.sum()),
+        "false": int((holds & ~kept).sum()),
     }

@@ -52,7 +52,8 @@ def rig_table(
             ]
             numbers = ("share", "optimism_selected", "optimism_held_back", "shown")
             mean = {key: round(float(np.mean([row[key] for row in found])), 4) for key in numbers}
-            total = {key: sum(row[key] for row in found) for key in ("members", "hold", "false")}
+            counted = ("members", "tested", "true", "hold", "false")
+            total = {key: sum(row[key] for row in found) for key in counted}
             rows.append({"strategy": strategy, "repeats": text, **mean, **total})
     console.print(_table(rows))
     figures = {"model": model, "units": units, "seeds": seeds, "machine": describe(place)}
@@ -80,7 +81,7 @@ def _table(rows: list[dict]) -> Table:
             f"{100 * row['share']:.0f} %",
             f"{row['optimism_selected']:.1f}",
             f"{row['optimism_held_back']:.1f}",
-            f"{row['hold']} of {row['members']}",
+            f"{row['hold']} of {row['tested']}",
             str(row["false"]),
             f"{row['shown']:,.0f}",
         )

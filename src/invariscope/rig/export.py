@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 from pyarrow import parquet
@@ -13,7 +12,7 @@ from torch import Tensor
 
 from invariscope.errors import StoreError
 from invariscope.rig.file import SessionFile
-from invariscope.rig.ledger import CONTROL, rig_seconds
+from invariscope.rig.ledger import CONTROL, RANGE, REFERENCE, rig_seconds
 from invariscope.rig.present import Presenter, read_codes
 from invariscope.rig.session import ABOUT
 from invariscope.store.files import replace_file
@@ -101,7 +100,7 @@ class Recorded:
 
 def _kind(request: str) -> str:
     first, _, last = request.partition("/")
-    if first in ("range", "reference", "asked", CONTROL):
+    if first in (RANGE, REFERENCE.removesuffix("/"), "asked", CONTROL):
         return first
     return "held back" if last == "final" else "search"
 
@@ -111,7 +110,6 @@ def _trials(presenter: Presenter) -> pd.DataFrame:
     shown = list(ledger.trials.values())
     if not shown:
         raise StoreError(f"{str(presenter.folder)!r} holds no presentation yet")
-    presenter.controls.expected |= _expected(presenter)
     places = {key: {n: i for i, n in enumerate(names)} for key, names in ledger.requests.items()}
     kinds = [_kind(s.request) for s in shown]
     generations = [
@@ -134,16 +132,6 @@ def _trials(presenter: Presenter) -> pd.DataFrame:
     gains = [f"gain {unit}" for unit in recording.units]
     values = pd.DataFrame(presenter.numbers(shown), columns=list(recording.units))
     return table.join(values).join(pd.DataFrame(presenter.gains(shown), columns=gains))
-
-
-def _expected(presenter: Presenter) -> dict[str, np.ndarray]:
-    """The usual responses of control images: of the range block's photos and the references."""
-    found: dict[str, np.ndarray] = {}
-    for key, told in presenter.ledger.measured.items():
-        if key == "range" or key.startswith("reference/"):
-            names = presenter.ledger.requests[key]
-            found |= dict(zip(names, np.array(told["means"], float), strict=True))
-    return found
 
 
 def _codes(presenter: Presenter) -> dict[str, Tensor]:

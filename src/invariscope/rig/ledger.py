@@ -9,7 +9,10 @@ from invariscope.errors import StoreError
 from invariscope.rig.log import SessionLog
 from invariscope.subjects.rig.messages import Answer, Delivery, read_answer
 
+# Keys of requests:
 CONTROL = "control"
+RANGE = "range"
+REFERENCE = "reference/"  # the image's name behind it
 
 
 @dataclass(frozen=True)

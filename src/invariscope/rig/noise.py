@@ -45,8 +45,12 @@ class Noise:
         """
         common = np.nanmean(np.where(counts > 0, means, np.nan), 0) if counts.any() else 0.0
         drawn = (counts * np.nan_to_num(means) + common) / (counts + 1)
-        variance = self.floor + self.slope * np.maximum(drawn, 0)
+        variance = self.variances(drawn)
         return np.where(counts > 0, np.sqrt(variance / np.maximum(counts, 1)), np.nan)
+
+    def variances(self, means: Floats) -> Floats:
+        """Of a single response to images with these means, `(images, units)`."""
+        return self.floor + self.slope * np.maximum(means, 0)
 
 
 def reliability(means: Floats, variances: Floats, counts: NDArray[np.int64]) -> Floats:
@@ -67,3 +71,18 @@ def reliability(means: Floats, variances: Floats, counts: NDArray[np.int64]) -> 
     error = np.nanmean(squared[:, enough], 0)
     found[enough] = 1 - np.divide(error, spread, out=np.ones_like(error), where=spread > 0)
     return found
+
+
+def without_luck(means: Floats, variances: Floats, counts: NDArray[np.int64]) -> Floats:
+    """Repeat means `(images, units)` drawn to the images' common one by the share that is noise.
+
+    The image with the largest mean of few trials was lucky too, and brings less when it is shown
+    again; these are unbiased for images that were picked by their means. Where the reliability is
+    not known, as they were.
+
+    Args:
+        means, variances, counts: as in `reliability`.
+    """
+    sure = np.clip(np.nan_to_num(reliability(means, variances, counts), nan=1.0), 0, 1)
+    common = np.nanmean(means, 0, where=counts > 0) if counts.any() else 0.0
+    return common + sure * (means - common)

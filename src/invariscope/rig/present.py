@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,9 +17,9 @@ from invariscope import seeds
 from invariscope.errors import StoreError
 from invariscope.rig.drift import gains
 from invariscope.rig.file import Blocks, Recording
-from invariscope.rig.ledger import CONTROL, Ledger, Shown
+from invariscope.rig.ledger import CONTROL, RANGE, REFERENCE, Ledger, Shown
 from invariscope.rig.log import SessionLog
-from invariscope.rig.noise import Floats, Noise
+from invariscope.rig.noise import Floats, Noise, without_luck
 from invariscope.rig.repeats import Ints, Likely, Repeats
 from invariscope.store.files import make_folder, replace_tensors
 from invariscope.subjects.rig.link import Link
@@ -61,11 +62,9 @@ class Controls:
 
     Attributes:
         each: how many trials a block has of each kind, with the names of that kind's images.
-        expected: each control image's usual response `(units,)`.
     """
 
     each: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
-    expected: dict[str, Floats] = field(default_factory=dict)
 
 
 class Presenter:
@@ -79,7 +78,6 @@ class Presenter:
 
     Attributes:
         targets: numbers of the units that must be recorded for a trial to count.
-        noise: from the range block; None before it.
     """
 
     def __init__(
@@ -92,7 +90,6 @@ class Presenter:
         self.ledger = Ledger(SessionLog(folder))
         self.controls = Controls()
         self.targets: tuple[int, ...] = tuple(range(len(self.units)))
-        self.noise: Noise | None = None
 
     def measure(
         self,
@@ -274,13 +271,36 @@ class Presenter:
     def gains(self, trials: Sequence[Shown]) -> Floats:
         """Each unit's drift in some trials, `(trials, units)`, 1 at the range block."""
         asked = np.array([t.number for t in trials], np.int64)
-        expected = self.controls.expected
+        expected = self._usual()
         known = [t for t in self.ledger.of(CONTROL) if t.image in expected]
-        if not self.blocks.drift or not known:
+        if not self.blocks.drift or not known or self.noise is None:
             return np.ones((len(trials), len(self.units)))
         usual = np.stack([expected[t.image] for t in known])
+        variances = self.noise.variances(usual)
         numbers = np.array([t.number for t in known], np.int64)
-        return gains(asked, numbers, self.numbers(known), usual, trials=self.blocks.drift)
+        drift = self.blocks.drift
+        return gains(asked, numbers, self.numbers(known), usual, variances, trials=drift)
+
+    @property
+    def noise(self) -> Noise | None:
+        """How much responses vary, from the range block; None before it."""
+        return self._range[1] if RANGE in self.ledger.measured else None
+
+    @cached_property
+    def _range(self) -> tuple[dict[str, Floats], Noise]:
+        """The photos' usual responses `(units,)` by their names, and the noise."""
+        means, variances, counts = _as_told(self.ledger.measured[RANGE])
+        usual = without_luck(means, variances, counts)
+        names = self.ledger.requests[RANGE]
+        return dict(zip(names, usual, strict=True)), Noise.fit(means, variances)
+
+    def _usual(self) -> dict[str, Floats]:
+        """What images that may be controls bring: the range block's and the references."""
+        found = dict(self._range[0]) if RANGE in self.ledger.measured else {}
+        for key, told in self.ledger.measured.items():
+            if key.startswith(REFERENCE):
+                found |= zip(self.ledger.requests[key], _as_told(told)[0], strict=True)
+        return found
 
     def _tally(self, key: str, names: Sequence[str], images: Tensor) -> Measured:
         trials = self.ledger.of(key)
@@ -327,8 +347,13 @@ def _moments(values: Floats, rows: Sequence[int], images: int) -> tuple[Floats, 
 
 def _plain_measured(known: Mapping[str, Any], shown: Tensor, names: Sequence[str]) -> Measured:
     """A result as the log has it."""
+    return Measured(*_as_told(known), shown, tuple(names))
+
+
+def _as_told(known: Mapping[str, Any]) -> tuple[Floats, Floats, Ints]:
+    """Means, variances and counts as the log has them, `(images, units)` each."""
     means, variances = (np.array(known[name], np.float64) for name in NUMBERS[:2])
-    return Measured(means, variances, np.array(known["counts"], np.int64), shown, tuple(names))
+    return means, variances, np.array(known["counts"], np.int64)
 
 
 def read_codes(path: Path) -> Tensor:

@@ -14,6 +14,7 @@ from invariscope.errors import InputError
 from invariscope.generators.base import Generator
 from invariscope.rig.file import Final
 from invariscope.rig.final import Claim, held_back, spread_members
+from invariscope.rig.ledger import REFERENCE
 from invariscope.rig.noise import Floats
 from invariscope.rig.present import Measured, Presenter
 from invariscope.rig.repeats import Repeats
@@ -69,7 +70,7 @@ class RigSearch:
         if reference is None:
             return objective, 0.0
         image = reference.image.unsqueeze(0)
-        key = f"reference/{self.presenter.store(image)[0]}"
+        key = REFERENCE + self.presenter.store(image)[0]
         often = Repeats(self.final.reference, again=self.repeats.again)
         found = self.presenter.measure(key, image, often)
         responses = self._responses(found, objective)

@@ -5,13 +5,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
 import torch
 
 from invariscope.errors import InputError, StoreError
 from invariscope.generators import Generator, load_generator
 from invariscope.rig.file import SessionFile
-from invariscope.rig.noise import Noise
+from invariscope.rig.ledger import RANGE
 from invariscope.rig.present import Measured, Presenter, Say
 from invariscope.rig.range_block import NATURAL, range_photos, range_table, strongest, targets_of
 from invariscope.rig.repeats import Repeats
@@ -121,8 +120,7 @@ class Session:
     def measure_range(self, photos: torch.Tensor) -> Measured:
         """Each unit's range, noise and reliability; who is searched for follows from them."""
         self.presenter.controls.each["blank"] = (0, [])
-        found = self.presenter.measure("range", photos, self._repeats(self.asked.range.repeats))
-        self.presenter.noise = Noise.fit(found.means, found.variances)
+        found = self.presenter.measure(RANGE, photos, self._repeats(self.asked.range.repeats))
         table = range_table(found, self.rig)
         path = self.folder / NATURAL
         NaturalStatistics(table.table, self.rig.natural_identity(), table.about).save(path)
@@ -141,18 +139,12 @@ class Session:
             "blank": (blocks.blank, presenter.store(grey)),
             "natural": (blocks.natural, names),
         }
-        presenter.controls.expected |= {
-            name: measured.means[i] for name, i in zip(names, photos, strict=True)
-        }
 
     def _with_reference(self, reference: Reference) -> None:
-        """The reference joins the controls, with the response that it was measured to bring."""
+        """The reference joins the controls."""
         presenter = self.presenter
         name = presenter.store(self.stage.see(reference.image.unsqueeze(0)))[0]
         presenter.controls.each["reference"] = (self.asked.blocks.reference, [name])
-        known = presenter.ledger.measured.get(f"reference/{name}")
-        if known:
-            presenter.controls.expected[name] = np.array(known["means"], float)[0]
 
     def _options(self, generations: int) -> SearchOptions:
         asked = self.asked.search
