@@ -19,6 +19,7 @@ from invariscope.bench.frugality import Exact, Frugality, Trial, hypervolume
 from invariscope.generators.base import Generator
 from invariscope.rig.file import Final, SessionFile
 from invariscope.rig.ledger import RANGE
+from invariscope.rig.present import Presenter
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.session import Session
 from invariscope.rig.simulate import DirectLink, SimulatedBrain
@@ -84,9 +85,8 @@ class RigBench:
         finally:
             session.close()
         table = pd.read_parquet(record.path / HELD_BACK)
-        images = torch.stack([session.presenter.image(name) for name in table["image"]])
         figures = self._figures(cell, reference, record.tensors["codes"])
-        figures |= _honesty(brain, reference, images, table, asked.final.share)
+        figures |= _honesty(brain, session.presenter, reference, table, asked.final.share)
         shown = len(session.presenter.ledger.trials) - len(session.presenter.ledger.of(RANGE))
         result = {**asdict(cell), **figures, "shown": shown}
         text = json.dumps(result) + "\n"
@@ -151,15 +151,20 @@ def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
 
 def _honesty(
     brain: SimulatedBrain,
+    presenter: Presenter,
     reference: Reference,
-    images: torch.Tensor,
     table: pd.DataFrame,
     share: float,
 ) -> dict[str, Any]:
-    """Whether what is reported is true: optimism in spikes per second, and false discoveries."""
+    """Whether what is reported is true: optimism in spikes per second, and false discoveries.
+
+    A session reports what images bring at the gain of its range block.
+    """
+    gain = float(np.mean([brain.gain(trial.number) for trial in presenter.ledger.of(RANGE)]))
+    images = torch.stack([presenter.image(name) for name in table["image"]])
     spontaneous = brain.cortex.spontaneous
-    true = brain.rates(images)[:, 0].cpu().numpy() + spontaneous
-    at_reference = float(brain.rates(reference.image.unsqueeze(0))[0, 0]) + spontaneous
+    true = gain * brain.rates(images)[:, 0].cpu().numpy() + spontaneous
+    at_reference = gain * float(brain.rates(reference.image.unsqueeze(0))[0, 0]) + spontaneous
     squeeze = np.abs(true - at_reference)
     holds, tested = table["holds"].to_numpy(bool), table["p"].notna().to_numpy()
     kept = true > share * at_reference

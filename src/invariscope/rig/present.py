@@ -272,7 +272,8 @@ class Presenter:
         """Each unit's drift in some trials, `(trials, units)`, 1 at the range block."""
         asked = np.array([t.number for t in trials], np.int64)
         expected = self._usual()
-        known = [t for t in self.ledger.of(CONTROL) if t.image in expected]
+        again = [*self.ledger.of(RANGE), *self.ledger.of(CONTROL)]
+        known = [t for t in again if t.image in expected]
         if not self.blocks.drift or not known or self.noise is None:
             return np.ones((len(trials), len(self.units)))
         usual = np.stack([expected[t.image] for t in known])

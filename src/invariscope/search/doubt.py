@@ -1,4 +1,4 @@
-"""What noisy responses leave open: scores drawn anew within their errors."""
+"""What noisy responses leave open: scores drawn anew within their errors, and what to expect."""
 
 from collections.abc import Callable
 
@@ -32,3 +32,37 @@ def better_half(drawn: Tensor, order: Callable[[Tensor], Tensor]) -> Tensor:
         counts.scatter_add_(1, best, torch.ones_like(best, dtype=counts.dtype))
     unknown = drawn[0].isnan().any(-1).cpu()
     return (counts / len(drawn)).masked_fill(unknown, 0.0)
+
+
+def believed(activity: Tensor, error: Tensor, stretch: Tensor) -> Tensor:
+    """The activity to be expected of each candidate of a run if it were measured again.
+
+    The best of many noisy candidates was lucky too. Each is drawn to the line of activity over
+    stretch that fits its generation, by the share of its variance around the line that is noise
+    (empirical Bayes; Efron & Morris 1975), so that a front holds what is good and not what was
+    lucky.
+
+    Args:
+        activity: `(n, units)`; NaN where not recorded.
+        error: `(n, units)` standard errors, NaN as above.
+        stretch: `(n,)`, known without noise.
+
+    Returns:
+        `(n, units)`, as it came where there is no error or where fewer than four were recorded.
+    """
+    found = activity.clone()
+    for unit in range(activity.shape[1]):
+        known = ~activity[:, unit].isnan() & ~error[:, unit].isnan()
+        values, noise = activity[known, unit].double(), error[known, unit].double().square()
+        if len(values) < 4 or not noise.any():
+            continue
+        away = stretch[known].to(values)
+        spread = away.std()
+        terms = [torch.ones_like(away), *([(away - away.mean()) / spread] if spread > 0 else [])]
+        design = torch.stack(terms, 1)
+        line = design @ torch.linalg.lstsq(design, values).solution
+        apart = values - line
+        own = (apart.square().sum() / (len(values) - len(terms)) - noise.mean()).clamp(min=0)
+        sure = torch.where(noise > 0, own / (own + noise), 1.0)
+        found[known, unit] = (line + sure * apart).to(found)
+    return found

@@ -4,13 +4,14 @@
 `squeeze = |a_u^ℓ(x) − a_u^ℓ(ref)|` of the target unit, the norm over a set (PAPERS §1).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from invariscope import validate
+from invariscope.search import doubt
 from invariscope.units import Target
 
 DIRECTIONS = ("either", "down")
@@ -159,21 +160,47 @@ class Objectives:
         Returns:
             `(draws, n, 3)`. The units of a set are taken to err alike.
         """
-        numbers, counts = runs.unique_consecutive(return_counts=True)
-        drawn, last = scores.expand(len(normal), *scores.shape).clone(), 0
-        for run, count in zip(numbers.tolist(), counts.tolist(), strict=True):
-            rows = slice(last, last + count)
-            last += count
-            objective = self.objectives[run]
-            own = {site: responses[site][rows] for site in objective.target.sites}
-            none = {site: torch.zeros_like(response) for site, response in own.items()}
-            doubt = none | {site: errors[site][rows] for site in own if site in errors}
-            activity, error = objective.target.read(own), objective.target.read(doubt)
-            for scored, numbers_drawn in zip(drawn, normal, strict=True):
-                shifted = activity + error * numbers_drawn[rows].to(error).unsqueeze(1)
+        drawn = scores.expand(len(normal), *scores.shape).clone()
+        for objective, rows, activity, error in self._doubtful(responses, errors, runs):
+            for scored, numbers in zip(drawn, normal, strict=True):
+                shifted = activity + error * numbers[rows].to(error).unsqueeze(1)
                 scored[rows, 2] = shifted.mean(1).to(scored)
                 scored[rows, 1] = _squeeze(objective, shifted).to(scored)
         return drawn
+
+    def believed(
+        self,
+        scores: Tensor,
+        responses: Mapping[str, Tensor],
+        errors: Mapping[str, Tensor],
+        runs: Tensor,
+    ) -> Tensor:
+        """Scores from the activity to be expected of each candidate (`doubt.believed`), `(n, 3)`.
+
+        Args:
+            scores, responses, errors, runs: as for `redrawn`.
+        """
+        found = scores.clone()
+        for objective, rows, activity, error in self._doubtful(responses, errors, runs):
+            expected = doubt.believed(activity, error, scores[rows, 0])
+            found[rows, 2] = expected.mean(1).to(found)
+            found[rows, 1] = _squeeze(objective, expected).to(found)
+        return found
+
+    def _doubtful(
+        self, responses: Mapping[str, Tensor], errors: Mapping[str, Tensor], runs: Tensor
+    ) -> Iterator[tuple[Objective, slice, Tensor, Tensor]]:
+        """Each run's objective and rows, with its targets' activity and errors `(n, units)`."""
+        numbers, counts = runs.unique_consecutive(return_counts=True)
+        last = 0
+        for run, count in zip(numbers.tolist(), counts.tolist(), strict=True):
+            rows = slice(last, last + count)
+            last += count
+            target = self.objectives[run].target
+            own = {site: responses[site][rows] for site in target.sites}
+            none = {site: torch.zeros_like(response) for site, response in own.items()}
+            given = none | {site: errors[site][rows] for site in own if site in errors}
+            yield self.objectives[run], rows, target.read(own), target.read(given)
 
     def _score(self, objective: Objective, responses: Mapping[str, Tensor]) -> Tensor:
         activity = objective.target.read(responses)

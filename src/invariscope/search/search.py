@@ -212,8 +212,8 @@ class Search:
             responses: for each of `sites`, `(active runs × population, *shape)`; NaN where a
                 candidate was not recorded. `pixels` may be left out: the asked images count.
                 Plain numbers, `(images,)` or `(images, units)`, are those of the other site.
-            errors: standard errors of noisy responses, of the same shapes: the order that the
-                strategy is told then respects them (`ranking.expected_fronts`).
+            errors: standard errors of noisy responses, of the same shapes: the order respects
+                them (`ranking.expected_fronts`); scores count less luck (`doubt.believed`).
 
         Returns:
             Each run's news, in the order of `active` before the call.
@@ -225,6 +225,8 @@ class Search:
         given = self._given(responses)
         scores = self._objectives.score(given, self._rows())
         drawn = self._drawn(scores, given, errors) if errors else None
+        if errors:
+            scores = self._objectives.believed(scores, given, errors, self._rows())
         return self._tell_scores(scores, drawn=drawn)
 
     def better_half(
@@ -262,10 +264,7 @@ class Search:
     def _drawn(
         self, scores: Tensor, given: Mapping[str, Tensor], errors: Mapping[str, Tensor]
     ) -> Tensor:
-        """`(draws, runs, population, 3)` scores that the errors allow.
-
-        What a run draws follows from its name and generation.
-        """
+        """`(draws, runs, population, 3)` scores within the errors, by run and generation."""
         normal = doubt.normal(self._state.streams("noise"), self.population)
         drawn = self._objectives.redrawn(scores, given, errors, self._rows(), normal)
         drawn = drawn.to(self.ask_codes().device)
