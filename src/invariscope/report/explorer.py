@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from invariscope.report.album import Album
-from invariscope.sns.choice import choose
+from invariscope.sns.choice import CHOICES, choose
 from invariscope.store.record import RunRecord
 
 STEPS = 60  # generations of a run that can be stepped through
 RANGES = ("stretch", "squeeze", "activation")
-CHOSEN = {"kept": "best kept", "knee": "knee", "farthest": "farthest", "nearest": "nearest"}
 
 
 def _short(value: float) -> float | None:
@@ -58,7 +57,7 @@ def explored(cell: dict[str, Any], group: int, album: Album) -> dict[str, Any]:
         ]
         for row in rows
     ]
-    picks = {name: choose(front, record.settings, name) for name in CHOSEN}
+    picks = {name: choose(front, record.settings, name) for name in CHOICES}
     s = record.settings
     site = str(s.site) + (f" ({len(s.subset)} of its units)" if s.subset else "")
     return {

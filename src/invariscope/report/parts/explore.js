@@ -5,6 +5,12 @@
   const { units, runs } = JSON.parse(get("x-data").textContent);
   const X = 1, Y = 2, ACTIVITY = 3, DISTANCE = 4, MET = 5, IMAGE = 6;  // of `shown`
   const NAMES = { kept: "best kept", knee: "knee", farthest: "farthest", nearest: "nearest" };
+  const MEANING = {
+    kept: "the farthest image that beats the unit's strongest photo (silencing: the nearest below its weakest); without one, the knee",
+    knee: "where the front bends most: more distance begins to cost much activity",
+    farthest: "the largest stretch",
+    nearest: "the smallest stretch",
+  };
   const plot = get("x-plot"), member = get("x-member"), generation = get("x-generation");
   const W = 560, H = 380, LEFT = 62, RIGHT = 14, TOP = 14, BOTTOM = 48;
   let run, at = 0, held = null, playing = null, xs, ys;
@@ -171,6 +177,7 @@
     button.type = "button";
     button.dataset.pick = name;
     button.textContent = words;
+    button.title = MEANING[name];
     button.addEventListener("click", () => choose(run.chosen[name]));
     document.querySelector(".picks").append(button);
   }
