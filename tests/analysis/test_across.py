@@ -13,8 +13,9 @@ from invariscope.analysis.across import (
     invariance_means,
     mean_interval,
 )
-from invariscope.analysis.claims import FAILS, HOLDS, NOT_TESTABLE
+from invariscope.analysis.claims import FAILS, HOLDS, NOT_TESTABLE, ratio_of
 from invariscope.analysis.findings import find
+from invariscope.analysis.findings_units import told_apart
 from invariscope.analysis.network_tables import NetworkTables
 
 FAMILIES = {"hue": "colour", "blur": "convolutional", "rotation-180": "geometric"}
@@ -176,3 +177,16 @@ def test_nothing_is_testable_where_networks_did_not_learn():
     claims = find(paper_like(clean=0.2), FAMILIES)
     assert {c.outcome for c in claims} == {NOT_TESTABLE}
     assert "clean accuracy of 25 % (five times chance); it is 20." in claims[0].needs
+
+
+def test_sites_are_named_by_what_tells_them_apart():
+    assert told_apart(["network.relu1", "network.relu2"]) == ["relu1", "relu2"]
+    blocks = ["network.blocks.0.act", "network.blocks.1.act"]
+    assert told_apart(blocks) == ["blocks.0.act", "blocks.1.act"]
+    assert told_apart(["fc"]) == ["fc"]
+
+
+def test_a_ratio_of_single_values_has_no_interval():
+    ratio, low, high = ratio_of([3.0], [2.0, 4.0])
+    assert ratio == 1
+    assert np.isnan([low, high]).all()

@@ -143,9 +143,11 @@ class MeasuredStudy:
 
 
 def ratio_of(above: list[float], below: list[float]) -> Interval:
-    """Ratio of two means with a bootstrap interval over their values."""
+    """Ratio of two means with a bootstrap interval over their values, NaN below two of each."""
     if not above or not below:
         return NOTHING
+    if len(above) < 2 or len(below) < 2:
+        return float(np.mean(above) / np.mean(below)), float("nan"), float("nan")
     stream = np.random.Generator(np.random.Philox(key=0))
     first, second = np.array(above), np.array(below)
     draws = [

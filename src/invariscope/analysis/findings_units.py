@@ -1,6 +1,6 @@
 """Findings 4 to 9: what units ignore, and whether that is why (PAPERS §2)."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -73,6 +73,17 @@ def more(s: MeasuredStudy) -> Iterator[Claim]:
     )
 
 
+def told_apart(sites: Sequence[str]) -> list[str]:
+    """Sites by what is not the same in all of their names; a number keeps the word before it."""
+    parts = [site.split(".") for site in sites]
+    same = 0
+    while all(len(p) > same + 1 and p[: same + 1] == parts[0][: same + 1] for p in parts):
+        same += 1
+    if same and any(p[same].isdecimal() for p in parts):
+        same -= 1
+    return [".".join(p[same:]) for p in parts]
+
+
 def layers(s: MeasuredStudy) -> Iterator[Claim]:
     """Finding 6: I_k builds up across layers; specialization spreads widest for rotations."""
     means = s.tables.means
@@ -82,7 +93,10 @@ def layers(s: MeasuredStudy) -> Iterator[Claim]:
     )
     wide = wide.reindex(columns=list(s.tables.sites))
     built = mean_interval(wide.iloc[:, -1] - wide.iloc[:, 0]) if len(wide) else NOTHING
-    told = ", ".join(f"{site.rpartition('.')[2]} {wide[site].mean():.2f}" for site in wide)
+    names = told_apart(list(wide))
+    told = ", ".join(
+        f"{name} {wide[site].mean():.2f}" for name, site in zip(names, wide, strict=True)
+    )
     yield decide(
         6,
         "I_k builds up across layers: larger at the last than at the first",

@@ -121,8 +121,9 @@ def write_networks_report(folder: Path, beside: Path | None = None) -> Path:
 
 def _markdown(shown: Shown, pictures: str) -> list[str]:
     facts = shown.facts()
+    several = "s" * (facts["seeds"] > 1)
     told = (
-        f"{facts['networks']} of {facts['planned']} networks, {facts['seeds']} seeds; "
+        f"{facts['networks']} of {facts['planned']} networks, {facts['seeds']} seed{several}; "
         f"{facts['categories']} categories, {facts['training_images']} training and "
         f"{facts['test_images']} test images; trained with {facts['transformations']}; "
         f"{facts['counts']} categories seen transformed. Training took {facts['minutes']:.0f} "
