@@ -130,11 +130,9 @@ class Presenter:
                 numbers = {name: getattr(found, name).tolist() for name in NUMBERS}
                 self.ledger.add({"event": "measured", "key": key, **numbers})
                 return found
+            # One block at a time, so that what is asked follows from the log alone.
             pending = [name for name, n in zip(names, wanted, strict=True) for _ in range(n)]
-            for first in range(0, len(pending), self.blocks.trials):
-                self._block(key, pending[first : first + self.blocks.trials])
-                if self.ledger.open_block:
-                    self._wait(self.ledger.open_block)
+            self._block(key, pending[: self.blocks.trials])
 
     def _file(self, name: str) -> Path:
         return self.folder / "images" / f"{name}.png"
@@ -208,9 +206,10 @@ class Presenter:
         for trial in trials:
             shown[first[trial.image]] += 1
         recorded = found.counts[:, list(self.targets)].min(1)
-        sure = None
-        if likely is not None and self.noise is not None and recorded.any():
-            sure = likely(found.means, self.noise.errors(found.means, found.counts))
+        wanted = np.where(alone, repeats.needed(recorded, shown, None), 0)
+        if wanted.any() or likely is None or self.noise is None or not recorded.any():
+            return wanted
+        sure = likely(found.means, self.noise.errors(found.means, found.counts))
         return np.where(alone, repeats.needed(recorded, shown, sure), 0)
 
     def _block(self, key: str, pending: Sequence[str]) -> None:
