@@ -117,7 +117,7 @@ class Asked(Part):
     generations: Number = 100
     presentations: Number = 5000
     seeds: Number = 1
-    repeats: Number = 5
+    repeats: Number = 10
     most: Annotated[int, Field(ge=0)] = 0
     stop: bool = True
 

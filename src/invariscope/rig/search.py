@@ -26,6 +26,7 @@ from invariscope.sns.chunk import choose_chunk
 from invariscope.sns.plan import Planned, SearchOptions
 from invariscope.store.context import numeric_context
 from invariscope.store.files import replace_file
+from invariscope.store.record import FRONT_IMAGES
 from invariscope.store.run_folder import RunFolder
 from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.rig.subject import SITE
@@ -113,11 +114,11 @@ class RigSearch:
                 restored={self.planned.run.name: packed} if packed else None,
             )
             outcome = self._advance(search, writer)
-            outcome, columns = self._again(outcome, writer.path)
+            outcome, columns, shown = self._again(outcome, writer.path)
             writer.finish(
                 outcome,
                 seconds=time.monotonic() - began,
-                tensors=self._reference_tensors(),
+                tensors={FRONT_IMAGES: shown, **self._reference_tensors()},
                 columns=columns,
             )
         return outcome
@@ -179,8 +180,11 @@ class RigSearch:
         }
         return sum(len(ledger.blocks[block]) for block in blocks)
 
-    def _again(self, outcome: Outcome, folder: Path) -> tuple[Outcome, dict[str, Tensor]]:
-        """The front on held-back repeats alone; the table beside it has both measurements."""
+    def _again(self, outcome: Outcome, folder: Path) -> tuple[Outcome, dict[str, Tensor], Tensor]:
+        """The front on held-back repeats alone, more columns of it, and its images as shown.
+
+        The table beside it has both measurements.
+        """
         if self.objective.task == "excitation":
             members = self._strongest()
         else:
@@ -204,7 +208,7 @@ class RigSearch:
             for name in ("selected_squeeze", "selected_activation", "error", "p", "q")
             if name in table
         }
-        return replace(outcome, front=front, milestone=None), columns
+        return replace(outcome, front=front, milestone=None), columns, found.images[order]
 
     def _strongest(self) -> Front:
         """The candidates of all generations that seemed to drive the target most.

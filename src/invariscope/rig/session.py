@@ -19,7 +19,7 @@ from invariscope.sns.natural import NaturalStatistics
 from invariscope.sns.plan import Planned, SearchOptions, plan
 from invariscope.sns.reference import Reference, image_reference
 from invariscope.store.files import make_folder, replace_file
-from invariscope.store.record import RunRecord, load_run
+from invariscope.store.record import FRONT_IMAGES, RunRecord, load_run
 from invariscope.subjects import HybridSubject, RigSubject, Subject, load_subject
 from invariscope.subjects.rig.link import Link
 from invariscope.subjects.rig.subject import SITE
@@ -196,7 +196,7 @@ class Session:
         planned = self._planned(target, options, task="excitation")
         record = self._search(planned, options, self.folder / "mei")
         code = record.tensors["codes"][-1]
-        image = self.stage.see(self.generator.generate(code.unsqueeze(0)))[0]
+        image = record.tensors[FRONT_IMAGES][-1]
         recipe = {"kind": "mei", "run": record.name}
         activity = float(record.front["activation"].iloc[-1])
         return Reference(image.cpu(), code, recipe, activity)

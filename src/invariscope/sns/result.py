@@ -17,7 +17,7 @@ from invariscope.markup import Shown, notebook
 from invariscope.search.archive import COLUMNS
 from invariscope.sns.choice import choose
 from invariscope.sns.reference import Reference
-from invariscope.store.record import RunRecord, load_runs
+from invariscope.store.record import FRONT_IMAGES, RunRecord, load_runs
 from invariscope.store.settings import without_none
 from invariscope.subjects import Subject
 
@@ -104,14 +104,20 @@ class Result:
     def images(self, which: str = "kept") -> Tensor:
         """One image a run, `(runs, 3, height, width)` in [0, 1] (see `sns.choice.choose`).
 
+        Those of a rig are as they were shown, the others are generated.
+
         Raises:
             InputError: the generator is not the one that the runs were made with.
         """
+        rows = [choose(r.front, r.settings, which) for r in self.runs]
+        if all(FRONT_IMAGES in r.tensors for r in self.runs):
+            shown = zip(self.runs, rows, strict=True)
+            return torch.stack([r.tensors[FRONT_IMAGES][row] for r, row in shown])
         label = self.runs[0].labels["generator"]
         generator = self.generator or load_generator(label)
         for record in self.runs:
             check_same(record.settings.generator, generator, label)
-        codes = [r.tensors["codes"][choose(r.front, r.settings, which)] for r in self.runs]
+        codes = [r.tensors["codes"][row] for r, row in zip(self.runs, rows, strict=True)]
         return generator.generate(torch.stack(codes)).cpu()
 
     def _repr_html_(self) -> str:

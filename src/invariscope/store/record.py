@@ -15,6 +15,8 @@ from invariscope.store.journal import read_journal
 from invariscope.store.run_toml import read_settings
 from invariscope.store.settings import RunSettings
 
+FRONT_IMAGES = "front_images"
+
 
 @dataclass(frozen=True)
 class RunRecord:
@@ -30,8 +32,9 @@ class RunRecord:
         outcome: status, generations, images, milestone, seconds.
         journal: one line a generation.
         front: one row a member, from the smallest stretch to the largest.
-        tensors: `codes` `(members, code_dim)`, `front_images` where kept, the reference's
-            `reference_image` `(3, h, w)` and `reference_activity` `(units,)`.
+        tensors: `codes` `(members, code_dim)`; where images were shown on a rig, they as
+            `front_images` `(members, 3, h, w)`; the reference's `reference_image` `(3, h, w)` and
+            `reference_activity` `(units,)`.
     """
 
     path: Path
