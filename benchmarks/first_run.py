@@ -26,6 +26,7 @@ from invariscope.sns.result import Result
 from invariscope.store.record import RunRecord
 from invariscope.zoo.registry import WEIGHTS
 
+ATTACKED = "val_top1_under_attack_1.3"
 ROOT = Path(__file__).resolve().parent.parent
 UNITS = ("fc:3", "fc:5", "fc:9")
 PICTURED = "fc:5"
@@ -96,13 +97,17 @@ def fill(text: str, marker: str, block: str) -> str:
 
 
 def shipped_markdown() -> str:
-    """The README's table of the shipped network and generator, from `figures.json`."""
+    """The README's table of the shipped networks and generator, from `figures.json`."""
     figures = json.loads((WEIGHTS / "figures.json").read_text())
-    network, generator = figures["standard"], figures["generator"]
+    generator, pair = figures.pop("generator"), ("standard", "robust")
+    networks = {name: figures[name] for name in (*pair, *sorted(set(figures) - {*pair}))}
+    rows = "".join(
+        f"| `embedded:{name}`: top-1 on {network['val_photos']} val photos; under attack "
+        f"| {network['val_top1'] * 100:.1f} %; {network[ATTACKED] * 100:.1f} % |\n"
+        for name, network in networks.items()
+    )
     return (
-        "| figure | value |\n| --- | --- |\n"
-        f"| `embedded:standard`, top-1 on {network['val_photos']} val photos "
-        f"| {network['val_top1'] * 100:.1f} % |\n"
+        f"| figure | value |\n| --- | --- |\n{rows}"
         f"| generator: val photos whose class survives inversion | "
         f"{generator['same_class_reconstruction'] * 100:.0f} % "
         f"(8 × 8 averages: {generator['same_class_8x8_average'] * 100:.0f} %) |\n"
