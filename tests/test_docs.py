@@ -107,3 +107,15 @@ def test_the_tables_of_the_pages_are_what_commands_made_of_their_figures():
         text = (DOCS / f"{page}.md").read_text()
         block = text.split(f"<!-- {mark} -->\n", 1)[1].split("<!-- end -->", 1)[0]
         assert block == expected, (page, mark)
+
+
+def test_the_second_attack_is_told_as_it_was_measured():
+    found = {row["network"]: row for row in measured("second_attack.json")["networks"]}
+    text = " ".join((DOCS / "models.md").read_text().split())
+    keys = ("ours", "foolbox_l2_pgd", "foolbox_ddn")
+    robust, standard = (
+        [f"{100 * found[f'embedded:{name}'][key]:.1f}" for key in keys]
+        for name in ("robust", "standard")
+    )
+    assert "keeps {} % under that attack, and {} and {} % under two".format(*robust) in text
+    assert "`standard` {} %, {} and {} %".format(*standard) in text

@@ -82,7 +82,9 @@ def tables(turn=1):
             "last",
             of=[
                 (NETS[0], NETS[1], False, 0.1 * turn, 0.2, 0.4),
+                (NETS[0], "other", False, 0.11 * turn, 0.2, 0.4),
                 (NETS[1], NETS[0], False, -0.1 * turn, 0.8, 0.6),
+                (NETS[1], "other", False, -0.11 * turn, 0.8, 0.6),
                 (NETS[1], NETS[1], True, 9.0, 0.0, 1.0),
             ],
         ),

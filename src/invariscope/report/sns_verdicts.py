@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from invariscope.analysis.across import mean_interval
 from invariscope.analysis.frames import Rows, each, invariant, where
 
 SAME, NOT, UNTESTED = "same direction", "not the same", "not testable at this size"
@@ -168,13 +169,17 @@ def _trend(tables: Tables, *, hardened: bool) -> Verdict:
         kind = "robust" if hardened else "standard"
         return _untested(f"no {kind} network whose images another observer looks at")
     own = where(others, others["source"].isin(names))
-    slope = float(own["slope"].mean())
+    slope, low, high = mean_interval(own["slope"])
     told = "; ".join(
         f"{row['observer']} of {row['source']}: {row['first']:.2f} → {row['last']:.2f}"
         for row in own.to_dict("records")
     )
-    right = slope < 0 if hardened else slope > 0
-    return _verdict(told, right, f"mean slope {slope:+.3f} a site over {len(own)} observers")
+    if len(own) < 2:
+        return _untested("one observer gives no interval; add a second one", told)
+    reason = f"mean slope {slope:+.3f} (95 %: {low:+.3f} to {high:+.3f}) a site over {len(own)}"
+    if low <= 0 <= high:
+        return _untested(f"{reason} observers holds 0: more observers are needed", told)
+    return _verdict(told, slope < 0 if hardened else slope > 0, f"{reason} observers")
 
 
 def falls_for_robust(tables: Tables) -> Verdict:
