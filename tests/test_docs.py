@@ -109,6 +109,13 @@ def test_the_tables_of_the_pages_are_what_commands_made_of_their_figures():
         assert block == expected, (page, mark)
 
 
+def test_what_a_batch_costs_is_told_as_it_was_measured():
+    small, large = (measured("rig_overhead.json")[f"{side} px"]["median_ms"] for side in (96, 224))
+    text = " ".join((DOCS / "rig.md").read_text().split())
+    assert f"{small:.0f} ms for a batch of 50 images of 96 px" in text
+    assert f"and {large:.0f} ms at 224 px" in text
+
+
 def test_the_second_attack_is_told_as_it_was_measured():
     found = {row["network"]: row for row in measured("second_attack.json")["networks"]}
     text = " ".join((DOCS / "models.md").read_text().split())

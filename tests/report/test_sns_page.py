@@ -220,3 +220,14 @@ def test_markdown_of_a_table():
     ]
     long = as_markdown(pd.DataFrame({"a": range(50)}))
     assert "10 more rows" in long
+
+
+def test_a_trend_needs_observers_that_agree():
+    for change, words in (({"slope": [0.3, -0.2]}, "holds 0"), ({}, "one observer")):
+        few = tables()
+        trend = few["observers_trend"]
+        own = trend[trend["source"] == NETS[0]].iloc[: 2 if change else 1].assign(**change)
+        few["observers_trend"] = pd.concat([own, trend[trend["source"] == NETS[1]]])
+        verdict = next(v for c, v in judged(few) if "it rises" in c.paper)
+        assert (verdict.verdict, words in verdict.reason) == (UNTESTED, True)
+        assert NETS[1] in verdict.found

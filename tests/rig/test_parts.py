@@ -119,7 +119,7 @@ def test_each_image_comes_until_it_was_recorded_so_often_but_not_for_ever():
 def test_only_unsettled_images_come_again_and_at_most_so_often():
     likely = np.array([0.0, 0.5, 1.0, 0.4, 0.5])
     recorded = np.array([2, 2, 2, 5, 0])
-    wanted = Repeats(2, most=5).needed(recorded, np.array([2, 2, 2, 5, 2]), likely)
+    wanted = Repeats(2, most=5).needed(recorded, np.array([2, 2, 2, 5, 2]), lambda: likely)
     assert wanted.tolist() == [0, 1, 0, 0, 0]
 
 

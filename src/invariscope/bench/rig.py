@@ -143,9 +143,8 @@ def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
         lines.append(f"| *{words}* | " + " | ".join(f"{x:.1f}" for x in means) + " |")
     keys = ("tested", "true", "hold", "false")
     sums = [[sum(known[s, p][key] for s in strategies) for key in keys] for p in policies]
-    cells = (f"{tested}, {true}, {hold}, {false}" for tested, true, hold, false in sums)
-    lines.append("| *members tested, truly so, found so, of these wrongly* | " + " | ".join(cells))
-    lines[-1] += " |"
+    cells = " | ".join(f"{tested}, {true}, {hold}, {false}" for tested, true, hold, false in sums)
+    lines.append(f"| *members tested, truly so, found so, of these wrongly* | {cells} |")
     return "\n".join(lines) + "\n"
 
 

@@ -1,6 +1,7 @@
 """Images are shown and measured: blocks in random order, controls among them, nothing lost."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -201,16 +202,17 @@ class Presenter:
         """How many more trials each image needs; equal images share theirs."""
         first = _first(found.names)
         alone = np.array([first[name] == i for i, name in enumerate(found.names)])
-        trials = self.ledger.of(key)
-        shown = np.zeros(len(found.names), np.int64)
-        for trial in trials:
-            shown[first[trial.image]] += 1
+        times = Counter(trial.image for trial in self.ledger.of(key))
+        shown = np.array([times[name] for name in found.names], np.int64)
         recorded = found.counts[:, list(self.targets)].min(1)
-        wanted = np.where(alone, repeats.needed(recorded, shown, None), 0)
-        if wanted.any() or likely is None or self.noise is None or not recorded.any():
-            return wanted
-        sure = likely(found.means, self.noise.errors(found.means, found.counts))
-        return np.where(alone, repeats.needed(recorded, shown, sure), 0)
+
+        def sure() -> Floats:
+            assert likely is not None
+            assert self.noise is not None
+            return likely(found.means, self.noise.errors(found.means, found.counts))
+
+        asked = likely is not None and self.noise is not None and bool(recorded.any())
+        return np.where(alone, repeats.needed(recorded, shown, sure if asked else None), 0)
 
     def _block(self, key: str, pending: Sequence[str]) -> None:
         """Put trials and controls in random order, into the log and in front of the rig."""

@@ -25,18 +25,22 @@ class Repeats:
     most: int = 0
     again: int = 0
 
-    def needed(self, recorded: Ints, shown: Ints, likely: NDArray[np.float64] | None) -> Ints:
+    def needed(
+        self, recorded: Ints, shown: Ints, likely: Callable[[], NDArray[np.float64]] | None
+    ) -> Ints:
         """How many more trials each image needs now.
 
         Args:
             recorded: `(images,)` trials in which every target was recorded.
             shown: `(images,)` trials that were answered or given up.
-            likely: `(images,)` how likely each is among the better half; None before it is asked.
+            likely: gives `(images,)` how likely each is among the better half; None where that is
+                not known. Asked once every image has had its first trials.
         """
         allowed = np.maximum(self.first + self.again - shown, 0)
         base = np.minimum(np.maximum(self.first - recorded, 0), allowed)
         if base.any() or likely is None or self.most <= self.first:
             return base
-        open_ = (likely > SETTLED) & (likely < 1 - SETTLED) & (recorded > 0)
+        sure = likely()
+        open_ = (sure > SETTLED) & (sure < 1 - SETTLED) & (recorded > 0)
         more = open_ & (recorded < self.most) & (shown < self.most + self.again)
         return more.astype(np.int64)

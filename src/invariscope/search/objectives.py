@@ -108,6 +108,12 @@ def _squeeze(objective: Objective, activity: Tensor) -> Tensor:
     return torch.linalg.vector_norm(change, dim=1)
 
 
+def _set_activity(scores: Tensor, objective: Objective, activity: Tensor) -> None:
+    """Put what follows from `(n, units)` activities into scores `(n, 3)`, in place."""
+    scores[:, 1] = _squeeze(objective, activity)
+    scores[:, 2] = activity.mean(1)
+
+
 class Objectives:
     """The objectives of the runs that advance together."""
 
@@ -130,14 +136,20 @@ class Objectives:
             `(n, 3)` float32. Activity is the mean over a set of units. For `excitation`
             stretch and squeeze are 0.
         """
+        return torch.cat(
+            [
+                self._score(objective, {site: responses[site][rows] for site in objective.sites})
+                for objective, rows in self._parts(runs)
+            ]
+        )
+
+    def _parts(self, runs: Tensor) -> Iterator[tuple[Objective, slice]]:
+        """Each run's objective and rows."""
         numbers, counts = runs.unique_consecutive(return_counts=True)
-        parts, last = [], 0
+        last = 0
         for run, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             first, last = last, last + count
-            objective = self.objectives[run]
-            own = {site: responses[site][first:last] for site in objective.sites}
-            parts.append(self._score(objective, own))
-        return torch.cat(parts)
+            yield self.objectives[run], slice(first, last)
 
     def redrawn(
         self,
@@ -164,8 +176,7 @@ class Objectives:
         for objective, rows, activity, error in self._doubtful(responses, errors, runs):
             for scored, numbers in zip(drawn, normal, strict=True):
                 shifted = activity + error * numbers[rows].to(error).unsqueeze(1)
-                scored[rows, 2] = shifted.mean(1).to(scored)
-                scored[rows, 1] = _squeeze(objective, shifted).to(scored)
+                _set_activity(scored[rows], objective, shifted)
         return drawn
 
     def believed(
@@ -183,30 +194,24 @@ class Objectives:
         found = scores.clone()
         for objective, rows, activity, error in self._doubtful(responses, errors, runs):
             expected = doubt.believed(activity, error, scores[rows, 0])
-            found[rows, 2] = expected.mean(1).to(found)
-            found[rows, 1] = _squeeze(objective, expected).to(found)
+            _set_activity(found[rows], objective, expected)
         return found
 
     def _doubtful(
         self, responses: Mapping[str, Tensor], errors: Mapping[str, Tensor], runs: Tensor
     ) -> Iterator[tuple[Objective, slice, Tensor, Tensor]]:
         """Each run's objective and rows, with its targets' activity and errors `(n, units)`."""
-        numbers, counts = runs.unique_consecutive(return_counts=True)
-        last = 0
-        for run, count in zip(numbers.tolist(), counts.tolist(), strict=True):
-            rows = slice(last, last + count)
-            last += count
-            target = self.objectives[run].target
+        for objective, rows in self._parts(runs):
+            target = objective.target
             own = {site: responses[site][rows] for site in target.sites}
             none = {site: torch.zeros_like(response) for site, response in own.items()}
             given = none | {site: errors[site][rows] for site in own if site in errors}
-            yield self.objectives[run], rows, target.read(own), target.read(given)
+            yield objective, rows, target.read(own), target.read(given)
 
     def _score(self, objective: Objective, responses: Mapping[str, Tensor]) -> Tensor:
         activity = objective.target.read(responses)
         scores = torch.zeros(len(activity), 3, device=self._device)
-        scores[:, 1] = _squeeze(objective, activity)
-        scores[:, 2] = activity.mean(1)
+        _set_activity(scores, objective, activity)
         if objective.site is not None:
             if objective.site_reference is None:
                 raise ValueError("an objective with a stretch site needs the reference's response")
