@@ -5,7 +5,7 @@ import torch
 
 from invariscope import validate
 from invariscope.devices import pick_device
-from invariscope.errors import InputError
+from invariscope.errors import InputError, nearest
 
 
 def test_a_valid_name_comes_back():
@@ -74,3 +74,11 @@ def test_devices_by_name():
     assert pick_device("auto").type in ("cuda", "mps", "cpu")
     with pytest.raises(InputError, match="device 'gpu' cannot be used here; expected auto, cpu"):
         pick_device("gpu")
+
+
+def test_a_close_name_is_suggested_without_those_that_only_begin_alike():
+    names = ["embedded:standard", "embedded:narrow", "embedded:plain"]
+    assert nearest("embedded:standart", names) == "; did you mean 'embedded:standard'?"
+    both = nearest("layer3", ["layer1", "layer2"])
+    assert "'layer1'" in both
+    assert "'layer2'" in both

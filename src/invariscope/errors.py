@@ -3,6 +3,8 @@
 import difflib
 from collections.abc import Iterable
 
+BEHIND = 0.15  # how much less alike than the closest name a suggestion may be
+
 
 class InvariscopeError(Exception):
     """One sentence for a person: what arrived, what was expected, what to do."""
@@ -33,6 +35,9 @@ def nearest(arrived: str, valid: Iterable[str], *, most: int = 5) -> str:
     """
     names = [str(name) for name in valid]
     close = difflib.get_close_matches(arrived, names, n=3, cutoff=0.6)
+    near = [difflib.SequenceMatcher(None, name, arrived).ratio() for name in close]
+    # Names that are alike for what all of them begin with are no suggestion beside a close one.
+    close = [name for name, one in zip(close, near, strict=True) if one > near[0] - BEHIND]
     if close:
         return "; did you mean " + " or ".join(repr(name) for name in close) + "?"
     if not names:
