@@ -461,8 +461,8 @@ def test_a_run_measures_its_reference_in_the_candidates_path(
     )
     with bulk(generator.device, precision):
         objective = depart_from(planned.run.objective, conv_subject, reference.image, chunk=32)
-    run = replace(planned.run, objective=objective)
-    search = Search(generator, [run], population=12, precision=precision)
+    run = replace(planned.run, objective=objective, precision=precision)
+    search = Search(generator, [run], population=12)
     assert search.step(conv_subject)[0].line == record.journal[0]
 
 
@@ -484,14 +484,14 @@ def test_the_references_own_squeeze_is_0_in_its_path(conv_subject, picture, prec
 
 
 @pytest.mark.parametrize(
-    ("native", "tau", "chosen"),
-    [(True, -2.0, "bf16"), (True, 2.0, "float32"), (False, -2.0, "float32")],
+    ("native", "tau", "began", "in_bf16"),
+    [(True, -2.0, "auto", 5), (True, 2.0, "auto", 0), (False, -2.0, "float32", 0)],
 )
 def test_auto_takes_bf16_where_it_is_native_and_ranks_alike(
-    sns, conv_subject, same_runs, monkeypatch, tmp_path, native, tau, chosen
+    sns, conv_subject, same_runs, monkeypatch, tmp_path, native, tau, began, in_bf16
 ):
     monkeypatch.setattr("invariscope.sns.crew.bf16_is_native", lambda device: native)
-    monkeypatch.setattr("invariscope.sns.crew.SMALLEST_TAU", tau)
+    monkeypatch.setattr("invariscope.search.evaluation.SMALLEST_TAU", tau)
 
     def search(out, **asked):
         options = {"precision": "auto"}
@@ -500,10 +500,10 @@ def test_auto_takes_bf16_where_it_is_native_and_ranks_alike(
     with pytest.raises(KeyboardInterrupt):
         search(tmp_path / "cut", watch=interrupt_after(2))
     unbroken = search(tmp_path / "unbroken")
+    assert unbroken.runs[0].outcome["bf16_generations"] == in_bf16  # the first one is asked
     # A run goes on in the precision in which it began, whatever the machine would choose now.
-    monkeypatch.setattr("invariscope.sns.crew.bf16_is_native", lambda device: chosen != "bf16")
-    monkeypatch.setattr("invariscope.sns.crew.SMALLEST_TAU", -2.0)
+    monkeypatch.setattr("invariscope.sns.crew.bf16_is_native", lambda device: not native)
     resumed = search(tmp_path / "cut")
     same_runs(unbroken, resumed)
-    assert resumed.runs[0].context["precision"] == chosen
+    assert resumed.runs[0].context["precision"] == began
     assert resumed.runs[0].settings.precision == "auto"

@@ -275,5 +275,6 @@ def test_the_outcome_comes_last_and_the_checkpoint_goes(
         "generations": 7,
         "images": 350,
         "milestone": 4,
+        "bf16_generations": 0,
         "seconds": 1.235,
     }

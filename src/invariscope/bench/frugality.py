@@ -7,7 +7,7 @@ what its archive holds is scored without noise, in float32.
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, final
 
@@ -18,6 +18,7 @@ from invariscope import seeds
 from invariscope.analysis.possible import farthest_possible
 from invariscope.errors import InputError
 from invariscope.generators.base import Generator
+from invariscope.search.precision import bf16_is_native
 from invariscope.search.search import SMALLEST_CHUNK, Search
 from invariscope.search.strategies import Strategy
 from invariscope.sns.crew import Crew
@@ -168,6 +169,11 @@ class Frugality:
             )
         return Noisy(self.subject, target.sites, trial.noise * natural.sd, trial.key)
 
+    def _precision(self, trial: Trial) -> str:
+        """Whether two answers rank alike cannot be asked where noise is far above rounding."""
+        fast = trial.noise > 0 and bf16_is_native(self.generator.device)
+        return "bf16" if fast else "auto"
+
     def _fronts(self, trial: Trial) -> Iterator[tuple[int, list[Planned], list[Tensor]]]:
         """At each of `POINTS`: images shown, the runs, and their archives' noise-free points."""
         reference = self.reference(trial.unit)
@@ -176,6 +182,7 @@ class Frugality:
             population=trial.population,
             generations=-(-trial.images // trial.population),
             stop=False,
+            precision=self._precision(trial),
         )
         planned = plan(
             self.subject,
@@ -188,14 +195,12 @@ class Frugality:
         )
         chunk = max(SMALLEST_CHUNK, trial.population)
         crew = Crew(self.subject, self.generator, options, chunk)
-        precision = crew.precision(planned[0])
         search = Search(
             self.generator,
-            [replace(p.run, objective=crew.objective(p, precision)) for p in planned],
+            [crew.run(crew.settled(p)) for p in planned],
             strategy=trial.strategy,
             population=trial.population,
             chunk=chunk,
-            precision=precision,
         )
         shown = self._noisy(trial)
         exact = {p.run.name: Exact(crew, p) for p in planned}

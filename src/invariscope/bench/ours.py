@@ -11,11 +11,11 @@ from invariscope.bench.timers import Watched
 from invariscope.search import ranking
 from invariscope.search.archive import Archive
 from invariscope.search.objectives import Objectives
-from invariscope.search.run import Run, Told
+from invariscope.search.run import Told
 from invariscope.search.search import Search
 from invariscope.sns.chunk import choose_chunk
 from invariscope.sns.crew import Crew
-from invariscope.sns.plan import Planned, SearchOptions, plan
+from invariscope.sns.plan import SearchOptions, plan
 from invariscope.sns.reference import image_reference
 from invariscope.store.context import numeric_context
 from invariscope.store.run_folder import RunFolder
@@ -50,19 +50,20 @@ class Ours:
             run_seeds=range(runs),
             options=self.options,
         )
-        self.precision = self.crew.precision(self.planned[0])
         self.search = Search(
             case.generator,
-            [self._run(p) for p in self.planned],
+            [self.crew.run(self.crew.settled(p)) for p in self.planned],
             strategy=options.strategy,
             population=options.population,
             chunk=chunk,
-            precision=self.precision,
         )
         self._writers: dict[str, RunFolder] = {}
 
-    def _run(self, planned: Planned) -> Run:
-        return replace(planned.run, objective=self.crew.objective(planned, self.precision))
+    @property
+    def precision(self) -> str:
+        """In which the first run is now."""
+        fast = bool(self.search.snapshot(self.planned[0].run.name)["bf16.now"])
+        return "bf16" if fast else "float32"
 
     def __enter__(self) -> Self:
         context = numeric_context(self.case.generator.device, self.crew.chunk)

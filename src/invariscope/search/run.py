@@ -10,6 +10,7 @@ from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
+from invariscope.search.precision import PRECISIONS
 from invariscope.search.stopping import Never, Share, StoppingRule
 
 
@@ -25,6 +26,10 @@ class Run:
         generations: the most generations.
         stop: the rule that ends it earlier.
         milestone: a first rule at which the front so far is kept beside the final one.
+        precision: of generator and subject in `Search.step`: `float32`, `bf16`, or `auto`, bf16
+            while it ranks alike.
+        in_bf16: the objective with the reference's responses in bf16, where it has a reference
+            and may be evaluated so.
     """
 
     name: str
@@ -34,8 +39,11 @@ class Run:
     generations: int = 500
     stop: StoppingRule = field(default_factory=Never)
     milestone: StoppingRule = field(default_factory=Never)
+    precision: str = "float32"
+    in_bf16: Objective | None = None
 
     def __post_init__(self) -> None:
+        validate.one_of("precision", self.precision, PRECISIONS)
         validate.at_least("generations", self.generations, 1)
         if not self.sigma > 0:
             raise InputError(f"sigma is {self.sigma}; expected a number above 0")
@@ -62,6 +70,7 @@ class Outcome:
         images: images shown.
         front: the non-dominated candidates of the whole run.
         milestone: the front at the milestone, where it was reached.
+        bf16_generations: how many generations were evaluated in bf16.
     """
 
     run: Run
@@ -70,6 +79,7 @@ class Outcome:
     images: int
     front: Front
     milestone: Milestone | None
+    bf16_generations: int = 0
 
 
 @dataclass(frozen=True)

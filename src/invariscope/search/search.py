@@ -13,8 +13,9 @@ from invariscope.errors import InputError, SubjectError
 from invariscope.generators.base import Generator
 from invariscope.search import doubt, ranking
 from invariscope.search.archive import Archive, pack_front, unpack_front
+from invariscope.search.evaluation import Evaluation
 from invariscope.search.given import by_site, complete
-from invariscope.search.measure import generate_chunks, measure, score_chunks
+from invariscope.search.measure import generate_chunks
 from invariscope.search.objectives import Objectives
 from invariscope.search.run import Milestone, Outcome, Run, Told, journal_line
 from invariscope.search.stopping import Progress
@@ -41,8 +42,6 @@ class Search:
         places: runs that advance together; by default all.
         chunk: images that pass through generator and subject at once, by default the
             population, at least 32. Part of a run's numeric context, padded when not full.
-        precision: of generator and subject in `step`: `float32` or `bf16`; a stop in bf16 is
-            confirmed in float32.
         restored: for some of the runs' names, what `snapshot` gave.
 
     Raises:
@@ -59,7 +58,6 @@ class Search:
         population: int = 50,
         places: int | None = None,
         chunk: int | None = None,
-        precision: str = "float32",
         restored: Mapping[str, dict[str, Tensor]] | None = None,
     ) -> None:
         validate.at_least("population", population, 2)
@@ -78,7 +76,7 @@ class Search:
         self.strategy = load_strategy(strategy).with_statistics(generator.code_statistics)
         self.population = population
         self.chunk = max(SMALLEST_CHUNK, chunk or population)
-        self.precision = validate.one_of("precision", precision, ("float32", "bf16"))
+        self._evaluation = Evaluation(generator, self.chunk)
         self._places = places or len(runs)
         self._waiting = deque(runs)
         self._restored = dict(restored or {})
@@ -128,9 +126,10 @@ class Search:
         mean = run.start.to(device, torch.float64).unsqueeze(0)
         sigma = torch.tensor([run.sigma], dtype=torch.float64, device=device)
         archive = Archive.empty(1, self.generator.code_dim, device=device)
-        packed = self._restored.pop(run.name, None)
+        packed = self._restored.pop(run.name, {})
+        self._evaluation.begin(run, packed)
         strategy = self.strategy.with_budget(run.generations)
-        if packed is None:
+        if not packed:
             return strategy.init([run.name], mean, sigma, self.population), archive
         own = {k.removeprefix("strategy."): v for k, v in packed.items() if "strategy." in k}
         state = strategy.unpack(run.name, mean, sigma, self.population, own)
@@ -150,7 +149,7 @@ class Search:
         row = [run.name for run in self._active].index(name)
         own = self.strategy.pack(self._state[[row]])
         packed = {f"strategy.{key}": value for key, value in own.items()}
-        packed |= pack_front("front", self._archive.front(row))
+        packed |= pack_front("front", self._archive.front(row)) | self._evaluation.pack(name)
         if milestone := self._milestones.get(name):
             packed |= pack_front("milestone", milestone.front)
             packed["milestone"] = torch.tensor(milestone.generation)
@@ -277,18 +276,15 @@ class Search:
     def step(self, subject: Subject) -> list[Told]:
         """One generation of every active run, with a subject that answers at once.
 
+        A stop in bf16 is confirmed in float32.
+
         Raises:
             SubjectError: a NaN from a subject whose answers should be complete.
         """
         codes = self.ask_codes()
-        scores = score_chunks(
-            self.generator,
-            subject,
-            codes.flatten(0, 1),
-            self._objectives,
-            self._rows(),
-            chunk=self.chunk,
-            precision=self.precision,
+        generations = [int(number) + 1 for number in self._state.generation]
+        scores, in_bf16 = self._evaluation.scores(
+            subject, codes, self._active, generations, self._device()
         )
         if not subject.incomplete and bool(scores.isnan().any()):
             count = int(scores.isnan().any(1).sum())
@@ -299,12 +295,13 @@ class Search:
 
         def confirm(row: int) -> bool:
             """Whether the stopping rule holds for the same candidates in float32."""
+            if not in_bf16[row]:
+                return True
             run = self._active[row]
-            again = measure(self.generator, subject, codes[row], run.objective, chunk=self.chunk)
-            generation = int(self._state.generation[row])
-            return run.stop.met(Progress(generation, again[:, 2].cpu().numpy()))
+            again = self._evaluation.activations(subject, codes[row], run)
+            return run.stop.met(Progress(generations[row], again.numpy()))
 
-        return self._tell_scores(scores, confirm if self.precision == "bf16" else None)
+        return self._tell_scores(scores, confirm)
 
     def advance(self, subject: Subject) -> Iterator[list[Told]]:
         """Step until every run has ended, giving the news of each generation."""
@@ -383,6 +380,7 @@ class Search:
             images=generation * self.population,
             front=self._archive.front(row),
             milestone=self._milestones.get(run.name),
+            bf16_generations=self._evaluation.generations(run.name),
         )
 
     def interrupted(self) -> list[Outcome]:

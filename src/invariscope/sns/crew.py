@@ -9,9 +9,8 @@ from invariscope.generators.base import Generator
 from invariscope.search.archive import Archive, Front
 from invariscope.search.measure import measure, pad
 from invariscope.search.objectives import Objective, Objectives
-from invariscope.search.precision import SMALLEST_TAU, agreement, bf16_is_native, bulk
-from invariscope.search.run import Outcome
-from invariscope.search.search import Search
+from invariscope.search.precision import bf16_is_native, bulk
+from invariscope.search.run import Outcome, Run
 from invariscope.sns.plan import Planned, SearchOptions
 from invariscope.sns.probe import probe_codes
 from invariscope.sns.reference import depart_from
@@ -70,25 +69,25 @@ class Crew:
                 planned.run.objective, site_reference=site, target_reference=target
             )
 
-    def precision(self, planned: Planned) -> str:
-        """What `auto` means for this run: bf16 where it ranks the first candidates alike."""
-        if self.options.precision != "auto":
-            return self.options.precision
-        if self.noisy(planned) or not bf16_is_native(self.generator.device):
-            return "float32"
-        alone = Search(
-            self.generator,
-            [replace(planned.run, objective=self.objective(planned, "float32"))],
-            strategy=self.options.strategy,
-            population=self.options.population,
-            chunk=self.chunk,
-        )
-        codes = alone.ask_codes()[0]
-        exact, fast = (
-            self.measure(codes, self.objective(planned, precision), precision)
-            for precision in ("float32", "bf16")
-        )
-        return "bf16" if agreement(exact[:, [0, 2]], fast[:, [0, 2]]) >= SMALLEST_TAU else "float32"
+    def settled(self, planned: Planned) -> Planned:
+        """The plan with the precision that the options mean on this machine.
+
+        `auto` stays where the device multiplies bf16 in hardware and the subject's answers
+        repeat; elsewhere it is float32.
+        """
+        precision = self.options.precision
+        if precision == "auto" and (
+            self.noisy(planned) or not bf16_is_native(self.generator.device)
+        ):
+            precision = "float32"
+        return replace(planned, run=replace(planned.run, precision=precision))
+
+    def run(self, planned: Planned) -> Run:
+        """The run with the reference's responses in every precision that it may be in."""
+        run = replace(planned.run, objective=self.objective(planned, "float32"))
+        if run.precision == "float32":
+            return run
+        return replace(run, in_bf16=self.objective(planned, "bf16"))
 
     def measure(
         self, codes: Tensor, objective: Objective, precision: str, repeats: int = 1

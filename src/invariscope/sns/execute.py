@@ -119,8 +119,8 @@ def execute(
         if watch:
             watch(News(told, len(planned), over, images, time.monotonic() - began))
 
-    for (precision, chunk), group in _groups(pending, subject, generator, options, out).items():
-        _advance(group, precision, Crew(subject, generator, options, chunk), out, on_told)
+    for chunk, group in _groups(pending, subject, generator, options, out).items():
+        _advance(group, Crew(subject, generator, options, chunk), out, on_told)
     return [load_run(folder) for folder in folders]
 
 
@@ -130,25 +130,25 @@ def _groups(
     generator: Generator,
     options: SearchOptions,
     out: Path,
-) -> dict[tuple[str, int], list[Planned]]:
-    """The runs by precision and chunk: those that they began with, where they have begun."""
+) -> dict[int, list[Planned]]:
+    """The runs by chunk, with the one and the precision that they began with, if they have."""
     if not planned:
         return {}
     sites = {site for p in planned for site in p.run.objective.sites}
     chunk = choose_chunk(subject, generator, sites, options.population, len(planned))
     crew = Crew(subject, generator, options, chunk)
     device = device_name(generator.device)
-    groups: dict[tuple[str, int], list[Planned]] = {}
+    groups: dict[int, list[Planned]] = {}
     for p in planned:
         folder = out / p.settings.folder_name
         if (folder / "run.toml").exists():
             document = read_settings(folder)
             last = [document["context"], *document["context_changes"]][-1]
             own = last["chunk"] if last.get("device") == device else chunk
-            key = document["context"]["precision"], own
+            begun = replace(p, run=replace(p.run, precision=document["context"]["precision"]))
+            groups.setdefault(own, []).append(begun)
         else:
-            key = crew.precision(p), chunk
-        groups.setdefault(key, []).append(p)
+            groups.setdefault(chunk, []).append(crew.settled(p))
     return groups
 
 
@@ -160,29 +160,23 @@ def ended(folder: Path) -> bool:
 
 
 class _Group:
-    """Runs of one precision with their writers, while they advance."""
+    """Runs with their writers, while they advance."""
 
     def __init__(
-        self,
-        crew: Crew,
-        precision: str,
-        planned: dict[str, Planned],
-        writers: dict[str, RunFolder],
+        self, crew: Crew, planned: dict[str, Planned], writers: dict[str, RunFolder]
     ) -> None:
-        self.crew, self.precision, self.planned, self.writers = crew, precision, planned, writers
+        self.crew, self.planned, self.writers = crew, planned, writers
         self.began = time.monotonic()
         found = {name: packed for name, w in writers.items() if (packed := w.restore())}
         for name, packed in found.items():
             crew.unpack_reference(planned[name], packed)
         self.probes = {name: crew.probe(p) for name, p in planned.items()}
-        objectives = {name: crew.objective(p, precision) for name, p in planned.items()}
         self.search = Search(
             crew.generator,
-            [replace(p.run, objective=objectives[name]) for name, p in planned.items()],
+            [crew.run(p) for p in planned.values()],
             strategy=crew.options.strategy,
             population=crew.options.population,
             chunk=crew.chunk,
-            precision=precision,
             restored=self._checked(found),
         )
 
@@ -225,7 +219,7 @@ class _Group:
         """Write what a run found."""
         crew, planned = self.crew, self.planned[outcome.run.name]
         writer = self.writers[outcome.run.name]
-        if self.precision == "bf16" or crew.noisy(planned):
+        if outcome.bf16_generations or crew.noisy(planned):
             outcome = crew.exact(outcome, planned)
         save_pictures(writer.path, outcome.front, crew.generator, planned)
         activity = crew.objective(planned, "float32").target_reference
@@ -239,12 +233,11 @@ class _Group:
 
 def _advance(
     group: Sequence[Planned],
-    precision: str,
     crew: Crew,
     out: Path,
     watch: Callable[[list[Told], int], None],
 ) -> None:
-    """Advance runs of one precision to their ends, keeping what each finds.
+    """Advance runs to their ends, keeping what each finds.
 
     Where the device's memory does not hold a chunk, the runs go on from where they are with half
     of it; their `run.toml` notes the change.
@@ -255,7 +248,7 @@ def _advance(
     left = list(group)
     while left:
         try:
-            return _advance_whole(left, precision, crew, out, watch)
+            return _advance_whole(left, crew, out, watch)
         except torch.OutOfMemoryError as error:
             chunk = halved(crew.chunk)
             if chunk is None:
@@ -272,21 +265,20 @@ def _advance(
 
 def _advance_whole(
     group: Sequence[Planned],
-    precision: str,
     crew: Crew,
     out: Path,
     watch: Callable[[list[Told], int], None],
 ) -> None:
     """Advance runs in one chunk shape; their checkpoints are written when memory runs out."""
     device, compiled = crew.generator.device, crew.subject.compiled
-    context = numeric_context(device, crew.chunk, compiled=compiled) | {"precision": precision}
+    context = numeric_context(device, crew.chunk, compiled=compiled)
     planned = {p.run.name: p for p in group}
     with ExitStack() as stack:
-        writers = {
-            name: stack.enter_context(RunFolder(out, p.settings, p.labels, context))
-            for name, p in planned.items()
-        }
-        runs = _Group(crew, precision, planned, writers)
+        writers: dict[str, RunFolder] = {}
+        for name, p in planned.items():
+            own = context | {"precision": p.run.precision}
+            writers[name] = stack.enter_context(RunFolder(out, p.settings, p.labels, own))
+        runs = _Group(crew, planned, writers)
         with _interrupts() as interrupted:
             for told in runs.advance():
                 watch(told, sum(news.outcome is not None for news in told))

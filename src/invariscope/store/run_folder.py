@@ -140,6 +140,7 @@ class RunFolder:
             "generations": outcome.generations,
             "images": outcome.images,
             "milestone": outcome.milestone.generation if outcome.milestone else None,
+            "bf16_generations": outcome.bf16_generations,
             "seconds": round(seconds, 3),
         }
         text = json.dumps(end) + "\n"

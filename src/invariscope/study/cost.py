@@ -92,13 +92,12 @@ def _rate(run: Wanted, device: str) -> float:
     options = run.search_options
     (planned,) = plan(subject, generator, run.unit, task="excitation", options=options)
     chunk = choose_chunk(subject, generator, planned.run.objective.sites, options.population, 1)
-    precision = Crew(subject, generator, options, chunk).precision(planned)
+    crew = Crew(subject, generator, options, chunk)
     search = Search(
         generator,
-        [planned.run],
+        [crew.run(crew.settled(planned))],
         strategy=options.strategy,
         population=options.population,
-        precision=precision,
     )
     search.step(subject)
     began = time.perf_counter()

@@ -22,8 +22,8 @@ COLUMNS = (
     *("run", "name", "task", "subject", "generator", "unit", "label", "site", "subset"),
     *("direction", "seed", "strategy", "population", "most_generations", "precision"),
     *("reference", "reference_id", "status", "converged", "checkpoint", "checkpoint_generation"),
-    *("generations", "images", "seconds", "members", *_CHOSEN[:5], "reference_activity"),
-    *(*_CHOSEN[5:], *(f"natural_{key}" for key in _NATURAL)),
+    *("generations", "bf16_generations", "images", "seconds", "members", *_CHOSEN[:5]),
+    *("reference_activity", *_CHOSEN[5:], *(f"natural_{key}" for key in _NATURAL)),
     *("context_changes", "device", "torch", "threads", "chunk", "bytes"),
 )
 
@@ -51,7 +51,8 @@ def row_of(record: RunRecord) -> dict[str, Any]:
     """A run that has ended as plain data: settings, how it ended, its chosen image, its context.
 
     `converged`: the stopping rule fired. `checkpoint`: 25 of 50 were reached. `member` and what
-    follows it are of the image that `choose` keeps. `context_changes`: how often it went on in
+    follows it are of the image that `choose` keeps. `precision`: the one that it began with;
+    `bf16_generations`: how many were evaluated in bf16. `context_changes`: how often it went on in
     another numeric context; with 0 its result repeats bit for bit on the CPU.
     """
     s, end, context = record.settings, record.outcome, record.context
@@ -79,6 +80,7 @@ def row_of(record: RunRecord) -> dict[str, Any]:
         "checkpoint": end["milestone"] is not None,
         "checkpoint_generation": end["milestone"],
         "generations": end["generations"],
+        "bf16_generations": end.get("bf16_generations"),
         "images": end["images"],
         "seconds": end["seconds"],
         "members": len(record.front),

@@ -1,0 +1,112 @@
+"""A generation's scores, each run's in its own precision."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from invariscope.generators.base import Generator
+from invariscope.search.measure import measure, score_chunks
+from invariscope.search.objectives import Objectives
+from invariscope.search.precision import SMALLEST_TAU, agreement
+from invariscope.search.run import Run
+from invariscope.subjects.base import Subject
+
+BETWEEN = 10
+RANKED = [0, 2]  # stretch and activity
+
+
+def is_asked(generation: int) -> bool:
+    """Whether `auto` asks in this generation if bf16 ranks alike: 1, 10, 20, 40 and so on."""
+    times, rest = divmod(generation, BETWEEN)
+    return generation == 1 or (rest == 0 and times > 0 and times & (times - 1) == 0)
+
+
+class Evaluation:
+    """Evaluates the candidates of runs that advance together, and knows which are in bf16.
+
+    A run whose precision is `auto` begins in float32. Where it is asked, its candidates are
+    evaluated both ways: bf16 is taken from then on, or left again, as Kendall's τ of stretch and
+    of activity says; the scores in float32 count. So what a run finds follows from it alone.
+
+    Args:
+        generator: makes images from codes.
+        chunk: images that pass at once.
+    """
+
+    def __init__(self, generator: Generator, chunk: int) -> None:
+        self._generator, self._chunk = generator, chunk
+        self._fast: dict[str, bool] = {}
+        self._generations: dict[str, int] = {}
+
+    def begin(self, run: Run, packed: Mapping[str, Tensor]) -> None:
+        """Take a run in, from where `pack` left it if that is in `packed`."""
+        self._fast[run.name] = bool(packed.get("bf16.now", run.precision == "bf16"))
+        self._generations[run.name] = int(packed.get("bf16.generations", 0))
+
+    def pack(self, name: str) -> dict[str, Tensor]:
+        """What `begin` needs to go on with a run."""
+        return {
+            "bf16.now": torch.tensor(self._fast[name]),
+            "bf16.generations": torch.tensor(self._generations[name]),
+        }
+
+    def generations(self, name: str) -> int:
+        """How many generations of a run were evaluated in bf16."""
+        return self._generations[name]
+
+    def scores(
+        self,
+        subject: Subject,
+        codes: Tensor,
+        runs: Sequence[Run],
+        generations: Iterable[int],
+        device: torch.device,
+    ) -> tuple[Tensor, list[bool]]:
+        """The scores of a generation of every run.
+
+        Args:
+            codes: `(runs, population, code_dim)`.
+            generations: each run's, counted from 1.
+            device: of the scores.
+
+        Returns:
+            `(runs × population, 3)` float32, and which runs' scores are of bf16.
+        """
+        asked = [
+            run.precision == "auto" and is_asked(number)
+            for run, number in zip(runs, generations, strict=True)
+        ]
+        fast = [self._fast[run.name] for run in runs]
+        rows = range(len(runs))
+        own = Objectives([run.objective for run in runs], device)
+        own_bf16 = Objectives([run.in_bf16 or run.objective for run in runs], device)
+
+        def score(wanted: list[int], objectives: Objectives, precision: str) -> dict[int, Tensor]:
+            if not wanted:
+                return {}
+            found = score_chunks(
+                self._generator,
+                subject,
+                codes[wanted].flatten(0, 1),
+                objectives,
+                torch.tensor(wanted).repeat_interleave(codes.shape[1]),
+                chunk=self._chunk,
+                precision=precision,
+            )
+            return dict(zip(wanted, found.unflatten(0, (len(wanted), -1)), strict=True))
+
+        in_bf16 = score([i for i in rows if fast[i] or asked[i]], own_bf16, "bf16")
+        exact = score([i for i in rows if asked[i] or not fast[i]], own, "float32")
+        for row in rows:
+            name = runs[row].name
+            self._generations[name] += row not in exact
+            if asked[row]:
+                tau = agreement(exact[row][:, RANKED], in_bf16[row][:, RANKED])
+                self._fast[name] = tau >= SMALLEST_TAU
+        return torch.cat([(in_bf16 | exact)[row] for row in rows]), [i not in exact for i in rows]
+
+    def activations(self, subject: Subject, codes: Tensor, run: Run) -> Tensor:
+        """Activities `(population,)` of a run's candidates in float32, on the CPU."""
+        again = measure(self._generator, subject, codes, run.objective, chunk=self._chunk)
+        return again[:, 2].cpu()
