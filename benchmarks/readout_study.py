@@ -76,13 +76,14 @@ def figures_of(store: Path, name: str) -> dict[str, Any]:
     keys = ["subject", "task", "site"]
     conditions = []
     for key, runs in searches.groupby(keys, sort=False):
+        in_float32 = (runs["precision"] == "float32") | (runs["bf16_generations"] == 0)
         conditions.append(
             {
                 **dict(zip(keys, key, strict=True)),
                 "runs": len(runs),
                 "stopped": round(float(runs["converged"].mean()), 3),
                 "checkpoint": round(float(runs["checkpoint"].mean()), 3),
-                "in_float32": int((runs["precision"] == "float32").sum()),
+                "in_float32": int(in_float32.sum()),
                 "generations": round(float(runs["generations"].mean()), 1),
                 "pixel_distance": over_units(runs, "pixel_distance"),
                 "reduction": over_units(runs, "reduction"),

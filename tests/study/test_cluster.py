@@ -232,6 +232,38 @@ def test_worker_processes_equal_local_with_one_of_them_killed(
     held_to(local, planned, same_store)
 
 
+def is_there(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGKILL])
+def test_workers_end_with_the_engine_and_the_study_goes_on(
+    planned, local, same_store, resume, sent
+):
+    words = ["--workers", "2", "--threads", "1", "--places", "4"]
+    process = resume(planned, *words, DELAY=DELAY)
+    wait_for("a checkpoint", lambda: worker_with_a_checkpoint(planned))
+    workers = {told["pid"] for told in planned.news()}
+    assert workers
+    assert process.pid not in workers
+    process.send_signal(sent)
+    said, _ = process.communicate(timeout=LONG)
+    began = time.monotonic()
+    wait_for("the end of the workers", lambda: None if any(map(is_there, workers)) else True)
+    assert time.monotonic() - began < 10
+    assert process.returncode == (130 if sent == signal.SIGINT else -signal.SIGKILL)
+    assert "Traceback" not in said
+    outcomes = [json.loads(p.read_text()) for p in planned.runs.glob("*/outcome.json")]
+    kept = [outcome for outcome in outcomes if outcome["status"] == "interrupted"]
+    assert bool(kept) == (sent == signal.SIGINT)
+    assert "10 runs done, 0 failed" in whole(resume(planned, *words))
+    held_to(local, planned, same_store)
+
+
 def test_an_engine_that_is_not_there_is_said(planned, resume):
     process = resume(planned, "--engine", "ray", "--address", "127.0.0.1:1")
     said, _ = process.communicate(timeout=LONG)

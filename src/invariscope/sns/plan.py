@@ -40,7 +40,7 @@ class SearchOptions:
             reference.
         within: the order inside a front; by default the paper's for the task.
         precision: of generator and subject while searching: `float32`, `bf16`, or `auto`
-            (bf16 where the device has it and it ranks candidates alike). What is reported
+            (bf16 where the device has it, while it ranks candidates alike). What is reported
             is measured again in float32.
     """
 

@@ -1,9 +1,15 @@
-"""This machine: one process; with several GPUs a worker process each."""
+"""This machine: a worker process for each GPU, or for each core of the CPU."""
 
 import multiprocessing
+import os
+import signal
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
+from multiprocessing.synchronize import Event
+from pathlib import Path
 from typing import final
 
 import torch
@@ -13,6 +19,9 @@ from invariscope.study.engines.base import Engine, lost
 from invariscope.study.job import Job, Report, work
 
 RETRIES = 2
+HEARTBEAT = 0.5  # seconds between two looks whether the engine is still there
+WORKER_BYTES = 4e9  # a ResNet-50 with the largest published generator takes less
+CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
 def local_devices(device: str = "auto") -> list[str]:
@@ -25,6 +34,45 @@ def local_devices(device: str = "auto") -> list[str]:
     if picked.type == "cuda" and picked.index is None:
         return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     return [str(picked)]
+
+
+def _memory() -> float:
+    """Bytes that this machine has, or its container may take."""
+    found = [float("inf")]
+    with suppress(OSError, ValueError, AttributeError):  # Windows has no such names
+        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    with suppress(OSError, ValueError):  # "max" where there is no limit
+        found.append(int(CONTAINER.read_text()))
+    return min(found)
+
+
+def cpu_shares(jobs: int) -> tuple[int, int]:
+    """Worker processes for so many jobs on the CPU, and the torch threads of each.
+
+    As many processes as torch takes threads, since small networks gain little from a second
+    thread; fewer where they would not fit into memory or have nothing to do.
+    """
+    threads = torch.get_num_threads()
+    fit = _memory() / WORKER_BYTES
+    workers = max(1, int(min(threads, jobs, fit)))
+    return workers, threads // workers
+
+
+def _begin_worker(stop: Event) -> None:
+    """Ends this process with the engine's; Ctrl-C comes from the engine alone, and only once."""
+    os.setpgrp()
+    # While runs advance, what was found is kept first (`sns.execute`).
+    signal.signal(signal.SIGINT, lambda *_: os._exit(1))
+    engine = multiprocessing.parent_process()
+    assert engine is not None
+
+    def follow() -> None:
+        while engine.is_alive():
+            if stop.wait(HEARTBEAT):
+                return os.kill(os.getpid(), signal.SIGINT)
+        return os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
 
 
 @final
@@ -62,7 +110,8 @@ class LocalEngine(Engine):
     def _hand_over(self, job: Job) -> None:
         if self._pool is None:
             spawn = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.slots, mp_context=spawn)
+            self._stop = spawn.Event()
+            self._pool = ProcessPoolExecutor(self.slots, spawn, _begin_worker, (self._stop,))
         self._away[self._pool.submit(work, job)] = job
 
     def ended(self, seconds: float, watch: Callable[[], None]) -> list[Report]:
@@ -100,5 +149,8 @@ class LocalEngine(Engine):
         return reports
 
     def stop(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._pool is None:
+            return
+        if not all(future.done() for future in self._away):
+            self._stop.set()
+        self._pool.shutdown(wait=True, cancel_futures=True)
