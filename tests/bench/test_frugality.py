@@ -11,6 +11,7 @@ from pymoo.indicators.hv import HV
 
 from invariscope.bench.frugality import Frugality, Noisy, Trial, hypervolume
 from invariscope.bench.needed import images_needed, last_mean, needed, shares
+from invariscope.cli.app import run
 from invariscope.errors import InputError
 from invariscope.search.strategies import load_strategy
 from invariscope.testing.toys import ToyGenerator, ToySubject
@@ -110,3 +111,44 @@ def test_the_interval_holds_the_figure_and_is_a_point_without_variation():
     varied = [result("a", {0: 1.0, 1: 1.5}), result("b", {0: 2.0, 1: 3.0})]
     found = needed([100, 200, 300], shares(varied, {"a": 200.0, "b": 400.0}), "x")
     assert found["low"] < found["images"] < found["high"]
+
+
+def test_the_command_chooses_on_one_half_and_reports_on_the_other(tmp_path, capsys, monkeypatch):
+    """Two strategies, of which one is worse wherever it is tried."""
+    monkeypatch.setattr("invariscope.cli.frugality.BASELINE_IMAGES", 500)
+    words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
+    words += ["--images", "250", "--strategies", "isotropic", "--units", "fc:3", "fc:8"]
+
+    def trial(_self, trial, say):
+        level = 0.2 if trial.strategy.name == "cma" else 0.4
+        points = [n for n in (250, 500) if n <= trial.images]
+        say(trial.key)
+        return {"unit": trial.unit, "curves": {"0": [[n, level + n * 1e-4] for n in points]}}
+
+    monkeypatch.setattr(Frugality, "run", trial)
+    assert run(words) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "chosen on other units: isotropic" in said
+    found = json.loads((tmp_path / "frugality.json").read_text())
+    assert (found["chosen_on"], found["units"]) == (["fc:3"], ["fc:8"])
+    (condition,) = found["conditions"]
+    assert [row["strategy"] for row in condition["rows"]] == ["cma", "isotropic"]
+    assert condition["rows"][0]["needed"]["images"] == pytest.approx(500)
+    assert condition["rows"][1]["ratio"]["ratio"] == pytest.approx(2)
+
+
+def test_a_strategy_that_never_gets_there_is_said_to(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("invariscope.cli.frugality.BASELINE_IMAGES", 500)
+
+    def trial(_self, trial, say):
+        level = 0.2 if trial.strategy.name == "cma" else 0.1
+        points = [n for n in (250, 500) if n <= trial.images]
+        return {"unit": trial.unit, "curves": {"0": [[n, level + n * 1e-4] for n in points]}}
+
+    monkeypatch.setattr(Frugality, "run", trial)
+    words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
+    assert run([*words, "--images", "250", "--strategies", "sphere", "--units", "fc:3"]) == 0
+    assert "not reached" in capsys.readouterr().out
+    condition = json.loads((tmp_path / "frugality.json").read_text())["conditions"][0]
+    assert condition["chosen"] is None
+    assert condition["rows"][1]["needed"] == {"images": None, "low": None, "high": None}

@@ -20,14 +20,25 @@ from invariscope.store.files import replace_file
 from invariscope.subjects import load_subject
 
 BASELINE, BASELINE_IMAGES = "cma", 25_000
-UNITS = ["fc:3", "fc:8", "layer3.1.conv1:40", "layer4.1.conv2:100"]
+# Readout and convolutional units in turn: a strategy is chosen on the first half, and its figures
+# are those of the second.
+UNITS = [
+    *("fc:3", "layer3.1.conv1:40", "fc:8", "layer4.1.conv2:100"),
+    *("fc:0", "layer3.0.conv1:10", "fc:6", "layer4.0.conv1:50"),
+]
 
 
 def frugality(
     *,
     out: Annotated[Path, Parameter(help="A folder for results; a second call goes on there.")],
-    model: Annotated[str, Parameter(help="A model's address.")] = "embedded:standard",
-    units: Annotated[list[str], Parameter(help="Units.", consume_multiple=True)] = UNITS,
+    model: Annotated[str, Parameter(help="A model's address.")] = "embedded:robust",
+    units: Annotated[
+        list[str],
+        Parameter(
+            help="Units: a strategy is chosen on the first half, figures are of the second.",
+            consume_multiple=True,
+        ),
+    ] = UNITS,
     strategies: Annotated[
         list[str], Parameter(help="Strategies beside cma; by default all.", consume_multiple=True)
     ] = [name for name in STRATEGIES if name != BASELINE],  # noqa: B006  (never changed)
@@ -42,7 +53,8 @@ def frugality(
     console, place = Console(), pick_device(device)
     generator = load_generator("embedded", place)
     bench_of = Frugality(load_subject(model, place), generator, out)
-    rows = []
+    half = len(units) // 2
+    conditions = []
     for sd in noise:
         found = {
             name: [
@@ -61,50 +73,75 @@ def frugality(
             for name in (BASELINE, *strategies)
         }
         ends = {result["unit"]: last_mean(result) for result in found[BASELINE]}
-        rows += [_row(name, sd, results, ends) for name, results in found.items()]
-    console.print(_table(rows))
-    figures = {"model": model, "units": units, "machine": describe(place), "rows": rows}
+        condition = {
+            "noise": sd,
+            "tried": [_figures(n, sd, own[:half], ends) for n, own in found.items() if half],
+            "rows": [_figures(n, sd, own[half:], ends) for n, own in found.items()],
+        }
+        best = min(condition["tried"], key=lambda row: _rank(row, images), default=None)
+        conditions.append(condition | {"chosen": best and best["strategy"]})
+        console.print(_table(conditions[-1]))
+    figures = {
+        "command": "invariscope bench frugality --out FOLDER",
+        "model": model,
+        "chosen_on": units[:half],
+        "units": units[half:],
+        "seeds": seeds,
+        "machine": describe(place),
+        "conditions": conditions,
+    }
     text = json.dumps(figures, indent=1) + "\n"
     replace_file(out / "frugality.json", lambda path: path.write_text(text))
 
 
-def _row(
+def _rank(row: dict[str, Any], images: int) -> tuple[float, float]:
+    """The fewer images the better; where none gets there, what it has with so many."""
+    there = [v for n, v in zip(row["images"], row["share"], strict=True) if n <= images]
+    return row["needed"]["images"] or float("inf"), -there[-1]
+
+
+def _figures(
     name: str, noise: float, results: list[dict[str, Any]], ends: dict[str, float]
 ) -> dict[str, Any]:
+    """Of one strategy: its mean share of what the baseline ends with, and the images needed.
+
+    None stands for a number that was not reached.
+    """
     shown = [n for n, _ in next(iter(results[0]["curves"].values()))]
     if not shown:
         raise InputError("too few images for a figure; expected at least 250")
     curves = shares(results, ends)
     need = needed(shown, curves, f"{name} {noise}")
     mean = np.mean([curve.mean(0) for curve in curves.values()], 0)
+    ratio = {"ratio": need["images"], "low": need["high"], "high": need["low"]}
     return {
         "strategy": name,
-        "noise": noise,
         "images": shown,
         "share": [round(float(v), 4) for v in mean],
-        "needed": need,
-        "ratio": {
-            key: BASELINE_IMAGES / need[other]
-            for key, other in (("ratio", "images"), ("low", "high"), ("high", "low"))
-        },
+        "needed": {key: n if np.isfinite(n) else None for key, n in need.items()},
+        "ratio": {key: BASELINE_IMAGES / n if np.isfinite(n) else None for key, n in ratio.items()},
     }
 
 
-def _table(rows: list[dict[str, Any]]) -> Table:
+def _number(value: float | None) -> str:
+    return "not reached" if value is None else f"{value:,.0f}"
+
+
+def _table(condition: dict[str, Any]) -> Table:
     table = Table(
-        title=f"images until the mean hypervolume is what {BASELINE} has at {BASELINE_IMAGES:,}",
+        title=f"noise {condition['noise']:g}: images until the mean hypervolume is what {BASELINE} "
+        f"has at {BASELINE_IMAGES:,} (chosen on other units: {condition['chosen'] or '–'})",
         title_justify="left",
     )
-    for column in ("noise", "strategy", "at its end", "images needed", "95 %", "fewer by"):
+    for column in ("strategy", "at its end", "images needed", "95 %", "fewer by"):
         table.add_column(column)
-    for row in rows:
-        need, ratio = row["needed"], row["ratio"]
+    for row in condition["rows"]:
+        need, ratio = row["needed"], row["ratio"]["ratio"]
         table.add_row(
-            f"{row['noise']:g}",
             row["strategy"],
             f"{100 * row['share'][-1]:.0f} % at {row['images'][-1]:,}",
-            f"{need['images']:,.0f}",
-            f"{need['low']:,.0f} – {need['high']:,.0f}",
-            f"{ratio['ratio']:.1f} ×" if ratio["ratio"] else "not reached",
+            _number(need["images"]),
+            f"{_number(need['low'])} – {_number(need['high'])}",
+            f"{ratio:.1f} ×" if ratio else "–",
         )
     return table
