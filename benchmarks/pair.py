@@ -30,12 +30,12 @@ STUDY = ROOT / "configs" / "embedded" / "pair.toml"
 DRAWS = 10_000
 
 
-def median(values: Any, name: str) -> list[float]:
-    """The median over units, with a 95 % bootstrap interval over units."""
+def median(values: Any, name: str) -> list[float] | None:
+    """The median over units, with a 95 % bootstrap interval over units; None without any."""
     own = np.asarray(values, float)
     own = own[np.isfinite(own)]
     if len(own) == 0:
-        return [float("nan")] * 3
+        return None
     stream = seeds.numpy_stream("pair", name)
     drawn = np.median(own[stream.integers(0, len(own), (DRAWS, len(own)))], axis=1)
     ends = np.quantile(drawn, (0.025, 0.975))
@@ -54,6 +54,7 @@ def by_unit(table: Rows, column: str) -> pd.Series:
 def figures_of(subject: str, table: Rows, matched: Rows) -> dict[str, Any]:
     """One network's figures; medians are of each unit's median over its runs."""
     invariant = where(table, table["task"] == "invariance")
+    recorded = table.dropna(subset=["bf16_generations"])
     silent = where(table, table["task"] == "adversarial")
     units = table.drop_duplicates("unit")
     ratio = (by_unit(silent, "pixel_distance") / by_unit(invariant, "pixel_distance")).dropna()
@@ -63,6 +64,10 @@ def figures_of(subject: str, table: Rows, matched: Rows) -> dict[str, Any]:
     return {
         "subject": subject,
         "runs": len(table),
+        "runs_that_may_change_precision": len(recorded),
+        "their_generations_in_bf16": round(
+            float(recorded["bf16_generations"].sum() / max(1, recorded["generations"].sum())), 3
+        ),
         "invariance_goal_met": share(int(invariant["converged"].sum()), len(invariant)),
         "invariance_generations": median(invariant["generations"], "generations"),
         "adversarial_goal_met": share(int(silent["converged"].sum()), len(silent)),
@@ -84,9 +89,9 @@ def figures_of(subject: str, table: Rows, matched: Rows) -> dict[str, Any]:
     }
 
 
-def _range(values: list[float], digits: int = 0) -> str:
-    if np.isnan(values[0]):
-        return "–"
+def _range(values: list[float] | None, digits: int = 0) -> str:
+    if values is None:
+        return "no copy is as far"
     return f"{values[0]:.{digits}f} [{values[1]:.{digits}f}, {values[2]:.{digits}f}]"
 
 
@@ -103,6 +108,7 @@ ROWS = (
     ("ratio of the two", "ratio_to_affine", lambda v: _range(v, 2)),
     ("affine copies at that distance: least activity lost, %", "affine_reduction_at_that_distance",
      _range),
+    ("silencing searches that met their goal", "adversarial_goal_met", _share),
     ("silencing images: distance", "silencing_distance", _range),
     ("activity they lose, %", "silencing_reduction", _range),
     ("units silenced (≥ 100 %) at under half the distance", "silenced_nearer_than_half", _share),

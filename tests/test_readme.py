@@ -1,6 +1,7 @@
 """What the README says is what commands wrote."""
 
 import importlib.util
+import json
 import re
 from pathlib import Path
 
@@ -12,9 +13,8 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
 
 
-@pytest.fixture(scope="module")
-def first_run():
-    spec = importlib.util.spec_from_file_location("first_run", ROOT / "benchmarks/first_run.py")
+def benchmark(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"benchmarks/{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -22,19 +22,37 @@ def first_run():
     return module
 
 
+@pytest.fixture(scope="module")
+def first_run():
+    return benchmark("first_run")
+
+
 def between(marker: str) -> str:
     return README.split(f"<!-- {marker} -->\n", 1)[1].split("<!-- end -->", 1)[0]
 
 
-def test_the_measured_table_is_the_file_that_the_command_wrote():
-    assert between("benchmarks/first_run.md") == (ROOT / "benchmarks/first_run.md").read_text()
+@pytest.mark.parametrize("name", ["first_run", "pair"])
+def test_a_measured_table_is_the_file_that_the_command_wrote_from_its_figures(name):
+    written = (ROOT / f"benchmarks/{name}.md").read_text()
+    figures = json.loads((ROOT / f"benchmarks/{name}.json").read_text())
+    assert between(f"benchmarks/{name}.md") == written == benchmark(name).as_markdown(figures)
 
 
-def test_the_file_is_made_from_the_figures(first_run):
-    import json
-
-    figures = json.loads((ROOT / "benchmarks/first_run.json").read_text())
-    assert first_run.as_markdown(figures) == (ROOT / "benchmarks/first_run.md").read_text()
+@pytest.mark.statistical
+def test_the_pair_shows_what_the_table_says_on_two_of_its_units(tmp_path):
+    """Twelve searches of 500 generations, five minutes of two cores."""
+    pair = benchmark("pair")
+    text = pair.STUDY.read_text().replace('"fc:0-9"', '["fc:2", "fc:8"]')
+    file = tmp_path / "few.toml"
+    file.write_text(text.replace("seeds = 5", "seeds = 1"))
+    pair.main(tmp_path, file)
+    figures = json.loads((tmp_path / "pair.json").read_text())
+    assert [one["runs"] for one in figures["subjects"]] == [4, 4]
+    for one in figures["subjects"]:
+        assert one["mei_above_natural_maximum"]["count"] == 2
+        assert one["ratio_to_affine"][0] >= 1.3
+        assert one["silenced_nearer_than_half"]["count"] >= 1
+        assert one["invariance_goal_met"]["count"] >= 1
 
 
 def test_the_table_of_what_is_shipped_is_made_from_its_figures(first_run):

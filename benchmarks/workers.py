@@ -1,0 +1,72 @@
+"""How a study on the CPU is worked on fastest: one process with all threads, or one a core.
+
+    python benchmarks/workers.py [REPEATS]
+
+Both work on the same runs in turn, each in a new store, the start of the workers counted.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import torch
+
+from invariscope.bench.machine import describe
+from invariscope.study.conduct import Conductor
+from invariscope.study.engines.local import LocalEngine, cpu_shares
+from invariscope.study.file import parse_study
+from invariscope.study.folder import StudyFolder
+from invariscope.study.plan import plan_study
+
+TEXT = """
+[shared]
+subjects = "embedded:robust"
+units = "fc:0-7"
+generations = 120
+stop = false
+[conditions.excitation]
+tasks = "excitation"
+seeds = 4
+"""
+
+
+def images_a_second(workers: int, threads: int) -> float:
+    with tempfile.TemporaryDirectory() as name:
+        store = Path(name)
+        folder = StudyFolder(store, "study")
+        folder.write(TEXT, plan_study(parse_study(TEXT), store))
+        conductor = Conductor(folder, LocalEngine("cpu", threads, workers))
+        began = time.monotonic()
+        conductor.run()
+        return conductor.images / (time.monotonic() - began)
+
+
+def main(repeats: int = 3) -> None:
+    cores = torch.get_num_threads()
+    workers, threads = cpu_shares(jobs=1000)
+    found: dict[str, list[float]] = {"one": [], "shared": []}
+    for _ in range(repeats):
+        found["one"].append(images_a_second(1, cores))
+        found["shared"].append(images_a_second(workers, threads))
+    rates: dict[str, Any] = {key: round(median(values), 1) for key, values in found.items()}
+    figures = {
+        "command": "python benchmarks/workers.py",
+        "machine": describe(torch.device("cpu")),
+        "images_per_second": {
+            f"one process, {cores} threads": rates["one"],
+            f"{workers} processes, threads each: {threads}": rates["shared"],
+        },
+        "ratio": round(rates["shared"] / rates["one"], 2),
+        "each": found,
+    }
+    text = json.dumps(figures, indent=1)
+    (Path(__file__).parent / "workers.json").write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))
