@@ -20,7 +20,7 @@ from invariscope.study.job import Job, Report, work
 
 RETRIES = 2
 HEARTBEAT = 0.5  # seconds between two looks whether the engine is still there
-WORKER_BYTES = 4e9  # a ResNet-50 with the largest published generator takes less
+WORKER_BYTES = 4e9  # ResNet-50 with the largest published generator takes 2.0 GB
 CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
