@@ -137,6 +137,25 @@ def test_the_command_chooses_on_one_half_and_reports_on_the_other(tmp_path, caps
     assert condition["rows"][1]["ratio"]["ratio"] == pytest.approx(2)
 
 
+@pytest.mark.parametrize(("level", "chosen"), [(0.19, "cma"), (0.21, "isotropic")])
+def test_strategies_are_chosen_with_as_many_images_each(tmp_path, monkeypatch, level, chosen):
+    """The baseline's further images do not count."""
+    monkeypatch.setattr("invariscope.cli.frugality.BASELINE_IMAGES", 500)
+
+    def trial(_self, trial, say):
+        own = 0.2 if trial.strategy.name == "cma" else level
+        points = [n for n in (250, 500) if n <= trial.images]
+        curve = [[n, own + (n == 500) * 0.5] for n in points]
+        return {"unit": trial.unit, "curves": {"0": curve}}
+
+    monkeypatch.setattr(Frugality, "run", trial)
+    words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
+    words += ["--images", "250", "--strategies", "isotropic", "--units", "fc:3", "fc:8"]
+    assert run(words) == 0
+    found = json.loads((tmp_path / "frugality.json").read_text())
+    assert found["conditions"][0]["chosen"] == chosen
+
+
 def test_a_strategy_that_never_gets_there_is_said_to(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("invariscope.cli.frugality.BASELINE_IMAGES", 500)
 

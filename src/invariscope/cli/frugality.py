@@ -82,7 +82,7 @@ def frugality(
         conditions.append(condition | {"chosen": best and best["strategy"]})
         console.print(_table(conditions[-1]))
     figures = {
-        "command": "invariscope bench frugality --out FOLDER",
+        "command": f"invariscope bench frugality --out FOLDER --noise {' '.join(map(str, noise))}",
         "model": model,
         "chosen_on": units[:half],
         "units": units[half:],
@@ -95,9 +95,10 @@ def frugality(
 
 
 def _rank(row: dict[str, Any], images: int) -> tuple[float, float]:
-    """The fewer images the better; where none gets there, what it has with so many."""
+    """The fewer images the better; what does not get there in so many, by what it has then."""
     there = [v for n, v in zip(row["images"], row["share"], strict=True) if n <= images]
-    return row["needed"]["images"] or float("inf"), -there[-1]
+    need = row["needed"]["images"]
+    return need if need is not None and need <= images else float("inf"), -there[-1]
 
 
 def _figures(
@@ -118,6 +119,7 @@ def _figures(
         "strategy": name,
         "images": shown,
         "share": [round(float(v), 4) for v in mean],
+        "units": {u: [round(float(v), 4) for v in c.mean(0)] for u, c in curves.items()},
         "needed": {key: n if np.isfinite(n) else None for key, n in need.items()},
         "ratio": {key: BASELINE_IMAGES / n if np.isfinite(n) else None for key, n in ratio.items()},
     }
