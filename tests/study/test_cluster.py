@@ -34,7 +34,9 @@ TESTS = Path(__file__).parent
 CONDITION = "[conditions.invariance]\nstretch = ['pixels', 'conv1']\nseeds = 2\n"
 CHANGED = {"generations": "60", "population": "16"}
 DELAY = "0.04"  # seconds of every answer of a worker that is to be killed
-COMMAND = [sys.executable, "-c", "from invariscope.cli import main; main()"]
+# A job in a shell's background is started with Ctrl-C ignored.
+HEARS_CTRL_C = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+COMMAND = [sys.executable, "-c", f"{HEARS_CTRL_C}; from invariscope.cli import main; main()"]
 LONG = 400.0
 EVERY_PICTURE = 24  # that a run keeps; the quick tests keep fewer
 
