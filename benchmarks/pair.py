@@ -86,6 +86,13 @@ def figures_of(subject: str, table: Rows, matched: Rows) -> dict[str, Any]:
         "silencing_distance": median(by_unit(silent, "pixel_distance"), "silencing"),
         "silencing_reduction": median(lost, "silencing_reduction"),
         "silenced_nearer_than_half": share(int(both.sum()), len(both)),
+        "units": {
+            str(unit): {
+                "invariance_goal_met": int(own["converged"].sum()),
+                "silencing_reduction": round(float(lost[unit]), 1),
+            }
+            for unit, own in invariant.groupby("unit")
+        },
     }
 
 

@@ -26,7 +26,7 @@ TEXT = """
 [shared]
 subjects = "embedded:robust"
 units = "fc:0-7"
-generations = 120
+generations = 90
 stop = false
 [conditions.excitation]
 tasks = "excitation"
