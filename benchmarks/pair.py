@@ -64,7 +64,8 @@ def figures_of(subject: str, table: Rows, matched: Rows) -> dict[str, Any]:
     return {
         "subject": subject,
         "runs": len(table),
-        "runs_that_may_change_precision": len(recorded),
+        "runs_that_tell_their_precision": len(recorded),
+        "of_them_in_float32_alone": int((recorded["bf16_generations"] == 0).sum()),
         "their_generations_in_bf16": round(
             float(recorded["bf16_generations"].sum() / max(1, recorded["generations"].sum())), 3
         ),

@@ -1,4 +1,4 @@
-"""How a study on the CPU is worked on fastest: one process with all threads, or one a core.
+"""A study on the CPU: one process with all threads, or one a core with one thread.
 
     python benchmarks/workers.py [REPEATS]
 
@@ -17,7 +17,7 @@ import torch
 
 from invariscope.bench.machine import describe
 from invariscope.study.conduct import Conductor
-from invariscope.study.engines.local import LocalEngine, cpu_shares
+from invariscope.study.engines.local import LocalEngine
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
 from invariscope.study.plan import plan_study
@@ -47,18 +47,17 @@ def images_a_second(workers: int, threads: int) -> float:
 
 def main(repeats: int = 3) -> None:
     cores = torch.get_num_threads()
-    workers, threads = cpu_shares(jobs=1000)
     found: dict[str, list[float]] = {"one": [], "shared": []}
     for _ in range(repeats):
         found["one"].append(images_a_second(1, cores))
-        found["shared"].append(images_a_second(workers, threads))
+        found["shared"].append(images_a_second(cores, 1))
     rates: dict[str, Any] = {key: round(median(values), 1) for key, values in found.items()}
     figures = {
         "command": "python benchmarks/workers.py",
         "machine": describe(torch.device("cpu")),
         "images_per_second": {
             f"one process, {cores} threads": rates["one"],
-            f"{workers} processes, threads each: {threads}": rates["shared"],
+            f"{cores} processes, threads each: 1": rates["shared"],
         },
         "ratio": round(rates["shared"] / rates["one"], 2),
         "each": found,

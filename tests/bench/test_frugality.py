@@ -1,6 +1,7 @@
 """Hypervolume, noise and the images a strategy needs, against closed forms and pymoo."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from pymoo.indicators.hv import HV
 
 from invariscope.bench.frugality import Frugality, Noisy, Trial, hypervolume
-from invariscope.bench.needed import images_needed, last_mean, needed, shares
+from invariscope.bench.needed import as_markdown, images_needed, last_mean, needed, shares
 from invariscope.cli.app import run
 from invariscope.errors import InputError
 from invariscope.search.strategies import load_strategy
@@ -113,9 +114,18 @@ def test_the_interval_holds_the_figure_and_is_a_point_without_variation():
     assert found["low"] < found["images"] < found["high"]
 
 
-def test_the_command_chooses_on_one_half_and_reports_on_the_other(tmp_path, capsys, monkeypatch):
+@pytest.fixture
+def short(monkeypatch):
+    """The baseline shows 500 images."""
+    for module in ("cli.frugality", "bench.needed"):
+        monkeypatch.setattr(f"invariscope.{module}.BASELINE_IMAGES", 500)
+
+
+@pytest.mark.usefixtures("short")
+def test_the_command_chooses_on_one_half_and_reports_on_the_other(
+    tmp_path, capsys, monkeypatch, short
+):
     """Two strategies, of which one is worse wherever it is tried."""
-    monkeypatch.setattr("invariscope.cli.frugality.BASELINE_IMAGES", 500)
     words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
     words += ["--images", "250", "--strategies", "isotropic", "--units", "fc:3", "fc:8"]
 
@@ -137,10 +147,12 @@ def test_the_command_chooses_on_one_half_and_reports_on_the_other(tmp_path, caps
     assert condition["rows"][1]["ratio"]["ratio"] == pytest.approx(2)
 
 
+@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize(("level", "chosen"), [(0.19, "cma"), (0.21, "isotropic")])
-def test_strategies_are_chosen_with_as_many_images_each(tmp_path, monkeypatch, level, chosen):
+def test_strategies_are_chosen_with_as_many_images_each(
+    tmp_path, monkeypatch, short, level, chosen
+):
     """The baseline's further images do not count."""
-    monkeypatch.setattr("invariscope.cli.frugality.BASELINE_IMAGES", 500)
 
     def trial(_self, trial, say):
         own = 0.2 if trial.strategy.name == "cma" else level
@@ -156,8 +168,8 @@ def test_strategies_are_chosen_with_as_many_images_each(tmp_path, monkeypatch, l
     assert found["conditions"][0]["chosen"] == chosen
 
 
+@pytest.mark.usefixtures("short")
 def test_a_strategy_that_never_gets_there_is_said_to(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("invariscope.cli.frugality.BASELINE_IMAGES", 500)
 
     def trial(_self, trial, say):
         level = 0.2 if trial.strategy.name == "cma" else 0.1
@@ -171,3 +183,10 @@ def test_a_strategy_that_never_gets_there_is_said_to(tmp_path, capsys, monkeypat
     condition = json.loads((tmp_path / "frugality.json").read_text())["conditions"][0]
     assert condition["chosen"] is None
     assert condition["rows"][1]["needed"] == {"images": None, "low": None, "high": None}
+
+
+def test_the_table_is_made_from_the_figures_that_the_command_wrote():
+    benchmarks = Path(__file__).resolve().parents[2] / "benchmarks"
+    (condition,) = json.loads((benchmarks / "frugality.json").read_text())["conditions"]
+    text = (benchmarks / "README.md").read_text()
+    assert as_markdown(condition) == text.split("<!-- frugality.json -->\n")[1].split("<!-- end")[0]

@@ -1,7 +1,7 @@
 """What the search's tests share: repeatable hypothesis, and two small worlds to search in."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import hypothesis
@@ -143,3 +143,24 @@ def conv() -> World:
 @pytest.fixture(scope="session", params=["toy", "conv"])
 def world(request: pytest.FixtureRequest) -> World:
     return request.getfixturevalue(request.param)
+
+
+class Shifted(Subject):
+    """Its unit answers 100 more in bf16: which path a generation took can be read off."""
+
+    name, image_size, device = "shifted", 4, torch.device("cpu")
+
+    def identity(self):
+        return {}
+
+    def _sites(self):
+        return {"unit": (1,)}
+
+    def _respond(self, images, sites):
+        more = 100.0 if torch.is_autocast_enabled("cpu") else 0.0
+        return {"unit": images.mean((1, 2, 3)).unsqueeze(1) + more}
+
+
+@pytest.fixture
+def shifted(toy):
+    return replace(toy, subject=Shifted(), unit="unit:0")

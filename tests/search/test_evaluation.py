@@ -8,30 +8,8 @@ import torch
 from invariscope.errors import InputError
 from invariscope.search.evaluation import Evaluation, is_asked
 from invariscope.search.search import Search
-from invariscope.subjects.base import Subject
 
 AGREE = "invariscope.search.evaluation.agreement"
-
-
-class Shifted(Subject):
-    """Its unit answers 100 more in bf16: which path a generation took can be read off."""
-
-    name, image_size, device = "shifted", 4, torch.device("cpu")
-
-    def identity(self):
-        return {}
-
-    def _sites(self):
-        return {"unit": (1,)}
-
-    def _respond(self, images, sites):
-        more = 100.0 if torch.is_autocast_enabled("cpu") else 0.0
-        return {"unit": images.mean((1, 2, 3)).unsqueeze(1) + more}
-
-
-@pytest.fixture
-def shifted(toy):
-    return replace(toy, subject=Shifted(), unit="unit:0")
 
 
 def excitation(world, name="run", **words):

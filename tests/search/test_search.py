@@ -297,11 +297,10 @@ class Rounded(Subject):
 
 
 @pytest.mark.parametrize(("bound", "status"), [(50.0, "finished"), (0.0, "stopped")])
-def test_a_stop_in_bf16_is_confirmed_in_float32(toy, bound, status):
-    odd = replace(toy, subject=Rounded(), unit="unit:0")
+def test_a_stop_in_bf16_is_confirmed_in_float32(shifted, bound, status):
     stop = Share(bound, "above")
-    own = odd.run(task="excitation", stop=stop, generations=7, precision="bf16")
-    outcome = odd.outcomes([own])["run"]
+    own = shifted.run(task="excitation", stop=stop, generations=7, precision="bf16")
+    outcome = shifted.outcomes([own])["run"]
     assert outcome.status == status
     assert outcome.generations == (5 if status == "stopped" else 7)
     assert outcome.bf16_generations == outcome.generations

@@ -170,7 +170,7 @@ class Frugality:
         return Noisy(self.subject, target.sites, trial.noise * natural.sd, trial.key)
 
     def _precision(self, trial: Trial) -> str:
-        """Whether two answers rank alike cannot be asked where noise is far above rounding."""
+        """With noise two answers never rank alike, and it is far above what bf16 rounds."""
         fast = trial.noise > 0 and bf16_is_native(self.generator.device)
         return "bf16" if fast else "auto"
 

@@ -7,7 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invariscope import seeds
+from invariscope.errors import InputError
 
+BASELINE, BASELINE_IMAGES = "cma", 25_000
+TABLED = 10_000  # images at which the table compares
 RESAMPLES = 2000
 Curves = Mapping[str, NDArray[np.float64]]
 
@@ -65,3 +68,52 @@ def needed(images: Sequence[float], curves: Curves, name: str) -> dict[str, floa
     low, high = np.quantile(found, [0.025, 0.975], method="nearest")
     whole = np.mean([curves[unit].mean(0) for unit in units], 0)
     return {"images": images_needed(images, whole), "low": float(low), "high": float(high)}
+
+
+def figures_of(
+    name: str, noise: float, results: Sequence[Mapping[str, Any]], ends: Mapping[str, float]
+) -> dict[str, Any]:
+    """One strategy's mean share of what the baseline ends with, and the images that it needs.
+
+    None stands for a number that was not reached.
+
+    Raises:
+        InputError: too few images were shown for a figure.
+    """
+    shown = [n for n, _ in next(iter(results[0]["curves"].values()))]
+    if not shown:
+        raise InputError("too few images for a figure; expected at least 250")
+    curves = shares(results, ends)
+    need = needed(shown, curves, f"{name} {noise}")
+    mean = np.mean([curve.mean(0) for curve in curves.values()], 0)
+    ratio = {"ratio": need["images"], "low": need["high"], "high": need["low"]}
+    return {
+        "strategy": name,
+        "images": shown,
+        "share": [round(float(v), 4) for v in mean],
+        "units": {u: [round(float(v), 4) for v in c.mean(0)] for u, c in curves.items()},
+        "needed": {key: n if np.isfinite(n) else None for key, n in need.items()},
+        "ratio": {key: BASELINE_IMAGES / n if np.isfinite(n) else None for key, n in ratio.items()},
+    }
+
+
+def rank(row: Mapping[str, Any], images: int) -> tuple[float, float]:
+    """The fewer images the better; what does not get there in so many, by what it has then."""
+    need = row["needed"]["images"]
+    return need if need is not None and need <= images else float("inf"), -_share(row, images)
+
+
+def _share(row: Mapping[str, Any], images: int) -> float:
+    return [v for n, v in zip(row["images"], row["share"], strict=True) if n <= images][-1]
+
+
+def as_markdown(condition: Mapping[str, Any]) -> str:
+    """The table of one noise, the best of the reported units first."""
+    tried = {row["strategy"]: row for row in condition["tried"]}
+    rows = sorted(condition["rows"], key=lambda row: -_share(row, TABLED))
+    lines = ["| strategy | units to report | units to choose on |", "| --- | --- | --- |"]
+    for row in rows:
+        name = row["strategy"]
+        there, chosen = _share(row, TABLED), _share(tried[name], TABLED)
+        lines.append(f"| `{name}` | {100 * there:.0f} % | {100 * chosen:.0f} % |")
+    return "\n".join(lines) + "\n"

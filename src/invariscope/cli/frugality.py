@@ -4,22 +4,19 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
 from invariscope.bench.frugality import Frugality, Trial
 from invariscope.bench.machine import describe
-from invariscope.bench.needed import last_mean, needed, shares
+from invariscope.bench.needed import BASELINE, BASELINE_IMAGES, figures_of, last_mean, rank
 from invariscope.devices import pick_device
-from invariscope.errors import InputError
 from invariscope.generators import load_generator
 from invariscope.search.strategies import STRATEGIES, load_strategy
 from invariscope.store.files import replace_file
 from invariscope.subjects import load_subject
 
-BASELINE, BASELINE_IMAGES = "cma", 25_000
 # Readout and convolutional units in turn: a strategy is chosen on the first half, and its figures
 # are those of the second.
 UNITS = [
@@ -75,10 +72,10 @@ def frugality(
         ends = {result["unit"]: last_mean(result) for result in found[BASELINE]}
         condition = {
             "noise": sd,
-            "tried": [_figures(n, sd, own[:half], ends) for n, own in found.items() if half],
-            "rows": [_figures(n, sd, own[half:], ends) for n, own in found.items()],
+            "tried": [figures_of(n, sd, own[:half], ends) for n, own in found.items() if half],
+            "rows": [figures_of(n, sd, own[half:], ends) for n, own in found.items()],
         }
-        best = min(condition["tried"], key=lambda row: _rank(row, images), default=None)
+        best = min(condition["tried"], key=lambda row: rank(row, images), default=None)
         conditions.append(condition | {"chosen": best and best["strategy"]})
         console.print(_table(conditions[-1]))
     figures = {
@@ -92,37 +89,6 @@ def frugality(
     }
     text = json.dumps(figures, indent=1) + "\n"
     replace_file(out / "frugality.json", lambda path: path.write_text(text))
-
-
-def _rank(row: dict[str, Any], images: int) -> tuple[float, float]:
-    """The fewer images the better; what does not get there in so many, by what it has then."""
-    there = [v for n, v in zip(row["images"], row["share"], strict=True) if n <= images]
-    need = row["needed"]["images"]
-    return need if need is not None and need <= images else float("inf"), -there[-1]
-
-
-def _figures(
-    name: str, noise: float, results: list[dict[str, Any]], ends: dict[str, float]
-) -> dict[str, Any]:
-    """Of one strategy: its mean share of what the baseline ends with, and the images needed.
-
-    None stands for a number that was not reached.
-    """
-    shown = [n for n, _ in next(iter(results[0]["curves"].values()))]
-    if not shown:
-        raise InputError("too few images for a figure; expected at least 250")
-    curves = shares(results, ends)
-    need = needed(shown, curves, f"{name} {noise}")
-    mean = np.mean([curve.mean(0) for curve in curves.values()], 0)
-    ratio = {"ratio": need["images"], "low": need["high"], "high": need["low"]}
-    return {
-        "strategy": name,
-        "images": shown,
-        "share": [round(float(v), 4) for v in mean],
-        "units": {u: [round(float(v), 4) for v in c.mean(0)] for u, c in curves.items()},
-        "needed": {key: n if np.isfinite(n) else None for key, n in need.items()},
-        "ratio": {key: BASELINE_IMAGES / n if np.isfinite(n) else None for key, n in ratio.items()},
-    }
 
 
 def _number(value: float | None) -> str:

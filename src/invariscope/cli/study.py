@@ -1,9 +1,9 @@
 """`invariscope study …`: hundreds of runs from one file."""
 
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 from rich.console import Console
@@ -11,14 +11,12 @@ from rich.table import Table
 
 from invariscope import user_code, validate
 from invariscope.cli.study_progress import StudyTable, in_words
-from invariscope.devices import pick_device
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder
 from invariscope.study.affine import measure_affine
 from invariscope.study.conduct import PLACES, Conductor, done_in
 from invariscope.study.cost import cost_of, measure_rate
 from invariscope.study.engines import Engine, LocalEngine, RayEngine, SlurmEngine
-from invariscope.study.engines.local import cpu_shares, local_devices
 from invariscope.study.file import read_study
 from invariscope.study.folder import StudyFolder, known_study, study_folder
 from invariscope.study.index import read_rows, rebuild
@@ -49,10 +47,7 @@ class Where:
     places: Annotated[int, Parameter(help="Runs that advance together in a task.")] = PLACES
     device: Annotated[str, Parameter(help="local: auto, cpu, cuda, cuda:N or mps.")] = "auto"
     threads: Annotated[int | None, Parameter(help="local: torch threads on the CPU.")] = None
-    workers: Annotated[
-        int | None,
-        Parameter(help="local: processes on each device; by default one a GPU, one a CPU core."),
-    ] = None
+    workers: Annotated[int, Parameter(help="local: processes on each device.")] = 1
     address: Annotated[
         str | None, Parameter(help="ray: of a running cluster (auto, host:port); else one here.")
     ] = None
@@ -72,26 +67,17 @@ class Where:
         ),
     ] = ()
 
-    def start(self, study: StudyFolder, runs: int) -> Engine:
-        """The engine, ready to take batches of so many runs in all."""
+    def start(self, study: StudyFolder) -> Engine:
+        """The engine, ready to take batches."""
         validate.at_least("--places", self.places, 1)
-        return self.sharing(runs).start_at(study.batches)
-
-    def sharing(self, runs: int) -> Self:
-        """With a process for each core of the CPU, unless processes or threads were asked for."""
-        asked = self.engine != "local" or self.workers is not None or self.threads is not None
-        if asked or pick_device(self.device).type != "cpu":
-            return self
-        workers, threads = cpu_shares(runs)
-        return replace(self, workers=workers, threads=threads)
+        return self.start_at(study.batches)
 
     def start_at(self, jobs: Path) -> Engine:
         """The engine, ready to take jobs whose files are in this folder."""
         validate.at_least("--cpus", self.cpus, 1)
-        workers = 1 if self.workers is None else self.workers
-        validate.at_least("--workers", workers, 1)
+        validate.at_least("--workers", self.workers, 1)
         if self.engine == "local":
-            return LocalEngine(self.device, self.threads, workers)
+            return LocalEngine(self.device, self.threads, self.workers)
         if self.engine == "ray":
             return RayEngine(self.address, cpus=self.cpus, gpus=self.gpus)
         if self.gpus != int(self.gpus):
@@ -136,9 +122,7 @@ def plan(
     rate: Annotated[
         float | None, Parameter(help="Images a second, instead of measuring a few generations.")
     ] = None,
-    workers: Annotated[
-        int | None, Parameter(help="Processes or GPUs that share the work; by default as in `run`.")
-    ] = None,
+    workers: Annotated[int, Parameter(help="Processes or GPUs that share the work.")] = 1,
     device: Annotated[str, Parameter(help="Where the rate is measured.")] = "auto",
     allow_code: AllowCode = False,
 ) -> None:
@@ -146,11 +130,8 @@ def plan(
     console = Console()
     if rate is not None:
         validate.above("--rate", rate, 0)
-    if workers is not None:
-        validate.at_least("--workers", workers, 1)
+    validate.at_least("--workers", workers, 1)
     wanted = _planned(file, console, allow_code=allow_code)
-    where = Where(device=device, workers=workers).sharing(len(wanted))
-    workers = where.workers or len(local_devices(device))
     rows = read_rows(StudyFolder(out, file.stem).runs)
     table = Table(title=read_study(file).title or file.name, title_justify="left")
     table.add_column("condition")
@@ -166,7 +147,7 @@ def plan(
     said = "as given"
     left = [run for run in wanted if run.name not in rows]
     if rate is None and left:
-        rate, said = measure_rate(left, device, where.threads), "measured here"
+        rate, said = measure_rate(left, device), "measured here"
     seconds = cost.images / rate / workers if rate else 0.0
     console.print(
         f"{cost.runs} runs to do, {cost.meis} of them for MEIs ({cost.done} are done) · at most "
@@ -180,12 +161,11 @@ def plan(
 
 def _go_on(study: StudyFolder, where: Where, console: Console, *, allow_code: bool) -> None:
     """Work on a study until every run has ended or failed."""
-    wanted = study.wanted()
-    for run in wanted:  # what was planned may have come in an archive
+    for run in study.wanted():  # what was planned may have come in an archive
         for address in (run.subject, run.generator):
             user_code.allow(address, allow_code=allow_code)
     with study.alone():
-        engine = where.start(study, len(wanted))
+        engine = where.start(study)
         with StudyTable(study.name, console) as watch:
             conductor = Conductor(
                 study, engine, places=where.places, compiled=where.compiled, watch=watch

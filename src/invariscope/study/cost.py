@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from invariscope.search.search import Search
 from invariscope.sns.chunk import choose_chunk
 from invariscope.sns.crew import Crew
@@ -72,26 +70,12 @@ def cost_of(wanted: Sequence[Wanted], rows: Mapping[str, Mapping[str, Any]]) -> 
     )
 
 
-def measure_rate(
-    wanted: Iterable[Wanted], device: str = "auto", threads: int | None = None
-) -> float:
+def measure_rate(wanted: Iterable[Wanted], device: str = "auto") -> float:
     """Images a second of one process, from a few generations of each kind of run.
 
     Every subject with each generator is timed with an MEI's search, the whole network; the mean
     is weighted by the images that its runs show. Nothing is kept.
-
-    Args:
-        threads: of torch on the CPU, while it is measured.
     """
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads or before)
-    try:
-        return _mean_rate(wanted, device)
-    finally:
-        torch.set_num_threads(before)
-
-
-def _mean_rate(wanted: Iterable[Wanted], device: str) -> float:
     kinds: dict[tuple[str, str], list[Wanted]] = {}
     for run in wanted:
         kinds.setdefault((run.subject, run.generator), []).append(run)

@@ -1,4 +1,4 @@
-"""This machine: a worker process for each GPU, or for each core of the CPU."""
+"""This machine: one process; with several GPUs a worker process each."""
 
 import multiprocessing
 import os
@@ -7,9 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
 from multiprocessing.synchronize import Event
-from pathlib import Path
 from typing import final
 
 import torch
@@ -20,8 +18,6 @@ from invariscope.study.job import Job, Report, work
 
 RETRIES = 2
 HEARTBEAT = 0.5  # seconds between two looks whether the engine is still there
-WORKER_BYTES = 4e9  # ResNet-50 with the largest published generator takes 2.0 GB
-CONTAINER = Path("/sys/fs/cgroup/memory.max")
 
 
 def local_devices(device: str = "auto") -> list[str]:
@@ -34,28 +30,6 @@ def local_devices(device: str = "auto") -> list[str]:
     if picked.type == "cuda" and picked.index is None:
         return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
     return [str(picked)]
-
-
-def _memory() -> float:
-    """Bytes that this machine has, or its container may take."""
-    found = [float("inf")]
-    with suppress(OSError, ValueError, AttributeError):  # Windows has no such names
-        found.append(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
-    with suppress(OSError, ValueError):  # "max" where there is no limit
-        found.append(int(CONTAINER.read_text()))
-    return min(found)
-
-
-def cpu_shares(jobs: int) -> tuple[int, int]:
-    """Worker processes for so many jobs on the CPU, and the torch threads of each.
-
-    As many processes as torch takes threads, since small networks gain little from a second
-    thread; fewer where they would not fit into memory or have nothing to do.
-    """
-    threads = torch.get_num_threads()
-    fit = _memory() / WORKER_BYTES
-    workers = max(1, int(min(threads, jobs, fit)))
-    return workers, threads // workers
 
 
 def _begin_worker(stop: Event) -> None:
