@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymoo.indicators.hv import HV
 
-from invariscope.bench.frugality import Frugality, Noisy, Trial, hypervolume
+from invariscope.bench.frugality import Frugality, Noisy, Trial, entrant, hypervolume
 from invariscope.bench.needed import as_markdown, images_needed, last_mean, needed, shares
 from invariscope.cli.app import run
 from invariscope.errors import InputError
@@ -187,6 +187,29 @@ def test_a_strategy_that_never_gets_there_is_said_to(tmp_path, capsys, monkeypat
 
 def test_the_table_is_made_from_the_figures_that_the_command_wrote():
     benchmarks = Path(__file__).resolve().parents[2] / "benchmarks"
-    (condition,) = json.loads((benchmarks / "frugality.json").read_text())["conditions"]
+    conditions = json.loads((benchmarks / "frugality.json").read_text())["conditions"]
     text = (benchmarks / "README.md").read_text()
-    assert as_markdown(condition) == text.split("<!-- frugality.json -->\n")[1].split("<!-- end")[0]
+    table = text.split("<!-- frugality.json -->\n")[1].split("<!-- end")[0]
+    assert as_markdown(conditions) == table
+
+
+def test_a_strategy_enters_with_its_own_population(tmp_path, monkeypatch, short):
+    asked = []
+
+    def trial(_self, trial, say):
+        asked.append((trial.strategy.name, trial.population, trial.images))
+        return {"unit": trial.unit, "curves": {"0": [[250, 0.1], [500, 0.2]]}}
+
+    monkeypatch.setattr(Frugality, "run", trial)
+    words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
+    words += ["--images", "250", "--units", "fc:3", "--strategies", "separable", "separable:10"]
+    assert run(words) == 0
+    assert asked == [("cma", 50, 500), ("separable", 50, 250), ("separable", 10, 250)]
+    (condition,) = json.loads((tmp_path / "frugality.json").read_text())["conditions"]
+    assert [row["strategy"] for row in condition["rows"]] == ["cma", "separable", "separable:10"]
+
+
+@pytest.mark.parametrize("text", ["separable:", "separable:1", "separable:ten", "separable:-5"])
+def test_a_population_that_is_none_is_refused(text):
+    with pytest.raises(InputError, match="NAME:POPULATION with at least 2"):
+        entrant(text, None)

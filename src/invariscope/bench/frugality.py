@@ -17,10 +17,10 @@ from torch import Tensor
 from invariscope import seeds
 from invariscope.analysis.possible import farthest_possible
 from invariscope.errors import InputError
-from invariscope.generators.base import Generator
+from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.search.precision import bf16_is_native
 from invariscope.search.search import SMALLEST_CHUNK, Search
-from invariscope.search.strategies import Strategy
+from invariscope.search.strategies import Strategy, load_strategy
 from invariscope.sns.crew import Crew
 from invariscope.sns.mei import find_mei
 from invariscope.sns.plan import Planned, SearchOptions, natural_of, plan
@@ -29,6 +29,7 @@ from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.base import PIXELS, Subject
 from invariscope.units import Sites, parse_target
 
+POPULATION = 50  # the papers' candidates a generation
 POINTS = (250, 500, 1000, 1500, 2000, 3000, 4000, 5000, 6500, 8000, 10_000, 15_000, 20_000, 25_000)
 
 
@@ -101,7 +102,7 @@ class Trial:
     noise: float
     images: int
     seeds: tuple[int, ...]
-    population: int = 50
+    population: int = POPULATION
 
     @property
     def key(self) -> str:
@@ -116,6 +117,25 @@ class Trial:
         """As plain data."""
         own = {k: v for k, v in asdict(self).items() if k != "strategy"}
         return {"strategy": self.strategy.describe(), **own, "seeds": list(self.seeds)}
+
+
+def entrant(text: str, statistics: CodeStatistics | None) -> tuple[Strategy, int]:
+    """A strategy and its candidates a generation, from `NAME` or `NAME:POPULATION`.
+
+    Args:
+        statistics: of the natural codes.
+
+    Raises:
+        InputError: an unknown strategy, or no population of at least 2.
+    """
+    name, colon, size = text.partition(":")
+    if colon and not (size.isdecimal() and int(size) > 1):
+        raise InputError(
+            f"strategy {text!r}; expected NAME or NAME:POPULATION with at least 2 candidates, "
+            "such as separable:10"
+        )
+    strategy = load_strategy(name).with_statistics(statistics)
+    return strategy, int(size) if colon else POPULATION
 
 
 class Frugality:

@@ -107,13 +107,31 @@ def _share(row: Mapping[str, Any], images: int) -> float:
     return [v for n, v in zip(row["images"], row["share"], strict=True) if n <= images][-1]
 
 
-def as_markdown(condition: Mapping[str, Any]) -> str:
-    """The table of one noise, the best of the reported units first."""
-    tried = {row["strategy"]: row for row in condition["tried"]}
-    rows = sorted(condition["rows"], key=lambda row: -_share(row, TABLED))
-    lines = ["| strategy | units to report | units to choose on |", "| --- | --- | --- |"]
-    for row in rows:
-        name = row["strategy"]
-        there, chosen = _share(row, TABLED), _share(tried[name], TABLED)
-        lines.append(f"| `{name}` | {100 * there:.0f} % | {100 * chosen:.0f} % |")
+def as_markdown(conditions: Sequence[Mapping[str, Any]]) -> str:
+    """The table of all noises, the best of the first one's reported units first.
+
+    For each noise: the images that the units to report need, with the interval, and what they
+    and the units to choose on have at `TABLED` images.
+    """
+    heads = [
+        head
+        for c in conditions
+        for head in (f"noise {c['noise']:g}: images needed", "share", "to choose on")
+    ]
+    lines = [f"| strategy | {' | '.join(heads)} |", "| --- |" + " --- |" * len(heads)]
+    for row in sorted(conditions[0]["rows"], key=lambda row: rank(row, TABLED)):
+        cells = [f"`{row['strategy']}`"]
+        for condition in conditions:
+            (own,) = (r for r in condition["rows"] if r["strategy"] == row["strategy"])
+            (tried,) = (r for r in condition["tried"] if r["strategy"] == row["strategy"])
+            need = own["needed"]
+            cells.append(
+                f"{_images(need['images'])} [{_images(need['low'])}, {_images(need['high'])}]"
+            )
+            cells += [f"{100 * _share(r, TABLED):.0f} %" for r in (own, tried)]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _images(number: float | None) -> str:
+    return "–" if number is None else f"{number:,.0f}"

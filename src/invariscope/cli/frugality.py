@@ -8,12 +8,12 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope.bench.frugality import Frugality, Trial
+from invariscope.bench.frugality import POPULATION, Frugality, Trial, entrant
 from invariscope.bench.machine import describe
 from invariscope.bench.needed import BASELINE, BASELINE_IMAGES, figures_of, last_mean, rank
 from invariscope.devices import pick_device
 from invariscope.generators import load_generator
-from invariscope.search.strategies import STRATEGIES, load_strategy
+from invariscope.search.strategies import STRATEGIES
 from invariscope.store.files import replace_file
 from invariscope.subjects import load_subject
 
@@ -23,6 +23,8 @@ UNITS = [
     *("fc:3", "layer3.1.conv1:40", "fc:8", "layer4.1.conv2:100"),
     *("fc:0", "layer3.0.conv1:10", "fc:6", "layer4.0.conv1:50"),
 ]
+# Every strategy, and with fewer candidates a generation those that do well so.
+ENTRANTS = [*(name for name in STRATEGIES if name != BASELINE), "separable:10", "isotropic:10"]
 
 
 def frugality(
@@ -37,8 +39,12 @@ def frugality(
         ),
     ] = UNITS,
     strategies: Annotated[
-        list[str], Parameter(help="Strategies beside cma; by default all.", consume_multiple=True)
-    ] = [name for name in STRATEGIES if name != BASELINE],  # noqa: B006  (never changed)
+        list[str],
+        Parameter(
+            help=f"Beside cma: NAME, or NAME:POPULATION with another than {POPULATION} candidates.",
+            consume_multiple=True,
+        ),
+    ] = ENTRANTS,
     noise: Annotated[
         list[float], Parameter(help="SDs over the unit's natural SD.", consume_multiple=True)
     ] = [0.0, 0.2],  # noqa: B006
@@ -52,22 +58,24 @@ def frugality(
     bench_of = Frugality(load_subject(model, place), generator, out)
     half = len(units) // 2
     conditions = []
+    entered = {name: entrant(name, generator.code_statistics) for name in (BASELINE, *strategies)}
     for sd in noise:
         found = {
             name: [
                 bench_of.run(
                     Trial(
-                        load_strategy(name).with_statistics(generator.code_statistics),
+                        strategy,
                         unit,
                         sd,
                         BASELINE_IMAGES if name == BASELINE else images,
                         tuple(range(seeds)),
+                        population,
                     ),
                     say=lambda text: console.print(f"{text} …", style="dim", highlight=False),
                 )
                 for unit in units
             ]
-            for name in (BASELINE, *strategies)
+            for name, (strategy, population) in entered.items()
         }
         ends = {result["unit"]: last_mean(result) for result in found[BASELINE]}
         condition = {
