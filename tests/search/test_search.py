@@ -267,7 +267,7 @@ def test_a_line_sums_up_the_generations_scores(toy):
 
 def test_fault_convergence_was_counted_two_ways(toy):
     # A run is `stopped` exactly when the journal says that enough candidates were beyond the
-    # bound, from generation 5; nothing else says so.
+    # bound, from generation 5; nothing else says so. Enough: 54 of the last 60.
     level = float(toy.objective().target_reference)
     easy = toy.run("easy", task="excitation", stop=Share(level + 1, "above"), generations=40)
     hard = replace(easy, name="hard", stop=Share(1e9, "above"), generations=8)
@@ -275,7 +275,7 @@ def test_fault_convergence_was_counted_two_ways(toy):
     news = [n for told in search.advance(toy.subject) for n in told]
     for own, status in ((easy, "stopped"), (hard, "finished")):
         mine = [n for n in news if n.run.name == own.name]
-        met = [n.line["reached"] >= 11 and n.line["generation"] >= 5 for n in mine]
+        met = [n.line["reached"] >= 54 and n.line["generation"] >= 5 for n in mine]
         assert met == [False] * (len(mine) - 1) + [status == "stopped"]
         assert [n.outcome.status for n in mine if n.outcome] == [status]
 

@@ -11,7 +11,7 @@ from invariscope.errors import InputError
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
 from invariscope.search.precision import PRECISIONS
-from invariscope.search.stopping import Never, Share, StoppingRule
+from invariscope.search.stopping import Never, Progress, Share, StoppingRule
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ def summary(values: Tensor) -> list[float | None]:
 
 
 def journal_line(
-    run: Run, generation: int, scores: Tensor, first: int, members: int
+    run: Run, progress: Progress, scores: Tensor, first: int, members: int
 ) -> dict[str, Any]:
     """What the journal keeps of a generation.
 
@@ -117,8 +117,8 @@ def journal_line(
         members: of the archive.
     """
     line: dict[str, Any] = {
-        "generation": generation,
-        "images": generation * len(scores),
+        "generation": progress.generation,
+        "images": progress.generation * len(scores),
         "stretch": summary(scores[:, 0]),
         "squeeze": summary(scores[:, 1]),
         "activation": summary(scores[:, 2]),
@@ -127,5 +127,5 @@ def journal_line(
         "archive": members,
     }
     if isinstance(run.stop, Share):
-        line["reached"] = run.stop.reached(scores[:, 2].numpy())
+        line["reached"] = run.stop.reached(progress.activations)
     return line

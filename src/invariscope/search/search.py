@@ -13,12 +13,12 @@ from invariscope.errors import InputError, SubjectError
 from invariscope.generators.base import Generator
 from invariscope.search import doubt, ranking
 from invariscope.search.archive import Archive, pack_front, unpack_front
+from invariscope.search.course import Course
 from invariscope.search.evaluation import Evaluation
 from invariscope.search.given import by_site, complete
 from invariscope.search.measure import generate_chunks
 from invariscope.search.objectives import Objectives
-from invariscope.search.run import Milestone, Outcome, Run, Told, journal_line
-from invariscope.search.stopping import Progress
+from invariscope.search.run import Outcome, Run, Told, journal_line
 from invariscope.search.strategies import State, Strategy, load_strategy
 from invariscope.subjects.base import PIXELS, Subject
 
@@ -81,7 +81,7 @@ class Search:
         self._waiting = deque(runs)
         self._restored = dict(restored or {})
         self._active: list[Run] = []
-        self._milestones: dict[str, Milestone] = {}
+        self._course = Course(population)
         self._codes: Tensor | None = None
         self._images: Tensor | None = None
         self._runs = tuple(runs)
@@ -128,6 +128,7 @@ class Search:
         archive = Archive.empty(1, self.generator.code_dim, device=device)
         packed = self._restored.pop(run.name, {})
         self._evaluation.begin(run, packed)
+        self._course.begin(run, packed)
         strategy = self.strategy.with_budget(run.generations)
         if not packed:
             return strategy.init([run.name], mean, sigma, self.population), archive
@@ -138,10 +139,6 @@ class Search:
         costs = Objectives([run.objective], device).costs(scores)
         members = (front.codes, front.generation, front.place)
         archive = archive.add(costs, scores, *(m.unsqueeze(0).to(device) for m in members))
-        if "milestone.scores" in packed:
-            self._milestones[run.name] = Milestone(
-                int(packed["milestone"]), unpack_front(packed, "milestone")
-            )
         return state, archive
 
     def snapshot(self, name: str) -> dict[str, Tensor]:
@@ -149,11 +146,8 @@ class Search:
         row = [run.name for run in self._active].index(name)
         own = self.strategy.pack(self._state[[row]])
         packed = {f"strategy.{key}": value for key, value in own.items()}
-        packed |= pack_front("front", self._archive.front(row)) | self._evaluation.pack(name)
-        if milestone := self._milestones.get(name):
-            packed |= pack_front("milestone", milestone.front)
-            packed["milestone"] = torch.tensor(milestone.generation)
-        return packed
+        packed |= pack_front("front", self._archive.front(row))
+        return packed | self._evaluation.pack(name) | self._course.pack(name)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Where every run stands, as CPU tensors, for `load_state_dict` of a search like this."""
@@ -178,7 +172,7 @@ class Search:
         ended = {name for name, own in packed.items() if ENDED in own}
         self._waiting = deque(run for run in self._runs if run.name not in ended)
         self._restored = {name: own for name, own in packed.items() if name not in ended}
-        self._active, self._milestones, self._codes, self._images = [], {}, None, None
+        self._active, self._codes, self._images = [], None, None
         self._refill()
 
     def ask_codes(self) -> Tensor:
@@ -299,7 +293,7 @@ class Search:
                 return True
             run = self._active[row]
             again = self._evaluation.activations(subject, codes[row], run)
-            return run.stop.met(Progress(generations[row], again.numpy()))
+            return run.stop.met(self._course.progress(run.name, generations[row], again))
 
         return self._tell_scores(scores, confirm)
 
@@ -360,12 +354,10 @@ class Search:
     ) -> Told:
         run = self._active[row]
         generation = int(self._state.generation[row])
-        activations = scores[:, 2].numpy()
-        line = journal_line(run, generation, scores, first, members)
-        progress = Progress(generation, activations)
-        if run.name not in self._milestones and run.milestone.met(progress):
-            self._milestones[run.name] = Milestone(generation, self._archive.front(row))
+        progress = self._course.progress(run.name, generation, scores[:, 2])
+        line = journal_line(run, progress, scores, first, members)
         stopped = run.stop.met(progress) and (confirm is None or confirm(row))
+        self._course.follow(run, progress, self._archive, row)
         status = "stopped" if stopped else None
         if status is None and generation >= run.generations:
             status = "finished"
@@ -379,7 +371,7 @@ class Search:
             generations=generation,
             images=generation * self.population,
             front=self._archive.front(row),
-            milestone=self._milestones.get(run.name),
+            milestone=self._course.milestone(run.name),
             bf16_generations=self._evaluation.generations(run.name),
         )
 

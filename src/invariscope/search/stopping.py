@@ -16,8 +16,9 @@ class Progress:
 
     Attributes:
         generation: generations told so far, from 1.
-        activations: `(population,)` the target's activity for this generation, NaN where it
-            was not recorded.
+        activations: `(candidates,)` the target's activity for this generation, and for those
+            before it where the population is below the papers' 50: the last 50 candidates or
+            a few more. NaN where it was not recorded.
     """
 
     generation: int
@@ -94,7 +95,7 @@ class Share(StoppingRule):
     Attributes:
         bound: an activity, such as the unit's maximum over natural images.
         side: `above`, `below`, or `at_or_below` (where the bound is a rectified unit's floor).
-        share: of the population; the paper's 45 of 50 is 0.9.
+        share: of the candidates that the rule sees; the paper's 45 of 50 is 0.9.
         first: the first generation at which the rule may fire.
     """
 

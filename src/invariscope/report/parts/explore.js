@@ -125,10 +125,11 @@
     let told = "This run kept no journal of its generations.";
     if (step) {
       const [number, , , activity, reached] = step;
+      const seen = Math.min(number, Math.ceil(50 / run.population)) * run.population;
       const met = run.line.length ? run.shown.filter((entry) => entry[MET] <= number).length : 0;
       told = `Generation ${number} of ${run.generations}: activity of its ${run.population} images `
         + (activity.length === 3 ? `from ${digits(activity[0])} to ${digits(activity[2])}` : "unknown")
-        + (reached === null ? "" : `, ${reached} beyond the bound of the stopping rule`)
+        + (reached === null ? "" : `, ${reached} of the last ${seen} beyond the bound of the stopping rule`)
         + `; ${met} of the ${run.shown.length} images shown had been met.`
         + (number < run.generations ? " The box is the range of this generation's images, the cross its middle." : "");
     }
