@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from pymoo.indicators.hv import HV
 
 from invariscope.bench.frugality import Frugality, Noisy, Trial, entrant, hypervolume
-from invariscope.bench.needed import as_markdown, images_needed, last_mean, needed, shares
+from invariscope.bench.needed import (
+    as_markdown,
+    curves_of,
+    figures_of,
+    images_needed,
+    last_mean,
+    needed,
+)
 from invariscope.cli.app import run
 from invariscope.errors import InputError
 from invariscope.search.strategies import load_strategy
@@ -94,9 +101,10 @@ def test_noise_needs_the_units_natural_statistics(toy, tmp_path):
 
 def test_images_needed_in_closed_form():
     images = [100, 200, 300]
-    assert images_needed(images, np.array([0.5, 0.9, 1.1])) == pytest.approx(250)
-    assert images_needed(images, np.array([1.0, 1.1, 1.2])) == 100
-    assert images_needed(images, np.array([0.1, 0.2, 0.9])) == float("inf")
+    assert images_needed(images, np.array([0.5, 0.9, 1.1]), 1) == pytest.approx(250)
+    assert images_needed(images, np.array([1.0, 1.1, 1.2]), 1) == 100
+    assert images_needed(images, np.array([0.1, 0.2, 0.9]), 1) == float("inf")
+    assert images_needed(images, np.array([0.0, 0.2, 0.9]), 0) == 100
 
 
 def test_the_interval_holds_the_figure_and_is_a_point_without_variation():
@@ -106,12 +114,24 @@ def test_the_interval_holds_the_figure_and_is_a_point_without_variation():
 
     alike = [result("a", {0: 1.0, 1: 1.0}), result("b", {0: 2.0, 1: 2.0})]
     assert last_mean(alike[0]) == 300
-    own = shares(alike, {"a": 150.0, "b": 300.0})
-    found = needed([100, 200, 300], own, "x")
+    found = needed([100, 200, 300], curves_of(alike), {"a": 150.0, "b": 300.0}, "x")
     assert found == {"images": 150.0, "low": 150.0, "high": 150.0}
     varied = [result("a", {0: 1.0, 1: 1.5}), result("b", {0: 2.0, 1: 3.0})]
-    found = needed([100, 200, 300], shares(varied, {"a": 200.0, "b": 400.0}), "x")
+    found = needed([100, 200, 300], curves_of(varied), {"a": 200.0, "b": 400.0}, "x")
     assert found["low"] < found["images"] < found["high"]
+
+
+def test_a_unit_in_which_the_baseline_finds_nothing_drowns_no_other():
+    def result(unit, last):
+        return {"unit": unit, "curves": {"0": [[100, 0.0], [200, last]]}}
+
+    ends = {"a": 0.0, "b": 0.8}
+    row = figures_of("x", 0.2, [result("a", 0.2), result("b", 0.5)], ends)
+    assert row["share"] == [0.0, 0.875]
+    assert row["needed"]["images"] is None
+    row = figures_of("x", 0.2, [result("a", 0.2), result("b", 0.6)], ends)
+    assert row["needed"]["images"] == pytest.approx(200)
+    assert figures_of("x", 0.2, [result("a", 0.2)], ends)["share"] is None
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """From hypervolume curves to one figure: images until a strategy has what another one ends with."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,20 +16,13 @@ RESAMPLES = 2000
 Curves = Mapping[str, NDArray[np.float64]]
 
 
-def shares(results: Sequence[Mapping[str, Any]], ends: Mapping[str, float]) -> Curves:
-    """For each unit, the curves of its seeds as shares of what the baseline ends with there.
+def curves_of(results: Sequence[Mapping[str, Any]]) -> Curves:
+    """For each unit, the hypervolume curves `(seeds, points)` of its trial.
 
     Args:
         results: trials of one strategy and noise, as `Frugality.run` gives them.
-        ends: for each unit, the baseline's last hypervolume, mean over seeds.
-
-    Returns:
-        `(seeds, points)` for each unit.
     """
-    return {
-        r["unit"]: np.array([[v for _, v in c] for c in r["curves"].values()]) / ends[r["unit"]]
-        for r in results
-    }
+    return {r["unit"]: np.array([[v for _, v in c] for c in r["curves"].values()]) for r in results}
 
 
 def last_mean(result: Mapping[str, Any]) -> float:
@@ -36,46 +30,54 @@ def last_mean(result: Mapping[str, Any]) -> float:
     return float(np.mean([curve[-1][1] for curve in result["curves"].values()]))
 
 
-def images_needed(images: Sequence[float], share: NDArray[np.float64]) -> float:
-    """Where a curve of shares first reaches 1, between points linearly; infinite if nowhere."""
-    above = np.flatnonzero(share >= 1)
+def images_needed(images: Sequence[float], curve: NDArray[np.float64], goal: float) -> float:
+    """Where a curve first reaches the goal, between points linearly; infinite if nowhere."""
+    above = np.flatnonzero(curve >= goal)
     if not len(above):
         return float("inf")
     i = int(above[0])
     if i == 0:
         return float(images[0])
-    part = (1 - share[i - 1]) / (share[i] - share[i - 1])
+    part = (goal - curve[i - 1]) / (curve[i] - curve[i - 1])
     return float(images[i - 1] + part * (images[i] - images[i - 1]))
 
 
-def needed(images: Sequence[float], curves: Curves, name: str) -> dict[str, float]:
-    """Images that the mean curve (over units, then seeds) needs, with a 95 % interval.
+def needed(
+    images: Sequence[float], curves: Curves, ends: Mapping[str, float], name: str
+) -> dict[str, float]:
+    """Images until the mean curve is where the baseline ends, with a 95 % interval.
 
-    The interval is that of a bootstrap over units and, inside each, over seeds.
+    Means are over units and their seeds. The interval is that of a bootstrap over units and,
+    inside each, over seeds.
 
     Args:
+        ends: for each unit, the baseline's last hypervolume, mean over seeds.
         name: of the bootstrap's random stream.
     """
     units = sorted(curves)
     stream = seeds.numpy_stream("needed", name)
     found = []
     for _ in range(RESAMPLES):
-        drawn = []
+        drawn, goal = [], []
         for unit in stream.choice(units, len(units)):
             own = curves[unit]
             drawn.append(own[stream.integers(len(own), size=len(own))].mean(0))
-        found.append(images_needed(images, np.mean(drawn, 0)))
+            goal.append(ends[unit])
+        found.append(images_needed(images, np.mean(drawn, 0), float(np.mean(goal))))
     low, high = np.quantile(found, [0.025, 0.975], method="nearest")
     whole = np.mean([curves[unit].mean(0) for unit in units], 0)
-    return {"images": images_needed(images, whole), "low": float(low), "high": float(high)}
+    goal = float(np.mean([ends[unit] for unit in units]))
+    return {"images": images_needed(images, whole, goal), "low": float(low), "high": float(high)}
 
 
 def figures_of(
     name: str, noise: float, results: Sequence[Mapping[str, Any]], ends: Mapping[str, float]
 ) -> dict[str, Any]:
-    """One strategy's mean share of what the baseline ends with, and the images that it needs.
+    """One strategy's share of what the baseline ends with, and the images that it needs.
 
-    None stands for a number that was not reached.
+    The share is that of the hypervolumes' means over units: with noise the baseline finds next to
+    nothing for some units, and shares of theirs would drown the others. None stands for a number
+    that was not reached.
 
     Raises:
         InputError: too few images were shown for a figure.
@@ -83,14 +85,15 @@ def figures_of(
     shown = [n for n, _ in next(iter(results[0]["curves"].values()))]
     if not shown:
         raise InputError("too few images for a figure; expected at least 250")
-    curves = shares(results, ends)
-    need = needed(shown, curves, f"{name} {noise}")
+    curves = curves_of(results)
+    need = needed(shown, curves, ends, f"{name} {noise}")
+    goal = float(np.mean([ends[unit] for unit in curves]))
     mean = np.mean([curve.mean(0) for curve in curves.values()], 0)
     ratio = {"ratio": need["images"], "low": need["high"], "high": need["low"]}
     return {
         "strategy": name,
         "images": shown,
-        "share": [round(float(v), 4) for v in mean],
+        "share": [round(float(v) / goal, 4) for v in mean] if goal else None,
         "units": {u: [round(float(v), 4) for v in c.mean(0)] for u, c in curves.items()},
         "needed": {key: n if np.isfinite(n) else None for key, n in need.items()},
         "ratio": {key: BASELINE_IMAGES / n if np.isfinite(n) else None for key, n in ratio.items()},
@@ -104,6 +107,8 @@ def rank(row: Mapping[str, Any], images: int) -> tuple[float, float]:
 
 
 def _share(row: Mapping[str, Any], images: int) -> float:
+    if row["share"] is None:
+        return math.inf
     return [v for n, v in zip(row["images"], row["share"], strict=True) if n <= images][-1]
 
 

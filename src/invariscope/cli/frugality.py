@@ -103,6 +103,10 @@ def _number(value: float | None) -> str:
     return "not reached" if value is None else f"{value:,.0f}"
 
 
+def _share(shares: list[float] | None) -> str:
+    return "–" if shares is None else f"{100 * shares[-1]:.0f} %"
+
+
 def _table(condition: dict[str, Any]) -> Table:
     table = Table(
         title=f"noise {condition['noise']:g}: images until the mean hypervolume is what {BASELINE} "
@@ -115,7 +119,7 @@ def _table(condition: dict[str, Any]) -> Table:
         need, ratio = row["needed"], row["ratio"]["ratio"]
         table.add_row(
             row["strategy"],
-            f"{100 * row['share'][-1]:.0f} % at {row['images'][-1]:,}",
+            f"{_share(row['share'])} at {row['images'][-1]:,}",
             _number(need["images"]),
             f"{_number(need['low'])} – {_number(need['high'])}",
             f"{ratio:.1f} ×" if ratio else "–",
