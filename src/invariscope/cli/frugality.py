@@ -41,7 +41,7 @@ def frugality(
     strategies: Annotated[
         list[str],
         Parameter(
-            help=f"Beside cma: NAME, or NAME:POPULATION with another than {POPULATION} candidates.",
+            help=f"Beside cma: NAME, or NAME:POPULATION ({POPULATION} by default).",
             consume_multiple=True,
         ),
     ] = ENTRANTS,
