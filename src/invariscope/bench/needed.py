@@ -11,7 +11,7 @@ from invariscope import seeds
 from invariscope.errors import InputError
 
 BASELINE, BASELINE_IMAGES = "cma", 25_000
-TABLED = 10_000  # images at which the table compares
+FEW, TABLED = 2000, 10_000  # images at which the table compares
 RESAMPLES = 2000
 Curves = Mapping[str, NDArray[np.float64]]
 
@@ -115,13 +115,13 @@ def _share(row: Mapping[str, Any], images: int) -> float:
 def as_markdown(conditions: Sequence[Mapping[str, Any]]) -> str:
     """The table of all noises, the best of the first one's reported units first.
 
-    For each noise: the images that the units to report need, with the interval, and what they
-    and the units to choose on have at `TABLED` images.
+    For each noise: the images that the units to report need, with the interval, what they have
+    at `FEW` and at `TABLED` images, and what the units to choose on have at `TABLED`.
     """
     heads = [
         head
         for c in conditions
-        for head in (f"noise {c['noise']:g}: images needed", "share", "to choose on")
+        for head in (f"noise {c['noise']:g}: needed", f"{FEW:,}", f"{TABLED:,}", "to choose on")
     ]
     lines = [f"| strategy | {' | '.join(heads)} |", "| --- |" + " --- |" * len(heads)]
     for row in sorted(conditions[0]["rows"], key=lambda row: rank(row, TABLED)):
@@ -133,7 +133,8 @@ def as_markdown(conditions: Sequence[Mapping[str, Any]]) -> str:
             cells.append(
                 f"{_images(need['images'])} [{_images(need['low'])}, {_images(need['high'])}]"
             )
-            cells += [f"{100 * _share(r, TABLED):.0f} %" for r in (own, tried)]
+            compared = ((own, FEW), (own, TABLED), (tried, TABLED))
+            cells += [f"{100 * _share(r, images):.0f} %" for r, images in compared]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
