@@ -1,6 +1,7 @@
 """`bench engine` on the smallest settings: what it writes, and what it refuses."""
 
 import json
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,7 +9,7 @@ import torch
 from invariscope.bench.cases import random_weights
 from invariscope.bench.memory import Task, peak_memory
 from invariscope.bench.sweep import sweep
-from invariscope.bench.targets import loop_share, targets
+from invariscope.bench.targets import as_markdown, loop_share, targets
 from invariscope.cli.app import run
 from invariscope.zoo.deepsim import DeepsimNetwork
 
@@ -128,3 +129,10 @@ def test_bad_input_is_one_sentence(words, expected, capsys):
 def test_a_folder_for_out_is_refused_before_the_measurement(tmp_path, capsys):
     assert run(["bench", "engine", *QUICK, "--out", str(tmp_path)]) == 2
     assert "is a folder" in capsys.readouterr().err
+
+
+def test_the_tables_are_made_from_the_figures_that_the_command_wrote():
+    benchmarks = Path(__file__).resolve().parents[2] / "benchmarks"
+    figures = json.loads((benchmarks / "engine.json").read_text())
+    text = (benchmarks / "README.md").read_text()
+    assert as_markdown(figures) == text.split("<!-- engine.json -->\n")[1].split("<!-- end")[0]

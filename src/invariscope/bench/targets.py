@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+PARTS = ("strategy", "generator", "subject", "objectives", "ranking", "archive", "store", "rest")
 LOOP = ("strategy", "ranking", "archive", "store", "rest")
 FLAT = 1.1  # a tenth more counts as flat: two measurements of one thing differ by that
 
@@ -60,3 +61,37 @@ def targets(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
         name = f"cost a run, {rows[0]['runs']} to {rows[-1]['runs']} runs: largest over the first"
         found.append(Target(name, rise, FLAT, at_least=False, unit="×"))
     return [{**asdict(target), "met": target.met} for target in found]
+
+
+def as_markdown(figures: Mapping[str, Any]) -> str:
+    """The cases side by side, then the targets: the two tables of `benchmarks/README.md`."""
+    cases = figures["cases"]
+    heads = [f"{name}, {side}" for name in cases for side in ("original's way", "ours")]
+    lines = [f"| | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
+    for label, cells in _rows(cases):
+        lines.append(f"| {label} | {' | '.join(cells)} |")
+    lines += ["", "| target | measured | bound | met |", "| --- | ---: | ---: | --- |"]
+    for row in figures["targets"]:
+        bound = f"{'≥' if row['at_least'] else '≤'} {row['limit']:g} {row['unit']}"
+        met = "yes" if row["met"] else "**no**"
+        lines.append(f"| {row['name']} | {row['measured']:.3g} {row['unit']} | {bound} | {met} |")
+    return "\n".join(lines) + "\n"
+
+
+def _rows(cases: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Each row of the cases' table: its name, and for each case both sides' figures."""
+    sides = [(case, case[side]) for case in cases.values() for side in ("baseline", "ours")]
+    yield "images/s", [f"{side['images_per_second']:.1f}" for _, side in sides]
+    for part in PARTS:
+        yield f"ms of 50 images: {part}", [ms_of_50(case, side, part) for case, side in sides]
+    yield "peak MB, process", [f"{side['peak']['process_mb']:.0f}" for _, side in sides]
+    sizes = [f"{side['checkpoint_bytes_a_run'] / 1e6:.2f}" for _, side in sides]
+    yield "checkpoint MB a run", sizes
+
+
+def ms_of_50(case: Mapping[str, Any], side: Mapping[str, Any], part: str) -> str:
+    """What a part of a generation takes of one side, for 50 images; a dash where it has none."""
+    if part not in side["split_ms"]:
+        return "–"
+    images = case["population"] * (1 if side is case["baseline"] else case["runs"])
+    return f"{side['split_ms'][part] * 50 / images:.1f}"

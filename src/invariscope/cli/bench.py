@@ -12,6 +12,7 @@ from invariscope.bench.agreement import rank_agreement
 from invariscope.bench.cases import CASES
 from invariscope.bench.engine import bench_engine
 from invariscope.bench.machine import describe
+from invariscope.bench.targets import PARTS, ms_of_50
 from invariscope.devices import pick_device
 from invariscope.errors import StoreError
 from invariscope.generators import load_generator
@@ -23,7 +24,6 @@ from invariscope.subjects import load_subject
 bench = App(name="bench", help="Measure invariscope on this machine.")
 UNITS = ["fc:3", "fc:7", "layer3.1.conv1:10", "layer4.1.conv2:20"]
 SITES = ["pixels", "layer3.0.conv1"]
-PARTS = ("strategy", "generator", "subject", "objectives", "ranking", "archive", "store", "rest")
 
 
 @bench.command
@@ -121,13 +121,8 @@ def _case_table(name: str, found: dict[str, Any]) -> Table:
     sides = (found["baseline"], ours)
     rates = [f"{side['images_per_second']:.1f}" for side in sides]
     table.add_row("images/s", rates[0], f"{rates[1]} ({found['ratio']:.1f} ×)")
-    images = (found["population"], found["population"] * found["runs"])
     for part in PARTS:
-        times = [
-            f"{side['split_ms'][part] * 50 / n:.1f}" if part in side["split_ms"] else "–"
-            for side, n in zip(sides, images, strict=True)
-        ]
-        table.add_row(f"ms of 50 images: {part}", *times)
+        table.add_row(f"ms of 50 images: {part}", *(ms_of_50(found, s, part) for s in sides))
     if "peak" in ours:
         table.add_row("peak MB, process", *(f"{s['peak']['process_mb']:.0f}" for s in sides))
         if "device_mb" in ours["peak"]:
