@@ -123,7 +123,7 @@ def test_the_stop_rule_ends_a_run_and_marks_its_milestone(
     assert (end["status"], end["generations"], end["milestone"]) == (status, generations, milestone)
     assert len(record.journal) == generations
     assert (record.path / "milestone.parquet").exists() is (milestone is not None)
-    assert record.journal[-1]["reached"] == (12 if milestone else 0)
+    assert record.journal[-1]["reached"] == (60 if milestone else 0)  # five generations of 12
 
 
 def test_the_results_table_has_one_row_a_run(sns, reference, subject):

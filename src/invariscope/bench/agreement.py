@@ -1,14 +1,15 @@
 """Whether bf16 ranks candidates as float32 does, early, midway and late in searches."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from statistics import median
 from typing import Any
 
 from torch import Tensor
 
 from invariscope.generators.base import Generator
 from invariscope.search.objectives import Objective
-from invariscope.search.precision import agreement
+from invariscope.search.precision import SMALLEST_TAU, agreement
 from invariscope.search.search import SMALLEST_CHUNK, Search
 from invariscope.sns.crew import Crew
 from invariscope.sns.mei import find_mei
@@ -91,3 +92,19 @@ def _taus(crew: Crew, codes: Tensor, objectives: Sequence[Objective]) -> dict[st
         "tau_stretch": agreement(exact[:, [0]], fast[:, [0]]),
         "tau_activity": agreement(exact[:, [2]], fast[:, [2]]),
     }
+
+
+def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """For each task and generation: τ over units and sites, and how many searches rank alike."""
+    lines = [
+        "| task | generation | τ of stretch: least, median | of activity | alike |",
+        "| --- | ---: | --- | --- | --- |",
+    ]
+    for task in TASKS:
+        for generation in sorted({row["generation"] for row in rows}):
+            own = [r for r in rows if (r["task"], r["generation"]) == (task, generation)]
+            taus = [[r[f"tau_{what}"] for r in own] for what in ("stretch", "activity")]
+            cells = [f"{min(values):.3f}, {median(values):.3f}" for values in taus]
+            alike = sum(min(pair) >= SMALLEST_TAU for pair in zip(*taus, strict=True))
+            lines.append(f"| {task} | {generation} | {' | '.join(cells)} | {alike} of {len(own)} |")
+    return "\n".join(lines) + "\n"
