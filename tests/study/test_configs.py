@@ -52,7 +52,7 @@ def test_paper_sizes_have_the_papers_settings(path):
         ("readout", 20, 10 * 5 * 4),
         ("conv_targets", 20, 20 * 5),
         ("subsets", 10, 10 * 22),
-        ("dimension", 2, 2 * 3 * 100),
+        ("dimension", 3, 3 * 3 * 100),
     ],
 )
 def test_embedded_sizes_plan_with_the_network_that_is_there(name, meis, runs, tmp_path):
