@@ -14,7 +14,7 @@ from invariscope.analysis.respond import features_at
 from invariscope.errors import InputError
 from invariscope.subjects.base import Subject
 
-KINDS = ("reference", "invariant", "mei", "natural")
+KINDS = ("reference", "invariant", "mei")
 PAIRS = ("reference ↔ invariant", "invariant ↔ invariant", "MEI ↔ MEI")
 TOGETHER = 1 << 27  # entries of the layers that one pass gives, half a GB
 
@@ -56,13 +56,18 @@ def layer_distances(
     kinds = labels["kind"].to_numpy(str)
     if (kinds == "natural").sum() < 2:
         raise InputError("distances are compared with photos; give a folder of them")
+    numbered = labels.reset_index(drop=True)
+    scales = _natural(observer, images, where(numbered, kinds == "natural"), sites)
     rows: list[dict[str, Any]] = []
-    for depth, (layer, points) in enumerate(_layers(observer, images, sites)):
-        scale = _natural(points, kinds, labels["class"].to_numpy(str))
-        for row in _pairs(points, labels):
-            unit_scale = scale.get(row.pop("class"), scale[""])
-            relative = row["distance"] / unit_scale if unit_scale > 0 else np.nan
-            rows.append({"layer": layer, "depth": depth, **row, "relative": relative})
+    for key, own in each(where(numbered, kinds != "natural"), ["unit"]):
+        about = {**key, "class": str(own["class"].iloc[0])}
+        shown, group = images[own.index.tolist()], own.reset_index(drop=True)
+        for depth, (layer, points) in enumerate(_layers(observer, shown, sites)):
+            scale = scales[layer].get(about["class"], scales[layer][""])
+            for pair in _pairs(points, group):
+                relative = pair["distance"] / scale if scale > 0 else np.nan
+                row = {"layer": layer, "depth": depth, **about, **pair}
+                rows.append({**row, "relative": relative})
     columns = ["layer", "depth", "pair", "unit", "site", "distance", "relative"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -83,33 +88,35 @@ def _layers(
         yield from features_at(observer, images, together).items()
 
 
-def _natural(points: Tensor, kinds: np.ndarray, classes: np.ndarray) -> dict[str, float]:
-    """Mean distance between two photos of each class, and under "" the mean over classes."""
-    found = {}
-    for name in np.unique(classes[kinds == "natural"]):
-        own = between(points[torch.from_numpy((kinds == "natural") & (classes == name))])
-        if np.isfinite(own):
-            found[str(name)] = own
-    return {**found, "": float(np.mean(list(found.values()))) if found else np.nan}
+def _natural(
+    observer: Subject, images: Tensor, photos: Rows, sites: Sequence[str]
+) -> dict[str, dict[str, float]]:
+    """For each layer the mean distance between two photos of each class; "": over the classes."""
+    found: dict[str, dict[str, float]] = {site: {} for site in sites}
+    for key, own in each(photos, ["class"]):
+        for layer, points in _layers(observer, images[own.index.tolist()], sites):
+            distance = between(points)
+            if np.isfinite(distance):
+                found[layer][str(key["class"])] = distance
+    return {
+        layer: {**known, "": float(np.mean(list(known.values()))) if known else np.nan}
+        for layer, known in found.items()
+    }
 
 
-def _pairs(points: Tensor, labels: Rows) -> list[dict[str, Any]]:
+def _pairs(points: Tensor, group: Rows) -> list[dict[str, Any]]:
+    """The distances of one unit's images."""
+    there = {kind: group.index[group["kind"] == kind].tolist() for kind in KINDS}
     rows = []
-    numbered = labels.reset_index(drop=True)
-    for key, own in each(where(numbered, numbered["kind"] != "natural"), ["unit"]):
-        there = {kind: own.index[own["kind"] == kind].tolist() for kind in KINDS[:3]}
-        about = {**key, "class": str(own["class"].iloc[0])}
-        if len(there["mei"]) > 1:
-            rows.append(
-                {**about, "pair": PAIRS[2], "site": "", "distance": between(points[there["mei"]])}
-            )
-        for at, group in each(own.loc[there["invariant"]], ["site"]):
-            found = points[group.index.tolist()]
-            if len(there["reference"]):
-                distance = to_one(points[there["reference"][0]], found)
-                rows.append({**about, **at, "pair": PAIRS[0], "distance": distance})
-            if len(found) > 1:
-                rows.append({**about, **at, "pair": PAIRS[1], "distance": between(found)})
+    if len(there["mei"]) > 1:
+        rows.append({"pair": PAIRS[2], "site": "", "distance": between(points[there["mei"]])})
+    for at, some in each(group.loc[there["invariant"]], ["site"]):
+        found = points[some.index.tolist()]
+        if len(there["reference"]):
+            distance = to_one(points[there["reference"][0]], found)
+            rows.append({**at, "pair": PAIRS[0], "distance": distance})
+        if len(found) > 1:
+            rows.append({**at, "pair": PAIRS[1], "distance": between(found)})
     return rows
 
 
