@@ -1,7 +1,6 @@
 """Kendall's tau of bf16 over whole searches."""
 
 import json
-from pathlib import Path
 
 import torch
 
@@ -34,8 +33,6 @@ def test_bf16_changes_the_order_of_a_few_candidates_of_the_embedded_network():
     assert 0.9 < min(taus) < 1
 
 
-def test_the_table_is_made_from_the_figures_that_the_command_wrote():
-    benchmarks = Path(__file__).resolve().parents[2] / "benchmarks"
-    rows = json.loads((benchmarks / "precision.json").read_text())["rows"]
-    text = (benchmarks / "README.md").read_text()
-    assert as_markdown(rows) == text.split("<!-- precision.json -->\n")[1].split("<!-- end")[0]
+def test_the_table_is_made_from_the_figures_that_the_command_wrote(written):
+    figures, table = written("precision.json")
+    assert as_markdown(json.loads(figures)["rows"]) == table

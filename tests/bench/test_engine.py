@@ -1,7 +1,6 @@
 """`bench engine` on the smallest settings: what it writes, and what it refuses."""
 
 import json
-from pathlib import Path
 
 import pytest
 import torch
@@ -131,8 +130,6 @@ def test_a_folder_for_out_is_refused_before_the_measurement(tmp_path, capsys):
     assert "is a folder" in capsys.readouterr().err
 
 
-def test_the_tables_are_made_from_the_figures_that_the_command_wrote():
-    benchmarks = Path(__file__).resolve().parents[2] / "benchmarks"
-    figures = json.loads((benchmarks / "engine.json").read_text())
-    text = (benchmarks / "README.md").read_text()
-    assert as_markdown(figures) == text.split("<!-- engine.json -->\n")[1].split("<!-- end")[0]
+def test_the_tables_are_made_from_the_figures_that_the_command_wrote(written):
+    figures, table = written("engine.json")
+    assert as_markdown(json.loads(figures)) == table

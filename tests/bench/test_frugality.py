@@ -1,7 +1,6 @@
 """Hypervolume, noise and the images a strategy needs, against closed forms and pymoo."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -141,7 +140,6 @@ def short(monkeypatch):
         monkeypatch.setattr(f"invariscope.{module}.BASELINE_IMAGES", 500)
 
 
-@pytest.mark.usefixtures("short")
 def test_the_command_chooses_on_one_half_and_reports_on_the_other(
     tmp_path, capsys, monkeypatch, short
 ):
@@ -167,7 +165,6 @@ def test_the_command_chooses_on_one_half_and_reports_on_the_other(
     assert condition["rows"][1]["ratio"]["ratio"] == pytest.approx(2)
 
 
-@pytest.mark.usefixtures("short")
 @pytest.mark.parametrize(("level", "chosen"), [(0.19, "cma"), (0.21, "isotropic")])
 def test_strategies_are_chosen_with_as_many_images_each(
     tmp_path, monkeypatch, short, level, chosen
@@ -188,9 +185,7 @@ def test_strategies_are_chosen_with_as_many_images_each(
     assert found["conditions"][0]["chosen"] == chosen
 
 
-@pytest.mark.usefixtures("short")
-def test_a_strategy_that_never_gets_there_is_said_to(tmp_path, capsys, monkeypatch):
-
+def test_a_strategy_that_never_gets_there_is_said_to(tmp_path, capsys, monkeypatch, short):
     def trial(_self, trial, say):
         level = 0.2 if trial.strategy.name == "cma" else 0.1
         points = [n for n in (250, 500) if n <= trial.images]
@@ -205,12 +200,9 @@ def test_a_strategy_that_never_gets_there_is_said_to(tmp_path, capsys, monkeypat
     assert condition["rows"][1]["needed"] == {"images": None, "low": None, "high": None}
 
 
-def test_the_table_is_made_from_the_figures_that_the_command_wrote():
-    benchmarks = Path(__file__).resolve().parents[2] / "benchmarks"
-    conditions = json.loads((benchmarks / "frugality.json").read_text())["conditions"]
-    text = (benchmarks / "README.md").read_text()
-    table = text.split("<!-- frugality.json -->\n")[1].split("<!-- end")[0]
-    assert as_markdown(conditions) == table
+def test_the_table_is_made_from_the_figures_that_the_command_wrote(written):
+    figures, table = written("frugality.json")
+    assert as_markdown(json.loads(figures)["conditions"]) == table
 
 
 def test_a_strategy_enters_with_its_own_population(tmp_path, monkeypatch, short):

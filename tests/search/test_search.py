@@ -280,22 +280,6 @@ def test_fault_convergence_was_counted_two_ways(toy):
         assert [n.outcome.status for n in mine if n.outcome] == [status]
 
 
-class Rounded(Subject):
-    """Its unit answers more in bf16 than it does in float32."""
-
-    name, image_size, device = "rounded", 4, torch.device("cpu")
-
-    def identity(self):
-        return {}
-
-    def _sites(self):
-        return {"unit": (1,)}
-
-    def _respond(self, images, sites):
-        more = 100.0 if torch.is_autocast_enabled("cpu") else 0.0
-        return {"unit": images.mean((1, 2, 3)).unsqueeze(1) + more}
-
-
 @pytest.mark.parametrize(("bound", "status"), [(50.0, "finished"), (0.0, "stopped")])
 def test_a_stop_in_bf16_is_confirmed_in_float32(shifted, bound, status):
     stop = Share(bound, "above")

@@ -10,7 +10,7 @@ from invariscope.search.archive import Archive, pack_front, unpack_front
 from invariscope.search.run import Milestone, Run
 from invariscope.search.stopping import Progress
 
-# The candidates that a rule sees are at least so many, as in the papers, where so many were shown.
+# A rule sees at least so many candidates: the paper's population.
 WINDOW = 50
 
 
