@@ -15,7 +15,7 @@ from invariscope.cli.app import run
 from invariscope.errors import InputError, StoreError
 from invariscope.photos import open_folder
 from invariscope.report.figures import FIGURES, draw
-from invariscope.study.analyses import ANALYSES, analyze, keep_tables, read_tables
+from invariscope.study.analyses import ANALYSES, analyze, keep_tables, read_tables, serving
 from invariscope.study.analyses.material import Material
 from invariscope.study.result import StudyResult
 from invariscope.units import parse_target
@@ -160,6 +160,16 @@ def test_names_are_checked_and_what_is_asked_for_must_go(material):
     with pytest.raises(InputError, match="got 2 units"):
         analyze(material, ["separability"])
     assert list(analyze(material, ["convergence"])) == ["convergence"]
+
+
+def test_a_study_makes_the_figures_that_its_file_serves(copied):
+    path = copied.path / "study.toml"
+    path.write_text('serves = ["row 10", "S1", "a note"]\n' + path.read_text())
+    served = Material(StudyResult(copied), device="cpu", allow_code=True)
+    assert list(analyze(served)) == ["convergence", "fronts", "missing"]
+    assert list(analyze(served, ["galleries"])) == ["galleries"]
+    assert serving(["a note"]) == list(ANALYSES)
+    assert serving(["Fig 3a,b"]) == ["galleries", "appearance"]
 
 
 def test_a_filter_without_runs_and_code_that_is_not_allowed(finished):

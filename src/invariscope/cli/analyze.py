@@ -81,7 +81,10 @@ def analyze(
     *,
     only: Annotated[
         tuple[str, ...],
-        Parameter(negative="", help="An analysis, such as distance; else every one that goes."),
+        Parameter(
+            negative="",
+            help="An analysis, such as distance; else those that the study's file serves.",
+        ),
     ] = (),
     runs: Annotated[
         Literal["all", "checkpoint", "stopped"],

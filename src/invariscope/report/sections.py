@@ -65,7 +65,7 @@ def sections(material: Material, tables: Mapping[str, Rows]) -> list[dict[str, A
                 "name": analysis,
                 "title": title,
                 "how": how,
-                "serves": ANALYSES[analysis].serves,
+                "serves": ", ".join(ANALYSES[analysis].serves),
                 "runs": ", ".join(dict.fromkeys(tables[own[0]]["runs"].astype(str))),
                 "claims": [(c, v) for c, v in verdicts if c.analysis == analysis],
                 "figures": [(name, words, svg(figure)) for name, words, figure in drawn],

@@ -249,7 +249,7 @@ class StudyFile(Part):
 
     Attributes:
         title: what it is about.
-        serves: the figures that are made from it.
+        serves: the figures that are made from it, which say what `analyze` makes by default.
         shared: keys that every condition takes unless it has its own.
         conditions: by name.
         data, measure: see there.

@@ -20,35 +20,41 @@ class Analysis:
     """One analysis.
 
     Attributes:
-        serves: the paper's figure, or the row of its supplement.
+        serves: the paper's figures, or rows of its supplement.
         make: its tables, by the name of the file that keeps them; raises an `InputError` or
             `StoreError` where the study has not what it needs.
     """
 
-    serves: str
+    serves: tuple[str, ...]
     make: Callable[[Material], Tables]
 
 
 ANALYSES = {
-    "distance": Analysis("Fig 2", searches.make_distance),
-    "galleries": Analysis("Fig 3a,b", searches.make_galleries),
-    "separability": Analysis("Fig 3c", searches.make_separability),
-    "people": Analysis("Fig 4a,b, Fig 4d", networks.make_people),
-    "observers": Analysis("Fig 4c, Fig 4e", networks.make_observers),
-    "naturalness": Analysis("row 8", searches.make_naturalness),
-    "layers": Analysis("row 9", networks.make_layers),
-    "convergence": Analysis("row 10", searches.make_convergence),
-    "dimension": Analysis("row 11", searches.make_dimension),
-    "gradients": Analysis("row 12", networks.make_gradients),
-    "subsets": Analysis("row 13", searches.make_subsets),
-    "transfer": Analysis("row 14", networks.make_transfer),
-    "paths": Analysis("row 14", networks.make_paths),
-    "fronts": Analysis("S1", searches.make_fronts),
-    "appearance": Analysis("image statistics", searches.make_appearance),
+    "distance": Analysis(("Fig 2",), searches.make_distance),
+    "galleries": Analysis(("Fig 3a,b",), searches.make_galleries),
+    "separability": Analysis(("Fig 3c",), searches.make_separability),
+    "people": Analysis(("Fig 4a,b", "Fig 4d"), networks.make_people),
+    "observers": Analysis(("Fig 4c", "Fig 4e"), networks.make_observers),
+    "naturalness": Analysis(("row 8",), searches.make_naturalness),
+    "layers": Analysis(("row 9",), networks.make_layers),
+    "convergence": Analysis(("row 10",), searches.make_convergence),
+    "dimension": Analysis(("row 11",), searches.make_dimension),
+    "gradients": Analysis(("row 12",), networks.make_gradients),
+    "subsets": Analysis(("row 13",), searches.make_subsets),
+    "transfer": Analysis(("row 14",), networks.make_transfer),
+    "paths": Analysis(("row 14",), networks.make_paths),
+    "fronts": Analysis(("S1",), searches.make_fronts),
+    "appearance": Analysis(("Fig 3a,b", "image statistics"), searches.make_appearance),
 }
 RUNS_OF = {"convergence": "all"}  # whose filter is not the one asked for
 
 Made = Callable[[str, Tables, str], None]
+
+
+def serving(figures: Sequence[str]) -> list[str]:
+    """The names of the analyses that some figures are made of; every one where none is."""
+    found = [name for name, own in ANALYSES.items() if set(own.serves) & set(figures)]
+    return found or list(ANALYSES)
 
 
 def analyze(
@@ -60,7 +66,8 @@ def analyze(
 
     Args:
         material: the study, and what it may be shown to.
-        only: names of `ANALYSES`; by default every one that the study allows.
+        only: names of `ANALYSES`; by default those of the figures that the study's file serves,
+            or where it serves none of them every one, as far as the study allows.
         made: called after each analysis with its name, its tables, and the reason where it
             cannot be made.
 
@@ -77,7 +84,7 @@ def analyze(
             raise unknown("analysis", name, ANALYSES)
     tables: Tables = {}
     missing = []
-    for name in only or ANALYSES:
+    for name in only or serving(material.study.folder.file().serves):
         try:
             found = ANALYSES[name].make(material)
         except (InputError, StoreError) as error:
