@@ -8,7 +8,14 @@ import pytest
 
 from invariscope.errors import StoreError
 from invariscope.report.sns_claims import CLAIMS
-from invariscope.report.sns_page import as_markdown, first_parts, gather, judged, write_page
+from invariscope.report.sns_page import (
+    as_markdown,
+    figures_of,
+    first_parts,
+    gather,
+    judged,
+    write_page,
+)
 from invariscope.report.sns_verdicts import NOT, SAME, UNTESTED
 from invariscope.study.analyses import ANALYSES, keep_tables
 
@@ -199,6 +206,8 @@ def test_the_page_and_its_record_agree(tmp_path):
     assert text.count(f"**{SAME}**") == sum(row["verdict"] == SAME for row in record)
     assert "invariscope …" in text
     assert gather([tmp_path / "a", tmp_path / "b"])["subsets"]["converged"].iloc[0] == 1.0
+    assert "\nAll of [subsets.csv](sns/subsets.csv)." in text
+    assert len(pd.read_csv(tmp_path / "sns" / "subsets.csv")) == len(tables()["subsets"])
     with pytest.raises(StoreError, match="no analyses"):
         gather([tmp_path / "c"])
 
@@ -218,8 +227,29 @@ def test_markdown_of_a_table():
         "| 1.23 | x\\|y |",
         "| – | z |",
     ]
-    long = as_markdown(pd.DataFrame({"a": range(50)}))
-    assert "10 more rows" in long
+    assert len(as_markdown(pd.DataFrame({"a": range(50)})).splitlines()) == 42
+
+
+def test_a_tables_figures_are_its_own_and_a_few_of_many(tmp_path):
+    own, other = tmp_path / "own", tmp_path / "other"
+    for folder, names in (
+        (own, ["paths_places_a", "appearance", *(f"layers_{k}" for k in range(8))]),
+        (other, ["paths_b", "layers_9"]),
+    ):
+        folder.mkdir()
+        for name in names:
+            (folder / f"{name}.png").touch()
+    found = {
+        name: [path.stem for path in figures_of(name, [own, other])]
+        for name in ("paths", "paths_places", "appearance", "layers", "dimension")
+    }
+    assert found == {
+        "paths": ["paths_b"],
+        "paths_places": ["paths_places_a"],
+        "appearance": ["appearance"],
+        "layers": ["layers_0", "layers_2", "layers_5", "layers_7"],
+        "dimension": [],
+    }
 
 
 def test_a_trend_needs_observers_that_agree():

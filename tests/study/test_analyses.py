@@ -270,6 +270,12 @@ def test_the_command_writes_tables_figures_and_a_page(copied, tmp_path, capsys):
     options = "--only convergence --only fronts --allow-code --page"
     assert f"Written by `invariscope analyze {copied.path} {options} {page}`" in page.read_text()
     assert page.with_suffix(".json").exists()
+    kept = {path.name for path in (page.parent / "sns").iterdir()}
+    assert {"convergence.csv", "convergence.png"} <= kept
+    assert {"fronts_conv-invariance-pixels.png", "fronts_conv-invariance-conv1.png"} <= kept
+    assert all(f"(sns/{name})" in page.read_text() for name in kept)
     assert str(page) in capsys.readouterr().out
     assert run(["analyze", str(copied.path), "--only", "front", "--allow-code"]) == 2
     assert "did you mean 'fronts'" in capsys.readouterr().err
+    assert run([*words[:-1], str(tmp_path / "page")]) == 2
+    assert "expected a Markdown file, such as sns.md" in capsys.readouterr().err

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
+from invariscope.errors import InputError
 from invariscope.invariance.classes import class_names
 from invariscope.photos import open_folder
 from invariscope.report.figures import draw
@@ -97,6 +98,8 @@ def analyze(
     ] = None,
 ) -> None:
     """Analyse studies: tables (CSV) and figures (PNG) in STUDY/analysis, and a page of verdicts."""
+    if page is not None and page.suffix != ".md":
+        raise InputError(f"--page is {str(page)!r}; expected a Markdown file, such as sns.md")
     console = Console(soft_wrap=True, highlight=False)
     found = [load_study(folder) for folder in studies]
     for study in found:

@@ -9,13 +9,15 @@ from typing import Any
 import pandas as pd
 
 from invariscope.errors import StoreError
+from invariscope.report.figures import FIGURES
 from invariscope.report.sns_claims import CLAIMS, Claim
 from invariscope.report.sns_verdicts import UNTESTED, Tables, Verdict
 from invariscope.store.files import make_folder, replace_file
-from invariscope.study.analyses import read_tables
+from invariscope.study.analyses import keep_tables, read_tables
 
 JOINED = ("convergence", "missing")  # of every study; of the others the first study's counts
 MOST_ROWS = 40
+MOST_FIGURES = 4  # of a table
 MOST_PARTS = 6  # of what was found, in the first table
 HEAD = """# Stretch-and-Squeeze, figure by figure
 
@@ -24,8 +26,8 @@ What the analyses of the studies below found, beside what the paper (Tausani et 
 224 px with 500 generations a run; distances compare as shares of the possible, not as numbers.
 Where a verdict is "not testable at this size", the last column says what is missing.
 
-Written by `{command}` from every table in `STUDY/analysis` (CSV), those of earlier calls
-included; the verdicts are in `{name}` too.
+Written by `{command}` from every table in `STUDY/analysis`, those of earlier calls included. The
+verdicts are in `{name}.json` too, whole tables and the figures in the folder `{name}`.
 """
 
 
@@ -80,23 +82,51 @@ def first_parts(claim: Claim, found: str) -> str:
 
 
 def as_markdown(table: pd.DataFrame) -> str:
-    """A table as Markdown, its numbers to three digits, at most 40 rows."""
+    """A table as Markdown, its numbers to three digits, its first 40 rows."""
     shown = table.drop(columns=["study", "runs"], errors="ignore").head(MOST_ROWS)
     lines = [
         "| " + " | ".join(map(str, shown.columns)) + " |",
         "|" + " --- |" * shown.shape[1],
         *("| " + " | ".join(map(_cell, row)) + " |" for row in shown.itertuples(index=False)),
     ]
-    if len(table) > MOST_ROWS:
-        lines.append(f"\n{len(table) - MOST_ROWS} more rows are in the CSV.")
     return "\n".join(lines)
 
 
-WHOLE = {"galleries", "fronts", "missing", "gradients_starts", "appearance_sites", "paths_places"}
+def figures_of(name: str, folders: Sequence[Path]) -> list[Path]:
+    """The figures of a table, from the first study that has some; a few of many, evenly."""
+    longer = tuple(f"{other}_" for other in FIGURES if other.startswith(f"{name}_"))
+    for folder in folders:
+        paths = [*folder.glob(f"{name}.png"), *sorted(folder.glob(f"{name}_*.png"))]
+        found = [path for path in paths if not f"{path.stem}_".startswith(longer or "/")]
+        if found:
+            count = min(len(found), MOST_FIGURES)
+            return [found[round(k * (len(found) - 1) / max(1, count - 1))] for k in range(count)]
+    return []
+
+
+def section(name: str, table: pd.DataFrame, figures: Sequence[Path], place: Path) -> list[str]:
+    """One table and its figures, which are kept in the folder `place`."""
+    runs = ", ".join(map(str, dict.fromkeys(table["runs"])))
+    studies = ", ".join(map(str, dict.fromkeys(table["study"])))
+    lines = [f"### {name}\n\nStudy {studies}; runs that count: {runs}.\n"]
+    for figure in figures:
+        replace_file(place / figure.name, lambda part, f=figure: part.write_bytes(f.read_bytes()))
+        shown = " ".join([name, figure.stem.removeprefix(name).strip("_")]).strip()
+        lines.append(f"![{shown}]({place.name}/{figure.name})\n")
+    if name in NOT_PRINTED:
+        return lines
+    keep_tables({name: table}, place)
+    whole = f"[{name}.csv]({place.name}/{name}.csv)"
+    count = f"The first {MOST_ROWS} of {len(table)} rows of" if len(table) > MOST_ROWS else "All of"
+    return [*lines, as_markdown(table), f"\n{count} {whole}.\n"]
+
+
+NOT_PRINTED = {"galleries", "fronts", "paths_places"}  # figures say it
+LEFT_OUT = {"missing", "gradients_starts", "appearance_sites"}
 
 
 def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
-    """Write the page, and the verdicts as JSON beside it.
+    """Write the page, the verdicts as JSON beside it, and a folder of its tables and figures.
 
     Args:
         folders: `STUDY/analysis` of each study.
@@ -107,8 +137,9 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
     """
     tables = gather(folders)
     verdicts = judged(tables)
-    record = page.with_suffix(".json")
-    lines = [HEAD.format(command=command or "invariscope analyze", name=record.name)]
+    record, place = page.with_suffix(".json"), page.with_suffix("")
+    make_folder(place)
+    lines = [HEAD.format(command=command or "invariscope analyze", name=page.stem)]
     lines += ["| figure | the paper | found | verdict | why |", "| --- | --- | --- | --- | --- |"]
     lines += [
         "| "
@@ -120,17 +151,12 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
     ]
     lines.append("\n## The tables\n")
     for name, table in tables.items():
-        if name in WHOLE:
-            continue
-        runs = ", ".join(map(str, dict.fromkeys(table["runs"])))
-        studies = ", ".join(map(str, dict.fromkeys(table["study"])))
-        lines.append(f"### {name}\n\nStudy {studies}; runs that count: {runs}.\n")
-        lines.append(as_markdown(table) + "\n")
+        if name not in LEFT_OUT:
+            lines += section(name, table, figures_of(name, folders), place)
     plain = [
         {"figure": c.figure, "analysis": c.analysis, "paper": c.paper, **v._asdict()}
         for c, v in verdicts
     ]
-    make_folder(page.parent)
     text = json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
     replace_file(record, lambda part: part.write_text(text, encoding="utf-8"))
     replace_file(page, lambda part: part.write_text("\n".join(lines), encoding="utf-8"))
