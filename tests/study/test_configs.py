@@ -51,7 +51,7 @@ def test_paper_sizes_have_the_papers_settings(path):
     [
         ("readout", 20, 10 * 5 * 4),
         ("conv_targets", 20, 20 * 5),
-        ("subsets", 10, 10 * 14),
+        ("subsets", 10, 10 * 10),
         ("dimension", 3, 3 * 3 * 100),
     ],
 )
