@@ -140,6 +140,9 @@ def test_matching_units_and_what_they_keep():
     )
     row = transfer(table).to_dict("records")[0]
     assert (row["units"], row["images"]) == (2, 3)
-    assert row["kept"] == pytest.approx(50)  # v's reference is negative, so its share is missing
+    assert row["kept"] == pytest.approx(100 * 4 / 1.5)  # of means: v's own share says nothing
+    assert row["kept_sd"] == pytest.approx(100 * 8**0.5 / 1.5)
     assert row["over_maximum"] == pytest.approx((1 + 1.5) / 2)
     assert row["above_maximum"] == pytest.approx((0.5 + 1) / 2)
+    silent = transfer(table.assign(reference=-1.0))
+    assert silent["kept"].isna().all()

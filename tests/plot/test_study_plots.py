@@ -43,6 +43,15 @@ def test_points_bars_and_order():
     assert ends(ax, "two") == pytest.approx(np.array([[2, 3.5], [3, 9]]))
 
 
+def test_the_legend_of_many_groups_stands_beside_the_axes():
+    many = pd.concat([TABLE.assign(group=f"group {k}") for k in range(6)])
+    ax = points(many, "x", "y", "group")
+    figure = ax.figure
+    figure.draw_without_rendering()
+    assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
+    assert ax.get_legend().get_window_extent().x1 <= figure.bbox.x1
+
+
 def test_the_axes_that_are_given_are_used():
     own = Figure().add_subplot()
     assert points(TABLE, "x", "y", "group", ax=own) is own

@@ -104,8 +104,9 @@ def tables(turn=1):
             "enough",
             "dimension",
             of=[
-                (n, "fc:0", site, "two nearest", True, True, 5 + turn * d)
+                (n, "fc:0", site, estimator, True, True, 5 + turn * d)
                 for n in NETS
+                for estimator in ("two nearest", "participation ratio")
                 for site, d in zip(SITES, (-2, 2, 0), strict=True)
             ],
         ),
@@ -189,7 +190,16 @@ def test_fewer_than_100_runs_tell_no_dimension():
     few["dimension"] = few["dimension"].assign(enough=False)
     verdict = next(v for c, v in judged(few) if c.figure == "row 11")
     assert (verdict.verdict, "100 independent" in verdict.reason) == (UNTESTED, True)
-    assert "mid 7.0" in verdict.found
+    assert f"{NETS[0]} two nearest: 3.0 / 7.0 / 5.0" in verdict.found
+
+
+def test_one_estimator_of_dimension_alone_is_no_verdict():
+    other = tables()
+    table = other["dimension"]
+    ratio = table["estimator"] == "participation ratio"
+    other["dimension"] = table.assign(dimension=table["dimension"].where(~ratio, 5.0))
+    verdict = next(v for c, v in judged(other) if c.figure == "row 11")
+    assert (verdict.verdict, "highest at mid in 2," in verdict.reason) == (NOT, True)
 
 
 def test_claims_name_analyses_that_there_are():

@@ -11,7 +11,7 @@ from invariscope.analysis.frames import each, mean_sd, of_units
 from invariscope.invariance.classes import Classifier
 
 KEYS = ["source", "observer", "own", "task", "site"]
-VALUES = ("kept", "over_maximum", "above_maximum")
+VALUES = ("activation", "reference", "over_maximum", "above_maximum")
 
 
 def matching_activity(
@@ -39,19 +39,27 @@ def transfer(answers: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a source, observer, task and site: `units`, `images`, and the mean and `_sd` over
-        units of `kept` (percent of the reference's activity; missing where that is not positive)
-        and of `over_maximum`; `above_maximum`, the share of images beyond the natural maximum.
+        units of `kept` (percent of the references' mean activity; missing where that is not
+        positive) and of `over_maximum`; `above_maximum`, the share of images beyond the natural
+        maximum. Single units' shares are not averaged: one whose reference hardly excites it
+        would drown the others.
     """
-    reference, maximum = answers["reference"].to_numpy(float), answers["maximum"].to_numpy(float)
+    maximum = answers["maximum"].to_numpy(float)
     activation = answers["activation"].to_numpy(float)
     scored = answers.assign(
-        kept=100 * activation / np.where(reference > 0, reference, np.nan),
         over_maximum=activation / np.where(maximum > 0, maximum, np.nan),
         above_maximum=np.where(np.isfinite(maximum), activation > maximum, np.nan),
     )
     rows = []
     for key, group in each(scored, KEYS):
         units = of_units(group, VALUES)
-        counts = {"units": len(units), "images": len(group)}
-        rows.append({**key, **counts, **mean_sd(units, VALUES)})
+        found = mean_sd(units, VALUES)
+        whole = found.pop("reference")
+        percent = 100 / whole if whole > 0 else np.nan
+        del found["reference_sd"]
+        kept = {
+            "kept": percent * found.pop("activation"),
+            "kept_sd": percent * found.pop("activation_sd"),
+        }
+        rows.append({**key, "units": len(units), "images": len(group), **kept, **found})
     return pd.DataFrame(rows)

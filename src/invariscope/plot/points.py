@@ -11,6 +11,7 @@ from invariscope.plot.style import COLOURS, new_axes
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDEST = 9.0  # inches
 SPREAD = 0.5  # of a category's width is taken by its groups
+MOST_INSIDE = 4  # groups; the legend of more stands beside the axes
 
 
 def points(
@@ -37,7 +38,8 @@ def points(
     """
     names = list(order or dict.fromkeys(table[x]))
     groups = list(dict.fromkeys(table[hue]))
-    ax = new_axes(ax, (min(max(4.5, 0.9 * len(names) + 2.5), WIDEST), 3.6))
+    beside = len(groups) > MOST_INSIDE
+    ax = new_axes(ax, (min(max(4.5, 0.9 * len(names) + 2.5) + 2 * beside, WIDEST), 3.6))
     for number, group in enumerate(groups):
         own = table[(table[hue] == group) & table[x].isin(names)]
         shift = SPREAD * ((number + 0.5) / len(groups) - 0.5)
@@ -67,7 +69,8 @@ def points(
     ax.set_xticks(range(len(names)), [str(name) for name in names], **turn)
     ax.set_xlim(-0.6, len(names) - 0.4)
     if len(groups) > 1 or (groups and str(groups[0])):
-        ax.legend(frameon=False, fontsize="small")
+        place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if beside else {}
+        ax.legend(frameon=False, fontsize="small", **place)
     return ax
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from invariscope import plot
@@ -26,11 +27,14 @@ UNDATED: dict[str, dict[str, Any]] = {
 TEXT: Any = {"svg.fonttype": "none", "svg.hashsalt": "invariscope", "pdf.fonttype": 42}
 
 
+def _titled(ax: Axes, title: str) -> Figure:
+    ax.set_title(title, fontsize="small", loc="left")
+    return figure_of(ax)
+
+
 def _distance(_: Material, table: Rows) -> Drawn:
     for key, own in each(table, ["subject"]):
-        ax = plot.mean_distance(own)
-        ax.set_title(key["subject"], fontsize="small", loc="left")
-        yield key["subject"], figure_of(ax)
+        yield key["subject"], _titled(plot.mean_distance(own), key["subject"])
 
 
 def _galleries(m: Material, _: Rows) -> Drawn:
@@ -42,8 +46,8 @@ def _galleries(m: Material, _: Rows) -> Drawn:
 def _fronts(m: Material, _: Rows) -> Drawn:
     for key, own in each(examples(m.whole), ["subject", "task", "site"]):
         ax = plot.front(Result(m.records(own)))
-        ax.set_title(f"{key['subject']}, {own['unit'].nunique()} units", fontsize="small")
-        yield " ".join(key.values()), figure_of(ax)
+        title = f"{key['subject']}, {own['unit'].nunique()} units"
+        yield " ".join(key.values()), _titled(ax, title)
 
 
 def _separability(_: Material, table: Rows) -> Drawn:
@@ -53,7 +57,8 @@ def _separability(_: Material, table: Rows) -> Drawn:
 
 def _dimension(_: Material, table: Rows) -> Drawn:
     for key, own in each(table, ["subject", "estimator"]):
-        yield " ".join(key.values()), figure_of(plot.dimension(own, key["estimator"]))
+        ax = plot.dimension(own, key["estimator"])
+        yield " ".join(key.values()), _titled(ax, key["subject"])
 
 
 def _observers(m: Material, table: Rows) -> Drawn:
@@ -61,39 +66,37 @@ def _observers(m: Material, table: Rows) -> Drawn:
     for key, own in each(table, ["source"]):
         if key["source"]:
             shown = [name for name in order if name == "MEI" or name.split()[1] in set(own["site"])]
-            yield key["source"], figure_of(plot.observers(own, order=shown))
+            ax = plot.observers(own, order=shown)
+            yield key["source"], _titled(ax, f"images of {key['source']}")
 
 
 def _layers(_: Material, table: Rows) -> Drawn:
     for key, own in each(table, ["subject", "observer"]):
         name = f"{key['subject']} seen by {key['observer']}"
-        yield name, figure_of(plot.layer_distances(own))
+        yield name, _titled(plot.layer_distances(own), name)
 
 
 def _paths(_: Material, table: Rows) -> Drawn:
     for key, own in each(table, ["subject", "site"]):
-        ax = plot.paths(own)
-        ax.set_title(" ".join(key.values()), fontsize="small", loc="left")
-        yield " ".join(key.values()), figure_of(ax)
+        name = " ".join(key.values())
+        yield name, _titled(plot.paths(own), name)
 
 
-def _of_each(column: str, draw: Callable[[Rows], object]) -> Callable[[Material, Rows], Drawn]:
+def _of_each(column: str, draw: Callable[[Rows], Axes]) -> Callable[[Material, Rows], Drawn]:
     """A figure for each value of a column."""
 
     def drawn(_: Material, table: Rows) -> Drawn:
         for key, own in each(table, [column]):
-            ax = draw(own)
-            ax.set_title(key[column], fontsize="small", loc="left")  # pyright: ignore[reportAttributeAccessIssue]
-            yield key[column], figure_of(ax)  # pyright: ignore[reportArgumentType]
+            yield key[column], _titled(draw(own), key[column])
 
     return drawn
 
 
-def _one(draw: Callable[[Rows], object]) -> Callable[[Material, Rows], Drawn]:
+def _one(draw: Callable[[Rows], Axes]) -> Callable[[Material, Rows], Drawn]:
     """One figure of the whole table."""
 
     def drawn(_: Material, table: Rows) -> Drawn:
-        yield "", figure_of(draw(table))  # pyright: ignore[reportArgumentType]
+        yield "", figure_of(draw(table))
 
     return drawn
 
