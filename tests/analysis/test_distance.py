@@ -8,7 +8,6 @@ from scipy.stats import norm
 from invariscope.analysis.affine import affine_distance
 from invariscope.analysis.convergence import convergence, site_of
 from invariscope.analysis.distance import beside_affine, distance_activation
-from invariscope.analysis.intervals import clustered_mean, share_interval
 
 
 def runs(**columns):
@@ -89,16 +88,3 @@ def test_convergence_counts_runs_whose_rule_fired():
 def test_searches_for_meis_have_no_rule():
     assert len(convergence(runs(task="excitation"))) == 0
     assert site_of("layer3.0.conv1:1+fc:2") == "layer3.0.conv1"
-    assert all(np.isnan(share_interval(0, 0)))
-
-
-def test_the_interval_of_a_mean_is_over_clusters_not_over_values():
-    stream = np.random.default_rng(0)
-    means = stream.normal(size=20)
-    values = np.repeat(means, 50)  # each cluster says the same 50 times
-    middle, low, high = clustered_mean(values, np.repeat(np.arange(20), 50))
-    assert middle == pytest.approx(means.mean())
-    expected = 1.96 * means.std() / np.sqrt(20)
-    assert (high - low) / 2 == pytest.approx(expected, rel=0.1)
-    assert np.isnan(clustered_mean([1.0, 2.0], ["a", "a"])[1])
-    assert np.isnan(clustered_mean([np.nan], ["a"])[0])

@@ -29,6 +29,7 @@ def test_far_clusters_are_told_apart_and_the_control_is_at_chance():
     own = table[table["class"] == "all"]
     assert (own["chance"] == 1 / 3).all()
     assert np.allclose(own["shuffled"], 1 / 3, atol=0.1)
+    assert (own[["low", "high"]] == 1).all(axis=None)
 
 
 def test_without_a_difference_accuracy_is_chance():
@@ -43,6 +44,11 @@ def test_accuracy_comes_near_the_bayes_rate_of_two_gaussians():
     sites, units = np.repeat(["a", "b"], 500), np.tile(np.arange(10).astype(str), 100)
     table = separability(gram(line), sites, units, components=(1,), shuffles=1)
     assert accuracy(table, "stratified", 1) == pytest.approx(norm.cdf(1.0), abs=0.03)
+    # The spread over ten units of 100 images each, all alike, is the binomial's.
+    own = table[table["class"] == "all"]
+    width = (own["high"] - own["low"]) / (2 * norm.ppf(0.975))
+    binomial = (norm.cdf(1.0) * norm.cdf(-1.0) / 1000) ** 0.5
+    assert width.to_numpy() == pytest.approx(binomial, rel=0.6)
 
 
 def test_grouped_folds_do_not_reward_knowing_the_unit():

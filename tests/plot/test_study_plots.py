@@ -87,12 +87,15 @@ def test_separability_with_chance_and_control():
             "class": ["all", "all", "all"],
             "components": [2, 10, 2],
             "accuracy": [0.6, 0.9, 0.99],
+            "low": [0.5, 0.8, 0.9],
+            "high": [0.7, 0.95, 1.0],
             "shuffled": [0.3, 0.35, 0.3],
             "chance": 1 / 3,
         }
     )
     ax = plot.separability(table)
     assert lines(ax)["net"].tolist() == [0.6, 0.9]
+    assert ends(ax, "net") == pytest.approx(np.array([[0.5, 0.7], [0.8, 0.95]]))
     heights = [line.get_ydata()[0] for line in ax.lines if len(set(line.get_ydata())) == 1]
     assert any(height == pytest.approx(1 / 3) for height in heights)
 

@@ -60,9 +60,11 @@ def tables(turn=1):
             "class",
             "components",
             "accuracy",
+            "low",
+            "high",
             "shuffled_high",
             of=[
-                (n, "stratified", "all", k, a, 0.4)
+                (n, "stratified", "all", k, a, a - 0.02, a + 0.02, 0.4)
                 for k in (25, 50)
                 for n, a in zip(NETS, (0.6 + 0.3 * up, 0.7 + 0.15 * up), strict=True)
             ],
@@ -200,6 +202,14 @@ def test_one_estimator_of_dimension_alone_is_no_verdict():
     other["dimension"] = table.assign(dimension=table["dimension"].where(~ratio, 5.0))
     verdict = next(v for c, v in judged(other) if c.figure == "row 11")
     assert (verdict.verdict, "highest at mid in 2," in verdict.reason) == (NOT, True)
+
+
+def test_a_difference_within_its_interval_is_no_verdict():
+    wide = tables()
+    table = wide["separability"]
+    wide["separability"] = table.assign(low=table["accuracy"] - 0.1, high=table["accuracy"] + 0.1)
+    found = [v for c, v in judged(wide) if "more easily" in c.paper]
+    assert [(v.verdict, "more units are needed" in v.reason) for v in found] == [(UNTESTED, True)]
 
 
 def test_claims_name_analyses_that_there_are():

@@ -29,6 +29,21 @@ def cluster_means(values: ArrayLike, clusters: Sequence[Any] | NDArray[Any]) -> 
     return np.array([numbers[names == name].mean() for name in np.unique(names)])
 
 
+def difference_interval(
+    first: tuple[float, float, float], second: tuple[float, float, float]
+) -> tuple[float, float, float]:
+    """The difference of two independent estimates, each with its interval's ends.
+
+    The ends are joined as squares, each on its side (Zou and Donner 2008, doi 10.1002/sim.3095).
+
+    Returns:
+        The difference and its interval's ends.
+    """
+    (a, a_low, a_high), (b, b_low, b_high) = first, second
+    low = a - b - float(np.hypot(a - a_low, b_high - b))
+    return a - b, low, a - b + float(np.hypot(a_high - a, b - b_low))
+
+
 def clustered_mean(
     values: ArrayLike, clusters: Sequence[Any] | NDArray[Any], draws: int = DRAWS
 ) -> tuple[float, float, float]:

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from invariscope import seeds
 from invariscope.analysis.extra import library
+from invariscope.analysis.intervals import clustered_mean
 from invariscope.errors import InputError
 
 COMPONENTS = (2, 10, 25, 50, 100)
@@ -98,8 +99,9 @@ def separability(
 
     Returns:
         One row a scheme, number of components and class (`all` and each site): `used`
-        (components of the smallest fold), `images`, `accuracy`, `chance` (1 / classes),
-        `shuffled` (the control's mean accuracy) and `shuffled_high` (its largest).
+        (components of the smallest fold), `images`, `accuracy`, `low` and `high` (a 95 %
+        bootstrap interval that draws whole units again), `chance` (1 / classes), `shuffled`
+        (the control's mean accuracy) and `shuffled_high` (its largest).
 
     Raises:
         InputError: one class only, or fewer units or images of a class than folds.
@@ -127,7 +129,9 @@ def separability(
         for k in components:
             for name in (ALL, *names.tolist()):
                 there = np.ones(len(labels), bool) if name == ALL else labels == name
-                by_chance = [float(right.mean()) for right in control[k]] or [np.nan]
+                right = (found[k] == labels)[there]
+                _, low, high = clustered_mean(right, groups[there])
+                by_chance = [float(mixed.mean()) for mixed in control[k]] or [np.nan]
                 rows.append(
                     {
                         "scheme": scheme,
@@ -135,7 +139,9 @@ def separability(
                         "used": min(k, least),
                         "class": name,
                         "images": int(there.sum()),
-                        "accuracy": float((found[k] == labels)[there].mean()),
+                        "accuracy": float(right.mean()),
+                        "low": low,
+                        "high": high,
                         "chance": 1 / len(names),
                         "shuffled": float(np.mean(by_chance)),
                         "shuffled_high": float(np.max(by_chance)),

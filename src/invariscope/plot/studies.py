@@ -65,7 +65,7 @@ def separability(table: pd.DataFrame, scheme: str = "grouped", ax: Axes | None =
         ax: where to plot; by default new axes.
     """
     own = where(table, (table["scheme"] == scheme) & (table["class"] == ALL))
-    ax = points(own, "components", "accuracy", "subject", ax=ax)
+    ax = points(own, "components", "accuracy", "subject", ends=("low", "high"), ax=ax)
     for number, (_, rows) in enumerate(each(own, ["subject"])):
         places = range(len(rows))
         ax.plot(places, rows["shuffled"], "--", color=COLOURS[number], linewidth=0.8)

@@ -7,6 +7,7 @@ import numpy as np
 
 from invariscope.analysis.across import mean_interval
 from invariscope.analysis.frames import Rows, each, invariant, where
+from invariscope.analysis.intervals import difference_interval
 
 SAME, NOT, UNTESTED = "same direction", "not the same", "not testable at this size"
 Tables = Mapping[str, Rows]
@@ -98,10 +99,11 @@ def silenced_nearby(tables: Tables) -> Verdict:
     return _verdict("; ".join(told), all(holds), reason)
 
 
-def _accuracies(table: Rows, components: int) -> dict[str, float]:
+def _accuracies(table: Rows, components: int) -> dict[str, tuple[float, float, float]]:
+    """Each network's accuracy and its interval's ends."""
     chosen = (table["scheme"] == "stratified") & (table["class"] == "all")
-    own = where(table, chosen & (table["components"] == components))
-    return dict(zip(own["subject"], own["accuracy"], strict=True))
+    own = where(table, chosen & (table["components"] == components)).set_index("subject")
+    return {name: tuple(own.loc[name, ["accuracy", "low", "high"]]) for name in own.index}
 
 
 def sites_told_apart(tables: Tables) -> Verdict:
@@ -109,12 +111,12 @@ def sites_told_apart(tables: Tables) -> Verdict:
     table = tables["separability"]
     found = {k: _accuracies(table, k) for k in (25, 50)}
     words = "; ".join(
-        f"{name}: {found[25][name]:.0%} with 25, {found[50][name]:.0%} with 50 components"
+        f"{name}: {found[25][name][0]:.0%} with 25, {found[50][name][0]:.0%} with 50 components"
         for name in found[50]
     )
     own = where(table, (table["scheme"] == "stratified") & (table["class"] == "all"))
     control = float(own["shuffled_high"].max())
-    holds = all(max(found[25][n], found[50][n]) >= 0.8 for n in found[50])
+    holds = all(max(found[25][n][0], found[50][n][0]) >= 0.8 for n in found[50])
     return _verdict(words, holds, f"0.8 or more asked for; shuffled labels reach {control:.0%}")
 
 
@@ -125,8 +127,12 @@ def standard_easier(tables: Tables) -> Verdict:
     if pair is None:
         return _untested(NO_PAIR)
     found = _accuracies(table, 50)
-    words = ", ".join(f"{name} {found[name]:.0%}" for name in pair)
-    return _verdict(words, found[pair[0]] > found[pair[1]], "with 50 components")
+    words = ", ".join(f"{name} {found[name][0]:.0%}" for name in pair)
+    gain, low, high = difference_interval(found[pair[0]], found[pair[1]])
+    reason = f"with 50 components; {gain:+.1%} (95 %: {low:+.1%} to {high:+.1%})"
+    if low <= 0 <= high:
+        return _untested(f"{reason} holds 0: more units are needed", words)
+    return _verdict(words, gain > 0, reason)
 
 
 def _changes(tables: Tables, statistics: tuple[str, ...], place: int) -> Verdict:
