@@ -66,7 +66,7 @@ def tables(turn=1):
             of=[
                 (n, "stratified", "all", k, a, a - 0.02, a + 0.02, 0.4)
                 for k in (25, 50)
-                for n, a in zip(NETS, (0.6 + 0.3 * up, 0.7 + 0.15 * up), strict=True)
+                for n, a in zip(NETS, (0.3 + 0.6 * up, 0.35 + 0.5 * up), strict=True)
             ],
         ),
         "appearance": rows(

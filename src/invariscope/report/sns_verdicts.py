@@ -116,8 +116,12 @@ def sites_told_apart(tables: Tables) -> Verdict:
     )
     own = where(table, (table["scheme"] == "stratified") & (table["class"] == "all"))
     control = float(own["shuffled_high"].max())
-    holds = all(max(found[25][n][0], found[50][n][0]) >= 0.8 for n in found[50])
-    return _verdict(words, holds, f"0.8 or more asked for; shuffled labels reach {control:.0%}")
+    least = min(low for _, low, _ in found[50].values())
+    reason = (
+        f"the lowest end of an interval with 50 components, {least:.0%}, against the {control:.0%} "
+        "that shuffled labels reach; the paper's own heights are not asked for"
+    )
+    return _verdict(words, least > control, reason)
 
 
 def standard_easier(tables: Tables) -> Verdict:
