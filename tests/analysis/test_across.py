@@ -2,16 +2,12 @@
 
 import numpy as np
 import pandas as pd
-import pytest
-from scipy import stats
 
 from invariscope.analysis.across import (
     accuracy_table,
     beside,
     confusion_table,
-    correlation,
     invariance_means,
-    mean_interval,
 )
 from invariscope.analysis.claims import FAILS, HOLDS, NOT_TESTABLE, ratio_of
 from invariscope.analysis.findings import find
@@ -57,21 +53,6 @@ def test_quadrants_count_images_of_each_kind():
     own = answers([0, 0, 1, 2, 2, 3, 3, 3], [0, 3, 1, 0, 1, 0, 3, 2])
     table = confusion_table(own, own["seen_answer"]).set_index("quadrant")
     assert table["share"].to_dict() == {"I": 3 / 5, "II": 2 / 3, "III": 1 / 3, "IV": 2 / 5}
-
-
-def test_intervals_are_those_of_scipy():
-    values = [0.2, 0.5, 0.9, 0.4]
-    mean, low, high = mean_interval([*values, np.nan])
-    expected = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
-    assert (mean, low, high) == pytest.approx((0.5, *expected))
-    a, b = [1.0, 2, 3, 4, 5, 6], [1.0, 1.5, 3.5, 3, 5.5, 5]
-    r, low, high, number = correlation(a, b)
-    wanted = stats.pearsonr(a, b)
-    interval = wanted.confidence_interval(0.95)
-    assert (r, low, high) == pytest.approx((wanted.statistic, interval.low, interval.high))
-    assert number == 6
-    assert np.isnan(correlation(a, [1.0] * 6)[0])
-    assert np.isnan(mean_interval([])[0])
 
 
 def paper_like(*, clean=0.9, twist=False):

@@ -2,8 +2,15 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from invariscope.analysis.intervals import clustered_mean, difference_interval, share_interval
+from invariscope.analysis.intervals import (
+    clustered_mean,
+    correlation,
+    difference_interval,
+    mean_interval,
+    share_interval,
+)
 
 
 def test_the_interval_of_a_mean_is_over_clusters_not_over_values():
@@ -32,3 +39,18 @@ def test_skewed_intervals_meet_each_on_its_own_side():
     assert difference_interval(one, other) == pytest.approx((0.4, 0.4 - 0.5, 0.4))
     swapped = difference_interval(other, one)
     assert swapped == pytest.approx((-0.4, -0.4, -0.4 + 0.5))
+
+
+def test_intervals_are_those_of_scipy():
+    values = [0.2, 0.5, 0.9, 0.4]
+    mean, low, high = mean_interval([*values, np.nan])
+    expected = stats.t.interval(0.95, 3, loc=np.mean(values), scale=stats.sem(values))
+    assert (mean, low, high) == pytest.approx((0.5, *expected))
+    a, b = [1.0, 2, 3, 4, 5, 6], [1.0, 1.5, 3.5, 3, 5.5, 5]
+    r, low, high, number = correlation(a, b)
+    wanted = stats.pearsonr(a, b)
+    interval = wanted.confidence_interval(0.95)
+    assert (r, low, high) == pytest.approx((wanted.statistic, interval.low, interval.high))
+    assert number == 6
+    assert np.isnan(correlation(a, [1.0] * 6)[0])
+    assert np.isnan(mean_interval([])[0])

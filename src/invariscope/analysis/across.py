@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 NONE = "none"
 GROUPS = ("all", "seen", "unseen")
@@ -70,44 +69,6 @@ def confusion_table(answers: pd.DataFrame, seen_answers: pd.Series) -> pd.DataFr
                     {**words, "quadrant": quadrant, "images": images, "share": went / images}
                 )
     return pd.DataFrame(rows, columns=[*OF_NETWORK, "quadrant", "images", "share"])
-
-
-def mean_interval(values: Any, level: float = 0.95) -> tuple[float, float, float]:
-    """Mean, and a confidence interval by Student's t over the values.
-
-    Returns:
-        (mean, low, high); the interval is NaN for fewer than two values.
-    """
-    known = np.asarray(values, float)
-    known = known[np.isfinite(known)]
-    if not len(known):
-        return float("nan"), float("nan"), float("nan")
-    mean = float(known.mean())
-    if len(known) < 2:
-        return mean, float("nan"), float("nan")
-    half = float(
-        stats.t.ppf(0.5 + level / 2, len(known) - 1) * known.std(ddof=1) / len(known) ** 0.5
-    )
-    return mean, mean - half, mean + half
-
-
-def correlation(first: Any, second: Any, level: float = 0.95) -> tuple[float, float, float, int]:
-    """Pearson's r with an interval by Fisher's z.
-
-    Returns:
-        (r, low, high, pairs); NaN for fewer than four pairs, or where one side is constant.
-    """
-    a, b = np.asarray(first, float), np.asarray(second, float)
-    both = np.isfinite(a) & np.isfinite(b)
-    a, b, number = a[both], b[both], int(both.sum())
-    if number < 4 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return float("nan"), float("nan"), float("nan"), number
-    r = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
-    if abs(r) == 1:
-        return r, r, r, number
-    half = float(stats.norm.ppf(0.5 + level / 2)) / (number - 3) ** 0.5
-    z = np.arctanh(r)
-    return r, float(np.tanh(z - half)), float(np.tanh(z + half)), number
 
 
 def invariance_means(units: pd.DataFrame) -> pd.DataFrame:

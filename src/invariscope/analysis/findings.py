@@ -12,8 +12,9 @@ from typing import Any
 import pandas as pd
 
 from invariscope.analysis import findings_accuracy, findings_units
-from invariscope.analysis.across import NONE, mean_interval
+from invariscope.analysis.across import NONE
 from invariscope.analysis.claims import NOT_TESTABLE, Claim, Interval, MeasuredStudy
+from invariscope.analysis.intervals import mean_interval
 from invariscope.analysis.network_tables import NetworkTables
 
 LEARNED = 5  # times chance

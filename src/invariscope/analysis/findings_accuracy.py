@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from invariscope.analysis.across import NONE, mean_interval
+from invariscope.analysis.across import NONE
 from invariscope.analysis.claims import LOCAL, Claim, MeasuredStudy, decide, family, points
+from invariscope.analysis.intervals import mean_interval
 
 NOISE = ("white-noise", "salt-and-pepper")
 

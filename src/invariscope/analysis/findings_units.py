@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from invariscope.analysis.across import correlation, mean_interval
 from invariscope.analysis.claims import (
     LOCAL,
     NOT_TESTABLE,
@@ -16,6 +15,7 @@ from invariscope.analysis.claims import (
     points,
     ratio_of,
 )
+from invariscope.analysis.intervals import correlation, mean_interval
 
 
 def raises(s: MeasuredStudy) -> Iterator[Claim]:

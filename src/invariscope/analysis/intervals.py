@@ -1,11 +1,11 @@
-"""Intervals of shares and means, with the clusters that make answers depend on each other."""
+"""95 % intervals of shares, means, differences and correlations."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest
+from scipy.stats import binomtest, norm, t
 
 from invariscope import seeds
 
@@ -27,6 +27,42 @@ def cluster_means(values: ArrayLike, clusters: Sequence[Any] | NDArray[Any]) -> 
     known = np.isfinite(numbers)
     names, numbers = names[known], numbers[known]
     return np.array([numbers[names == name].mean() for name in np.unique(names)])
+
+
+def mean_interval(values: Any) -> tuple[float, float, float]:
+    """Mean, and a 95 % interval by Student's t over the values.
+
+    Returns:
+        (mean, low, high); the interval is NaN for fewer than two values.
+    """
+    known = np.asarray(values, float)
+    known = known[np.isfinite(known)]
+    if not len(known):
+        return float("nan"), float("nan"), float("nan")
+    mean = float(known.mean())
+    if len(known) < 2:
+        return mean, float("nan"), float("nan")
+    half = float(t.ppf(0.5 + LEVEL / 2, len(known) - 1) * known.std(ddof=1) / len(known) ** 0.5)
+    return mean, mean - half, mean + half
+
+
+def correlation(first: Any, second: Any) -> tuple[float, float, float, int]:
+    """Pearson's r with a 95 % interval by Fisher's z.
+
+    Returns:
+        (r, low, high, pairs); NaN for fewer than four pairs, or where one side is constant.
+    """
+    a, b = np.asarray(first, float), np.asarray(second, float)
+    both = np.isfinite(a) & np.isfinite(b)
+    a, b, number = a[both], b[both], int(both.sum())
+    if number < 4 or np.ptp(a) == 0 or np.ptp(b) == 0:
+        return float("nan"), float("nan"), float("nan"), number
+    r = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
+    if abs(r) == 1:
+        return r, r, r, number
+    half = float(norm.ppf(0.5 + LEVEL / 2)) / (number - 3) ** 0.5
+    z = np.arctanh(r)
+    return r, float(np.tanh(z - half)), float(np.tanh(z + half)), number
 
 
 def difference_interval(

@@ -11,7 +11,7 @@ from invariscope.analysis.frames import each, mean_sd, of_units
 from invariscope.invariance.classes import Classifier
 
 KEYS = ["source", "observer", "own", "task", "site"]
-VALUES = ("activation", "reference", "over_maximum", "above_maximum")
+VALUES = ("kept", "over_maximum", "above_maximum")
 
 
 def matching_activity(
@@ -52,14 +52,9 @@ def transfer(answers: pd.DataFrame) -> pd.DataFrame:
     )
     rows = []
     for key, group in each(scored, KEYS):
-        units = of_units(group, VALUES)
-        found = mean_sd(units, VALUES)
-        whole = found.pop("reference")
-        percent = 100 / whole if whole > 0 else np.nan
-        del found["reference_sd"]
-        kept = {
-            "kept": percent * found.pop("activation"),
-            "kept_sd": percent * found.pop("activation_sd"),
-        }
-        rows.append({**key, "units": len(units), "images": len(group), **kept, **found})
+        units = of_units(group, ["activation", "reference", *VALUES[1:]])
+        whole = units["reference"].mean()
+        units["kept"] = units["activation"] * (100 / whole if whole > 0 else np.nan)
+        counts = {"units": len(units), "images": len(group)}
+        rows.append({**key, **counts, **mean_sd(units, VALUES)})
     return pd.DataFrame(rows)

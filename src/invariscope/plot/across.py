@@ -7,7 +7,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from invariscope.analysis.across import NONE, QUADRANTS, correlation
+from invariscope.analysis.across import NONE, QUADRANTS
+from invariscope.analysis.intervals import correlation
 from invariscope.plot.invariance import WIDTH, draw_violins
 from invariscope.plot.style import COLOURS, new_axes
 

@@ -5,9 +5,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from invariscope.analysis.across import mean_interval
 from invariscope.analysis.frames import Rows, each, invariant, where
-from invariscope.analysis.intervals import difference_interval
+from invariscope.analysis.intervals import difference_interval, mean_interval
 
 SAME, NOT, UNTESTED = "same direction", "not the same", "not testable at this size"
 Tables = Mapping[str, Rows]
@@ -119,7 +118,7 @@ def sites_told_apart(tables: Tables) -> Verdict:
     least = min(low for _, low, _ in found[50].values())
     reason = (
         f"the lowest end of an interval with 50 components, {least:.0%}, against the {control:.0%} "
-        "that shuffled labels reach; the paper's own heights are not asked for"
+        "that shuffled labels reach; the paper's percentages are not asked for"
     )
     return _verdict(words, least > control, reason)
 
