@@ -31,11 +31,15 @@ class SiteTable(dict[str, Shape]):
 
     Attributes:
         aliases: other names of some sites.
+        class_token: False where no token is the class token, whatever the shapes.
     """
 
-    def __init__(self, sites: Sites, aliases: Mapping[str, str]) -> None:
+    def __init__(
+        self, sites: Sites, aliases: Mapping[str, str], *, class_token: bool = True
+    ) -> None:
         super().__init__(sites)
         self.aliases = aliases
+        self.class_token = class_token
 
 
 def channels_last(shape: Shape) -> bool:
@@ -160,6 +164,12 @@ def parse_unit(address: str, sites: Sites) -> Unit:
         form = _form(sites[site])
         raise InputError(f"unit {address!r} names no number; expected {site}:{form}")
     site = find_site(site, sites)
+    no_token = isinstance(sites, SiteTable) and not sites.class_token
+    if no_token and index.partition(",")[0].strip() == "cls":
+        raise InputError(
+            f"unit {address!r}: this network has no class token (extra tokens are registers); "
+            "give a token's number"
+        )
     return Unit(site, _index(index, sites[site], address))
 
 
