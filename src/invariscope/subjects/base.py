@@ -54,6 +54,7 @@ class Subject(ABC):
         noisy: sites at which the same image can be answered otherwise the next time.
         repeats: how many answers of a noisy site are averaged in what is reported.
         photo: how photos are cropped for it; by default to the largest square.
+        older_names: sites by the names that older versions of its library gave them.
         class_token: False for a network whose token 0 is a register or a patch.
     """
 
@@ -66,6 +67,7 @@ class Subject(ABC):
     compiled: bool = False
     repeats: int = 1
     class_token: bool = True
+    older_names: Mapping[str, str] = {}
     _photo: PhotoRule | None = None
 
     @property
@@ -99,7 +101,12 @@ class Subject(ABC):
     def sites(self) -> SiteTable:
         """Every site and its shape without the batch: `pixels`, then shallow to deep."""
         pixels = {PIXELS: (3, self.image_size, self.image_size)}
-        return SiteTable({**pixels, **self._sites()}, self._aliases(), class_token=self.class_token)
+        return SiteTable(
+            {**pixels, **self._sites()},
+            self._aliases(),
+            older=self.older_names,
+            class_token=self.class_token,
+        )
 
     def see(self, images: Tensor) -> Tensor:
         """Images as they reach the subject: resized whole, never cropped.

@@ -139,7 +139,7 @@ class NetworkSubject(Subject):
         self.class_token = has_class_token(model)
         self.compiled = compiled
         self._photo = photo
-        self._older = dict(older_names or {})
+        self.older_names = dict(older_names or {})
         self._range, self._order = float(value_range), channels
         self._runners: dict[tuple[str, ...], Callable[[Tensor], tuple[Tensor, ...]]] = {}
         self._mean = _channels("mean", mean).to(self.device)
@@ -177,7 +177,7 @@ class NetworkSubject(Subject):
         return {original_names.INPUT: PIXELS, **original_names.translations(order)}
 
     def _aliases(self) -> Mapping[str, str]:
-        older = {old: new for old, new in self._older.items() if new in self._taps}
+        older = {old: new for old, new in self.older_names.items() if new in self._taps}
         return {**older, **self._original_names}
 
     def _sites(self) -> Sites:

@@ -59,7 +59,7 @@ def load(name: str, weights: Weights) -> Loaded:
         ) from error
     model.eval().requires_grad_(requires_grad=False)
     known = hasattr(model, "classifier") and not weights.random
-    labels = config.id2label if known else {}
+    labels = (config.id2label or {}) if known else {}
     classes = tuple(str(labels[key]).split(",")[0] for key in sorted(labels, key=int))
     loaded = Loaded(model, _preprocessing(name, processor), classes, _older_names(model))
     if not weights.file:
@@ -191,8 +191,8 @@ def _older_names(model: Any) -> dict[str, str]:
         return {}
     places = {(t.data_ptr(), t.shape): name for name, t in now.items() if t.numel()}
     modules, found = dict(model.named_modules()), {}
-    for old, tensor in written.items():
-        new = places.get((tensor.data_ptr(), tensor.shape), old)
+    for key, tensor in written.items():
+        old, new = key, places.get((tensor.data_ptr(), tensor.shape), key)
         while old != new and old.rpartition(".")[2] == new.rpartition(".")[2]:
             old, new = old.rpartition(".")[0], new.rpartition(".")[0]
             if old and new in modules and old not in modules and old != new:

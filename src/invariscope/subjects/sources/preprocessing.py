@@ -42,9 +42,7 @@ def library_preprocessing(
     scale = white - black
     order = _order(name, process, black, scale)
     if np.abs(black + scale * (128 / 255) - grey).max() > 1e-3 * np.abs(scale).max():
-        raise InputError(
-            f"the preprocessing of {name} is no scale and offset; it is not understood"
-        )
+        raise InputError(f"the preprocessing of {name} is no scale and offset a channel")
     wide = 255.0 if float(scale.min()) > WIDE else 1.0
     std = [float(f"{x:.6g}") for x in wide / scale]
     mean = [float(f"{x:.6g}") for x in -black * wide / scale]
@@ -118,6 +116,4 @@ def _order(
     for order, expected in (("RGB", np.eye(3)), ("BGR", np.eye(3)[::-1])):
         if np.abs(shares - expected).max() < 1e-3:
             return order
-    raise InputError(
-        f"the preprocessing of {name} mixes colours (grey-scale?); expected RGB or BGR"
-    )
+    raise InputError(f"the preprocessing of {name} mixes colours; expected RGB or BGR")
