@@ -227,5 +227,5 @@ class Objectives:
 
         A candidate whose activity is NaN (not recorded) has NaN costs.
         """
-        costs = torch.einsum("rps,rcs->rpc", scores.nan_to_num(), self._signs)
+        costs = (scores.nan_to_num().unsqueeze(2) * self._signs.unsqueeze(1)).sum(-1)
         return costs.masked_fill(scores.isnan().any(-1, keepdim=True), torch.nan)

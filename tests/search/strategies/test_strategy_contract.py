@@ -132,7 +132,7 @@ def test_states_split_and_join_by_runs(strategy):
     assert torch.equal(strategy.ask(joined, SIZE), codes[[5, 2, 7]])
 
 
-@pytest.mark.parametrize("n", [N, 257])
+@pytest.mark.parametrize("n", [N, 30, 255, 257, 301, 1001])
 def test_a_run_alone_equals_itself_among_others_bit_for_bit(strategy, n):
     strategy = ready(strategy.name, n)
     together = advance(strategy, begin(strategy, n=n), 5)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from invariscope import seeds, validate
+from invariscope.search.reductions import weighted_sum
 from invariscope.search.strategies.base import State, Strategy
 from invariscope.search.strategies.weights import (
     best_first,
@@ -153,7 +154,7 @@ class Separable(Strategy):
         table = torch.tensor([rates(count, n) for count in counts], dtype=torch.float64)
         c = Rates[Tensor](*table.to(state.mean).T.unsqueeze(2))  # each (runs, 1)
         z = best_first(_standardised(state, codes), order)
-        step = torch.einsum("rp,rpn->rn", told_weights(told), z)  # eq. 41
+        step = weighted_sum(told_weights(told), z)  # eq. 41
         shift = c.mu_eff.sqrt() * step
         path = (1 - c.step) * state.path + (c.step * (2 - c.step)).sqrt() * shift  # eq. 43
         calm = _calm(state, path, c)
@@ -185,7 +186,7 @@ class Separable(Strategy):
         answered = places < told.sum(1, keepdim=True)
         weights = told_weights(told) - c.negative * told_weights(told, worse_half)
         excess, long_excess = z.square() - 1, long_path.square() - 1
-        learnt = one * long_excess + c.mu * torch.einsum("rp,rpn->rn", weights, excess)
+        learnt = one * long_excess + c.mu * weighted_sum(weights, excess)
         grown = torch.exp(self.std_rate * (math.log(2) / 2) * learnt)
         seen = torch.where(answered.unsqueeze(2), excess.abs(), 0).amax(1)
         return torch.minimum(grown, torch.maximum(seen, long_excess.abs()) / 2 + 1)
