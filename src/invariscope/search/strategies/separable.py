@@ -79,7 +79,7 @@ def rates(count: int, n: int) -> Rates[float]:
     """
     mu_eff = 1 / float(log_weights(count).square().sum())
     step = min(0.5, (mu_eff + 2) / (n + mu_eff + 3))
-    factor = max(1.0, 3 * (1 - 0.5 ** (n / 9)))
+    factor = max(1.0, 3 * (1 - math.pow(0.5, n / 9)))
     excess = max(0.0, factor * math.sqrt((mu_eff - 1) / (n + 1)) - 1)
     one = 1 / (n + 2 * math.sqrt(n) + mu_eff / n)
     mu = min(1 - one, (mu_eff + 1 / mu_eff - 1.75) / (n + 4 * math.sqrt(n) + mu_eff / 2))
@@ -215,5 +215,6 @@ def _calm(state: SeparableState, path: Tensor, c: Rates[Tensor]) -> Tensor:
     """`h_σ`, `(runs, 1)`: 0 while the step size grows fast, else 1 (after eq. 45)."""
     n = path.shape[1]
     times = 2.0 * (state.generation.to(path).unsqueeze(1) + 1)
-    length = path.square().sum(1, keepdim=True) / (1 - (1 - c.step).pow(times))
+    faded = torch.exp(times * torch.log(1 - c.step))
+    length = path.square().sum(1, keepdim=True) / (1 - faded)
     return (length / n < 2 + 4 / (n + 1)).to(path)

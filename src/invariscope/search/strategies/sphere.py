@@ -125,7 +125,7 @@ class Sphere(Strategy):
         ratio = self.last_angle / self.first_angle
         stands = zip(state.generation.tolist(), state.budget.tolist(), strict=True)
         shares = [min(done / max(budget - 1, 1), 1.0) for done, budget in stands]
-        degrees = [self.first_angle * ratio**share for share in shares]
+        degrees = [self.first_angle * math.pow(ratio, share) for share in shares]
         return torch.tensor(degrees, dtype=torch.float64) * (math.pi / 180)
 
     def _tell(self, state: SphereState, codes: Tensor, order: Tensor, told: Tensor) -> SphereState:
