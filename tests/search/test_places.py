@@ -133,7 +133,9 @@ def test_told_from_outside_a_run_alone_equals_itself_among_others(narrow):
 def test_images_are_made_where_they_are_scored(conv, monkeypatch, chunk):
     made = []
     inner = conv.generator._generate
-    monkeypatch.setattr(conv.generator, "_generate", lambda c: (made.append(c.clone()), inner(c))[1])
+    monkeypatch.setattr(
+        conv.generator, "_generate", lambda c: (made.append(c.clone()), inner(c))[1]
+    )
     codes = torch.randn(3 * 35, 12, generator=torch.Generator().manual_seed(5))
     runs = torch.arange(3).repeat_interleave(35)
     objectives = Objectives([conv.objective() for _ in range(3)], "cpu")
@@ -154,9 +156,7 @@ def test_codes_at_a_shifted_offset_have_the_same_scores(narrow, chunk):
     runs = torch.zeros(35, dtype=torch.int64)
 
     def scores(given):
-        return score_chunks(
-            narrow.generator, narrow.subject, given, objectives, runs, chunk=chunk
-        )
+        return score_chunks(narrow.generator, narrow.subject, given, objectives, runs, chunk=chunk)
 
     expected = scores(codes)
     for offset in (1, 2, 3, 5, 7):

@@ -43,7 +43,9 @@ def test_what_depends_on_memory_is_seen(source):
     assert len(forbidden(source)) == 1
 
 
-@pytest.mark.parametrize("source", ["math.pow(a, b)", "f(**kept)", "@final\nclass A: pass", "a * b"])
+@pytest.mark.parametrize(
+    "source", ["math.pow(a, b)", "f(**kept)", "@final\nclass A: pass", "a * b"]
+)
 def test_what_does_not_is_let_through(source):
     assert forbidden(source) == []
 
