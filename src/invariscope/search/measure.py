@@ -18,7 +18,7 @@ def pad(rows: Tensor, size: int) -> Tensor:
     return rows if missing <= 0 else torch.cat([rows, rows[:1].expand(missing, *rows.shape[1:])])
 
 
-def _chunks(runs: Tensor, chunk: int, device: torch.device) -> Iterator[slice]:
+def chunks_of(runs: Tensor, chunk: int, device: torch.device) -> Iterator[slice]:
     """The rows that pass at once, at most `chunk`.
 
     On the CPU each run has chunks of its own, since an answer can depend on an image's place in
@@ -46,7 +46,7 @@ def generate_chunks(generator: Generator, codes: Tensor, runs: Tensor, chunk: in
     Returns:
         `(n, 3, image_size, image_size)` in [0, 1].
     """
-    parts = [codes[rows] for rows in _chunks(runs, chunk, generator.device)]
+    parts = [codes[rows] for rows in chunks_of(runs, chunk, generator.device)]
     return torch.cat([generator.generate(pad(aligned(p), chunk))[: len(p)] for p in parts])
 
 
@@ -90,7 +90,7 @@ def score_chunks(
     """
     parts = []
     with bulk(generator.device, precision):
-        for rows in _chunks(runs, chunk, generator.device):
+        for rows in chunks_of(runs, chunk, generator.device):
             part = codes[rows]
             images = generator.generate(pad(aligned(part), chunk))
             responses = averaged(subject, images, objectives.sites, repeats)
