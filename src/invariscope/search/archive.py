@@ -116,7 +116,7 @@ class Archive:
         taken = there & ~beaten
         alive = self.alive & ~(dominates(costs, self.costs) & there.unsqueeze(2)).any(1)
         needed = int((alive.sum(1) + taken.sum(1)).max()) if len(alive) else 0
-        grown = replace(self, alive=alive).grow(2 ** (needed - 1).bit_length())
+        grown = replace(self, alive=alive).grow(1 << (needed - 1).bit_length())
         new = {"costs": costs, "scores": scores, "codes": codes}
         return grown.filled(taken, new | {"generation": generation, "place": place})
 

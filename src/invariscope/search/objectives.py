@@ -12,6 +12,7 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.search import doubt
+from invariscope.search.reductions import aligned
 from invariscope.units import Target
 
 DIRECTIONS = ("either", "down")
@@ -138,7 +139,9 @@ class Objectives:
         """
         return torch.cat(
             [
-                self._score(objective, {site: responses[site][rows] for site in objective.sites})
+                self._score(
+                    objective, {site: aligned(responses[site][rows]) for site in objective.sites}
+                )
                 for objective, rows in self._parts(runs)
             ]
         )
@@ -203,9 +206,9 @@ class Objectives:
         """Each run's objective and rows, with its targets' activity and errors `(n, units)`."""
         for objective, rows in self._parts(runs):
             target = objective.target
-            own = {site: responses[site][rows] for site in target.sites}
+            own = {site: aligned(responses[site][rows]) for site in target.sites}
             none = {site: torch.zeros_like(response) for site, response in own.items()}
-            given = none | {site: errors[site][rows] for site in own if site in errors}
+            given = none | {site: aligned(errors[site][rows]) for site in own if site in errors}
             yield objective, rows, target.read(own), target.read(given)
 
     def _score(self, objective: Objective, responses: Mapping[str, Tensor]) -> Tensor:
@@ -227,5 +230,5 @@ class Objectives:
 
         A candidate whose activity is NaN (not recorded) has NaN costs.
         """
-        costs = torch.einsum("rps,rcs->rpc", scores.nan_to_num(), self._signs)
+        costs = (scores.nan_to_num().unsqueeze(2) * self._signs.unsqueeze(1)).sum(-1)
         return costs.masked_fill(scores.isnan().any(-1, keepdim=True), torch.nan)

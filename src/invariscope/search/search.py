@@ -191,7 +191,7 @@ class Search:
         """
         codes = self.ask_codes().flatten(0, 1)
         if self._images is None:
-            self._images = generate_chunks(self.generator, codes, self.chunk)
+            self._images = generate_chunks(self.generator, codes, self._rows(), self.chunk)
         return self._images
 
     def tell(

@@ -276,7 +276,8 @@ def _advance_whole(
     with ExitStack() as stack:
         writers: dict[str, RunFolder] = {}
         for name, p in planned.items():
-            own = context | {"precision": p.run.precision}
+            place = crew.batch_place_matters(p)
+            own = context | {"precision": p.run.precision, "batch_place_matters": place}
             writers[name] = stack.enter_context(RunFolder(out, p.settings, p.labels, own))
         runs = _Group(crew, planned, writers)
         with _interrupts() as interrupted:

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from invariscope import seeds, validate
+from invariscope.search.reductions import weighted_sum
 from invariscope.search.strategies.base import State, Strategy
 from invariscope.search.strategies.weights import best_first, log_weights, told_weights
 
@@ -86,7 +87,7 @@ class Isotropic(Strategy):
         longest = math.sqrt(n) + 2 * n / (n + 2)
         size = torch.linalg.vector_norm(z, dim=2, keepdim=True)
         z = z * (longest / size.clamp(min=1e-300)).clamp(max=1)
-        step = torch.einsum("rp,rpn->rn", weights, best_first(z, order))  # eq. 41
+        step = weighted_sum(weights, best_first(z, order))  # eq. 41
         gain = (rate * (2 - rate) * mu_eff).sqrt().unsqueeze(1)
         path = (1 - rate).unsqueeze(1) * state.path + gain * step  # eq. 43
         norm = torch.linalg.vector_norm(path, dim=1)
