@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,7 @@ def measure_folder(
         "photos": folder.content,
         "units": hashlib.sha256("\n".join(names).encode()).hexdigest(),
         "split": split,
-        "photo": asdict(photo),
+        "photo": photo.settings(),
         "batch": batch,
         "top": top,
     }
@@ -125,6 +125,7 @@ def measure_folder(
         resize=photo.resize,
         interpolation=photo.interpolation,
         crop=photo.crop,
+        transform=photo.transform,
         batch=batch,
         start=first,
         device=subject.device,
