@@ -56,6 +56,9 @@ class Subject(ABC):
         photo: how photos are cropped for it; by default to the largest square.
         older_names: sites by the names that older versions of its library gave them.
         class_token: False for a network whose token 0 is a register or a patch.
+        cuts_short: whether a pass may end at the deepest site asked for.
+        checked: sites whose answers were found to depend on the image alone (`trust`).
+        compared: natural statistics that were found to be of its answers: file and time of change.
     """
 
     name: str
@@ -67,6 +70,9 @@ class Subject(ABC):
     compiled: bool = False
     repeats: int = 1
     class_token: bool = True
+    cuts_short: bool = True
+    checked: frozenset[str] = frozenset()
+    compared: frozenset[tuple[Path, int]] = frozenset()
     older_names: Mapping[str, str] = {}
     _photo: PhotoRule | None = None
 

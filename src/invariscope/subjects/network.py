@@ -317,7 +317,7 @@ class NetworkSubject(Subject):
             if site is None:
                 return
             responses[site] = self._read(site, module, inputs, output)
-            if len(responses) == len(wanted):
+            if self.cuts_short and len(responses) == len(wanted):
                 raise _DeepestReached
 
         try:
