@@ -47,13 +47,16 @@ class Course:
 
     def progress(self, name: str, generation: int, activations: Tensor) -> Progress:
         """What a run's rules see after a generation with these activities `(population,)`."""
-        seen = torch.cat([self._recent[name], activations])
+        recent = self._recent[name]
+        seen = torch.cat([recent, activations]) if len(recent) else activations
         return Progress(generation, np.asarray(seen))
 
     def follow(self, run: Run, progress: Progress, archive: Archive, row: int) -> None:
         """Remember a generation, and the front where the milestone is met first."""
         if run.name not in self._milestones and run.milestone.met(progress):
             self._milestones[run.name] = Milestone(progress.generation, archive.front(row))
+        if not self._earlier:
+            return
         seen = torch.as_tensor(progress.activations)
         self._recent[run.name] = seen[max(len(seen) - self._earlier, 0) :].clone()
 

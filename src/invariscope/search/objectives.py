@@ -227,5 +227,5 @@ class Objectives:
 
         A candidate whose activity is NaN (not recorded) has NaN costs.
         """
-        costs = torch.einsum("rps,rcs->rpc", scores.nan_to_num(), self._signs)
+        costs = torch.einsum("rps,rcs->rpc", scores.nan_to_num(), self._signs.to(scores.device))
         return costs.masked_fill(scores.isnan().any(-1, keepdim=True), torch.nan)
