@@ -12,6 +12,7 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.search import doubt
+from invariscope.search.together import score_together
 from invariscope.units import Target
 
 DIRECTIONS = ("either", "down")
@@ -134,8 +135,10 @@ class Objectives:
 
         Returns:
             `(n, 3)` float32. Activity is the mean over a set of units. For `excitation`
-            stretch and squeeze are 0.
+            stretch and squeeze are 0. On an accelerator one pass for all runs (`together`).
         """
+        if self._device.type == "cuda":
+            return score_together(self.objectives, responses, runs.to(self._device))
         return torch.cat(
             [
                 self._score(objective, {site: responses[site][rows] for site in objective.sites})

@@ -281,6 +281,7 @@ class Search:
         scores, in_bf16 = self._evaluation.scores(
             subject, codes, self._active, generations, self._device()
         )
+        scores = scores.cpu()  # the one copy of a generation: ranking and rules are the CPU's
         if not subject.incomplete and bool(scores.isnan().any()):
             count = int(scores.isnan().any(1).sum())
             raise SubjectError(
@@ -323,7 +324,6 @@ class Search:
         drawn: Tensor | None = None,
     ) -> list[Told]:
         codes = self.ask_codes()
-        # The only copy from the device: ranking, archive tables and rules are the CPU's.
         scores = flat.cpu().unflatten(0, (len(self._active), self.population))
         costs = self._objectives.costs(scores)
         told = ~costs.isnan().any(-1)
