@@ -74,19 +74,20 @@ def philox(counter: list[Tensor], key: list[Tensor]) -> list[Tensor]:
     Returns:
         Four int64 tensors of words in [0, 2³²).
     """
-    a, b, c, d = counter
-    k, m = key
-    for _ in range(_ROUNDS):
+    device = counter[0].device
+    multipliers = torch.tensor(_MULTIPLIERS, device=device)
+    even = torch.stack(torch.broadcast_tensors(counter[0], counter[2]))
+    odd = torch.stack(torch.broadcast_tensors(counter[1], counter[3]))
+    shape = (2, *[1] * (even.ndim - 1))
+    steps = torch.tensor(_STEPS, device=device).view(shape) * torch.arange(
+        _ROUNDS, device=device
+    ).view(-1, *[1] * even.ndim)
+    for keys in ((torch.stack(key) + steps) & _WORD).unbind():
         # int64 products wrap modulo 2⁶⁴, so both halves are right once they are masked.
-        first, second = a * _MULTIPLIERS[0], c * _MULTIPLIERS[1]
-        a, b, c, d = (
-            ((second >> 32) & _WORD) ^ b ^ k,
-            second & _WORD,
-            ((first >> 32) & _WORD) ^ d ^ m,
-            first & _WORD,
-        )
-        k, m = (k + _STEPS[0]) & _WORD, (m + _STEPS[1]) & _WORD
-    return [a, b, c, d]
+        product = even * multipliers.view(shape)
+        even = ((product >> 32) & _WORD).flip(0) ^ odd ^ keys
+        odd = (product & _WORD).flip(0)
+    return [even[0], odd[0], even[1], odd[1]]
 
 
 def counted(

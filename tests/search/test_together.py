@@ -102,7 +102,7 @@ def test_a_generation_of_64_runs_takes_at_most_400_operations(monkeypatch):
     )
     monkeypatch.setattr(
         "invariscope.seeds._rows",
-        lambda names, shape, dtype, device, kind: seeds.counted(names, shape, dtype, device, kind),
+        seeds.counted,
     )
     monkeypatch.setattr("invariscope.search.strategies.base.BLOCK", 1000)
     counts = {}
@@ -113,6 +113,6 @@ def test_a_generation_of_64_runs_takes_at_most_400_operations(monkeypatch):
         with Counted() as counted:
             search.step(subject)
         counts[runs] = counted.count
-    print(counts)
+
     assert counts[64] <= 400
     assert counts[64] - counts[2] <= 4 * 62

@@ -1,9 +1,11 @@
 """The course of each run: its last candidates' activities and its milestone."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from invariscope.search.archive import Archive, pack_front, unpack_front
@@ -45,11 +47,13 @@ class Course:
             packed["milestone"] = torch.tensor(milestone.generation)
         return packed
 
-    def progress(self, name: str, generation: int, activations: Tensor) -> Progress:
+    def progress(
+        self, name: str, generation: int, activations: Tensor | NDArray[np.floating[Any]]
+    ) -> Progress:
         """What a run's rules see after a generation with these activities `(population,)`."""
         recent = self._recent[name]
-        seen = torch.cat([recent, activations]) if len(recent) else activations
-        return Progress(generation, np.asarray(seen))
+        seen = np.asarray(activations)
+        return Progress(generation, np.concatenate([recent.numpy(), seen]) if len(recent) else seen)
 
     def follow(self, run: Run, progress: Progress, archive: Archive, row: int) -> None:
         """Remember a generation, and the front where the milestone is met first."""

@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import final
+from typing import Any, final
 
+import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from invariscope import seeds, validate
@@ -344,7 +345,7 @@ class Search:
         numbers = self._state.generation.tolist()
         news = [
             self._news(row, numbers[row], plain, (firsts[row], members[row]), confirm)
-            for row, plain in enumerate(scores.unbind())
+            for row, plain in enumerate(scores.numpy())
         ]
         self._drop([row for row, told_run in enumerate(news) if told_run.outcome])
         return news
@@ -353,14 +354,14 @@ class Search:
         self,
         row: int,
         generation: int,
-        scores: Tensor,
+        scores: NDArray[np.floating[Any]],
         counts: tuple[int, int],
         confirm: Callable[[int], bool] | None,
     ) -> Told:
         """A run's news; `counts` are those of the generation's first front and of the archive."""
         run = self._active[row]
         progress = self._course.progress(run.name, generation, scores[:, 2])
-        line = journal_line(run, progress, scores.numpy(), *counts)
+        line = journal_line(run, progress, scores, *counts)
         stopped = run.stop.met(progress) and (confirm is None or confirm(row))
         self._course.follow(run, progress, self._archive, row)
         status = "stopped" if stopped else None
