@@ -13,6 +13,7 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.search import doubt
 from invariscope.search.reductions import aligned
+from invariscope.search.together import score_together
 from invariscope.units import Target
 
 DIRECTIONS = ("either", "down")
@@ -135,8 +136,10 @@ class Objectives:
 
         Returns:
             `(n, 3)` float32. Activity is the mean over a set of units. For `excitation`
-            stretch and squeeze are 0.
+            stretch and squeeze are 0. On an accelerator one pass for all runs (`together`).
         """
+        if self._device.type == "cuda":
+            return score_together(self.objectives, responses, runs.to(self._device))
         return torch.cat(
             [
                 self._score(
@@ -230,5 +233,6 @@ class Objectives:
 
         A candidate whose activity is NaN (not recorded) has NaN costs.
         """
-        costs = (scores.nan_to_num().unsqueeze(2) * self._signs.unsqueeze(1)).sum(-1)
+        signs = self._signs.to(scores.device)
+        costs = (scores.nan_to_num().unsqueeze(2) * signs.unsqueeze(1)).sum(-1)
         return costs.masked_fill(scores.isnan().any(-1, keepdim=True), torch.nan)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from invariscope import validate
-from invariscope.devices import place
+from invariscope.devices import part_of_batch, place
 from invariscope.errors import InputError
 from invariscope.subjects import original_names
 from invariscope.subjects.base import PIXELS, PhotoRule, Subject
@@ -300,6 +300,13 @@ class NetworkSubject(Subject):
                 handle.remove()
 
     def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
+        part = part_of_batch(len(images), self.image_size, self.device)
+        if part == len(images):
+            return self._respond_at_once(images, sites)
+        answers = [self._respond_at_once(own, sites) for own in images.split(part)]
+        return {site: torch.cat([answer[site] for answer in answers]) for site in answers[0]}
+
+    def _respond_at_once(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
         refuse_training(self.model)
         wanted = {(tap.module, tap.call): site for site, tap in self._taps.items() if site in sites}
         if self.compiled:
