@@ -20,6 +20,8 @@ from invariscope.sns.natural import NaturalStatistics, UnitStatistics
 from invariscope.sns.reference import Reference
 from invariscope.store.settings import RunSettings
 from invariscope.subjects.base import PIXELS, Subject
+from invariscope.subjects.kinds import check_answers_differ, natural_kind
+from invariscope.subjects.pixels import SIZE
 from invariscope.units import Target, find_site, parse_target
 
 FIRST_STEP = {"excitation": 1.0, "invariance": 1.0, "adversarial": 0.3}
@@ -190,7 +192,8 @@ def plan(
         direction: `either` or `down`.
 
     Raises:
-        InputError: an unknown unit, site, task or direction, or a subset that does not fit.
+        InputError: an unknown unit, site, task or direction, a subset that does not fit, or a
+            unit that answers every natural image alike.
     """
     options = options or SearchOptions()
     sites = subject.sites()
@@ -207,6 +210,7 @@ def plan(
         entries = resolve_subset(subset, site, subject)
         objective = replace(objective, site=site, subset=entries)
     natural = natural_of(subject, target)
+    check_answers_differ(str(target), natural_kind(asdict(natural) if natural else None))
     rule, milestone = stopping(task, natural)
     stop = rule if options.stop else Never()
     step = _step(generator, task, options.sigma)
@@ -253,6 +257,7 @@ def _labels(
     """What a person calls things: not part of a run's name."""
     sites = list(subject.sites())
     labels: dict[str, Any] = {"subject": subject.name, "generator": generator.name}
+    labels[SIZE] = subject.image_size
     if site is not None:
         labels["site_depth"] = sites.index(site)
     first = target.units[0]

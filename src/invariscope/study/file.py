@@ -20,6 +20,7 @@ from invariscope.errors import InputError, unknown
 from invariscope.sns.plan import SearchOptions
 
 RANGE = re.compile(r"^(?P<site>.+):(?P<first>\d+)-(?P<last>\d+)$")
+MOST_SEEDS = 1_000_000
 NAME = re.compile(r"^[\w.@-]+$")
 
 
@@ -183,6 +184,8 @@ class Condition(Part):
         if isinstance(value, int):
             if value < 1:
                 raise ValueError(f"seeds is {value}; expected how many, at least 1, or a list")
+            if value > MOST_SEEDS:
+                raise ValueError(f"seeds is {value}; expected at most {MOST_SEEDS:,}, or a list")
             return tuple(range(value))
         return tuple(value) if isinstance(value, list) else value
 
@@ -303,6 +306,37 @@ def error_sentence(error: ValidationError) -> str:
 AnyPart = TypeVar("AnyPart", bound=Part)
 
 
+def read_toml(text: str, what: str) -> dict[str, Any]:
+    """Read TOML of which any text may be handed in.
+
+    Args:
+        what: the file in words, for messages.
+
+    Raises:
+        InputError: text that is not TOML, nested too deep, or with integers beyond 64 bits.
+    """
+    try:
+        found = tomllib.loads(text)
+    except RecursionError as error:
+        raise InputError(f"{what} is nested too deep to be read; expected a few levels") from error
+    except ValueError as error:  # TOMLDecodeError, and integers of thousands of digits
+        raise InputError(f"{what} is not TOML: {error}") from error
+    _check_integers(found, what)
+    return found
+
+
+def _check_integers(document: dict[str, Any], what: str) -> None:
+    """Refuse integers beyond TOML's own 64 bits, wherever they stand."""
+    left: list[Any] = [document]
+    while left:
+        value = left.pop()
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise InputError(f"{what} holds an integer of {value.bit_length()} bits; TOML has 64")
+        left += (
+            value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
+        )
+
+
 def parse_part(kind: type[AnyPart], text: str, name: str) -> AnyPart:
     """A study file of any kind from its text.
 
@@ -314,9 +348,7 @@ def parse_part(kind: type[AnyPart], text: str, name: str) -> AnyPart:
         InputError: text that is not TOML, a key that is unknown, or a value that does not fit.
     """
     try:
-        return kind.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"study file {name!r} is not TOML: {error}") from error
+        return kind.model_validate(read_toml(text, f"study file {name!r}"))
     except ValidationError as error:
         raise InputError(f"study file {name!r}, {error_sentence(error)}") from error
 

@@ -1,6 +1,5 @@
 """What a survey asks, as a file that is written before anyone starts."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -9,7 +8,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import replace_file
-from invariscope.study.file import Part, error_sentence
+from invariscope.study.file import Part, error_sentence, read_toml
 
 FASTEST_MS = 100  # shorter than a screen and a browser can be relied on
 MOST_CATEGORIES = 26  # a key each
@@ -155,13 +154,14 @@ def read_design(path: Path) -> Design:
         InputError: it is not TOML, or not a design.
     """
     try:
-        return parse_design(tomllib.loads(path.read_text(encoding="utf-8")), repr(str(path)))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{str(path)!r} is not TOML: {error}") from error
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{str(path)!r} is no text in UTF-8: {error}; save it as UTF-8") from error
     except OSError as error:
         raise StoreError(
             f"cannot read {str(path)!r}: {error.strerror}; `survey make` writes it"
         ) from error
+    return parse_design(read_toml(text, repr(str(path))), repr(str(path)))
 
 
 def write_design(path: Path, design: Design) -> None:
