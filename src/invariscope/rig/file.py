@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Field, ValidationError
 from invariscope.errors import InputError
 from invariscope.rig.responses import Windows
 from invariscope.search.strategies import load_strategy
-from invariscope.study.file import Part, Words, error_sentence, read_toml
+from invariscope.store.toml_text import read_toml
+from invariscope.study.file import Part, Words, error_sentence
 
 BEST = "best"
 LONGEST_MS = 3_600_000.0  # an hour: no trial is longer

@@ -1,7 +1,6 @@
 """A study file: which runs are wanted, as TOML that a person writes."""
 
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -18,6 +17,7 @@ from pydantic import (
 
 from invariscope.errors import InputError, unknown
 from invariscope.sns.plan import SearchOptions
+from invariscope.store.toml_text import read_toml
 
 RANGE = re.compile(r"^(?P<site>.+):(?P<first>\d+)-(?P<last>\d+)$")
 MOST_SEEDS = 1_000_000
@@ -304,37 +304,6 @@ def error_sentence(error: ValidationError) -> str:
 
 
 AnyPart = TypeVar("AnyPart", bound=Part)
-
-
-def read_toml(text: str, what: str) -> dict[str, Any]:
-    """Read TOML of which any text may be handed in.
-
-    Args:
-        what: the file in words, for messages.
-
-    Raises:
-        InputError: text that is not TOML, nested too deep, or with integers beyond 64 bits.
-    """
-    try:
-        found = tomllib.loads(text)
-    except RecursionError as error:
-        raise InputError(f"{what} is nested too deep to be read; expected a few levels") from error
-    except ValueError as error:  # TOMLDecodeError, and integers of thousands of digits
-        raise InputError(f"{what} is not TOML: {error}") from error
-    _check_integers(found, what)
-    return found
-
-
-def _check_integers(document: dict[str, Any], what: str) -> None:
-    """Refuse integers beyond TOML's own 64 bits, wherever they stand."""
-    left: list[Any] = [document]
-    while left:
-        value = left.pop()
-        if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise InputError(f"{what} holds an integer of {value.bit_length()} bits; TOML has 64")
-        left += (
-            value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
-        )
 
 
 def parse_part(kind: type[AnyPart], text: str, name: str) -> AnyPart:

@@ -47,7 +47,7 @@ def unit_kinds(
         ~finite,
         size == 0,
         # Halves: a span of two huge numbers of opposite sign is beyond what a float holds.
-        safe_high / 2 - safe_low / 2 <= ALIKE * size / 2,
+        np.abs(safe_high / 2 - safe_low / 2) <= ALIKE * size / 2,
         safe_high <= 0,
         (safe_high > 0) & (often >= STRONG * safe_high),
     ]

@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import replace_file
-from invariscope.study.file import Part, error_sentence, read_toml
+from invariscope.store.toml_text import read_toml
+from invariscope.study.file import Part, error_sentence
 
 FASTEST_MS = 100  # shorter than a screen and a browser can be relied on
 MOST_CATEGORIES = 26  # a key each
