@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, ValidationError
 from rich.console import Console
 
 from invariscope.cli.analyze import analyze
@@ -71,13 +71,20 @@ def run(arguments: Sequence[str]) -> int:
     except (InvariscopeError, CycloptsError) as error:
         if len(words) < len(arguments):
             raise
-        sentence = " ".join(str(error).split())
-        console.print(f"error: {sentence}", style="red", markup=False)
+        console.print(f"error: {_sentence(error)}", style="red", markup=False)
         return USER_ERROR
     except KeyboardInterrupt:
         console.print("stopped; what was found is kept, and the same command goes on from there")
         return INTERRUPTED
     return 0
+
+
+def _sentence(error: Exception) -> str:
+    """What is wrong, on one line; of an option out of bounds in the words of every other check."""
+    if isinstance(error, ValidationError) and error.argument and error.argument.tokens:
+        given = " ".join(token.value for token in error.argument.tokens)
+        return f"{error.argument.name} is {given}; {error.exception_message}"
+    return " ".join(str(error).split())
 
 
 def main() -> None:

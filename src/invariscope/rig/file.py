@@ -13,7 +13,7 @@ from invariscope.study.file import Part, Words, error_sentence
 
 BEST = "best"
 LONGEST_MS = 3_600_000.0  # an hour: no trial is longer
-Number = Annotated[int, Field(ge=1)]
+Number = Annotated[int, Field(ge=1, le=1_000_000_000)]
 Milliseconds = Annotated[float, Field(gt=0, le=LONGEST_MS)]
 
 

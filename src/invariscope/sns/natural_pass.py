@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from invariscope import validate
 from invariscope.errors import StoreError
 from invariscope.photos import PhotoFolder, batches
 from invariscope.sns.natural import NaturalStatistics, describe, site_activities, unit_names
@@ -26,6 +27,8 @@ from invariscope.sns.natural_tables import by_class, strongest
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.base import PhotoRule, Subject
 from invariscope.units import Unit, find_site, parse_unit
+
+SPLITS = ("train", "val")
 
 NATURAL, CLASSES, TOP = "natural.parquet", "classes.parquet", "top.parquet"
 SETTINGS, REPORT, SEGMENTS = "settings.json", "report.json", "segments"
@@ -99,6 +102,7 @@ def measure_folder(
         StoreError: `out` cannot be written, or the disk is too small.
         SubjectError: the subject answered NaN or infinity.
     """
+    validate.one_of("split", split, SPLITS)
     read = columns(subject, sites)
     names = [name for column in read for name in column.names]
     photo = photo or subject.photo

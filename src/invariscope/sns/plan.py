@@ -1,5 +1,6 @@
 """From what a user asks to runs: settings, objective, start and stopping rules."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -26,6 +27,7 @@ from invariscope.units import Target, find_site, parse_target
 
 FIRST_STEP = {"excitation": 1.0, "invariance": 1.0, "adversarial": 0.3}
 START_SPREAD = 0.1
+MOST = 1_000_000_000  # candidates of a generation, generations: far beyond what a search takes
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,9 @@ class SearchOptions:
         validate.one_of("precision", self.precision, PRECISIONS)
         validate.at_least("population", self.population, 2)
         validate.at_least("generations", self.generations, 1)
-        if self.sigma is not None and not self.sigma > 0:
+        for name in ("population", "generations"):
+            validate.between(name, getattr(self, name), 1, MOST)
+        if self.sigma is not None and not 0 < self.sigma < math.inf:
             raise InputError(f"sigma is {self.sigma}; expected a number above 0")
 
 
@@ -87,8 +91,10 @@ def resolve_subset(
     """
     if subset is None:
         return None
+    sites = subject.sites()
+    site = find_site(site, sites)
     entries = 1
-    for size in subject.sites()[site]:
+    for size in sites[site]:
         entries *= size
     if isinstance(subset, int | np.integer):
         number = int(subset)
