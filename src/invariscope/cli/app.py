@@ -68,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
-    except (InvariscopeError, CycloptsError) as error:
+    except (InvariscopeError, CycloptsError, OSError, UnicodeDecodeError) as error:
         if len(words) < len(arguments):
             raise
         console.print(f"error: {_sentence(error)}", style="red", markup=False)
@@ -84,6 +84,10 @@ def _sentence(error: Exception) -> str:
     if isinstance(error, ValidationError) and error.argument and error.argument.tokens:
         given = " ".join(token.value for token in error.argument.tokens)
         return f"{error.argument.name} is {given}; {error.exception_message}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"a file is no text in UTF-8: {error}"
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{str(error.filename)!r} cannot be read or written: {error.strerror}"
     return " ".join(str(error).split())
 
 
