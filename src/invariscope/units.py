@@ -13,6 +13,7 @@ first. Several addresses joined by `+` are a set of units: `fc:3+fc:7`.
 """
 
 import math
+import re
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -58,6 +59,9 @@ def channels_last(shape: Shape) -> bool:
 def channels_first(response: Tensor) -> Tensor:
     """A site's response with the channels before height and width, `(n, channels, …)`."""
     return response.movedim(-1, 1) if channels_last(tuple(response.shape[1:])) else response
+
+
+NUMBER = re.compile(r"[0-9]{1,18}")  # more digits than any site has units
 
 
 @dataclass(frozen=True)
@@ -147,7 +151,7 @@ def _index(text: str, shape: Shape, address: str) -> tuple[int, ...]:
             )
         words[0] = "0"
     allowed = {1, 3} if len(shape) == 3 else {len(shape)}
-    if len(words) not in allowed or not all(word.isdecimal() for word in words):
+    if len(words) not in allowed or not all(NUMBER.fullmatch(word) for word in words):
         raise InputError(
             f"unit {address!r} does not fit its site of shape {shape}; expected {_form(shape)}"
         )

@@ -1,11 +1,22 @@
 """Checks of what a user hands in; each raises one sentence."""
 
+import dataclasses
+import math
 from collections.abc import Iterable
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
 
 from invariscope.errors import InputError, unknown
+
+WORDS = {
+    "float": "a finite number",
+    "int": "a whole number",
+    "bool": "true or false",
+    "str": "text",
+}
 
 
 def one_of(kind: str, arrived: str, valid: Iterable[str]) -> str:
@@ -32,6 +43,41 @@ def between(name: str, arrived: float, smallest: float, largest: float) -> None:
     """Raise an `InputError` for a number outside [`smallest`, `largest`]."""
     if not smallest <= arrived <= largest:
         raise InputError(f"{name} is {arrived}; expected a number from {smallest} to {largest}")
+
+
+def fields_of(what: str, settings: Any) -> None:
+    """Raise an `InputError` for a field that is not of the kind that its annotation says.
+
+    Annotations of `float` take whole numbers too, none take NaN or infinity; a field of another
+    kind than numbers, words, `bool` and tuples of them is not looked at.
+
+    Args:
+        what: the settings in words, for messages.
+        settings: a dataclass.
+    """
+    kinds = get_type_hints(type(settings))
+    for field in dataclasses.fields(settings):
+        value, kind = getattr(settings, field.name), kinds[field.name]
+        if not _is_of(value, kind):
+            said = getattr(kind, "__name__", "") if isinstance(kind, type) else str(kind)
+            raise InputError(
+                f"{field.name} is {value!r}; expected {WORDS.get(said, said)}, for {what}"
+            )
+
+
+def _is_of(value: Any, kind: Any) -> bool:
+    """Whether a value is of an annotated kind; unknown kinds hold anything."""
+    inner = get_args(kind)
+    if get_origin(kind) is tuple:
+        each = inner[0] if inner[1:] == (...,) else None
+        return isinstance(value, tuple) and (each is None or all(_is_of(v, each) for v in value))
+    if isinstance(kind, UnionType):
+        return any(_is_of(value, one) for one in inner)
+    if kind is float:
+        return type(value) in (int, float) and math.isfinite(value)
+    if kind in (int, bool, str, NoneType):
+        return type(value) is kind
+    return True
 
 
 def images(batch: Tensor, *, channels: tuple[int, ...] = (3,)) -> Tensor:

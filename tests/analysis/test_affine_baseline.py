@@ -4,8 +4,8 @@ import torch
 from torch import nn
 
 from invariscope.analysis.affine import ROTATIONS, SCALES, TRANSLATIONS, affine_baseline
-from invariscope.analysis.possible import farthest_possible
 from invariscope.subjects import NetworkSubject
+from invariscope.subjects.pixels import farthest_possible
 from invariscope.transformations.affine import translate
 
 

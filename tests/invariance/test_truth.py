@@ -8,6 +8,7 @@ from invariscope.errors import InputError
 from invariscope.invariance import tables
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import image_set
+from invariscope.subjects import kinds
 
 UNITS = ("brightest", "mean", "bright", "dark", "constant", "dead")
 
@@ -61,7 +62,7 @@ def test_the_active_set_is_what_lies_above_tau_of_the_maximum(known, make_photos
 
 def test_constant_and_dead_units_are_missing_with_the_reason(known, make_photos):
     table = measure(known, make_photos(20), ["hue"]).loc["hue", "all"]
-    for unit, reason in (("constant", tables.CONSTANT), ("dead", tables.SILENT)):
+    for unit, reason in (("constant", kinds.CONSTANT), ("dead", kinds.SILENT)):
         assert pd.isna(table.loc[unit, "invariance"])
         assert pd.isna(table.loc[unit, "specialization"])
         assert table.loc[unit, "reason"] == reason
@@ -70,7 +71,7 @@ def test_constant_and_dead_units_are_missing_with_the_reason(known, make_photos)
 def test_a_dead_network_has_no_coefficient_and_no_units_an_image(known, make_photos):
     result = invariance_coefficient(known, make_photos(5) * 0, ["hue"], sites="relu")
     units = result.units.set_index("unit")
-    assert units.loc["relu:1", "reason"] == tables.SILENT
+    assert units.loc["relu:1", "reason"] == kinds.SILENT
     assert units["invariance"].isna().all()
     assert result.images["share"].isna().all()
     assert result.summary["measured"].tolist() == [0]
@@ -98,8 +99,8 @@ def test_classes_without_an_image_or_an_active_one_are_missing(known, make_photo
     assert table.loc[("bright", "bright"), "invariance"] > 0
     assert set(table.loc["none", "reason"]) == {
         tables.NO_IMAGE,
-        tables.CONSTANT,
-        tables.SILENT,
+        kinds.CONSTANT,
+        kinds.SILENT,
     }
     assert table.loc["none", "invariance"].isna().all()
     assert table.loc["none", "images"].eq(0).all()
@@ -126,7 +127,7 @@ def test_answers_that_are_no_numbers_are_a_reason(make_subject, make_photos):
     subject = make_subject(broken_after=70)
     result = invariance_coefficient(subject, make_photos(40), ["hue"], sites=["features", "out"])
     units = result.units.set_index("site")
-    assert set(units.loc["out", "reason"]) == {tables.NOT_FINITE}
+    assert set(units.loc["out", "reason"]) == {kinds.NOT_FINITE}
     assert units.loc["features", "invariance"].notna().all()
     kept = result.top.set_index("site").loc["out"]
     assert kept["kept"].isna().all()

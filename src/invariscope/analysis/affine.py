@@ -8,6 +8,7 @@ from torch import Tensor
 from invariscope.search.measure import pad
 from invariscope.search.search import SMALLEST_CHUNK
 from invariscope.subjects.base import PIXELS, Subject
+from invariscope.subjects.pixels import pixel_distance
 from invariscope.transformations.affine import rotate, shrink, translate
 from invariscope.units import parse_target
 
@@ -56,7 +57,7 @@ def affine_baseline(subject: Subject, unit: str, image: Tensor) -> pd.DataFrame:
     responses = subject.respond(pad(batch, SMALLEST_CHUNK), [PIXELS, *target.sites])
     own = {site: response[: len(batch)] for site, response in responses.items()}
     activity = target.read(own).mean(1)
-    distance = (own[PIXELS] - own[PIXELS][:1]).flatten(1).norm(dim=1)
+    distance = pixel_distance(own[PIXELS], own[PIXELS][:1])
     rows = pd.DataFrame(
         {
             "kind": [kind for kind, _, _ in copies],

@@ -14,6 +14,7 @@ from invariscope.invariance.pairs import compare
 from invariscope.invariance.setup import BEYOND, labels
 from invariscope.search.search import SMALLEST_CHUNK
 from invariscope.subjects.base import Subject
+from invariscope.subjects.pixels import pixel_distance
 from invariscope.transformations import AFFINE, LIGHT, TWELVE, Transformation, image_keys, load
 from invariscope.units import Target
 
@@ -102,7 +103,7 @@ def explain(
     flat = seen.flatten(1)
     moved, left, activities = [], [], []
     for copies in _chunks(source, chosen, seed):
-        moved.append((copies - source).flatten(1).norm(dim=1))
+        moved.append(pixel_distance(copies, source))
         # Differences, not products: near copies would lose their digits.
         left.append(torch.stack([(flat - copy).norm(dim=1) for copy in copies.flatten(1)]))
         activities.append(activity(subject, target, copies))
@@ -120,7 +121,7 @@ def explain(
     found = activity(subject, target, seen)
     rows = pd.DataFrame(
         {
-            "distance": _numbers((seen - source).flatten(1).norm(dim=1)),
+            "distance": _numbers(pixel_distance(seen, source)),
             "activation": _numbers(found),
             "h": _numbers(compare(own.expand_as(found), found)[0]),
         }

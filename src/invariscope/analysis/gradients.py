@@ -18,6 +18,7 @@ from invariscope.generators.base import Generator
 from invariscope.search.objectives import TASKS
 from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.perceptual import perceptual
+from invariscope.subjects.pixels import pixel_distance
 from invariscope.transformations.filters import Blur
 from invariscope.units import Target, find_site
 
@@ -182,7 +183,7 @@ def gradient_search(
         images = where.images(found)
         stretch, squeeze, activity = distances(images)
         own = subject.see(reference[None].to(subject.device))
-        away = (subject.see(images) - own).flatten(1).norm(dim=1)
+        away = pixel_distance(subject.see(images), own)
     columns = {"stretch": stretch, "squeeze": squeeze, "activation": activity}
     columns |= {"pixel_distance": away}
     table = pd.DataFrame({name: value.cpu().double().numpy() for name, value in columns.items()})

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from invariscope import seeds
-from invariscope.analysis.possible import farthest_possible
 from invariscope.errors import InputError
 from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.search.precision import bf16_is_native
@@ -27,6 +26,7 @@ from invariscope.sns.plan import Planned, SearchOptions, natural_of, plan
 from invariscope.sns.reference import Reference
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.base import PIXELS, Subject
+from invariscope.subjects.pixels import farthest_possible
 from invariscope.units import Sites, parse_target
 
 POPULATION = 50  # the papers' candidates a generation

@@ -16,6 +16,9 @@ from invariscope.transformations import Composition, Transformation, compose, lo
 SCHEMA = 1
 SCHEDULES = ("one-cycle", "steps", "constant")
 PRECISIONS = ("float32", "bf16")
+MOST_COUNTS = 100_000
+MOST = 1_000_000_000
+BELOW_1 = math.nextafter(1.0, 0.0)
 
 
 @dataclass(frozen=True)
@@ -47,10 +50,20 @@ class Recipe:
     precision: str = "float32"
 
     def __post_init__(self) -> None:
+        validate.fields_of("recipe", self)
         validate.at_least("epochs", self.epochs, 1)
         validate.at_least("batch", self.batch, 2)
+        validate.between("epochs and batch, the larger,", max(self.epochs, self.batch), 1, MOST)
         validate.above("rate", self.rate, 0)
         validate.at_least("weight_decay", self.weight_decay, 0)
+        validate.between("momentum", self.momentum, 0, 1)
+        validate.between("warm", self.warm, 0, 1)
+        validate.between("label_smoothing", self.label_smoothing, 0, BELOW_1)
+        for drop in self.drops:
+            validate.between("a drop", drop, 0, 1)
+        if self.smallest_crop is not None:
+            validate.above("smallest_crop", self.smallest_crop, 0)
+            validate.between("smallest_crop", self.smallest_crop, 0, 1)
         validate.one_of("schedule", self.schedule, SCHEDULES)
         validate.one_of("precision", self.precision, PRECISIONS)
 
@@ -216,7 +229,7 @@ def count_list(first: int, last: int, number: int, scale: str = "linear") -> tup
     validate.one_of("scale of counts", scale, ("linear", "log"))
     validate.at_least("the first count", first, 1)
     validate.at_least("the last count", last, first)
-    validate.at_least("the number of counts", number, 2)
+    validate.between("the number of counts", number, 2, MOST_COUNTS)
     steps = [k / (number - 1) for k in range(number)]
     if scale == "log":
         return tuple(sorted({round(first * (last / first) ** share) for share in steps}))

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 from rich.console import Console
 
+from invariscope.cli.numbers import Count
 from invariscope.errors import InputError
 from invariscope.invariance.classes import class_names
 from invariscope.photos import open_folder
@@ -35,7 +36,7 @@ class Shown:
     photos: Annotated[
         Path | None, Parameter(help="Natural images, <class>/<photo>.jpg. Else as the file has.")
     ] = None
-    each: Annotated[int, Parameter(help="At most so many photos of each class.")] = EACH
+    each: Annotated[Count, Parameter(help="At most so many photos of each class.")] = EACH
     classes: Annotated[
         Path | None,
         Parameter(help="A line a class: its name in the study, a tab, its name to observers."),

@@ -4,7 +4,7 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, ValidationError
 from rich.console import Console
 
 from invariscope.cli.analyze import analyze
@@ -69,16 +69,27 @@ def run(arguments: Sequence[str]) -> int:
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         app(words, exit_on_error=False, print_error=False, result_action="return_value")
-    except (InvariscopeError, CycloptsError) as error:
+    except (InvariscopeError, CycloptsError, OSError, UnicodeDecodeError) as error:
         if len(words) < len(arguments):
             raise
-        sentence = " ".join(str(error).split())
-        console.print(f"error: {sentence}", style="red", markup=False)
+        console.print(f"error: {_sentence(error)}", style="red", markup=False)
         return USER_ERROR
     except KeyboardInterrupt:
         console.print("stopped; what was found is kept, and the same command goes on from there")
         return INTERRUPTED
     return 0
+
+
+def _sentence(error: Exception) -> str:
+    """What is wrong, on one line; of an option out of bounds in the words of every other check."""
+    if isinstance(error, ValidationError) and error.argument and error.argument.tokens:
+        given = " ".join(token.value for token in error.argument.tokens)
+        return f"{error.argument.name} is {given}; {error.exception_message}"
+    if isinstance(error, UnicodeDecodeError):
+        return f"a file is no text in UTF-8: {error}"
+    if isinstance(error, OSError) and error.strerror and error.filename is not None:
+        return f"{str(error.filename)!r} cannot be read or written: {error.strerror}"
+    return " ".join(str(error).split())
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ from invariscope.bench.cases import CASES
 from invariscope.bench.engine import bench_engine
 from invariscope.bench.machine import describe
 from invariscope.bench.targets import PARTS, ms_of_50
+from invariscope.cli.numbers import Count
 from invariscope.devices import pick_device
 from invariscope.errors import StoreError
 from invariscope.generators import load_generator
@@ -34,9 +35,9 @@ def engine(
         Parameter(help="embedded, or paper: ResNet-50 and DeePSiM fc7 with random weights."),
     ] = "all",
     out: Annotated[Path | None, Parameter(help="A JSON file for all figures.")] = None,
-    generations: Annotated[int, Parameter(help="Counted generations of each side.")] = 10,
-    runs: Annotated[int | None, Parameter(help="Runs that ours advances together.")] = None,
-    population: Annotated[int, Parameter(help="Candidates a generation.")] = 50,
+    generations: Annotated[Count, Parameter(help="Counted generations of each side.")] = 10,
+    runs: Annotated[Count | None, Parameter(help="Runs that ours advances together.")] = None,
+    population: Annotated[Count, Parameter(help="Candidates a generation.")] = 50,
     strategy: Annotated[str, Parameter(help="Of ours.")] = "isotropic",
     precision: Annotated[str, Parameter(help="Of ours: auto, float32 or bf16.")] = "auto",
     compile: Annotated[bool, Parameter(help="Compile our subject.")] = False,  # noqa: A002
@@ -77,7 +78,7 @@ def precision(
         UNITS
     ),
     stretch: Annotated[list[str], Parameter(help="Stretch sites.", consume_multiple=True)] = SITES,
-    generations: Annotated[int, Parameter(help="Of each search.")] = 200,
+    generations: Annotated[Count, Parameter(help="Of each search.")] = 200,
     out: Annotated[Path | None, Parameter(help="A JSON file for all figures.")] = None,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:

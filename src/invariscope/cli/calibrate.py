@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from invariscope import plot
+from invariscope.cli.numbers import Count, Number, Seed, Share
 from invariscope.cli.options import Model, Source, default_out
 from invariscope.invariance.calibrate import calibrate as measure
 from invariscope.invariance.calibration import Calibration
@@ -26,10 +27,10 @@ def calibrate(
     *,
     transformation: Annotated[str, Parameter(help="One with a strength, such as blur.")],
     bound: Annotated[
-        float | None,
+        Share | None,
         Parameter(help="Accuracy to fall below; the paper's 0.15, or ours above 2 % chance."),
     ] = None,
-    most: Annotated[float | None, Parameter(help="The largest strength that is tried.")] = None,
+    most: Annotated[Number | None, Parameter(help="The largest strength that is tried.")] = None,
     beyond: Annotated[
         Literal["clip", "rescale", "keep"],
         Parameter(help="Pixels that leave the range under a transformation."),
@@ -38,11 +39,11 @@ def calibrate(
         Path | None, Parameter(help="A table: class folder, tab, the model's name or unit number.")
     ] = None,
     site: Annotated[str | None, Parameter(help="The readout; by default the deepest site.")] = None,
-    photos: Annotated[int | None, Parameter(help="At most so many photos of each class.")] = None,
+    photos: Annotated[Count | None, Parameter(help="At most so many photos of each class.")] = None,
     resize: Annotated[
-        int | None, Parameter(help="A photo's shorter side, before its middle is cut out.")
+        Count | None, Parameter(help="A photo's shorter side, before its middle is cut out.")
     ] = None,
-    seed: Annotated[int, Parameter(help="Another seed, other noise.")] = 0,
+    seed: Annotated[Seed, Parameter(help="Another seed, other noise.")] = 0,
     out: Annotated[Path | None, Parameter(help="A folder; runs/… by default.")] = None,
     source: Source | None = None,
 ) -> None:

@@ -8,10 +8,10 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope import validate
 from invariscope.categories.evaluate import TAU, chosen_tau
 from invariscope.categories.grid import search_grid
 from invariscope.categories.plan import images_of
+from invariscope.cli.numbers import Count, Positive
 from invariscope.cli.study import Where
 from invariscope.cli.study_progress import in_words
 from invariscope.devices import pick_device
@@ -36,7 +36,7 @@ Out = Annotated[
     Path | None, Parameter(help="The study's folder; store/categories/NAME by default.")
 ]
 Together = Annotated[
-    int | None,
+    Count | None,
     Parameter(help="Networks that advance together; by default 1 on a CPU, 16 on a GPU."),
 ]
 
@@ -83,14 +83,12 @@ def plan(
     *,
     out: Out = None,
     rate: Annotated[
-        float | None, Parameter(help="Training images a second, instead of measuring it.")
+        Positive | None, Parameter(help="Training images a second, instead of measuring it.")
     ] = None,
     device: Annotated[str, Parameter(help="Where the rate is measured.")] = "auto",
 ) -> None:
     """What a study would train, how many networks and how long, before anything starts."""
     console = Console(soft_wrap=True)
-    if rate is not None:
-        validate.above("--rate", rate, 0)
     study = _begin(file, out)
     _tell_plan(study, console)
     _tell_cost(study, console, device, rate)

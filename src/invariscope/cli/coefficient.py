@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import Progress
 
+from invariscope.cli.numbers import Count, Seed
 from invariscope.cli.options import Model, Source, default_out
 from invariscope.errors import InputError
 from invariscope.invariance.classes import Classifier, class_names, classifier
@@ -61,8 +62,8 @@ class Asked:
         Literal["signed", "rectified"],
         Parameter(help="Negative activity counts by its size, or as 0."),
     ] = "signed"
-    batch: Annotated[int, Parameter(help="Images shown at once.")] = 64
-    seed: Annotated[int, Parameter(help="Of random transformations.")] = 0
+    batch: Annotated[Count, Parameter(help="Images shown at once.")] = 64
+    seed: Annotated[Seed, Parameter(help="Of random transformations.")] = 0
 
     def named(self) -> dict[str, Any]:
         """The settings that every measure takes."""
@@ -91,9 +92,9 @@ def coefficient(
     classes: Annotated[
         Path | None, Parameter(help="A table: class folder, tab, the model's name or unit number.")
     ] = None,
-    photos: Annotated[int | None, Parameter(help="At most so many photos of each class.")] = None,
+    photos: Annotated[Count | None, Parameter(help="At most so many photos of each class.")] = None,
     resize: Annotated[
-        int | None, Parameter(help="A photo's shorter side, before its middle is cut out.")
+        Count | None, Parameter(help="A photo's shorter side, before its middle is cut out.")
     ] = None,
     out: Annotated[Path | None, Parameter(help="A folder; runs/… by default.")] = None,
     asked: Asked | None = None,

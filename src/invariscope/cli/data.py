@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from invariscope.categories.facescrub import SIDE, prepare_faces
+from invariscope.cli.numbers import Count
 from invariscope.store.files import make_folder, replace_file
 
 data = App(name="data", help="Data sets that cannot be shipped, from what you downloaded.")
@@ -19,7 +20,7 @@ def facescrub(
     folder: Annotated[Path, Parameter(help="The downloaded originals, in any layout.")],
     /,
     *,
-    side: Annotated[int, Parameter(help="Width and height of a face in pixels.")] = SIDE,
+    side: Annotated[Count, Parameter(help="Width and height of a face in pixels.")] = SIDE,
     out: Annotated[Path, Parameter(help="The folder of faces.")] = Path("facescrub"),
 ) -> None:
     """Verify downloaded originals by sha256, cut out the faces, and tell what is missing."""

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from invariscope.cli.experiment import Condition, experiment
+from invariscope.cli.numbers import Seed
 from invariscope.cli.options import Common, default_out
 
 MODEL = "embedded:standard"
@@ -19,7 +20,7 @@ def demo(
     unit: Annotated[str, Parameter(help="A readout unit of embedded:standard, fc:0 … fc:9.")] = (
         "fc:3"
     ),
-    seed: Annotated[int, Parameter(help="Another seed, other images.")] = 0,
+    seed: Annotated[Seed, Parameter(help="Another seed, other images.")] = 0,
     full: Annotated[
         bool, Parameter(help="The paper's settings: 500 generations, 10 seeds.")
     ] = False,

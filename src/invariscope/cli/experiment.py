@@ -8,7 +8,7 @@ from rich.console import Console
 
 from invariscope import validate
 from invariscope.analysis.affine import affine_baseline
-from invariscope.cli.options import Common
+from invariscope.cli.options import Common, tell_kind
 from invariscope.cli.progress import LiveProgress
 from invariscope.generators import Generator
 from invariscope.report.report import write_report
@@ -86,6 +86,7 @@ def experiment(
     subject, generator = common.load(model)
     options = common.options()
     _check(subject, unit, conditions)
+    tell_kind(subject, unit, console)
     before: list[Planned] = []
     if reference is None:
         start, before = _mei(subject, generator, unit, out, options, console, mei_seed, mei_tries)

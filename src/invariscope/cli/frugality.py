@@ -11,6 +11,7 @@ from rich.table import Table
 from invariscope.bench.frugality import POPULATION, Frugality, Trial, entrant
 from invariscope.bench.machine import describe
 from invariscope.bench.needed import BASELINE, BASELINE_IMAGES, figures_of, last_mean, rank
+from invariscope.cli.numbers import Count, NotNegative
 from invariscope.devices import pick_device
 from invariscope.generators import load_generator
 from invariscope.search.strategies import STRATEGIES
@@ -46,10 +47,10 @@ def frugality(
         ),
     ] = ENTRANTS,
     noise: Annotated[
-        list[float], Parameter(help="SDs over the unit's natural SD.", consume_multiple=True)
+        list[NotNegative], Parameter(help="SDs over the unit's natural SD.", consume_multiple=True)
     ] = [0.0, 0.2],  # noqa: B006
-    seeds: Annotated[int, Parameter(help="Runs of each.")] = 3,
-    images: Annotated[int, Parameter(help="Shown to each run; 25,000 with cma.")] = 10_000,
+    seeds: Annotated[Count, Parameter(help="Runs of each.")] = 3,
+    images: Annotated[Count, Parameter(help="Shown to each run; 25,000 with cma.")] = 10_000,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Hypervolume of the front against images shown, with and without noise (resumable)."""

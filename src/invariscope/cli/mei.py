@@ -6,7 +6,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from invariscope.cli.options import Common, Model, Unit, default_out
+from invariscope.cli.numbers import Count, Seed
+from invariscope.cli.options import Common, Model, Unit, default_out, tell_kind
 from invariscope.cli.progress import LiveProgress
 from invariscope.report.report import write_report
 from invariscope.sns.mei import find_mei
@@ -17,8 +18,10 @@ def mei(
     unit: Unit,
     /,
     *,
-    seed: Annotated[int, Parameter(help="Another seed, another search.")] = 0,
-    tries: Annotated[int, Parameter(help="Searches among which one is drawn; the paper's 4.")] = 1,
+    seed: Annotated[Seed, Parameter(help="Another seed, another search.")] = 0,
+    tries: Annotated[
+        Count, Parameter(help="Searches among which one is drawn; the paper's 4.")
+    ] = 1,
     out: Annotated[Path | None, Parameter(help="Folder for the runs; runs/… by default.")] = None,
     common: Common | None = None,
 ) -> None:
@@ -27,6 +30,7 @@ def mei(
     subject, generator = common.load(model)
     folder = out or default_out(model, unit, "mei")
     console = Console()
+    tell_kind(subject, unit, console)
     with LiveProgress(f"most exciting image of {unit}", console) as watch:
         found = find_mei(
             subject,

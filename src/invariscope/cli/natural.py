@@ -1,17 +1,21 @@
 """`invariscope natural MODEL FOLDER`: how a network's units respond to natural images."""
 
 import time
+from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from invariscope.cli.numbers import Count, Natural
 from invariscope.cli.options import Model, Source, default_out
 from invariscope.photos import open_folder
+from invariscope.sns.natural import NaturalStatistics
 from invariscope.sns.natural_pass import NATURAL, measure_folder
 from invariscope.subjects.base import PhotoRule
+from invariscope.subjects.kinds import unit_kinds
 
 SHOWN = 10  # lines about photos
 
@@ -28,12 +32,15 @@ def natural(
             consume_multiple=True,
         ),
     ] = None,
-    split: Annotated[str, Parameter(help="What the photos are to the network.")] = "train",
+    split: Annotated[
+        Literal["train", "val"],
+        Parameter(help="What the photos are to the network: only train ends searches."),
+    ] = "train",
     resize: Annotated[
-        int | None, Parameter(help="The shorter side before the centre crop; else the network's.")
+        Count | None, Parameter(help="The shorter side before the centre crop; else the network's.")
     ] = None,
-    batch: Annotated[int, Parameter(help="Photos that pass at once.")] = 64,
-    top: Annotated[int, Parameter(help="Strongest photos to name for each unit.")] = 9,
+    batch: Annotated[Count, Parameter(help="Photos that pass at once.")] = 64,
+    top: Annotated[Natural, Parameter(help="Strongest photos to name for each unit.")] = 9,
     out: Annotated[Path | None, Parameter(help="Folder of the tables; runs/… by default.")] = None,
     source: Source | None = None,
 ) -> None:
@@ -73,6 +80,8 @@ def natural(
         bar.update(task, completed=len(photos))
     for line in photos.report.lines()[:SHOWN]:
         console.print(f"photos: {line}", soft_wrap=True, highlight=False)
+    for kind, number in Counter(_kinds(found)).items():
+        console.print(f"{number} units are {kind}", soft_wrap=True, highlight=False, markup=False)
     table = place / NATURAL
     console.print(
         f"{len(found.table)} units of {found.about['photos']} photos: {table}\n"
@@ -80,3 +89,9 @@ def natural(
         soft_wrap=True,
         highlight=False,
     )
+
+
+def _kinds(found: NaturalStatistics) -> list[str]:
+    """The kinds of the units whose answers need a word."""
+    columns = (found.table[name].to_numpy() for name in ("minimum", "maximum", "p1"))
+    return [str(kind) for kind in unit_kinds(*columns) if kind]

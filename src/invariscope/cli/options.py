@@ -1,17 +1,21 @@
 """Options that several commands share: the same words everywhere."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
+from rich.console import Console
 
+from invariscope.cli.numbers import Count
 from invariscope.devices import pick_device
 from invariscope.generators import Generator, load_generator
 from invariscope.sns.natural import NaturalStatistics
-from invariscope.sns.plan import SearchOptions
+from invariscope.sns.plan import SearchOptions, natural_of
 from invariscope.subjects import Subject, load_subject
+from invariscope.subjects.kinds import kind_note, natural_kind
 from invariscope.subjects.sources.loaded import PRETRAINED
+from invariscope.units import parse_target
 
 Model = Annotated[
     str,
@@ -83,8 +87,8 @@ class Common(Source):
             help="How codes are searched: isotropic, separable, sphere, whitened, genetic or cma."
         ),
     ] = "isotropic"
-    population: Annotated[int, Parameter(help="Candidates a generation.")] = 50
-    generations: Annotated[int, Parameter(help="The most generations.")] = 500
+    population: Annotated[Count, Parameter(help="Candidates a generation.")] = 50
+    generations: Annotated[Count, Parameter(help="The most generations.")] = 500
     stop: Annotated[bool, Parameter(help="Let the paper's stopping rule end a search.")] = True
     precision: Annotated[str, Parameter(help="auto, float32 or bf16.")] = "auto"
     natural: Annotated[
@@ -118,6 +122,14 @@ class Common(Source):
             subject.natural = self.natural
         device = pick_device(self.device)
         return subject, load_generator(self.generator, device, allow_code=self.allow_code)
+
+
+def tell_kind(subject: Subject, unit: str, console: Console) -> None:
+    """Print the kind of a unit whose answers need a word, where its statistics are known."""
+    natural = natural_of(subject, parse_target(unit, subject.sites()))
+    note = kind_note(unit, natural_kind(natural and asdict(natural)))
+    if note:
+        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
 
 
 def default_out(model: str, unit: str, what: str) -> Path:

@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from invariscope.analysis.profile import profile as measure
+from invariscope.cli.numbers import Count, Share
 from invariscope.cli.options import Source
 from invariscope.errors import InputError
 from invariscope.invariance.coefficient import TAU
@@ -21,9 +22,9 @@ def profile(
     folder: Annotated[Path, Parameter(help="Photos, or <class>/<photo>.jpg.")],
     /,
     *,
-    photos: Annotated[int | None, Parameter(help="At most so many photos of each class.")] = None,
+    photos: Annotated[Count | None, Parameter(help="At most so many photos of each class.")] = None,
     tau: Annotated[
-        float, Parameter(help="A photo activates the unit above this share of its maximum.")
+        Share, Parameter(help="A photo activates the unit above this share of its maximum.")
     ] = TAU,
     negatives: Annotated[
         Literal["signed", "rectified"],

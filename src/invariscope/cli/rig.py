@@ -11,6 +11,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
+from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
 from invariscope.cli.options import Source
 from invariscope.rig.export import Recorded
 from invariscope.rig.file import SessionFile, read_session
@@ -99,11 +100,13 @@ def simulate(
     units: Annotated[
         list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
     ],
-    peak: Annotated[float, Parameter(help="Spikes per second for the strongest photo.")] = 20.0,
-    drift: Annotated[float, Parameter(help="How far the gain goes up and down.")] = 0.3,
-    lost: Annotated[float, Parameter(help="Share of trials that are not recorded.")] = 0.05,
-    seed: Annotated[int, Parameter(help="Of all noise.")] = 0,
-    idle: Annotated[float, Parameter(help="Seconds without a wanted block before it ends.")] = 60.0,
+    peak: Annotated[Positive, Parameter(help="Spikes per second for the strongest photo.")] = 20.0,
+    drift: Annotated[NotNegative, Parameter(help="How far the gain goes up and down.")] = 0.3,
+    lost: Annotated[Share, Parameter(help="Share of trials that are not recorded.")] = 0.05,
+    seed: Annotated[Seed, Parameter(help="Of all noise.")] = 0,
+    idle: Annotated[
+        Positive, Parameter(help="Seconds without a wanted block before it ends.")
+    ] = 60.0,
     source: Source | None = None,
 ) -> None:
     """Play the rig: units of a network fire Poisson spikes, drift, and trials get lost."""

@@ -11,12 +11,14 @@ from rich.table import Table
 
 from invariscope.bench.machine import describe
 from invariscope.bench.rig import Cell, RigBench, as_markdown
+from invariscope.cli.numbers import Count
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
 from invariscope.generators import load_generator
 from invariscope.search.strategies import STRATEGIES
 from invariscope.store.files import replace_file
 from invariscope.subjects import load_subject
+from invariscope.units import NUMBER
 
 
 def rig_table(
@@ -31,8 +33,8 @@ def rig_table(
         list[str],
         Parameter(help="Of a candidate: 2, or 1-4 for adaptive ones.", consume_multiple=True),
     ] = ["1", "2", "5", "1-4"],  # noqa: B006
-    seeds: Annotated[int, Parameter(help="Runs of each.")] = 1,
-    presentations: Annotated[int, Parameter(help="Of each run, all counted.")] = 5000,
+    seeds: Annotated[Count, Parameter(help="Runs of each.")] = 1,
+    presentations: Annotated[Count, Parameter(help="Of each run, all counted.")] = 5000,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """What a search on a noisy rig finds, beside the same search without noise (resumable)."""
@@ -64,7 +66,7 @@ def rig_table(
 
 def _policy(text: str) -> tuple[int, int]:
     first, dash, most = text.partition("-")
-    if not first.isdecimal() or (dash and not most.isdecimal()):
+    if not NUMBER.fullmatch(first) or (dash and not NUMBER.fullmatch(most)):
         raise InputError(f"repeats {text!r} is not understood; expected 2, or 1-4")
     return int(first), int(most) if dash else 0
 

@@ -7,8 +7,10 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from invariscope.cli.experiment import Condition, experiment
+from invariscope.cli.numbers import Count, Seed
 from invariscope.cli.options import Common, Model, Task, Unit, default_out
 from invariscope.errors import InputError
+from invariscope.units import NUMBER
 
 
 def parse_subset(text: str | None) -> int | list[int] | None:
@@ -19,10 +21,11 @@ def parse_subset(text: str | None) -> int | list[int] | None:
     """
     if text is None:
         return None
-    if text.startswith("sample=") and text[7:].isdecimal():
-        return int(text[7:])
+    sample = text.removeprefix("sample=")
+    if sample != text and NUMBER.fullmatch(sample):
+        return int(sample)
     words = text.split(",")
-    if not all(word.strip().isdecimal() for word in words):
+    if not all(NUMBER.fullmatch(word.strip()) for word in words):
         raise InputError(f"subset {text!r} is not understood; expected sample=100 or 3,17,40")
     return [int(word) for word in words]
 
@@ -38,18 +41,16 @@ def sns(
     ] = None,
     task: Annotated[Task, Parameter(help="Far and alike, or near and silent.")] = "invariance",
     direction: Annotated[str, Parameter(help="either, or down: only a loss counts.")] = "either",
-    seeds: Annotated[int, Parameter(help="How many searches: seeds 0, 1, ….")] = 1,
+    seeds: Annotated[Count, Parameter(help="How many searches: seeds 0, 1, ….")] = 1,
     reference: Annotated[
         Path | None, Parameter(help="A photo to depart from, instead of the unit's MEI.")
     ] = None,
-    mei_seed: Annotated[int, Parameter(help="Seed of the search for the MEI.")] = 0,
-    mei_tries: Annotated[int, Parameter(help="MEI searches, one is drawn; the paper's 4.")] = 1,
+    mei_seed: Annotated[Seed, Parameter(help="Seed of the search for the MEI.")] = 0,
+    mei_tries: Annotated[Count, Parameter(help="MEI searches, one is drawn; the paper's 4.")] = 1,
     out: Annotated[Path | None, Parameter(help="Folder for the runs; runs/… by default.")] = None,
     common: Common | None = None,
 ) -> None:
     """Search for images a unit cannot tell from a reference, or that silence it; report them."""
-    if seeds < 1:
-        raise InputError(f"--seeds is {seeds}; expected how many searches, at least 1")
     common = common or Common()
     folder = out or default_out(model, unit, f"sns-{task}-{stretch}")
     words = [f"invariscope sns {model} {unit} --stretch {stretch} --task {task} --seeds {seeds}"]

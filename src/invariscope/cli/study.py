@@ -9,7 +9,8 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope import user_code, validate
+from invariscope import user_code
+from invariscope.cli.numbers import Count, NotNegative, Positive
 from invariscope.cli.study_progress import StudyTable, in_words
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder
@@ -26,6 +27,7 @@ from invariscope.study.plan import plan_study
 from invariscope.study.progress import progress_of
 from invariscope.study.published.importer import import_published
 from invariscope.study.wanted import Wanted
+from invariscope.units import NUMBER
 
 study = App(name="study", help="Hundreds of runs from one file, on one machine or a cluster.")
 
@@ -45,10 +47,10 @@ class Where:
     engine: Annotated[
         Literal["local", "ray", "slurm"], Parameter(help="This machine, Ray or SLURM.")
     ] = "local"
-    places: Annotated[int, Parameter(help="Runs that advance together in a task.")] = PLACES
+    places: Annotated[Count, Parameter(help="Runs that advance together in a task.")] = PLACES
     device: Annotated[str, Parameter(help="local: auto, cpu, cuda, cuda:N or mps.")] = "auto"
-    threads: Annotated[int | None, Parameter(help="local: torch threads on the CPU.")] = None
-    workers: Annotated[int, Parameter(help="local: processes on each device.")] = 1
+    threads: Annotated[Count | None, Parameter(help="local: torch threads on the CPU.")] = None
+    workers: Annotated[Count, Parameter(help="local: processes on each device.")] = 1
     address: Annotated[
         str | None, Parameter(help="ray: of a running cluster (auto, host:port); else one here.")
     ] = None
@@ -58,9 +60,11 @@ class Where:
             name="--compile", negative="", help="Compile networks: slow to start, then faster."
         ),
     ] = False
-    cpus: Annotated[int, Parameter(help="ray, slurm: processors (and threads) of a task.")] = 1
-    gpus: Annotated[float, Parameter(help="ray, slurm: GPUs of a task; ray takes shares.")] = 0.0
-    at_once: Annotated[int, Parameter(help="slurm: tasks of an array at a time.")] = 1000
+    cpus: Annotated[Count, Parameter(help="ray, slurm: processors (and threads) of a task.")] = 1
+    gpus: Annotated[
+        NotNegative, Parameter(help="ray, slurm: GPUs of a task; ray takes shares.")
+    ] = 0.0
+    at_once: Annotated[Count, Parameter(help="slurm: tasks of an array at a time.")] = 1000
     slurm: Annotated[
         tuple[str, ...],
         Parameter(
@@ -70,13 +74,10 @@ class Where:
 
     def start(self, study: StudyFolder) -> Engine:
         """The engine, ready to take batches."""
-        validate.at_least("--places", self.places, 1)
         return self.start_at(study.batches)
 
     def start_at(self, jobs: Path) -> Engine:
         """The engine, ready to take jobs whose files are in this folder."""
-        validate.at_least("--cpus", self.cpus, 1)
-        validate.at_least("--workers", self.workers, 1)
         if self.engine == "local":
             return LocalEngine(self.device, self.threads, self.workers)
         if self.engine == "ray":
@@ -103,7 +104,7 @@ def _parameters(words: tuple[str, ...]) -> dict[str, Any]:
         name, sign, value = word.partition("=")
         if not sign:
             raise InputError(f"--slurm {word!r} is not understood; expected name=value")
-        found[name] = int(value) if value.isdecimal() else value
+        found[name] = int(value) if NUMBER.fullmatch(value) else value
     return found
 
 
@@ -121,17 +122,14 @@ def plan(
     *,
     out: Out = STORE,
     rate: Annotated[
-        float | None, Parameter(help="Images a second, instead of measuring a few generations.")
+        Positive | None, Parameter(help="Images a second, instead of measuring a few generations.")
     ] = None,
-    workers: Annotated[int, Parameter(help="Processes or GPUs that share the work.")] = 1,
+    workers: Annotated[Count, Parameter(help="Processes or GPUs that share the work.")] = 1,
     device: Annotated[str, Parameter(help="Where the rate is measured.")] = "auto",
     allow_code: AllowCode = False,
 ) -> None:
     """What a study would run, and its images, time and disk, before anything starts."""
     console = Console()
-    if rate is not None:
-        validate.above("--rate", rate, 0)
-    validate.at_least("--workers", workers, 1)
     wanted = _planned(file, console, allow_code=allow_code)
     rows = read_rows(StudyFolder(out, file.stem).runs)
     table = Table(title=read_study(file).title or file.name, title_justify="left")
@@ -281,7 +279,7 @@ def unpack(
     /,
     *,
     out: Out = STORE,
-    limit: Annotated[float, Parameter(help="The most gigabytes that are taken.")] = 100.0,
+    limit: Annotated[Positive, Parameter(help="The most gigabytes that are taken.")] = 100.0,
 ) -> None:
     """Check a packed study and take it, and the runs that are not there yet, into a store."""
     name, taken, there = unpack_study(archive, make_folder(out), most_bytes=int(limit * 1e9))

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from invariscope import plot
 from invariscope.analysis.people import people_accuracy
+from invariscope.cli.numbers import Count, Natural, NotNegative, Port, Seed, Share
 from invariscope.cli.options import Model, Source
 from invariscope.errors import InputError, StoreError
 from invariscope.plot.style import figure_of
@@ -40,14 +41,14 @@ class Asked:
     """What a survey asks, where it is made."""
 
     classes: Annotated[
-        int | None,
+        Count | None,
         Parameter(help="How many categories to choose from; by default all, 12 at most."),
     ] = None
     category: Annotated[
         tuple[str, ...], Parameter(negative="", help="These categories instead (repeat).")
     ] = ()
     per_condition: Annotated[
-        int | None,
+        Count | None,
         Parameter(help="Images of each condition, site and network that a participant sees."),
     ] = None
     task: Annotated[Literal["invariance", "adversarial"], Parameter(help="Whose images.")] = (
@@ -63,12 +64,12 @@ class Asked:
         Path | None, Parameter(help="A table: class folder, tab, the model's name or unit number.")
     ] = None
     presentation: Annotated[
-        int, Parameter(help="Milliseconds that an image is shown; 0, until the answer.")
+        Natural, Parameter(help="Milliseconds that an image is shown; 0, until the answer.")
     ] = 0
     mask: Annotated[Literal["none", "noise"], Parameter(help="What follows the image.")] = "none"
-    practice: Annotated[int, Parameter(help="Practice trials, with feedback.")] = 4
-    catch: Annotated[int, Parameter(help="Trials that show a category's name.")] = 6
-    break_every: Annotated[int, Parameter(help="Trials between breaks; 0, none.")] = 40
+    practice: Annotated[Natural, Parameter(help="Practice trials, with feedback.")] = 4
+    catch: Annotated[Natural, Parameter(help="Trials that show a category's name.")] = 6
+    break_every: Annotated[Natural, Parameter(help="Trials between breaks; 0, none.")] = 40
     code: Annotated[str, Parameter(help="The completion code; `random`, each session its own.")] = (
         ""
     )
@@ -76,7 +77,7 @@ class Asked:
         str, Parameter(help="Where the end page leads; {id} and {code} are filled in.")
     ] = ""
     words: Annotated[Path | None, Parameter(help="A translated words.json.")] = None
-    seed: Annotated[int, Parameter(help="Of the lists and of what is drawn.")] = 0
+    seed: Annotated[Seed, Parameter(help="Of the lists and of what is drawn.")] = 0
     allow_code: Annotated[
         bool, Parameter(negative="", help="Run the study's own file.py:factory.")
     ] = False
@@ -156,10 +157,10 @@ def serve(
     /,
     *,
     host: Annotated[str, Parameter(help="Listen at this address; 0.0.0.0, all.")] = "127.0.0.1",
-    port: Annotated[int, Parameter(help="And this port; 0, a free one.")] = 8000,
+    port: Annotated[Port, Parameter(help="And this port; 0, a free one.")] = 8000,
     certificate: Annotated[Path | None, Parameter(help="PEM file, for https.")] = None,
     key: Annotated[Path | None, Parameter(help="Its key.")] = None,
-    participants: Annotated[int, Parameter(help="The most sessions.")] = 10_000,
+    participants: Annotated[Count, Parameter(help="The most sessions.")] = 10_000,
     out: Out = None,
     asked: Asked | None = None,
 ) -> None:
@@ -207,14 +208,15 @@ def simulated(
     /,
     *,
     observer: Model,
-    participants: Annotated[int, Parameter(help="How many.")] = 100,
+    participants: Annotated[Count, Parameter(help="How many.")] = 100,
     temperature: Annotated[
-        float, Parameter(help="Of the choice among categories; 0, always the most active unit.")
+        NotNegative,
+        Parameter(help="Of the choice among categories; 0, always the most active unit."),
     ] = 1.0,
-    spread: Annotated[float, Parameter(help="How much participants differ.")] = 0.5,
-    lapse: Annotated[float, Parameter(help="Share of answers given without looking.")] = 0.02,
+    spread: Annotated[NotNegative, Parameter(help="How much participants differ.")] = 0.5,
+    lapse: Annotated[Share, Parameter(help="Share of answers given without looking.")] = 0.02,
     site: Annotated[str | None, Parameter(help="The readout; by default the deepest site.")] = None,
-    seed: Annotated[int, Parameter(help="Other participants.")] = 0,
+    seed: Annotated[Seed, Parameter(help="Other participants.")] = 0,
     source: Source | None = None,
 ) -> None:
     """A network answers in people's place, to plan how many of them are needed."""

@@ -128,6 +128,7 @@ def _unmatched(subject: Subject, name: str, word: str, readout: str, units: int)
     near = nearest(word, subject.classes) if subject.classes else ""
     return InputError(
         f"class {called} is none, or not one alone, of the {units} units of {readout!r} of "
-        f"{subject.name}{near} Give a table (--classes FILE, or {TABLE} beside the class folders) "
-        "with a line for each class folder: its name, a tab, the subject's name or unit number"
+        f"{subject.name}{near} Write a table, {TABLE}, beside the class folders (or give one as an "
+        "option) with a line for each class folder: its name, a tab, the subject's name or unit "
+        "number"
     )

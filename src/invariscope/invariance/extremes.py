@@ -11,8 +11,9 @@ from typing import Self
 import torch
 from torch import Tensor
 
+from invariscope.subjects.kinds import ALIKE
+
 AS_IT_IS = "as it is"
-CONSTANT = 1e-6  # a unit that varies by less, as a share of its maximum, is constant
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Extremes:
     def constant(self, transformation: int) -> Tensor:
         """Whether a unit's activity is the same for every image, `(units,)` bool."""
         low, high = self.range(transformation)
-        return high - low <= CONSTANT * torch.maximum(high.abs(), low.abs())
+        return high - low <= ALIKE * torch.maximum(high.abs(), low.abs())
 
     def tensors(self) -> dict[str, Tensor]:
         """For a file."""

@@ -14,12 +14,10 @@ from invariscope.invariance.first_pass import FirstPass
 from invariscope.invariance.passes import Setup
 from invariscope.invariance.reading import unit_names
 from invariscope.invariance.tally import Tally
+from invariscope.subjects.kinds import SILENT, WITHOUT_ANSWER, unit_kinds
 
 EVERY = "all"
 ONE_IMAGE = "one image: its own activity is the maximum, so every unit would count as active"
-NOT_FINITE = "its activity was not a finite number for at least one image"
-SILENT = "silent: no activity for any image"
-CONSTANT = "constant: the same activity for every image, transformed or not"
 NO_IMAGE = "no image of this class"
 INACTIVE = "no image activates it above the threshold"
 TOO_FEW = "fewer than one image in this share"
@@ -39,10 +37,12 @@ def _faults(setup: Setup, extremes: Extremes, place: int) -> NDArray[np.object_]
         return np.full(units, setup.failed[place], object)
     if extremes.images < 2:
         return np.full(units, ONE_IMAGE, object)
-    maximum = _array(extremes.maximum(place, setup.negatives))
-    constant = extremes.constant(place).cpu().numpy()
-    chosen = np.select([~np.isfinite(maximum), maximum == 0, constant], [1, 2, 3], 0)
-    return np.array(["", NOT_FINITE, SILENT, CONSTANT], object)[chosen]
+    low, high = map(_array, extremes.range(place))
+    kinds = unit_kinds(low, high)
+    # Without a reading of its negative activity, a unit that is never positive is silent here.
+    silent = _array(extremes.maximum(place, setup.negatives)) == 0
+    kinds = np.where(silent, SILENT, kinds)
+    return np.where(np.isin(kinds, WITHOUT_ANSWER), kinds, "").astype(object)
 
 
 def _mean(total: Array, number: Array, known: NDArray[np.bool_]) -> Array:

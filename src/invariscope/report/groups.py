@@ -11,7 +11,6 @@ from PIL import Image
 
 from invariscope import plot
 from invariscope.analysis.changes import changes
-from invariscope.analysis.possible import farthest_possible
 from invariscope.plot.style import figure_of, new_axes
 from invariscope.report.album import Album, picture_path
 from invariscope.report.page import csv, svg
@@ -19,6 +18,8 @@ from invariscope.sns.choice import beyond
 from invariscope.sns.pictures import read_png
 from invariscope.sns.result import Result
 from invariscope.store.record import RunRecord
+from invariscope.subjects.kinds import kind_note, natural_kind, times_maximum
+from invariscope.subjects.pixels import farthest_seen
 
 SIZE = (4.2, 3.0)
 
@@ -116,6 +117,7 @@ def _cell(record: RunRecord, row: dict[str, Any], number: int, possible: float) 
         "site": s.site,
         "kept": 100 - row["reduction"],
         "reduction": row["reduction"],
+        "loss": row["loss"],
         "distance": row["pixel_distance"],
         "share": 100 * row["pixel_distance"] / possible,
         "stretch": row["stretch"],
@@ -139,7 +141,7 @@ def _rows(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
     for row in rows.values():
         own = row["cells"]
         row["changed"] = _shared([cell["changed"] for cell in own])
-        for name in ("kept", "reduction", "share", "distance"):
+        for name in ("kept", "reduction", "loss", "share", "distance"):
             row[name] = _median([cell[name] for cell in own])
         row["meet"] = sum(cell["meets"] for cell in own)
         row["best"] = _best(own)
@@ -172,7 +174,8 @@ def describe(group: Group, number: int, album: Album) -> dict[str, Any]:
     """
     table = group.result.table()
     reference = group.result.reference
-    possible = farthest_possible(reference.image)
+    first = group.first
+    possible = farthest_seen(reference.image, first.labels, first.settings.subject)
     cells = [
         _cell(record, row, number + place, possible)
         for place, (record, row) in enumerate(
@@ -193,6 +196,9 @@ def describe(group: Group, number: int, album: Album) -> dict[str, Any]:
         "reference": album.reference(group.first),
         "activity": reference.activity,
         "natural": natural,
+        "times_maximum": times_maximum(reference.activity, natural),
+        "kind": natural_kind(natural),
+        "note": kind_note(group.first.settings.unit, natural_kind(natural)),
         "possible": possible,
         "rows": rows,
         "cells": cells,

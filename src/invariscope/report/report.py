@@ -21,6 +21,7 @@ from invariscope.store.files import replace_file
 from invariscope.study.analyses import FOLDER, read_tables
 from invariscope.study.analyses.material import Material
 from invariscope.study.result import StudyResult
+from invariscope.subjects.kinds import kind_note, natural_kind, times_maximum
 
 PAPER_GENERATIONS = 500
 MOST_PLOTTED = 4  # units whose plots the page holds; of more, only the example's
@@ -60,7 +61,10 @@ def _subjects(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for task in ("far", "near"):
             there = [s[task] for s in own if s[task]]
             row[task] = (
-                {key: float(np.median([s[key] for s in there])) for key in ("share", "kept")}
+                {
+                    key: float(np.median([s[key] for s in there]))
+                    for key in ("share", "kept", "loss")
+                }
                 if there
                 else None
             )
@@ -117,6 +121,10 @@ def _meis(source: Source, album: Album) -> list[dict[str, Any]]:
             "image": album.image(r, len(r.front) - 1),
             "activity": float(r.front["activation"].iloc[-1]),
             "natural": r.settings.natural,
+            "times_maximum": times_maximum(
+                float(r.front["activation"].iloc[-1]), r.settings.natural
+            ),
+            "note": kind_note(r.settings.unit, natural_kind(r.settings.natural)),
         }
         for r in source.records
     ]

@@ -1,6 +1,5 @@
 """A session file: how a session on a rig goes, as TOML that a person writes."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,13 +7,25 @@ from pydantic import BeforeValidator, Field, ValidationError
 
 from invariscope.errors import InputError
 from invariscope.rig.responses import Windows
+from invariscope.search.strategies import load_strategy
+from invariscope.store.toml_text import read_toml
 from invariscope.study.file import Part, Words, error_sentence
 
 BEST = "best"
-Number = Annotated[int, Field(ge=1)]
+LONGEST_MS = 3_600_000.0  # an hour: no trial is longer
+Number = Annotated[int, Field(ge=1, le=1_000_000_000)]
+Milliseconds = Annotated[float, Field(gt=0, le=LONGEST_MS)]
+
+
+def _pair(value: Any) -> Any:
+    """A list as a tuple; whole numbers in it are numbers like any other."""
+    plain = isinstance(value, list) and all(type(v) in (int, float) for v in value)
+    return tuple(float(v) for v in value) if plain else value
+
+
 Window = Annotated[
     tuple[float, float],
-    BeforeValidator(lambda v: tuple(map(float, v)) if isinstance(v, list) else v),
+    BeforeValidator(_pair),
 ]
 
 
@@ -34,16 +45,16 @@ class Recording(Part):
         subject: of the NWB file: subject_id, species, sex, age, description.
     """
 
-    name: str
+    name: Annotated[str, Field(min_length=1)]
     units: Words
     link: Literal["folder", "zeromq"] = "folder"
     address: str = "tcp://127.0.0.1:5555"
     window: Window = (50.0, 150.0)
     baseline: Window | None = None
-    on_ms: Annotated[float, Field(gt=0)] = 100.0
-    off_ms: Annotated[float, Field(ge=0)] = 100.0
-    resolution_ms: Annotated[float, Field(gt=0)] = 1.0
-    patience: Annotated[float, Field(gt=0)] = 60.0
+    on_ms: Milliseconds = 100.0
+    off_ms: Annotated[float, Field(ge=0, le=LONGEST_MS)] = 100.0
+    resolution_ms: Milliseconds = 1.0
+    patience: Annotated[float, Field(gt=0, le=LONGEST_MS)] = 60.0
     subject: dict[str, str] = Field(default_factory=dict)
 
     @property
@@ -164,15 +175,14 @@ def parse_session(text: str, name: str = "session") -> SessionFile:
         InputError: text that is not TOML, a key that is unknown, or a value that does not fit.
     """
     try:
-        found = SessionFile.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"session file {name!r} is not TOML: {error}") from error
+        found = SessionFile.model_validate(read_toml(text, f"session file {name!r}"))
     except ValidationError as error:
         raise InputError(f"session file {name!r}, {error_sentence(error)}") from error
     for target in found.search.targets:
         if target != BEST and target not in found.rig.units:
             known = ", ".join((*found.rig.units, BEST))
             raise InputError(f"session file {name!r}: no unit {target!r}; choose from {known}")
+    load_strategy(found.search.strategy)
     if found.search.stretch != "pixels" and found.search.proxy is None:
         raise InputError(
             f"session file {name!r}: stretch site {found.search.stretch!r} is one of a network; "

@@ -15,6 +15,7 @@ from invariscope.sns.plan import Planned, SearchOptions
 from invariscope.sns.probe import probe_codes
 from invariscope.sns.reference import depart_from
 from invariscope.subjects.base import Subject
+from invariscope.subjects.pixels import pixel_distance
 
 REFERENCE = ("reference.site", "reference.target")
 
@@ -135,8 +136,7 @@ class Crew:
             self.subject.see(self.generator.generate(pad(codes, self.chunk)))[: len(codes)]
             for codes in front.codes.split(self.chunk)
         ]
-        distance = (torch.cat(parts) - reference).flatten(1).norm(dim=1)
-        return {"pixel_distance": distance.cpu()}
+        return {"pixel_distance": pixel_distance(torch.cat(parts), reference).cpu()}
 
     def exact(self, outcome: Outcome, planned: Planned) -> Outcome:
         """The outcome with its fronts measured again in float32, and filtered anew.

@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from invariscope import validate
 from invariscope.errors import StoreError
 from invariscope.photos import PhotoFolder, batches
 from invariscope.sns.natural import (
@@ -33,6 +34,8 @@ from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.base import PhotoRule, Subject
 from invariscope.subjects.trust import answers, changed_answer, check_repeatable
 from invariscope.units import Unit, find_site, parse_unit
+
+SPLITS = ("train", "val")
 
 NATURAL, CLASSES, TOP = "natural.parquet", "classes.parquet", "top.parquet"
 SETTINGS, REPORT, SEGMENTS = "settings.json", "report.json", "segments"
@@ -106,6 +109,7 @@ def measure_folder(
         StoreError: `out` cannot be written, or the disk is too small.
         SubjectError: the subject answered NaN or infinity.
     """
+    validate.one_of("split", split, SPLITS)
     read = columns(subject, sites)
     names = [name for column in read for name in column.names]
     photo = photo or subject.photo

@@ -1,5 +1,6 @@
 """From what a user asks to runs: settings, objective, start and stopping rules."""
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -20,10 +21,13 @@ from invariscope.sns.natural import NaturalStatistics, UnitStatistics
 from invariscope.sns.reference import Reference
 from invariscope.store.settings import RunSettings
 from invariscope.subjects.base import PIXELS, Subject
+from invariscope.subjects.kinds import check_answers_differ, natural_kind
+from invariscope.subjects.pixels import SIZE
 from invariscope.units import Target, find_site, parse_target
 
 FIRST_STEP = {"excitation": 1.0, "invariance": 1.0, "adversarial": 0.3}
 START_SPREAD = 0.1
+MOST = 1_000_000_000  # candidates of a generation, generations: far beyond what a search takes
 
 
 @dataclass(frozen=True)
@@ -57,7 +61,9 @@ class SearchOptions:
         validate.one_of("precision", self.precision, PRECISIONS)
         validate.at_least("population", self.population, 2)
         validate.at_least("generations", self.generations, 1)
-        if self.sigma is not None and not self.sigma > 0:
+        for name in ("population", "generations"):
+            validate.between(name, getattr(self, name), 1, MOST)
+        if self.sigma is not None and not 0 < self.sigma < math.inf:
             raise InputError(f"sigma is {self.sigma}; expected a number above 0")
 
 
@@ -85,8 +91,10 @@ def resolve_subset(
     """
     if subset is None:
         return None
+    sites = subject.sites()
+    site = find_site(site, sites)
     entries = 1
-    for size in subject.sites()[site]:
+    for size in sites[site]:
         entries *= size
     if isinstance(subset, int | np.integer):
         number = int(subset)
@@ -190,7 +198,8 @@ def plan(
         direction: `either` or `down`.
 
     Raises:
-        InputError: an unknown unit, site, task or direction, or a subset that does not fit.
+        InputError: an unknown unit, site, task or direction, a subset that does not fit, or a
+            unit that answers every natural image alike.
     """
     options = options or SearchOptions()
     sites = subject.sites()
@@ -207,6 +216,7 @@ def plan(
         entries = resolve_subset(subset, site, subject)
         objective = replace(objective, site=site, subset=entries)
     natural = natural_of(subject, target)
+    check_answers_differ(str(target), natural_kind(asdict(natural) if natural else None))
     rule, milestone = stopping(task, natural)
     stop = rule if options.stop else Never()
     step = _step(generator, task, options.sigma)
@@ -253,6 +263,7 @@ def _labels(
     """What a person calls things: not part of a run's name."""
     sites = list(subject.sites())
     labels: dict[str, Any] = {"subject": subject.name, "generator": generator.name}
+    labels[SIZE] = subject.image_size
     if site is not None:
         labels["site_depth"] = sites.index(site)
     first = target.units[0]

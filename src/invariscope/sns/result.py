@@ -20,6 +20,7 @@ from invariscope.sns.reference import Reference
 from invariscope.store.record import FRONT_IMAGES, RunRecord, load_runs
 from invariscope.store.settings import without_none
 from invariscope.subjects import Subject
+from invariscope.subjects.kinds import loss_of_activity, natural_kind
 
 MOST_SHOWN = 12  # images in a notebook
 
@@ -57,7 +58,9 @@ class Result:
         """One row a run, with one chosen member of its front (see `sns.choice.choose`).
 
         `reduction` is the loss of activity in percent of the reference's, missing where that
-        is not positive; `above_reference` the share of the front more active than it.
+        is not positive; `loss` the same in SDs of the unit's activity over natural images, missing
+        where that is not known; `above_reference` the share of the front more active than it;
+        `kind` what the unit is over natural images (`subjects.kinds`), empty for most.
         """
         return pd.DataFrame([self._row(record, which) for record in self.runs])
 
@@ -86,6 +89,8 @@ class Result:
             "activation": activation,
             "reference": own,
             "reduction": (own - activation) / own * 100 if own > 0 else float("nan"),
+            "loss": loss_of_activity(own, activation, s.natural),
+            "kind": natural_kind(s.natural),
             "above_reference": np.mean(record.front["activation"].to_numpy() > own).item(),
         }
 

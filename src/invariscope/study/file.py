@@ -1,7 +1,6 @@
 """A study file: which runs are wanted, as TOML that a person writes."""
 
 import re
-import tomllib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar
@@ -12,14 +11,15 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
-    field_validator,
     model_validator,
 )
 
 from invariscope.errors import InputError, unknown
 from invariscope.sns.plan import SearchOptions
+from invariscope.store.toml_text import read_toml
 
-RANGE = re.compile(r"^(?P<site>.+):(?P<first>\d+)-(?P<last>\d+)$")
+RANGE = re.compile(r"^(?P<site>.+):(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})$")
+MOST_SEEDS = 1_000_000
 NAME = re.compile(r"^[\w.@-]+$")
 
 
@@ -28,6 +28,21 @@ def _several(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _count(value: Any) -> Any:
+    """A number of seeds is the first so many."""
+    if isinstance(value, bool):
+        return value
+    if isinstance(value, int):
+        if value < 1:
+            raise ValueError(f"seeds is {value}; expected how many, at least 1, or a list")
+        if value > MOST_SEEDS:
+            raise ValueError(f"seeds is {value}; expected at most {MOST_SEEDS:,}, or a list")
+        return tuple(range(value))
+    return tuple(value) if isinstance(value, list) else value
+
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_count)]
 Numbers = Annotated[
     tuple[Annotated[int, Field(ge=0)], ...],
     BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
@@ -37,7 +52,7 @@ Numbers = Annotated[
 class Part(BaseModel):
     """A table of a study file; a key that it does not know is an error with the nearest one."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod
@@ -66,7 +81,7 @@ class Units(Part):
     site: str | None = None
     numbers: Numbers | None = None
     sample: Annotated[int, Field(ge=1)] | None = None
-    seed: int = 0
+    seed: Seed = 0
     place: Literal["center"] | None = None
 
     @model_validator(mode="before")
@@ -98,7 +113,7 @@ class Stretch(Part):
     site: str
     units: Numbers | None = None
     sample: Annotated[int, Field(ge=1)] | None = None
-    draws: Annotated[int, Field(ge=1)] = 1
+    draws: Annotated[int, Field(ge=1, le=MOST_SEEDS)] = 1
 
     @model_validator(mode="before")
     @classmethod
@@ -127,7 +142,7 @@ class Origin(Part):
 
     kind: Literal["mei", "photos"] = "mei"
     tries: Annotated[int, Field(ge=1)] = 1
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Seed = 0
     generations: int | None = None
     population: int | None = None
     strategy: str | None = None
@@ -163,7 +178,7 @@ class Condition(Part):
         Stretch(site="pixels"),
     )
     tasks: Words = ("invariance",)
-    seeds: tuple[int, ...] = (0,)
+    seeds: Seeds = (0,)
     generators: Words = ("embedded",)
     strategies: Words = ("isotropic",)
     reference: Origin = Origin()
@@ -174,17 +189,6 @@ class Condition(Part):
     sigma: float | None = None
     within: str | None = None
     precision: str = "auto"
-
-    @field_validator("seeds", mode="before")
-    @classmethod
-    def _count(cls, value: Any) -> Any:
-        if isinstance(value, bool):
-            return value
-        if isinstance(value, int):
-            if value < 1:
-                raise ValueError(f"seeds is {value}; expected how many, at least 1, or a list")
-            return tuple(range(value))
-        return tuple(value) if isinstance(value, list) else value
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -314,9 +318,7 @@ def parse_part(kind: type[AnyPart], text: str, name: str) -> AnyPart:
         InputError: text that is not TOML, a key that is unknown, or a value that does not fit.
     """
     try:
-        return kind.model_validate(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"study file {name!r} is not TOML: {error}") from error
+        return kind.model_validate(read_toml(text, f"study file {name!r}"))
     except ValidationError as error:
         raise InputError(f"study file {name!r}, {error_sentence(error)}") from error
 

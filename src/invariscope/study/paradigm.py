@@ -1,5 +1,6 @@
 """A study file of the across-category paradigm: images, network, recipe, what is transformed."""
 
+import math
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,7 +17,7 @@ from invariscope.categories.plan import (
     read_transformation,
 )
 from invariscope.errors import InputError, unknown
-from invariscope.study.file import Part, Words, parse_part
+from invariscope.study.file import Part, Seed, Seeds, Words, parse_part
 from invariscope.transformations import Transformation
 
 
@@ -26,7 +27,12 @@ def _tuple(value: Any) -> Any:
 
 Names = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 Numbers = Annotated[tuple[int, ...], BeforeValidator(_tuple)]
-Rates = Annotated[tuple[float, ...], BeforeValidator(_tuple)]
+Rates = Annotated[
+    tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), BeforeValidator(_tuple)
+]
+Decays = Annotated[
+    tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), BeforeValidator(_tuple)
+]
 Transformed = Annotated[tuple[Any, ...], BeforeValidator(_tuple)]
 
 
@@ -39,8 +45,8 @@ class Images(Part):
     side: int = 64
     squash: bool = False
     categories: int | Names | None = None
-    each: int | None = None
-    seed: int = 0
+    each: Annotated[int, Field(ge=1)] | None = None
+    seed: Seed = 0
 
 
 class Counts(Part):
@@ -66,7 +72,7 @@ class Grid(Part):
     """
 
     rates: Rates
-    decays: Rates
+    decays: Decays
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
 
 
@@ -98,16 +104,20 @@ class ParadigmFile(Part):
     transformations: Transformed
     tested: Transformed = ()
     counts: Numbers | Counts
-    seeds: Numbers = (0,)
+    seeds: Seeds = (0,)
     tau: float | Literal["search"] = "search"
     grid: Grid | None = None
 
-    @field_validator("seeds", mode="before")
+    @field_validator("options")
     @classmethod
-    def _seeds(cls, value: Any) -> Any:
-        if isinstance(value, int) and not isinstance(value, bool):
-            validate.at_least("seeds", value, 1)
-            return tuple(range(value))
+    def _finite(cls, value: dict[str, Any]) -> dict[str, Any]:
+        left: list[Any] = [value]
+        while left:
+            part = left.pop()
+            if isinstance(part, float) and not math.isfinite(part):
+                raise ValueError(f"an option is {part}; expected finite numbers")
+            left += list(part.values()) if isinstance(part, dict) else []
+            left += part if isinstance(part, list) else []
         return value
 
     @model_validator(mode="before")
@@ -151,8 +161,6 @@ def _recipe(given: dict[str, Any]) -> Recipe:
     for key, value in own.items():
         if isinstance(value, list):
             own[key] = tuple(value)
-        elif key in ("epochs", "batch") and not isinstance(value, int):
-            raise InputError(f"{key} in [recipe] is {value!r}; expected a whole number")
     try:
         return replace(RECIPES[like], **own)
     except TypeError as error:

@@ -18,7 +18,7 @@ from invariscope.study.file import RANGE, Condition, Stretch, StudyFile, Units, 
 from invariscope.study.wanted import REFERENCES, Wanted
 from invariscope.study.worlds import generator_at, settle, subject_at
 from invariscope.subjects import Subject
-from invariscope.units import find_site
+from invariscope.units import find_site, parse_unit
 
 Subset = tuple[tuple[int, ...] | None, int | None]
 
@@ -36,6 +36,7 @@ def units_of(units: Units, subject: Subject) -> list[str]:
         first, last = int(match["first"]), int(match["last"])
         if last < first:
             raise InputError(f"units {units.address!r} end before they begin")
+        parse_unit(f"{match['site']}:{last}", subject.sites())  # before as many are listed
         return [f"{match['site']}:{number}" for number in range(first, last + 1)]
     sites = subject.sites()
     site = find_site(str(units.site), sites)

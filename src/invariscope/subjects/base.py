@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from invariscope import validate
 from invariscope.photos.transform import PhotoTransform
+from invariscope.subjects.pixels import resize_images
 from invariscope.units import Sites, SiteTable, find_site
 
 PIXELS = "pixels"
@@ -124,11 +124,7 @@ class Subject(ABC):
             `(n, 3, image_size, image_size)` float32 in [0, 1]: the site `pixels`.
         """
         images = validate.images(images).to(self.device, torch.float32)
-        if images.shape[-2:] == (self.image_size, self.image_size):
-            return images
-        size = (self.image_size, self.image_size)
-        resized = F.interpolate(images, size, mode="bilinear", antialias=True, align_corners=False)
-        return resized.clamp(0, 1)
+        return resize_images(images, self.image_size)
 
     @torch.no_grad()
     def respond(self, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:

@@ -1,6 +1,5 @@
 """What a survey asks, as a file that is written before anyone starts."""
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -9,7 +8,8 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import replace_file
-from invariscope.study.file import Part, error_sentence
+from invariscope.store.toml_text import read_toml
+from invariscope.study.file import Part, Seed, error_sentence
 
 FASTEST_MS = 100  # shorter than a screen and a browser can be relied on
 MOST_CATEGORIES = 26  # a key each
@@ -23,7 +23,7 @@ Names = Annotated[
     tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
 ]
 Share = Annotated[float, Field(ge=0, le=1)]
-Count = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class Show(Part):
@@ -114,11 +114,11 @@ class Design(Part):
     title: str = ""
     study: str = ""
     categories: Names
-    per_condition: Annotated[int, Field(ge=1)]
+    per_condition: Annotated[int, Field(ge=1, le=1_000_000)]
     practice: Count = 4
     catch: Count = 6
     break_every: Count = 40
-    seed: Count = 0
+    seed: Seed = 0
     questions: Names = ("age", "gender", "vision")
     show: Show = Show()
     completion: Completion = Completion()
@@ -155,13 +155,14 @@ def read_design(path: Path) -> Design:
         InputError: it is not TOML, or not a design.
     """
     try:
-        return parse_design(tomllib.loads(path.read_text(encoding="utf-8")), repr(str(path)))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{str(path)!r} is not TOML: {error}") from error
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{str(path)!r} is no text in UTF-8: {error}; save it as UTF-8") from error
     except OSError as error:
         raise StoreError(
             f"cannot read {str(path)!r}: {error.strerror}; `survey make` writes it"
         ) from error
+    return parse_design(read_toml(text, repr(str(path))), repr(str(path)))
 
 
 def write_design(path: Path, design: Design) -> None:

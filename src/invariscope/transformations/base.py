@@ -68,6 +68,7 @@ class Transformation(ABC):
     beyond: str = "keep"
 
     def __post_init__(self) -> None:
+        validate.fields_of(f"transformation {self.name!r}", self)
         validate.above("white", self.white, 0)
         validate.one_of("rule for values beyond the range", self.beyond, BEYOND)
 

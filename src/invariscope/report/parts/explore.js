@@ -101,9 +101,12 @@
     get("x-left-words").textContent = left ? held.words : `activity ${digits(run.reference)}`;
     let told = "";
     if (left && held.run === run) {
-      const by = entry[DISTANCE] - left[DISTANCE], kept = 100 * (entry[ACTIVITY] - left[ACTIVITY]) / run.reference;
-      told = `Right against left: pixel distance ${by >= 0 ? "+" : "−"}${digits(Math.abs(by))}, `
-        + `activity ${kept >= 0 ? "+" : "−"}${Math.abs(kept).toFixed(0)} points of the reference's.`;
+      const sign = (number) => (number >= 0 ? "+" : "−");
+      const by = entry[DISTANCE] - left[DISTANCE], more = entry[ACTIVITY] - left[ACTIVITY];
+      const kept = 100 * more / run.reference;  // of a reference at or below 0 no share can be told
+      told = `Right against left: pixel distance ${sign(by)}${digits(Math.abs(by))}, activity `
+        + (run.reference > 0 ? `${sign(kept)}${Math.abs(kept).toFixed(0)} points of the reference's.`
+          : `${sign(more)}${digits(Math.abs(more))}.`);
     }
     get("x-difference").textContent = told;
     get("x-back").disabled = !held;

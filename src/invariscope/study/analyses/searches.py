@@ -10,7 +10,6 @@ from invariscope.analysis.dimension import dimension
 from invariscope.analysis.distance import beside_affine, distance_activation
 from invariscope.analysis.frames import Rows, each, where
 from invariscope.analysis.naturalness import Distribution, distribution, naturalness, sample
-from invariscope.analysis.possible import farthest_possible
 from invariscope.analysis.respond import activity, features
 from invariscope.analysis.separability import gram, separability
 from invariscope.analysis.subsets import subsets
@@ -19,6 +18,7 @@ from invariscope.sns.natural import PERCENTILES, NaturalStatistics
 from invariscope.sns.result import Result
 from invariscope.study.analyses.material import Material
 from invariscope.subjects import Subject
+from invariscope.subjects.pixels import farthest_possible
 from invariscope.units import parse_target
 
 Tables = dict[str, pd.DataFrame]

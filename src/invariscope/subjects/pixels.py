@@ -1,0 +1,84 @@
+"""Distances between images as a subject sees them: the one definition of their size and scale.
+
+A network of 227 pixels that a generator of 96 pixels shows images to sees them enlarged: a
+distance, and the largest that is possible, are both of the enlarged images. So a share of the
+possible distance never exceeds 1.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+SIZE = "image_size"  # the key of a run's labels, and of most subjects' identities
+
+
+def resize_images(images: Tensor, side: int) -> Tensor:
+    """Bring images to a subject's size: whole, never cropped, antialiased.
+
+    Args:
+        images: `(n, 3, height, width)` in [0, 1].
+        side: height and width in pixels that the subject sees.
+
+    Returns:
+        `(n, 3, side, side)` in [0, 1].
+    """
+    if images.shape[-2:] == (side, side):
+        return images
+    resized = F.interpolate(
+        images, (side, side), mode="bilinear", antialias=True, align_corners=False
+    )
+    return resized.clamp(0, 1)
+
+
+def pixel_distance(images: Tensor, reference: Tensor) -> Tensor:
+    """Measure how far images are from a reference: L2 over all values, `(n,)`.
+
+    Args:
+        images: `(n, 3, side, side)`, as the subject sees them.
+        reference: `(3, side, side)` or `(1, 3, side, side)`, as it sees it.
+    """
+    return (images - reference).flatten(1).norm(dim=1)
+
+
+def farthest_possible(seen: Tensor) -> float:
+    """The largest pixel distance from an image: `‖max(ref, 1 − ref)‖₂` (PAPERS §1, ours).
+
+    Args:
+        seen: `(3, side, side)` in [0, 1], as the subject sees it (`resize_images`).
+    """
+    return float(torch.linalg.vector_norm(torch.maximum(seen, 1 - seen).double()))
+
+
+def size_seen(labels: Mapping[str, Any], identity: Mapping[str, Any]) -> int | None:
+    """The size of the images that a run's subject saw, or None where the run does not say.
+
+    Args:
+        labels: of the run, which hold `image_size`.
+        identity: of the run's subject: where the labels are of an older version, most
+            identities hold it, and a hybrid's that of its unit.
+    """
+    unit = identity.get("unit")
+    inside = unit if isinstance(unit, Mapping) else {}
+    found = labels.get(SIZE) or identity.get(SIZE) or inside.get(SIZE)
+    return None if found is None else int(found)
+
+
+def farthest_seen(
+    reference: Tensor, labels: Mapping[str, Any], identity: Mapping[str, Any]
+) -> float:
+    """The largest pixel distance from a stored reference at the size that the subject sees.
+
+    Args:
+        reference: `(3, height, width)` in [0, 1], of any size.
+        labels, identity: see `size_seen`.
+
+    Returns:
+        The distance; NaN where the run does not say how large its subject's images are.
+    """
+    side = size_seen(labels, identity)
+    if side is None:
+        return float("nan")
+    return farthest_possible(resize_images(reference.unsqueeze(0), side)[0])
