@@ -24,6 +24,7 @@ from invariscope.sns.natural import NaturalStatistics, describe, site_activities
 from invariscope.sns.natural_segments import Segments
 from invariscope.sns.natural_tables import by_class, strongest
 from invariscope.store.files import make_folder, replace_file
+from invariscope.store.hashes import write_hashed
 from invariscope.subjects.base import PhotoRule, Subject
 from invariscope.units import Unit, find_site, parse_unit
 
@@ -151,8 +152,8 @@ def _begun(out: Path, settings: dict[str, Any]) -> bool:
         replace_file(path, lambda part: part.write_text(json.dumps(settings, indent=1)))
         return False
     try:
-        there = json.loads(path.read_text())
-    except ValueError as error:
+        there = dict(json.loads(path.read_bytes()))
+    except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{str(path)!r} is damaged; choose another --out") from error
     differ = sorted(k for k in there | settings if there.get(k) != settings.get(k))
     if differ:
@@ -198,12 +199,12 @@ def _describe(  # noqa: PLR0917
         "notes": folder.report.lines(),
         "unreadable": list(folder.report.unreadable.values()),
     }
-    replace_file(out / REPORT, lambda part: part.write_text(json.dumps(report, indent=1)))
+    write_hashed(out / REPORT, lambda part: part.write_text(json.dumps(report, indent=1)))
     for file, parts in ((CLASSES, classes), (TOP, tops)):
         if not parts:
             continue
         table = pd.concat(parts, ignore_index=True)
-        replace_file(out / file, lambda part, table=table: table.to_parquet(part, index=False))
+        write_hashed(out / file, lambda part, table=table: table.to_parquet(part, index=False))
     about = {"subject": subject.name, "photos": len(photos), "content": folder.content}
     table = pd.concat(whole, ignore_index=True)
     statistics = NaturalStatistics(table, subject.natural_identity(), about)

@@ -1,6 +1,7 @@
 """A run's journal: one line a generation, one writer."""
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 
 def _entry(path: Path, number: int, text: bytes) -> dict[str, Any]:
     """Line `number` of a journal, counted from 1: that generation's."""
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         entry = json.loads(text)
         if isinstance(entry, dict) and entry.get("generation") == number:
             return entry
@@ -40,6 +41,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._digest = hashlib.sha256()
         try:
             self._file = path.open("ab")
         except OSError as error:
@@ -60,10 +62,17 @@ class Journal:
     def append(self, line: Mapping[str, Any]) -> None:
         """Add a line; it is safe from a killed process now, from power loss after `sync`."""
         try:
-            self._file.write(json.dumps(line).encode() + b"\n")
+            text = json.dumps(line).encode() + b"\n"
+            self._file.write(text)
             self._file.flush()
+            self._digest.update(text)
         except OSError as error:
             raise self._unwritable(error) from error
+
+    @property
+    def hash(self) -> str:
+        """Hex sha256 of the lines since `cut`, those that it kept included."""
+        return self._digest.hexdigest()
 
     def sync(self) -> None:
         """Make every line safe from power loss."""
@@ -72,8 +81,11 @@ class Journal:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def cut(self, generations: int) -> None:
+    def cut(self, generations: int, known: str | None = None) -> None:
         """Drop what follows the first `generations` lines.
+
+        Args:
+            known: hex sha256 of these lines, where one was kept.
 
         Raises:
             StoreError: there are fewer, or one of them is damaged; nothing was dropped.
@@ -89,6 +101,10 @@ class Journal:
                 f"{str(self.path)!r} ends at generation {len(kept)}, its checkpoint at "
                 f"{generations}; delete the checkpoint to start the run again"
             )
+        digest = hashlib.sha256(b"".join(text + b"\n" for text in kept))
+        if known is not None and digest.hexdigest() != known:
+            raise StoreError(f"{str(self.path)!r} is damaged; move the run away to redo it")
+        self._digest = digest
         try:
             os.ftruncate(self._file.fileno(), sum(len(text) + 1 for text in kept))
         except OSError as error:

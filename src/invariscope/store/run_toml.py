@@ -41,9 +41,11 @@ def read_settings(folder: Path) -> dict[str, Any]:
         settings = RunSettings(**asked)
         changes = document.setdefault("context_changes", [])
         [int(change["generation"]) for change in changes]
+        for section in (document["labels"], document["context"]):
+            dict.items(section)
     except FileNotFoundError as error:
         raise StoreError(f"{str(folder)!r} holds no run (no run.toml)") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StoreError(f"{str(path)!r} is damaged; move the run away to redo it") from error
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
