@@ -22,6 +22,32 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     return [_entry(path, number, text) for number, text in enumerate(texts, 1)]
 
 
+def kept_lines(path: Path, generations: int, known: str | None = None) -> bytes:
+    """The first `generations` lines of a journal, as they are in the file.
+
+    Args:
+        known: hex sha256 of these lines, where one was kept.
+
+    Raises:
+        StoreError: there are fewer, or one of them is damaged.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1][:generations]
+    except OSError as error:
+        raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    for number, text in enumerate(lines, 1):
+        _entry(path, number, text)
+    if len(lines) < generations:
+        raise StoreError(
+            f"{str(path)!r} ends at generation {len(lines)}, its checkpoint at {generations}; "
+            "delete the checkpoint to start the run again"
+        )
+    kept = b"".join(text + b"\n" for text in lines)
+    if known is not None and hashlib.sha256(kept).hexdigest() != known:
+        raise StoreError(f"{str(path)!r} is damaged; move the run away to redo it")
+    return kept
+
+
 def _entry(path: Path, number: int, text: bytes) -> dict[str, Any]:
     """Line `number` of a journal, counted from 1: that generation's."""
     with suppress(ValueError, RecursionError):
@@ -90,23 +116,10 @@ class Journal:
         Raises:
             StoreError: there are fewer, or one of them is damaged; nothing was dropped.
         """
+        kept = kept_lines(self.path, generations, known)
+        self._digest = hashlib.sha256(kept)
         try:
-            kept = self.path.read_bytes().split(b"\n")[:-1][:generations]
-        except OSError as error:
-            raise self._unwritable(error) from error
-        for number, text in enumerate(kept, 1):
-            _entry(self.path, number, text)
-        if len(kept) < generations:
-            raise StoreError(
-                f"{str(self.path)!r} ends at generation {len(kept)}, its checkpoint at "
-                f"{generations}; delete the checkpoint to start the run again"
-            )
-        digest = hashlib.sha256(b"".join(text + b"\n" for text in kept))
-        if known is not None and digest.hexdigest() != known:
-            raise StoreError(f"{str(self.path)!r} is damaged; move the run away to redo it")
-        self._digest = digest
-        try:
-            os.ftruncate(self._file.fileno(), sum(len(text) + 1 for text in kept))
+            os.ftruncate(self._file.fileno(), len(kept))
         except OSError as error:
             raise self._unwritable(error) from error
 
