@@ -35,7 +35,7 @@ def read_png(path: Path) -> Tensor:
     try:
         with Image.open(path) as picture:
             values = np.array(picture.convert("RGB"))
-    except (OSError, ValueError, SyntaxError) as error:  # what Pillow says of a broken PNG
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise StoreError(f"picture {str(path)!r} is damaged or missing; {REPAIR}") from error
     return torch.from_numpy(values).permute(2, 0, 1).float() / 255
 
