@@ -95,14 +95,24 @@ class NetworkFolder:
         Raises:
             StoreError: the network is not trained, or a file is damaged.
         """
-        try:
-            outcome = unseal(json.loads((self.path / OUTCOME).read_bytes()))
-            hashes = parse_hashes(outcome.pop("hashes", {}))
-            outcome["history"], outcome["context"]
-        except FileNotFoundError as error:
-            raise StoreError(f"{str(self.path)!r} is not trained yet") from error
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise StoreError(f"{str(self.path / OUTCOME)!r} is damaged; {REPAIR}") from error
-        if damaged := damaged_files(self.path, hashes, hashes):
-            raise StoreError(f"{str(self.path / damaged[0])!r} is damaged; {REPAIR}")
-        return outcome
+        return read_outcome(self.path)
+
+
+def read_outcome(folder: Path) -> dict[str, Any]:
+    """What `NetworkFolder.end` wrote last, its files held to their hashes.
+
+    Raises:
+        StoreError: the network is not trained, or a file is damaged.
+    """
+    try:
+        outcome = unseal(json.loads((folder / OUTCOME).read_bytes()))
+        hashes = parse_hashes(outcome.pop("hashes", {}))
+        [(entry["seconds"], entry["together"]) for entry in outcome["history"]]
+        dict.items(outcome["context"])
+    except FileNotFoundError as error:
+        raise StoreError(f"{str(folder)!r} is not trained yet") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"{str(folder / OUTCOME)!r} is damaged; {REPAIR}") from error
+    if damaged := damaged_files(folder, hashes, hashes):
+        raise StoreError(f"{str(folder / damaged[0])!r} is damaged; {REPAIR}")
+    return outcome

@@ -9,6 +9,7 @@ import tomli_w
 
 from invariscope.errors import StoreError
 from invariscope.store.files import replace_file
+from invariscope.store.hashes import seal, unseal
 from invariscope.store.settings import RunSettings, without_none
 
 FILE = "run.toml"
@@ -24,7 +25,8 @@ def write_settings(
 
 
 def _write(folder: Path, document: Mapping[str, Any]) -> None:
-    text = tomli_w.dumps({k: v for k, v in without_none(document).items() if v != []})
+    plain = {k: v for k, v in without_none(document).items() if v != []}
+    text = tomli_w.dumps(seal(tomllib.loads(tomli_w.dumps(plain))))
     replace_file(folder / FILE, lambda path: path.write_text(text))
 
 
@@ -39,6 +41,8 @@ def read_settings(folder: Path) -> dict[str, Any]:
         document = tomllib.loads(path.read_text())
         name, asked, _, _ = (document[key] for key in _SECTIONS)
         settings = RunSettings(**asked)
+        if settings.name == name:  # else a person changed them, which is said below
+            document = unseal(document)
         changes = document.setdefault("context_changes", [])
         [int(change["generation"]) for change in changes]
         for section in (document["labels"], document["context"]):
