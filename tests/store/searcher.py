@@ -117,7 +117,7 @@ def contents(out):
     """Every file of a search but the seconds it took, by its name."""
     files = {p.relative_to(out).as_posix(): p.read_bytes() for p in out.rglob("*") if p.is_file()}
     for name in [name for name in files if name.endswith("outcome.json")]:
-        files[name] = json.loads(files[name]) | {"seconds": 0}
+        files[name] = json.loads(files[name]) | {"seconds": 0, "sha256": ""}
     return files
 
 

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import random
 import shutil
 from pathlib import Path
 
@@ -246,3 +247,25 @@ def test_a_changed_numeric_context_is_noted(broken, tmp_path, unbroken, monkeypa
         assert before.context_changes == []
         assert record.journal == before.journal
         assert record.settings.site == SITE
+
+
+@pytest.mark.parametrize("file", ["run.toml", "journal.jsonl", "checkpoint.safetensors"])
+def test_a_flipped_bit_of_a_run_that_goes_on_is_refused(broken, tmp_path, unbroken, file):
+    chance = random.Random(file)
+    path = runs(broken)[0] / file
+    whole = path.read_bytes()
+    for _ in range(12):
+        place, bit = chance.randrange(len(whole)), 1 << chance.randrange(8)
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+        try:
+            search(tmp_path, **SHORT)
+        except StoreError as error:
+            said = str(error)
+        else:  # a line behind the checkpoint is computed again
+            assert file == "journal.jsonl"
+            same_files(tmp_path / "out", unbroken)
+            return
+        assert "\n" not in said
+    path.write_bytes(whole)
+    search(tmp_path, **SHORT)
+    same_files(tmp_path / "out", unbroken)

@@ -1,6 +1,7 @@
 """A run on disk: journal, checkpoint, lock, and what becomes of damage."""
 
 import errno
+import hashlib
 import json
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 
 from invariscope.errors import StoreError
 from invariscope.store import run_folder, run_toml
+from invariscope.store.hashes import seal
 from invariscope.store.journal import read_journal
 from invariscope.store.run_folder import RunFolder
 from invariscope.store.run_toml import read_settings
@@ -270,7 +272,17 @@ def test_the_outcome_comes_last_and_the_checkpoint_goes(
     assert written[-1] == "outcome.json"
     assert set(written) >= {"front.safetensors", "front.parquet", "milestone.parquet"}
     assert not (folder / "checkpoint.safetensors").exists()
-    assert json.loads((folder / "outcome.json").read_text()) == {
+    outcome = json.loads((folder / "outcome.json").read_text())
+    hashes = outcome.pop("hashes")
+    assert {*hashes} == {
+        *("run.toml", "journal.jsonl", "milestone.parquet", "front.parquet", "front.safetensors")
+    }
+    for name, (size, digest) in hashes.items():
+        content = (folder / name).read_bytes()
+        assert (size, digest) == (len(content), hashlib.sha256(content).hexdigest())
+    sealed = outcome.pop("sha256")
+    assert sealed == seal({**outcome, "hashes": hashes})["sha256"]
+    assert outcome == {
         "status": "finished",
         "generations": 7,
         "images": 350,

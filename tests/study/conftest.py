@@ -141,7 +141,7 @@ def contents(runs):
     read = {}
     for name, path in files.items():
         if name.endswith("outcome.json"):
-            read[name] = json.loads(path.read_text()) | {"seconds": 0}
+            read[name] = json.loads(path.read_text()) | {"seconds": 0, "sha256": ""}
         elif not name.endswith("index.jsonl"):
             read[name] = path.read_bytes()
     return read

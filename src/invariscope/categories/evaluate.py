@@ -15,13 +15,14 @@ import torch
 from invariscope.categories.data import Data
 from invariscope.categories.folder import NetworkFolder
 from invariscope.categories.plan import fault_of, label_of
+from invariscope.errors import StoreError
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import ImageSet
 from invariscope.invariance.setup import make_setup
 from invariscope.invariance.sites import choose_sites
 from invariscope.invariance.tau import ablation_accuracy, find_tau
 from invariscope.invariance.top import PERCENTS
-from invariscope.store.files import replace_file
+from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.subjects import Subject, load_subject
 from invariscope.transformations import Transformation
 
@@ -82,7 +83,7 @@ class Evaluation:
                 answers = subject.respond(pixels, [readout])[readout].argmax(1).cpu().numpy()
                 columns = {"image": batch.indices, "label": batch.labels, "answer": answers}
                 rows.append(pd.DataFrame({"tested": label, **columns}))
-        replace_file(path, pd.concat(rows, ignore_index=True).to_parquet)
+        write_hashed(path, pd.concat(rows, ignore_index=True).to_parquet)
 
     def own(self, folder: NetworkFolder) -> tuple[Transformation, ...]:
         """The transformations under which a network's units are measured."""
@@ -109,7 +110,7 @@ class Evaluation:
         site = choose_sites(subject)[-1]
         setup = make_setup(subject, self.data.test_set(), self.own(folder), site, batch=BATCH)
         found = find_tau(setup, site)
-        replace_file(path, found.table.assign(chosen=found.tau).to_parquet)
+        write_hashed(path, found.table.assign(chosen=found.tau).to_parquet)
 
     def measure(self, folder: NetworkFolder, tau: float) -> None:
         """Keep every unit's invariance, and the ablation of a network that saw all transformed.
@@ -132,7 +133,7 @@ class Evaluation:
             return
         site = choose_sites(subject)[-1]
         setup = make_setup(subject, self.data.test_set(), self.own(folder), site, batch=BATCH)
-        replace_file(path, ablation_accuracy(setup, site, tau, top=PERCENTS).to_parquet)
+        write_hashed(path, ablation_accuracy(setup, site, tau, top=PERCENTS).to_parquet)
 
 
 def _relabelled(whole: ImageSet, labels: np.ndarray):  # noqa: ANN202
@@ -143,8 +144,22 @@ def _relabelled(whole: ImageSet, labels: np.ndarray):  # noqa: ANN202
     return stream
 
 
+def read_measured(path: Path) -> pd.DataFrame:
+    """A table that `measure` or `search_tau` kept of a network.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    repair = "delete it, and `categories evaluate` measures it again"
+    check_hashed(path, repair)
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{str(path)!r} is damaged; {repair}") from error
+
+
 def chosen_tau(paths: Sequence[Path]) -> float | None:
     """The smallest τ that the searches of several networks chose; None where none was made."""
-    found = [pd.read_parquet(path)["chosen"].iloc[0] for path in paths if path.exists()]
+    found = [read_measured(path)["chosen"].iloc[0] for path in paths if path.exists()]
     known = [float(value) for value in found if not pd.isna(value)]
     return min(known) if known else None

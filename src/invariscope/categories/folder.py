@@ -11,8 +11,10 @@ from torch import Tensor
 from invariscope.categories.plan import Wanted
 from invariscope.errors import StoreError
 from invariscope.store.files import make_folder, remove_file, replace_file, replace_tensors
+from invariscope.store.hashes import damaged_files, hash_files, parse_hashes, seal, unseal
 from invariscope.training import checkpoint
 
+REPAIR = "move the network's folder away to train it again"
 SETTINGS, CHECKPOINT, WEIGHTS, OUTCOME = (
     "settings.json",
     "checkpoint.safetensors",
@@ -82,19 +84,35 @@ class NetworkFolder:
         metadata = {"network": json.dumps(about)}
         replace_tensors(self.path / WEIGHTS, state, metadata)
         outcome = {"name": wanted.name, "history": history, "context": dict(context)}
-        text = json.dumps(outcome, indent=1) + "\n"
+        outcome["hashes"] = hash_files(self.path, (SETTINGS, WEIGHTS))
+        text = json.dumps(seal(outcome), indent=1) + "\n"
         replace_file(self.path / OUTCOME, lambda part: part.write_text(text))
         remove_file(self.path / CHECKPOINT)
 
     def outcome(self) -> dict[str, Any]:
-        """What `end` wrote last.
+        """What `end` wrote last, its files held to their hashes.
 
         Raises:
-            StoreError: the network is not trained, or the file is damaged.
+            StoreError: the network is not trained, or a file is damaged.
         """
-        try:
-            return json.loads((self.path / OUTCOME).read_text())
-        except FileNotFoundError as error:
-            raise StoreError(f"{str(self.path)!r} is not trained yet") from error
-        except ValueError as error:
-            raise StoreError(f"{str(self.path / OUTCOME)!r} is damaged; delete it") from error
+        return read_outcome(self.path)
+
+
+def read_outcome(folder: Path) -> dict[str, Any]:
+    """What `NetworkFolder.end` wrote last, its files held to their hashes.
+
+    Raises:
+        StoreError: the network is not trained, or a file is damaged.
+    """
+    try:
+        outcome = unseal(json.loads((folder / OUTCOME).read_bytes()))
+        hashes = parse_hashes(outcome.pop("hashes", {}))
+        [(entry["seconds"], entry["together"]) for entry in outcome["history"]]
+        dict.items(outcome["context"])
+    except FileNotFoundError as error:
+        raise StoreError(f"{str(folder)!r} is not trained yet") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"{str(folder / OUTCOME)!r} is damaged; {REPAIR}") from error
+    if damaged := damaged_files(folder, hashes, hashes):
+        raise StoreError(f"{str(folder / damaged[0])!r} is damaged; {REPAIR}")
+    return outcome

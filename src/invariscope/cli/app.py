@@ -68,7 +68,7 @@ def run(arguments: Sequence[str]) -> int:
     words = [word for word in arguments if word != "--debug"]
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (InvariscopeError, CycloptsError, OSError, UnicodeDecodeError) as error:
         if len(words) < len(arguments):
             raise
@@ -77,7 +77,7 @@ def run(arguments: Sequence[str]) -> int:
     except KeyboardInterrupt:
         console.print("stopped; what was found is kept, and the same command goes on from there")
         return INTERRUPTED
-    return 0
+    return code if isinstance(code, int) else 0
 
 
 def _sentence(error: Exception) -> str:

@@ -18,7 +18,8 @@ from invariscope.sns.execute import check_out, ended, execute
 from invariscope.sns.mei import draw_mei, plan_mei
 from invariscope.sns.plan import Planned, SearchOptions, plan, resolve_subset
 from invariscope.sns.reference import Reference, keep_code, photo_reference, with_code
-from invariscope.store.files import make_folder, replace_file
+from invariscope.store.files import make_folder
+from invariscope.store.hashes import write_hashed
 from invariscope.subjects import Subject
 from invariscope.units import find_site, parse_target
 
@@ -121,7 +122,7 @@ def experiment(
     with LiveProgress("2 · images it cannot tell apart, and images that silence it", console) as w:
         execute(planned, subject, generator, out, options=options, watch=w)
     table = affine_baseline(subject, unit, start.image)
-    replace_file(make_folder(out) / AFFINE, table.to_parquet)
+    write_hashed(make_folder(out) / AFFINE, table.to_parquet)
     page = write_report(out, command=command)
     console.print(f"report: {page}", soft_wrap=True)
     return page

@@ -26,6 +26,7 @@ from invariscope.study.pack import pack_study, unpack_study
 from invariscope.study.plan import plan_study
 from invariscope.study.progress import progress_of
 from invariscope.study.published.importer import import_published
+from invariscope.study.verify import verify_store
 from invariscope.study.wanted import Wanted
 from invariscope.units import NUMBER
 
@@ -260,6 +261,25 @@ def reindex(*, out: Out = STORE) -> None:
     for sentence in damaged:
         console.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
     console.print(f"{count} runs: {out / 'runs' / 'index.jsonl'}", soft_wrap=True)
+
+
+@study.command
+def verify(
+    store: Annotated[Path, Parameter(help="The store; or a folder of runs.")] = STORE, /
+) -> int:
+    """Hold every file of a store to its hash: a line a problem, with its repair; exit code 1."""
+    found, console = verify_store(store), Console()
+    for sentence in found.problems:
+        console.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+    for name in found.unhashed:
+        console.print(f"{name}: no hashes, written by 0.1", markup=False, soft_wrap=True)
+    console.print(
+        f"{found.runs} runs, {found.files} files held to their hashes, "
+        f"{len(found.problems)} problems: {store}",
+        highlight=False,
+        soft_wrap=True,
+    )
+    return int(bool(found.problems))
 
 
 @study.command

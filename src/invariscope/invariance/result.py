@@ -10,8 +10,10 @@ import pandas as pd
 from invariscope.errors import StoreError
 from invariscope.invariance.tables import EVERY
 from invariscope.markup import notebook
-from invariscope.store.files import make_folder, replace_file
+from invariscope.store.files import make_folder
+from invariscope.store.hashes import check_hashed, write_hashed
 
+REPAIR = "measure it again"
 SETTINGS = "invariance.json"
 TABLES = ("units", "images", "top", "summary")
 
@@ -81,13 +83,13 @@ class Invariance:
         place = make_folder(Path(folder))
         for name in TABLES:
             table: pd.DataFrame = getattr(self, name)
-            replace_file(place / f"{name}.parquet", lambda part, t=table: t.to_parquet(part))
+            write_hashed(place / f"{name}.parquet", lambda part, t=table: t.to_parquet(part))
             if name != "images":
-                replace_file(
+                write_hashed(
                     place / f"{name}.csv", lambda part, t=table: t.to_csv(part, index=False)
                 )
         text = json.dumps(self.settings, indent=2)
-        replace_file(place / SETTINGS, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+        write_hashed(place / SETTINGS, lambda part: part.write_text(text + "\n", encoding="utf-8"))
         return place
 
 
@@ -102,9 +104,14 @@ def load_invariance(folder: str | Path) -> Invariance:
         raise StoreError(
             f"{str(place)!r} holds no {SETTINGS}; expected what `invariscope coefficient` wrote"
         )
+    read = ("units", "images", "top")
+    for name in (SETTINGS, *(f"{n}.parquet" for n in read)):
+        check_hashed(place / name, REPAIR)
     try:
         settings = json.loads((place / SETTINGS).read_text(encoding="utf-8"))
-        tables = {n: pd.read_parquet(place / f"{n}.parquet") for n in ("units", "images", "top")}
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{str(place)!r} is damaged ({error}); measure it again") from error
+        tables = {n: pd.read_parquet(place / f"{n}.parquet") for n in read}
+        for part in ("measured", "labels"):
+            dict.items(settings[part])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"{str(place)!r} is damaged ({error}); {REPAIR}") from error
     return Invariance(settings, **tables)

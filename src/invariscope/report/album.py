@@ -12,7 +12,8 @@ from PIL import Image
 from invariscope.errors import StoreError
 from invariscope.markup import data_uri
 from invariscope.sns.choice import CHOICES, choose
-from invariscope.store.record import RunRecord
+from invariscope.store.hashes import damaged_files
+from invariscope.store.record import REPAIR, RunRecord, read_outcome
 
 BUDGET = 6_500_000  # characters of the page that its runs' pictures may take
 SAMPLE = 12  # pictures from which a size is estimated
@@ -46,7 +47,7 @@ class Quality:
                 image.thumbnail((self.side, self.side))
             buffer = io.BytesIO()
             image.save(buffer, format="WEBP", quality=self.webp, method=4)
-        except OSError as error:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise StoreError(f"the picture {str(path)!r} cannot be read ({error})") from error
         return data_uri(buffer.getvalue(), "image/webp")
 
@@ -82,6 +83,19 @@ def pictured(record: RunRecord) -> list[int]:
 def picture_path(record: RunRecord, row: int) -> Path:
     """Where the picture of a front's row is."""
     return record.path / "images" / f"member-{row}.png"
+
+
+def check_pictures(record: RunRecord) -> None:
+    """Hold the pictures of a run that has ended to their hashes; version 0.1 kept none.
+
+    Raises:
+        StoreError: one is damaged or missing.
+    """
+    _, hashes = read_outcome(record.path)
+    pictures = [name for name in hashes if name.startswith("images/")]
+    if damaged := damaged_files(record.path, hashes, pictures):
+        path = str(record.path / damaged[0])
+        raise StoreError(f"picture {path!r} is damaged or missing; {REPAIR}")
 
 
 @dataclass(frozen=True)

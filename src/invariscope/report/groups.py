@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 
 from invariscope import plot
 from invariscope.analysis.changes import changes
@@ -89,11 +88,10 @@ def _affine(table: pd.DataFrame | None, key: tuple[str, str, str]) -> pd.DataFra
 
 def _changed(record: RunRecord, row: int) -> list[str]:
     """What changed in a picture; the 8-bit pictures are enough for words."""
-    try:
-        image = read_png(picture_path(record, row))
-        return changes(image, read_png(record.path / "images" / "reference.png"))
-    except (OSError, Image.DecompressionBombError):
+    picture, reference = picture_path(record, row), record.path / "images" / "reference.png"
+    if not (picture.exists() and reference.exists()):
         return []
+    return changes(read_png(picture), read_png(reference))
 
 
 def _shared(told: list[list[str]]) -> list[str]:

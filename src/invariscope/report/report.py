@@ -9,7 +9,7 @@ import pandas as pd
 from invariscope.analysis.card import EXPLAINS, IGNORES, SENSITIVE, Profile
 from invariscope.plot import profile as profile_axes
 from invariscope.plot.style import figure_of
-from invariscope.report.album import Album
+from invariscope.report.album import Album, check_pictures
 from invariscope.report.explorer import explored
 from invariscope.report.groups import Group, describe, plots
 from invariscope.report.made import keep_command, made
@@ -141,6 +141,8 @@ def render(source: Source | Result | StudyResult, command: str = "") -> str:
         StoreError: a picture is missing, or a table beside the runs is damaged.
     """
     about = source if isinstance(source, Source) else source_of(source, [command] * bool(command))
+    for record in about.records:
+        check_pictures(record)
     groups = about.groups
     album = Album([r for g in groups for r in g.runs] or about.records)
     context: dict[str, Any] = {

@@ -11,6 +11,7 @@ from invariscope.errors import StoreError
 from invariscope.report.groups import Group, grouped
 from invariscope.report.made import commands
 from invariscope.sns.result import Result, load_result
+from invariscope.store.hashes import check_hashed
 from invariscope.store.record import RunRecord
 from invariscope.study.folder import WANTED, study_folder
 from invariscope.study.result import StudyResult
@@ -58,10 +59,20 @@ def source_of(result: Result | StudyResult, commands_given: Sequence[str] = ()) 
     affine = beside / AFFINE
     return Source(
         result.runs,
-        affine=pd.read_parquet(affine) if affine.exists() else None,
+        affine=_affine(affine) if affine.exists() else None,
         profile=load_profile(beside) if (beside / FILE).exists() else None,
         commands=commands_given or commands(beside),
     )
+
+
+def _affine(path: Path) -> pd.DataFrame:
+    """Affine copies that `demo` or `sns` measured."""
+    repair = "delete it, and the page shows no affine copies"
+    check_hashed(path, repair)
+    try:
+        return pd.read_parquet(path)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{str(path)!r} is damaged; {repair}") from error
 
 
 def _of_study(study: StudyResult, commands_given: Sequence[str]) -> Source:
@@ -75,14 +86,11 @@ def _of_study(study: StudyResult, commands_given: Sequence[str]) -> Source:
         for row in range(len(table))
         for r in study.records(table.iloc[row : row + 1])
     ]
-    try:
-        affine = study.affine()
-    except StoreError:
-        affine = None  # the page shows no copies
+    measured = (study.folder.path / AFFINE).exists()
     return Source(
         records,
         title=study.folder.file().title or study.folder.name,
-        affine=affine,
+        affine=study.affine() if measured else None,
         study=study,
         missing=len(study.wanted) - len(table),
         commands=commands_given or ["invariscope study run study.toml"],

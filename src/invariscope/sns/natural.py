@@ -16,7 +16,7 @@ from pyarrow import ArrowInvalid, parquet
 from torch import Tensor
 
 from invariscope.errors import InputError, StoreError
-from invariscope.store.files import replace_file
+from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.subjects.base import Subject
 from invariscope.subjects.trust import answers, changed_answer
 from invariscope.units import Target, channels_first, channels_last
@@ -78,6 +78,7 @@ class NaturalStatistics:
             StoreError: the file is missing, damaged or no such table.
             InputError: it is of another subject.
         """
+        check_hashed(path, "measure it again with `invariscope natural`")
         try:
             state = path.stat()
             stored = _stored(path, state.st_mtime_ns, state.st_size)
@@ -92,8 +93,17 @@ class NaturalStatistics:
                 f"{str(path)!r} does not say which network it is of; measure natural statistics "
                 "with `invariscope natural`"
             )
-        about = json.loads(told)
-        identity, own = about.pop("identity"), _plain(subject.natural_identity())
+        try:
+            about = dict(json.loads(told))
+            identity = dict(about.pop("identity"))
+            table = stored.to_pandas()
+            table[["minimum", "maximum", "mean", "sd"]].to_numpy(float)
+            statistics = cls(table, identity, about)
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{str(path)!r} is damaged; measure it again with `invariscope natural`"
+            ) from error
+        own = _plain(subject.natural_identity())
         # The architecture's text may change with torch's version; the weights' names do not.
         # A published table, whose identity is empty, does not say which weights it is of.
         compared = sorted((identity.keys() | own.keys()) - {"architecture"}) if identity else []
@@ -110,7 +120,7 @@ class NaturalStatistics:
                 f"statistics in {str(path)!r} were measured; measure them again with "
                 "`invariscope natural`"
             )
-        return cls(stored.to_pandas(), identity, about)
+        return statistics
 
     def save(self, path: Path) -> None:
         """Write the table as parquet, with the subject's identity in its metadata.
@@ -121,7 +131,7 @@ class NaturalStatistics:
         table = pa.Table.from_pandas(self.table, preserve_index=False)
         told = json.dumps({"identity": _plain(self.identity), **self.about}, sort_keys=True)
         table = table.replace_schema_metadata({**table.schema.metadata, METADATA: told})
-        replace_file(path, lambda part: parquet.write_table(table, part, compression="zstd"))
+        write_hashed(path, lambda part: parquet.write_table(table, part, compression="zstd"))
 
     def of(self, target: Target, split: str = "train") -> UnitStatistics | None:
         """The statistics of a single unit, or None where they are not known."""

@@ -31,6 +31,7 @@ from invariscope.sns.natural import (
 from invariscope.sns.natural_segments import Segments
 from invariscope.sns.natural_tables import by_class, strongest
 from invariscope.store.files import make_folder, replace_file
+from invariscope.store.hashes import write_hashed
 from invariscope.subjects.base import PhotoRule, Subject
 from invariscope.subjects.trust import answers, changed_answer, check_repeatable
 from invariscope.units import Unit, find_site, parse_unit
@@ -170,9 +171,9 @@ def _begun(out: Path, settings: dict[str, Any], now: dict[str, Any]) -> bool:
         replace_file(path, lambda part: part.write_text(text))
         return False
     try:
-        there = json.loads(path.read_text())
+        there = dict(json.loads(path.read_bytes()))
         before = there.pop(ANSWERS, {})
-    except ValueError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{str(path)!r} is damaged; choose another --out") from error
     differ = sorted(k for k in there | settings if there.get(k) != settings.get(k))
     if differ:
@@ -224,12 +225,12 @@ def _describe(  # noqa: PLR0917
         "notes": folder.report.lines(),
         "unreadable": list(folder.report.unreadable.values()),
     }
-    replace_file(out / REPORT, lambda part: part.write_text(json.dumps(report, indent=1)))
+    write_hashed(out / REPORT, lambda part: part.write_text(json.dumps(report, indent=1)))
     for file, parts in ((CLASSES, classes), (TOP, tops)):
         if not parts:
             continue
         table = pd.concat(parts, ignore_index=True)
-        replace_file(out / file, lambda part, table=table: table.to_parquet(part, index=False))
+        write_hashed(out / file, lambda part, table=table: table.to_parquet(part, index=False))
     about = {"subject": subject.name, "photos": len(photos), "content": folder.content}
     about |= {ANSWERS: now}
     table = pd.concat(whole, ignore_index=True)

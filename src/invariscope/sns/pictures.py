@@ -7,11 +7,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from invariscope.errors import StoreError
 from invariscope.generators.base import Generator
 from invariscope.search.archive import Front
 from invariscope.sns.choice import CHOICES, choose
 from invariscope.sns.plan import Planned
 from invariscope.store.files import make_folder, replace_file
+from invariscope.store.record import REPAIR
 from invariscope.store.run_folder import front_table
 
 MOST = 24
@@ -28,10 +30,13 @@ def read_png(path: Path) -> Tensor:
     """A picture that `write_png` wrote, `(3, h, w)` in [0, 1].
 
     Raises:
-        OSError: the file is missing or damaged.
+        StoreError: the file is missing or damaged.
     """
-    with Image.open(path) as picture:
-        values = np.array(picture.convert("RGB"))
+    try:
+        with Image.open(path) as picture:
+            values = np.array(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise StoreError(f"picture {str(path)!r} is damaged or missing; {REPAIR}") from error
     return torch.from_numpy(values).permute(2, 0, 1).float() / 255
 
 

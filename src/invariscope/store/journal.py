@@ -1,6 +1,7 @@
 """A run's journal: one line a generation, one writer."""
 
 import fcntl
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -21,9 +22,35 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
     return [_entry(path, number, text) for number, text in enumerate(texts, 1)]
 
 
+def kept_lines(path: Path, generations: int, known: str | None = None) -> bytes:
+    """The first `generations` lines of a journal, as they are in the file.
+
+    Args:
+        known: hex sha256 of these lines, where one was kept.
+
+    Raises:
+        StoreError: there are fewer, or one of them is damaged.
+    """
+    try:
+        lines = path.read_bytes().split(b"\n")[:-1][:generations]
+    except OSError as error:
+        raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    for number, text in enumerate(lines, 1):
+        _entry(path, number, text)
+    if len(lines) < generations:
+        raise StoreError(
+            f"{str(path)!r} ends at generation {len(lines)}, its checkpoint at {generations}; "
+            "delete the checkpoint to start the run again"
+        )
+    kept = b"".join(text + b"\n" for text in lines)
+    if known is not None and hashlib.sha256(kept).hexdigest() != known:
+        raise StoreError(f"{str(path)!r} is damaged; move the run away to redo it")
+    return kept
+
+
 def _entry(path: Path, number: int, text: bytes) -> dict[str, Any]:
     """Line `number` of a journal, counted from 1: that generation's."""
-    with suppress(ValueError):
+    with suppress(ValueError, RecursionError):
         entry = json.loads(text)
         if isinstance(entry, dict) and entry.get("generation") == number:
             return entry
@@ -40,6 +67,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        self._digest = hashlib.sha256()
         try:
             self._file = path.open("ab")
         except OSError as error:
@@ -60,10 +88,17 @@ class Journal:
     def append(self, line: Mapping[str, Any]) -> None:
         """Add a line; it is safe from a killed process now, from power loss after `sync`."""
         try:
-            self._file.write(json.dumps(line).encode() + b"\n")
+            text = json.dumps(line).encode() + b"\n"
+            self._file.write(text)
             self._file.flush()
+            self._digest.update(text)
         except OSError as error:
             raise self._unwritable(error) from error
+
+    @property
+    def hash(self) -> str:
+        """Hex sha256 of the lines since `cut`, those that it kept included."""
+        return self._digest.hexdigest()
 
     def sync(self) -> None:
         """Make every line safe from power loss."""
@@ -72,25 +107,19 @@ class Journal:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def cut(self, generations: int) -> None:
+    def cut(self, generations: int, known: str | None = None) -> None:
         """Drop what follows the first `generations` lines.
+
+        Args:
+            known: hex sha256 of these lines, where one was kept.
 
         Raises:
             StoreError: there are fewer, or one of them is damaged; nothing was dropped.
         """
+        kept = kept_lines(self.path, generations, known)
+        self._digest = hashlib.sha256(kept)
         try:
-            kept = self.path.read_bytes().split(b"\n")[:-1][:generations]
-        except OSError as error:
-            raise self._unwritable(error) from error
-        for number, text in enumerate(kept, 1):
-            _entry(self.path, number, text)
-        if len(kept) < generations:
-            raise StoreError(
-                f"{str(self.path)!r} ends at generation {len(kept)}, its checkpoint at "
-                f"{generations}; delete the checkpoint to start the run again"
-            )
-        try:
-            os.ftruncate(self._file.fileno(), sum(len(text) + 1 for text in kept))
+            os.ftruncate(self._file.fileno(), len(kept))
         except OSError as error:
             raise self._unwritable(error) from error
 

@@ -11,11 +11,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from invariscope.errors import StoreError
+from invariscope.search.archive import COLUMNS
+from invariscope.store.hashes import Hash, damaged_files, parse_hashes, unseal
 from invariscope.store.journal import read_journal
 from invariscope.store.run_toml import read_settings
 from invariscope.store.settings import RunSettings
 
 FRONT_IMAGES = "front_images"
+READ = ("run.toml", "front.parquet", "front.safetensors", "journal.jsonl")
+REPAIR = "move the run away to redo it"
 
 
 @dataclass(frozen=True)
@@ -53,16 +57,47 @@ class RunRecord:
         return self.settings.name
 
 
+def read_outcome(folder: Path) -> tuple[dict[str, Any], dict[str, Hash]]:
+    """How a run ended, and the hashes of its files; version 0.1 kept none.
+
+    Raises:
+        FileNotFoundError: it has no result.
+        StoreError: it is damaged.
+    """
+    path = folder / "outcome.json"
+    try:
+        return _parse_outcome(json.loads(path.read_bytes()))
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise StoreError(f"{str(path)!r} is damaged; {REPAIR}") from error
+
+
+def _parse_outcome(document: Any) -> tuple[dict[str, Any], dict[str, Hash]]:
+    outcome = unseal(document)
+    hashes = parse_hashes(outcome.pop("hashes", {}))
+    counts = [outcome["generations"], outcome["images"], outcome["milestone"] or 0]
+    whole = all(isinstance(n, int) and n >= 0 for n in counts)
+    if not (whole and isinstance(outcome["status"], str) and outcome["seconds"] >= 0):
+        raise ValueError("expected status, generations, images, milestone and seconds")
+    return outcome, hashes
+
+
+def _check_files(folder: Path, hashes: dict[str, Hash]) -> None:
+    there = [name for name in READ if (folder / name).exists()]
+    if damaged := damaged_files(folder, hashes, there):
+        raise StoreError(f"{str(folder / damaged[0])!r} is damaged; {REPAIR}")
+
+
 def load_run(folder: Path) -> RunRecord:
-    """Read a run that has ended or was interrupted.
+    """Read a run that has ended or was interrupted; what is read is held to its hashes.
 
     Raises:
         StoreError: the folder holds no run, one without a result, or a damaged one.
     """
     document = read_settings(folder)
     try:
-        outcome = json.loads((folder / "outcome.json").read_text())
-        front = pd.read_parquet(folder / "front.parquet")
+        outcome, hashes = read_outcome(folder)
+        _check_files(folder, hashes)
+        front = _front(folder)
         tensors = load_file(folder / "front.safetensors")
         journal = read_journal(folder / "journal.jsonl")
     except FileNotFoundError as error:
@@ -71,7 +106,7 @@ def load_run(folder: Path) -> RunRecord:
         )
     except StoreError:
         raise
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise StoreError(
             f"the result of run {folder.name!r} is damaged; move the run away to redo it"
         ) from error
@@ -86,6 +121,13 @@ def load_run(folder: Path) -> RunRecord:
         front=front,
         tensors=tensors,
     )
+
+
+def _front(folder: Path) -> pd.DataFrame:
+    """The table of a front, with the numbers that everyone reads."""
+    front = pd.read_parquet(folder / "front.parquet")
+    front[[*COLUMNS, "generation", "place"]].to_numpy(float)
+    return front
 
 
 def run_folders(root: Path) -> list[Path]:

@@ -19,13 +19,26 @@ from invariscope.search.archive import COLUMNS, Front
 from invariscope.search.run import Outcome
 from invariscope.store.checkpoint import GENERATION, read_checkpoint, write_checkpoint
 from invariscope.store.files import make_folder, remove_file, replace_file, replace_tensors
+from invariscope.store.hashes import hash_files, seal
 from invariscope.store.journal import Journal
 from invariscope.store.run_toml import FILE, note_context, read_settings, write_settings
 from invariscope.store.settings import RunSettings
 
+CHECKPOINT = "checkpoint.safetensors"
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_GENERATIONS = 25
+FRONT_FILES = ("front.parquet", "front.safetensors")
+HASHED = ("*.toml", "*.jsonl", "*.parquet", "*.safetensors", "images/*.png")
 RESULT = ("outcome.json", "front.parquet", "front.safetensors", "journal.jsonl")
+
+
+def hashed_names(folder: Path, *, ended: bool) -> list[str]:
+    """The files of a run whose hashes are kept: of one that goes on later, only its front's."""
+    if not ended:
+        return list(FRONT_FILES)
+    found = {path for pattern in HASHED for path in folder.glob(pattern)}
+    names = (path.relative_to(folder).as_posix() for path in found)
+    return sorted(name for name in names if name != CHECKPOINT)
 
 
 def front_table(front: Front) -> pd.DataFrame:
@@ -58,7 +71,7 @@ class RunFolder:
         self.path = make_folder(root / settings.folder_name)
         self.settings = settings
         self._context = dict(context)
-        self._checkpoint = self.path / "checkpoint.safetensors"
+        self._checkpoint = self.path / CHECKPOINT
         self._journal = Journal(self.path / "journal.jsonl")
         self._saved = time.monotonic()
         try:
@@ -85,7 +98,7 @@ class RunFolder:
     def checkpoint(self, packed: dict[str, Tensor]) -> None:
         """Make the journal safe and keep what `Search.snapshot` gave."""
         self._journal.sync()
-        write_checkpoint(self._checkpoint, self.settings.name, packed)
+        write_checkpoint(self._checkpoint, self.settings.name, packed, self._journal.hash)
         self._saved = time.monotonic()
 
     def restore(self) -> dict[str, Tensor] | None:
@@ -95,14 +108,14 @@ class RunFolder:
             StoreError: the checkpoint is damaged or of another run, or the journal is damaged
                 or shorter; nothing was changed.
         """
-        packed = None
+        packed, journal = None, None
         if self._checkpoint.exists():
-            packed = read_checkpoint(self._checkpoint, self.settings.name)
+            packed, journal = read_checkpoint(self._checkpoint, self.settings.name)
         else:
             # A result must not stand beside the journal of a run that starts anew.
             remove_file(self.path / "outcome.json")
         kept = int(packed[GENERATION]) if packed else 0
-        self._journal.cut(kept)
+        self._journal.cut(kept, journal)
         note_context(self.path, self._context, kept)
         return packed
 
@@ -135,6 +148,7 @@ class RunFolder:
             **{name: values.double().numpy() for name, values in columns.items()}
         )
         replace_file(self.path / "front.parquet", front.to_parquet)
+        ended = outcome.status != "interrupted"
         end = {
             "status": outcome.status,
             "generations": outcome.generations,
@@ -142,10 +156,11 @@ class RunFolder:
             "milestone": outcome.milestone.generation if outcome.milestone else None,
             "bf16_generations": outcome.bf16_generations,
             "seconds": round(seconds, 3),
+            "hashes": hash_files(self.path, hashed_names(self.path, ended=ended)),
         }
-        text = json.dumps(end) + "\n"
+        text = json.dumps(seal(end)) + "\n"
         replace_file(self.path / "outcome.json", lambda path: path.write_text(text))
-        if outcome.status != "interrupted":
+        if ended:
             remove_file(self._checkpoint)
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ import tomli_w
 
 from invariscope.errors import StoreError
 from invariscope.store.files import replace_file
+from invariscope.store.hashes import seal, unseal
 from invariscope.store.settings import RunSettings, without_none
 
 FILE = "run.toml"
@@ -24,7 +25,8 @@ def write_settings(
 
 
 def _write(folder: Path, document: Mapping[str, Any]) -> None:
-    text = tomli_w.dumps({k: v for k, v in without_none(document).items() if v != []})
+    plain = {k: v for k, v in without_none(document).items() if v != []}
+    text = tomli_w.dumps(seal(tomllib.loads(tomli_w.dumps(plain))))
     replace_file(folder / FILE, lambda path: path.write_text(text))
 
 
@@ -39,11 +41,15 @@ def read_settings(folder: Path) -> dict[str, Any]:
         document = tomllib.loads(path.read_text())
         name, asked, _, _ = (document[key] for key in _SECTIONS)
         settings = RunSettings(**asked)
+        if settings.name == name:  # else a person changed them, which is said below
+            document = unseal(document)
         changes = document.setdefault("context_changes", [])
         [int(change["generation"]) for change in changes]
+        for section in (document["labels"], document["context"]):
+            dict.items(section)
     except FileNotFoundError as error:
         raise StoreError(f"{str(folder)!r} holds no run (no run.toml)") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         raise StoreError(f"{str(path)!r} is damaged; move the run away to redo it") from error
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error

@@ -5,12 +5,13 @@ from pathlib import Path
 import pandas as pd
 
 from invariscope.analysis.affine import affine_baseline
+from invariscope.errors import StoreError
 from invariscope.sns.mei import mei_reference
 from invariscope.sns.reference import photo_reference
-from invariscope.store.files import replace_file
+from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.store.record import load_run
 from invariscope.study.folder import StudyFolder
-from invariscope.study.result import AFFINE
+from invariscope.study.result import AFFINE, AFFINE_REPAIR
 from invariscope.study.wanted import Wanted
 from invariscope.study.worlds import generator_at, subject_at
 
@@ -35,10 +36,14 @@ def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> 
     asked = {(run.subject, run.unit, _reference_key(run)): run for run in ended}
     path = study.path / AFFINE
     keys = ["address", "unit", "reference_run"]
-    if path.exists() and asked.keys() == set(
-        pd.read_parquet(path, columns=keys).itertuples(index=False, name=None)
-    ):
-        return len(asked)
+    if path.exists():
+        check_hashed(path, AFFINE_REPAIR)
+        try:
+            there = pd.read_parquet(path, columns=keys)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{str(path)!r} is damaged; {AFFINE_REPAIR}") from error
+        if asked.keys() == set(there.itertuples(index=False, name=None)):
+            return len(asked)
     tables = []
     for (address, unit, key), run in asked.items():
         subject = subject_at(address, device)
@@ -51,5 +56,5 @@ def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> 
         own = {"subject": subject.name, "address": address, "unit": unit}
         tables.append(table.assign(**own, reference_run=key))
     if tables:
-        replace_file(path, pd.concat(tables, ignore_index=True).to_parquet)
+        write_hashed(path, pd.concat(tables, ignore_index=True).to_parquet)
     return len(asked)

@@ -30,8 +30,14 @@ def done_in(study: StudyFolder, wanted: Iterable[Wanted]) -> set[str]:
         StoreError: the index is damaged or cannot be written.
     """
     rows = read_rows(study.runs)
-    added = catch_up(study.runs, (w.folder for w in wanted), (r["run"] for r in rows.values()))
-    return {*rows, *(row["name"] for row in added)}
+    folders = {w.folder for w in wanted}
+    added = catch_up(study.runs, sorted(folders), (r["run"] for r in rows.values()))
+    gone = {
+        name
+        for name, row in rows.items()
+        if row["run"] in folders and not (study.runs / row["run"] / "outcome.json").exists()
+    }  # moved away to be done again
+    return {*rows, *(row["name"] for row in added)} - gone
 
 
 @dataclass

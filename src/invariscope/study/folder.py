@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import StoreError, unknown
-from invariscope.store.files import make_folder, remove_file, replace_file
+from invariscope.store.files import make_folder, remove_file
+from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.store.lock import alone
 from invariscope.study.file import StudyFile, parse_study
-from invariscope.study.wanted import Wanted, read_wanted, write_wanted
+from invariscope.study.wanted import REPAIR, Wanted, read_wanted, write_wanted
 
 STUDY, WANTED, FAILED = "study.toml", "runs.jsonl", "failed.json"
 
@@ -58,7 +59,7 @@ class StudyFolder:
         """
         for folder in (self.path, self.runs, self.batches):
             make_folder(folder)
-        replace_file(self.path / STUDY, lambda part: part.write_text(text, encoding="utf-8"))
+        write_hashed(self.path / STUDY, lambda part: part.write_text(text, encoding="utf-8"))
         write_wanted(self.path / WANTED, wanted)
 
     def text(self) -> str:
@@ -67,8 +68,11 @@ class StudyFolder:
         Raises:
             StoreError: the study has not begun.
         """
+        check_hashed(self.path / STUDY, REPAIR)
         try:
             return (self.path / STUDY).read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise StoreError(f"{str(self.path / STUDY)!r} is damaged; {REPAIR}") from error
         except OSError as error:
             raise StoreError(
                 f"no study {self.name!r} in {str(self.store)!r}; start it with `study run`"
@@ -89,9 +93,11 @@ class StudyFolder:
     def failed(self) -> dict[str, str]:
         """A sentence for each run that failed and was not tried again, by name."""
         with suppress(FileNotFoundError):
+            check_hashed(self.path / FAILED, "delete it")
             try:
-                return dict(json.loads((self.path / FAILED).read_text()))
-            except ValueError as error:
+                failed = json.loads((self.path / FAILED).read_bytes())
+                return {str(name): str(why) for name, why in failed.items()}
+            except (ValueError, AttributeError, RecursionError) as error:
                 raise StoreError(f"{str(self.path / FAILED)!r} is damaged; delete it") from error
         return {}
 
@@ -103,7 +109,7 @@ class StudyFolder:
         """
         if failed:
             text = json.dumps(failed, indent=1) + "\n"
-            replace_file(self.path / FAILED, lambda part: part.write_text(text))
+            write_hashed(self.path / FAILED, lambda part: part.write_text(text))
         else:
             remove_file(self.path / FAILED)
 

@@ -3,13 +3,14 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
 from invariscope.errors import StoreError
 from invariscope.store.files import replace_file
+from invariscope.store.hashes import seal, unseal
 from invariscope.store.record import load_run, run_folders
 from invariscope.study.row import row_of
 
@@ -56,6 +57,10 @@ def _cut_half_line(file: IO[bytes]) -> None:
         file.truncate(end)
 
 
+def _line(row: Mapping[str, Any]) -> str:
+    return json.dumps(seal(row)) + "\n"
+
+
 def append_rows(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Add rows of runs that have ended; when it returns they are safe from power loss.
 
@@ -68,7 +73,7 @@ def append_rows(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
     if not rows:
         return
     with _locked(folder) as file:
-        file.write("".join(json.dumps(row) + "\n" for row in rows).encode())
+        file.write("".join(map(_line, rows)).encode())
         file.flush()
         os.fsync(file.fileno())
 
@@ -86,12 +91,36 @@ def read_rows(folder: Path) -> dict[str, dict[str, Any]]:
     with suppress(FileNotFoundError):
         for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
             try:
-                row = json.loads(line)
-                rows[row["name"]] = row
-            except (ValueError, KeyError, TypeError) as error:
+                row = unseal(json.loads(line))
+                rows[str(row["name"])] = row
+            except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise StoreError(
                     f"{str(path)!r} is damaged at line {number}; `study reindex` writes it again"
                 ) from error
+    return rows
+
+
+def rows_of(runs: Path, wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+    """The rows of runs, those that ended without a row in the index read from their folders.
+
+    Args:
+        runs: the folder of run folders.
+        wanted: each run's folder by its name.
+
+    Returns:
+        Rows by name, of wanted runs that have ended.
+
+    Raises:
+        StoreError: the index, or a run without a row, is damaged.
+    """
+    indexed, rows = read_rows(runs), {}
+    for name, folder in wanted.items():
+        if name in indexed and indexed[name]["run"] == folder:
+            rows[name] = indexed[name]
+        elif (runs / folder / "outcome.json").exists():
+            record = load_run(runs / folder)
+            if record.outcome["status"] != "interrupted":
+                rows[name] = row_of(record)
     return rows
 
 
@@ -137,7 +166,7 @@ def rebuild(runs: Path) -> tuple[int, list[str]]:
             damaged.append(str(error))
             continue
         if record.outcome["status"] != "interrupted":
-            lines.append(json.dumps(row_of(record)) + "\n")
+            lines.append(_line(row_of(record)))
     with _locked(runs):
         replace_file(runs / FILE, lambda part: part.write_text("".join(lines)))
     return len(lines), damaged

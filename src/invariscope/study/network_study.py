@@ -11,12 +11,14 @@ from invariscope.categories.plan import Wanted, label_of, plan_networks
 from invariscope.categories.train import folders_of
 from invariscope.devices import pick_device
 from invariscope.errors import StoreError
-from invariscope.store.files import make_folder, remove_file, replace_file
+from invariscope.store.files import make_folder, remove_file
+from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.store.lock import alone
 from invariscope.study.network_job import data_of
 from invariscope.study.paradigm import Asked, parse_paradigm
 
 STUDY, PLAN, FAILED = "study.toml", "plan.json", "failed.json"
+PLAN_REPAIR = "delete it, and `categories train` with the study's file writes it again"
 
 
 @dataclass
@@ -54,7 +56,7 @@ class NetworksStudy:
             remove_file(path)
             return
         text = json.dumps(self.failed, indent=1) + "\n"
-        replace_file(path, lambda part: part.write_text(text))
+        write_hashed(path, lambda part: part.write_text(text))
 
     def alone(self) -> AbstractContextManager[None]:
         """Work on the study as the only process that does.
@@ -99,7 +101,7 @@ def begin_networks(text: str, base: Path, path: Path, device: str = "cpu") -> Ne
     make_folder(path)
     there = path / PLAN
     if there.exists():
-        names = {row["name"] for row in json.loads(there.read_text())["networks"]}
+        names = {row["name"] for row in read_plan(path)["networks"]}
         if not names & {own.name for own in study.wanted}:
             raise StoreError(
                 f"{str(path)!r} holds another study, of which no network is wanted here; choose "
@@ -117,17 +119,41 @@ def begin_networks(text: str, base: Path, path: Path, device: str = "cpu") -> Ne
         "tested": [label_of(t) for t in asked.tested],
         "networks": plan_rows(study),
     }
-    replace_file(path / STUDY, lambda part: part.write_text(text, encoding="utf-8"))
-    replace_file(there, lambda part: part.write_text(json.dumps(plan, indent=1) + "\n"))
+    write_hashed(path / STUDY, lambda part: part.write_text(text, encoding="utf-8"))
+    write_hashed(there, lambda part: part.write_text(json.dumps(plan, indent=1) + "\n"))
     return study
 
 
-def _failed(path: Path) -> dict[str, str]:
+def read_plan(path: Path) -> dict[str, Any]:
+    """What `plan.json` of a study's folder holds.
+
+    Raises:
+        StoreError: there is no study, or its plan is damaged.
+    """
+    check_hashed(path / PLAN, PLAN_REPAIR)
     try:
-        return dict(json.loads((path / FAILED).read_text()))
+        plan = json.loads((path / PLAN).read_bytes())
+        str(plan["base"]), list(plan["categories"])
+        [(row["name"], row["folder"]) for row in plan["networks"]]
+    except FileNotFoundError as error:
+        raise StoreError(
+            f"{str(path)!r} holds no study of networks; start one with "
+            "`invariscope categories train`"
+        ) from error
+    except OSError as error:
+        raise StoreError(f"cannot read {str(path / PLAN)!r}: {error.strerror}") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"{str(path / PLAN)!r} is damaged; {PLAN_REPAIR}") from error
+    return plan
+
+
+def _failed(path: Path) -> dict[str, str]:
+    check_hashed(path / FAILED, "delete it")
+    try:
+        return dict(json.loads((path / FAILED).read_bytes()))
     except FileNotFoundError:
         return {}
-    except ValueError as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{str(path / FAILED)!r} is damaged; delete it") from error
 
 
@@ -138,14 +164,12 @@ def open_networks(path: Path) -> NetworksStudy:
         StoreError: there is none, or a damaged one.
         InputError: its images are not there any more.
     """
+    base = Path(read_plan(path)["base"])
+    check_hashed(path / STUDY, PLAN_REPAIR)
     try:
-        base = Path(json.loads((path / PLAN).read_text())["base"])
         text = (path / STUDY).read_text(encoding="utf-8")
-    except FileNotFoundError as error:
-        raise StoreError(
-            f"{str(path)!r} holds no study of networks; start one with "
-            "`invariscope categories train`"
-        ) from error
-    except (ValueError, KeyError) as error:
-        raise StoreError(f"{str(path / PLAN)!r} is damaged; plan the study again") from error
+    except OSError as error:
+        raise StoreError(f"cannot read {str(path / STUDY)!r}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise StoreError(f"{str(path / STUDY)!r} is damaged; {PLAN_REPAIR}") from error
     return begin_networks(text, base, path)

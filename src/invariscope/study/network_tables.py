@@ -1,6 +1,5 @@
 """Result files of a study of networks → its tables."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +14,11 @@ from invariscope.analysis.across import (
     invariance_means,
 )
 from invariscope.analysis.network_tables import NetworkTables
-from invariscope.categories.evaluate import ABLATION, ANSWERS, INVARIANCE, TAU
+from invariscope.categories.evaluate import ABLATION, ANSWERS, INVARIANCE, TAU, read_measured
+from invariscope.categories.folder import read_outcome
 from invariscope.errors import StoreError
 from invariscope.invariance.result import load_invariance
-from invariscope.study.network_study import PLAN
+from invariscope.study.network_study import read_plan
 
 
 def _about(row: dict[str, Any]) -> dict[str, Any]:
@@ -31,7 +31,7 @@ def _about(row: dict[str, Any]) -> dict[str, Any]:
 
 
 def _answers(place: Path, row: dict[str, Any], classes: list[str]) -> pd.DataFrame:
-    table = pd.read_parquet(place / ANSWERS)
+    table = read_measured(place / ANSWERS)
     saw = np.array([name in row["seen"] for name in classes])
     table = table.assign(**_about(row), seen=saw[table["label"].to_numpy()])
     return table.assign(seen_answer=saw[table["answer"].to_numpy()])
@@ -48,10 +48,7 @@ def read_tables(study: Path) -> NetworkTables:
     Raises:
         StoreError: no study there, or nothing measured yet.
     """
-    try:
-        plan = json.loads((study / PLAN).read_text())
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{str(study)!r} holds no study of networks ({error})") from error
+    plan = read_plan(study)
     parts: dict[str, list[pd.DataFrame]] = {
         name: [] for name in ("answers", "units", "images", "ablation", "tau", "training")
     }
@@ -67,8 +64,8 @@ def read_tables(study: Path) -> NetworkTables:
         parts["images"].append(result.images.assign(**about))
         for name, file in (("ablation", ABLATION), ("tau", TAU)):
             if (place / file).exists():
-                parts[name].append(pd.read_parquet(place / file).assign(**about))
-        outcome = json.loads((place / "outcome.json").read_text())
+                parts[name].append(read_measured(place / file).assign(**about))
+        outcome = read_outcome(place)
         seconds = sum(e["seconds"] / e["together"] for e in outcome["history"])
         last = {**outcome["history"][-1], "seconds": seconds}
         parts["training"].append(pd.DataFrame([{**about, **last}]))

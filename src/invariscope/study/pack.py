@@ -12,8 +12,9 @@ from typing import IO
 
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import replace_file, sync_folder
+from invariscope.store.hashes import HASHES
 from invariscope.study.folder import FAILED, STUDY, WANTED, StudyFolder
-from invariscope.study.index import catch_up, read_rows
+from invariscope.study.index import catch_up, rows_of
 from invariscope.study.result import AFFINE
 from invariscope.zoo.registry import file_hash
 
@@ -24,11 +25,12 @@ BLOCK = 1 << 20
 
 def _contents(study: StudyFolder) -> Iterator[tuple[str, Path]]:
     """Name in the archive and file of everything that belongs to a study and has ended."""
-    for name in (STUDY, WANTED, FAILED, AFFINE):
+    for name in (STUDY, WANTED, FAILED, AFFINE, HASHES):
         if (study.path / name).exists():
             yield f"studies/{study.name}/{name}", study.path / name
-    rows = read_rows(study.runs)
-    for run in study.wanted():
+    wanted = study.wanted()
+    rows = rows_of(study.runs, {run.name: run.folder for run in wanted})
+    for run in wanted:
         if run.name in rows:
             for path in sorted((study.runs / run.folder).rglob("*")):
                 if path.is_file():

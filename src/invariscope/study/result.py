@@ -14,9 +14,10 @@ from invariscope.errors import InputError, StoreError
 from invariscope.generators.base import Generator
 from invariscope.markup import notebook
 from invariscope.sns.result import Result
+from invariscope.store.hashes import check_hashed
 from invariscope.store.record import RunRecord, load_run
 from invariscope.study.folder import StudyFolder, study_folder
-from invariscope.study.index import read_rows
+from invariscope.study.index import rows_of
 from invariscope.study.row import COLUMNS
 from invariscope.study.wanted import Wanted
 from invariscope.study.worlds import generator_at
@@ -24,6 +25,7 @@ from invariscope.user_code import python_file
 
 FILTERS = ("all", "checkpoint", "stopped")
 AFFINE = "affine.parquet"
+AFFINE_REPAIR = "delete it, and `study run` measures it again"
 _WHOLE = ("subset", "checkpoint_generation", "draw")  # whole numbers, missing where there is none
 
 
@@ -69,7 +71,7 @@ class StudyResult:
         Args:
             runs: `all`, `checkpoint` or `stopped` (see `keep`).
         """
-        rows = read_rows(self.folder.runs)
+        rows = rows_of(self.folder.runs, {w.name: w.folder for w in self.wanted})
         found = [
             {
                 **rows[w.name],
@@ -88,7 +90,7 @@ class StudyResult:
         """Affine copies of every reference, where the study measured them (Tausani et al., Fig. 2).
 
         Raises:
-            StoreError: it did not.
+            StoreError: it did not, or what it wrote is damaged.
         """
         path = self.folder.path / AFFINE
         if not path.exists():
@@ -96,7 +98,11 @@ class StudyResult:
                 f"study {self.folder.name!r} measured no affine copies; ask for them with "
                 "[measure] affine = true and `study run`"
             )
-        return pd.read_parquet(path)
+        check_hashed(path, AFFINE_REPAIR)
+        try:
+            return pd.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise StoreError(f"{str(path)!r} is damaged; {AFFINE_REPAIR}") from error
 
     def records(self, table: pd.DataFrame) -> list[RunRecord]:
         """The whole record of each run of a table: settings, journal, front, codes."""

@@ -8,9 +8,10 @@ from typing import Any
 
 from invariscope.errors import StoreError
 from invariscope.sns.plan import SearchOptions
-from invariscope.store.files import replace_file
+from invariscope.store.hashes import check_hashed, write_hashed
 
 REFERENCES = "references"
+REPAIR = "`study run` writes it again"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +73,7 @@ def write_wanted(path: Path, runs: Iterable[Wanted]) -> None:
         StoreError: the file cannot be written.
     """
     text = "".join(json.dumps(asdict(run)) + "\n" for run in runs)
-    replace_file(path, lambda part: part.write_text(text))
+    write_hashed(path, lambda part: part.write_text(text))
 
 
 def _of(line: str) -> Wanted:
@@ -90,9 +91,10 @@ def read_wanted(path: Path) -> list[Wanted]:
     Raises:
         StoreError: the file is missing or damaged.
     """
+    check_hashed(path, REPAIR)
     try:
         return [_of(line) for line in path.read_text().splitlines()]
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise StoreError(f"{str(path)!r} is damaged; `study run` writes it again") from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StoreError(f"{str(path)!r} is damaged; {REPAIR}") from error

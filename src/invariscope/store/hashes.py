@@ -1,0 +1,157 @@
+"""Hashes of files that were written whole, so that damage is told before a number is read.
+
+A run's are in its `outcome.json`. Other folders have a `hashes.json`: for each file its size and
+sha256, and while a file is being replaced those of the old and of the new one. Folders of
+version 0.1 have neither; what they hold is taken as it is.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from invariscope.errors import StoreError
+from invariscope.store.files import replace_file
+from invariscope.zoo.registry import file_hash
+
+HASHES = "hashes.json"
+SEAL = "sha256"
+Hash = tuple[int, str]
+
+
+def hash_file(path: Path) -> Hash:
+    """A file's size in bytes and the hex sha256 of its content.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    return path.stat().st_size, file_hash(path)
+
+
+def hash_files(folder: Path, names: Iterable[str]) -> dict[str, Hash]:
+    """`hash_file` of files by their names relative to a folder; those that are missing left out."""
+    return {name: hash_file(folder / name) for name in names if (folder / name).is_file()}
+
+
+def is_damaged(path: Path, known: Iterable[Hash]) -> bool:
+    """Whether a file is none of those that were written; sizes are looked at first.
+
+    Raises:
+        FileNotFoundError: it is missing.
+    """
+    size = path.stat().st_size
+    alike = [one for one in known if one[0] == size]
+    return not alike or hash_file(path) not in alike
+
+
+def damaged_files(folder: Path, hashes: Mapping[str, Hash], names: Iterable[str]) -> list[str]:
+    """Which of the named files are not what was written, missing ones included."""
+    found = []
+    for name in names:
+        if name in hashes:
+            try:
+                damaged = is_damaged(folder / name, [hashes[name]])
+            except OSError:
+                damaged = True
+            if damaged:
+                found.append(name)
+    return found
+
+
+def seal(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A JSON document with the sha256 of its own content."""
+    return {**document, SEAL: _digest(document)}
+
+
+def unseal(document: Any) -> dict[str, Any]:
+    """A JSON document without its seal; one of version 0.1 has none.
+
+    Raises:
+        ValueError: it is no table, or not what was sealed.
+    """
+    if not isinstance(document, dict):
+        raise ValueError("expected a table")  # noqa: TRY004 - as what JSON itself refuses
+    plain = {key: value for key, value in document.items() if key != SEAL}
+    if SEAL in document and document[SEAL] != _digest(plain):
+        raise ValueError("its content does not match its sha256")
+    return plain
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def parse_hashes(value: Any) -> dict[str, Hash]:
+    """Hashes as JSON gives them back.
+
+    Raises:
+        ValueError: they are damaged.
+    """
+    try:
+        return {str(name): (int(size), str(digest)) for name, (size, digest) in value.items()}
+    except (AttributeError, TypeError) as error:
+        raise ValueError("expected size and sha256 of each file") from error
+
+
+def read_hashes(folder: Path) -> dict[str, list[Hash]]:
+    """The hashes of a folder's files; empty where it has none.
+
+    Raises:
+        StoreError: they are damaged.
+    """
+    path = folder / HASHES
+    try:
+        document = unseal(json.loads(path.read_bytes()))
+        pairs = document["files"].items()
+        return {name: [(int(s), str(d)) for s, d in known] for name, known in pairs}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise StoreError(
+            f"{str(path)!r} is damaged; delete it, and the files beside it are taken unchecked"
+        ) from error
+
+
+def _keep(folder: Path, hashes: Mapping[str, list[Hash]]) -> None:
+    text = json.dumps(seal({"files": hashes}), indent=1, sort_keys=True) + "\n"
+    replace_file(folder / HASHES, lambda part: part.write_text(text))
+
+
+def write_hashed(path: Path, write: Callable[[Path], object]) -> None:
+    """Write a file as `replace_file` does, and keep its hash in the folder's `hashes.json`.
+
+    A folder has one writer at a time. A process that is killed in between leaves the hashes of
+    the old and of the new file, so neither is taken for damaged.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+
+    def write_and_note(part: Path) -> None:
+        write(part)
+        hashes = read_hashes(path.parent)
+        old = hashes.get(path.name, [])[-1:] if path.exists() else []
+        _keep(path.parent, {**hashes, path.name: [*old, hash_file(part)]})
+
+    replace_file(path, write_and_note)
+
+
+def check_hashed(path: Path, repair: str) -> None:
+    """Make sure that a file is what `write_hashed` wrote; one without a hash passes.
+
+    Args:
+        repair: what a person can do, the end of the sentence.
+
+    Raises:
+        StoreError: it is damaged.
+    """
+    known = read_hashes(path.parent).get(path.name)
+    try:
+        if known and is_damaged(path, known):
+            raise StoreError(f"{str(path)!r} is damaged; {repair}")
+    except FileNotFoundError:
+        return  # whoever reads it says that it is missing
