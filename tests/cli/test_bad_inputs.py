@@ -158,6 +158,13 @@ tasks = "adversarial"
 seeds = [0, 7]
 sigma = 1.0
 """
+FEW = """
+[conditions.invariance]
+subjects = "embedded:standard"
+units = "fc:0"
+generations = 2
+population = 8
+"""
 PARADIGM = """
 title = "networks"
 transformations = ["inversion", { name = "blur", sigma = 2.0 }, ["hue", "rotation-90"]]
@@ -303,15 +310,22 @@ def world(tmp_path_factory):
         (place / "empty").mkdir()
         (place / "broken.py").write_text("def f(:\n")
         (place / "raises.py").write_text("def f():\n    return 1 / 0\n")
-        (place / "few.toml").write_text(STUDY.replace('tasks = "adversarial"', 'tasks = "excitation"'))
+        (place / "few.toml").write_text(FEW)
+        (place / "networks.toml").write_text(PARADIGM)
         (place / "answers.csv").write_text("participant,session\n1,2\n")
         (place / "survey").mkdir()
         (place / "survey" / "design.toml").write_text(DESIGN)
-        assert run(["mei", "embedded:standard", "fc:3", *SHORT, "--out", "runs"]) == 0
+        (place / "survey" / "words.json").write_text("{}")
+        (place / "survey" / "images.csv").write_text("file,category\na.png,a\n")
+        assert run(["sns", "embedded:standard", "fc:3", *SHORT, "--out", "runs"]) == 0
+        assert run(["study", "run", "few.toml", "--device", "cpu"]) == 0
+        assert run(["study", "pack", "store/studies/few", "packed.tar"]) == 0
+        assert run(["categories", "plan", "networks.toml", "--rate", "9", "--out", "planned"]) == 0
         yield place
 
 
 PATHS = ["text.txt", "binary", "empty", "text.txt/x", "missing/x", "a" * 300, "", "photos", "runs"]
+PATHS += ["store", "store/studies/few", "store/runs", "packed.tar", "networks.toml", "planned"]
 PATHS += ["photos/train", "answers.csv", "survey", "few.toml", "é🙂", "[red]", "binary/y/z"]
 MODELS = ["embedded:standard", "embedded:x", "embedded:", "", ":", "x", "file.py:f", "broken.py:f"]
 MODELS += ["raises.py:f", "text.txt", "text.txt:f", "binary:f", "categories:runs", "recorded:runs"]
@@ -320,33 +334,33 @@ UNITS = ["fc:3", "fc", "fc:", ":", "", "fc:-1", "fc:10", "fc:1,2", "fc:3+fc:3", 
 UNITS += ["layer3.0.conv1:3,center", "x:1", "fc:nan", "fc:cls,1", "fc:*,1", "[red]:1", "+"]
 DEVICES = ["cpu", "meta", "cuda:99", "", "x", "cpu:7", "mps", "xla"]
 WORDS = ["", "x", "nan", "-1", "0", "1", "1.5", "99999999999999999999", "[red]", "all", "a" * 300]
+# Commands that end by themselves, each with words that would do.
 RUNNABLE = {
-    ("units",): ["MODEL"],
-    ("mei",): ["MODEL", "UNIT"],
-    ("sns",): ["MODEL", "UNIT"],
-    ("study", "plan"): ["FILE"],
-    ("study", "status"): ["FILE"],
+    ("units",): ["embedded:standard"],
+    ("mei",): ["embedded:standard", "fc:3"],
+    ("sns",): ["embedded:standard", "fc:3"],
+    ("study", "plan"): ["few.toml"],
+    ("study", "status"): ["few.toml"],
     ("study", "reindex"): [],
-    ("study", "unpack"): ["FILE"],
-    ("study", "pack"): ["FILE", "FILE"],
-    ("study", "import-snslib"): ["FILE"],
-    ("analyze",): ["FILE"],
-    ("categories", "plan"): ["FILE"],
-    ("categories", "evaluate"): ["FILE"],
-    ("categories", "report"): ["FILE"],
-    ("categories", "reproduce"): ["FILE"],
-    ("data", "facescrub"): ["FILE", "FILE"],
-    ("natural",): ["MODEL", "FILE"],
-    ("profile",): ["FILE", "FILE"],
-    ("report",): ["FILE"],
-    ("rig", "serve"): ["FILE"],
-    ("rig", "export"): ["FILE"],
-    ("survey", "make"): ["FILE"],
-    ("survey", "export"): ["FILE"],
-    ("survey", "simulate"): ["FILE"],
-    ("survey", "show"): ["FILE"],
+    ("study", "unpack"): ["packed.tar"],
+    ("study", "pack"): ["store/studies/few", "again.tar"],
+    ("study", "import-snslib"): ["empty"],
+    ("analyze",): ["store/studies/few"],
+    ("categories", "plan"): ["networks.toml"],
+    ("categories", "evaluate"): ["planned"],
+    ("categories", "report"): ["planned"],
+    ("categories", "reproduce"): ["planned"],
+    ("data", "facescrub"): ["text.txt", "photos"],
+    ("natural",): ["embedded:standard", "photos/train"],
+    ("profile",): ["runs", "photos/train"],
+    ("report",): ["runs"],
+    ("rig", "serve"): ["text.txt"],
+    ("rig", "export"): ["empty"],
+    ("survey", "make"): ["store/studies/few"],
+    ("survey", "export"): ["survey"],
+    ("survey", "simulate"): ["survey"],
+    ("survey", "show"): ["answers.csv"],
 }
-POOLS = {"MODEL": MODELS, "UNIT": UNITS, "FILE": PATHS}
 LATER = ("--host", "--engine", "--compile", "--generator")  # other computers, minutes, downloads
 ALWAYS = {
     ("mei",): SHORT,
@@ -364,13 +378,15 @@ ALWAYS = {
 def command_lines(draw):
     """A command that ends by itself, with positional words and up to two options of any kind."""
     path = draw(st.sampled_from(list(RUNNABLE)))
-    # The first of a pool is what would do, and stands so often that later words are looked at.
-    words = [
-        draw(st.just(POOLS[kind][0]) | st.sampled_from(POOLS[kind])) for kind in RUNNABLE[path]
-    ]
+    words = list(RUNNABLE[path])
+    for k, good in enumerate(words):
+        pool = {"embedded:standard": MODELS, "fc:3": UNITS}.get(good, PATHS)
+        if draw(st.integers(0, 3)) == 0 and not good.startswith("again"):
+            words[k] = draw(st.sampled_from(pool))
     options = [a for p, a in OPTIONS if p == path and a.name not in LATER]
     own = ALWAYS.get(path, [])
-    for option in draw(st.lists(st.sampled_from(options), max_size=2)) if options else ():
+    number = draw(st.sampled_from([0, 0, 1, 1, 2])) if options else 0
+    for option in draw(st.lists(st.sampled_from(options or [None]), min_size=number, max_size=number)):
         if option.name in own and option.name in ("--generations", "--population", "--rate"):
             continue
         if option.name.startswith("--no") or "bool" in str(option.hint):
