@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from scipy.stats import kstest
 
 from invariscope import seeds
 
@@ -112,3 +113,46 @@ def test_uniform_numbers_are_in_range_and_have_the_moments():
     assert abs(float(draws.mean()) - 0.5) < 5 * (1 / 12 / n) ** 0.5
     assert abs(float(draws.double().var()) - 1 / 12) < 5 * (1 / 180 / n) ** 0.5
     assert torch.equal(draws[3], seeds.uniform([("uniform", 3)], (10_000,), dtype=torch.float32)[0])
+
+
+@pytest.mark.parametrize(
+    ("counter", "key", "expected"),
+    [
+        ((0, 0, 0, 0), (0, 0), (0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8)),
+        (
+            (0xFFFFFFFF,) * 4,
+            (0xFFFFFFFF,) * 2,
+            (0x408F276D, 0x41C83B0E, 0xA20BC7C6, 0x6D5451FD),
+        ),
+        (
+            (0x243F6A88, 0x85A308D3, 0x13198A2E, 0x03707344),
+            (0xA4093822, 0x299F31D0),
+            (0xD16CFE09, 0x94FDCCEB, 0x5001E420, 0x24126EA1),
+        ),
+    ],
+)
+def test_philox_gives_its_authors_known_answers(counter, key, expected):
+    words = [[torch.tensor([word]) for word in part] for part in (counter, key)]
+    assert tuple(int(word) for word in seeds.philox(*words)) == expected
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_counted_streams_depend_on_their_own_name_alone(dtype):
+    names = [("run", number, "ask") for number in range(5)]
+    together = seeds.counted(names, (3, 7), dtype, "cpu", "normal")
+    assert together.shape == (5, 3, 7)
+    assert together.dtype == dtype
+    for row, name in enumerate(names):
+        assert torch.equal(together[row], seeds.counted([name], (3, 7), dtype, "cpu", "normal")[0])
+    assert len(together.flatten().unique()) == together.numel()
+
+
+def test_counted_numbers_have_their_distributions():
+    names = [("run", number) for number in range(4)]
+    normal = seeds.counted(names, (20_001,), torch.float64, "cpu", "normal").flatten().numpy()
+    uniform = seeds.counted(names, (20_001,), torch.float32, "cpu", "uniform").flatten().numpy()
+    assert kstest(normal, "norm").pvalue > 0.01
+    assert kstest(uniform, "uniform").pvalue > 0.01
+    assert abs(np.corrcoef(normal[:-1], normal[1:])[0, 1]) < 4 / len(normal) ** 0.5
+    assert uniform.min() >= 0
+    assert uniform.max() < 1

@@ -5,6 +5,7 @@ from importlib.metadata import version
 from invariscope import plot  # noqa: F401  (iv.plot.front and its like)
 from invariscope.analysis.card import Profile, load_profile
 from invariscope.analysis.profile import profile
+from invariscope.devices import keep_freed_memory
 from invariscope.generators import (
     Autoencoder,
     fit_code_space,
@@ -64,6 +65,7 @@ __all__ = [
     "image_reference",
     "image_set",
     "invariance_coefficient",
+    "keep_freed_memory",
     "load_answers",
     "load_autoencoder",
     "load_calibration",

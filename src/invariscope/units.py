@@ -14,6 +14,7 @@ first. Several addresses joined by `+` are a set of units: `fc:3+fc:7`.
 
 import math
 import re
+import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -32,11 +33,22 @@ class SiteTable(dict[str, Shape]):
 
     Attributes:
         aliases: other names of some sites.
+        older: which of them are names of older versions of a library.
+        class_token: False where no token is the class token, whatever the shapes.
     """
 
-    def __init__(self, sites: Sites, aliases: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        sites: Sites,
+        aliases: Mapping[str, str],
+        *,
+        older: Iterable[str] = (),
+        class_token: bool = True,
+    ) -> None:
         super().__init__(sites)
         self.aliases = aliases
+        self.older = frozenset(older)
+        self.class_token = class_token
 
 
 def channels_last(shape: Shape) -> bool:
@@ -105,6 +117,11 @@ def find_site(site: str, sites: Sites) -> str:
     aliases = sites.aliases if isinstance(sites, SiteTable) else {}
     if site not in aliases:
         raise unknown("site", site, sites)
+    if isinstance(sites, SiteTable) and site in sites.older:
+        warnings.warn(
+            f"site {site!r} is an older version's name; today it is {aliases[site]!r}",
+            stacklevel=2,
+        )
     return aliases[site]
 
 
@@ -164,6 +181,12 @@ def parse_unit(address: str, sites: Sites) -> Unit:
         form = _form(sites[site])
         raise InputError(f"unit {address!r} names no number; expected {site}:{form}")
     site = find_site(site, sites)
+    no_token = isinstance(sites, SiteTable) and not sites.class_token
+    if no_token and index.partition(",")[0].strip() == "cls":
+        raise InputError(
+            f"unit {address!r}: this network has no class token (extra tokens are registers); "
+            "give a token's number"
+        )
     return Unit(site, _index(index, sites[site], address))
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from invariscope.errors import InputError, unknown
+from invariscope.errors import InputError, InvariscopeError, unknown
 
 
 def python_file(address: str) -> tuple[Path, str] | None:
@@ -43,7 +43,7 @@ def make(path: Path, factory: str, device: torch.device | str) -> Any:
         device: what it is called with in the second case.
 
     Raises:
-        InputError: no such file or function.
+        InputError: no such file or function, or one that fails.
     """
     if not path.is_file():
         raise InputError(f"no Python file {str(path)!r}; expected file.py:factory")
@@ -53,7 +53,16 @@ def make(path: Path, factory: str, device: torch.device | str) -> Any:
         names = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
         raise unknown(f"function of {path.name}", factory, names)
     takes = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
-    return function(torch.device(device)) if takes else function()
+    try:
+        return function(torch.device(device)) if takes else function()
+    except InvariscopeError:
+        raise
+    except (Exception, SystemExit) as error:
+        raise InputError(f"{factory} of {path.name} fails: {_told(error)}") from error
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
 def _run(path: Path) -> ModuleType:
@@ -65,7 +74,13 @@ def _run(path: Path) -> ModuleType:
     module = module_from_spec(spec)
     sys.modules[name] = module  # classes find their source through it
     with _neighbours(whole.parent):
-        spec.loader.exec_module(module)
+        try:
+            spec.loader.exec_module(module)
+        except InvariscopeError:
+            raise
+        except (Exception, SystemExit) as error:
+            del sys.modules[name]
+            raise InputError(f"{path.name} cannot be run: {_told(error)}") from error
     return module
 
 

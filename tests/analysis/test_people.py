@@ -180,3 +180,24 @@ def test_a_model_that_cannot_be_fitted_is_refused(answers):
         mixed_model(answers, {"x": {"robust mea": 1.0}})
     with pytest.raises(InputError, match="2 conditions or more"):
         mixed_model(answers[answers["condition"] == "mei"])
+
+
+# lme4 1.1-31 (R 4.2.2) on `simulated(participants=40, seed=5)`: estimate and SE of each contrast.
+GLMER = {
+    "natural − robust mei": (0.599158, 0.110191),
+    "robust mei − robust invariance pixels": (1.030512, 0.099124),
+    "robust invariance pixels − robust invariance deep": (0.910909, 0.100789),
+}
+
+
+def test_the_mixed_model_agrees_with_stored_results_of_lme4():
+    """`glmer(correct ~ 0 + named + (1 | category) + (1 | participant), family = binomial)`.
+
+    The table was written by `to_csv` with a column `named` of `condition_names`; contrasts are
+    `sum(w * fixef(m))` and `sqrt(t(w) %*% vcov(m) %*% w)`.
+    """
+    table = mixed_model(simulated(participants=40, seed=5))
+    rows = table[table["kind"] == "contrast"].set_index("name")
+    for name, (estimate, se) in GLMER.items():
+        assert rows.loc[name, "estimate"] == pytest.approx(estimate, rel=0.02, abs=0.005)
+        assert rows.loc[name, "se"] == pytest.approx(se, rel=0.02)

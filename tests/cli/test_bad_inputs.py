@@ -77,7 +77,9 @@ def given_words(path, option, value):
 
 @RELIABLE
 @pytest.mark.parametrize(("path", "option"), [(p, a.name) for p, a in numbers_of("int")])
-@pytest.mark.parametrize("value", ["1.5", "99999999999999999999", "-1", "x", "nan", "1e3", "9" * 5000])
+@pytest.mark.parametrize(
+    "value", ["1.5", "99999999999999999999", "-1", "x", "nan", "1e3", "9" * 5000]
+)
 def test_options_of_whole_numbers_take_no_others(path, option, value):
     with pytest.raises(CycloptsError):
         app.parse_args(given_words(path, option, value), exit_on_error=False, print_error=False)
@@ -275,7 +277,9 @@ def check_file(case):
     while left:
         value = left.pop()
         assert not (isinstance(value, float) and not math.isfinite(value)), text
-        left += value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        left += (
+            value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+        )
 
 
 @RELIABLE
@@ -386,7 +390,9 @@ def command_lines(draw):
     options = [a for p, a in OPTIONS if p == path and a.name not in LATER]
     own = ALWAYS.get(path, [])
     number = draw(st.sampled_from([0, 0, 1, 1, 2])) if options else 0
-    for option in draw(st.lists(st.sampled_from(options or [None]), min_size=number, max_size=number)):
+    for option in draw(
+        st.lists(st.sampled_from(options or [None]), min_size=number, max_size=number)
+    ):
         if option.name in own and option.name in ("--generations", "--population", "--rate"):
             continue
         if option.name.startswith("--no") or "bool" in str(option.hint):
@@ -455,7 +461,9 @@ def test_every_option_that_a_message_names_exists():
     seen = 0
     for path in root.rglob("*.py"):
         room = path.relative_to(root).parts[0]
-        if room in ("training", "plot", "report") or path.name == "ranked.py":  # own parsers, styles
+        if (
+            room in ("training", "plot", "report") or path.name == "ranked.py"
+        ):  # own parsers, styles
             continue
         known = of_room.get(room, every) | {"--no-top", "--debug"}
         for text in texts_of(path):

@@ -109,7 +109,7 @@ def test_what_is_kept_is_what_was_found_and_is_not_measured_again(run, tmp_path,
     assert there.curve.equals(found.curve)
     for field in ("settings", "labels", "chance", "bound", "rule", "reached", "context"):
         assert getattr(there, field) == getattr(found, field)
-    monkeypatch.setattr(Bright, "_respond", None)
+    monkeypatch.setattr(Darker, "apply", None)
     assert run(out=tmp_path).curve.equals(found.curve)
     with pytest.raises(StoreError, match="with another bound, another seed; choose another"):
         run(out=tmp_path, bound=0.6, seed=1)

@@ -99,7 +99,7 @@ def test_runs_together_equal_each_run_alone(history):
 @given(generations, generations)
 def test_joined_and_split_archives_go_on_as_if_nothing_had_happened(before, after):
     archive = filled(before)
-    unbroken = filled(after, archive, first=10)
+    unbroken = filled(after, filled(before), first=10)
     parts = [archive[torch.tensor([2])], archive[torch.tensor([0, 1])].grow(64)]
     joined = Archive.cat(parts)
     moved = filled([values[[2, 0, 1]] for values in after], joined, first=10)
@@ -144,3 +144,23 @@ def test_fault_best_codes_changed_on_every_read():
     values = torch.stack([torch.arange(20.0), -torch.arange(20.0)], -1).flip(0).unsqueeze(0)
     archive = filled([values])
     assert same_front(archive.front(0), archive.front(0))
+
+
+def test_codes_take_the_memory_of_the_members_that_there_are():
+    # One run holds 400 members, seven hold one: tables may be wide, codes may not.
+    many = torch.stack([torch.arange(400.0), -torch.arange(400.0)], -1)
+    few = torch.zeros(400, 2)
+    archive = filled([torch.stack([many, *[few] * 7])])
+    assert archive.alive.sum(1).tolist() == [400, *[1] * 7]
+    assert len(archive.codes) == 407
+    kept = archive[torch.arange(1, 8)]
+    assert len(kept.codes) == 7
+    assert all(len(kept.front(row).codes) == 1 for row in range(7))
+
+
+def test_rows_of_beaten_members_are_used_again():
+    values = torch.stack([torch.arange(50.0), -torch.arange(50.0)], -1).unsqueeze(0)
+    history = [values - generation for generation in range(20)]
+    archive = filled(history)
+    assert len(archive.front(0).scores) == 50
+    assert len(archive.codes) <= 2 * 50 + 50 // 4

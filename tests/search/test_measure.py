@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from invariscope.search.measure import measure, pad, score_chunks
+from invariscope.search.measure import chunks_of, measure, pad, score_chunks
 from invariscope.search.objectives import Objectives
 from invariscope.subjects.base import Subject
 
@@ -83,3 +83,19 @@ def test_a_missing_reference_is_refused(toy):
     bare = replace(toy.objective(), target_reference=None)
     with pytest.raises(ValueError, match="needs the reference's activity"):
         measure(toy.generator, toy.subject, torch.zeros(1, 48), bare, chunk=4)
+
+
+@pytest.mark.parametrize(
+    ("device", "expected"),
+    [("cpu", [(0, 13), (13, 26), (26, 39)]), ("cuda", [(0, 32), (32, 39)])],
+)
+def test_runs_share_a_chunk_on_an_accelerator_only(device, expected):
+    runs = torch.arange(3).repeat_interleave(13)
+    found = [(rows.start, rows.stop) for rows in chunks_of(runs, 32, torch.device(device))]
+    assert found == expected
+
+
+def test_a_run_longer_than_a_chunk_has_several_of_its_own():
+    runs = torch.arange(2).repeat_interleave(70)
+    found = [(rows.start, rows.stop) for rows in chunks_of(runs, 32, torch.device("cpu"))]
+    assert found == [(0, 32), (32, 64), (64, 70), (70, 102), (102, 134), (134, 140)]

@@ -17,6 +17,7 @@ from invariscope.photos import open_folder
 from invariscope.sns import natural_pass, natural_segments
 from invariscope.sns.natural import NaturalStatistics, describe
 from invariscope.sns.natural_pass import measure_folder
+from invariscope.subjects.trust import IMAGES, check_repeatable
 from invariscope.units import parse_unit
 
 SITES = ["out", "features", "features:2,1,1"]
@@ -153,9 +154,10 @@ def test_a_killed_pass_goes_on_with_the_same_result(measure, folder, subject, tm
     kept = list((tmp_path / "k" / "segments").glob("*.safetensors"))
     assert kept
     assert not (tmp_path / "k" / "natural.parquet").exists()
+    check_repeatable(subject, {site.partition(":")[0] for site in SITES})
     shown = subject.shown
     found, photos = measure("k")
-    assert subject.shown - shown < PHOTOS
+    assert subject.shown - shown < PHOTOS + IMAGES
     whole, _ = measure("whole")
     pd.testing.assert_frame_equal(found.table, whole.table)
     assert len(photos.report.unreadable) == 2
@@ -170,7 +172,7 @@ def test_a_pass_that_is_there_is_not_done_again(measure, subject):
     first, _ = measure()
     shown = subject.shown
     again, _ = measure()
-    assert subject.shown == shown
+    assert subject.shown == shown + 2 * IMAGES  # by which the subject is known again
     pd.testing.assert_frame_equal(again.table, first.table)
 
 
@@ -207,7 +209,9 @@ def test_the_table_serves_a_search_and_no_other_subject(
 
 
 def test_an_answer_that_is_no_number_names_unit_and_photo(make_subject, folder, tmp_path):
-    broken = make_subject(broken_after=9)
+    broken = make_subject()
+    check_repeatable(broken, ["out"])
+    broken.broken_after = broken.shown + IMAGES + 9
     with pytest.raises(SubjectError, match=r"answered nan at out:0 for '.*/b/.*png'"):
         measure_folder(broken, open_folder(folder), tmp_path / "o", batch=4)
 

@@ -45,7 +45,8 @@ def cost(count: int, code_dim: int, device: torch.device, generations: int) -> d
     population = SearchOptions().population
     runs = _runs(count, generator, subject)
     began = time.perf_counter()
-    search = Search(generator, runs, population=population, chunk=count * population)
+    together = count if device.type == "cuda" else 1
+    search = Search(generator, runs, population=population, chunk=together * population)
     started = time.perf_counter() - began
     seconds = []
     for _ in range(1 + generations):

@@ -25,6 +25,7 @@ from invariscope.cli.sns import sns
 from invariscope.cli.study import study
 from invariscope.cli.survey import survey
 from invariscope.cli.units import units
+from invariscope.devices import keep_freed_memory
 from invariscope.errors import InvariscopeError
 
 app = App(
@@ -93,4 +94,5 @@ def _sentence(error: Exception) -> str:
 
 def main() -> None:
     """The console script."""
+    keep_freed_memory()
     sys.exit(run(sys.argv[1:]))

@@ -15,6 +15,7 @@ from invariscope.cli.study_progress import StudyTable, in_words
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder
 from invariscope.study.affine import measure_affine
+from invariscope.study.batch import check_done
 from invariscope.study.conduct import PLACES, Conductor, done_in
 from invariscope.study.cost import cost_of, measure_rate
 from invariscope.study.engines import Engine, LocalEngine, RayEngine, SlurmEngine
@@ -168,6 +169,7 @@ def _go_on(study: StudyFolder, where: Where, console: Console, *, allow_code: bo
             conductor = Conductor(
                 study, engine, places=where.places, compiled=where.compiled, watch=watch
             )
+            check_done((w for w in conductor.wanted if w.name in conductor.done), study.runs)
             progress = conductor.run()
         if study.file().measure.affine:
             measure_affine(study, conductor.done)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from invariscope import validate
+from invariscope.devices import part_of_batch
 from invariscope.errors import InputError
 from invariscope.generators.inversion import Features, Inversion, invert
 
@@ -84,7 +85,11 @@ class Generator(ABC):
             raise InputError(
                 f"codes have shape {tuple(codes.shape)}; {self.name} takes (n, {self.code_dim})"
             )
-        return self._generate(codes.to(self.device, torch.float32)).float().clamp(0, 1)
+        codes = codes.to(self.device, torch.float32)
+        part = part_of_batch(len(codes), self.image_size, self.device)
+        if part == len(codes):
+            return self._generate(codes).float().clamp(0, 1)
+        return torch.cat([self._generate(own).float().clamp(0, 1) for own in codes.split(part)])
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:

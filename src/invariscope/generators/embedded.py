@@ -10,6 +10,7 @@ from invariscope.devices import place
 from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.zoo import registry
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, build_network
+from invariscope.zoo.folded import fold_last_upsampling
 from invariscope.zoo.registry import Entry, load_weights
 
 
@@ -35,7 +36,7 @@ class EmbeddedGenerator(Generator):
         self._sha256 = entry.sha256
         self._encoded = str(metadata["encodes"])
         decoder, encoder = EmbeddedDecoder(self.code_dim), EmbeddedEncoder(self.code_dim)
-        self._decoder = self._with_weights(decoder, tensors, "decoder.")
+        self._decoder = fold_last_upsampling(self._with_weights(decoder, tensors, "decoder."))
         self._encoder = self._with_weights(encoder, tensors, "encoder.")
         self.code_statistics = CodeStatistics.standard(self.code_dim)
 

@@ -22,6 +22,7 @@ from invariscope.photos import PhotoFolder
 from invariscope.store.context import numeric_context
 from invariscope.store.settings import without_none
 from invariscope.subjects.base import Subject
+from invariscope.subjects.trust import answers, changed_answer, check_repeatable
 from invariscope.transformations import Strength, Transformation, load, names
 
 PAPER_BOUND = 0.15  # ImageNet; 0.10 for faces
@@ -134,8 +135,10 @@ def calibrate(
     if bound is not None:
         validate.between("bound", bound, 0, 1)
     settings = _settings(subject, shown, readout, grown[0], way, bound, seed)
+    check_repeatable(subject, [readout.site])
+    now = answers(subject, [readout.site])
     if out is not None and (path := settings_path(Path(out), settings)).exists():
-        return _same(path, settings)
+        return _same(path, settings, now)
     test = _Test(subject, shown, readout, batch, seed)
     rows = [test.row(way.nothing, None)]
     chance, clean = 1 / readout.units, rows[0]["accuracy"]
@@ -153,7 +156,12 @@ def calibrate(
             break
     calibration = Calibration(
         settings=settings,
-        labels={"subject": subject.name, "transformation": grown[0].name, "field": way.field},
+        labels={
+            "subject": subject.name,
+            "transformation": grown[0].name,
+            "field": way.field,
+            "answers": now,
+        },
         context=numeric_context(subject.device, batch, compiled=subject.compiled),
         curve=pd.DataFrame(rows),
         chance=chance,
@@ -191,8 +199,12 @@ def _settings(  # noqa: PLR0917
     )
 
 
-def _same(path: Path, settings: dict[str, Any]) -> Calibration:
-    """The calibration that is there, if it is the one that is asked for."""
+def _same(path: Path, settings: dict[str, Any], now: dict[str, Any]) -> Calibration:
+    """The calibration that is there, if it is the one that is asked for.
+
+    Args:
+        now: what the subject answers to the probe images.
+    """
     there = load_calibration(path)
     keys = dict.fromkeys([*settings, *there.settings])
     differing = [k for k in keys if settings.get(k) != there.settings.get(k)]
@@ -200,5 +212,10 @@ def _same(path: Path, settings: dict[str, Any]) -> Calibration:
         raise StoreError(
             f"{str(path)!r} is a calibration with another {', another '.join(differing)}; "
             "choose another folder (--out)"
+        )
+    if site := changed_answer(there.labels.get("answers", {}), now):
+        raise StoreError(
+            f"the subject answers otherwise at site {site!r} than when {str(path)!r} was "
+            "measured; choose another folder (--out)"
         )
     return there

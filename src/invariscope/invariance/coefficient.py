@@ -23,6 +23,7 @@ from invariscope.invariance.top import PERCENTS
 from invariscope.store.context import numeric_context
 from invariscope.store.files import make_folder
 from invariscope.subjects.base import Subject
+from invariscope.subjects.trust import answers, changed_answer, check_repeatable
 
 TAU = 0.1
 
@@ -89,8 +90,10 @@ def invariance_coefficient(
         raise InputError("the images have no classes; expected labels, or <class>/<photo>.jpg")
     measured = {**setup.describe(), "top": list(top), "tau": tau, "by_class": by_class}
     folder = None if out is None else make_folder(Path(out))
+    check_repeatable(subject, setup.sites)
+    now = answers(subject, setup.sites)
     if folder and (folder / SETTINGS).exists():
-        return _same(load_invariance(folder), measured, folder)
+        return _same(load_invariance(folder), measured, now, folder)
     first = first_pass(setup, top, folder, _part(progress, 0))
     classes = setup.images.classes if by_class else ()
     tally = Tally(setup, first, tau, max(len(classes), 1))
@@ -99,6 +102,7 @@ def invariance_coefficient(
         {
             "measured": measured,
             "labels": _labels(setup, first.extremes.images),
+            "answers": now,
             "context": numeric_context(subject.device, setup.chunk, compiled=subject.compiled),
         },
         unit_table(setup, first.extremes, tally, classes),
@@ -117,14 +121,25 @@ def _part(progress: Progress | None, part: int) -> Progress | None:
     return lambda done, total: progress(done + part * total, 2 * total)
 
 
-def _same(there: Invariance, measured: dict[str, Any], folder: Path) -> Invariance:
-    """The result that a folder holds, if it is the one that is asked for."""
+def _same(
+    there: Invariance, measured: dict[str, Any], now: dict[str, Any], folder: Path
+) -> Invariance:
+    """The result that a folder holds, if it is the one that is asked for.
+
+    Args:
+        now: what the subject answers to the probe images.
+    """
     other = there.settings["measured"]
     differing = [key for key in measured if measured[key] != other.get(key)]
     if differing:
         raise StoreError(
             f"{str(folder)!r} holds a result with another {', another '.join(differing)}; "
             "choose another folder (--out)"
+        )
+    if site := changed_answer(there.settings.get("answers", {}), now):
+        raise StoreError(
+            f"the subject answers otherwise at site {site!r} than when the result in "
+            f"{str(folder)!r} was measured; choose another folder (--out)"
         )
     return there
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -14,6 +15,7 @@ from invariscope.invariance.extremes import Extremes
 from invariscope.invariance.passes import Progress, Setup
 from invariscope.invariance.top import TopActivities
 from invariscope.store.files import replace_tensors
+from invariscope.subjects.trust import answers, changed_answer
 
 FILE = "first_pass.safetensors"
 TOP = "top"
@@ -53,7 +55,8 @@ def first_pass(
     kept = TopActivities(setup, percents)
     asked = json.dumps({**setup.describe(), "top": list(percents)}, sort_keys=True)
     path = None if folder is None else folder / FILE
-    if path and path.exists() and (there := _load(path, asked, setup, percents)):
+    now = answers(setup.subject, setup.sites)
+    if path and path.exists() and (there := _load(path, asked, setup, percents, now)):
         return there
     extremes = Extremes()
     for shown in setup.show(progress):
@@ -64,18 +67,22 @@ def first_pass(
     if path:
         named = {**extremes.tensors(), TOP: found.levels}
         failed = json.dumps(setup.failed)
-        replace_tensors(path, named, {"asked": asked, "failed": failed})
+        about = {"asked": asked, "failed": failed, "answers": json.dumps(now)}
+        replace_tensors(path, named, about)
     return found
 
 
-def _load(path: Path, asked: str, setup: Setup, percents: Sequence[float]) -> FirstPass | None:
+def _load(
+    path: Path, asked: str, setup: Setup, percents: Sequence[float], now: dict[str, Any]
+) -> FirstPass | None:
     try:
         with safe_open(path, framework="pt") as file:
             about = file.metadata() or {}
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (OSError, SafetensorError) as error:
         raise StoreError(f"{str(path)!r} is damaged ({error}); delete it") from error
-    if about.get("asked") != asked:
+    before = json.loads(about.get("answers", "{}"))
+    if about.get("asked") != asked or changed_answer(before, now):
         return None
     setup.failed.update({int(place): why for place, why in json.loads(about["failed"]).items()})
     where: torch.device = setup.where

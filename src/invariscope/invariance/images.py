@@ -14,6 +14,7 @@ from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.photos import PhotoFolder, batches
 from invariscope.photos.stream import Batch
+from invariscope.photos.transform import PhotoTransform
 from invariscope.transformations import image_keys
 
 Stream = Callable[[int, int, torch.device], Iterator[Batch]]
@@ -55,6 +56,8 @@ def image_set(
     *,
     resize: int | None = None,
     interpolation: str = "bilinear",
+    crop: bool = True,
+    transform: PhotoTransform | None = None,
 ) -> ImageSet:
     """Images from a tensor or a folder.
 
@@ -65,6 +68,8 @@ def image_set(
         resize: pixels of a photo's shorter side before its middle is cut out; by default the
             side that the subject sees.
         interpolation: of that resizing, `bilinear` or `bicubic`.
+        crop: False to resize whole photos to the square instead.
+        transform: a library's own transformation, which is then done instead of these.
 
     Raises:
         InputError: no image, labels that do not fit, or labels beside a folder.
@@ -74,7 +79,7 @@ def image_set(
     if isinstance(source, PhotoFolder):
         if labels is not None:
             raise InputError("a folder of photos has its own labels; give none beside it")
-        return _from_folder(source, resize, interpolation)
+        return _from_folder(source, resize, interpolation, transform, crop=crop)
     validate.images(source)
     if len(source) == 0:
         raise InputError("no image was given; expected at least one")
@@ -105,13 +110,29 @@ def _labels(labels: Tensor | Sequence[int] | None, images: int) -> NDArray[np.in
     return numbers
 
 
-def _from_folder(folder: PhotoFolder, resize: int | None, how: str) -> ImageSet:
+def _from_folder(
+    folder: PhotoFolder,
+    resize: int | None,
+    how: str,
+    transform: PhotoTransform | None,
+    *,
+    crop: bool,
+) -> ImageSet:
     def stream(side: int, batch: int, device: torch.device) -> Iterator[Batch]:
         shorter = None if resize is None else max(resize, side)
         return batches(
-            folder, side=side, resize=shorter, interpolation=how, batch=batch, device=device
+            folder,
+            side=side,
+            resize=shorter,
+            interpolation=how,
+            crop=crop,
+            transform=transform,
+            batch=batch,
+            device=device,
         )
 
     labels = folder.labels.astype(np.int64)
     content = f"{folder.content} {resize} {how}"
+    if transform is not None or not crop:
+        content += f" {transform.content if transform else 'whole'}"
     return ImageSet(folder.names, labels, folder.classes, content, stream, folder.report.lines)

@@ -22,7 +22,13 @@ def images_for(subject: Subject, images: Images) -> ImageSet:
     """Images as a set; photos of a folder are cropped by the subject's own rule."""
     source = open_folder(images) if isinstance(images, str | Path) else images
     rule = subject.photo
-    return image_set(source, resize=rule.resize, interpolation=rule.interpolation)
+    return image_set(
+        source,
+        resize=rule.resize,
+        interpolation=rule.interpolation,
+        crop=rule.crop,
+        transform=rule.transform,
+    )
 
 
 def choose_transformations(

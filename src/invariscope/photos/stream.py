@@ -17,6 +17,7 @@ from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.photos.folder import PhotoFolder
 from invariscope.photos.read import Kind, UnreadablePhoto, open_photo
+from invariscope.photos.transform import PhotoTransform
 
 INTERPOLATIONS = {
     "bilinear": Image.Resampling.BILINEAR,
@@ -40,6 +41,20 @@ class Batch(NamedTuple):
     labels: NDArray[np.int64]
 
 
+class _Form(NamedTuple):
+    """How a photo becomes an image: by a library's transformation, or by `crop_photo`."""
+
+    side: int
+    shorter: int | None
+    how: Image.Resampling
+    transform: PhotoTransform | None
+
+    def pixels(self, photo: Image.Image) -> NDArray[np.uint8]:
+        if self.transform is not None:
+            return self.transform(photo, self.side)
+        return np.asarray(crop_photo(photo, self.side, self.shorter, self.how))
+
+
 def batches(
     folder: PhotoFolder,
     *,
@@ -47,6 +62,7 @@ def batches(
     resize: int | None = None,
     interpolation: str = "bilinear",
     crop: bool = True,
+    transform: PhotoTransform | None = None,
     batch: int = 64,
     start: int = 0,
     device: torch.device | str = "cpu",
@@ -69,6 +85,7 @@ def batches(
         resize: of the shorter side before the crop; by default `side`.
         interpolation: `bilinear` or `bicubic`.
         crop: False to resize the whole photo to the square instead, whatever its proportions.
+        transform: a library's own transformation, which is then done instead of these.
         batch: photos in a batch.
         start: the first photo.
         device: where the images go.
@@ -80,18 +97,17 @@ def batches(
     shorter = side if resize is None else resize
     validate.at_least("side", side, 1)
     validate.at_least("batch", batch, 1)
-    if crop and shorter < side:
+    if transform is None and crop and shorter < side:
         raise InputError(f"resize is {shorter}; expected at least the side of the crop, {side}")
     how = INTERPOLATIONS[validate.one_of("interpolation", interpolation, INTERPOLATIONS)]
     number = threads or min(os.cpu_count() or 1, MOST_THREADS)
-    return _stream(
-        folder, (side, shorter if crop else None, how), batch, start, torch.device(device), number
-    )
+    form = _Form(side, shorter if crop else None, how, transform)
+    return _stream(folder, form, batch, start, torch.device(device), number)
 
 
 def _stream(  # noqa: PLR0917
     folder: PhotoFolder,
-    form: tuple[int, int | None, Image.Resampling],
+    form: _Form,
     batch: int,
     start: int,
     device: torch.device,
@@ -102,11 +118,11 @@ def _stream(  # noqa: PLR0917
     photos = iter(range(start, len(folder)))
     try:
         while True:
-            pixels = np.empty((batch, form[0], form[0], 3), np.uint8)
+            pixels = np.empty((batch, form.side, form.side, 3), np.uint8)
             indices: list[int] = []
             while len(indices) < batch:
                 while len(waiting) < batch * AHEAD and (photo := next(photos, None)) is not None:
-                    waiting.append((photo, pool.submit(_decode, folder, photo, *form)))
+                    waiting.append((photo, pool.submit(_decode, folder, photo, form)))
                 if not waiting:
                     break
                 photo, future = waiting.popleft()
@@ -126,13 +142,13 @@ def _stream(  # noqa: PLR0917
 
 
 def _decode(
-    folder: PhotoFolder, photo: int, side: int, shorter: int | None, how: Image.Resampling
+    folder: PhotoFolder, photo: int, form: _Form
 ) -> tuple[NDArray[np.uint8], Kind] | UnreadablePhoto:
     try:
         image, kind = open_photo(folder.file(photo))
     except UnreadablePhoto as problem:
         return problem
-    return np.asarray(crop_photo(image, side, shorter, how)), kind
+    return form.pixels(image), kind
 
 
 def crop_photo(
@@ -159,6 +175,7 @@ def read_image(
     resize: int | None = None,
     interpolation: str = "bilinear",
     crop: bool = True,
+    transform: PhotoTransform | None = None,
 ) -> Tensor:
     """One photo as `batches` gives it: `(3, side, side)` float32 in [0, 1].
 
@@ -167,8 +184,8 @@ def read_image(
     """
     how = INTERPOLATIONS[validate.one_of("interpolation", interpolation, INTERPOLATIONS)]
     photo, _ = open_photo(Path(path))
-    image = crop_photo(photo, side, (resize or side) if crop else None, how)
-    return torch.from_numpy(np.array(image)).permute(2, 0, 1).float() / 255
+    form = _Form(side, (resize or side) if crop else None, how, transform)
+    return torch.from_numpy(form.pixels(photo).copy()).permute(2, 0, 1).float() / 255
 
 
 def _batch(

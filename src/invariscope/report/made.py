@@ -79,6 +79,7 @@ def made(records: Sequence[RunRecord], given: Sequence[str], pictures: str) -> d
         "settings": _settings(records),
         "contexts": _contexts(records),
         "changed": sum(bool(record.context_changes) for record in records),
+        "by_place": sum(bool(record.context.get("batch_place_matters")) for record in records),
         "runs": [record.path.name for record in records],
         "images": sum(record.outcome["images"] for record in records),
         "commands": list(given),

@@ -1,9 +1,11 @@
 """The course of each run: its last candidates' activities and its milestone."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from invariscope.search.archive import Archive, pack_front, unpack_front
@@ -45,15 +47,20 @@ class Course:
             packed["milestone"] = torch.tensor(milestone.generation)
         return packed
 
-    def progress(self, name: str, generation: int, activations: Tensor) -> Progress:
+    def progress(
+        self, name: str, generation: int, activations: Tensor | NDArray[np.floating[Any]]
+    ) -> Progress:
         """What a run's rules see after a generation with these activities `(population,)`."""
-        seen = torch.cat([self._recent[name], activations])
-        return Progress(generation, np.asarray(seen))
+        recent = self._recent[name]
+        seen = np.asarray(activations)
+        return Progress(generation, np.concatenate([recent.numpy(), seen]) if len(recent) else seen)
 
     def follow(self, run: Run, progress: Progress, archive: Archive, row: int) -> None:
         """Remember a generation, and the front where the milestone is met first."""
         if run.name not in self._milestones and run.milestone.met(progress):
             self._milestones[run.name] = Milestone(progress.generation, archive.front(row))
+        if not self._earlier:
+            return
         seen = torch.as_tensor(progress.activations)
         self._recent[run.name] = seen[max(len(seen) - self._earlier, 0) :].clone()
 

@@ -58,11 +58,13 @@ def believed(activity: Tensor, error: Tensor, stretch: Tensor) -> Tensor:
             continue
         away = stretch[known].to(values)
         spread = away.std()
-        terms = [torch.ones_like(away), *([(away - away.mean()) / spread] if spread > 0 else [])]
-        design = torch.stack(terms, 1)
-        line = design @ torch.linalg.lstsq(design, values).solution
+        line, terms = torch.full_like(values, float(values.mean())), 1
+        if spread > 0:
+            centred = (away - away.mean()) / spread
+            slope = (centred * values).sum() / centred.square().sum()
+            line, terms = line + slope * centred, 2
         apart = values - line
-        own = (apart.square().sum() / (len(values) - len(terms)) - noise.mean()).clamp(min=0)
+        own = (apart.square().sum() / (len(values) - terms) - noise.mean()).clamp(min=0)
         sure = torch.where(noise > 0, own / (own + noise), 1.0)
         found[known, unit] = (line + sure * apart).to(found)
     return found

@@ -1,6 +1,6 @@
 """Stretch, squeeze and activity of given codes: one objective, fixed chunk shape."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -8,6 +8,7 @@ from torch import Tensor
 from invariscope.generators.base import Generator
 from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.precision import bulk
+from invariscope.search.reductions import aligned
 from invariscope.subjects.base import Subject
 
 
@@ -17,10 +18,36 @@ def pad(rows: Tensor, size: int) -> Tensor:
     return rows if missing <= 0 else torch.cat([rows, rows[:1].expand(missing, *rows.shape[1:])])
 
 
-def generate_chunks(generator: Generator, codes: Tensor, chunk: int) -> Tensor:
-    """Images of codes `(n, code_dim)`, made `chunk` at once, the last chunk padded."""
-    parts = codes.split(chunk)
-    return torch.cat([generator.generate(pad(part, chunk))[: len(part)] for part in parts])
+def chunks_of(runs: Tensor, chunk: int, device: torch.device) -> Iterator[slice]:
+    """The rows that pass at once, at most `chunk`.
+
+    On the CPU each run has chunks of its own, since an answer can depend on an image's place in
+    its batch: a run's images have the same places, alone or among others. An accelerator promises
+    no bits, and is full only when runs share a chunk.
+    """
+    counts = [len(runs)]
+    if device.type == "cpu":
+        counts = runs.unique_consecutive(return_counts=True)[1].tolist()
+    first = 0
+    for count in counts:
+        end = first + count
+        yield from (slice(row, min(row + chunk, end)) for row in range(first, end, chunk))
+        first = end
+
+
+def generate_chunks(generator: Generator, codes: Tensor, runs: Tensor, chunk: int) -> Tensor:
+    """Images of codes, made in the chunks in which `score_chunks` makes them.
+
+    Args:
+        codes: `(n, code_dim)`.
+        runs: `(n,)` on the CPU, the run of each code.
+        chunk: images made at once.
+
+    Returns:
+        `(n, 3, image_size, image_size)` in [0, 1].
+    """
+    parts = [codes[rows] for rows in chunks_of(runs, chunk, generator.device)]
+    return torch.cat([generator.generate(pad(aligned(p), chunk))[: len(p)] for p in parts])
 
 
 def averaged(
@@ -54,8 +81,8 @@ def score_chunks(
         codes: `(n, code_dim)`.
         objectives: of the runs.
         runs: `(n,)` on the CPU, the run of each code.
-        chunk: images that pass at once; the last chunk is padded, since a network's answer to
-            an image can depend on the batch's shape.
+        chunk: images that pass at once; a run's last chunk is padded, since a network's answer
+            to an image can depend on the batch's shape.
         repeats: how many answers of a noisy site are averaged.
 
     Returns:
@@ -63,12 +90,12 @@ def score_chunks(
     """
     parts = []
     with bulk(generator.device, precision):
-        for first in range(0, len(codes), chunk):
-            part = codes[first : first + chunk]
-            images = generator.generate(pad(part, chunk))
+        for rows in chunks_of(runs, chunk, generator.device):
+            part = codes[rows]
+            images = generator.generate(pad(aligned(part), chunk))
             responses = averaged(subject, images, objectives.sites, repeats)
             kept = {site: response[: len(part)] for site, response in responses.items()}
-            parts.append(objectives.score(kept, runs[first : first + len(part)]))
+            parts.append(objectives.score(kept, runs[rows]))
     return torch.cat(parts)
 
 

@@ -12,6 +12,8 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.search import doubt
+from invariscope.search.reductions import aligned
+from invariscope.search.together import score_together
 from invariscope.units import Target
 
 DIRECTIONS = ("either", "down")
@@ -134,11 +136,15 @@ class Objectives:
 
         Returns:
             `(n, 3)` float32. Activity is the mean over a set of units. For `excitation`
-            stretch and squeeze are 0.
+            stretch and squeeze are 0. On an accelerator one pass for all runs (`together`).
         """
+        if self._device.type == "cuda":
+            return score_together(self.objectives, responses, runs.to(self._device))
         return torch.cat(
             [
-                self._score(objective, {site: responses[site][rows] for site in objective.sites})
+                self._score(
+                    objective, {site: aligned(responses[site][rows]) for site in objective.sites}
+                )
                 for objective, rows in self._parts(runs)
             ]
         )
@@ -203,9 +209,9 @@ class Objectives:
         """Each run's objective and rows, with its targets' activity and errors `(n, units)`."""
         for objective, rows in self._parts(runs):
             target = objective.target
-            own = {site: responses[site][rows] for site in target.sites}
+            own = {site: aligned(responses[site][rows]) for site in target.sites}
             none = {site: torch.zeros_like(response) for site, response in own.items()}
-            given = none | {site: errors[site][rows] for site in own if site in errors}
+            given = none | {site: aligned(errors[site][rows]) for site in own if site in errors}
             yield objective, rows, target.read(own), target.read(given)
 
     def _score(self, objective: Objective, responses: Mapping[str, Tensor]) -> Tensor:
@@ -227,5 +233,6 @@ class Objectives:
 
         A candidate whose activity is NaN (not recorded) has NaN costs.
         """
-        costs = torch.einsum("rps,rcs->rpc", scores.nan_to_num(), self._signs)
+        signs = self._signs.to(scores.device)
+        costs = (scores.nan_to_num().unsqueeze(2) * signs.unsqueeze(1)).sum(-1)
         return costs.masked_fill(scores.isnan().any(-1, keepdim=True), torch.nan)

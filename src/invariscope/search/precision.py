@@ -23,10 +23,14 @@ def bulk(device: torch.device, precision: str) -> AbstractContextManager[object]
 
 
 def bf16_is_native(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 matrices in hardware, so that it pays."""
+    """Whether the device multiplies bf16 matrices in hardware, so that it pays.
+
+    On a CPU: AMX (Intel since Sapphire Rapids) or AVX-512-BF16 (AMD since Zen 4 too).
+    """
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_amx_tile_supported()  # noqa: SLF001
+    ways = (torch.cpu._is_amx_tile_supported, torch.cpu._is_avx512_bf16_supported)  # noqa: SLF001
+    return device.type == "cpu" and any(supported() for supported in ways)
 
 
 def agreement(exact: Tensor, fast: Tensor) -> float:

@@ -5,7 +5,11 @@ in one; front 0 is dominated by none, front k + 1 only by candidates of fronts u
 (PAPERS §1, "Rank").
 """
 
+from bisect import bisect_right
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -28,23 +32,43 @@ def dominates(costs: Tensor, others: Tensor | None = None) -> Tensor:
 def fronts(costs: Tensor) -> Tensor:
     """The index of each candidate's front, 0 for the best.
 
+    In O(n log n) for n candidates of a run (Jensen 2003, IEEE Trans. Evol. Comput. 7): from the
+    smallest first cost on, a candidate lies behind every front whose smallest second cost so far
+    is not above its own, and those second costs rise from front to front.
+
     Args:
-        costs: `(runs, candidates, 2)`, minimised. A candidate with a NaN cost comes in a front
+        costs: `(…, candidates, 2)`, minimised. A candidate with a NaN cost comes in a front
             behind every candidate without one.
 
     Returns:
-        `(runs, candidates)` int64.
+        `(…, candidates)` int64, on the device of the costs.
     """
-    unknown = costs.isnan().any(-1)
-    over = dominates(costs) & ~unknown.unsqueeze(1) & ~unknown.unsqueeze(2)
-    over |= ~unknown.unsqueeze(2) & unknown.unsqueeze(1)
-    index = torch.zeros_like(unknown, dtype=torch.int64)
-    while True:
-        # A candidate lies one front behind the last front of those that dominate it.
-        behind = torch.where(over, index.unsqueeze(2) + 1, 0).amax(1)
-        if torch.equal(behind, index):
-            return index
-        index = behind
+    known = costs.detach().double().cpu().numpy()
+    index = np.zeros(known.shape[:-1], dtype=np.int64)
+    rows = known.reshape(-1, *known.shape[-2:])
+    for own, points in zip(index.reshape(-1, index.shape[-1]), rows, strict=True):
+        _fronts_of_a_run(points, own)
+    return torch.from_numpy(index).to(costs.device)
+
+
+def _fronts_of_a_run(points: NDArray[np.float64], index: NDArray[np.int64]) -> None:
+    """Write the fronts of costs `(candidates, 2)` into `index`."""
+    unknown = np.isnan(points).any(1)
+    ranked = np.lexsort((points[:, 1], points[:, 0]))
+    smallest: list[float] = []  # second cost of each front's last member, ascending
+    last: list[float] = []  # that member's first cost
+    for candidate in ranked[~unknown[ranked]].tolist():
+        first, second = points[candidate].tolist()
+        front = bisect_right(smallest, second)
+        if front and smallest[front - 1] == second and last[front - 1] == first:
+            front -= 1  # equal in both costs: neither dominates
+        index[candidate] = front
+        if front == len(smallest):
+            smallest.append(second)
+            last.append(first)
+        else:
+            smallest[front], last[front] = second, first
+    index[unknown] = len(smallest)
 
 
 def crowding(costs: Tensor, front: Tensor) -> Tensor:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from invariscope import validate
@@ -97,17 +98,21 @@ class Told:
     outcome: Outcome | None = None
 
 
-def summary(values: Tensor) -> list[float | None]:
+def summary(values: NDArray[np.floating[Any]]) -> list[float | None]:
     """Smallest, median and largest of the numbers that are not NaN; None where there are none."""
-    numbers = values[~values.isnan()]
+    numbers = np.sort(values[~np.isnan(values)].astype(np.float64))
     if len(numbers) == 0:
         return [None, None, None]
-    middle = torch.quantile(numbers.double(), 0.5)
-    return [float(numbers.min()), float(middle), float(numbers.max())]
+    low, high = numbers[(len(numbers) - 1) // 2], numbers[len(numbers) // 2]
+    return [float(numbers[0]), float(low + (high - low) / 2), float(numbers[-1])]
 
 
 def journal_line(
-    run: Run, progress: Progress, scores: Tensor, first: int, members: int
+    run: Run,
+    progress: Progress,
+    scores: NDArray[np.floating[Any]],
+    first: int,
+    members: int,
 ) -> dict[str, Any]:
     """What the journal keeps of a generation.
 
@@ -122,7 +127,7 @@ def journal_line(
         "stretch": summary(scores[:, 0]),
         "squeeze": summary(scores[:, 1]),
         "activation": summary(scores[:, 2]),
-        "told": int((~scores.isnan().any(1)).sum()),
+        "told": int((~np.isnan(scores).any(1)).sum()),
         "first_front": first,
         "archive": members,
     }

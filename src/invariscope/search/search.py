@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import final
+from typing import Any, final
 
+import numpy as np
 import torch
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from invariscope import seeds, validate
@@ -135,10 +136,11 @@ class Search:
         own = {k.removeprefix("strategy."): v for k, v in packed.items() if "strategy." in k}
         state = strategy.unpack(run.name, mean, sigma, self.population, own)
         front = unpack_front(packed, "front")
-        scores = front.scores.unsqueeze(0).to(device)
+        scores = front.scores.unsqueeze(0)
         costs = Objectives([run.objective], device).costs(scores)
-        members = (front.codes, front.generation, front.place)
-        archive = archive.add(costs, scores, *(m.unsqueeze(0).to(device) for m in members))
+        codes = front.codes.unsqueeze(0).to(device)
+        members = (front.generation, front.place)
+        archive = archive.add(costs, scores, codes, *(m.unsqueeze(0) for m in members))
         return state, archive
 
     def snapshot(self, name: str) -> dict[str, Tensor]:
@@ -191,7 +193,7 @@ class Search:
         """
         codes = self.ask_codes().flatten(0, 1)
         if self._images is None:
-            self._images = generate_chunks(self.generator, codes, self.chunk)
+            self._images = generate_chunks(self.generator, codes, self._rows(), self.chunk)
         return self._images
 
     def tell(
@@ -241,7 +243,8 @@ class Search:
 
         def order(scores: Tensor) -> Tensor:
             costs = self._objectives.costs(scores)
-            return ranking.order(costs, self._within(costs, scores))
+            fronts = ranking.fronts(costs)
+            return ranking.order(costs, self._within(costs, scores, fronts), fronts)
 
         return doubt.better_half(drawn, order).flatten()
 
@@ -260,8 +263,7 @@ class Search:
         """`(draws, runs, population, 3)` scores within the errors, by run and generation."""
         normal = doubt.normal(self._state.streams("noise"), self.population)
         drawn = self._objectives.redrawn(scores, given, errors, self._rows(), normal)
-        drawn = drawn.to(self.ask_codes().device)
-        return drawn.unflatten(1, (len(self._active), self.population))
+        return drawn.cpu().unflatten(1, (len(self._active), self.population))
 
     def _rows(self) -> Tensor:
         """Which active run each image of a generation belongs to."""
@@ -276,10 +278,11 @@ class Search:
             SubjectError: a NaN from a subject whose answers should be complete.
         """
         codes = self.ask_codes()
-        generations = [int(number) + 1 for number in self._state.generation]
+        generations = [number + 1 for number in self._state.generation.tolist()]
         scores, in_bf16 = self._evaluation.scores(
             subject, codes, self._active, generations, self._device()
         )
+        scores = scores.cpu()  # the one copy of a generation: ranking and rules are the CPU's
         if not subject.incomplete and bool(scores.isnan().any()):
             count = int(scores.isnan().any(1).sum())
             raise SubjectError(
@@ -302,17 +305,17 @@ class Search:
         while not self.done:
             yield self.step(subject)
 
-    def _within(self, costs: Tensor, scores: Tensor) -> Tensor:
+    def _within(self, costs: Tensor, scores: Tensor, fronts: Tensor) -> Tensor:
         """What orders candidates inside a front, the smaller first."""
         wanted = [run.objective.within for run in self._active]
         within = scores[..., 1].clone()
         if rows := [i for i, how in enumerate(wanted) if how == "random"]:
-            streams = [self._state.streams("shuffle")[row] for row in rows]
-            draws = seeds.normal(streams, (self.population,), device=within.device)
+            streams = self._state.streams("shuffle")
+            draws = seeds.normal([streams[row] for row in rows], (self.population,))
             within[rows] = draws.to(within.dtype)
         if rows := [i for i, how in enumerate(wanted) if how == "crowding"]:
             known = costs[rows].nan_to_num(nan=3e38)
-            within[rows] = -ranking.crowding(known, ranking.fronts(costs[rows]))
+            within[rows] = -ranking.crowding(known, fronts[rows])
         return within
 
     def _tell_scores(
@@ -322,24 +325,27 @@ class Search:
         drawn: Tensor | None = None,
     ) -> list[Told]:
         codes = self.ask_codes()
-        scores = flat.to(codes.device).unflatten(0, (len(self._active), self.population))
+        scores = flat.cpu().unflatten(0, (len(self._active), self.population))
         costs = self._objectives.costs(scores)
         told = ~costs.isnan().any(-1)
-        front = None
+        fronts = ranking.fronts(costs)
+        front = fronts
         if drawn is not None:
             front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
-        order = ranking.order(costs, self._within(costs, scores), front)
-        self._state = self.strategy.tell(self._state, codes, order, told)
-        generation = self._state.generation.to(codes.device).unsqueeze(1).expand_as(told)
-        place = torch.arange(self.population, device=codes.device).expand_as(told)
+        order = ranking.order(costs, self._within(costs, scores, fronts), front)
+        self._state = self.strategy.tell(
+            self._state, codes, order.to(codes.device), told.to(codes.device)
+        )
+        generation = self._state.generation.unsqueeze(1).expand_as(told)
+        place = torch.arange(self.population).expand_as(told)
         self._archive = self._archive.add(costs, scores, codes, generation, place)
         self._codes, self._images = None, None
-        firsts = (ranking.fronts(costs) == 0).logical_and(told).sum(1).tolist()
+        firsts = (fronts == 0).logical_and(told).sum(1).tolist()
         members = self._archive.alive.sum(1).tolist()
-        plain = scores.cpu()
+        numbers = self._state.generation.tolist()
         news = [
-            self._news(row, plain[row], firsts[row], members[row], confirm)
-            for row in range(len(self._active))
+            self._news(row, numbers[row], plain, (firsts[row], members[row]), confirm)
+            for row, plain in enumerate(scores.numpy())
         ]
         self._drop([row for row, told_run in enumerate(news) if told_run.outcome])
         return news
@@ -347,15 +353,15 @@ class Search:
     def _news(
         self,
         row: int,
-        scores: Tensor,
-        first: int,
-        members: int,
+        generation: int,
+        scores: NDArray[np.floating[Any]],
+        counts: tuple[int, int],
         confirm: Callable[[int], bool] | None,
     ) -> Told:
+        """A run's news; `counts` are those of the generation's first front and of the archive."""
         run = self._active[row]
-        generation = int(self._state.generation[row])
         progress = self._course.progress(run.name, generation, scores[:, 2])
-        line = journal_line(run, progress, scores, first, members)
+        line = journal_line(run, progress, scores, *counts)
         stopped = run.stop.met(progress) and (confirm is None or confirm(row))
         self._course.follow(run, progress, self._archive, row)
         status = "stopped" if stopped else None

@@ -110,6 +110,23 @@ class Crew:
             scores[:, 1:] = torch.nan
         return scores
 
+    def batch_place_matters(self, planned: Planned) -> bool:
+        """Whether an image's answers depend on its place among those that pass at once.
+
+        Where the run begins, a few images fill its chunk again and again: the same image must get
+        the same pixels and answers, to the last bit, at each of its places. Answers of noisy sites
+        are left out: they differ anyway.
+        """
+        few = torch.cat([planned.run.start.unsqueeze(0), probe_codes(planned.run)])
+        turn = torch.arange(self.chunk) % len(few)
+        images = self.generator.generate(few[turn])
+        sites = [site for site in planned.run.objective.sites if site not in self.subject.noisy]
+        answers = self.subject.respond(images, sites) if sites else {}
+        return not all(
+            torch.allclose(found, found[turn.to(found.device)], rtol=0, atol=0, equal_nan=True)
+            for found in (images, *answers.values())
+        )
+
     def pixel_distance(self, front: Front, planned: Planned) -> dict[str, Tensor]:
         """How far each member is from the reference as an image (L2), whatever the site."""
         if planned.reference is None:

@@ -3,6 +3,7 @@
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from torch import Tensor
 from invariscope.errors import StoreError, SubjectError
 from invariscope.generators.base import Generator
 from invariscope.search.run import Outcome, Told
-from invariscope.search.search import Search
+from invariscope.search.search import SMALLEST_CHUNK, Search
 from invariscope.sns.chunk import choose_chunk, halved
 from invariscope.sns.crew import Crew
 from invariscope.sns.pictures import save_pictures
@@ -26,6 +27,7 @@ from invariscope.store.run_folder import RESULT, RunFolder
 from invariscope.store.run_toml import read_settings
 from invariscope.store.settings import RunSettings
 from invariscope.subjects.base import Subject
+from invariscope.subjects.trust import check_repeatable
 
 
 @dataclass(frozen=True)
@@ -105,11 +107,13 @@ def execute(
 
     Raises:
         StoreError: the folder cannot be written, or a run of it is being written.
-        SubjectError: the subject answered NaN.
+        SubjectError: the subject answered NaN, or its answers depend on more than the image.
     """
     options = options or SearchOptions()
     folders = [out / p.settings.folder_name for p in planned]
     pending = [p for p, folder in zip(planned, folders, strict=True) if not ended(folder)]
+    check_repeatable(subject, {site for p in pending for site in p.run.objective.sites})
+    check_ended([p for p in planned if p not in pending], subject, generator, options, out)
     began = time.monotonic()
     images, over = 0, len(planned) - len(pending)
 
@@ -157,6 +161,35 @@ def ended(folder: Path) -> bool:
     if not all((folder / name).exists() for name in RESULT):
         return False
     return load_run(folder).outcome["status"] != "interrupted"
+
+
+def check_ended(
+    planned: Sequence[Planned],
+    subject: Subject,
+    generator: Generator,
+    options: SearchOptions,
+    out: Path,
+) -> None:
+    """Make sure that subject and generator still answer as in runs that have ended.
+
+    One run of each unit and site stands for the others. Runs that were kept without answers, by
+    version 0.1, are told of by a warning.
+
+    Raises:
+        StoreError: an answer differs; nothing was changed.
+    """
+    crew = Crew(subject, generator, options, max(SMALLEST_CHUNK, options.population))
+    first = {(p.settings.unit, p.settings.site): p for p in reversed(planned)}
+    for p in first.values():
+        record = load_run(out / p.settings.folder_name)
+        if PROBE in record.tensors:
+            check_answers(record.path, record.tensors[PROBE], crew.probe(p))
+        else:
+            warnings.warn(
+                f"run {record.path.name!r} was kept by version 0.1 without answers to compare; it "
+                "is taken as one of this subject",
+                stacklevel=2,
+            )
 
 
 class _Group:
@@ -226,7 +259,7 @@ class _Group:
         writer.finish(
             outcome,
             seconds=time.monotonic() - self.began,
-            tensors=_tensors(planned, activity),
+            tensors={**_tensors(planned, activity), PROBE: self.probes[planned.run.name]},
             columns=crew.pixel_distance(outcome.front, planned),
         )
 
@@ -276,7 +309,8 @@ def _advance_whole(
     with ExitStack() as stack:
         writers: dict[str, RunFolder] = {}
         for name, p in planned.items():
-            own = context | {"precision": p.run.precision}
+            place = crew.batch_place_matters(p)
+            own = context | {"precision": p.run.precision, "batch_place_matters": place}
             writers[name] = stack.enter_context(RunFolder(out, p.settings, p.labels, own))
         runs = _Group(crew, planned, writers)
         with _interrupts() as interrupted:

@@ -18,11 +18,13 @@ from torch import Tensor
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import replace_file
 from invariscope.subjects.base import Subject
+from invariscope.subjects.trust import answers, changed_answer
 from invariscope.units import Target, channels_first, channels_last
 
 PERCENTILES = (0.1, 1, 5, 25, 50, 75, 95, 99, 99.9)
 SPLITS = ("train", "val")
 METADATA = b"invariscope"
+ANSWERS = "answers"
 
 
 @dataclass(frozen=True)
@@ -102,6 +104,12 @@ class NaturalStatistics:
                 f"{subject.name} (these differ: {', '.join(differ)}); measure them again with "
                 "`invariscope natural`"
             )
+        if site := _answered_otherwise(about.get(ANSWERS, {}), subject, (path, state.st_mtime_ns)):
+            raise InputError(
+                f"{subject.name} answers otherwise at site {site!r} than when the natural "
+                f"statistics in {str(path)!r} were measured; measure them again with "
+                "`invariscope natural`"
+            )
         return cls(stored.to_pandas(), identity, about)
 
     def save(self, path: Path) -> None:
@@ -131,6 +139,18 @@ class NaturalStatistics:
                 for key in ("minimum", "maximum", "mean", "sd", "at_minimum")
             },
         )
+
+
+def _answered_otherwise(
+    before: dict[str, Any], subject: Subject, table: tuple[Path, int]
+) -> str | None:
+    """The site at which a subject answers otherwise than its table says; each table once."""
+    if table in subject.compared or not before:
+        return None
+    site = changed_answer(before, answers(subject, before))
+    if site is None:
+        subject.compared |= {table}
+    return site
 
 
 @lru_cache(maxsize=4)

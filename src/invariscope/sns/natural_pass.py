@@ -9,7 +9,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +21,18 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.errors import StoreError
 from invariscope.photos import PhotoFolder, batches
-from invariscope.sns.natural import NaturalStatistics, describe, site_activities, unit_names
+from invariscope.sns.natural import (
+    ANSWERS,
+    NaturalStatistics,
+    describe,
+    site_activities,
+    unit_names,
+)
 from invariscope.sns.natural_segments import Segments
 from invariscope.sns.natural_tables import by_class, strongest
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.base import PhotoRule, Subject
+from invariscope.subjects.trust import answers, changed_answer, check_repeatable
 from invariscope.units import Unit, find_site, parse_unit
 
 SPLITS = ("train", "val")
@@ -113,11 +120,14 @@ def measure_folder(
         "photos": folder.content,
         "units": hashlib.sha256("\n".join(names).encode()).hexdigest(),
         "split": split,
-        "photo": asdict(photo),
+        "photo": photo.settings(),
         "batch": batch,
         "top": top,
     }
-    if _begun(out, settings) and (out / NATURAL).exists():
+    wanted = list(dict.fromkeys(column.site for column in read))
+    check_repeatable(subject, wanted)
+    now = answers(subject, wanted)
+    if _begun(out, settings, now) and (out / NATURAL).exists():
         shutil.rmtree(out / SEGMENTS, ignore_errors=True)  # killed between table and removal
         return NaturalStatistics.load(out / NATURAL, subject)
     _check_disk(out, len(folder), len(names))
@@ -129,11 +139,11 @@ def measure_folder(
         resize=photo.resize,
         interpolation=photo.interpolation,
         crop=photo.crop,
+        transform=photo.transform,
         batch=batch,
         start=first,
         device=subject.device,
     )
-    wanted = list(dict.fromkeys(column.site for column in read))
     for part in stream:
         responses = subject.respond(part.images, wanted)
         activity = torch.cat([column.read(responses) for column in read], 1)
@@ -142,20 +152,26 @@ def measure_folder(
             seen = int(part.indices[-1]) + 1
             watch(seen, len(folder), seen - first)
     segments.finish()
-    statistics = _describe(segments, folder, split, subject, out, top)
+    statistics = _describe(segments, folder, split, subject, out, top, now)
     shutil.rmtree(out / SEGMENTS)
     return statistics
 
 
-def _begun(out: Path, settings: dict[str, Any]) -> bool:
-    """Whether a pass with these settings began in `out`; else its settings are written there."""
+def _begun(out: Path, settings: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Whether a pass with these settings began in `out`; else its settings are written there.
+
+    Args:
+        now: what the subject answers to the probe images.
+    """
     path = out / SETTINGS
     if not path.exists():
         make_folder(out)
-        replace_file(path, lambda part: part.write_text(json.dumps(settings, indent=1)))
+        text = json.dumps({**settings, ANSWERS: now}, indent=1)
+        replace_file(path, lambda part: part.write_text(text))
         return False
     try:
         there = json.loads(path.read_text())
+        before = there.pop(ANSWERS, {})
     except ValueError as error:
         raise StoreError(f"{str(path)!r} is damaged; choose another --out") from error
     differ = sorted(k for k in there | settings if there.get(k) != settings.get(k))
@@ -163,6 +179,11 @@ def _begun(out: Path, settings: dict[str, Any]) -> bool:
         raise StoreError(
             f"{str(out)!r} holds natural statistics with other settings (these differ: "
             f"{', '.join(differ)}); choose another --out"
+        )
+    if site := changed_answer(before, now):
+        raise StoreError(
+            f"the subject answers otherwise at site {site!r} than when the natural statistics in "
+            f"{str(out)!r} were begun; choose another --out"
         )
     return True
 
@@ -185,6 +206,7 @@ def _describe(  # noqa: PLR0917
     subject: Subject,
     out: Path,
     top: int,
+    now: dict[str, Any],
 ) -> NaturalStatistics:
     """Write the tables; `natural.parquet` last, so that where it is the others are too."""
     photos = np.concatenate([segments.photos(file) for file in segments.files])
@@ -209,6 +231,7 @@ def _describe(  # noqa: PLR0917
         table = pd.concat(parts, ignore_index=True)
         replace_file(out / file, lambda part, table=table: table.to_parquet(part, index=False))
     about = {"subject": subject.name, "photos": len(photos), "content": folder.content}
+    about |= {ANSWERS: now}
     table = pd.concat(whole, ignore_index=True)
     statistics = NaturalStatistics(table, subject.natural_identity(), about)
     statistics.save(out / NATURAL)

@@ -98,7 +98,12 @@ def photo_reference(path: str | Path, subject: Subject) -> Reference:
     image = read_photo(path).float() / 255
     if image.shape[1:] != (side, side):
         image = read_image(
-            path, side=side, resize=rule.resize, interpolation=rule.interpolation, crop=rule.crop
+            path,
+            side=side,
+            resize=rule.resize,
+            interpolation=rule.interpolation,
+            crop=rule.crop,
+            transform=rule.transform,
         )
     return image_reference(image, side)
 

@@ -34,7 +34,8 @@ class RunRecord:
         front: one row a member, from the smallest stretch to the largest.
         tensors: `codes` `(members, code_dim)`; where images were shown on a rig, they as
             `front_images` `(members, 3, h, w)`; the reference's `reference_image` `(3, h, w)` and
-            `reference_activity` `(units,)`.
+            `reference_activity` `(units,)`; `probe` `(8, 3)`, what subject and generator scored
+            on images by which they are known again.
     """
 
     path: Path

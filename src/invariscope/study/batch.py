@@ -4,7 +4,7 @@ import json
 import os
 import socket
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch
 
 from invariscope.errors import BeingWrittenError, InputError
 from invariscope.generators import Generator
-from invariscope.sns.execute import News, execute
+from invariscope.sns.execute import News, check_ended, execute
 from invariscope.sns.mei import mei_reference
 from invariscope.sns.plan import Planned, plan
 from invariscope.sns.reference import Reference, photo_reference
@@ -108,6 +108,25 @@ def prepare(wanted: Wanted, subject: Subject, generator: Generator, runs: Path) 
             "changed since the study was planned; plan it again with `study run`"
         )
     return planned
+
+
+def check_done(done: Iterable[Wanted], runs: Path) -> None:
+    """Make sure that the networks of a study still answer as in its runs that have ended.
+
+    One run of each subject, generator, stretch site and unit's site stands for the others.
+
+    Raises:
+        InputError: a network or photo is another one than the study was planned with.
+        StoreError: a network or generator answers otherwise.
+    """
+    first: dict[tuple[str | None, ...], Wanted] = {}
+    for run in done:
+        site = run.unit.partition(":")[0]
+        first.setdefault((run.subject, run.generator, run.site, site), run)
+    for run in first.values():
+        subject, generator = subject_at(run.subject, "cpu"), generator_at(run.generator, "cpu")
+        planned = prepare(run, subject, generator, runs)
+        check_ended([planned], subject, generator, run.search_options, runs)
 
 
 class _Worker:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from invariscope.devices import keep_freed_memory
 from invariscope.errors import InputError
 
 # What a subject, a generator or a disk may raise; one failed run does not stop the others.
@@ -78,6 +79,12 @@ class Job(Protocol):
 def work(job: Job, watch: Callable[[], None] | None = None) -> Report:
     """`job.work`, as a function that another process can be told to call."""
     return job.work(watch)
+
+
+def work_as_worker(job: Job) -> Report:
+    """`job.work` in a process that does nothing else."""
+    keep_freed_memory()
+    return work(job)
 
 
 def sentence_of(error: BaseException) -> str:

@@ -38,7 +38,8 @@ def load_subject(
             `cifar:NAME`, `categories:FOLDER`, `recorded:FOLDER` (a session of a rig), or
             `file.py:factory`, a function without arguments or of the device.
         weights: `pretrained`, as the source has them; `random` or `random:SEED`; a local file
-            (.safetensors, or a torch file, of which only tensors are read); for torchvision
+            (.safetensors, or a torch file, of which only tensors are read; `FILE#PART` where it
+            holds several state dicts, such as `net.pth#state_dict_ema`); for torchvision
             also the name of its weights, such as `IMAGENET1K_V1`.
         allow_code: whether a Python file may be run.
         compiled: see `NetworkSubject`.
@@ -103,7 +104,12 @@ def _subject(
 ) -> NetworkSubject:
     name = address if weights.pretrained else f"{address} ({Path(weights.asked).name})"
     return NetworkSubject(
-        loaded.model, name=name, classes=loaded.classes, **loaded.preprocessing, **settings
+        loaded.model,
+        name=name,
+        classes=loaded.classes,
+        older_names=loaded.older_names,
+        **loaded.preprocessing,
+        **settings,
     )
 
 

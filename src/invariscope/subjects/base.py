@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from invariscope import validate
+from invariscope.photos.transform import PhotoTransform
 from invariscope.subjects.pixels import resize_images
 from invariscope.units import Sites, SiteTable, find_site
 
@@ -25,11 +26,18 @@ class PhotoRule:
             then cut out.
         interpolation: `bilinear` or `bicubic`.
         crop: False where the whole photo is resized to the square, whatever its proportions.
+        transform: the transformation of the network's own library, done instead where given.
     """
 
     resize: int
     interpolation: str = "bilinear"
     crop: bool = True
+    transform: PhotoTransform | None = None
+
+    def settings(self) -> dict[str, Any]:
+        """The rule as plain values, by which passes over photos are told apart."""
+        own = {"resize": self.resize, "interpolation": self.interpolation, "crop": self.crop}
+        return own | ({"transform": self.transform.content} if self.transform else {})
 
 
 class Subject(ABC):
@@ -46,6 +54,11 @@ class Subject(ABC):
         noisy: sites at which the same image can be answered otherwise the next time.
         repeats: how many answers of a noisy site are averaged in what is reported.
         photo: how photos are cropped for it; by default to the largest square.
+        older_names: sites by the names that older versions of its library gave them.
+        class_token: False for a network whose token 0 is a register or a patch.
+        cuts_short: whether a pass may end at the deepest site asked for.
+        checked: sites whose answers were found to depend on the image alone (`trust`).
+        compared: natural statistics that were found to be of its answers: file and time of change.
     """
 
     name: str
@@ -56,6 +69,11 @@ class Subject(ABC):
     natural: Path | None = None
     compiled: bool = False
     repeats: int = 1
+    class_token: bool = True
+    cuts_short: bool = True
+    checked: frozenset[str] = frozenset()
+    compared: frozenset[tuple[Path, int]] = frozenset()
+    older_names: Mapping[str, str] = {}
     _photo: PhotoRule | None = None
 
     @property
@@ -89,7 +107,12 @@ class Subject(ABC):
     def sites(self) -> SiteTable:
         """Every site and its shape without the batch: `pixels`, then shallow to deep."""
         pixels = {PIXELS: (3, self.image_size, self.image_size)}
-        return SiteTable({**pixels, **self._sites()}, self._aliases())
+        return SiteTable(
+            {**pixels, **self._sites()},
+            self._aliases(),
+            older=self.older_names,
+            class_token=self.class_token,
+        )
 
     def see(self, images: Tensor) -> Tensor:
         """Images as they reach the subject: resized whole, never cropped.

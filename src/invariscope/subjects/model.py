@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import re
 from contextlib import suppress
 
 import torch
@@ -10,6 +11,12 @@ from torch import nn
 from invariscope.errors import InputError
 
 # Their code does not change under a network, and repr tells their modules apart.
+SIZES = re.compile(r"size|shape|height|width|dimension|mat1", re.IGNORECASE)
+FAILURES = (
+    *(RuntimeError, ValueError, AssertionError, TypeError),
+    *(KeyError, IndexError, AttributeError),
+)
+CLASS_TOKEN = re.compile(r"(^|[._])(cls|class)_?(tokens?|embed(ding)?)(_|\.|$)|(^|\.)cls$")
 LIBRARIES = ("torch", "torchvision", "timm", "transformers", "invariscope")
 
 
@@ -17,6 +24,41 @@ def refuse_training(model: nn.Module) -> None:
     """Raise an `InputError` for a model any part of which is in training mode."""
     if any(module.training for module in model.modules()):
         raise InputError("the model is in training mode; call model.eval() first")
+
+
+def refuse_unusable(model: nn.Module, device: torch.device) -> None:
+    """Raise an `InputError` for a model whose modules or numbers cannot be read."""
+    if isinstance(model, torch.jit.ScriptModule):
+        raise InputError(
+            "the model is a torch.jit script, whose modules cannot be read; give the nn.Module "
+            "that it was made from"
+        )
+    meta = [k for k, v in model.state_dict().items() if v.is_meta]
+    if meta:
+        raise InputError(
+            f"the model's weights are on the meta device ({meta[0]!r}), so without numbers; load "
+            "weights into it"
+        )
+    if device.type == "meta":
+        raise InputError("device 'meta' computes no numbers; choose cpu or an accelerator")
+
+
+def failure(name: str, model: nn.Module, side: int, error: Exception) -> InputError:
+    """What to say about a forward pass that fails on two images of `side` pixels."""
+    told = f"{type(error).__name__}: {error}"
+    wanted = [getattr(m, "in_channels", 3) for m in model.modules() if isinstance(m, nn.Conv2d)]
+    text = str(error)
+    if wanted and wanted[0] != 3 and "channels" in text:
+        way = f"it takes images of {wanted[0]} channels; wrap it in a module that takes three"
+    elif isinstance(error, TypeError) and ("argument" in text or "forward()" in text):
+        way = "its forward takes other arguments than one batch of images; wrap it in a module"
+    elif isinstance(error, KeyError | TypeError | IndexError | AttributeError):
+        way = "its forward wants something else than one tensor of images; wrap it in a module"
+    elif SIZES.search(text):
+        way = "give the image_size it was made for"
+    else:
+        way = "make sure that model(images) works in eval mode"
+    return InputError(f"{name} fails on images of {side} × {side} px ({told}); {way}")
 
 
 def check_weights(model: nn.Module) -> None:
@@ -31,6 +73,14 @@ def check_weights(model: nn.Module) -> None:
         raise InputError(
             f"the model's weights hold NaN or infinity in {bad[0]!r}{more}; load them again"
         )
+
+
+def has_class_token(model: nn.Module) -> bool:
+    """Whether a weight of the model is a class token by its name (`cls_token`, `class_embedding`).
+
+    timm's networks without one keep `cls_token = None` beside their registers.
+    """
+    return any(CLASS_TOKEN.search(name) for name, _ in model.named_parameters())
 
 
 def own_code(model: nn.Module) -> str | None:

@@ -12,12 +12,20 @@ import torch
 from torch import Tensor, nn
 
 from invariscope import validate
-from invariscope.devices import place
+from invariscope.devices import part_of_batch, place
 from invariscope.errors import InputError
 from invariscope.subjects import original_names
 from invariscope.subjects.base import PIXELS, PhotoRule, Subject
 from invariscope.subjects.compiled import compile_taps
-from invariscope.subjects.model import check_weights, own_code, refuse_training
+from invariscope.subjects.model import (
+    FAILURES,
+    check_weights,
+    failure,
+    has_class_token,
+    own_code,
+    refuse_training,
+    refuse_unusable,
+)
 from invariscope.units import Sites, find_site
 from invariscope.zoo.registry import weights_hash
 
@@ -88,6 +96,7 @@ class NetworkSubject(Subject):
         photo: how photos are cropped for it; by default to the largest square.
         name: how a person calls it.
         classes: names of the readout's units, where there are any.
+        older_names: modules by names under which they are found, too.
         natural: a table of its natural statistics (see `sns.natural`).
         device: where it runs; the model is moved there.
         compiled: whether each set of sites asked for is compiled once (torch.compile): slow to
@@ -110,10 +119,12 @@ class NetworkSubject(Subject):
         photo: PhotoRule | None = None,
         name: str | None = None,
         classes: Sequence[str] = (),
+        older_names: Mapping[str, str] | None = None,
         natural: Path | None = None,
         device: torch.device | str = "cpu",
         compiled: bool = False,
     ) -> None:
+        refuse_unusable(model, torch.device(device))
         refuse_training(model)
         check_weights(model)
         validate.at_least("image_size", image_size, 1)
@@ -125,8 +136,10 @@ class NetworkSubject(Subject):
         self.classes = tuple(classes)
         self.natural = natural
         self.name = name or type(model).__name__
+        self.class_token = has_class_token(model)
         self.compiled = compiled
         self._photo = photo
+        self.older_names = dict(older_names or {})
         self._range, self._order = float(value_range), channels
         self._runners: dict[tuple[str, ...], Callable[[Tensor], tuple[Tensor, ...]]] = {}
         self._mean = _channels("mean", mean).to(self.device)
@@ -164,7 +177,8 @@ class NetworkSubject(Subject):
         return {original_names.INPUT: PIXELS, **original_names.translations(order)}
 
     def _aliases(self) -> Mapping[str, str]:
-        return self._original_names
+        older = {old: new for old, new in self.older_names.items() if new in self._taps}
+        return {**older, **self._original_names}
 
     def _sites(self) -> Sites:
         return {name: tap.shape for name, tap in self._taps.items()}
@@ -261,11 +275,8 @@ class NetworkSubject(Subject):
         with self._hooks([n for n, _ in self.model.named_modules() if n], note), torch.no_grad():
             try:
                 self._forward(trial)
-            except (RuntimeError, ValueError, AssertionError, TypeError) as error:
-                raise InputError(
-                    f"{self.name} fails on images of {side} × {side} px ({error}); "
-                    "give the image_size it was made for"
-                ) from error
+            except FAILURES as error:
+                raise failure(self.name, self.model, side, error) from error
         taps = {}
         for name, call, tensor, version in seen:
             site = name if call == 1 else f"{name}@{call}"
@@ -289,6 +300,13 @@ class NetworkSubject(Subject):
                 handle.remove()
 
     def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
+        part = part_of_batch(len(images), self.image_size, self.device)
+        if part == len(images):
+            return self._respond_at_once(images, sites)
+        answers = [self._respond_at_once(own, sites) for own in images.split(part)]
+        return {site: torch.cat([answer[site] for answer in answers]) for site in answers[0]}
+
+    def _respond_at_once(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
         refuse_training(self.model)
         wanted = {(tap.module, tap.call): site for site, tap in self._taps.items() if site in sites}
         if self.compiled:
@@ -306,7 +324,7 @@ class NetworkSubject(Subject):
             if site is None:
                 return
             responses[site] = self._read(site, module, inputs, output)
-            if len(responses) == len(wanted):
+            if self.cuts_short and len(responses) == len(wanted):
                 raise _DeepestReached
 
         try:
@@ -314,4 +332,9 @@ class NetworkSubject(Subject):
                 self._forward(images)
         except _DeepestReached:
             pass
+        if missed := [site for site in sites if site not in responses]:
+            raise InputError(
+                f"this pass of {self.name} did not reach site {missed[0]!r}: its path depends on "
+                "the images; choose a site that every image reaches"
+            )
         return responses

@@ -214,6 +214,7 @@ def _photo(
         resize=rule.resize,
         interpolation=rule.interpolation,
         crop=rule.crop,
+        transform=rule.transform,
     )
     return Found(Stimulus(folder.names[photo], "", condition, "", "", "", category), image)
 

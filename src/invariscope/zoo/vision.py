@@ -1,6 +1,7 @@
 """torchvision's models, also beside a torch that torchvision's compiled operators do not fit."""
 
 import sys
+from contextlib import suppress
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -71,4 +72,6 @@ def library(name: str) -> ModuleType:
     """
     if name not in sys.modules and find_spec(name) is None:
         raise _missing(name)
+    with suppress(InputError):  # timm and transformers import torchvision where it is there
+        torchvision_models()
     return import_module(name)

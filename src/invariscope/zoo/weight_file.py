@@ -4,6 +4,7 @@ Nothing in a file is ever run.
 """
 
 import pickle
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,22 +15,33 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-from invariscope.errors import InputError, StoreError
+from invariscope.errors import InputError, StoreError, unknown
 
 SHOWN = 3  # names in a message
-HOLDERS = ("state_dict", "model", "model_state_dict", "net", "last")
+# Under which names files keep a state dict; averaged copies (EMA) beside them are other weights.
+HOLDER = re.compile(
+    r"(ema_)?(state_dict|model|model_state_dict|net|network|params|weights|module|last|best|"
+    r"student|teacher)(_ema|_averaged)?|ema|ema_model|averaged_model"
+)
 
 
-def read_state(path: Path) -> dict[str, Tensor]:
+def read_state(path: Path, part: str | None = None) -> dict[str, Tensor]:
     """The tensors of a weight file by name.
 
+    Args:
+        path: of the file.
+        part: which state dict, where a torch file has several: `state_dict_ema`.
+
     Raises:
+        InputError: several state dicts that differ and no part, or a part that is not there.
         StoreError: no such file, not a file of weights, or one that holds more than tensors.
     """
     if not path.is_file():
         raise StoreError(f"no weight file {str(path)!r}; give a .safetensors or a torch file")
     try:
         if path.suffix == ".safetensors":
+            if part:
+                raise InputError(f"{path.name} has no parts; leave '#{part}' away")
             return load_file(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of a pickle's version; what is read is checked
@@ -42,19 +54,45 @@ def read_state(path: Path) -> dict[str, Tensor]:
         ) from error
     except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise StoreError(f"{str(path)!r} is no file of weights, or a damaged one") from error
-    return _tensors(content, path)
+    return _tensors(content, path, part)
 
 
-def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
+def _tensors(content: Any, path: Path, part: str | None = None) -> dict[str, Tensor]:
     """The state dict inside what a torch file held."""
     if isinstance(content, Mapping):
-        for holder in HOLDERS:
-            if isinstance(content.get(holder), Mapping):
-                return _tensors(content[holder], path)
+        held = {
+            str(key): value
+            for key, value in content.items()
+            if isinstance(value, Mapping) and HOLDER.fullmatch(str(key)) and _has_tensors(value)
+        }
+        if part and part not in held:
+            raise unknown(f"part of {path.name}", part, held)
+        if part:
+            return _tensors(held[part], path)
+        if held:
+            states = {key: _tensors(value, path) for key, value in held.items()}
+            first = next(iter(states))
+            if any(not _equal(states[first], state) for state in states.values()):
+                raise InputError(
+                    f"{path.name} holds several networks' weights ({', '.join(states)}), which "
+                    f"differ; say which, as in {path.name}#{first}"
+                )
+            return states[first]
         tensors = {str(k): v for k, v in content.items() if isinstance(v, Tensor)}
         if tensors:
             return tensors
     raise StoreError(f"{str(path)!r} holds no state dict; save model.state_dict()")
+
+
+def _has_tensors(value: Mapping[Any, Any]) -> bool:
+    return any(
+        isinstance(one, Tensor) or (isinstance(one, Mapping) and _has_tensors(one))
+        for one in value.values()
+    )
+
+
+def _equal(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[k], other[k]) for k in one)
 
 
 def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], source: str) -> None:

@@ -15,6 +15,8 @@ N, SIZE = 10, 12
 NAMES = tuple(f"run {i}" for i in range(8))
 
 
+# Even, odd and prime; full vector registers and one number more or less; one number.
+LENGTHS = [1, 2, 7, N, 30, 127, 255, 256, 257, 301, 1001]
 # Codes of the last generation that are asked again.
 ELITES = {"genetic": 2}
 # Steps that do not shrink by what is told leave candidates around the best.
@@ -132,12 +134,60 @@ def test_states_split_and_join_by_runs(strategy):
     assert torch.equal(strategy.ask(joined, SIZE), codes[[5, 2, 7]])
 
 
-@pytest.mark.parametrize("n", [N, 257])
+@pytest.mark.parametrize("n", LENGTHS)
 def test_a_run_alone_equals_itself_among_others_bit_for_bit(strategy, n):
     strategy = ready(strategy.name, n)
     together = advance(strategy, begin(strategy, n=n), 5)
     alone = advance(strategy, begin(strategy, NAMES[3:4], n=n), 5)
     assert torch.equal(strategy.ask(together, SIZE)[3:4], strategy.ask(alone, SIZE))
+
+
+def shifted(values, offset):
+    """The same values, so many numbers behind where torch would begin."""
+    room = torch.zeros(values.numel() + offset, dtype=values.dtype)
+    room[offset:] = values.flatten()
+    return room[offset:].view(values.shape)
+
+
+@pytest.mark.parametrize("offset", [1, 2, 3, 7])
+@pytest.mark.parametrize("n", [30, 257])
+def test_numbers_at_a_shifted_offset_in_memory_lead_to_the_same_codes(strategy, n, offset):
+    strategy = ready(strategy.name, n)
+    state = advance(strategy, begin(strategy, NAMES[:2], n=n), 2)
+    codes = strategy.ask(state, SIZE)
+    order = best_first(strategy, codes)
+    moved = replace(
+        state,
+        **{
+            name: shifted(value, offset)
+            for name, value in state.tensors().items()
+            if name != "generation"
+        },
+    )
+    assert torch.equal(strategy.ask(moved, SIZE), codes)
+    given = [shifted(values, offset) for values in (codes, order, everyone(order))]
+    expected = strategy.ask(strategy.tell(state, codes, order, everyone(order)), SIZE)
+    if strategy.name == "cma":  # its optimisers change in place and were told above
+        return
+    assert torch.equal(strategy.ask(strategy.tell(moved, *given), SIZE), expected)
+
+
+def test_a_run_is_computed_apart_on_memory_of_its_own(strategy, monkeypatch):
+    seen = []
+    for name in ("_ask", "_tell"):
+        inner = getattr(type(strategy), name)
+
+        def watched(self, state, *given, inner=inner):
+            values = [*state.tensors().values(), *given]
+            seen.append((len(state), [v for v in values if isinstance(v, torch.Tensor)]))
+            return inner(self, state, *given)
+
+        monkeypatch.setattr(type(strategy), name, watched)
+    n = 257
+    strategy = ready(strategy.name, n)
+    advance(strategy, begin(strategy, n=n), 2)
+    assert [runs for runs, _ in seen] == [1] * (2 * 2 * len(NAMES))
+    assert all(value.data_ptr() % 64 == 0 for _, values in seen for value in values)
 
 
 def test_fault_seed_zero_was_dropped(strategy):

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from invariscope.generators.base import CodeStatistics
+from invariscope.search.reductions import aligned
 
 
 @dataclass(frozen=True)
@@ -27,12 +28,13 @@ class State:
         return len(self.names)
 
     def __getitem__(self, rows: Sequence[int] | slice) -> Self:
-        """The state of some of the runs; of a slice of them, sharing their tensors."""
+        """The state of some of the runs; of a slice of them, sharing tensors that are aligned."""
         parts: dict[str, Any] = {}
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(rows, slice):
-                parts[field.name] = value[rows]
+                part = value[rows]
+                parts[field.name] = aligned(part) if isinstance(part, Tensor) else part
             elif isinstance(value, Tensor):
                 index = torch.as_tensor(list(rows), dtype=torch.int64, device=value.device)
                 parts[field.name] = value[index]
@@ -85,17 +87,17 @@ class State:
         return replace(self, **moved)
 
 
-# Runs that a CPU computes at once: their temporaries then fit its cache, and the cost of a run
-# does not grow with their number.
-BLOCK = 8
+def _parts(state: State) -> Iterator[slice]:
+    """The runs of a state: one by one on the CPU, all at once on an accelerator.
 
-
-def _blocks(state: State) -> Iterator[slice]:
-    """The runs of a state in parts: small ones on the CPU, all at once on an accelerator."""
+    A CPU promises the same bits whichever runs stand beside. An operation can take another path,
+    and give other last bits, by the shape of what it is given and by where that begins in memory:
+    computed one by one (and `aligned`), a run meets both alike, alone or among others.
+    """
     tensors = (getattr(state, field.name) for field in fields(state))
     on_cpu = all(t.device.type == "cpu" for t in tensors if isinstance(t, Tensor))
-    block = BLOCK if on_cpu else max(len(state), 1)
-    return (slice(first, first + block) for first in range(0, len(state), block))
+    together = 1 if on_cpu else max(len(state), 1)
+    return (slice(first, first + together) for first in range(0, len(state), together))
 
 
 @dataclass(frozen=True)
@@ -137,7 +139,7 @@ class Strategy(ABC):
 
     def ask(self, state: Any, size: int) -> Tensor:
         """Codes to try, `(runs, size, code_dim)` float64."""
-        return torch.cat([self._ask(state[rows], size) for rows in _blocks(state)])
+        return torch.cat([self._ask(state[rows], size) for rows in _parts(state)])
 
     def tell(self, state: Any, codes: Tensor, order: Tensor, told: Tensor) -> Any:
         """The state after a generation.
@@ -149,7 +151,8 @@ class Strategy(ABC):
                 in `order` and teach nothing.
         """
         parts = [
-            self._tell(state[rows], codes[rows], order[rows], told[rows]) for rows in _blocks(state)
+            self._tell(state[rows], *(aligned(given[rows]) for given in (codes, order, told)))
+            for rows in _parts(state)
         ]
         return type(state).cat(parts)
 

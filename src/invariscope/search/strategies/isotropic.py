@@ -8,12 +8,14 @@ the cost. Equation numbers are those of Hansen's tutorial (arXiv 1604.00772).
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import ClassVar, final
 
 import torch
 from torch import Tensor
 
 from invariscope import seeds, validate
+from invariscope.search.reductions import weighted_sum
 from invariscope.search.strategies.base import State, Strategy
 from invariscope.search.strategies.weights import best_first, log_weights, told_weights
 
@@ -29,10 +31,15 @@ class IsotropicState(State):
 
 def _effective_size(told: Tensor) -> Tensor:
     """The variance-effective number `(runs,)` of the candidates that each run was told."""
-    counts = [max(count, 1) for count in told.sum(1).tolist()]
-    return torch.tensor(
-        [1 / log_weights(c).square().sum().item() for c in counts], dtype=torch.float64
-    )
+    return _effective_sizes(told.shape[1], told.device)[told.sum(1)]
+
+
+@lru_cache(maxsize=64)
+def _effective_sizes(size: int, device: torch.device) -> Tensor:
+    """The same for each number of candidates from 0, as for 1, to `size`."""
+    counts = (max(count, 1) for count in range(size + 1))
+    sizes = [1 / log_weights(count).square().sum().item() for count in counts]
+    return torch.tensor(sizes, dtype=torch.float64, device=device)
 
 
 @final
@@ -86,7 +93,7 @@ class Isotropic(Strategy):
         longest = math.sqrt(n) + 2 * n / (n + 2)
         size = torch.linalg.vector_norm(z, dim=2, keepdim=True)
         z = z * (longest / size.clamp(min=1e-300)).clamp(max=1)
-        step = torch.einsum("rp,rpn->rn", weights, best_first(z, order))  # eq. 41
+        step = weighted_sum(weights, best_first(z, order))  # eq. 41
         gain = (rate * (2 - rate) * mu_eff).sqrt().unsqueeze(1)
         path = (1 - rate).unsqueeze(1) * state.path + gain * step  # eq. 43
         norm = torch.linalg.vector_norm(path, dim=1)

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from invariscope import seeds, validate
+from invariscope.search.reductions import weighted_sum
 from invariscope.search.strategies.base import State, Strategy
 from invariscope.search.strategies.weights import (
     best_first,
@@ -78,7 +79,7 @@ def rates(count: int, n: int) -> Rates[float]:
     """
     mu_eff = 1 / float(log_weights(count).square().sum())
     step = min(0.5, (mu_eff + 2) / (n + mu_eff + 3))
-    factor = max(1.0, 3 * (1 - 0.5 ** (n / 9)))
+    factor = max(1.0, 3 * (1 - math.pow(0.5, n / 9)))
     excess = max(0.0, factor * math.sqrt((mu_eff - 1) / (n + 1)) - 1)
     one = 1 / (n + 2 * math.sqrt(n) + mu_eff / n)
     mu = min(1 - one, (mu_eff + 1 / mu_eff - 1.75) / (n + 4 * math.sqrt(n) + mu_eff / 2))
@@ -153,7 +154,7 @@ class Separable(Strategy):
         table = torch.tensor([rates(count, n) for count in counts], dtype=torch.float64)
         c = Rates[Tensor](*table.to(state.mean).T.unsqueeze(2))  # each (runs, 1)
         z = best_first(_standardised(state, codes), order)
-        step = torch.einsum("rp,rpn->rn", told_weights(told), z)  # eq. 41
+        step = weighted_sum(told_weights(told), z)  # eq. 41
         shift = c.mu_eff.sqrt() * step
         path = (1 - c.step) * state.path + (c.step * (2 - c.step)).sqrt() * shift  # eq. 43
         calm = _calm(state, path, c)
@@ -185,7 +186,7 @@ class Separable(Strategy):
         answered = places < told.sum(1, keepdim=True)
         weights = told_weights(told) - c.negative * told_weights(told, worse_half)
         excess, long_excess = z.square() - 1, long_path.square() - 1
-        learnt = one * long_excess + c.mu * torch.einsum("rp,rpn->rn", weights, excess)
+        learnt = one * long_excess + c.mu * weighted_sum(weights, excess)
         grown = torch.exp(self.std_rate * (math.log(2) / 2) * learnt)
         seen = torch.where(answered.unsqueeze(2), excess.abs(), 0).amax(1)
         return torch.minimum(grown, torch.maximum(seen, long_excess.abs()) / 2 + 1)
@@ -214,5 +215,6 @@ def _calm(state: SeparableState, path: Tensor, c: Rates[Tensor]) -> Tensor:
     """`h_σ`, `(runs, 1)`: 0 while the step size grows fast, else 1 (after eq. 45)."""
     n = path.shape[1]
     times = 2.0 * (state.generation.to(path).unsqueeze(1) + 1)
-    length = path.square().sum(1, keepdim=True) / (1 - (1 - c.step).pow(times))
+    faded = torch.exp(times * torch.log(1 - c.step))
+    length = path.square().sum(1, keepdim=True) / (1 - faded)
     return (length / n < 2 + 4 / (n + 1)).to(path)

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from invariscope import seeds, validate
 from invariscope.generators.base import CodeStatistics
+from invariscope.search.reductions import weighted_sum
 from invariscope.search.strategies.base import State, Strategy
 from invariscope.search.strategies.weights import best_first, told_weights
 
@@ -124,12 +125,12 @@ class Sphere(Strategy):
         ratio = self.last_angle / self.first_angle
         stands = zip(state.generation.tolist(), state.budget.tolist(), strict=True)
         shares = [min(done / max(budget - 1, 1), 1.0) for done, budget in stands]
-        degrees = [self.first_angle * ratio**share for share in shares]
+        degrees = [self.first_angle * math.pow(ratio, share) for share in shares]
         return torch.tensor(degrees, dtype=torch.float64) * (math.pi / 180)
 
     def _tell(self, state: SphereState, codes: Tensor, order: Tensor, told: Tensor) -> SphereState:
         best = best_first(_unit(codes.to(state.mean)), order)
-        aim = _unit(torch.einsum("rp,rpn->rn", told_weights(told), best))
+        aim = _unit(weighted_sum(told_weights(told), best))
         centre = _unit(state.mean)
         tangent = aim - (aim * centre).sum(1, keepdim=True) * centre
         chord = torch.linalg.vector_norm(aim - centre, dim=1, keepdim=True)

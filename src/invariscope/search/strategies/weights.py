@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -39,11 +40,16 @@ def told_weights(told: Tensor, rule: Callable[[int], Tensor] = log_weights) -> T
         told: `(runs, size)` bool.
         rule: the weights `(count,)` of a number of candidates.
     """
-    runs, size = told.shape
-    weights = torch.zeros(runs, size, dtype=torch.float64)
-    for run, count in enumerate(told.sum(1).tolist()):
-        weights[run, :count] = rule(count)
-    return weights.to(told.device)
+    return _by_count(told.shape[1], rule, told.device)[told.sum(1)]
+
+
+@lru_cache(maxsize=64)
+def _by_count(size: int, rule: Callable[[int], Tensor], device: torch.device) -> Tensor:
+    """Row `count` holds a rule's weights for so many candidates, `(size + 1, size)`."""
+    weights = torch.zeros(size + 1, size, dtype=torch.float64)
+    for count in range(1, size + 1):
+        weights[count, :count] = rule(count)
+    return weights.to(device)
 
 
 def best_first(candidates: Tensor, order: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.generators.base import CodeStatistics
+from invariscope.search.reductions import lower_solutions, products
 from invariscope.search.strategies.base import Strategy
 from invariscope.search.strategies.isotropic import Isotropic, IsotropicState
 
@@ -62,15 +63,11 @@ class Whitening:
 
     def codes(self, white: Tensor) -> Tensor:
         """Codes `(runs, size, n)` of white ones."""
-        root = self._root(white.device)
-        # One product a run: its bits must not depend on how many runs there are.
-        return torch.stack([own @ root.T for own in white])
+        return products(white, self._root(white.device).T)
 
     def white(self, codes: Tensor) -> Tensor:
         """White codes `(runs, size, n)` of codes."""
-        root = self._root(codes.device)
-        solved = [torch.linalg.solve_triangular(root, own.T, upper=False).T for own in codes]
-        return torch.stack(solved).contiguous()
+        return lower_solutions(self._root(codes.device), codes)
 
 
 @final

@@ -12,7 +12,7 @@ from typing import final
 
 import torch
 
-from invariscope.devices import pick_device
+from invariscope.devices import keep_freed_memory, pick_device
 from invariscope.study.engines.base import Engine, lost
 from invariscope.study.job import Job, Report, work
 
@@ -35,6 +35,7 @@ def local_devices(device: str = "auto") -> list[str]:
 def _begin_worker(stop: Event) -> None:
     """Ends this process with the engine's; Ctrl-C comes from the engine alone, and only once."""
     os.setpgrp()
+    keep_freed_memory()
     # While runs advance, what was found is kept first (`sns.execute`).
     signal.signal(signal.SIGINT, lambda *_: os._exit(1))
     engine = multiprocessing.parent_process()

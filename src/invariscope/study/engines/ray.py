@@ -9,7 +9,7 @@ from typing import Any, final
 
 from invariscope.errors import InputError
 from invariscope.study.engines.base import Engine, lost
-from invariscope.study.job import Job, Report, work
+from invariscope.study.job import Job, Report, work_as_worker
 
 ANSWER_SECONDS = 10.0
 
@@ -69,7 +69,7 @@ class RayEngine(Engine):
         self._device = "cuda" if gpus else "cpu"
         self._threads = cpus
         options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": retries}
-        self._task: Any = ray.remote(**options)(work)
+        self._task: Any = ray.remote(**options)(work_as_worker)
         self._under_way: dict[Any, Job] = {}
 
     def start(self, jobs: Sequence[Job]) -> None:

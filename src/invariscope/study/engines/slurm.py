@@ -8,7 +8,7 @@ from typing import Any, final
 
 from invariscope.errors import InputError
 from invariscope.study.engines.base import Engine, lost
-from invariscope.study.job import Job, Report, work
+from invariscope.study.job import Job, Report, work_as_worker
 
 POLL = 1.0
 
@@ -17,7 +17,7 @@ class Task:
     """What a SLURM task calls. Preempted, it is queued again and its runs go on."""
 
     def __call__(self, job: Job) -> Report:
-        return work(job)
+        return work_as_worker(job)
 
     def checkpoint(self, job: Job) -> Any:
         """What submitit queues instead: the same, since the runs keep their own checkpoints."""

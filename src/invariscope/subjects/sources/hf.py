@@ -1,23 +1,33 @@
 """`hf:NAME`: vision transformers and image towers through Hugging Face transformers."""
 
 import inspect
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
+from PIL import Image
 
 from invariscope import seeds
 from invariscope.errors import InputError, StoreError, unknown
 from invariscope.subjects.base import PhotoRule
 from invariscope.subjects.sources.loaded import Loaded, Weights, with_file
+from invariscope.subjects.sources.preprocessing import library_preprocessing
 from invariscope.zoo.vision import library
 
 # The image tower of networks that also read text.
 TOWERS = {"clip": "CLIPVisionModelWithProjection", "siglip": "SiglipVisionModel"}
 PROCESSOR = "preprocessor_config.json"
+# What a file says besides settings.
+ABOUT = {
+    *("image_processor_type", "feature_extractor_type", "processor_class", "auto_map"),
+    *("_valid_processor_keys", "transformers_version", "backend"),
+}
 INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
 
 
@@ -49,10 +59,13 @@ def load(name: str, weights: Weights) -> Loaded:
         ) from error
     model.eval().requires_grad_(requires_grad=False)
     known = hasattr(model, "classifier") and not weights.random
-    labels = config.id2label if known else {}
+    labels = (config.id2label or {}) if known else {}
     classes = tuple(str(labels[key]).split(",")[0] for key in sorted(labels, key=int))
-    loaded = Loaded(model, _preprocessing(name, processor), classes)
-    return with_file(loaded, weights) if weights.file else loaded
+    loaded = Loaded(model, _preprocessing(name, processor), classes, _older_names(model))
+    if not weights.file:
+        return loaded
+    with _quiet(transformers):
+        return _from_file(model, kind, loaded, weights)
 
 
 def _kind(transformers: Any, name: str) -> tuple[Any, Any]:
@@ -76,9 +89,7 @@ def _kind(transformers: Any, name: str) -> tuple[Any, Any]:
 
 
 def _model(kind: Any, config: Any, name: str, weights: Weights) -> Any:
-    # A pooler that a backbone's weights lack would be a random layer among trained ones.
-    has_pooler = "add_pooling_layer" in inspect.signature(kind.__init__).parameters
-    options = {"add_pooling_layer": False} if has_pooler else {}
+    options = _options(kind)
     if not weights.pretrained:
         return kind(config, **options)
     try:
@@ -107,31 +118,83 @@ def _quiet(transformers: Any) -> Iterator[None]:
             log.enable_progress_bar()
 
 
-def _processor(transformers: Any, name: str) -> Mapping[str, Any]:
-    """How the network wants its images, as its files say."""
-    file = transformers.utils.cached_file(name, PROCESSOR)
-    return json.loads(Path(file).read_text())
+def _processor(transformers: Any, name: str) -> Any:
+    """The library's own processor of images.
 
-
-def _side(size: Any) -> int:
-    """The number of pixels in `224`, `{"height": 224, …}` or `{"shortest_edge": 224}`."""
-    return int(next(iter(size.values())) if isinstance(size, Mapping) else size)
-
-
-def _preprocessing(name: str, processor: Mapping[str, Any]) -> dict[str, Any]:
+    Raises:
+        InputError: it is not understood, or the file has a setting that it does not know.
+    """
     try:
-        size, crop = processor["size"], processor.get("do_center_crop", "crop_size" in processor)
-        resize = _side(size)
-        mean, std = processor["image_mean"], processor["image_std"]
-        scale = processor.get("rescale_factor", 1 / 255)
-        how = INTERPOLATIONS.get(processor.get("resample", 2), "bicubic")
-    except (KeyError, TypeError, ValueError, StopIteration) as error:
+        processor = transformers.AutoImageProcessor.from_pretrained(name, trust_remote_code=False)
+    except (ValueError, TypeError, KeyError, AttributeError, ImportError) as error:
         raise InputError(f"{PROCESSOR} of {name} is not understood: {error!r}") from error
-    shortest = isinstance(size, Mapping) and "shortest_edge" in size
-    return {
-        "image_size": _side(processor["crop_size"]) if crop else resize,
-        "mean": mean if processor.get("do_normalize", True) else 0.0,
-        "std": std if processor.get("do_normalize", True) else 1.0,
-        "value_range": round(255 * scale, 6),
-        "photo": PhotoRule(resize, how, crop=crop or shortest),
-    }
+    kind = type(processor)
+    written, _ = kind.get_image_processor_dict(name)
+    options = getattr(kind, "valid_kwargs", None)
+    known = {*getattr(options, "__optional_keys__", ()), *getattr(options, "__required_keys__", ())}
+    if strange := sorted(k for k in written if not (k in known | ABOUT or hasattr(kind, k))):
+        raise InputError(
+            f"{PROCESSOR} of {name} sets {strange[0]!r} ({len(strange)} such), which "
+            f"{kind.__name__} does not know; remove it or correct its name"
+        )
+    return processor
+
+
+def _preprocessing(name: str, processor: Any) -> dict[str, Any]:
+    size = getattr(processor, "size", None) or {}
+    resize = next((int(v) for v in dict(size).values() if v), 1)
+    how = INTERPOLATIONS.get(int(getattr(processor, "resample", None) or 2), "bicubic")
+    crop = bool(getattr(processor, "do_center_crop", False)) or "shortest_edge" in size
+    mean, std = getattr(processor, "image_mean", None), getattr(processor, "image_std", None)
+
+    def process(photo: Image.Image) -> NDArray[np.float32]:
+        return processor(images=photo, return_tensors="np")["pixel_values"][0]
+
+    settings = type(processor).__name__ + processor.to_json_string()
+    rule = PhotoRule(resize, how, crop=crop)
+    return library_preprocessing(name, process, settings, rule, (mean, std) if mean and std else ())
+
+
+def _from_file(model: Any, kind: Any, loaded: Loaded, weights: Weights) -> Loaded:
+    """The network with a file's weights, as `from_pretrained` reads them, or in other layouts."""
+    state = weights.read()
+    try:
+        made, report = kind.from_pretrained(
+            None,
+            config=model.config,
+            state_dict=dict(state),
+            dtype=torch.float32,
+            output_loading_info=True,
+            **_options(kind),
+        )
+    except (RuntimeError, ValueError):
+        return with_file(loaded, weights)  # whose sentence says what does not fit
+    if report["missing_keys"] or report.get("mismatched_keys"):
+        return with_file(loaded, weights)
+    made.eval().requires_grad_(requires_grad=False)
+    return replace(loaded, model=made)
+
+
+def _options(kind: Any) -> dict[str, Any]:
+    # A pooler that a backbone's weights lack would be a random layer among trained ones.
+    has_pooler = "add_pooling_layer" in inspect.signature(kind.__init__).parameters
+    return {"add_pooling_layer": False} if has_pooler else {}
+
+
+def _older_names(model: Any) -> dict[str, str]:
+    """Modules by the names that older versions gave them, as files of weights still do."""
+    now = model.state_dict()
+    try:
+        saving = import_module("transformers.core_model_loading")
+        written = saving.revert_weight_conversion(model, dict(now))
+    except (ImportError, AttributeError, RuntimeError, ValueError, TypeError, KeyError):
+        return {}
+    places = {(t.data_ptr(), t.shape): name for name, t in now.items() if t.numel()}
+    modules, found = dict(model.named_modules()), {}
+    for key, tensor in written.items():
+        old, new = key, places.get((tensor.data_ptr(), tensor.shape), key)
+        while old != new and old.rpartition(".")[2] == new.rpartition(".")[2]:
+            old, new = old.rpartition(".")[0], new.rpartition(".")[0]
+            if old and new in modules and old not in modules and old != new:
+                found.setdefault(old, new)
+    return found

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
 from invariscope.errors import InputError
 from invariscope.subjects.checkpoint import load_state
@@ -22,11 +22,13 @@ class Loaded:
         model: with its weights.
         preprocessing: arguments of `NetworkSubject` about images (`image_size`, `mean`, …).
         classes: names of the readout's units, where they are known.
+        older_names: modules by the names that older versions of the library gave them.
     """
 
     model: nn.Module
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     classes: tuple[str, ...] = ()
+    older_names: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -55,8 +57,23 @@ class Weights:
     @property
     def file(self) -> bool:
         """Whether a file is meant: it has a folder or an ending, or is there."""
-        path, word = Path(self.asked), self.random or self.pretrained
+        path, word = self.path, self.random or self.pretrained
         return not word and bool(path.suffix or path.parent.parts or path.exists())
+
+    @property
+    def path(self) -> Path:
+        """The file, without the part that `FILE#PART` names."""
+        whole = Path(self.asked)
+        return whole if whole.exists() else Path(self.asked.partition("#")[0])
+
+    @property
+    def part(self) -> str | None:
+        """Which of a file's several state dicts is meant: `state_dict_ema` in `FILE#PART`."""
+        return None if Path(self.asked).exists() else self.asked.partition("#")[2] or None
+
+    def read(self) -> dict[str, Tensor]:
+        """The tensors of the file, by name."""
+        return read_state(self.path, self.part)
 
     def stream(self, name: str) -> tuple[str, str, int]:
         """The words of the random stream in which a network of that name is made."""
@@ -78,7 +95,7 @@ def with_file(loaded: Loaded, weights: Weights) -> Loaded:
         StoreError: the file cannot be read as weights.
         InputError: the weights do not fit.
     """
-    normaliser = load_state(loaded.model, read_state(Path(weights.asked)), weights.asked)
+    normaliser = load_state(loaded.model, weights.read(), weights.asked)
     if normaliser is None:
         return loaded
     inside = {"mean": normaliser.mean, "std": normaliser.std}

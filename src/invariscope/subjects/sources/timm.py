@@ -7,7 +7,8 @@ from invariscope import seeds
 from invariscope.errors import InputError, StoreError, nearest
 from invariscope.subjects.base import PhotoRule
 from invariscope.subjects.sources.loaded import Loaded, Weights, with_file
-from invariscope.zoo.vision import library, torchvision_models
+from invariscope.subjects.sources.preprocessing import library_preprocessing
+from invariscope.zoo.vision import library
 
 
 def load(name: str, weights: Weights) -> Loaded:
@@ -21,7 +22,6 @@ def load(name: str, weights: Weights) -> Loaded:
         InputError: a name or weights that timm does not have, or that do not fit.
         StoreError: weights that cannot be read or downloaded.
     """
-    torchvision_models()  # timm imports torchvision
     timm: Any = library("timm")
     if not (weights.pretrained or weights.random or weights.file):
         raise weights.neither("timm")
@@ -51,8 +51,19 @@ def _preprocessing(name: str, model: Any) -> dict[str, Any]:
         )
     how = "bicubic" if config["interpolation"] == "bicubic" else "bilinear"
     resize, crop = int(height / config["crop_pct"]), config["crop_mode"] != "squash"
-    photo = PhotoRule(resize, how, crop=crop)
-    return {"image_size": height, "mean": config["mean"], "std": config["std"], "photo": photo}
+    try:
+        transform = import_module("timm.data").create_transform(**config, is_training=False)
+    except (KeyError, ValueError, TypeError, AssertionError) as error:
+        raise InputError(f"timm's data configuration of {name} is not understood: {error!r}") from (
+            error
+        )
+    return library_preprocessing(
+        name,
+        lambda photo: transform(photo).numpy(),
+        repr(transform),
+        PhotoRule(resize, how, crop=crop),
+        (config["mean"], config["std"]),
+    )
 
 
 def _classes(model: Any, weights: Weights) -> tuple[str, ...]:

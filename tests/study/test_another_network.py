@@ -1,0 +1,49 @@
+"""A study does not take over the runs of a network that answers otherwise today."""
+
+import pytest
+
+from invariscope.errors import StoreError
+from invariscope.study.batch import check_done
+from invariscope.study.worlds import generator_at, subject_at
+
+FACTORY = """
+import torch
+from torch import nn
+from invariscope.subjects import NetworkSubject
+
+class Repeats(nn.Module):
+    def __init__(self, times):
+        super().__init__()
+        torch.manual_seed(0)
+        self.times = times
+        self.first = nn.Conv2d(3, 3, 3, padding=1)
+        self.fc = nn.Linear(3, 5)
+    def forward(self, x):
+        for _ in range(self.times):
+            x = torch.tanh(self.first(x))
+        return self.fc(x.mean((2, 3)))
+
+def subject():
+    return NetworkSubject(Repeats(TIMES).eval(), image_size=8, name="repeats")
+"""
+
+
+def test_finished_runs_of_another_network_are_refused(begin, conduct, study_text, tmp_path):
+    file = tmp_path / "mine.py"
+    text = study_text('[conditions.a]\nstretch = ["pixels"]\nseeds = 1\n')
+    lines = [f'subjects = "{file}:subject"' if "subjects" in x else x for x in text.splitlines()]
+
+    def plan(times):
+        subject_at.cache_clear()
+        generator_at.cache_clear()
+        file.write_text(FACTORY.replace("TIMES", str(times)))
+        return begin("\n".join(lines))
+
+    study = plan(1)
+    progress, _ = conduct(study)
+    assert progress.total.failed == 0
+    check_done(plan(1).wanted(), study.runs)
+    assert [w.name for w in plan(8).wanted()] == [w.name for w in plan(1).wanted()]
+    study = plan(8)
+    with pytest.raises(StoreError, match="answer otherwise than when"):
+        check_done(study.wanted(), study.runs)
