@@ -7,6 +7,7 @@ with the quick suite, the whole with the statistical one.
 import ast
 import math
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -25,13 +26,14 @@ from invariscope.study.file import parse_study
 from invariscope.study.paradigm import parse_paradigm
 from invariscope.survey.design import parse_design
 
-FIXED = dict(
-    derandomize=True,
-    database=None,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+FIXED = {
+    "derandomize": True,
+    "database": None,
+    "deadline": None,
+    "suppress_health_check": [HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+}
 SHORT = ["--generations", "2", "--population", "8", "--precision", "float32", "--device", "cpu"]
+OUTCOMES = Counter()  # what came of each input, for the table of docs/reliability.md
 RELIABLE = pytest.mark.reliability("bad arguments and files", "refused")
 
 
@@ -110,7 +112,9 @@ def check_number(choice, text):
     try:
         _, bound, _ = app.parse_args(words, exit_on_error=False, print_error=False)
     except CycloptsError:
+        OUTCOMES["refused"] += 1
         return
+    OUTCOMES["right"] += 1
     value = bound_value(bound, option.name)
     value = value[0] if isinstance(value, list | tuple) else value
     if "int" in str(option.hint):
@@ -269,9 +273,10 @@ def check_file(case):
     name, text = case
     try:
         READERS[name][1](text)
-    except InputError as error:
-        assert str(error)
+    except InputError:
+        OUTCOMES["refused"] += 1
         return
+    OUTCOMES["right"] += 1
     document = read_toml(text, "f")  # what is accepted was TOML
     left = [document]
     while left:
@@ -371,6 +376,7 @@ ALWAYS = {
     ("sns",): SHORT,
     ("study", "plan"): ["--rate", "9"],
     ("categories", "plan"): ["--rate", "9"],
+    ("analyze",): ["--only", "distance"],
     ("natural",): ["--device", "cpu"],
     ("categories", "reproduce"): ["--out", "page.md"],
     ("rig", "serve"): ["--out", "rig"],
@@ -413,13 +419,14 @@ def check_line(world, words, capsys):
         code = run(words)
     said = capsys.readouterr().err
     assert code in (0, 2), words
+    OUTCOMES["refused" if code else "right"] += 1
     if code == 2:
         assert said.startswith("error: "), words
         assert len(said.strip().splitlines()) == 1, (words, said)
 
 
 @RELIABLE
-@settings(max_examples=40, **FIXED)
+@settings(max_examples=30, **FIXED)
 @given(words=command_lines())
 def test_a_command_says_what_is_wrong(world, capsys, words):
     check_line(world, words, capsys)
