@@ -64,7 +64,7 @@ def pick_device(name: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.empty(0, device=device)
+        torch.zeros(1, device=device).item()  # `meta` holds no values
     except (RuntimeError, AssertionError) as error:
         raise InputError(
             f"device {name!r} cannot be used here; expected auto, cpu, cuda, cuda:N or mps"

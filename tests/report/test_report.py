@@ -9,6 +9,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import invariscope as iv
 from invariscope import seeds
@@ -24,6 +25,7 @@ from invariscope.sns.execute import execute
 from invariscope.sns.mei import draw_mei, plan_mei
 from invariscope.sns.pictures import write_png
 from invariscope.sns.plan import plan
+from invariscope.subjects.pixels import resize_images
 
 OPTIONS = iv.SearchOptions(generations=4, population=8, precision="float32")
 
@@ -274,3 +276,49 @@ def test_three_hundred_runs_of_noise_stay_below_ten_megabytes(folder, tmp_path):
     text = render(iv.Result(runs))
     assert len(data_of(text)["runs"]) == 300
     assert len(text.encode()) <= 10_000_000
+
+
+class Sized(iv.Subject):
+    """A network of any size: `out` is the mean of red and of blue."""
+
+    name = "sized"
+    classes = ("red", "blue")
+    natural = None
+
+    def __init__(self, side):
+        self.image_size, self.device = side, torch.device("cpu")
+
+    def identity(self):
+        return {"kind": "sized", "image_size": self.image_size}
+
+    def _sites(self):
+        return {"out": (2,)}
+
+    def _respond(self, images, sites):
+        return {"out": 1 + images[:, [0, 2]].double().mean((2, 3)).float()}
+
+
+@pytest.mark.reliability("network and generator of other sizes", "right")
+@pytest.mark.parametrize("side", [227, 32])
+def test_the_first_sentence_is_of_what_the_network_sees(side, tmp_path):
+    subject, generator = Sized(side), iv.load_generator()
+    meis = plan_mei(subject, generator, "out:0", options=OPTIONS)
+    mei = draw_mei(execute(meis, subject, generator, tmp_path, options=OPTIONS), generator)
+    planned = plan(
+        subject,
+        generator,
+        "out:0",
+        task="invariance",
+        reference=mei,
+        site="pixels",
+        options=OPTIONS,
+    )
+    (record,) = execute(planned, subject, generator, tmp_path, options=OPTIONS)
+    told = render(iv.load_result(tmp_path))
+    shares = [int(s) for s in re.findall(r"by <b>([\d.]+) ?%</b> of all that is possible", told)]
+    row = record.front.iloc[choose(record.front, record.settings, "kept")]
+    reference = resize_images(mei.image[None].cpu(), side)
+    farthest = float((reference - 0.5).abs().add(0.5).norm())
+    assert len(shares) == 1
+    assert shares[0] == pytest.approx(100 * row["pixel_distance"] / farthest, abs=0.6)
+    assert 0 < shares[0] <= 100

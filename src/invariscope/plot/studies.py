@@ -161,6 +161,11 @@ def appearance(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     named = table.assign(named=table["task"] + " " + table["site"])
     wide = named.pivot_table(index="named", columns="statistic", values="relative", sort=False)
     values = wide.to_numpy(float)
+    if not np.isfinite(values).any():
+        ax = new_axes(ax, (4, 1))
+        ax.set_axis_off()
+        ax.text(0.5, 0.5, "no other unit's reference to compare with", ha="center")
+        return ax
     ax = new_axes(ax, (1.4 + 0.9 * values.shape[1], 1.3 + 0.5 * values.shape[0]))
     shown = ax.imshow(values, cmap="viridis", vmin=0, vmax=max(1.0, float(np.nanmax(values))))
     middle = float(np.nanmax(values)) / 2

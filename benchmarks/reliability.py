@@ -1,0 +1,150 @@
+"""What was tried to make invariscope wrong, and what came of it: docs/reliability.md's table.
+
+Runs the tests that are marked `reliability(kind, outcome)`, heavy ones too, and the quick tests of
+the files named in `FILES`, and counts their cases. It writes reliability.json and the table:
+
+    python benchmarks/reliability.py
+"""
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGE = ROOT / "docs" / "reliability.md"
+FIGURES = ROOT / "benchmarks" / "reliability.json"
+MARK = "<!-- benchmarks/reliability.json -->\n"
+RIGHT, REFUSED = "right", "refused"
+MARKED = ["tests/cli/test_bad_inputs.py"]
+# What a test of a file shows where it says nothing else: the value is right, or it is refused.
+FILES = {
+    "places in memory and in a batch": {
+        RIGHT: [
+            "tests/search/test_places.py",
+            "tests/search/test_reductions.py",
+            "tests/sns/test_batch_place.py",
+        ]
+    },
+    "another network's finished runs": {REFUSED: ["tests/study/test_another_network.py"]},
+    "answers that are no function of the image": {REFUSED: ["tests/subjects/test_trust.py"]},
+    "network and generator of other sizes": {RIGHT: ["tests/subjects/test_pixels.py"]},
+    "preprocessing of published networks": {
+        RIGHT: ["tests/subjects/test_library_preprocessing.py"]
+    },
+    "units that are dead, constant, saturated, never positive": {
+        RIGHT: ["tests/subjects/test_kinds.py"]
+    },
+    "photos and their folders": {RIGHT: ["tests/photos"]},
+    "lists of faces, names of classes": {
+        RIGHT: ["tests/categories/test_facescrub.py", "tests/invariance/test_classes.py"]
+    },
+    "files and folders of a rig": {RIGHT: ["tests/rig/test_rig_faults.py"]},
+    "damaged and interrupted stores": {RIGHT: ["tests/store/test_faults.py"]},
+    "packed studies": {REFUSED: ["tests/study/test_pack.py"]},
+}
+
+
+class Counted:
+    """A pytest plugin that keeps the tests of a kind and counts what came of their cases."""
+
+    def __init__(self) -> None:
+        self.kinds: dict[str, Counter] = {}
+        self.of: dict[str, tuple[str, ...]] = {}
+        self.failed: list[str] = []
+
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        left_out = []
+        for item in list(items):
+            found = self.kind_of(item)
+            if found is None:
+                items.remove(item)
+                left_out.append(item)
+            else:
+                self.of[item.nodeid] = found
+        config.hook.pytest_deselected(items=left_out)
+
+    def kind_of(self, item: pytest.Item) -> tuple[str, ...] | None:
+        """Kind and outcome of a test; None for one that is not counted."""
+        mark = item.get_closest_marker("reliability")
+        if mark:
+            return mark.args
+        if any(item.get_closest_marker(name) for name in ("statistical", "browser", "cluster")):
+            return None
+        for kind, outcomes in FILES.items():
+            for outcome, prefixes in outcomes.items():
+                if any(item.nodeid.startswith(prefix) for prefix in prefixes):
+                    return kind, outcome
+        return None
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
+        """A test that tries many inputs counts them itself, in its module's `OUTCOMES`."""
+        kind, outcome = self.of[item.nodeid]
+        own = getattr(item.module, "OUTCOMES", Counter())
+        own.clear()
+        counts = self.kinds.setdefault(kind, Counter())
+        counts["tests"] += 1
+        try:
+            result = yield
+        except pytest.skip.Exception:
+            counts["tests"] -= 1
+            raise
+        except BaseException:
+            counts["wrong"] += 1
+            self.failed.append(item.nodeid)
+            raise
+        counts.update(own or {outcome: 1})
+        return result
+
+
+def measure() -> list[dict]:
+    """Each kind's tests and cases, in the order of `FILES`, marked ones behind."""
+    places = [*MARKED, *(p for o in FILES.values() for paths in o.values() for p in paths)]
+    missing = [place for place in places if not (ROOT / place.split("::")[0]).exists()]
+    if missing:
+        raise SystemExit(f"no {', '.join(missing)}: mend FILES in {Path(__file__).name}")
+    plugin = Counted()
+    words = ["-q", "-p", "no:cacheprovider", "-o", "addopts=", f"--rootdir={ROOT}"]
+    pytest.main([*words, *(str(ROOT / place) for place in places)], plugins=[plugin])
+    for name in plugin.failed:
+        print("wrong:", name)
+    rows = []
+    for kind in [*FILES, *(kind for kind in plugin.kinds if kind not in FILES)]:
+        counts = plugin.kinds.get(kind, Counter())
+        found = {key: counts[key] for key in ("wrong", REFUSED, RIGHT)}
+        rows.append({"kind": kind, "tests": counts["tests"], "tried": sum(found.values()), **found})
+    return rows
+
+
+def as_markdown(rows: list[dict]) -> str:
+    """The table of the page."""
+    lines = [
+        "| kind | tests | cases tried | wrong | refused | right |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    for row in rows:
+        numbers = (f"{row[key]:,}" for key in ("tests", "tried", "wrong", "refused", "right"))
+        lines.append(f"| {row['kind']} | {' | '.join(numbers)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Count, and write figures and table."""
+    rows = measure()
+    FIGURES.write_text(json.dumps({"kinds": rows}, indent=1) + "\n")
+    head, tail = PAGE.read_text().split(MARK, 1)
+    PAGE.write_text(
+        head + MARK + as_markdown(rows) + "<!-- end -->" + tail.split("<!-- end -->", 1)[1]
+    )
+    sys.exit(any(row["wrong"] for row in rows))
+
+
+if __name__ == "__main__":
+    main()
