@@ -14,6 +14,7 @@ from rich.table import Table
 from invariscope.cli.options import Source
 from invariscope.rig.export import Recorded
 from invariscope.rig.file import SessionFile, read_session
+from invariscope.rig.names import check_names
 from invariscope.rig.nwb import write_nwb
 from invariscope.rig.range_block import NATURAL
 from invariscope.rig.search import HELD_BACK
@@ -37,6 +38,7 @@ POLL = 0.05
 def serve(file: File, /, *, out: Out) -> None:
     """Begin a session, or go on with it: show images, take responses, search."""
     console, asked = Console(), read_session(file)
+    check_names(asked.rig)
 
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -108,6 +110,7 @@ def simulate(
 ) -> None:
     """Play the rig: units of a network fire Poisson spikes, drift, and trials get lost."""
     asked, console = read_session(file), Console()
+    check_names(asked.rig)
     subject = (source or Source()).subject(model)
     cortex = Cortex(peak=peak, drift=drift, lost=lost)
     brain = SimulatedBrain(subject, units, asked.rig.units, cortex=cortex, seed=seed)

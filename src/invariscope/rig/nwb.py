@@ -12,6 +12,7 @@ import numpy as np
 from invariscope import seeds
 from invariscope.errors import InputError
 from invariscope.rig.export import Recorded
+from invariscope.rig.names import nwb_column
 from invariscope.store.files import replace_file
 
 TEXT = (
@@ -136,14 +137,14 @@ def _presentations(file: Any, recorded: Recorded) -> None:
         file.add_trial_column(name, description)
     file.add_trial_column("recorded", "whether the rig answered")
     for unit in units:
-        file.add_trial_column(_column(unit), f"response of {unit}, drift included, NaN: none")
-        file.add_trial_column(f"{_column(unit)}_gain", f"drift of {unit}: divide by it")
+        file.add_trial_column(nwb_column(unit), f"response of {unit}, drift included, NaN: none")
+        file.add_trial_column(f"{nwb_column(unit)}_gain", f"drift of {unit}: divide by it")
     length = recorded.asked.rig.on_ms / 1000
     for begin, row in zip(_start(recorded), trials.to_dict("records"), strict=True):
         words = {name: str(row[name]) for name, _ in TEXT}
         numbers = {name: int(row[name]) for name, _ in WHOLE}
-        own = {_column(u): float(row[u]) for u in units}
-        own |= {f"{_column(u)}_gain": float(row[f"gain {u}"]) for u in units}
+        own = {nwb_column(u): float(row[u]) for u in units}
+        own |= {f"{nwb_column(u)}_gain": float(row[f"gain {u}"]) for u in units}
         file.add_trial(
             start_time=float(begin),
             stop_time=float(begin) + length,
@@ -152,11 +153,6 @@ def _presentations(file: Any, recorded: Recorded) -> None:
             **numbers,
             **own,
         )
-
-
-def _column(unit: str) -> str:
-    word = "".join(c if c.isalnum() else "_" for c in unit)
-    return f"response_{word}"
 
 
 def _images(file: Any, recorded: Recorded) -> None:
