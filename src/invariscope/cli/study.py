@@ -34,6 +34,7 @@ AllowCode = Annotated[
     bool, Parameter(name="--allow-code", negative="", help="Let the file name file.py:factory.")
 ]
 STORE = Path("store")
+SMALLEST_LIMIT, LARGEST_LIMIT = 1e-6, 1e6  # gigabytes
 
 
 @Parameter(name="*")
@@ -282,6 +283,7 @@ def unpack(
     limit: Annotated[float, Parameter(help="The most gigabytes that are taken.")] = 100.0,
 ) -> None:
     """Check a packed study and take it, and the runs that are not there yet, into a store."""
+    validate.between("--limit", limit, SMALLEST_LIMIT, LARGEST_LIMIT)
     name, taken, there = unpack_study(archive, make_folder(out), most_bytes=int(limit * 1e9))
     Console().print(
         f"study {name!r}: {taken} runs taken, {there} were there: {out / 'studies' / name}",
