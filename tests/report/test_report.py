@@ -13,7 +13,8 @@ import pytest
 import invariscope as iv
 from invariscope import seeds
 from invariscope.analysis.affine import affine_baseline
-from invariscope.errors import StoreError
+from invariscope.cli.report import report
+from invariscope.errors import InputError, StoreError
 from invariscope.plot import distance_activation, front, gallery
 from invariscope.report.made import commands, keep_command
 from invariscope.report.paper import write_figures
@@ -274,3 +275,17 @@ def test_three_hundred_runs_of_noise_stay_below_ten_megabytes(folder, tmp_path):
     text = render(iv.Result(runs))
     assert len(data_of(text)["runs"]) == 300
     assert len(text.encode()) <= 10_000_000
+
+
+def test_the_command_replaces_a_page_and_nothing_else(folder, tmp_path):
+    page = tmp_path / "page.html"
+    report(folder, out=page)
+    before = page.read_bytes()
+    report(folder, out=page)
+    assert page.read_bytes() == before
+    page.write_text("<html>my own invariscope page</html>")
+    with pytest.raises(InputError, match="--force"):
+        report(folder, out=page)
+    assert page.read_text() == "<html>my own invariscope page</html>"
+    report(folder, out=page, force=True)
+    assert page.read_bytes() == before

@@ -7,7 +7,7 @@ import tarfile
 
 import pytest
 
-from invariscope.cli.study import unpack
+from invariscope.cli.study import pack, unpack
 from invariscope.errors import InputError
 from invariscope.study.folder import StudyFolder
 from invariscope.study.index import read_rows
@@ -190,3 +190,20 @@ def test_what_is_no_tar_file_is_refused(tmp_path, store, content):
     with pytest.raises(InputError, match="no archive"):
         unpack_study(tmp_path / "none.tar", store, most_bytes=MOST)
     assert nothing_there(store)
+
+
+def test_packing_replaces_a_pack_and_nothing_else(finished, archive, tmp_path):
+    before = archive.read_bytes()
+    pack(finished.path, archive)
+    assert archive.read_bytes() == before
+    thesis = tmp_path / "thesis.tar"
+    thesis.write_text("years of work")
+    with pytest.raises(InputError, match="--force"):
+        pack(finished.path, thesis)
+    assert thesis.read_text() == "years of work"
+    with tarfile.open(thesis, "w") as tar:
+        tar.addfile(tarfile.TarInfo("manifest.json"))
+    with pytest.raises(InputError, match="--force"):
+        pack(finished.path, thesis)
+    pack(finished.path, thesis, force=True)
+    assert thesis.read_bytes() == before

@@ -11,16 +11,17 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope.cli.options import Source
+from invariscope.cli.options import Force, Source
 from invariscope.rig.export import Recorded
 from invariscope.rig.file import SessionFile, read_session
 from invariscope.rig.names import check_names
-from invariscope.rig.nwb import write_nwb
+from invariscope.rig.nwb import is_session, write_nwb
 from invariscope.rig.range_block import NATURAL
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.session import Session
 from invariscope.rig.simulate import Cortex, SimulatedBrain, play
 from invariscope.sns.natural import NaturalStatistics
+from invariscope.store.own_files import check_may_replace
 from invariscope.store.record import RunRecord
 from invariscope.subjects.rig.folder import FolderLink, FolderRig
 from invariscope.subjects.rig.link import Link, OtherSide
@@ -140,11 +141,14 @@ def export(
     start: Annotated[
         datetime | None, Parameter(help="When the first image came up, as 2026-11-22T09:30:00.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write a session as NWB, and as a table that `recorded:FOLDER` reads."""
     if start is not None and start.tzinfo is None:
         start = start.astimezone()
+    target = nwb or folder / "session.nwb"
+    check_may_replace(target, is_session, force=force)
     recorded = Recorded.load(folder)
     table = recorded.write_responses()
-    path = write_nwb(recorded, nwb or folder / "session.nwb", start=start)
+    path = write_nwb(recorded, target, start=start)
     Console().print(f"{path}\n{table}", highlight=False, soft_wrap=True)

@@ -10,9 +10,11 @@ from rich.console import Console
 from rich.table import Table
 
 from invariscope import user_code, validate
+from invariscope.cli.options import Force
 from invariscope.cli.study_progress import StudyTable, in_words
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder
+from invariscope.store.own_files import check_may_replace
 from invariscope.study.affine import measure_affine
 from invariscope.study.conduct import PLACES, Conductor, done_in
 from invariscope.study.cost import cost_of, measure_rate
@@ -20,7 +22,7 @@ from invariscope.study.engines import Engine, LocalEngine, RayEngine, SlurmEngin
 from invariscope.study.file import read_study
 from invariscope.study.folder import StudyFolder, known_study, study_folder
 from invariscope.study.index import read_rows, rebuild
-from invariscope.study.pack import pack_study, unpack_study
+from invariscope.study.pack import is_pack, pack_study, unpack_study
 from invariscope.study.plan import plan_study
 from invariscope.study.progress import progress_of
 from invariscope.study.published.importer import import_published
@@ -268,8 +270,11 @@ def pack(
     folder: Annotated[Path, Parameter(help="The study: STORE/studies/NAME.")],
     archive: Annotated[Path, Parameter(help="The tar file to write.")],
     /,
+    *,
+    force: Force = False,
 ) -> None:
     """Put a study and its runs into one file, with a checksum of each file inside."""
+    check_may_replace(archive, is_pack, force=force)
     files, size = pack_study(study_folder(folder), archive)
     Console().print(f"{files} files, {size / 1e6:.1f} MB: {archive}", soft_wrap=True)
 

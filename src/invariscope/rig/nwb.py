@@ -15,6 +15,7 @@ from invariscope.rig.export import Recorded
 from invariscope.rig.names import nwb_column
 from invariscope.store.files import replace_file
 
+SCRIPT = "invariscope rig export"
 TEXT = (
     ("trial", "name of the presentation in the session's log"),
     ("image", "name of the image: the first 16 hex digits of the sha256 of its 8-bit pixels"),
@@ -42,6 +43,14 @@ def library() -> Any:
     return importlib.import_module("pynwb")
 
 
+def is_session(path: Path) -> bool:
+    """Whether a file is an NWB file that `write_nwb` wrote."""
+    library()
+    with importlib.import_module("h5py").File(path, "r") as file:
+        script = file.get("general/source_script")
+        return script is not None and script.attrs.get("file_name") == SCRIPT
+
+
 def write_nwb(recorded: Recorded, path: Path, *, start: datetime | None = None) -> Path:
     """Write a session as NWB 2.
 
@@ -67,7 +76,7 @@ def write_nwb(recorded: Recorded, path: Path, *, start: datetime | None = None) 
         experiment_description="Stretch-and-Squeeze search on recorded units (arXiv 2506.17040)",
         keywords=["stretch-and-squeeze", "closed loop"],
         source_script=f"invariscope {version('invariscope')}",
-        source_script_file_name="invariscope rig export",
+        source_script_file_name=SCRIPT,
     )
     if rig.subject:
         file.subject = pynwb.file.Subject(**rig.subject)

@@ -75,6 +75,16 @@ def pack_study(study: StudyFolder, archive: Path) -> tuple[int, int]:
     return len(files), sum(size for size, _ in sums.values())
 
 
+def is_pack(path: Path) -> bool:
+    """Whether a file is what `pack_study` writes, by the manifest that it begins with."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            _read_manifest(path, tar)
+    except (tarfile.TarError, InputError):
+        return False
+    return True
+
+
 def _refuse(archive: Path, why: str) -> InputError:
     return InputError(f"{str(archive)!r} is refused: {why}; nothing was taken")
 

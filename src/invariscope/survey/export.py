@@ -22,6 +22,9 @@ from invariscope.survey.exclusion import with_exclusions
 from invariscope.survey.folder import SurveyFolder
 from invariscope.survey.psychds import ABOUT, write_psychds
 
+OWN = frozenset({"answers.csv", EXPORTED, "sessions.csv", "psych-ds"})
+IDS = "participant,session,complete,code,"  # a table of ids begins so
+
 
 def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
     """Write `answers.csv`, `answers.parquet`, `sessions.csv` and `psych-ds/`.
@@ -36,7 +39,10 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
     Raises:
         StoreError: nobody answered yet, or the folder holds something else.
     """
-    if out.exists() and any(out.iterdir()) and not (out / EXPORTED).exists():
+    if out.exists() and not out.is_dir():
+        raise StoreError(f"{str(out)!r} is a file; expected a folder to write to")
+    there = {path.name for path in out.iterdir()} if out.exists() else set()
+    if there and (EXPORTED not in there or there - OWN):
         raise StoreError(f"{str(out)!r} holds something else than an export; choose another --out")
     raw, held = read_raw(folder)
     marked, judged = with_exclusions(raw, held, folder.design.exclusion)
