@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -48,10 +49,9 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
     marked, judged = with_exclusions(raw, held, folder.design.exclusion)
     tidy = check_answers(main_trials(marked))
     sessions = flat_sessions(judged, folder.design.questions)
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    make_folder(part)
+    part = Path(tempfile.mkdtemp(prefix=".export-", dir=make_folder(out.parent)))
     try:
+        part.chmod(0o755)  # as any folder: the export is to be given away
         tidy.to_csv(part / "answers.csv", index=False)
         tidy.to_parquet(part / EXPORTED, index=False)
         sessions.to_csv(part / "sessions.csv", index=False)
@@ -60,6 +60,7 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)
     except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
     return sessions
 
