@@ -74,3 +74,53 @@ def test_a_table_that_is_asked_for_must_be_there_and_be_text(tmp_path):
     (tmp_path / "classes.tsv").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InputError, match="cannot be read as text"):
         class_names(tmp_path)
+
+
+IDS = ("n01440764", "n02102040", "n02979186", "n03000684", "n03028079")
+WORDS = ("tench", "English springer", "cassette player", "chain saw", "church")
+
+
+def test_ids_match_although_a_table_gives_words(conv_subject):
+    conv_subject.classes = IDS
+    table = dict(zip(IDS, WORDS, strict=True))
+    found = classifier(conv_subject, IDS[::-1], names=table)
+    assert found.targets.tolist() == [4, 3, 2, 1, 0]
+    assert found.matched == "classes matched: 5 by WordNet id"
+    other = classifier(conv_subject, ["church", "Tench"], names=table)
+    assert (other.targets.tolist(), other.matched) == (
+        [4, 0],
+        "classes matched: 2 by the table's id",
+    )
+
+
+def test_words_match_by_the_table_and_by_themselves(conv_subject):
+    conv_subject.classes = WORDS
+    table = dict(zip(IDS[:3], WORDS[:3], strict=True)) | {"n03028079": "4"}
+    found = classifier(conv_subject, ["n02102040", "chain_saw", "n03028079"], names=table)
+    assert found.targets.tolist() == [1, 3, 4]
+    assert found.matched == (
+        "classes matched: 1 by the table's name, 1 by the folder's name, "
+        "1 by the table's unit number"
+    )
+
+
+def test_folders_that_are_numbers_are_units_and_never_an_order_of_words(conv_subject):
+    names = ["0", "1", "2", "3", "4"]
+    assert classifier(conv_subject, names).targets.tolist() == [0, 1, 2, 3, 4]
+    assert classifier(conv_subject, ["03", "1"]).targets.tolist() == [3, 1]
+    with pytest.raises(InputError, match="class '10' is none"):  # sorted: 1, 10, 2, 3, 4
+        classifier(conv_subject, ["1", "10", "2", "3", "4"])
+    conv_subject.classes = ("4", "3", "2", "1", "0")  # a name goes before a number
+    assert classifier(conv_subject, names).targets.tolist() == [4, 3, 2, 1, 0]
+
+
+def test_a_table_number_beyond_the_units_is_not_mended_by_a_name(named):
+    with pytest.raises(InputError, match=r"'tench' \('99'\)"):
+        classifier(named, ["tench"], names={"tench": "99"})
+
+
+def test_class_names_are_not_those_of_a_site_of_another_width(conv_subject):
+    conv_subject.classes = WORDS[:4]
+    with pytest.raises(InputError, match="names 4 classes, so not these units"):
+        classifier(conv_subject, ["tench"])
+    assert classifier(conv_subject, ["3"]).targets.tolist() == [3]

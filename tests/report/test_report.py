@@ -14,7 +14,8 @@ import torch
 import invariscope as iv
 from invariscope import seeds
 from invariscope.analysis.affine import affine_baseline
-from invariscope.errors import StoreError
+from invariscope.cli.report import report
+from invariscope.errors import InputError, StoreError
 from invariscope.plot import distance_activation, front, gallery
 from invariscope.report.made import commands, keep_command
 from invariscope.report.paper import write_figures
@@ -322,3 +323,17 @@ def test_the_first_sentence_is_of_what_the_network_sees(side, tmp_path):
     assert len(shares) == 1
     assert shares[0] == pytest.approx(100 * row["pixel_distance"] / farthest, abs=0.6)
     assert 0 < shares[0] <= 100
+
+
+def test_the_command_replaces_a_page_and_nothing_else(folder, tmp_path):
+    page = tmp_path / "page.html"
+    report(folder, out=page)
+    before = page.read_bytes()
+    report(folder, out=page)
+    assert page.read_bytes() == before
+    page.write_text("<html>my own invariscope page</html>")
+    with pytest.raises(InputError, match="--force"):
+        report(folder, out=page)
+    assert page.read_text() == "<html>my own invariscope page</html>"
+    report(folder, out=page, force=True)
+    assert page.read_bytes() == before

@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from invariscope import load_subject
+from invariscope.cli.rig import export
 from invariscope.errors import InputError, StoreError
 from invariscope.rig.export import Recorded
 from invariscope.rig.nwb import write_nwb
@@ -81,3 +82,18 @@ def test_what_is_no_session_is_refused(tmp_path):
 def test_another_suffix_is_refused(folder):
     with pytest.raises(InputError, match=r"does not end in \.nwb"):
         write_nwb(Recorded.load(folder), folder / "session.h5")
+
+
+def test_an_export_replaces_a_session_and_nothing_else(folder, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    pytest.importorskip("pynwb")
+    export(folder)
+    export(folder)
+    for k, make in enumerate([lambda p: p.write_text("mine"), lambda p: h5py.File(p, "w").close()]):
+        theirs = tmp_path / f"{k}.nwb"
+        make(theirs)
+        before = theirs.read_bytes()
+        with pytest.raises(InputError, match="--force"):
+            export(folder, nwb=theirs)
+        assert theirs.read_bytes() == before
+        export(folder, nwb=theirs, force=True)

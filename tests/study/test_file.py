@@ -144,5 +144,11 @@ def test_photos_are_files_and_patterns(tmp_path):
         (tmp_path / name).write_bytes(b"")
     found = files_of(["*.png", "a.png", str(tmp_path / "c.txt")], tmp_path)
     assert [path.name for path in found] == ["a.png", "b.png", "c.txt"]
+    for name in (".ipynb_checkpoints/a.png", "more/d.png", "more/._d.png", "@eaDir/a.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = files_of(["**/*.png"], tmp_path)
+    assert [path.name for path in found] == ["a.png", "b.png", "d.png"]
+    assert len(files_of([".ipynb_checkpoints/*.png"], tmp_path)) == 1
     with pytest.raises(InputError, match="names no file"):
         files_of(["*.jpg"], tmp_path)

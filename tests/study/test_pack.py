@@ -7,6 +7,7 @@ import tarfile
 
 import pytest
 
+from invariscope.cli.study import pack, unpack
 from invariscope.errors import InputError
 from invariscope.study.folder import StudyFolder
 from invariscope.study.index import read_rows
@@ -101,6 +102,16 @@ def renamed(to):
     return change
 
 
+def with_size(size):
+    """The first file has another size in the manifest."""
+
+    def change(members):
+        name = members[1][0].name
+        return with_manifest(members, lambda m: m["files"][name].__setitem__(0, size))
+
+    return change
+
+
 def damaged(members):
     content = members[3][1]
     members[3] = (members[3][0], content[:-1] + bytes([content[-1] ^ 1]))
@@ -129,6 +140,23 @@ CHANGES = {
         "leads out of the store",
     ),
     "no manifest": (lambda ms: ms[1:], "does not begin with a manifest"),
+    "named like the index": (renamed("runs/index.jsonl/x"), "where the store has files of its own"),
+    "hidden": (renamed("runs/.unpack-1/x"), "where the store has files of its own"),
+    "long": (renamed(f"runs/{'a' * 300}/x"), "a name that no disk takes"),
+    "long in bytes": (renamed(f"runs/a/{'é' * 150}"), "a name that no disk takes"),
+    "control": (renamed("runs/a/b\x1b[31m"), "a name that no disk takes"),
+    "deep": (renamed("runs/" + "a/" * 40 + "b"), "leads out of the store"),
+    "no run": (renamed("runs/a/b"), "it holds no 'studies/small/"),
+    "negative": (with_size(-1), "its manifest is damaged"),
+    "fraction": (with_size(1.5), "its manifest is damaged"),
+    "word": (with_size("1"), "its manifest is damaged"),
+    "endless": (with_size(float("inf")), "its manifest is damaged"),
+    "file and folder": (
+        lambda ms: with_manifest(ms, lambda m: m["files"].update({f"{ms[-1][0].name}/x": [1, ""]})),
+        "as a file and a folder",
+    ),
+    "nested": (lambda ms: [(ms[0][0], b"[" * 100_000), *ms[1:]], "its manifest is damaged"),
+    "list": (lambda ms: [(ms[0][0], b'{"study": "x", "files": []}'), *ms[1:]], "is damaged"),
     "no keys": (lambda ms: [(ms[0][0], b"{}"), *ms[1:]], "its manifest is damaged"),
 }
 
@@ -147,6 +175,13 @@ def test_an_archive_that_is_too_large_is_refused(archive, store):
     assert nothing_there(store)
 
 
+@pytest.mark.parametrize("limit", ["nan", "inf", "-1", "0", "1e300"])
+def test_a_limit_that_is_none_is_refused(archive, store, limit):
+    with pytest.raises(InputError, match="--limit is"):
+        unpack(archive, out=store, limit=float(limit))
+    assert nothing_there(store)
+
+
 @pytest.mark.parametrize("content", [b"", b"no tar" * 1000])
 def test_what_is_no_tar_file_is_refused(tmp_path, store, content):
     (tmp_path / "x.tar").write_bytes(content)
@@ -155,3 +190,20 @@ def test_what_is_no_tar_file_is_refused(tmp_path, store, content):
     with pytest.raises(InputError, match="no archive"):
         unpack_study(tmp_path / "none.tar", store, most_bytes=MOST)
     assert nothing_there(store)
+
+
+def test_packing_replaces_a_pack_and_nothing_else(finished, archive, tmp_path):
+    before = archive.read_bytes()
+    pack(finished.path, archive)
+    assert archive.read_bytes() == before
+    thesis = tmp_path / "thesis.tar"
+    thesis.write_text("years of work")
+    with pytest.raises(InputError, match="--force"):
+        pack(finished.path, thesis)
+    assert thesis.read_text() == "years of work"
+    with tarfile.open(thesis, "w") as tar:
+        tar.addfile(tarfile.TarInfo("manifest.json"))
+    with pytest.raises(InputError, match="--force"):
+        pack(finished.path, thesis)
+    pack(finished.path, thesis, force=True)
+    assert thesis.read_bytes() == before

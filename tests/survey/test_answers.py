@@ -9,6 +9,7 @@ import pytest
 
 import invariscope as iv
 from invariscope.analysis.people import COLUMNS
+from invariscope.cli.survey import exported, show
 from invariscope.errors import InputError, StoreError
 from invariscope.survey.answers import check_answers, read_raw
 from invariscope.survey.design import Exclusion
@@ -167,3 +168,27 @@ def test_a_table_of_another_form_is_one_sentence(answered, change, said):
 def test_a_missing_file_is_one_sentence(tmp_path):
     with pytest.raises(StoreError, match="no file"):
         iv.load_answers(tmp_path / "none.csv")
+
+
+def test_an_export_that_holds_a_file_of_a_person_is_kept(answered, tmp_path):
+    export(answered, tmp_path / "out")
+    (tmp_path / "out" / "paper.docx").write_text("mine")
+    with pytest.raises(StoreError, match="something else than an export"):
+        export(answered, tmp_path / "out")
+    assert (tmp_path / "out" / "paper.docx").read_text() == "mine"
+
+
+def test_ids_and_plots_replace_only_their_own(answered, tmp_path):
+    ids, plot = tmp_path / "ids.csv", tmp_path / "answers.png"
+    for _ in range(2):
+        exported(answered.path, out=tmp_path / "out", ids=ids)
+        show(tmp_path / "out", out=plot)
+    ids.write_text("name,grade\nAnn,1\n")
+    plot.write_text("my photo")
+    with pytest.raises(InputError, match="--force"):
+        exported(answered.path, out=tmp_path / "out", ids=ids)
+    with pytest.raises(InputError, match="--force"):
+        show(tmp_path / "out", out=plot)
+    assert (ids.read_text(), plot.read_text()) == ("name,grade\nAnn,1\n", "my photo")
+    exported(answered.path, out=tmp_path / "out", ids=ids, force=True)
+    assert ids.read_text().startswith("participant,session")

@@ -1,29 +1,33 @@
-"""FaceScrub from its public list and a folder of downloaded originals: verified, cropped, counted.
+"""FaceScrub from its public lists and a folder of downloaded originals: verified, cropped, counted.
 
-The list (Ng & Winkler 2014) has a line an image: name, image number, face number, address, box of
-the face (`x1,y1,x2,y2` in pixels of the original) and the sha256 of the original. Originals are
-known by their sha256, whatever they are called.
+A list (Ng & Winkler 2014; one of actors, one of actresses) has a line an image: name, image number,
+face number, address, box of the face (`x1,y1,x2,y2` in pixels of the original) and the sha256 of
+the original. Originals are known by their sha256, whatever they are called.
 """
 
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
 from invariscope import validate
-from invariscope.errors import InputError
+from invariscope.errors import InputError, StoreError
 from invariscope.photos import UnreadablePhoto
 from invariscope.photos.folder import SUFFIXES
 from invariscope.photos.read import open_photo
-from invariscope.store.files import make_folder, replace_file
+from invariscope.photos.walk import find_files, named
+from invariscope.store.files import make_folder, remove_file, replace_file
 
 COLUMNS = ("name", "image_id", "face_id", "url", "bbox", "sha256")
 SHA256 = re.compile(r"[0-9a-f]{64}")
+NUMBER = re.compile(r"[\w-]+")
 SIDE = 128
+MISSING, LISTED = "missing.tsv", "listed.tsv"
 
 
 @dataclass(frozen=True)
@@ -49,22 +53,39 @@ class Face:
         return Path(person) / f"{person}_{self.number}.png"
 
 
-@dataclass
-class FaceReport:
-    """What became of a list's faces.
+class FaceList(NamedTuple):
+    """What a list file holds.
 
     Attributes:
-        listed: faces in the list.
+        faces: one a line, in order.
+        truncated: lines that were cut off: the last of the file, or of a list joined into it.
+    """
+
+    faces: list[Face]
+    truncated: int
+
+
+@dataclass
+class FaceReport:
+    """What became of the faces of some lists.
+
+    Attributes:
+        listed: faces in the lists.
+        files: in the folder of originals.
         written: crops that were written now; `there`: those that were there.
         missing: faces whose original is not in the folder.
-        wrong: files that are no original of the list, by name.
+        wrong: files that are no original of these lists, nor of lists taken before, by name.
         unreadable: sentences about originals that cannot be read, or whose box is outside.
         duplicate: files that hold the same original as another.
         repeated: lines that name a face that an earlier line names.
+        clashing: the same, but with another original or box.
+        truncated: lines that were cut off.
+        passed_over: sentences about files and folders that were not looked at.
         people: how many faces each person has now.
     """
 
     listed: int = 0
+    files: int = 0
     written: int = 0
     there: int = 0
     missing: list[Face] = field(default_factory=list)
@@ -72,6 +93,9 @@ class FaceReport:
     unreadable: list[str] = field(default_factory=list)
     duplicate: list[str] = field(default_factory=list)
     repeated: int = 0
+    clashing: list[str] = field(default_factory=list)
+    truncated: int = 0
+    passed_over: list[str] = field(default_factory=list)
     people: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
@@ -79,6 +103,8 @@ class FaceReport:
         have = self.written + self.there
         now = f"{self.written} written, {self.there} were there"
         told = [f"{have} of {self.listed} faces of {len(self.people)} people ({now})"]
+        if not self.files:
+            told.append("0 files found in the folder of originals")
         if self.missing:
             people = len({face.name for face in self.missing})
             told.append(
@@ -88,65 +114,128 @@ class FaceReport:
             ("wrong: files that are no original of the list", self.wrong),
             ("duplicate: files that hold the same original as another", self.duplicate),
             ("unreadable", self.unreadable),
+            ("named again with another original or box; the first counts", self.clashing),
         ):
             if files:
-                more = ", …" if len(files) > 3 else ""
-                told.append(f"{len(files)} {words}: {', '.join(files[:3])}{more}")
+                told.append(f"{len(files)} {words}: {named(files)}")
         if self.repeated:
             told.append(f"{self.repeated} lines of the list name a face again and were left out")
-        return told
+        if self.truncated:
+            told.append(f"{self.truncated} lines of the list are cut off and were left out")
+        return [*told, *self.passed_over]
+
+    def take(self, lists: Iterable[FaceList]) -> dict[Path, Face]:
+        """Count the faces of some lists and give each once, by the place of its crop."""
+        faces: dict[Path, Face] = {}
+        for found in lists:
+            self.truncated += found.truncated
+            for face in found.faces:
+                first = faces.setdefault(face.path, face)
+                if first == face and first is not face:
+                    self.repeated += 1
+                elif first != face:
+                    self.clashing.append(face.path.stem)
+        self.listed = len(faces)
+        return faces
 
 
-def read_list(path: Path) -> Iterator[Face]:
-    """The faces of a list file.
+def read_list(path: Path) -> FaceList:
+    """Read the faces of a list file, or of several lists joined into one.
 
-    The columns are found by the first line's names; without one, in FaceScrub's order.
+    The columns are found by the names in a header, at the top or further down; without one, in
+    FaceScrub's order. A last line without an end that is no face was cut off and is counted.
 
     Raises:
         InputError: no such file, or a line that is none of a face.
     """
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
+        whole, mark, tail = path.read_bytes().rpartition(b"\n")
+        text = (whole + mark).decode("utf-8-sig") + tail.decode("utf-8-sig", errors="replace")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the list {str(path)!r} ({error})") from error
-    columns, first = COLUMNS, 1
-    if lines and "sha256" in (head := lines[0].lower().split("\t")):
-        columns, first, lines = tuple(head), 2, lines[1:]
+    head = text.partition("\n")[0]
+    # A list without an end that was joined to the next: the header stands behind its last line.
+    parts = text.split(head) if _header(head) else [text]
+    faces: list[Face] = []
+    columns, number, truncated = COLUMNS, 1, 0
+    for k, part in enumerate(parts):
+        columns = _columns(path, head) if k else columns
+        lines = part.split("\n")
+        for n, line in enumerate(lines):
+            line = line.strip("\r\ufeff")  # noqa: PLW2901
+            if _header(line):
+                columns = _columns(path, line)
+            elif (face := _face(columns, line)) is not None:
+                faces.append(face)
+            elif line.strip() and n == len(lines) - 1:
+                truncated += 1
+            elif line.strip():
+                raise InputError(
+                    f"line {number + n} of {str(path)!r} is {line[:80]!r}; expected name, image "
+                    "number, face number, address, box x1,y1,x2,y2 and sha256, with tabs between"
+                )
+        number += len(lines) - 1
+    return FaceList(faces, truncated)
+
+
+def _header(line: str) -> bool:
+    return "sha256" in line.lower().strip("\r\ufeff").split("\t")
+
+
+def _columns(path: Path, line: str) -> tuple[str, ...]:
+    columns = tuple(part.strip() for part in line.lower().strip("\r\ufeff").split("\t"))
     for name in ("name", "face_id", "bbox", "sha256"):
         if name not in columns:
             raise InputError(f"the list {str(path)!r} has no column {name!r}; it has {columns}")
-    for number, line in enumerate(lines, first):
-        if not line.strip():
-            continue
-        values = dict(zip(columns, (part.strip() for part in line.split("\t")), strict=False))
-        box = values.get("bbox", "").split(",")
-        sha256 = values.get("sha256", "").lower()
-        whole = len(box) == 4 and all(re.fullmatch(r"-?\d+", part.strip()) for part in box)
-        if not (whole and SHA256.fullmatch(sha256) and values.get("name")):
-            raise InputError(
-                f"line {number} of {str(path)!r} is {line[:80]!r}; expected name, image number, "
-                "face number, address, box x1,y1,x2,y2 and sha256, with tabs between them"
-            )
-        left, top, right, bottom = (int(part) for part in box)
-        yield Face(values["name"], values["face_id"], (left, top, right, bottom), sha256)
+    return columns
+
+
+def _face(columns: Sequence[str], line: str) -> Face | None:
+    """The face of a line; None where it is none."""
+    values = dict(zip(columns, (part.strip() for part in line.split("\t")), strict=False))
+    box = [part.strip() for part in values.get("bbox", "").split(",")]
+    sha256, number = values.get("sha256", "").lower(), values.get("face_id", "")
+    whole = len(box) == 4 and all(re.fullmatch(r"-?[0-9]{1,9}", part) for part in box)
+    if not (whole and SHA256.fullmatch(sha256) and values.get("name") and NUMBER.fullmatch(number)):
+        return None
+    left, top, right, bottom = map(int, box)
+    return Face(values["name"], number, (left, top, right, bottom), sha256)
+
+
+def _files(folder: Path, out: Path, report: FaceReport) -> list[Path]:
+    """The files of the folder of originals; what lies in `out` is ours."""
+    files, ours = find_files(folder), out.resolve()
+    report.passed_over = files.lines()
+    paths = [folder / name for name in files.files]
+    if ours.is_relative_to(folder.resolve()):
+        paths = [path for path in paths if not path.resolve().is_relative_to(ours)]
+    report.files = len(paths)
+    return paths
 
 
 def _originals(
-    folder: Path, wanted: set[str], report: FaceReport, progress: Callable[[int], None]
+    paths: Sequence[Path],
+    wanted: set[str],
+    before: set[str],
+    report: FaceReport,
+    progress: Callable[[int], None],
 ) -> dict[str, Path]:
-    """The originals of a folder by their sha256."""
+    """The originals among some files by their sha256."""
     found: dict[str, Path] = {}
-    files = sorted(p for p in folder.rglob("*") if p.is_file() and p.name[:1] != ".")
-    for number, path in enumerate(files):
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    for number, path in enumerate(paths):
+        progress(number + 1)
+        try:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            report.unreadable.append(f"{path.name}: {error.strerror}")
+            continue
         if digest in found:
             report.duplicate.append(path.name)
         elif digest in wanted:
             found[digest] = path
-        elif path.suffix.lower() in SUFFIXES or not path.suffix:
+        elif digest not in before and (path.suffix.lower() in SUFFIXES or not path.suffix):
             report.wrong.append(path.name)
-        progress(number + 1)
     return found
 
 
@@ -163,49 +252,94 @@ def _crop(face: Face, original: Path, side: int, out: Path) -> None:
     replace_file(out, lambda part: cut.save(part, format="PNG"))
 
 
+def _read_table(path: Path) -> dict[Path, Face]:
+    """The faces of a table that an earlier call wrote, by the places of their crops.
+
+    Raises:
+        StoreError: the file is none of ours.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreError(f"{str(path)!r} cannot be read ({error}); move it away") from error
+    faces = {}
+    for line in lines:
+        name, _, rest = line.partition("\t")
+        number, _, sha256 = rest.partition("\t")
+        if not (name and NUMBER.fullmatch(number) and SHA256.fullmatch(sha256)):
+            raise StoreError(f"{str(path)!r} is no table of faces, so it is kept; move it away")
+        face = Face(name, number, (0, 0, 0, 0), sha256)
+        faces[face.path] = face
+    return faces
+
+
+def _write_table(path: Path, faces: Iterable[Face]) -> None:
+    text = "".join(f"{face.name}\t{face.number}\t{face.sha256}\n" for face in faces)
+    if text:
+        replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
+    else:
+        remove_file(path)
+
+
 def prepare_faces(
-    list_file: Path,
+    lists: Sequence[Path],
     folder: Path,
     out: Path,
     *,
     side: int = SIDE,
     progress: Callable[[int], None] = lambda files: None,
 ) -> FaceReport:
-    """Verify originals against a list and write every face as `<person>/<person>_<face>.png`.
+    """Verify originals against lists and write every face as `<person>/<person>_<face>.png`.
+
+    `missing.tsv` (name, face number, sha256) has the faces that no call found so far, and
+    `listed.tsv` those of all lists that were taken: a second call with another list adds to them.
 
     Args:
-        list_file: FaceScrub's list.
+        lists: FaceScrub's list files.
         folder: of downloaded originals, in any layout.
         out: the folder of faces; what is there is not written again.
         side: width and height of a crop; the whole box is resized.
         progress: told how many files were looked at.
 
     Raises:
-        InputError: a list that cannot be understood, or no such folder.
-        StoreError: the faces cannot be written.
+        InputError: a list that cannot be understood, or no such folder; nothing is written.
+        StoreError: the faces cannot be written, or a file is in their way.
     """
     validate.at_least("side", side, 8)
     if not folder.is_dir():
         raise InputError(f"no folder {str(folder)!r}; expected downloaded originals")
-    report, faces = FaceReport(), {}
-    for face in read_list(list_file):
-        report.repeated += face.path in faces
-        faces.setdefault(face.path, face)
-    report.listed = len(faces)
-    found = _originals(folder, {face.sha256 for face in faces.values()}, report, progress)
+    report = FaceReport()
+    faces = report.take([read_list(path) for path in lists])
+    listed, missing = _read_table(out / LISTED), _read_table(out / MISSING)
+    make_folder(out)
+    before = {face.sha256 for face in listed.values()}
+    wanted = {face.sha256 for face in faces.values()}
+    found = _originals(_files(folder, out, report), wanted, before, report, progress)
     for path, face in faces.items():
-        original = found.get(face.sha256)
-        if (out / path).exists():
-            report.there += 1
-        elif original is None:
-            report.missing.append(face)
-            continue
-        else:
-            try:
-                _crop(face, original, side, out / path)
-            except (UnreadablePhoto, InputError) as error:
-                report.unreadable.append(str(error))
-                continue
-            report.written += 1
-        report.people[face.name] += 1
+        _take_face(face, found.get(face.sha256), out / path, side, report)
+    now = {face.path: face for face in report.missing}
+    kept = {p: f for p, f in missing.items() if p not in faces and not (out / p).exists()}
+    _write_table(out / MISSING, (kept | now).values())
+    _write_table(out / LISTED, (listed | faces).values())
     return report
+
+
+def _take_face(
+    face: Face, original: Path | None, place: Path, side: int, report: FaceReport
+) -> None:
+    """Write a face that is not there yet, and count what became of it."""
+    if place.exists():
+        report.there += 1
+    elif original is None:
+        report.missing.append(face)
+        return
+    else:
+        try:
+            _crop(face, original, side, place)
+        except (UnreadablePhoto, InputError) as error:
+            report.unreadable.append(str(error))
+            return
+        report.written += 1
+    report.people[face.name] += 1

@@ -8,11 +8,13 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from invariscope.cli.numbers import Count
+from invariscope.cli.options import Force
 from invariscope.errors import InputError
 from invariscope.invariance.classes import class_names
 from invariscope.photos import open_folder
 from invariscope.report.figures import draw
-from invariscope.report.sns_page import write_page
+from invariscope.report.sns_page import FIRST_LINE, VERDICT, write_page
+from invariscope.store.own_files import begins_with, check_may_replace, is_json_with
 from invariscope.study.analyses import FOLDER, Tables, keep_tables
 from invariscope.study.analyses import analyze as make
 from invariscope.study.analyses.material import Material
@@ -97,10 +99,14 @@ def analyze(
         Path | None,
         Parameter(help="Write every figure beside the paper's to this Markdown file."),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Analyse studies: tables (CSV) and figures (PNG) in STUDY/analysis, and a page of verdicts."""
     if page is not None and page.suffix != ".md":
         raise InputError(f"--page is {str(page)!r}; expected a Markdown file, such as sns.md")
+    if page is not None:
+        check_may_replace(page, begins_with(FIRST_LINE), force=force)
+        check_may_replace(page.with_suffix(".json"), is_json_with(*VERDICT), force=force)
     console = Console(soft_wrap=True, highlight=False)
     found = [load_study(folder) for folder in studies]
     for study in found:

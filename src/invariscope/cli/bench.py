@@ -14,12 +14,13 @@ from invariscope.bench.engine import bench_engine
 from invariscope.bench.machine import describe
 from invariscope.bench.targets import PARTS, ms_of_50
 from invariscope.cli.numbers import Count
+from invariscope.cli.options import Force
 from invariscope.devices import pick_device
-from invariscope.errors import StoreError
 from invariscope.generators import load_generator
 from invariscope.search.precision import SMALLEST_TAU
 from invariscope.sns.plan import SearchOptions
 from invariscope.store.files import make_folder, replace_file
+from invariscope.store.own_files import check_may_replace, is_json_with
 from invariscope.subjects import load_subject
 
 bench = App(name="bench", help="Measure invariscope on this machine.")
@@ -35,6 +36,7 @@ def engine(
         Parameter(help="embedded, or paper: ResNet-50 and DeePSiM fc7 with random weights."),
     ] = "all",
     out: Annotated[Path | None, Parameter(help="A JSON file for all figures.")] = None,
+    force: Force = False,
     generations: Annotated[Count, Parameter(help="Counted generations of each side.")] = 10,
     runs: Annotated[Count | None, Parameter(help="Runs that ours advances together.")] = None,
     population: Annotated[Count, Parameter(help="Candidates a generation.")] = 50,
@@ -47,8 +49,8 @@ def engine(
 ) -> None:
     """The lockstep engine beside the original's way: one run at a time, float32, full CMA-ES."""
     console = Console()
-    if out is not None and out.is_dir():
-        raise StoreError(f"--out {str(out)!r} is a folder; give the name of a JSON file")
+    if out is not None:
+        check_may_replace(out, is_json_with("schema", "machine", "cases"), force=force)
     figures = bench_engine(
         list(CASES) if case == "all" else [case],
         pick_device(device),
@@ -80,9 +82,12 @@ def precision(
     stretch: Annotated[list[str], Parameter(help="Stretch sites.", consume_multiple=True)] = SITES,
     generations: Annotated[Count, Parameter(help="Of each search.")] = 200,
     out: Annotated[Path | None, Parameter(help="A JSON file for all figures.")] = None,
+    force: Force = False,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Whether bf16 ranks candidates as float32 does: Kendall τ early, midway and late."""
+    if out is not None:
+        check_may_replace(out, is_json_with("model", "machine", "rows"), force=force)
     console, place = Console(), pick_device(device)
     rows = rank_agreement(
         load_subject(model, place),

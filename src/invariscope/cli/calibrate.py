@@ -54,6 +54,7 @@ def calibrate(
     found = found if photos is None else found.of_each_class(photos)
     images = image_set(found, resize=resize) if resize else images_for(subject, found)
     readout = classifier(subject, images.classes, site, class_names(folder, classes))
+    console.print(readout.matched)
     place = out or default_out(model, transformation, "calibrate")
 
     def tell(strength: float, accuracy: float) -> None:

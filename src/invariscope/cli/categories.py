@@ -12,13 +12,15 @@ from invariscope.categories.evaluate import TAU, chosen_tau
 from invariscope.categories.grid import search_grid
 from invariscope.categories.plan import images_of
 from invariscope.cli.numbers import Count, Positive
+from invariscope.cli.options import Force
 from invariscope.cli.study import Where
 from invariscope.cli.study_progress import in_words
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
 from invariscope.invariance.coefficient import TAU as DEFAULT_TAU
-from invariscope.report.networks import write_networks_report, write_reproduction
+from invariscope.report.networks import FIRST_LINE, write_networks_report, write_reproduction
 from invariscope.store.files import replace_file
+from invariscope.store.own_files import begins_with, check_may_replace
 from invariscope.study.engines import Engine
 from invariscope.study.file import study_text
 from invariscope.study.network_conduct import NetworksConductor
@@ -251,10 +253,12 @@ def reproduce(
         Path | None, Parameter(help="The main study with a second network (finding 9).")
     ] = None,
     out: Annotated[Path, Parameter(help="The page to write (Markdown).")],
+    force: Force = False,
 ) -> None:
     """The findings of studies as one Markdown page, each holding or not with its number."""
     if not folders:
         raise InputError("no study given; expected folders of `categories train`")
+    check_may_replace(out, begins_with(FIRST_LINE), force=force)
     page = write_reproduction(
         [folder.resolve() for folder in folders], out, beside and beside.resolve()
     )

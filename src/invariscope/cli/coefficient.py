@@ -112,6 +112,7 @@ def coefficient(
     readout = None
     if ablation or asked.tau == SEARCH:
         readout = classifier(subject, shown.classes, names=class_names(folder, classes))
+        console.print(readout.matched)
     tau = _tau(asked, subject, shown, site, readout, place, console)
     with Progress(console=console) as bar:
         task = bar.add_task("two passes over the images", total=None)

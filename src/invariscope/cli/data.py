@@ -7,34 +7,34 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.progress import Progress
 
-from invariscope.categories.facescrub import SIDE, prepare_faces
+from invariscope.categories.facescrub import MISSING, SIDE, prepare_faces
 from invariscope.cli.numbers import Count
-from invariscope.store.files import make_folder, replace_file
+from invariscope.errors import InputError
 
 data = App(name="data", help="Data sets that cannot be shipped, from what you downloaded.")
 
 
 @data.command
 def facescrub(
-    list_file: Annotated[Path, Parameter(help="FaceScrub's list: name, …, box, sha256.")],
-    folder: Annotated[Path, Parameter(help="The downloaded originals, in any layout.")],
-    /,
-    *,
+    *paths: Annotated[
+        Path,
+        Parameter(help="FaceScrub's lists (name, …, box, sha256), then the folder of originals."),
+    ],
     side: Annotated[Count, Parameter(help="Width and height of a face in pixels.")] = SIDE,
     out: Annotated[Path, Parameter(help="The folder of faces.")] = Path("facescrub"),
 ) -> None:
     """Verify downloaded originals by sha256, cut out the faces, and tell what is missing."""
+    if len(paths) < 2:
+        raise InputError("expected one list or more, then the folder of originals")
     console = Console(soft_wrap=True, highlight=False)
-    make_folder(out)
+    *lists, folder = paths
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task("looking at files", total=None)
         report = prepare_faces(
-            list_file, folder, out, side=side, progress=lambda n: bar.update(task, completed=n)
+            lists, folder, out, side=side, progress=lambda n: bar.update(task, completed=n)
         )
     for line in report.lines():
-        console.print(line)
+        console.print(line, markup=False)
     if report.missing:
-        text = "".join(f"{face.name}\t{face.number}\t{face.sha256}\n" for face in report.missing)
-        replace_file(out / "missing.tsv", lambda part: part.write_text(text, encoding="utf-8"))
-        console.print(f"the missing ones: {out / 'missing.tsv'}")
-    console.print(f"faces: {out}")
+        console.print(f"the missing ones: {out / MISSING}", markup=False)
+    console.print(f"faces: {out}", markup=False)

@@ -32,6 +32,9 @@ Unit = Annotated[
     ),
 ]
 Task = Literal["invariance", "adversarial"]
+Force = Annotated[
+    bool, Parameter(negative="", help="Replace a file that invariscope did not write.")
+]
 
 
 @Parameter(name="*")

@@ -6,9 +6,11 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
+from invariscope.cli.options import Force
 from invariscope.report.paper import write_figures
 from invariscope.report.report import write_report
 from invariscope.report.source import read_source
+from invariscope.store.own_files import check_may_replace, is_page
 
 
 def report(
@@ -19,8 +21,11 @@ def report(
     figures: Annotated[
         Path | None, Parameter(help="Write each figure as PDF and SVG to this folder too.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write one self-contained HTML page about the runs in a folder, or about a study."""
+    if out is not None:
+        check_may_replace(out, is_page, force=force)
     console = Console(soft_wrap=True, highlight=False)
     console.print(f"report: {write_report(folder, out)}", markup=False)
     if figures is not None:

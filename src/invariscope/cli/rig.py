@@ -12,15 +12,17 @@ from rich.console import Console
 from rich.table import Table
 
 from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
-from invariscope.cli.options import Source
+from invariscope.cli.options import Force, Source
 from invariscope.rig.export import Recorded
 from invariscope.rig.file import SessionFile, read_session
-from invariscope.rig.nwb import write_nwb
+from invariscope.rig.names import check_names
+from invariscope.rig.nwb import is_session, write_nwb
 from invariscope.rig.range_block import NATURAL
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.session import Session
 from invariscope.rig.simulate import Cortex, SimulatedBrain, play
 from invariscope.sns.natural import NaturalStatistics
+from invariscope.store.own_files import check_may_replace
 from invariscope.store.record import RunRecord
 from invariscope.subjects.rig.folder import FolderLink, FolderRig
 from invariscope.subjects.rig.link import Link, OtherSide
@@ -38,6 +40,7 @@ POLL = 0.05
 def serve(file: File, /, *, out: Out) -> None:
     """Begin a session, or go on with it: show images, take responses, search."""
     console, asked = Console(), read_session(file)
+    check_names(asked.rig)
 
     def say(text: str) -> None:
         console.print(text, highlight=False, markup=False, soft_wrap=True)
@@ -111,6 +114,7 @@ def simulate(
 ) -> None:
     """Play the rig: units of a network fire Poisson spikes, drift, and trials get lost."""
     asked, console = read_session(file), Console()
+    check_names(asked.rig)
     subject = (source or Source()).subject(model)
     cortex = Cortex(peak=peak, drift=drift, lost=lost)
     brain = SimulatedBrain(subject, units, asked.rig.units, cortex=cortex, seed=seed)
@@ -140,11 +144,14 @@ def export(
     start: Annotated[
         datetime | None, Parameter(help="When the first image came up, as 2026-11-22T09:30:00.")
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write a session as NWB, and as a table that `recorded:FOLDER` reads."""
     if start is not None and start.tzinfo is None:
         start = start.astimezone()
+    target = nwb or folder / "session.nwb"
+    check_may_replace(target, is_session, force=force)
     recorded = Recorded.load(folder)
     table = recorded.write_responses()
-    path = write_nwb(recorded, nwb or folder / "session.nwb", start=start)
+    path = write_nwb(recorded, target, start=start)
     Console().print(f"{path}\n{table}", highlight=False, soft_wrap=True)

@@ -9,11 +9,13 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope import user_code
+from invariscope import user_code, validate
 from invariscope.cli.numbers import Count, NotNegative, Positive
+from invariscope.cli.options import Force
 from invariscope.cli.study_progress import StudyTable, in_words
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder
+from invariscope.store.own_files import check_may_replace
 from invariscope.study.affine import measure_affine
 from invariscope.study.batch import check_done
 from invariscope.study.conduct import PLACES, Conductor, done_in
@@ -22,7 +24,7 @@ from invariscope.study.engines import Engine, LocalEngine, RayEngine, SlurmEngin
 from invariscope.study.file import read_study
 from invariscope.study.folder import StudyFolder, known_study, study_folder
 from invariscope.study.index import read_rows, rebuild
-from invariscope.study.pack import pack_study, unpack_study
+from invariscope.study.pack import is_pack, pack_study, unpack_study
 from invariscope.study.plan import plan_study
 from invariscope.study.progress import progress_of
 from invariscope.study.published.importer import import_published
@@ -38,6 +40,7 @@ AllowCode = Annotated[
     bool, Parameter(name="--allow-code", negative="", help="Let the file name file.py:factory.")
 ]
 STORE = Path("store")
+SMALLEST_LIMIT, LARGEST_LIMIT = 1e-6, 1e6  # gigabytes
 
 
 @Parameter(name="*")
@@ -287,8 +290,11 @@ def pack(
     folder: Annotated[Path, Parameter(help="The study: STORE/studies/NAME.")],
     archive: Annotated[Path, Parameter(help="The tar file to write.")],
     /,
+    *,
+    force: Force = False,
 ) -> None:
     """Put a study and its runs into one file, with a checksum of each file inside."""
+    check_may_replace(archive, is_pack, force=force)
     files, size = pack_study(study_folder(folder), archive)
     Console().print(f"{files} files, {size / 1e6:.1f} MB: {archive}", soft_wrap=True)
 
@@ -302,6 +308,7 @@ def unpack(
     limit: Annotated[Positive, Parameter(help="The most gigabytes that are taken.")] = 100.0,
 ) -> None:
     """Check a packed study and take it, and the runs that are not there yet, into a store."""
+    validate.between("--limit", limit, SMALLEST_LIMIT, LARGEST_LIMIT)
     name, taken, there = unpack_study(archive, make_folder(out), most_bytes=int(limit * 1e9))
     Console().print(
         f"study {name!r}: {taken} runs taken, {there} were there: {out / 'studies' / name}",

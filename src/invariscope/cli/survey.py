@@ -11,15 +11,16 @@ from rich.table import Table
 from invariscope import plot
 from invariscope.analysis.people import people_accuracy
 from invariscope.cli.numbers import Count, Natural, NotNegative, Port, Seed, Share
-from invariscope.cli.options import Model, Source
+from invariscope.cli.options import Force, Model, Source
 from invariscope.errors import InputError, StoreError
 from invariscope.plot.style import figure_of
 from invariscope.store.files import make_folder, replace_file
+from invariscope.store.own_files import PNG_MARK, begins_with, check_may_replace, is_figure
 from invariscope.study.folder import study_folder
 from invariscope.study.result import load_study
 from invariscope.survey.answers import load_answers
 from invariscope.survey.design import PRACTICE
-from invariscope.survey.export import brought, export
+from invariscope.survey.export import IDS, brought, export
 from invariscope.survey.folder import DESIGN, SurveyFolder, open_survey
 from invariscope.survey.gather import Wish
 from invariscope.survey.make import make_survey
@@ -260,8 +261,11 @@ def exported(
         Path | None,
         Parameter(help="Also write which id brought each session, to pay people; keep it private."),
     ] = None,
+    force: Force = False,
 ) -> None:
     """Write the answers as tidy tables and a Psych-DS folder; the raw answers stay as they are."""
+    if ids is not None:
+        check_may_replace(ids, begins_with(IDS), force=force)
     folder = open_survey(place)
     target = out or folder.path / "export"
     sessions = export(folder, target)
@@ -271,8 +275,11 @@ def exported(
         if reason:
             _say(f"  {number}: {reason}")
     if ids is not None:
-        ids.touch(mode=0o600)
-        brought(folder).to_csv(ids, index=False)
+        try:
+            ids.touch(mode=0o600)
+            brought(folder).to_csv(ids, index=False)
+        except OSError as error:
+            raise StoreError(f"cannot write {str(ids)!r}: {error.strerror or error}") from error
         _say(f"ids: {ids}")
 
 
@@ -282,8 +289,11 @@ def show(
     /,
     *,
     out: Annotated[Path, Parameter(help="The PNG to write.")] = Path("answers.png"),
+    force: Force = False,
 ) -> None:
     """Plot the accuracy in each condition."""
+    check_may_replace(out, is_figure, force=force)
     figure = figure_of(plot.people(people_accuracy(load_answers(answers))))
-    replace_file(out, lambda part: figure.savefig(part, format="png", dpi=150))
+    options = {"format": "png", "dpi": 150, "metadata": PNG_MARK}
+    replace_file(out, lambda part: figure.savefig(part, **options))
     _say(f"plot: {out}")

@@ -3,9 +3,13 @@
 Class folders are often named by codes (`n01440764`) where a subject names its classes in words
 (`tench`). A table in between has a line for each folder: its name, a tab, and the class's name or
 the unit's number. It is the file that is given, or `classes.tsv` in the folder of the class
-folders, or beside it (`val/` and `classes.tsv` side by side).
+folders, or beside it (`val/` and `classes.tsv` side by side). Networks differ in
+how they name classes, so the table's word and the folder's own name are both tried, as a name, a
+WordNet id and a unit's number.
 """
 
+import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +22,7 @@ from invariscope.subjects.base import Subject
 from invariscope.units import find_site
 
 TABLE = "classes.tsv"
+WORDNET = re.compile(r"n[0-9]{8}")
 
 
 @dataclass(frozen=True)
@@ -28,11 +33,13 @@ class Classifier:
         site: the readout.
         targets: for each class of the images its unit there, `(classes,)` int64.
         units: how many units the readout has; the answer is always among all of them.
+        matched: by what the classes were found, as a sentence.
     """
 
     site: str
     targets: Tensor
     units: int
+    matched: str = ""
 
     def answer(self, subject: Subject, images: Tensor) -> Tensor:
         """The unit that each image drives most, `(n,)` int64 on the CPU."""
@@ -81,9 +88,11 @@ def classifier(
 ) -> Classifier:
     """Match the images' classes with the readout's units.
 
-    By name, capitals and underscores apart, of several names with commas between them the first
-    or all; by number where the table gives one; by order where the subject names no classes and
-    there are as many.
+    What the table calls a class comes first, then the folder's own name, then what other name the
+    table has for it. A word is a class's name (capitals and underscores apart, of several names
+    with commas between them the first or all), or its WordNet id where the subject has these, or
+    a unit's number, counted from 0. Folders go by order only where the subject names no classes,
+    there are as many, and they are not numbers.
 
     Args:
         classes: of the images.
@@ -98,37 +107,68 @@ def classifier(
     units = torch.Size(sites[readout]).numel()
     if not classes:
         raise InputError("accuracy needs classes; expected labels, or <class>/<photo>.jpg")
-    called = [(names or {}).get(name, name) for name in classes]
-    by_order = not subject.classes and not names and len(classes) == units
-    found = range(units) if by_order else [_unit(subject, n, units, bool(names)) for n in called]
-    for name, word, unit in zip(classes, called, found, strict=True):
-        if unit is None:
-            raise _unmatched(subject, name, word, readout, units)
-    return Classifier(readout, torch.tensor(found, dtype=torch.int64), units)
+    own = subject.classes if len(subject.classes) == units else ()
+    plain = not own and not names
+    if plain and len(classes) == units and not all(map(_is_number, classes)):
+        return Classifier(readout, torch.arange(units), units, "classes matched by order")
+    targets: list[int] = []
+    ways: Counter[str] = Counter()
+    for name in classes:
+        found = _find(name, own, names or {}, units)
+        if found is None:
+            raise _unmatched(subject, name, (names or {}).get(name, name), readout, units)
+        targets.append(found[0])
+        ways[found[1]] += 1
+    matched = ", ".join(f"{number} by {way}" for way, number in ways.most_common())
+    told = f"classes matched: {matched}"
+    return Classifier(readout, torch.tensor(targets, dtype=torch.int64), units, told)
 
 
 def _plain(name: str) -> str:
     return " ".join(name.replace("_", " ").casefold().split())
 
 
-def _unit(subject: Subject, name: str, units: int, numbered: bool) -> int | None:
-    if numbered and name.isdecimal():
-        return int(name) if int(name) < units else None
-    wanted = _plain(name)
-    found = [k for k, own in enumerate(subject.classes) if wanted == _plain(own)]
+def _is_number(word: str) -> bool:
+    return word.isascii() and word.isdecimal()
+
+
+def _named(own: Sequence[str], word: str) -> int | None:
+    """The one class of that name; None where there is none, or several."""
+    wanted = _plain(word)
+    found = [k for k, name in enumerate(own) if wanted == _plain(name)]
     if not found:
         first = wanted.partition(",")[0]
-        owns = [_plain(own).partition(",")[0] for own in subject.classes]
-        found = [k for k, own in enumerate(owns) if first == own]
+        found = [k for k, name in enumerate(own) if first == _plain(name).partition(",")[0]]
     return found[0] if len(found) == 1 else None
+
+
+def _find(
+    name: str, own: Sequence[str], names: Mapping[str, str], units: int
+) -> tuple[int, str] | None:
+    """The unit of a class folder and by what it was found; None where nothing tells."""
+    word = names.get(name)
+    if word is not None:
+        if (unit := _named(own, word)) is not None:
+            return unit, "the table's name"
+        if _is_number(word):  # a number that is none of the units is a fault of the table
+            return (int(word), "the table's unit number") if int(word) < units else None
+    if (unit := _named(own, name)) is not None:
+        return unit, "WordNet id" if WORDNET.fullmatch(name) else "the folder's name"
+    if _is_number(name):
+        return (int(name), "the folder's name as a unit number") if int(name) < units else None
+    others = {_named(own, key) for key, other in names.items() if _plain(other) == _plain(name)}
+    unit = others.pop() if len(others) == 1 else None
+    return None if unit is None else (unit, "the table's id")
 
 
 def _unmatched(subject: Subject, name: str, word: str, readout: str, units: int) -> InputError:
     called = repr(name) if name == word else f"{name!r} ({word!r})"
     near = nearest(word, subject.classes) if subject.classes else ""
+    fits = len(subject.classes) in (0, units)
+    apart = "" if fits else f" (it names {len(subject.classes)} classes, so not these units.)"
     return InputError(
         f"class {called} is none, or not one alone, of the {units} units of {readout!r} of "
-        f"{subject.name}{near} Write a table, {TABLE}, beside the class folders (or give one as an "
-        "option) with a line for each class folder: its name, a tab, the subject's name or unit "
-        "number"
+        f"{subject.name}, as a name, a WordNet id or a unit's number{near or '.'}{apart} Give a "
+        f"table ({TABLE} beside the class folders, or as an option) "
+        "with a line for each class folder: its name, a tab, the subject's name or unit number"
     )

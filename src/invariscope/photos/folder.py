@@ -1,7 +1,6 @@
 """A folder of photos, with classes or without, in a fixed order."""
 
 import hashlib
-import os
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.photos.read import Kind
+from invariscope.photos.walk import find_files
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp"),
@@ -31,6 +31,8 @@ class PhotoReport:
         reasons: the same in a few words.
         empty_classes: class folders without a photo.
         others: files that are no photos by their suffix, and photos beside class folders.
+        passed_over: sentences about hidden files, links and folders that were not followed or
+            cannot be read.
     """
 
     kinds: NDArray[np.uint16]
@@ -38,6 +40,7 @@ class PhotoReport:
     reasons: dict[int, str] = field(default_factory=dict)
     empty_classes: tuple[str, ...] = ()
     others: int = 0
+    passed_over: tuple[str, ...] = ()
 
     def note(self, photo: int, kind: Kind) -> None:
         """Keep what kind a photo is."""
@@ -62,7 +65,7 @@ class PhotoReport:
             told.append(f"{len(self.empty_classes)} class folders hold no photo: {names}{more}")
         if self.others:
             told.append(f"{self.others} other files were not looked at")
-        return told
+        return [*told, *self.passed_over]
 
 
 WORDS = {
@@ -133,23 +136,12 @@ class PhotoFolder:
         return digest.hexdigest()
 
 
-def _inside(folder: Path) -> tuple[list[str], int]:
-    """Photos below a folder, relative to it and sorted; and how many other files."""
-    names, others = [], 0
-    for place, folders, files in os.walk(folder, followlinks=True):
-        folders.sort()
-        for file in files:
-            if file.lower().endswith(SUFFIXES) and not file.startswith("."):
-                names.append(os.path.relpath(os.path.join(place, file), folder))  # noqa: PTH118
-            else:
-                others += 1
-    return sorted(names), others
-
-
 def open_folder(path: str | Path) -> PhotoFolder:
     """A folder of photos: `<class>/<photo>.jpg`, or photos side by side without classes.
 
-    Class folders without a photo keep their number, and the report names them.
+    Class folders without a photo keep their number, and the report names them. Hidden and system
+    files and folders are skipped, links to folders followed, each real folder visited once; the
+    report counts and names what was passed over.
 
     Raises:
         InputError: no such folder, no photo in it, or a folder of sets (`train`, `val`).
@@ -157,28 +149,30 @@ def open_folder(path: str | Path) -> PhotoFolder:
     folder = Path(path)
     if not folder.is_dir():
         raise InputError(f"no folder {str(folder)!r}; expected photos, or <class>/<photo>.jpg")
-    below = sorted(p.name for p in folder.iterdir() if p.is_dir() and p.name[:1] != ".")
-    if below and all(name.lower() in SETS for name in below):
-        raise InputError(f"{str(folder)!r} holds the sets {', '.join(below)}; name one of them")
-    beside = sorted(p.name for p in folder.iterdir() if not p.is_dir())
-    flat = [n for n in beside if n.lower().endswith(SUFFIXES) and not n.startswith(".")]
-    names: list[str] = []
-    labels: list[int] = []
-    empty, others = [], len(beside)
-    for label, name in enumerate(below):
-        photos, more = _inside(folder / name)
-        names += [f"{name}/{photo}" for photo in photos]
-        labels += [label] * len(photos)
-        others += more
-        if not photos:
-            empty.append(name)
-    if not names:
-        if not flat:
-            raise InputError(
-                f"{str(folder)!r} holds no photo; expected files such as .jpg or .png, "
-                "or folders of them"
-            )
-        names, labels, below = flat, [-1] * len(flat), []
-        others = len(beside) - len(flat)
-    report = PhotoReport(np.zeros(len(names), np.uint16), empty_classes=tuple(empty), others=others)
-    return PhotoFolder(folder, tuple(names), np.array(labels, np.int32), tuple(below), report)
+    found = find_files(folder)
+    classes = sorted({*found.folders, *(p for p in found.unreadable if p.count("/") == 0)} - {"."})
+    if classes and all(name.lower() in SETS for name in classes):
+        raise InputError(f"{str(folder)!r} holds the sets {', '.join(classes)}; name one of them")
+    photos = [name for name in found.files if name.lower().endswith(SUFFIXES)]
+    inside = [name for name in photos if "/" in name]
+    if not photos:
+        told = "".join(f"; {line}" for line in found.lines())
+        raise InputError(
+            f"{str(folder)!r} holds no photo; expected files such as .jpg or .png, "
+            f"or folders of them{told}"
+        )
+    if not inside:  # the folders hold nothing, or there are none
+        classes = []
+    by_class: dict[str, list[str]] = {name: [] for name in classes}
+    for name in inside:
+        by_class[name.partition("/")[0]].append(name)
+    names = [name for own in by_class.values() for name in own] or photos
+    sizes = [len(own) for own in by_class.values()]
+    labels = np.repeat(np.arange(len(classes)), sizes) if inside else np.full(len(names), -1)
+    report = PhotoReport(
+        np.zeros(len(names), np.uint16),
+        empty_classes=tuple(name for name, own in by_class.items() if not own),
+        others=len(found.files) - len(names),
+        passed_over=tuple(found.lines()),
+    )
+    return PhotoFolder(folder, tuple(names), labels.astype(np.int32), tuple(classes), report)

@@ -158,6 +158,7 @@ A claim **holds** where its number passes the bound that its words name. Interva
 means by Student's t over networks (two seeds give wide ones), of correlations by Fisher's z, of
 ratios by bootstrap. What does not hold at this size says what it would need.
 """
+FIRST_LINE = HEAD.partition("\n")[0] + "\n"
 
 
 def write_reproduction(folders: Sequence[Path], path: Path, beside: Path | None = None) -> Path:

@@ -29,6 +29,8 @@ Where a verdict is "not testable at this size", the last column says what is mis
 Written by `{command}` from every table in `STUDY/analysis`, those of earlier calls included. The
 verdicts are in `{name}.json` too, whole tables and the figures in the folder `{name}`.
 """
+FIRST_LINE = HEAD.partition("\n")[0] + "\n"
+VERDICT = ("figure", "analysis", "paper", "verdict")  # of what the JSON file has of each
 
 
 def gather(folders: Sequence[Path]) -> dict[str, pd.DataFrame]:

@@ -13,6 +13,7 @@ from torch import Tensor
 from invariscope.errors import StoreError
 from invariscope.rig.file import SessionFile
 from invariscope.rig.ledger import CONTROL, RANGE, REFERENCE, rig_seconds
+from invariscope.rig.names import check_names
 from invariscope.rig.present import Presenter, read_codes
 from invariscope.rig.session import ABOUT
 from invariscope.store.files import replace_file
@@ -47,12 +48,14 @@ class Recorded:
         """Read a session; one that is being served is refused.
 
         Raises:
+            InputError: names that collide in its tables.
             StoreError: it is missing, damaged or being served.
         """
         try:
             asked = SessionFile.model_validate_json((folder / ABOUT).read_text(), strict=False)
         except (OSError, ValueError) as error:
             raise StoreError(f"{str(folder)!r} holds no session (no {ABOUT})") from error
+        check_names(asked.rig)
         presenter = Presenter(folder, None, asked.rig, asked.blocks, lambda text: None)
         try:
             answers = presenter.ledger.answers

@@ -12,7 +12,7 @@ from invariscope.subjects.rig.messages import Answer, Delivery, read_answer
 # Keys of requests:
 CONTROL = "control"
 RANGE = "range"
-REFERENCE = "reference/"  # the image's name behind it
+REFERENCE = "reference/"  # the image's name and the targets' numbers behind it
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,10 @@ import numpy as np
 from invariscope import seeds
 from invariscope.errors import InputError
 from invariscope.rig.export import Recorded
+from invariscope.rig.names import nwb_column
 from invariscope.store.files import replace_file
 
+SCRIPT = "invariscope rig export"
 TEXT = (
     ("trial", "name of the presentation in the session's log"),
     ("image", "name of the image: the first 16 hex digits of the sha256 of its 8-bit pixels"),
@@ -41,6 +43,14 @@ def library() -> Any:
     return importlib.import_module("pynwb")
 
 
+def is_session(path: Path) -> bool:
+    """Whether a file is an NWB file that `write_nwb` wrote."""
+    library()
+    with importlib.import_module("h5py").File(path, "r") as file:
+        script = file.get("general/source_script")
+        return script is not None and script.attrs.get("file_name") == SCRIPT
+
+
 def write_nwb(recorded: Recorded, path: Path, *, start: datetime | None = None) -> Path:
     """Write a session as NWB 2.
 
@@ -66,7 +76,7 @@ def write_nwb(recorded: Recorded, path: Path, *, start: datetime | None = None) 
         experiment_description="Stretch-and-Squeeze search on recorded units (arXiv 2506.17040)",
         keywords=["stretch-and-squeeze", "closed loop"],
         source_script=f"invariscope {version('invariscope')}",
-        source_script_file_name="invariscope rig export",
+        source_script_file_name=SCRIPT,
     )
     if rig.subject:
         file.subject = pynwb.file.Subject(**rig.subject)
@@ -136,14 +146,14 @@ def _presentations(file: Any, recorded: Recorded) -> None:
         file.add_trial_column(name, description)
     file.add_trial_column("recorded", "whether the rig answered")
     for unit in units:
-        file.add_trial_column(_column(unit), f"response of {unit}, drift included, NaN: none")
-        file.add_trial_column(f"{_column(unit)}_gain", f"drift of {unit}: divide by it")
+        file.add_trial_column(nwb_column(unit), f"response of {unit}, drift included, NaN: none")
+        file.add_trial_column(f"{nwb_column(unit)}_gain", f"drift of {unit}: divide by it")
     length = recorded.asked.rig.on_ms / 1000
     for begin, row in zip(_start(recorded), trials.to_dict("records"), strict=True):
         words = {name: str(row[name]) for name, _ in TEXT}
         numbers = {name: int(row[name]) for name, _ in WHOLE}
-        own = {_column(u): float(row[u]) for u in units}
-        own |= {f"{_column(u)}_gain": float(row[f"gain {u}"]) for u in units}
+        own = {nwb_column(u): float(row[u]) for u in units}
+        own |= {f"{nwb_column(u)}_gain": float(row[f"gain {u}"]) for u in units}
         file.add_trial(
             start_time=float(begin),
             stop_time=float(begin) + length,
@@ -152,11 +162,6 @@ def _presentations(file: Any, recorded: Recorded) -> None:
             **numbers,
             **own,
         )
-
-
-def _column(unit: str) -> str:
-    word = "".join(c if c.isalnum() else "_" for c in unit)
-    return f"response_{word}"
 
 
 def _images(file: Any, recorded: Recorded) -> None:

@@ -71,7 +71,8 @@ class RigSearch:
         if reference is None:
             return objective, 0.0
         image = reference.image.unsqueeze(0)
-        key = REFERENCE + self.presenter.store(image)[0]
+        units = "-".join(map(str, self.presenter.targets))  # which must be recorded in a trial
+        key = f"{REFERENCE}{self.presenter.store(image)[0]}-{units}"
         often = Repeats(self.final.reference, again=self.repeats.again)
         found = self.presenter.measure(key, image, often)
         responses = self._responses(found, objective)

@@ -1,7 +1,8 @@
 """A whole session: range block, most exciting image, search, held-back repeats."""
 
+import hashlib
 import json
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any, final
 
@@ -11,6 +12,7 @@ from invariscope.errors import InputError, StoreError
 from invariscope.generators import Generator, load_generator
 from invariscope.rig.file import SessionFile
 from invariscope.rig.ledger import RANGE
+from invariscope.rig.names import check_names
 from invariscope.rig.present import Measured, Presenter, Say
 from invariscope.rig.range_block import NATURAL, range_photos, range_table, strongest, targets_of
 from invariscope.rig.repeats import Repeats
@@ -41,6 +43,7 @@ class Session:
         say: told what a person should know.
 
     Raises:
+        InputError: names of units or of the animal that cannot be kept (`check_names`).
         StoreError: the folder holds another session, or is being served.
     """
 
@@ -55,6 +58,7 @@ class Session:
         proxy: Subject | None = None,
         say: Say = lambda text: None,
     ) -> None:
+        check_names(asked.rig)
         self.asked, self.folder, self.base = asked, make_folder(folder), base
         self._begin()
         self.generator = generator or load_generator(asked.search.generator)
@@ -97,8 +101,11 @@ class Session:
     def _answer(self, images: torch.Tensor) -> torch.Tensor:
         """Responses to any images, by the search's repeats: the rig as a subject."""
         names = self.presenter.store(images)
-        key = f"asked/{names[0]}-{len(set(names))}"
-        found = self.presenter.measure(key, images, self._repeats(self.asked.search.repeats))
+        repeats = self._repeats(self.asked.search.repeats)
+        # Everything on which the answer depends: who asks the same again gets the same trials.
+        whole = [names, self.asked.rig.units, self.presenter.targets, astuple(repeats)]
+        key = f"asked/{hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]}"
+        found = self.presenter.measure(key, images, repeats)
         return torch.from_numpy(found.means).float()
 
     def run(self) -> list[RunRecord]:

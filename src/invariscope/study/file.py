@@ -15,6 +15,7 @@ from pydantic import (
 )
 
 from invariscope.errors import InputError, unknown
+from invariscope.photos.walk import is_hidden
 from invariscope.sns.plan import SearchOptions
 from invariscope.store.toml_text import read_toml
 
@@ -354,8 +355,14 @@ def read_study(path: Path) -> StudyFile:
     return parse_study(study_text(path), str(path))
 
 
+def _is_meant(path: Path, root: Path, pattern: Path) -> bool:
+    """Whether nothing on the way is hidden that the pattern does not name itself."""
+    parts = set(path.relative_to(root).parts) - set(pattern.parts)
+    return not any(map(is_hidden, parts))
+
+
 def files_of(patterns: Sequence[str], base: Path) -> list[Path]:
-    """The files that patterns name, in order.
+    """The files that patterns name, in order; hidden and system files only by their own name.
 
     Args:
         base: the folder from which relative patterns count.
@@ -374,7 +381,7 @@ def files_of(patterns: Sequence[str], base: Path) -> list[Path]:
                 path,
             )
         )
-        files = sorted(p for p in root.glob(str(rest)) if p.is_file())
+        files = sorted(p for p in root.glob(str(rest)) if p.is_file() and _is_meant(p, root, rest))
         if not files:
             raise InputError(f"photos {pattern!r} names no file (looked in {str(root)!r})")
         found += [p.resolve() for p in files if p.resolve() not in found]

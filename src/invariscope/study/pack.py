@@ -6,14 +6,18 @@ import json
 import shutil
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import replace_file, sync_folder
 from invariscope.store.hashes import HASHES
+from invariscope.store.lock import LOCK
+from invariscope.store.run_toml import FILE as RUN
 from invariscope.study.folder import FAILED, STUDY, WANTED, StudyFolder
+from invariscope.study.index import FILE as INDEX
 from invariscope.study.index import catch_up, rows_of
 from invariscope.study.result import AFFINE
 from invariscope.zoo.registry import file_hash
@@ -21,6 +25,8 @@ from invariscope.zoo.registry import file_hash
 MANIFEST = "manifest.json"
 MOST_MANIFEST = 1 << 30
 BLOCK = 1 << 20
+LONGEST = 250  # bytes of a part of a name: most disks take 255
+DEEPEST = 16  # parts of a name
 
 
 def _contents(study: StudyFolder) -> Iterator[tuple[str, Path]]:
@@ -71,6 +77,16 @@ def pack_study(study: StudyFolder, archive: Path) -> tuple[int, int]:
     return len(files), sum(size for size, _ in sums.values())
 
 
+def is_pack(path: Path) -> bool:
+    """Whether a file is what `pack_study` writes, by the manifest that it begins with."""
+    try:
+        with tarfile.open(path, "r:") as tar:
+            _read_manifest(path, tar)
+    except (tarfile.TarError, InputError):
+        return False
+    return True
+
+
 def _refuse(archive: Path, why: str) -> InputError:
     return InputError(f"{str(archive)!r} is refused: {why}; nothing was taken")
 
@@ -79,7 +95,7 @@ def _safe(name: str) -> bool:
     """Whether a member's name is a plain file below `studies/NAME` or `runs/RUN`."""
     parts = PurePosixPath(name).parts
     return (
-        len(parts) >= 3
+        3 <= len(parts) <= DEEPEST
         and parts[0] in ("studies", "runs")
         and ".." not in parts
         and not name.startswith("/")
@@ -88,22 +104,72 @@ def _safe(name: str) -> bool:
     )
 
 
+def _name_fault(name: str) -> str | None:
+    """Why a member cannot be called so; None where it can."""
+    if not _safe(name):
+        return f"it names {name[:200]!r}, which leads out of the store"
+    parts = PurePosixPath(name).parts
+    if not name.isprintable() or max(len(part.encode()) for part in parts) > LONGEST:
+        return f"it holds a name that no disk takes, {name[:80]!r} …"
+    owner = parts[1]
+    if owner.startswith(".") or owner.endswith(".part") or owner in (INDEX, LOCK):
+        return f"it names {name!r}, where the store has files of its own"
+    return None
+
+
+def _whole(study: str, sums: Mapping[str, object]) -> str | None:
+    """What a study's archive must hold and this one does not, or names that hide each other."""
+    runs = {name.split("/")[1] for name in sums if name.startswith("runs/")}
+    needed = [f"studies/{study}/{STUDY}", f"studies/{study}/{WANTED}"]
+    needed += [f"runs/{run}/{RUN}" for run in sorted(runs)]
+    for name in needed:
+        if name not in sums:
+            return f"it holds no {name!r}"
+    folded: set[str] = set()
+    folders = {str(above).casefold() for name in sums for above in PurePosixPath(name).parents}
+    for name in sums:
+        if name.casefold() in folded | folders:
+            return f"{name!r} is there twice, or as a file and a folder"
+        folded.add(name.casefold())
+    return None
+
+
+def _read_sums(content: bytes) -> tuple[str, dict[str, tuple[int, str]]]:
+    """The study's name, and each file's size and sha256.
+
+    Raises:
+        ValueError, KeyError, TypeError, RecursionError, AttributeError: it is no manifest.
+    """
+    manifest = json.loads(content)
+    study, sums = manifest["study"], {}
+    for name, (size, digest) in manifest["files"].items():
+        if type(size) is not int or size < 0 or not isinstance(digest, str):
+            raise ValueError(f"size of {name!r}")
+        sums[name] = (size, digest)
+    if not isinstance(study, str):
+        raise TypeError("study")
+    return study, sums
+
+
 def _read_manifest(archive: Path, tar: tarfile.TarFile) -> tuple[str, dict[str, tuple[int, str]]]:
     first = tar.next()
-    if first is None or first.name != MANIFEST or not first.isreg() or first.size > MOST_MANIFEST:
+    ours = first is not None and first.name == MANIFEST and first.isreg()
+    if first is None or not ours or not 0 <= first.size <= MOST_MANIFEST:
         raise _refuse(
             archive, "it does not begin with a manifest, so `study pack` did not write it"
         )
     file = tar.extractfile(first)
     try:
-        manifest = json.loads(file.read() if file else b"")
-        study, files = str(manifest["study"]), dict(manifest["files"])
-        sums = {str(name): (int(size), str(digest)) for name, (size, digest) in files.items()}
-    except (ValueError, KeyError, TypeError) as error:
+        study, sums = _read_sums(file.read() if file else b"")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _refuse(archive, "its manifest is damaged") from error
-    for name in (*sums, f"studies/{study}/{WANTED}"):
-        if not _safe(name) or (name.startswith("studies/") and name.split("/")[1] != study):
+    for name in (f"studies/{study}/{WANTED}", *sums):
+        if fault := _name_fault(name):
+            raise _refuse(archive, fault)
+        if name.startswith("studies/") and name.split("/")[1] != study:
             raise _refuse(archive, f"it names {name!r}, which leads out of the store")
+    if fault := _whole(study, sums):
+        raise _refuse(archive, fault)
     return study, sums
 
 
@@ -123,7 +189,7 @@ def _extract(
     """Every member into a folder of ours, each held to the manifest."""
     missing = set(sums)
     while (member := tar.next()) is not None:
-        if not member.isreg():
+        if not member.isreg() or member.issparse():
             raise _refuse(archive, f"{member.name!r} is not a plain file (a link or a folder)")
         if member.name not in missing:
             raise _refuse(archive, f"{member.name!r} is not in its manifest, or there twice")
@@ -141,7 +207,7 @@ def unpack_study(archive: Path, store: Path, *, most_bytes: int) -> tuple[str, i
 
     Args:
         store: a folder; runs that are there already are left as they are.
-        most_bytes: an archive with more is refused.
+        most_bytes: an archive with more is refused; at least 1.
 
     Returns:
         The study's name, how many runs were taken, and how many were there.
@@ -152,6 +218,9 @@ def unpack_study(archive: Path, store: Path, *, most_bytes: int) -> tuple[str, i
             taken.
         StoreError: the store cannot be written.
     """
+    validate.at_least("the most bytes", most_bytes, 1)
+    if archive.exists() and not archive.is_file():
+        raise _refuse(archive, "it is no file")
     try:
         with (
             tarfile.open(archive, "r:") as tar,
@@ -176,6 +245,10 @@ def unpack_study(archive: Path, store: Path, *, most_bytes: int) -> tuple[str, i
         raise InputError(
             f"no archive {str(archive)!r}; expected what `study pack` wrote"
         ) from error
+    except StoreError:
+        raise
+    except OSError as error:
+        raise StoreError(f"cannot unpack {str(archive)!r}: {error.strerror or error}") from error
     return name, taken, there
 
 

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -22,6 +23,9 @@ from invariscope.survey.exclusion import with_exclusions
 from invariscope.survey.folder import SurveyFolder
 from invariscope.survey.psychds import ABOUT, write_psychds
 
+OWN = frozenset({"answers.csv", EXPORTED, "sessions.csv", "psych-ds"})
+IDS = "participant,session,complete,code,"  # a table of ids begins so
+
 
 def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
     """Write `answers.csv`, `answers.parquet`, `sessions.csv` and `psych-ds/`.
@@ -36,16 +40,18 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
     Raises:
         StoreError: nobody answered yet, or the folder holds something else.
     """
-    if out.exists() and any(out.iterdir()) and not (out / EXPORTED).exists():
+    if out.exists() and not out.is_dir():
+        raise StoreError(f"{str(out)!r} is a file; expected a folder to write to")
+    there = {path.name for path in out.iterdir()} if out.exists() else set()
+    if there and (EXPORTED not in there or there - OWN):
         raise StoreError(f"{str(out)!r} holds something else than an export; choose another --out")
     raw, held = read_raw(folder)
     marked, judged = with_exclusions(raw, held, folder.design.exclusion)
     tidy = check_answers(main_trials(marked))
     sessions = flat_sessions(judged, folder.design.questions)
-    part = out.with_name(out.name + ".part")
-    shutil.rmtree(part, ignore_errors=True)
-    make_folder(part)
+    part = Path(tempfile.mkdtemp(prefix=".export-", dir=make_folder(out.parent)))
     try:
+        part.chmod(0o755)  # as any folder: the export is to be given away
         tidy.to_csv(part / "answers.csv", index=False)
         tidy.to_parquet(part / EXPORTED, index=False)
         sessions.to_csv(part / "sessions.csv", index=False)
@@ -54,6 +60,7 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)
     except OSError as error:
+        shutil.rmtree(part, ignore_errors=True)
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror}") from error
     return sessions
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import pandas as pd
@@ -64,8 +64,19 @@ class SurveyFolder:
         return read_words(self.path / WORDS, design.categories, design.questions)
 
     def image(self, stimulus: Stimulus) -> Path:
-        """The PNG of a stimulus."""
-        return self.path / "images" / stimulus.file
+        """The PNG of a stimulus.
+
+        Raises:
+            InputError: a link that leads out of `images/`: participants would see any file.
+        """
+        place = self.path / "images"
+        path = place / stimulus.file
+        if not path.resolve().is_relative_to(place.resolve()):
+            raise InputError(
+                f"image {stimulus.file!r} of {str(self.path)!r} leads out of its folder images; "
+                "put a copy there"
+            )
+        return path
 
     def check(self) -> None:
         """Make sure that the survey can begin.
@@ -135,13 +146,14 @@ def read_stimuli(path: Path) -> list[Stimulus]:
     """The table that `write_stimuli` kept.
 
     Raises:
+        InputError: an image that is named by another place than below `images/`.
         StoreError: it is missing, or lacks a column.
     """
     names = [f.name for f in fields(Stimulus)]
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         columns = [table[name].tolist() for name in names]
-        return [Stimulus(*row) for row in zip(*columns, strict=True)]
+        found = [Stimulus(*row) for row in zip(*columns, strict=True)]
     except FileNotFoundError as error:
         raise StoreError(f"{str(path.parent)!r} holds no survey; `survey make` makes one") from (
             error
@@ -150,6 +162,25 @@ def read_stimuli(path: Path) -> list[Stimulus]:
         raise StoreError(f"{str(path)!r} is damaged; expected columns {', '.join(names)}") from (
             error
         )
+    for stimulus in found:
+        if not _inside(stimulus.file):
+            raise InputError(
+                f"{str(path)!r} names the image {stimulus.file!r}; expected a file in images/, "
+                "without '..' and not from the root"
+            )
+    return found
+
+
+def _inside(name: str) -> bool:
+    """Whether a file's name stays in its folder, on any system."""
+    parts = PurePosixPath(name).parts
+    return (
+        bool(parts)
+        and name.isprintable()
+        and ".." not in parts
+        and not {*name} & {*"\\:"}
+        and (parts[0] != "/")
+    )
 
 
 def open_survey(path: str | Path) -> SurveyFolder:

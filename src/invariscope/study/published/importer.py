@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError
+from invariscope.photos.walk import find_files
 from invariscope.sns.natural import NaturalStatistics, describe
 from invariscope.store.files import make_folder, replace_file
 from invariscope.study.folder import StudyFolder
@@ -160,7 +161,7 @@ def import_published(source: Path, store: Path, name: str = "published") -> Impo
         InputError: there is no such folder, or no file in it is one of the record's.
         StoreError: the store cannot be written.
     """
-    files = sorted(p for p in source.rglob("*") if p.suffix in (".pkl", ".pickle", ".csv"))
+    files = sorted(source / name for name in find_files(source).files if name.endswith(SUFFIXES))
     if not files:
         raise InputError(f"{str(source)!r} holds no .pkl or .csv of the published record")
     study = StudyFolder(store, name)
@@ -177,4 +178,5 @@ def import_published(source: Path, store: Path, name: str = "published") -> Impo
     return found
 
 
+SUFFIXES = (".pkl", ".pickle", ".csv")
 _CONDITION = 'subjects = "published"\nunits = "fc:0"\n'

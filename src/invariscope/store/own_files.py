@@ -1,0 +1,83 @@
+"""Files that a person names: replaced where we wrote them, refused where someone else did.
+
+Every command that writes a file to a name it was given asks here first. What is ours is told by
+the content, never by the name.
+"""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from PIL import Image
+
+from invariscope.errors import InputError
+
+SOFTWARE = "invariscope"
+PNG_MARK = {"Software": SOFTWARE}  # metadata of a PNG
+HTML_MARK = f'<meta name="generator" content="{SOFTWARE}">'
+HEAD = 4096  # bytes of a page in which its mark is
+
+
+def check_may_replace(path: Path, is_ours: Callable[[Path], bool], *, force: bool = False) -> None:
+    """Make sure that writing a file loses nothing of a person's.
+
+    Args:
+        path: the file to be written.
+        is_ours: whether a file's content is what the command writes; it may raise OSError or
+            ValueError for what cannot be read.
+        force: replace any file.
+
+    Raises:
+        InputError: the path is a folder, or a file that invariscope did not write.
+
+    Example:
+        `check_may_replace(Path("report.html"), is_page, force=force)`
+    """
+    if path.is_dir():
+        raise InputError(f"{str(path)!r} is a folder; expected the name of a file to write")
+    if path.exists() and not path.is_file():
+        raise InputError(f"{str(path)!r} is no plain file; choose another name")
+    if force or not path.exists():
+        return
+    try:
+        ours = path.stat().st_size == 0 or is_ours(path)
+    except (OSError, ValueError, RecursionError):
+        ours = False
+    if not ours:
+        raise InputError(
+            f"{str(path)!r} is there, and it is no file that this command wrote; choose another "
+            "name, or replace it with --force"
+        )
+
+
+def is_page(path: Path) -> bool:
+    """Whether a file is one of our HTML pages."""
+    with path.open("rb") as file:
+        return HTML_MARK.encode() in file.read(HEAD)
+
+
+def is_figure(path: Path) -> bool:
+    """Whether a file is a PNG that was saved with `PNG_MARK`."""
+    with Image.open(path, formats=["PNG"]) as image:
+        return image.info.get("Software") == SOFTWARE
+
+
+def begins_with(start: str) -> Callable[[Path], bool]:
+    """Give a check whether a text file begins with these words."""
+
+    def check(path: Path) -> bool:
+        with path.open("rb") as file:
+            return file.read(len(start.encode())) == start.encode()
+
+    return check
+
+
+def is_json_with(*keys: str) -> Callable[[Path], bool]:
+    """Give a check whether a file is a JSON object with these keys, or a list of such objects."""
+
+    def check(path: Path) -> bool:
+        found = json.loads(path.read_bytes())
+        rows = found if isinstance(found, list) else [found]
+        return bool(rows) and all(isinstance(row, dict) and {*keys} <= row.keys() for row in rows)
+
+    return check
