@@ -133,7 +133,8 @@ def read_plan(path: Path) -> dict[str, Any]:
     check_hashed(path / PLAN, PLAN_REPAIR)
     try:
         plan = json.loads((path / PLAN).read_bytes())
-        str(plan["base"]), list(plan["categories"])
+        Path(plan["base"])
+        list(plan["categories"])
         [(row["name"], row["folder"]) for row in plan["networks"]]
     except FileNotFoundError as error:
         raise StoreError(
