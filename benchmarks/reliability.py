@@ -3,7 +3,9 @@
 Runs the tests that are marked `reliability(kind, outcome)`, heavy ones too, and the quick tests of
 the files named in `FILES`, and counts their cases. It writes reliability.json and the table:
 
-    python benchmarks/reliability.py
+    python benchmarks/reliability.py [--quick]
+
+With --quick the heavy ones are left out, and the figures say so.
 """
 
 import json
@@ -52,7 +54,8 @@ FILES = {
 class Counted:
     """A pytest plugin that keeps the tests of a kind and counts what came of their cases."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, quick: bool) -> None:
+        self.quick = quick
         self.kinds: dict[str, Counter] = {}
         self.of: dict[str, tuple[str, ...]] = {}
         self.failed: list[str] = []
@@ -73,7 +76,7 @@ class Counted:
     def kind_of(self, item: pytest.Item) -> tuple[str, ...] | None:
         """Kind and outcome of a test; None for one that is not counted."""
         mark = item.get_closest_marker("reliability")
-        if mark:
+        if mark and not (self.quick and item.get_closest_marker("statistical")):
             return mark.args
         if any(item.get_closest_marker(name) for name in ("statistical", "browser", "cluster")):
             return None
@@ -104,13 +107,13 @@ class Counted:
         return result
 
 
-def measure() -> list[dict]:
+def measure(*, quick: bool) -> list[dict]:
     """Each kind's tests and cases, in the order of `FILES`, marked ones behind."""
     places = [*MARKED, *(p for o in FILES.values() for paths in o.values() for p in paths)]
     missing = [place for place in places if not (ROOT / place.split("::")[0]).exists()]
     if missing:
         raise SystemExit(f"no {', '.join(missing)}: mend FILES in {Path(__file__).name}")
-    plugin = Counted()
+    plugin = Counted(quick=quick)
     words = ["-q", "-p", "no:cacheprovider", "-o", "addopts=", f"--rootdir={ROOT}"]
     pytest.main([*words, *(str(ROOT / place) for place in places)], plugins=[plugin])
     for name in plugin.failed:
@@ -137,8 +140,9 @@ def as_markdown(rows: list[dict]) -> str:
 
 def main() -> None:
     """Count, and write figures and table."""
-    rows = measure()
-    FIGURES.write_text(json.dumps({"kinds": rows}, indent=1) + "\n")
+    quick = "--quick" in sys.argv[1:]
+    rows = measure(quick=quick)
+    FIGURES.write_text(json.dumps({"quick": quick, "kinds": rows}, indent=1) + "\n")
     head, tail = PAGE.read_text().split(MARK, 1)
     PAGE.write_text(
         head + MARK + as_markdown(rows) + "<!-- end -->" + tail.split("<!-- end -->", 1)[1]

@@ -100,8 +100,6 @@ def tables():
     yield "studies", "benchmarks/readout_study.md", study
     invariance = benchmark("invariance_figures").as_markdown(measured("invariance_figures.json"))
     yield "invariance", "benchmarks/invariance_figures.md", invariance
-    reliability = benchmark("reliability").as_markdown(measured("reliability.json")["kinds"])
-    yield "reliability", "benchmarks/reliability.json", reliability
 
 
 def test_the_tables_of_the_pages_are_what_commands_made_of_their_figures():

@@ -8,6 +8,7 @@ import ast
 import math
 import re
 from collections import Counter
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
@@ -265,7 +266,9 @@ def changed_files(draw):
         if how == "key" and isinstance(inner, dict):
             inner[draw(st.sampled_from(["x", "seed", "sample", "names"]))] = inner.pop(path[-1])
         else:
-            inner[path[-1]] = draw(st.sampled_from(NASTY) | st.integers(-(2**63), 2**63 - 1))
+            inner[path[-1]] = draw(
+                st.sampled_from(NASTY).map(deepcopy) | st.integers(-(2**63), 2**63 - 1)
+            )
     return name, tomli_w.dumps(document)
 
 
