@@ -104,6 +104,14 @@ def test_failures_are_said_and_retry_mends(study, file, tmp_path):
         (["run", "FILE", "--places", "0"], "--places is 0; expected at least 1"),
         (["run", "FILE", "--engine", "slurm", "--gpus", "0.5"], "SLURM gives whole GPUs"),
         (["run", "FILE", "--engine", "slurm", "--slurm", "a"], "expected name=value"),
+        (
+            ["run", "FILE", "--engine", "slurm", "--slurm", "timeout_min=2:00:00"],
+            "expected whole minutes",
+        ),
+        (
+            ["run", "FILE", "--engine", "slurm", "--slurm", "timeout_min=90.5"],
+            "expected whole minutes",
+        ),
         (["run", "FILE", "--engine", "condor"], "condor"),
         (["plan", "none.toml"], "cannot read study file 'none.toml': No such file"),
         (["retry", "FILE"], "unknown study"),

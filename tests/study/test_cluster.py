@@ -194,7 +194,7 @@ def test_the_tasks_of_an_array_equal_local_with_one_of_them_interrupted(
     """On submitit's own stand-in for SLURM, which any machine has."""
     submitit = pytest.importorskip("submitit", reason="submitit is not installed")
     executor = submitit.AutoExecutor
-    monkeypatch.setattr(submitit, "AutoExecutor", lambda folder, cluster: executor(folder, "local"))
+    monkeypatch.setattr(submitit, "AutoExecutor", lambda folder, **_: executor(folder, "local"))
     monkeypatch.setenv("DELAY", DELAY)
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     engine = SlurmEngine(planned.batches / "slurm")

@@ -20,7 +20,7 @@ from invariscope.study.affine import measure_affine
 from invariscope.study.batch import check_done
 from invariscope.study.conduct import PLACES, Conductor, done_in
 from invariscope.study.cost import cost_of, measure_rate
-from invariscope.study.engines import Engine, LocalEngine, RayEngine, SlurmEngine
+from invariscope.study.engines import TIMEOUTS, Engine, LocalEngine, RayEngine, SlurmEngine
 from invariscope.study.file import read_study
 from invariscope.study.folder import StudyFolder, known_study, study_folder
 from invariscope.study.index import read_rows, rebuild
@@ -69,6 +69,9 @@ class Where:
         NotNegative, Parameter(help="ray, slurm: GPUs of a task; ray takes shares.")
     ] = 0.0
     at_once: Annotated[Count, Parameter(help="slurm: tasks of an array at a time.")] = 1000
+    timeouts: Annotated[
+        Count, Parameter(help="slurm: how often a job that ran out of time is put back.")
+    ] = TIMEOUTS
     slurm: Annotated[
         tuple[str, ...],
         Parameter(
@@ -93,6 +96,7 @@ class Where:
             cpus=self.cpus,
             gpus=int(self.gpus),
             at_once=self.at_once,
+            timeouts=self.timeouts,
             options=_parameters(self.slurm),
         )
 
@@ -101,13 +105,17 @@ def _parameters(words: tuple[str, ...]) -> dict[str, Any]:
     """`name=value` pairs; a whole number is one.
 
     Raises:
-        InputError: a word without `=`.
+        InputError: a word without `=`, or a time limit that is no whole number of minutes.
     """
     found: dict[str, Any] = {}
     for word in words:
         name, sign, value = word.partition("=")
         if not sign:
             raise InputError(f"--slurm {word!r} is not understood; expected name=value")
+        if name == "timeout_min" and not (NUMBER.fullmatch(value) and int(value) > 0):
+            raise InputError(
+                f"--slurm timeout_min is {value!r}; expected whole minutes, such as 240"
+            )
         found[name] = int(value) if NUMBER.fullmatch(value) else value
     return found
 

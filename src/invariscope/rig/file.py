@@ -39,7 +39,7 @@ class Recording(Part):
         address: of the ZeroMQ link.
         window, baseline: see `Windows`.
         on_ms, off_ms: how long an image is shown, and the pause behind it: for the rig.
-        resolution_ms: how precisely spike times are known.
+        resolution_ms: how precisely spike times are known, for NWB; unsaid where it is not given.
         patience: seconds of silence after which a block that was answered in part is given up;
             what is missing comes in the next one.
         subject: of the NWB file: subject_id, species, sex, age, description.
@@ -53,7 +53,7 @@ class Recording(Part):
     baseline: Window | None = None
     on_ms: Milliseconds = 100.0
     off_ms: Annotated[float, Field(ge=0, le=LONGEST_MS)] = 100.0
-    resolution_ms: Milliseconds = 1.0
+    resolution_ms: Milliseconds | None = None
     patience: Annotated[float, Field(gt=0, le=LONGEST_MS)] = 60.0
     subject: dict[str, str] = Field(default_factory=dict)
 

@@ -202,10 +202,11 @@ def _spikes(file: Any, recorded: Recorded) -> None:
                 trains[unit] += [begin + time / 1000 for time in value]
     if not any(trains.values()):
         return
+    step = recorded.asked.rig.resolution_ms
     file.units = importlib.import_module("pynwb").misc.Units(
         name="units",
         description="the recorded units; spikes are known within the trials' windows only",
-        resolution=recorded.asked.rig.resolution_ms / 1000,
+        resolution=None if step is None else step / 1000,
     )
     file.add_unit_column("unit_name", "what the session calls the unit")
     for unit, train in trains.items():

@@ -11,6 +11,7 @@ from invariscope.study.engines.base import Engine, lost
 from invariscope.study.job import Job, Report, work_as_worker
 
 POLL = 1.0
+TIMEOUTS = 100  # of submitit three end a job, which is too few for days of work
 
 
 class Task:
@@ -35,6 +36,8 @@ class SlurmEngine(Engine):
         cpus: of a task, and its torch threads.
         gpus: of a task.
         at_once: tasks of an array that may run together.
+        timeouts: how often a job that reached its time limit is put back before it counts as
+            failed; its runs go on from their checkpoints each time.
         options: further parameters of submitit's `update_parameters`, such as
             `slurm_partition` or `timeout_min`.
 
@@ -52,6 +55,7 @@ class SlurmEngine(Engine):
         cpus: int = 1,
         gpus: int = 0,
         at_once: int = 1000,
+        timeouts: int = TIMEOUTS,
         options: Mapping[str, Any] | None = None,
     ) -> None:
         try:
@@ -63,7 +67,9 @@ class SlurmEngine(Engine):
             ) from error
         logging.getLogger("submitit").setLevel(logging.ERROR)
         try:
-            self._executor = submitit.AutoExecutor(folder=logs, cluster="slurm")
+            self._executor = submitit.AutoExecutor(
+                folder=logs, cluster="slurm", slurm_max_num_timeout=timeouts
+            )
             asked: dict[str, Any] = {"cpus_per_task": cpus, "gpus_per_node": gpus, "name": "sns"}
             asked |= {"timeout_min": 240, "slurm_array_parallelism": at_once}
             asked |= dict(options or {})
