@@ -100,6 +100,8 @@ def tables():
     yield "studies", "benchmarks/readout_study.md", study
     invariance = benchmark("invariance_figures").as_markdown(measured("invariance_figures.json"))
     yield "invariance", "benchmarks/invariance_figures.md", invariance
+    gpu = benchmark("engine_gpu").as_markdown(measured("engine_gpu.json"))
+    yield "../benchmarks/README", "engine_gpu.json", gpu
 
 
 def test_the_tables_of_the_pages_are_what_commands_made_of_their_figures():
