@@ -12,7 +12,7 @@ from torch import Tensor
 
 from invariscope.errors import StoreError
 from invariscope.search.archive import COLUMNS
-from invariscope.store.hashes import Hash, damaged_files, parse_hashes, unseal
+from invariscope.store.hashes import SEAL, Hash, damaged_files, parse_hashes, unseal
 from invariscope.store.journal import read_journal
 from invariscope.store.run_toml import read_settings
 from invariscope.store.settings import RunSettings
@@ -73,6 +73,8 @@ def read_outcome(folder: Path) -> tuple[dict[str, Any], dict[str, Hash]]:
 
 def _parse_outcome(document: Any) -> tuple[dict[str, Any], dict[str, Hash]]:
     outcome = unseal(document)
+    if "hashes" in outcome and SEAL not in document:
+        raise ValueError("expected the sha256 of its content")
     hashes = parse_hashes(outcome.pop("hashes", {}))
     counts = [outcome["generations"], outcome["images"], outcome["milestone"] or 0]
     whole = all(isinstance(n, int) and n >= 0 for n in counts)
