@@ -39,7 +39,7 @@ def test_a_name_that_two_units_have_needs_a_number(named):
 
 
 def test_an_unknown_name_tells_the_nearest_and_the_way_out(named):
-    with pytest.raises(InputError, match=r"did you mean 'gas pump'\? Give a table \(--classes"):
+    with pytest.raises(InputError, match=r"did you mean 'gas pump'\? Give a table \(classes.tsv"):
         classifier(named, ["gaspump"])
     with pytest.raises(InputError, match="needs classes"):
         classifier(named, [])

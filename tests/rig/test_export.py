@@ -8,7 +8,7 @@ from invariscope import load_subject
 from invariscope.cli.rig import export
 from invariscope.errors import InputError, StoreError
 from invariscope.rig.export import Recorded
-from invariscope.rig.nwb import write_nwb
+from invariscope.rig.nwb import _finest_step, write_nwb
 from invariscope.sns.natural import NaturalStatistics
 from invariscope.subjects.rig.pixels import as_shown
 
@@ -97,3 +97,11 @@ def test_an_export_replaces_a_session_and_nothing_else(folder, tmp_path):
             export(folder, nwb=theirs)
         assert theirs.read_bytes() == before
         export(folder, nwb=theirs, force=True)
+
+
+@pytest.mark.parametrize(
+    ("times", "step"),
+    [([1.0, 20.0], 1.0), ([1.5, 2.0], 0.1), ([50.03, 7.2], 0.01), ([1 / 3], 1e-4), ([], 1.0)],
+)
+def test_a_resolution_is_never_coarser_than_the_times(times, step):
+    assert _finest_step(times) == pytest.approx(step)

@@ -15,6 +15,7 @@ from invariscope.cli.app import run
 from invariscope.errors import InputError, StoreError
 from invariscope.photos import open_folder
 from invariscope.report.figures import FIGURES, draw
+from invariscope.store.hashes import write_hashed
 from invariscope.study.analyses import ANALYSES, analyze, keep_tables, read_tables, serving
 from invariscope.study.analyses.material import Material
 from invariscope.study.result import StudyResult
@@ -164,7 +165,8 @@ def test_names_are_checked_and_what_is_asked_for_must_go(material):
 
 def test_a_study_makes_the_figures_that_its_file_serves(copied):
     path = copied.path / "study.toml"
-    path.write_text('serves = ["row 10", "S1", "a note"]\n' + path.read_text())
+    text = 'serves = ["row 10", "S1", "a note"]\n' + path.read_text()
+    write_hashed(path, lambda part: part.write_text(text))
     served = Material(StudyResult(copied), device="cpu", allow_code=True)
     assert list(analyze(served)) == ["convergence", "fronts", "missing"]
     assert list(analyze(served, ["galleries"])) == ["galleries"]

@@ -11,6 +11,7 @@ import torch
 
 from invariscope import SearchOptions, find_mei, stretch_and_squeeze
 from invariscope.errors import BeingWrittenError, StoreError
+from invariscope.store.hashes import write_hashed
 from invariscope.store.record import load_run
 from invariscope.study import batch as batch_module
 from invariscope.study import conduct as conduct_module
@@ -134,7 +135,7 @@ def test_a_subject_that_cannot_be_loaded_fails_its_runs_with_a_sentence(
 ):
     folder = begin()
     lines = (folder.path / "runs.jsonl").read_text().replace(":subject", ":subjekt")
-    (folder.path / "runs.jsonl").write_text(lines)
+    write_hashed(folder.path / "runs.jsonl", lambda part: part.write_text(lines))
     progress, _ = conduct(folder)
     assert progress.total.failed == len(folder.wanted())
     assert any("did you mean 'subject'" in sentence for sentence in progress.failures)
@@ -151,9 +152,8 @@ def test_a_subject_that_changed_since_it_was_planned_is_refused(
 
     code = Path(worlds).read_text().replace("(0.5,) * 3", "(0.4,) * 3")
     (tmp_path / "other.py").write_text(code)
-    folder.path.joinpath("runs.jsonl").write_text(
-        lines.replace(str(worlds).replace("worlds.py", "other.py"), str(tmp_path / "other.py"))
-    )
+    lines = lines.replace(str(worlds).replace("worlds.py", "other.py"), str(tmp_path / "other.py"))
+    write_hashed(folder.path / "runs.jsonl", lambda part: part.write_text(lines))
     progress, _ = conduct(folder)
     assert progress.total.done == 0
     assert "plan it again with `study run`" in folder.failed()[folder.wanted()[0].name]

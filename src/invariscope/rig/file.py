@@ -39,7 +39,8 @@ class Recording(Part):
         address: of the ZeroMQ link.
         window, baseline: see `Windows`.
         on_ms, off_ms: how long an image is shown, and the pause behind it: for the rig.
-        resolution_ms: how precisely spike times are known, for NWB; unsaid where it is not given.
+        resolution_ms: how precisely spike times are known, for NWB; by default the decimal
+            step that the times themselves use.
         patience: seconds of silence after which a block that was answered in part is given up;
             what is missing comes in the next one.
         subject: of the NWB file: subject_id, species, sex, age, description.

@@ -195,20 +195,34 @@ def _images(file: Any, recorded: Recorded) -> None:
 def _spikes(file: Any, recorded: Recorded) -> None:
     """Spike times of units that were answered with them."""
     trains: dict[str, list[float]] = {unit: [] for unit in recorded.units}
+    told: list[float] = []
     for trial, begin in zip(recorded.trials["trial"], _start(recorded), strict=True):
         answer = recorded.answers.get(trial)
         for unit, value in answer.responses.items() if answer else ():
             if isinstance(value, tuple):
                 trains[unit] += [begin + time / 1000 for time in value]
+                told += value
     if not any(trains.values()):
         return
-    step = recorded.asked.rig.resolution_ms
+    step = recorded.asked.rig.resolution_ms or _finest_step(told)
     file.units = importlib.import_module("pynwb").misc.Units(
         name="units",
         description="the recorded units; spikes are known within the trials' windows only",
-        resolution=None if step is None else step / 1000,
+        resolution=step / 1000,
     )
     file.add_unit_column("unit_name", "what the session calls the unit")
     for unit, train in trains.items():
         times = np.unique(np.array(train))
         file.add_unit(spike_times=times[times >= 0], unit_name=unit)
+
+
+def _finest_step(times: list[float]) -> float:
+    """The decimal step of which all times in ms are multiples, from 1 ms down to 0.1 µs.
+
+    Readers take an NWB file's resolution for its sampling rate and move spikes onto that grid, so
+    a step that is too coarse would change them.
+    """
+    values = np.array(times)
+    steps = [10.0**-power for power in range(5)]
+    fits = [s for s in steps if np.allclose(values / s, np.round(values / s), rtol=0, atol=1e-3)]
+    return fits[0] if fits else steps[-1]
