@@ -221,6 +221,7 @@ class Frugality:
             strategy=trial.strategy,
             population=trial.population,
             chunk=chunk,
+            stage=self.subject,
         )
         shown = self._noisy(trial)
         exact = {p.run.name: Exact(crew, p) for p in planned}

@@ -18,8 +18,10 @@ from invariscope.search.evaluation import Evaluation
 from invariscope.search.given import by_site, complete
 from invariscope.search.measure import generate_chunks
 from invariscope.search.objectives import Objectives
+from invariscope.search.problem import Problem
 from invariscope.search.run import Outcome, Run, Told, journal_line
 from invariscope.search.strategies import State, Strategy, load_strategy
+from invariscope.search.strategies.informed import InformedStrategy
 from invariscope.subjects.base import PIXELS, Subject
 
 SMALLEST_CHUNK = 32
@@ -43,6 +45,7 @@ class Search:
         chunk: images that pass through generator and subject at once, by default the
             population, at least 32. Part of a run's numeric context, padded when not full.
         restored: for some of the runs' names, what `snapshot` gave.
+        stage: for a strategy that sees the problem, whose stretch site counts.
 
     Raises:
         InputError: no runs, two with one name, no place, a start that does not fit the
@@ -59,6 +62,7 @@ class Search:
         places: int | None = None,
         chunk: int | None = None,
         restored: Mapping[str, dict[str, Tensor]] | None = None,
+        stage: Subject | None = None,
     ) -> None:
         validate.at_least("population", population, 2)
         if places is not None:
@@ -77,6 +81,7 @@ class Search:
         self.population = population
         self.chunk = max(SMALLEST_CHUNK, chunk or population)
         self._evaluation = Evaluation(generator, self.chunk)
+        self._stage = stage
         self._places = places or len(runs)
         self._waiting = deque(runs)
         self._restored = dict(restored or {})
@@ -180,8 +185,20 @@ class Search:
         if self.done:
             raise InputError("every run of this search has ended; there is nothing to ask")
         if self._codes is None:
-            self._codes = self.strategy.ask(self._state, self.population)
+            if isinstance(self.strategy, InformedStrategy):
+                self._codes = self.strategy.propose(
+                    self._state, self.population, self._problems()
+                )
+            else:
+                self._codes = self.strategy.ask(self._state, self.population)
         return self._codes
+
+    def _problems(self) -> list[Problem]:
+        """What a strategy that sees the problem is given of each active run."""
+        return [
+            Problem(run.objective, self.generator, self._stage, run.reference_code)
+            for run in self._active
+        ]
 
     def ask(self) -> Tensor:
         """The images to show next; asked again before `tell`, the same ones.
@@ -218,9 +235,11 @@ class Search:
         given = self._given(responses)
         scores = self._objectives.score(given, self._rows())
         drawn = self._drawn(scores, given, errors) if errors else None
+        measured = scores, None
         if errors:
+            measured = scores, self._objectives.errors(given, errors, self._rows())
             scores = self._objectives.believed(scores, given, errors, self._rows())
-        return self._tell_scores(scores, drawn=drawn)
+        return self._tell_scores(scores, drawn=drawn, measured=measured)
 
     def better_half(
         self, responses: Mapping[str, Tensor] | ArrayLike, errors: Mapping[str, Tensor]
@@ -320,6 +339,7 @@ class Search:
         flat: Tensor,
         confirm: Callable[[int], bool] | None = None,
         drawn: Tensor | None = None,
+        measured: tuple[Tensor, Tensor | None] | None = None,
     ) -> list[Told]:
         codes = self.ask_codes()
         scores = flat.to(codes.device).unflatten(0, (len(self._active), self.population))
@@ -329,7 +349,10 @@ class Search:
         if drawn is not None:
             front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
         order = ranking.order(costs, self._within(costs, scores), front)
-        self._state = self.strategy.tell(self._state, codes, order, told)
+        if isinstance(self.strategy, InformedStrategy):
+            self._state = self._informed(self.strategy, codes, measured or (flat, None))
+        else:
+            self._state = self.strategy.tell(self._state, codes, order, told)
         generation = self._state.generation.to(codes.device).unsqueeze(1).expand_as(told)
         place = torch.arange(self.population, device=codes.device).expand_as(told)
         self._archive = self._archive.add(costs, scores, codes, generation, place)
@@ -343,6 +366,17 @@ class Search:
         ]
         self._drop([row for row, told_run in enumerate(news) if told_run.outcome])
         return news
+
+    def _informed(
+        self, strategy: InformedStrategy, codes: Tensor, measured: tuple[Tensor, Tensor | None]
+    ) -> State:
+        """The state of a strategy that is told scores and errors as they were measured."""
+        shape = (len(self._active), self.population)
+        scores = measured[0].to(codes.device).unflatten(0, shape)
+        errors = torch.zeros(shape) if measured[1] is None else measured[1].unflatten(0, shape)
+        return strategy.learn(
+            self._state, codes, scores, errors.to(codes.device), self._problems()
+        )
 
     def _news(
         self,

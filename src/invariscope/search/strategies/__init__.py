@@ -7,6 +7,7 @@ from invariscope.search.strategies.isotropic import Isotropic
 from invariscope.search.strategies.library_cma import LibraryCma
 from invariscope.search.strategies.separable import Separable
 from invariscope.search.strategies.sphere import Sphere
+from invariscope.search.strategies.twin import Twin
 from invariscope.search.strategies.whitened import Whitened
 
 STRATEGIES: dict[str, type[Strategy]] = {
@@ -18,6 +19,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
         Whitened,
         Genetic,
         LibraryCma,
+        Twin,
     )
 }
 DEFAULT = Isotropic.name
@@ -44,6 +46,7 @@ __all__ = [
     "Sphere",
     "State",
     "Strategy",
+    "Twin",
     "Whitened",
     "load_strategy",
 ]

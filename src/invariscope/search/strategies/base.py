@@ -107,6 +107,7 @@ class Strategy(ABC):
     """
 
     name: ClassVar[str]
+    sees: ClassVar[str] = "order"
 
     def with_statistics(self, statistics: CodeStatistics | None) -> "Strategy":  # noqa: ARG002
         """The strategy for codes of which these statistics are known; None where they are not.
