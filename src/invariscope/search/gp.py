@@ -81,6 +81,7 @@ def learn_parameters(
     values: Tensor,
     errors: Tensor,
     parameters: Tensor,
+    *,
     blocks: Sequence[int],
     steps: int,
 ) -> Tensor:

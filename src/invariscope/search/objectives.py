@@ -202,10 +202,7 @@ class Objectives:
     ) -> Tensor:
         """Standard errors `(n,)` of each candidate's activity; of a set, of one of its units."""
         return torch.cat(
-            [
-                error.square().mean(1).sqrt()
-                for *_, error in self._doubtful(responses, errors, runs)
-            ]
+            [error.square().mean(1).sqrt() for *_, error in self._doubtful(responses, errors, runs)]
         )
 
     def _doubtful(

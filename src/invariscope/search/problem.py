@@ -9,6 +9,7 @@ from torch import Tensor
 from invariscope.errors import InputError
 from invariscope.generators.base import Generator
 from invariscope.search.objectives import Objective
+from invariscope.search.run import Run
 from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.hybrid import HybridSubject
 from invariscope.subjects.perceptual import perceptual
@@ -29,6 +30,11 @@ class Problem:
     generator: Generator
     stage: Subject | None = None
     reference_code: Tensor | None = field(repr=False, default=None)
+
+    @classmethod
+    def of(cls, run: Run, generator: Generator, stage: Subject | None) -> "Problem":
+        """A run's problem."""
+        return cls(run.objective, generator, stage, run.reference_code)
 
     def stretch(self, images: Tensor) -> Tensor:
         """The stretch of images `(n, 3, height, width)`, `(n,)`; gradients pass.

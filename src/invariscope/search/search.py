@@ -186,19 +186,13 @@ class Search:
             raise InputError("every run of this search has ended; there is nothing to ask")
         if self._codes is None:
             if isinstance(self.strategy, InformedStrategy):
-                self._codes = self.strategy.propose(
-                    self._state, self.population, self._problems()
-                )
+                self._codes = self.strategy.propose(self._state, self.population, self._problems())
             else:
                 self._codes = self.strategy.ask(self._state, self.population)
         return self._codes
 
     def _problems(self) -> list[Problem]:
-        """What a strategy that sees the problem is given of each active run."""
-        return [
-            Problem(run.objective, self.generator, self._stage, run.reference_code)
-            for run in self._active
-        ]
+        return [Problem.of(run, self.generator, self._stage) for run in self._active]
 
     def ask(self) -> Tensor:
         """The images to show next; asked again before `tell`, the same ones.
@@ -350,7 +344,8 @@ class Search:
             front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
         order = ranking.order(costs, self._within(costs, scores), front)
         if isinstance(self.strategy, InformedStrategy):
-            self._state = self._informed(self.strategy, codes, measured or (flat, None))
+            given = measured or (flat, None)
+            self._state = self.strategy.take(self._state, codes, given, self._problems())
         else:
             self._state = self.strategy.tell(self._state, codes, order, told)
         generation = self._state.generation.to(codes.device).unsqueeze(1).expand_as(told)
@@ -366,17 +361,6 @@ class Search:
         ]
         self._drop([row for row, told_run in enumerate(news) if told_run.outcome])
         return news
-
-    def _informed(
-        self, strategy: InformedStrategy, codes: Tensor, measured: tuple[Tensor, Tensor | None]
-    ) -> State:
-        """The state of a strategy that is told scores and errors as they were measured."""
-        shape = (len(self._active), self.population)
-        scores = measured[0].to(codes.device).unflatten(0, shape)
-        errors = torch.zeros(shape) if measured[1] is None else measured[1].unflatten(0, shape)
-        return strategy.learn(
-            self._state, codes, scores, errors.to(codes.device), self._problems()
-        )
 
     def _news(
         self,

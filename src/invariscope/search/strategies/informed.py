@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 
 from invariscope.errors import InputError
@@ -48,6 +49,20 @@ class InformedStrategy(Strategy):
             errors: `(runs, size)` standard errors of the activity; 0 where none are known.
             problems: one a run.
         """
+
+    def take(
+        self,
+        state: Any,
+        codes: Tensor,
+        measured: tuple[Tensor, Tensor | None],
+        problems: Sequence[Problem],
+    ) -> Any:
+        """The state after a generation, of scores `(runs × size, 3)` and errors, if any."""
+        shape = codes.shape[:2]
+        scores, errors = measured
+        errors = torch.zeros(shape) if errors is None else errors.unflatten(0, shape)
+        own = scores.to(codes.device).unflatten(0, shape)
+        return self.learn(state, codes, own, errors.to(codes.device), problems)
 
     def _ask(self, state: Any, size: int) -> Tensor:  # noqa: ARG002
         raise InputError(f"strategy {self.name!r} needs the problem: use it through Search")

@@ -6,7 +6,7 @@ goals at once, each with a weight of its own, and only where they end is shown. 
 holds was measured: a wrong twin costs images, never truth.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
@@ -19,6 +19,7 @@ from invariscope.search import gp
 from invariscope.search.problem import Problem
 from invariscope.search.strategies.base import State
 from invariscope.search.strategies.informed import InformedStrategy
+from invariscope.search.strategies.twin_data import Data, Shown, no_images
 from invariscope.search.strategies.twin_features import Features, proxy_identity
 from invariscope.search.strategies.twin_goals import Goals, front_gain
 from invariscope.subjects.base import Subject
@@ -30,40 +31,6 @@ TOGETHER = 8  # runs that an accelerator computes at once
 KINDS = ("climb", "fresh", "vary")  # how a candidate is made
 FORGET = 0.7  # of a kind's credit that a generation leaves
 FLOOR = 0.15  # the least share of a kind
-
-
-@dataclass(frozen=True)
-class Shown:
-    """The images that one run was answered for.
-
-    Attributes:
-        codes: `(shown, code_dim)` float64.
-        scores: `(shown, 3)` float64: stretch, squeeze, activity.
-        errors: `(shown,)` standard errors of the activity.
-        features: `(shown, entries)` float64.
-    """
-
-    codes: Tensor
-    scores: Tensor
-    errors: Tensor
-    features: Tensor
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def feature_sd(self) -> Tensor:
-        """The SD of every entry, none near 0."""
-        spread = self.features.std(0)
-        return spread.clamp(min=float(1e-3 * spread.max().clamp(min=1e-9)))
-
-    def standardised(self, rows: Tensor) -> Tensor:
-        """The features of some images, with mean 0 and SD 1 over all."""
-        return (self.features[rows] - self.features.mean(0)) / self.feature_sd()
-
-    def with_more(self, *more: Tensor) -> "Shown":
-        """These images and others."""
-        own = (self.codes, self.scores, self.errors, self.features)
-        return Shown(*(torch.cat([a, b.to(a)]) for a, b in zip(own, more, strict=True)))
 
 
 @dataclass(frozen=True)
@@ -141,7 +108,7 @@ class Twin(InformedStrategy):
             generation=torch.zeros(runs, dtype=torch.int64),
             mean=mean,
             sigma=sigma.to(mean),
-            shown=tuple(_nothing(row) for row in mean),
+            shown=tuple(no_images(row) for row in mean),
             learnt=tuple(mean.new_zeros(0) for _ in names),
             credit=mean.new_ones(runs, len(KINDS)),
         )
@@ -184,11 +151,9 @@ class Twin(InformedStrategy):
                 counts = torch.stack([(made == k).sum() for k in range(len(KINDS))]).clamp(min=1)
                 credit[row] = FORGET * credit[row] + (1 - FORGET) * own_credit / counts
             shown.append(
-                (own if len(own) else _nothing(codes[row, 0], seen.shape[1])).with_more(*added)
+                (own if len(own) else no_images(codes[row, 0], seen.shape[1])).with_more(*added)
             )
-        learnt = replace(
-            state, generation=state.generation + 1, shown=tuple(shown), credit=credit
-        )
+        learnt = replace(state, generation=state.generation + 1, shown=tuple(shown), credit=credit)
         return self._learnt(learnt, problems, features)
 
     def _features(self, problem: Problem) -> Features:
@@ -203,7 +168,7 @@ class Twin(InformedStrategy):
             own = state[rows]
             if min(len(shown) for shown in own.shown) < BEST:
                 continue
-            data = _Data.of(own.shown, [problems[row] for row in rows], LEARNT_ON)
+            data = Data.of(own.shown, [problems[row] for row in rows], LEARNT_ON)
             fresh = len(own.learnt[0]) == 0
             first = (
                 gp.first_parameters(len(rows), len(features.widths), state.mean.device)
@@ -215,8 +180,8 @@ class Twin(InformedStrategy):
                 data.values,
                 data.errors,
                 first,
-                features.widths,
-                FIRST_STEPS if fresh else MORE_STEPS,
+                blocks=features.widths,
+                steps=FIRST_STEPS if fresh else MORE_STEPS,
             )
             for row, parameters in zip(rows, found, strict=True):
                 learnt[row] = parameters
@@ -257,43 +222,47 @@ class Twin(InformedStrategy):
 
     def _climbed(self, state: TwinState, size: int, problems: Sequence[Problem]) -> Tensor:
         features = self._features(problems[0])
-        data = _Data.of(state.shown, problems, self.most)
+        data = Data.of(state.shown, problems, self.most)
         process = gp.Process.of(
             data.features, data.values, data.errors, torch.stack(state.learnt), features.widths
         )
         goals = Goals.of(problems, state.shown)
         draws = _Draws.of(state, size)
         weights = 0.1 + 0.85 * draws.uniform[..., 0]
-        kinds = self._kinds(state, size).to(weights.device)
+        sds = [self._sd(problem) for problem in problems]
+        sd = torch.tensor(sds, dtype=weights.dtype, device=weights.device).view(-1, 1, 1)
+        how = _How(self._kinds(state, size).to(weights.device), sd)
         with torch.no_grad():
             believed = process.predict(data.features)[0] * data.sd + data.mean
-        start = self._starts(state, data, goals, believed, weights, draws, kinds, problems)
+        start = self._starts(
+            data,
+            goals.utility(data.stretch.unsqueeze(1), believed.unsqueeze(1), weights.unsqueeze(2)),
+            draws,
+            how,
+        )
         hope = self.optimism * draws.hope
 
-        def climb(codes: Tensor) -> tuple[Tensor, Tensor]:
+        def climb(codes: Tensor) -> Tensor:
             runs, size, n = codes.shape
             images, seen = features(codes.reshape(-1, n))
             seen = data.standardise(seen.double().unflatten(0, (runs, size)))
-            mean, sd = process.predict(seen)
-            activity = data.mean + data.sd * (mean + hope * sd)
+            mean, doubt = process.predict(seen)
+            activity = data.mean + data.sd * (mean + hope * doubt)
             stretch = goals.stretch(images.unflatten(0, (runs, size)))
-            return goals.utility(stretch.double(), activity, weights), codes
+            return goals.utility(stretch.double(), activity, weights)
 
-        found = self._ascend(start, climb, self._rates(problems, start))
-        return torch.where((kinds == KINDS.index("vary")).unsqueeze(2), start, found)
+        found = self._ascend(start, climb, self.rate * sd)
+        return torch.where((how.kinds == KINDS.index("vary")).unsqueeze(2), start, found)
 
-    def _rates(self, problems: Sequence[Problem], like: Tensor) -> Tensor:
-        sds = [self.rate * self._sd(problem) for problem in problems]
-        return torch.tensor(sds, dtype=like.dtype, device=like.device).view(-1, 1, 1)
-
-    def _ascend(self, start: Tensor, climb: Any, rates: Tensor) -> Tensor:
+    def _ascend(self, start: Tensor, climb: Callable[[Tensor], Tensor], rates: Tensor) -> Tensor:
         """The best code of each climb by Adam, on the scale where a step is 1."""
         moving = (start / rates).detach().clone().requires_grad_()
         optimiser = torch.optim.Adam([moving], lr=1.0)
         best, kept = None, start
         with torch.enable_grad():
             for step in range(self.steps + 1):
-                utility, codes = climb(moving * rates)
+                codes = moving * rates
+                utility = climb(codes)
                 value = utility.detach()
                 better = torch.ones_like(value, dtype=torch.bool) if best is None else value > best
                 kept = torch.where(better.unsqueeze(2), codes.detach(), kept)
@@ -306,31 +275,21 @@ class Twin(InformedStrategy):
                     optimiser.step()
         return kept
 
-    def _starts(
-        self,
-        state: TwinState,
-        data: "_Data",
-        goals: Goals,
-        believed: Tensor,
-        weights: Tensor,
-        draws: "_Draws",
-        kinds: Tensor,
-        problems: Sequence[Problem],
-    ) -> Tensor:
-        """Where each candidate begins, `(runs, size, code_dim)`."""
-        utility = goals.utility(
-            data.stretch.unsqueeze(1), believed.unsqueeze(1), weights.unsqueeze(2)
-        )
+    def _starts(self, data: Data, utility: Tensor, draws: "_Draws", how: "_How") -> Tensor:
+        """Where each candidate begins, `(runs, size, code_dim)`.
+
+        Args:
+            utility: `(runs, size, images)` of each image shown for each candidate's weight.
+        """
         best = utility.topk(BEST, 2).indices
         pick = (draws.uniform[..., 1:2] * BEST).long().clamp(max=BEST - 1)
         member = best.gather(2, pick)
         own = data.codes.gather(1, member.expand(-1, -1, data.codes.shape[2]))
-        sd = torch.tensor([self._sd(p) for p in problems]).to(own).view(-1, 1, 1)
         u = draws.uniform[..., 2:3]
-        jitter = torch.where((kinds == 2).unsqueeze(2), 0.02 * 20**u, 0.05 * 8**u)
-        near = own + jitter * sd * draws.normal
-        fresh = (0.5 + 2.5 * u) * sd * draws.normal
-        return torch.where((kinds == 1).unsqueeze(2), fresh, near)
+        vary, fresh = ((how.kinds == KINDS.index(k)).unsqueeze(2) for k in ("vary", "fresh"))
+        jitter = torch.where(vary, 0.02 * 20**u, 0.05 * 8**u)
+        near = own + jitter * how.sd * draws.normal
+        return torch.where(fresh, (0.5 + 2.5 * u) * how.sd * draws.normal, near)
 
     def pack(self, state: TwinState) -> dict[str, Tensor]:
         shown = state.shown[0]
@@ -345,10 +304,16 @@ class Twin(InformedStrategy):
         own = {k: v for k, v in packed.items() if k != "learnt" and not k.startswith("shown.")}
         state = self.init([name], mean, sigma, population).with_tensors(own)
         device = state.mean.device
-        shown = Shown(
-            *(packed[f"shown.{key}"].to(device) for key in Shown.__dataclass_fields__)
-        )
+        shown = Shown(*(packed[f"shown.{key}"].to(device) for key in Shown.__dataclass_fields__))
         return replace(state, shown=(shown,), learnt=(packed["learnt"].to(device),))
+
+
+@dataclass(frozen=True)
+class _How:
+    """How candidates are made: `kinds` `(runs, size)`, and the codes' SD `(runs, 1, 1)`."""
+
+    kinds: Tensor
+    sd: Tensor
 
 
 @dataclass(frozen=True)
@@ -370,55 +335,6 @@ class _Draws:
         )
 
 
-@dataclass(frozen=True)
-class _Data:
-    """What twins of some runs learn from; values have mean 0 and SD 1 in each run."""
-
-    codes: Tensor
-    features: Tensor
-    values: Tensor
-    errors: Tensor
-    stretch: Tensor
-    mean: Tensor
-    sd: Tensor
-    centre: Tensor
-    spread: Tensor
-
-    @classmethod
-    def of(cls, shown: Sequence[Shown], problems: Sequence[Problem], most: int) -> "_Data":
-        kept = [_kept(own, problem, most) for own, problem in zip(shown, problems, strict=True)]
-        goals = Goals.of(problems, shown)
-        scores = torch.stack([own.scores[k] for own, k in zip(shown, kept, strict=True)])
-        raw = goals.modelled(scores)
-        mean, sd = raw.mean(1, keepdim=True), raw.std(1, keepdim=True).clamp(min=1e-9)
-        return cls(
-            codes=torch.stack([own.codes[k] for own, k in zip(shown, kept, strict=True)]),
-            features=torch.stack([own.standardised(k) for own, k in zip(shown, kept, strict=True)]),
-            values=(raw - mean) / sd,
-            errors=torch.stack([o.errors[k] for o, k in zip(shown, kept, strict=True)]) / sd,
-            stretch=scores[..., 0],
-            mean=mean,
-            sd=sd,
-            centre=torch.stack([own.features.mean(0) for own in shown]).unsqueeze(1),
-            spread=torch.stack([own.feature_sd() for own in shown]).unsqueeze(1),
-        )
-
-    def standardise(self, features: Tensor) -> Tensor:
-        """Features `(runs, n, entries)` on the scale of `features`."""
-        return (features - self.centre) / self.spread
-
-
-def _nothing(code: Tensor, entries: int = 0) -> Shown:
-    """No image yet."""
-    empty = code.new_zeros(0, dtype=torch.float64)
-    return Shown(
-        empty.view(0, 1).expand(0, len(code)),
-        empty.view(0, 1).expand(0, 3),
-        empty,
-        empty.view(0, 1).expand(0, entries),
-    )
-
-
 def _together(state: TwinState, problems: Sequence[Problem]) -> Iterator[list[int]]:
     """Rows that are computed at once: one on a CPU, alike ones on an accelerator."""
     if state.mean.device.type == "cpu":
@@ -433,18 +349,3 @@ def _together(state: TwinState, problems: Sequence[Problem]) -> Iterator[list[in
     for rows in groups.values():
         for first in range(0, len(rows), TOGETHER):
             yield rows[first : first + TOGETHER]
-
-
-def _kept(shown: Shown, problem: Problem, most: int) -> Tensor:
-    """Which images count, at most so many: half those nearest to the best of a weight, and the last."""
-    count = len(shown)
-    device = shown.codes.device
-    if count <= most:
-        return torch.arange(count, device=device)
-    goals = Goals.of([problem], [shown])
-    weights = torch.linspace(0.1, 0.95, 12, dtype=torch.float64, device=device)
-    scores = shown.scores[None]
-    utility = goals.utility(scores[..., 0].unsqueeze(2), goals.modelled(scores).unsqueeze(2), weights)
-    regret = (utility.amax(1, keepdim=True) - utility).amin(2)[0]
-    regret[count - most // 2 :] = -1
-    return torch.argsort(regret, stable=True)[:most].sort().values
