@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import final
 
 import torch
@@ -20,8 +21,7 @@ from invariscope.search.measure import generate_chunks
 from invariscope.search.objectives import Objectives
 from invariscope.search.problem import Problem
 from invariscope.search.run import Outcome, Run, Told, journal_line
-from invariscope.search.strategies import State, Strategy, load_strategy
-from invariscope.search.strategies.informed import InformedStrategy
+from invariscope.search.strategies import State, Strategy, informed, load_strategy
 from invariscope.subjects.base import PIXELS, Subject
 
 SMALLEST_CHUNK = 32
@@ -81,7 +81,7 @@ class Search:
         self.population = population
         self.chunk = max(SMALLEST_CHUNK, chunk or population)
         self._evaluation = Evaluation(generator, self.chunk)
-        self._stage = stage
+        self._problem = partial(Problem.of, generator=generator, stage=stage)
         self._places = places or len(runs)
         self._waiting = deque(runs)
         self._restored = dict(restored or {})
@@ -185,14 +185,9 @@ class Search:
         if self.done:
             raise InputError("every run of this search has ended; there is nothing to ask")
         if self._codes is None:
-            if isinstance(self.strategy, InformedStrategy):
-                self._codes = self.strategy.propose(self._state, self.population, self._problems())
-            else:
-                self._codes = self.strategy.ask(self._state, self.population)
+            problems = [*map(self._problem, self._active)]
+            self._codes = informed.ask(self.strategy, self._state, self.population, problems)
         return self._codes
-
-    def _problems(self) -> list[Problem]:
-        return [Problem.of(run, self.generator, self._stage) for run in self._active]
 
     def ask(self) -> Tensor:
         """The images to show next; asked again before `tell`, the same ones.
@@ -229,9 +224,8 @@ class Search:
         given = self._given(responses)
         scores = self._objectives.score(given, self._rows())
         drawn = self._drawn(scores, given, errors) if errors else None
-        measured = scores, None
+        measured = scores, self._objectives.errors(given, errors or {}, self._rows())
         if errors:
-            measured = scores, self._objectives.errors(given, errors, self._rows())
             scores = self._objectives.believed(scores, given, errors, self._rows())
         return self._tell_scores(scores, drawn=drawn, measured=measured)
 
@@ -343,11 +337,9 @@ class Search:
         if drawn is not None:
             front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
         order = ranking.order(costs, self._within(costs, scores), front)
-        if isinstance(self.strategy, InformedStrategy):
-            given = measured or (flat, None)
-            self._state = self.strategy.take(self._state, codes, given, self._problems())
-        else:
-            self._state = self.strategy.tell(self._state, codes, order, told)
+        given, problems = measured or (flat, None), [*map(self._problem, self._active)]
+        ranked = codes, order, told
+        self._state = informed.tell(self.strategy, self._state, ranked, given, problems)
         generation = self._state.generation.to(codes.device).unsqueeze(1).expand_as(told)
         place = torch.arange(self.population, device=codes.device).expand_as(told)
         self._archive = self._archive.add(costs, scores, codes, generation, place)

@@ -69,3 +69,28 @@ class InformedStrategy(Strategy):
 
     def _tell(self, state: Any, codes: Tensor, order: Tensor, told: Tensor) -> Any:  # noqa: ARG002
         raise InputError(f"strategy {self.name!r} needs scores: use it through Search")
+
+
+def ask(strategy: Strategy, state: Any, size: int, problems: Sequence[Problem]) -> Tensor:
+    """Codes to try, `(runs, size, code_dim)`, from a strategy that sees the problem or not."""
+    if isinstance(strategy, InformedStrategy):
+        return strategy.propose(state, size, problems)
+    return strategy.ask(state, size)
+
+
+def tell(
+    strategy: Strategy,
+    state: Any,
+    ranked: tuple[Tensor, Tensor, Tensor],
+    measured: tuple[Tensor, Tensor | None],
+    problems: Sequence[Problem],
+) -> Any:
+    """The state after a generation.
+
+    Args:
+        ranked: codes, their order and which were told, as for `Strategy.tell`.
+        measured: scores `(runs × size, 3)` and errors, as for `InformedStrategy.take`.
+    """
+    if isinstance(strategy, InformedStrategy):
+        return strategy.take(state, ranked[0], measured, problems)
+    return strategy.tell(state, *ranked)
