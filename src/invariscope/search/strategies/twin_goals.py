@@ -14,9 +14,12 @@ SHARP = 25.0  # a share below 0 counts as about 0, and still has a gradient
 
 
 class Scored(Protocol):
-    """Images that were answered for, with scores `(shown, 3)`."""
+    """Images that were answered for."""
 
-    scores: Tensor
+    @property
+    def scores(self) -> Tensor:
+        """Stretch, squeeze and activity, `(shown, 3)`."""
+        ...
 
 
 def _above(share: Tensor) -> Tensor:
