@@ -6,7 +6,7 @@ in one; front 0 is dominated by none, front k + 1 only by candidates of fronts u
 """
 
 from bisect import bisect_right
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -107,7 +107,7 @@ def within_fronts(
     squeeze: Tensor,
     front: Tensor,
     wanted: Sequence[str],
-    streams: Sequence[tuple[Hashable, ...]],
+    streams: Sequence[tuple[seeds.Word, ...]],
 ) -> Tensor:
     """What orders candidates inside a front, `(runs, candidates)`, the smaller first.
 
