@@ -22,7 +22,7 @@ PAGE = ROOT / "docs" / "reliability.md"
 FIGURES = ROOT / "benchmarks" / "reliability.json"
 MARK = "<!-- benchmarks/reliability.json -->\n"
 RIGHT, REFUSED = "right", "refused"
-MARKED = ["tests/cli/test_bad_inputs.py"]
+MARKED = ["tests/cli/test_bad_inputs.py", "tests/report/test_report.py"]
 # What a test of a file shows where it says nothing else: the value is right, or it is refused.
 FILES = {
     "places in memory and in a batch": {
@@ -32,7 +32,9 @@ FILES = {
             "tests/sns/test_batch_place.py",
         ]
     },
-    "another network's finished runs": {REFUSED: ["tests/study/test_another_network.py"]},
+    "another network's finished runs": {
+        REFUSED: ["tests/study/test_finished_by_another.py", "tests/sns/test_another_network.py"]
+    },
     "answers that are no function of the image": {REFUSED: ["tests/subjects/test_trust.py"]},
     "network and generator of other sizes": {RIGHT: ["tests/subjects/test_pixels.py"]},
     "preprocessing of published networks": {
@@ -45,8 +47,12 @@ FILES = {
     "lists of faces, names of classes": {
         RIGHT: ["tests/categories/test_facescrub.py", "tests/invariance/test_classes.py"]
     },
-    "files and folders of a rig": {RIGHT: ["tests/rig/test_rig_faults.py"]},
-    "damaged and interrupted stores": {RIGHT: ["tests/store/test_faults.py"]},
+    "files and folders of a rig, names of its units": {
+        REFUSED: ["tests/rig/test_rig_faults.py", "tests/rig/test_names.py"]
+    },
+    "interrupted stores": {RIGHT: ["tests/store/test_faults.py"]},
+    "damaged files": {REFUSED: ["tests/study/test_damage.py"]},
+    "files that are not ours to overwrite": {REFUSED: ["tests/store/test_own_files.py"]},
     "packed studies": {REFUSED: ["tests/study/test_pack.py"]},
 }
 

@@ -49,14 +49,14 @@ def fronts(costs: Tensor) -> Tensor:
     known = costs.detach().double().cpu().numpy()
     index = np.zeros(known.shape[:-1], dtype=np.int64)
     rows = known.reshape(-1, *known.shape[-2:])
-    for own, points in zip(index.reshape(-1, index.shape[-1]), rows, strict=True):
+    for own, points in zip(index.reshape(-1, costs.shape[-2]), rows, strict=True):
         _fronts_of_a_run(points, own)
     return torch.from_numpy(index).to(costs.device)
 
 
 def _fronts_of_a_run(points: NDArray[np.float64], index: NDArray[np.int64]) -> None:
     """Write the fronts of costs `(candidates, 2)` into `index`."""
-    unknown = np.isnan(points).any(1)
+    unknown = np.isnan(points[:, 0]) | np.isnan(points[:, 1])
     ranked = np.lexsort((points[:, 1], points[:, 0]))
     smallest: list[float] = []  # second cost of each front's last member, ascending
     last: list[float] = []  # that member's first cost

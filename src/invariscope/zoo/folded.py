@@ -54,13 +54,16 @@ class FoldedUpsampling(nn.Module):
         ValueError: a convolution of another kind.
     """
 
+    inner: Tensor
+    bias: Tensor | None
+
     def __init__(self, convolution: nn.Conv2d) -> None:
         super().__init__()
         size = convolution.kernel_size[0]
         plain = convolution.stride == (1, 1) and convolution.groups == 1
         if size not in (3, 5) or convolution.padding != (size // 2,) * 2 or not plain:
             raise ValueError(f"cannot fold {convolution}; expected 3 × 3 or 5 × 5 that keeps sizes")
-        self.half = size // 2
+        self.margin = size // 2
         own = convolution.weight.detach().double().cpu()
         taps, (before, behind) = _doubling_taps(size), _outside(size)
 
@@ -88,7 +91,7 @@ class FoldedUpsampling(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """`(n, channels, h, w)` → `(n, colours, 2h, 2w)`."""
-        half = self.half
+        half = self.margin
         wide = functional.pad(x, [half] * 4, mode="replicate")
         made = functional.conv2d(wide, self.inner, self.bias)
         for row, name in ((0, "top"), (-1, "bottom")):
@@ -111,8 +114,9 @@ def fold_last_upsampling(decoder: nn.Module) -> nn.Module:
     weights are not trained.
     """
     smooth, rgb = getattr(decoder, "smooth", None), getattr(decoder, "rgb", None)
-    bilinear = isinstance(smooth, nn.Upsample) and smooth.mode == "bilinear"
-    if bilinear and smooth.scale_factor == SCALE and isinstance(rgb, nn.Conv2d):
+    if not isinstance(smooth, nn.Upsample) or not isinstance(rgb, nn.Conv2d):
+        return decoder
+    if smooth.mode == "bilinear" and smooth.scale_factor == SCALE:
         decoder.add_module("smooth", nn.Identity())
         decoder.add_module("rgb", FoldedUpsampling(rgb))
     return decoder

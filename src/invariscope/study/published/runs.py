@@ -229,7 +229,7 @@ def _rules(task: str, threshold: Any) -> dict[str, Any]:
 
 
 def _lines(scores: NDArray[np.float32]) -> Iterator[dict[str, Any]]:
-    for generation, told in enumerate(torch.from_numpy(scores), 1):
+    for generation, told in enumerate(scores, 1):
         columns = ("stretch", "squeeze", "activation")
         yield {
             "generation": generation,
