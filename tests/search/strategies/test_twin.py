@@ -106,6 +106,16 @@ def test_it_nears_the_closed_form_front_where_a_plain_strategy_does_not():
     assert twin > 0.9
 
 
+def test_it_excites_a_unit_more_than_the_images_it_began_with():
+    target = parse_target("linear:0", SUBJECT.sites())
+    start = torch.zeros(GENERATOR.code_dim, dtype=torch.float64)
+    found = search(
+        Run(name="a", objective=Objective(task="excitation", target=target), start=start)
+    )
+    first = after(found, 1).interrupted()[0].front.scores[:, 2].max()
+    assert after(found, 5).interrupted()[0].front.scores[:, 2].max() > first
+
+
 def test_what_was_not_recorded_teaches_nothing():
     found = search(run("a"))
     found.ask()

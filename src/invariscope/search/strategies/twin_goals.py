@@ -107,7 +107,8 @@ class Goals:
             stretch, modelled: `(runs, …)`; weights: of the unit's goal, in [0, 1].
         """
         if self.task == "excitation":
-            return modelled / self.scale.view(-1, *[1] * (modelled.ndim - 1))
+            height = modelled / self.scale.view(-1, *[1] * (modelled.ndim - 1))
+            return height.expand(torch.broadcast_shapes(height.shape, weights.shape))
         one, other = self.shares(stretch, modelled)
         return (1 - weights) * _above(one).log() + weights * _above(other).log()
 
