@@ -1,13 +1,13 @@
 """How much of the front a strategy finds with how few images, with noise as on a rig.
 
-Hypervolume of a run's archive (stretch as a share of the possible × activity kept, reference
-point (0, 0)) against images shown. The stopping rule is off. The search sees noisy activity;
-what its archive holds is scored without noise, in float32.
+Hypervolume of a run's archive (stretch as a share of the possible × activity kept; silencing:
+nearness × activity lost; reference point (0, 0)) against images shown. The stopping rule is off.
+The search sees noisy activity; what its archive holds is scored without noise, in float32.
 """
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, final
 
@@ -30,6 +30,7 @@ from invariscope.subjects.pixels import farthest_possible
 from invariscope.units import Sites, parse_target
 
 POPULATION = 50  # the papers' candidates a generation
+ELSEWHERE = 200  # random images that say how far is not near
 POINTS = (250, 500, 1000, 1500, 2000, 3000, 4000, 5000, 6500, 8000, 10_000, 15_000, 20_000, 25_000)
 
 
@@ -95,6 +96,7 @@ class Trial:
         unit: an address.
         noise: SD of the noise as a share of the unit's SD over natural images.
         images: shown to each run.
+        task: `invariance` or `adversarial`.
     """
 
     strategy: Strategy
@@ -103,6 +105,7 @@ class Trial:
     images: int
     seeds: tuple[int, ...]
     population: int = POPULATION
+    task: str = "invariance"
 
     @property
     def key(self) -> str:
@@ -115,7 +118,9 @@ class Trial:
 
     def plain(self) -> dict[str, Any]:
         """As plain data."""
-        own = {k: v for k, v in asdict(self).items() if k != "strategy"}
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "strategy"}
+        if self.task == "invariance":  # as results were named before there was another
+            own.pop("task")
         return {"strategy": self.strategy.describe(), **own, "seeds": list(self.seeds)}
 
 
@@ -208,7 +213,7 @@ class Frugality:
             self.subject,
             self.generator,
             trial.unit,
-            task="invariance",
+            task=trial.task,
             reference=reference,
             run_seeds=trial.seeds,
             options=options,
@@ -221,6 +226,7 @@ class Frugality:
             strategy=trial.strategy,
             population=trial.population,
             chunk=chunk,
+            stage=self.subject,
         )
         shown = self._noisy(trial)
         exact = {p.run.name: Exact(crew, p) for p in planned}
@@ -249,14 +255,32 @@ class Exact:
                 f"unit {planned.settings.unit!r} answers 0 to its most exciting image, so no "
                 "share of its activity can be kept; choose another unit"
             )
+        self.silencing = planned.settings.task == "adversarial"
+        if self.silencing:
+            self.possible = self._elsewhere()
         self.known: dict[bytes, Tensor] = {}
 
+    def _elsewhere(self) -> float:
+        """How far images of random natural codes are from the reference, their median."""
+        generator = self.crew.generator
+        codes = seeds.normal([("elsewhere",)], (ELSEWHERE, generator.code_dim))[0]
+        if generator.code_statistics is not None:
+            codes = generator.code_statistics.mean + generator.code_statistics.sd * codes
+        return float(self.crew.measure(codes, self.objective, "float32")[:, 0].median())
+
     def points(self, codes: Tensor) -> Tensor:
-        """Shares of the possible stretch and of the activity kept, `(members, 2)`."""
+        """Shares of the possible stretch and of the activity kept, `(members, 2)`.
+
+        Of a silencing search: how near, from 1 at the reference to 0 at the distance of a random
+        image, and the share of the activity that is lost.
+        """
         keys = [code.numpy().tobytes() for code in codes]
         if new := [i for i, key in enumerate(keys) if key not in self.known]:
             scores = self.crew.measure(codes[new], self.objective, "float32").cpu()
             self.known |= {keys[i]: s for i, s in zip(new, scores, strict=True)}
         scores = torch.stack([self.known[key] for key in keys])
-        kept = (1 - scores[:, 1] / self.activity).clamp(0, 1)
+        lost = (scores[:, 1] / self.activity).clamp(0, 1)
+        if self.silencing:
+            return torch.stack([(1 - scores[:, 0] / self.possible).clamp(min=0), lost], 1)
+        kept = 1 - lost
         return torch.stack([scores[:, 0] / self.possible, kept], 1)

@@ -112,6 +112,7 @@ class RigSearch:
                 strategy=self.options.strategy,
                 population=self.options.population,
                 chunk=chunk,
+                stage=self.stage,
                 restored={self.planned.run.name: packed} if packed else None,
             )
             outcome = self._advance(search, writer)

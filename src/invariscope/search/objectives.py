@@ -203,6 +203,14 @@ class Objectives:
             _set_activity(found[rows], objective, expected)
         return found
 
+    def errors(
+        self, responses: Mapping[str, Tensor], errors: Mapping[str, Tensor], runs: Tensor
+    ) -> Tensor:
+        """Standard errors `(n,)` of each candidate's activity; of a set, of one of its units."""
+        return torch.cat(
+            [error.square().mean(1).sqrt() for *_, error in self._doubtful(responses, errors, runs)]
+        )
+
     def _doubtful(
         self, responses: Mapping[str, Tensor], errors: Mapping[str, Tensor], runs: Tensor
     ) -> Iterator[tuple[Objective, slice, Tensor, Tensor]]:

@@ -6,11 +6,14 @@ in one; front 0 is dominated by none, front k + 1 only by candidates of fronts u
 """
 
 from bisect import bisect_right
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from invariscope import seeds
 
 
 def dominates(costs: Tensor, others: Tensor | None = None) -> Tensor:
@@ -97,6 +100,32 @@ def crowding(costs: Tensor, front: Tensor) -> Tensor:
         span = (high - low).where(high > low, torch.ones_like(high))
         distance.scatter_add_(1, order, gap / span)
     return distance
+
+
+def within_fronts(
+    costs: Tensor,
+    squeeze: Tensor,
+    front: Tensor,
+    wanted: Sequence[str],
+    streams: Sequence[tuple[seeds.Word, ...]],
+) -> Tensor:
+    """What orders candidates inside a front, `(runs, candidates)`, the smaller first.
+
+    Args:
+        costs: `(runs, candidates, 2)`.
+        squeeze: `(runs, candidates)`.
+        front: `(runs, candidates)` from `fronts`.
+        wanted: of each run: `random`, `crowding`, or the squeeze.
+        streams: each run's random stream.
+    """
+    within = squeeze.clone()
+    if rows := [i for i, how in enumerate(wanted) if how == "random"]:
+        draws = seeds.normal([streams[row] for row in rows], (squeeze.shape[1],))
+        within[rows] = draws.to(within.dtype)
+    if rows := [i for i, how in enumerate(wanted) if how == "crowding"]:
+        known = costs[rows].nan_to_num(nan=3e38)
+        within[rows] = -crowding(known, front[rows])
+    return within
 
 
 def expected_fronts(drawn: Tensor) -> Tensor:

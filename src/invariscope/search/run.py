@@ -31,6 +31,7 @@ class Run:
             while it ranks alike.
         in_bf16: the objective with the reference's responses in bf16, where it has a reference
             and may be evaluated so.
+        reference_code: `(code_dim,)` the reference's, where one is known.
     """
 
     name: str
@@ -42,6 +43,7 @@ class Run:
     milestone: StoppingRule = field(default_factory=Never)
     precision: str = "float32"
     in_bf16: Objective | None = None
+    reference_code: Tensor | None = field(repr=False, default=None)
 
     def __post_init__(self) -> None:
         validate.one_of("precision", self.precision, PRECISIONS)

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from invariscope import seeds, validate
+from invariscope import validate
 from invariscope.errors import InputError, SubjectError
 from invariscope.generators.base import Generator
 from invariscope.search import doubt, ranking
@@ -19,8 +20,9 @@ from invariscope.search.evaluation import Evaluation
 from invariscope.search.given import by_site, complete
 from invariscope.search.measure import generate_chunks
 from invariscope.search.objectives import Objectives
+from invariscope.search.problem import Problem
 from invariscope.search.run import Outcome, Run, Told, journal_line
-from invariscope.search.strategies import State, Strategy, load_strategy
+from invariscope.search.strategies import State, Strategy, informed, load_strategy
 from invariscope.subjects.base import PIXELS, Subject
 
 SMALLEST_CHUNK = 32
@@ -44,6 +46,7 @@ class Search:
         chunk: images that pass through generator and subject at once, by default the
             population, at least 32. Part of a run's numeric context, padded when not full.
         restored: for some of the runs' names, what `snapshot` gave.
+        stage: for a strategy that sees the problem, whose stretch site counts.
 
     Raises:
         InputError: no runs, two with one name, no place, a start that does not fit the
@@ -60,6 +63,7 @@ class Search:
         places: int | None = None,
         chunk: int | None = None,
         restored: Mapping[str, dict[str, Tensor]] | None = None,
+        stage: Subject | None = None,
     ) -> None:
         validate.at_least("population", population, 2)
         if places is not None:
@@ -78,6 +82,7 @@ class Search:
         self.population = population
         self.chunk = max(SMALLEST_CHUNK, chunk or population)
         self._evaluation = Evaluation(generator, self.chunk)
+        self._problem = partial(Problem.of, generator=generator, stage=stage)
         self._places = places or len(runs)
         self._waiting = deque(runs)
         self._restored = dict(restored or {})
@@ -182,7 +187,8 @@ class Search:
         if self.done:
             raise InputError("every run of this search has ended; there is nothing to ask")
         if self._codes is None:
-            self._codes = self.strategy.ask(self._state, self.population)
+            problems = [*map(self._problem, self._active)]
+            self._codes = informed.ask(self.strategy, self._state, self.population, problems)
         return self._codes
 
     def ask(self) -> Tensor:
@@ -220,9 +226,11 @@ class Search:
         given = self._given(responses)
         scores = self._objectives.score(given, self._rows())
         drawn = self._drawn(scores, given, errors) if errors else None
+        measured = scores, None
         if errors:
+            measured = scores, self._objectives.errors(given, errors, self._rows())
             scores = self._objectives.believed(scores, given, errors, self._rows())
-        return self._tell_scores(scores, drawn=drawn)
+        return self._tell_scores(scores, drawn=drawn, measured=measured)
 
     def better_half(
         self, responses: Mapping[str, Tensor] | ArrayLike, errors: Mapping[str, Tensor]
@@ -308,21 +316,15 @@ class Search:
     def _within(self, costs: Tensor, scores: Tensor, fronts: Tensor) -> Tensor:
         """What orders candidates inside a front, the smaller first."""
         wanted = [run.objective.within for run in self._active]
-        within = scores[..., 1].clone()
-        if rows := [i for i, how in enumerate(wanted) if how == "random"]:
-            streams = self._state.streams("shuffle")
-            draws = seeds.normal([streams[row] for row in rows], (self.population,))
-            within[rows] = draws.to(within.dtype)
-        if rows := [i for i, how in enumerate(wanted) if how == "crowding"]:
-            known = costs[rows].nan_to_num(nan=3e38)
-            within[rows] = -ranking.crowding(known, fronts[rows])
-        return within
+        streams = self._state.streams("shuffle")
+        return ranking.within_fronts(costs, scores[..., 1], fronts, wanted, streams)
 
     def _tell_scores(
         self,
         flat: Tensor,
         confirm: Callable[[int], bool] | None = None,
         drawn: Tensor | None = None,
+        measured: tuple[Tensor, Tensor | None] | None = None,
     ) -> list[Told]:
         codes = self.ask_codes()
         scores = flat.cpu().unflatten(0, (len(self._active), self.population))
@@ -333,9 +335,10 @@ class Search:
         if drawn is not None:
             front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
         order = ranking.order(costs, self._within(costs, scores, fronts), front)
-        self._state = self.strategy.tell(
-            self._state, codes, order.to(codes.device), told.to(codes.device)
-        )
+        ranked = codes, order.to(codes.device), told.to(codes.device)
+        problems = [*map(self._problem, self._active)]
+        given = measured or (flat, None)
+        self._state = informed.tell(self.strategy, self._state, ranked, given, problems)
         generation = self._state.generation.unsqueeze(1).expand_as(told)
         place = torch.arange(self.population).expand_as(told)
         self._archive = self._archive.add(costs, scores, codes, generation, place)

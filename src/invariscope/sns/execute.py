@@ -210,6 +210,7 @@ class _Group:
             strategy=crew.options.strategy,
             population=crew.options.population,
             chunk=crew.chunk,
+            stage=crew.subject,
             restored=self._checked(found),
         )
 

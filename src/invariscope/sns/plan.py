@@ -251,6 +251,7 @@ def plan(
             generations=options.generations,
             stop=stop,
             milestone=milestone,
+            reference_code=reference.code if reference else None,
         )
         labels = _labels(subject, generator, target, objective.site)
         planned.append(Planned(settings, labels, run, reference))

@@ -7,6 +7,7 @@ from invariscope.search.strategies.isotropic import Isotropic
 from invariscope.search.strategies.library_cma import LibraryCma
 from invariscope.search.strategies.separable import Separable
 from invariscope.search.strategies.sphere import Sphere
+from invariscope.search.strategies.twin import Twin
 from invariscope.search.strategies.whitened import Whitened
 
 STRATEGIES: dict[str, type[Strategy]] = {
@@ -20,6 +21,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
         LibraryCma,
     )
 }
+INFORMED: dict[str, type[Strategy]] = {Twin.name: Twin}  # those that see scores and the problem
 DEFAULT = Isotropic.name
 
 
@@ -31,11 +33,13 @@ def load_strategy(strategy: str | Strategy = DEFAULT) -> Strategy:
     """
     if isinstance(strategy, Strategy):
         return strategy
-    return STRATEGIES[validate.one_of("strategy", strategy, STRATEGIES)]()
+    known = STRATEGIES | INFORMED
+    return known[validate.one_of("strategy", strategy, known)]()
 
 
 __all__ = [
     "DEFAULT",
+    "INFORMED",
     "STRATEGIES",
     "Genetic",
     "Isotropic",
@@ -44,6 +48,7 @@ __all__ = [
     "Sphere",
     "State",
     "Strategy",
+    "Twin",
     "Whitened",
     "load_strategy",
 ]

@@ -1,0 +1,170 @@
+"""Images that twin search needs, beside `cma` and `isotropic` with 10 candidates (resumable).
+
+    python benchmarks/frugality.py --out FOLDER [--device cuda] [--workers 12] [--seconds 450]
+
+Eight units of `embedded:robust` × three seeds; invariance and silencing; noise 0 and 0.2 of the
+unit's SD over natural images. Settings were chosen on the first half of the units, figures are of
+the second. `FOLDER/twin.json` is rewritten as trials end; a second call goes on.
+"""
+
+import argparse
+import json
+import multiprocessing
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from invariscope.bench.frugality import Frugality, Trial, entrant
+from invariscope.bench.machine import describe
+from invariscope.bench.needed import figures_of, last_mean
+from invariscope.devices import pick_device
+from invariscope.errors import InvariscopeError
+from invariscope.generators import load_generator
+from invariscope.search.strategies import Twin
+from invariscope.store.files import replace_file
+from invariscope.subjects import load_subject
+
+SUBJECT = "embedded:robust"
+TUNED = ["fc:3", "layer3.1.conv1:40", "fc:8", "layer4.1.conv2:100"]
+TOLD = ["fc:0", "layer3.0.conv1:10", "fc:6", "layer4.0.conv1:50"]
+UNITS = [*TOLD, *TUNED]
+TWINS = {
+    "twin": Twin(scale=1.0),
+    "twin on plain": Twin(proxy="embedded:plain", scale=1.0),
+    "twin, climbs alone": Twin(kinds=1, scale=1.0),
+    "twin, spread over places": Twin(spread=True, scale=1.0),
+}
+OTHERS = ("cma", "isotropic:10")
+
+
+@dataclass(frozen=True)
+class Job:
+    """One entrant on one unit."""
+
+    name: str
+    unit: str
+    noise: float
+    task: str
+    images: int
+
+
+def jobs(scale: float) -> list[Job]:
+    """What is run, the most needed first; `scale` shortens runs for a trial of the script."""
+    found = []
+    conditions = [("invariance", 0.0), ("invariance", 0.2), ("adversarial", 0.0)]
+    conditions.append(("adversarial", 0.2))
+    for task, noise in conditions:
+        found += [Job("twin", u, noise, task, 1000) for u in UNITS]
+        if task == "adversarial":
+            found += [Job("cma", u, noise, task, 25_000) for u in UNITS]
+            found += [Job("isotropic:10", u, noise, task, 2000) for u in UNITS]
+    found += [Job("twin, climbs alone", u, 0.0, "invariance", 1000) for u in TUNED]
+    found += [Job("twin, spread over places", u, 0.0, "invariance", 1000) for u in UNITS]
+    found += [Job("twin on plain", u, n, "invariance", 1000) for n in (0.0, 0.2) for u in TOLD]
+    found += [Job("twin", u, 0.0, "invariance", 5000) for u in TOLD]
+    return [replace(job, images=max(250, int(job.images * scale))) for job in found]
+
+
+def work(queue: Any, out: Path, device: str, seeds: int, until: float) -> None:
+    """Take jobs until there are none or the time is over."""
+    torch.set_num_threads(1)
+    place = pick_device(device)
+    generator = load_generator("embedded", place)
+    bench = Frugality(load_subject(SUBJECT, place), generator, out)
+    while time.time() < until:
+        job = queue.get()
+        if job is None:
+            return
+        began = time.time()
+        strategy, population = TWINS.get(job.name), 50
+        if strategy is None:
+            strategy, population = entrant(job.name, generator.code_statistics)
+        trial = Trial(
+            strategy, job.unit, job.noise, job.images, tuple(range(seeds)), population, job.task
+        )
+        path = out / "results" / f"{trial.key}.json"
+        if not path.exists():
+            try:
+                result = bench.run(trial)
+            except InvariscopeError as error:
+                print(f"{job}: {error}", flush=True)
+                continue
+            result |= {"entrant": job.name, "task": job.task}
+            result["seconds"] = time.time() - began
+            path.parent.mkdir(exist_ok=True)
+            replace_file(path, lambda part, r=result: part.write_text(json.dumps(r) + "\n"))
+
+
+def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
+    """Figures of all trials that have ended, told and tuned units apart."""
+    results = [json.loads(p.read_text()) for p in sorted((out / "results").glob("*.json"))]
+    conditions = []
+    for task in ("invariance", "adversarial"):
+        for noise in (0.0, 0.2):
+            own = [r for r in results if r["task"] == task and r["noise"] == noise]
+            ends = {r["unit"]: last_mean(r) for r in own if r["entrant"] == "cma"}
+            if task == "invariance" and baseline:
+                ends |= _ends(baseline, noise)
+            rows = []
+            for name, images in sorted({(r["entrant"], r["images"]) for r in own}):
+                for half, units in (("told", TOLD), ("tuned", TUNED)):
+                    there = [r for r in own if (r["entrant"], r["images"]) == (name, images)]
+                    there = [r for r in there if r["unit"] in units]
+                    if len(there) == len(units) and all(u in ends for u in units):
+                        row = figures_of(name, noise, there, ends)
+                        rows.append({**row, "half": half, "seconds": [r["seconds"] for r in there]})
+            conditions.append({"task": task, "noise": noise, "ends": ends, "rows": rows})
+    return {"model": SUBJECT, "tuned": TUNED, "told": TOLD, "conditions": conditions}
+
+
+def _ends(baseline: dict[str, Any], noise: float) -> dict[str, float]:
+    """What `cma` has of each unit at its end in `frugality.json`."""
+    (own,) = (c for c in baseline["conditions"] if c["noise"] == noise)
+    rows = [r for part in ("tried", "rows") for r in own[part] if r["strategy"] == "cma"]
+    return {unit: curve[-1] for row in rows for unit, curve in row["units"].items()}
+
+
+def main() -> None:
+    """Run what is left, and keep the figures as they come."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=float("inf"))
+    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--scale", type=float, default=1.0)
+    asked = parser.parse_args()
+    there = Path(__file__).with_name("frugality.json")
+    baseline = json.loads(there.read_text()) if there.exists() else None
+    asked.out.mkdir(parents=True, exist_ok=True)
+    (asked.out / "results").mkdir(exist_ok=True)
+    context = multiprocessing.get_context("spawn")
+    queue, until = context.Queue(), time.time() + asked.seconds
+    for job in [*jobs(asked.scale), *[None] * asked.workers]:
+        queue.put(job)
+    words = (queue, asked.out, asked.device, asked.seeds, until)
+    workers = [context.Process(target=work, args=words) for _ in range(asked.workers)]
+    for worker in workers:
+        worker.start()
+    about = describe(pick_device(asked.device))
+    command = f"python benchmarks/frugality.py --out FOLDER --seeds {asked.seeds}"
+    command += f" --scale {asked.scale} --workers {asked.workers} --device {asked.device}"
+    while True:
+        alive = any(worker.is_alive() for worker in workers)
+        figures = {"command": command} | summary(asked.out, baseline)
+        figures |= {"seeds": asked.seeds, "machine": about}
+        text = json.dumps(figures, indent=1) + "\n"
+        replace_file(asked.out / "twin.json", lambda part, t=text: part.write_text(t))
+        if not alive or time.time() > until + 20:
+            break
+        time.sleep(10)
+    for worker in workers:
+        worker.terminate()
+    queue.cancel_join_thread()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""What a strategy that sees more than the order of candidates is given of each run."""
+
+from dataclasses import dataclass, field
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from invariscope.errors import InputError
+from invariscope.generators.base import Generator
+from invariscope.search.objectives import Objective
+from invariscope.search.run import Run
+from invariscope.subjects.base import PIXELS, Subject
+from invariscope.subjects.hybrid import HybridSubject
+from invariscope.subjects.perceptual import perceptual
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A run's problem, of which only the unit's activity has to be asked for.
+
+    Attributes:
+        objective: with the reference's responses.
+        generator: through which gradients pass.
+        stage: whose stretch site counts; may be None where that is `pixels`.
+        reference_code: `(code_dim,)`, where one is known.
+    """
+
+    objective: Objective
+    generator: Generator
+    stage: Subject | None = None
+    reference_code: Tensor | None = field(repr=False, default=None)
+
+    @classmethod
+    def of(cls, run: Run, generator: Generator, stage: Subject | None) -> "Problem":
+        """A run's problem."""
+        return cls(run.objective, generator, stage, run.reference_code)
+
+    def stretch(self, images: Tensor) -> Tensor:
+        """The stretch of images `(n, 3, height, width)`, `(n,)`; gradients pass.
+
+        Raises:
+            InputError: the stretch site belongs to no network that gradients pass.
+        """
+        objective = self.objective
+        if objective.site is None or objective.site_reference is None:
+            return torch.zeros(len(images), device=images.device)
+        response = self._at_site(images, objective.site).flatten(1).float()
+        if objective.subset is not None:
+            response = response[:, torch.as_tensor(objective.subset, device=response.device)]
+        change = response - objective.site_reference.to(response)
+        return (change.square().sum(1) + 1e-12).sqrt()
+
+    def _at_site(self, images: Tensor, site: str) -> Tensor:
+        if site == PIXELS:
+            side = self.stage.image_size if self.stage else images.shape[-1]
+            if images.shape[-1] == side:
+                return images
+            resized = F.interpolate(
+                images, (side, side), mode="bilinear", antialias=True, align_corners=False
+            )
+            return resized.clamp(0, 1)
+        network, own = self.stage, site
+        if isinstance(network, HybridSubject):
+            network, own = network.network, site.removeprefix(network.prefix)
+        if network is None or own not in network.sites():
+            raise InputError(
+                f"the stretch site {site!r} belongs to no network that is known here; the twin "
+                "follows its gradient: stretch at 'pixels', or give the network as stage="
+            )
+        return perceptual(network, [own])(images)[0]
+
+
+def images_of(generator: Generator, codes: Tensor) -> Tensor:
+    """Images of codes `(n, code_dim)`; gradients pass, where the generator lets them.
+
+    Raises:
+        InputError: it does not.
+    """
+    images = generator._generate(codes.to(generator.device, torch.float32))  # noqa: SLF001
+    if codes.requires_grad and not images.requires_grad:
+        raise InputError(
+            f"{generator.name} passes no gradients to its codes, which the strategy 'twin' "
+            "follows; choose another strategy, such as 'isotropic'"
+        )
+    return images.float().clamp(0, 1)

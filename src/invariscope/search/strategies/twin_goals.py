@@ -1,0 +1,139 @@
+"""What a twin search climbs: both goals of a task as shares of what is possible."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from invariscope.search.problem import Problem
+
+SHARP = 25.0  # a share below 0 counts as about 0, and still has a gradient
+
+
+class Scored(Protocol):
+    """Images that were answered for."""
+
+    @property
+    def scores(self) -> Tensor:
+        """Stretch, squeeze and activity, `(shown, 3)`."""
+        ...
+
+
+def _above(share: Tensor) -> Tensor:
+    """A share of which nothing is below 0, smoothly."""
+    return F.softplus(SHARP * share) / SHARP + 1e-6
+
+
+def _models_activity(problem: Problem) -> bool:
+    """Whether the twin is of the activity; of a set of units it is of the squeeze."""
+    objective = problem.objective
+    return objective.task == "excitation" or len(objective.target.units) == 1
+
+
+@dataclass(frozen=True)
+class Goals:
+    """The goals of some runs of one task and stretch site.
+
+    Attributes:
+        problems: one a run.
+        farthest: `(runs, 1)` the stretch that counts as 1 (invariance: the largest possible, or
+            the largest met) or as 0 (adversarial: the largest met).
+        activity: `(runs, 1)` the reference's, 0 for a set of units.
+        scale: `(runs, 1)` the change of activity that counts as 1.
+    """
+
+    problems: tuple[Problem, ...]
+    farthest: Tensor
+    activity: Tensor
+    scale: Tensor
+
+    @classmethod
+    def of(cls, problems: Sequence[Problem], shown: Sequence[Scored]) -> "Goals":
+        """The goals as far as they are known from what was shown."""
+        farthest, activity, scale = [], [], []
+        for problem, own in zip(problems, shown, strict=True):
+            known = problem.objective.target_reference
+            reference = 0.0 if known is None else float(known.double().norm())
+            single = known is not None and _models_activity(problem)
+            activity.append(float(known.double().mean()) if known is not None and single else 0.0)
+            spread = float(own.scores[:, 2].std()) if len(own.scores) > 1 else 1.0
+            scale.append(max(reference, 0.1 * spread, 1e-9))
+            met = float(own.scores[:, 0].max()) if len(own.scores) else 1.0
+            farthest.append(max(met, 1e-9))
+        like = shown[0].scores
+        columns = [like.new_tensor(v).view(-1, 1) for v in (farthest, activity, scale)]
+        return cls(tuple(problems), *columns)
+
+    @property
+    def task(self) -> str:
+        return self.problems[0].objective.task
+
+    def modelled(self, scores: Tensor) -> Tensor:
+        """What the twin is of, `(runs, n)`, from scores `(runs, n, 3)`."""
+        return scores[..., 2 if _models_activity(self.problems[0]) else 1]
+
+    def stretch(self, images: Tensor) -> Tensor:
+        """The stretch of images `(runs, n, 3, height, width)`, `(runs, n)`; gradients pass."""
+        return torch.stack([p.stretch(i) for p, i in zip(self.problems, images, strict=True)])
+
+    def shares(self, stretch: Tensor, modelled: Tensor) -> tuple[Tensor, Tensor]:
+        """Both goals, the larger the better, 1 what is wished for.
+
+        Args:
+            stretch, modelled: `(runs, …)`.
+        """
+        shape = (-1, *[1] * (stretch.ndim - 1))
+        far = stretch / self.farthest.view(shape)
+        change = modelled - self.activity.view(shape)
+        objective = self.problems[0].objective
+        if not _models_activity(self.problems[0]):
+            squeeze = change
+        elif objective.direction == "down":
+            squeeze = (-change).clamp(min=0)
+        else:
+            squeeze = (change.square() + 1e-12).sqrt()
+        share = squeeze / self.scale.view(shape)
+        if self.task == "adversarial":
+            return 1 - far, share.clamp(max=1)
+        return far, 1 - share
+
+    def utility(self, stretch: Tensor, modelled: Tensor, weights: Tensor) -> Tensor:
+        """What a candidate of a weight climbs.
+
+        Args:
+            stretch, modelled: `(runs, …)`; weights: of the unit's goal, in [0, 1].
+        """
+        if self.task == "excitation":
+            height = modelled / self.scale.view(-1, *[1] * (modelled.ndim - 1))
+            return height.expand(torch.broadcast_shapes(height.shape, weights.shape))
+        one, other = self.shares(stretch, modelled)
+        return (1 - weights) * _above(one).log() + weights * _above(other).log()
+
+
+def front_gain(goals: Goals, before: Tensor, scores: Tensor) -> Tensor:
+    """What each image alone adds to the area that the front dominates, `(n,)`.
+
+    Args:
+        goals: of one run.
+        before: `(shown, 3)` scores of the images before.
+        scores: `(n, 3)`.
+    """
+
+    def points(of: Tensor) -> tuple[Tensor, Tensor]:
+        one, other = goals.shares(of[None, :, 0], goals.modelled(of[None]))
+        return one[0].clamp(min=0), other[0].clamp(min=0)
+
+    if goals.task == "excitation":
+        best = before[:, 2].max()
+        return (scores[:, 2] - best).clamp(min=0)
+    x, y = points(before)
+    order = torch.argsort(x)
+    x, y = x[order], y[order].flip(0).cummax(0).values.flip(0)
+    edges = torch.cat([x.new_zeros(1), x, x.new_full((1,), torch.inf)])
+    heights = torch.cat([y, y.new_zeros(1)])
+    own_x, own_y = (part.unsqueeze(1) for part in points(scores))
+    width = (torch.minimum(own_x, edges[1:]) - edges[:-1]).clamp(min=0)
+    return (width * (own_y - heights).clamp(min=0)).sum(1)

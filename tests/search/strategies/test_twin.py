@@ -1,0 +1,189 @@
+"""Twin search: resumed and in company the same, better than a plain strategy, or a sentence."""
+
+import json
+from dataclasses import fields
+
+import pytest
+import torch
+
+from invariscope.errors import InputError
+from invariscope.generators import CodeStatistics
+from invariscope.search.objectives import Objective
+from invariscope.search.problem import Problem
+from invariscope.search.run import Run
+from invariscope.search.search import Search
+from invariscope.search.strategies import Twin, load_strategy
+from invariscope.search.strategies.twin_data import Shown
+from invariscope.search.strategies.twin_features import block_sites
+from invariscope.search.strategies.twin_goals import Goals, front_gain
+from invariscope.subjects import load_subject
+from invariscope.testing.toys import ToyGenerator, ToySubject, least_stretch
+from invariscope.units import parse_target
+
+SIZE = 4
+MASK = torch.zeros(1, 3, SIZE, SIZE)
+MASK[0, :, :2] = 1
+SUBJECT, GENERATOR = ToySubject(MASK), ToyGenerator(SIZE)
+TWIN = Twin(proxy="codes", scale=1.0, steps=4)
+
+
+def run(name, task="invariance", subset=None, unit="energy:0"):
+    """A run from an image whose energy of half the pixels is not to change."""
+    site = unit.partition(":")[0]
+    image = torch.full((3, SIZE, SIZE), 0.5)
+    image[:, :2] += 0.25
+    reference = image.flatten()[list(subset)] if subset else image.flatten()
+    return Run(
+        name=name,
+        objective=Objective(
+            task=task,
+            target=parse_target(unit, SUBJECT.sites()),
+            site="pixels",
+            subset=subset,
+            site_reference=reference,
+            target_reference=SUBJECT.respond(image[None], [site])[site][0],
+        ),
+        start=torch.zeros(GENERATOR.code_dim, dtype=torch.float64),
+        reference_code=GENERATOR.code_of(image[None])[0],
+        generations=60,
+    )
+
+
+def search(*runs, strategy=TWIN, population=10):
+    return Search(GENERATOR, runs, strategy=strategy, population=population)
+
+
+def after(found, generations):
+    for _ in range(generations):
+        found.step(SUBJECT)
+    return found
+
+
+def same(one, other):
+    return all(torch.equal(getattr(one, f.name), getattr(other, f.name)) for f in fields(one))
+
+
+RUNS = ("a", "invariance"), ("b", "adversarial"), ("c", "invariance", (0, 3, 30))
+
+
+def test_a_run_alone_equals_itself_among_others_bit_for_bit():
+    together = after(search(*(run(*words) for words in RUNS)), 4)
+    for place, words in enumerate(RUNS):
+        alone = after(search(run(*words)), 4)
+        assert same(alone.interrupted()[0].front, together.interrupted()[place].front)
+        assert torch.equal(alone.ask_codes()[0], together.ask_codes()[place])
+
+
+def elsewhere(values):
+    """The values where they do not begin at a multiple of 64 bytes."""
+    room = torch.empty(values.numel() + 1, dtype=values.dtype)
+    return room[1:].view(values.shape).copy_(values)
+
+
+def test_gone_on_with_it_proposes_the_same_to_the_bit_wherever_its_numbers_lay():
+    before = after(search(run("a"), run("b", "adversarial")), 3)
+    other = search(run("a"), run("b", "adversarial"))
+    other.load_state_dict({key: elsewhere(v) for key, v in before.state_dict().items()})
+    for _ in range(2):
+        assert torch.equal(before.ask_codes(), other.ask_codes())
+        before.step(SUBJECT)
+        other.step(SUBJECT)
+
+
+def efficiency(strategy):
+    """Of a silencing run's images, the best share of the squeeze that its stretch can bring."""
+    own = run("a", "adversarial", unit="linear:0")
+    front = after(search(own, strategy=strategy), 10).interrupted()[0].front
+    far = front.scores[:, 0] > 0.1
+    least = torch.tensor([least_stretch(MASK[0], float(s)) for s in front.scores[:, 1]])
+    return float((least / front.scores[:, 0])[far].max())
+
+
+def test_it_nears_the_closed_form_front_where_a_plain_strategy_does_not():
+    """100 images of a linear unit: no image has a larger squeeze than ‖w‖ · stretch."""
+    twin, plain = efficiency(TWIN), efficiency("isotropic")
+    assert plain < twin <= 1.0001
+    assert twin > 0.9
+
+
+def test_it_excites_a_unit_more_than_the_images_it_began_with():
+    target = parse_target("linear:0", SUBJECT.sites())
+    start = torch.zeros(GENERATOR.code_dim, dtype=torch.float64)
+    found = search(
+        Run(name="a", objective=Objective(task="excitation", target=target), start=start)
+    )
+    first = after(found, 1).interrupted()[0].front.scores[:, 2].max()
+    assert after(found, 5).interrupted()[0].front.scores[:, 2].max() > first
+
+
+def test_what_was_not_recorded_teaches_nothing():
+    found = search(run("a"))
+    found.ask()
+    found.tell(torch.full((10, 1), torch.nan))
+    assert len(found.snapshot("a")["strategy.shown.codes"]) == 0
+    found.ask()
+    found.tell(torch.linspace(0, 1, 10).where(torch.arange(10) > 2, torch.nan).unsqueeze(1))
+    assert len(found.snapshot("a")["strategy.shown.codes"]) == 7
+
+
+def test_errors_reach_the_twin():
+    found = search(run("a"))
+    found.ask()
+    errors = torch.linspace(0.1, 0.9, 10).unsqueeze(1)
+    found.tell(
+        {"energy": torch.rand(10, 1, generator=torch.Generator().manual_seed(0))},
+        {"energy": errors},
+    )
+    assert torch.allclose(found.snapshot("a")["strategy.shown.errors"].float(), errors.squeeze(1))
+
+
+def test_the_gain_of_an_image_is_the_area_it_adds():
+    def shown(scores):
+        empty = torch.zeros(len(scores), 1).double()
+        return Shown(empty, torch.tensor(scores).double(), empty[:, 0], empty)
+
+    own = shown([[1.0, 0.75, 0.75], [2.0, 1.05, 0.45], [0.5, 1.4, 0.1]])
+    goals = Goals.of([Problem(run("a").objective, GENERATOR)], [own])
+    new = torch.tensor([[1.5, 0.9, 0.6], [0.5, 1.45, 0.05], [3.0, 1.2, 0.3]]).double()
+    # Shares are stretch / 2 and activity / 1.5: points (½, ½) and (1, 0.3) and three new ones.
+    wanted = [0.25 * 0.1, 0.0, 0.5 * 0.2]
+    assert front_gain(goals, own.scores, new).tolist() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_blocks_of_a_network_are_its_outermost_modules_with_layers():
+    resnet = block_sites(list(load_subject("embedded:standard").sites()))
+    stages = [f"layer{stage}.{block}" for stage in (1, 2, 3, 4) for block in (0, 1)]
+    assert resnet == [*stages, "fc"]
+    assert block_sites(["pixels", "conv1", "relu", "fc"]) == ["conv1", "relu", "fc"]
+
+
+def test_a_generator_without_gradients_is_refused_in_a_sentence():
+    class Opaque(type(GENERATOR).__mro__[1]):
+        name, code_dim, image_size = "opaque", GENERATOR.code_dim, SIZE
+        device = torch.device("cpu")
+
+        def identity(self):
+            return {"kind": "opaque"}
+
+        def _generate(self, codes):
+            return GENERATOR.generate(codes.detach())
+
+    found = Search(Opaque(), [run("a")], strategy=TWIN, population=10)
+    found.step(SUBJECT)
+    with pytest.raises(InputError, match="passes no gradients"):
+        found.ask()
+
+
+def test_the_order_alone_is_not_enough_for_it():
+    state = TWIN.init(["a"], torch.zeros(1, 4), torch.ones(1), 10)
+    with pytest.raises(InputError, match="needs the problem"):
+        TWIN.ask(state, 10)
+
+
+def test_a_run_is_named_by_what_the_proxy_is():
+    plain, other = (Twin(proxy=f"embedded:{n}").describe() for n in ("standard", "plain"))
+    assert plain["proxy"]["weights"] != other["proxy"]["weights"]
+    assert json.loads(json.dumps(plain)) == plain
+    assert load_strategy("twin") == Twin()
+    statistics = CodeStatistics(torch.zeros(3).double(), 4 * torch.eye(3).double())
+    assert Twin().with_statistics(statistics).scale == pytest.approx(2)
