@@ -19,7 +19,7 @@ FORBIDDEN = {
 }
 
 # Twin search computes a run alone on the CPU, from tensors of its own that torch places: nothing
-# of theirs depends on which runs stand beside (`test_twin.py` holds that to the bit).
+# of theirs depends on which runs stand beside (`test_twin_search.py` holds that to the bit).
 ALONE = {"gp.py", "twin.py", "twin_goals.py"}
 
 
