@@ -102,6 +102,8 @@ def tables():
     yield "invariance", "benchmarks/invariance_figures.md", invariance
     gpu = benchmark("engine_gpu").as_markdown(measured("engine_gpu.json"))
     yield "../benchmarks/README", "engine_gpu.json", gpu
+    reliable = benchmark("reliability").as_markdown(measured("reliability.json")["kinds"])
+    yield "reliability", "benchmarks/reliability.json", reliable
 
 
 def test_the_tables_of_the_pages_are_what_commands_made_of_their_figures():
