@@ -185,3 +185,9 @@ def test_sites_that_one_side_lacks_are_not_compared():
     before = answers(network(Plain), ["last"])
     assert changed_answer(before, {}) is None
     assert changed_answer({}, before) is None
+
+
+def test_a_network_inside_a_hybrid_is_passed_whole_too():
+    inside = network(StartsAgainAtTheEnd)
+    check_repeatable(HybridSubject(network(Plain), inside, prefix="n."), ["n.scaled", "last"])
+    assert not inside.cuts_short

@@ -55,6 +55,14 @@ class HybridSubject(Subject):
     def noisy(self) -> frozenset[str]:
         return self.unit.noisy | {self.prefix + site for site in self.network.noisy}
 
+    @property
+    def cuts_short(self) -> bool:
+        return self.unit.cuts_short and self.network.cuts_short
+
+    @cuts_short.setter
+    def cuts_short(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
+        self.unit.cuts_short = self.network.cuts_short = value
+
     def identity(self) -> dict[str, Any]:
         return {"unit": self.unit.identity(), "network": self.network.identity()}
 
