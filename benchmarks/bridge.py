@@ -15,7 +15,7 @@ import torch
 
 import invariscope as iv
 from invariscope.analysis.appearance import STATISTICS, appearance
-from invariscope.analysis.frames import Rows, each, where
+from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.intervals import clustered_mean
 from invariscope.bench.machine import describe
 
@@ -37,12 +37,12 @@ WORDS = {
 def measured(study: iv.StudyResult) -> Rows:
     """One row a run: its condition and every number that is compared."""
     table = study.table()
-    table = where(table, table["task"] == "invariance").reset_index(drop=True)
+    table = rows_where(table, table["task"] == "invariance").reset_index(drop=True)
     records = study.records(table)
     references = torch.stack([record.tensors["reference_image"] for record in records])
     changes = appearance(table, study.images(table), references)
     for name in STATISTICS:
-        own = where(changes, changes["statistic"] == name)
+        own = rows_where(changes, changes["statistic"] == name)
         column = "apart" if name in ("texture", "layout") else "change"
         table[name] = own[column].to_numpy(float)
     return table
@@ -52,7 +52,7 @@ def compared(table: Rows) -> list[dict[str, Any]]:
     """Each number's mean in both conditions, and the difference over units with its interval."""
     first, second = dict.fromkeys(table["condition"])
     rows = []
-    for key, own in each(table, ["site"]):
+    for key, own in groups_by(table, ["site"]):
         means = own.pivot_table(index="unit", columns="condition", values=list(WORDS))
         for name in WORDS:
             pair = means[name]

@@ -22,11 +22,11 @@ from scipy.stats import ks_2samp
 from invariscope import seeds
 from invariscope.bench.cases import CASES, Case
 from invariscope.bench.machine import describe, matrix_rate, operations
-from invariscope.bench.ours import Ours
+from invariscope.bench.ours import LockstepLoop
 from invariscope.bench.pair import make_baseline, seconds_of
-from invariscope.categories.crew import Crew
 from invariscope.categories.plan import RECIPES
-from invariscope.sns.plan import SearchOptions
+from invariscope.categories.stacked_trainer import StackedTrainer
+from invariscope.experiments.plan import SearchOptions
 from invariscope.zoo.classifiers import make_classifier
 
 LIMIT = 160  # seconds after which no step begins
@@ -110,7 +110,7 @@ class Measurement:
         options = SearchOptions(precision=precision, population=POPULATION)
         with tempfile.TemporaryDirectory() as out:
             began = time.perf_counter()
-            with Ours(case, runs, Path(out), options) as ours:
+            with LockstepLoop(case, runs, Path(out), options) as ours:
                 start = time.perf_counter() - began
                 for _ in range(WARM):
                     ours.generation()
@@ -119,7 +119,7 @@ class Measurement:
                     "runs": runs,
                     "precision": precision,
                     "compiled": False,
-                    "chunk": ours.crew.chunk,
+                    "chunk": ours.evaluator.chunk,
                     "start_s": start,
                     "seconds": seconds,
                     "images_per_second": runs * POPULATION / median(seconds),
@@ -144,7 +144,7 @@ class Measurement:
             "share_of_989_tflops": rate * flops / DENSE_BF16,
         }
 
-    def profile(self, ours: Ours, name: str) -> dict[str, Any]:
+    def profile(self, ours: LockstepLoop, name: str) -> dict[str, Any]:
         """Profile one generation: its table as a file, its calls, the device's milliseconds."""
         kinds = [torch.profiler.ProfilerActivity.CPU]
         if self.device.type == "cuda":
@@ -180,11 +180,11 @@ class Measurement:
         def classifiers() -> list[torch.nn.Module]:
             return [make_classifier("small", CLASSES, SIDE, seed=k) for k in range(number)]
 
-        alone = [Crew([network], recipe, self.device) for network in classifiers()]
+        alone = [StackedTrainer([network], recipe, self.device) for network in classifiers()]
         one = images_a_second(alone, images.split(1), labels.split(1), self.device)
         del alone
-        crew = Crew(classifiers(), recipe, self.device)
-        together = images_a_second([crew], [images], [labels], self.device)
+        evaluator = StackedTrainer(classifiers(), recipe, self.device)
+        together = images_a_second([evaluator], [images], [labels], self.device)
         return {
             "networks": number,
             "batch": recipe.batch,
@@ -199,7 +199,7 @@ class Measurement:
         options = SearchOptions(precision="float32")
         with (
             tempfile.TemporaryDirectory() as out,
-            Ours(CASES["embedded"](place), runs, Path(out), options) as ours,
+            LockstepLoop(CASES["embedded"](place), runs, Path(out), options) as ours,
         ):
             for _ in range(generations):
                 ours.generation()

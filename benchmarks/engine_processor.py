@@ -57,9 +57,9 @@ def turns(case_name: str, original: bool, precision: str) -> None:
     import torch  # noqa: PLC0415  (only a way's own process needs it)
 
     from invariscope.bench.cases import CASES  # noqa: PLC0415
-    from invariscope.bench.ours import Ours  # noqa: PLC0415
+    from invariscope.bench.ours import LockstepLoop  # noqa: PLC0415
     from invariscope.bench.pair import make_baseline  # noqa: PLC0415
-    from invariscope.sns.plan import SearchOptions  # noqa: PLC0415
+    from invariscope.experiments.plan import SearchOptions  # noqa: PLC0415
 
     torch.set_num_threads(1)
     case = CASES[case_name](torch.device("cpu"))
@@ -80,7 +80,10 @@ def turns(case_name: str, original: bool, precision: str) -> None:
     if original:
         answer(make_baseline(case, options).generation, POPULATION)
         return
-    with tempfile.TemporaryDirectory() as folder, Ours(case, RUNS, Path(folder), options) as ours:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LockstepLoop(case, RUNS, Path(folder), options) as ours,
+    ):
         answer(ours.generation, RUNS * POPULATION)
 
 

@@ -20,12 +20,12 @@ import torch
 
 from invariscope import Search, __version__
 from invariscope.errors import InputError
+from invariscope.jobs.engines import Engine, LocalEngine, RayEngine, SlurmEngine
 from invariscope.search.objectives import Objective
 from invariscope.search.run import Run
 from invariscope.store.checkpoint import write_checkpoint
-from invariscope.study.batch import Batch
+from invariscope.study.batch import RunBatch
 from invariscope.study.conduct import Conductor
-from invariscope.study.engines import Engine, LocalEngine, RayEngine, SlurmEngine
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
 from invariscope.study.plan import plan_study
@@ -59,8 +59,10 @@ def task_seconds(folder: StudyFolder, start: Callable[[], Engine], tasks: int) -
     began = time.perf_counter()
     engine = start()
     ready = time.perf_counter()
-    wanted = tuple(folder.wanted())
-    waiting = [Batch(i, wanted, folder.runs, folder.batches / f"{i}.json") for i in range(tasks)]
+    planned_runs = tuple(folder.planned_runs())
+    waiting = [
+        RunBatch(i, planned_runs, folder.runs, folder.batches / f"{i}.json") for i in range(tasks)
+    ]
     reports: list[Any] = []
     try:
         while len(reports) < tasks:

@@ -21,8 +21,8 @@ import torch
 
 from invariscope import __version__, load_result
 from invariscope.analysis.affine import affine_distance
+from invariscope.experiments.result import Result
 from invariscope.plot import gallery
-from invariscope.sns.result import Result
 from invariscope.store.record import RunRecord
 from invariscope.zoo.registry import WEIGHTS
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from invariscope.bench.frugality import Frugality, Trial, entrant
+from invariscope.bench.frugality import FrugalityBench, FrugalityTrial, entrant
 from invariscope.bench.machine import describe
 from invariscope.bench.needed import figures_of, last_mean
 from invariscope.devices import pick_device
@@ -73,7 +73,7 @@ def work(queue: Any, out: Path, device: str, seeds: int, until: float) -> None:
     torch.set_num_threads(1)
     place = pick_device(device)
     generator = load_generator("embedded", place)
-    bench = Frugality(load_subject(SUBJECT, place), generator, out)
+    bench = FrugalityBench(load_subject(SUBJECT, place), generator, out)
     while time.time() < until:
         job = queue.get()
         if job is None:
@@ -82,7 +82,7 @@ def work(queue: Any, out: Path, device: str, seeds: int, until: float) -> None:
         strategy, population = TWINS.get(job.name), 50
         if strategy is None:
             strategy, population = entrant(job.name, generator.code_statistics)
-        trial = Trial(
+        trial = FrugalityTrial(
             strategy, job.unit, job.noise, job.images, tuple(range(seeds)), population, job.task
         )
         path = out / "results" / f"{trial.key}.json"

@@ -29,7 +29,7 @@ from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.first_pass import first_pass
 from invariscope.invariance.images import ImageSet
 from invariscope.invariance.setup import make_setup
-from invariscope.invariance.tally import Tally
+from invariscope.invariance.tally import ActiveSums
 from invariscope.invariance.top import PERCENTS
 from invariscope.photos import open_folder
 from invariscope.photos.stream import Batch
@@ -101,7 +101,7 @@ def speed(name: str, rounds: int = 3) -> dict:
         times = [
             (
                 timed(lambda bare: first_pass(setup, PERCENTS, progress=bare)),
-                timed(lambda bare: Tally(setup, first, 0.1).run(bare)),
+                timed(lambda bare: ActiveSums(setup, first, 0.1).run(bare)),
             )
             for _ in range(rounds)
         ]

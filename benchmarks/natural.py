@@ -22,8 +22,8 @@ from PIL import Image
 
 from invariscope import NetworkSubject, __version__, open_folder, seeds
 from invariscope.devices import pick_device
+from invariscope.natural.folder_pass import measure_folder
 from invariscope.photos import batches
-from invariscope.sns.natural_pass import measure_folder
 from invariscope.subjects.base import PhotoRule
 from invariscope.zoo.vision import torchvision_models
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import torch
 
-from invariscope.categories.crew import Crew
 from invariscope.categories.plan import RECIPES
+from invariscope.categories.stacked_trainer import StackedTrainer
 from invariscope.store.context import numeric_context
 from invariscope.zoo.classifiers import make_classifier
 
@@ -20,17 +20,17 @@ CLASSES, SIDE, STEPS = 20, 64, 6
 
 
 def images_a_second(
-    crews: list[Crew],
+    trainers: list[StackedTrainer],
     images: Sequence[torch.Tensor],
     labels: Sequence[torch.Tensor],
     device: torch.device,
 ) -> float:
-    """The best of some rounds: each crew takes its steps one after the other."""
+    """The best of some rounds: each trainer takes its steps one after the other."""
     rates = []
     for _ in range(STEPS):
         began = time.perf_counter()
-        for crew, own, wanted in zip(crews, images, labels, strict=True):
-            crew.step(own, wanted, 1.0)
+        for trainer, own, planned in zip(trainers, images, labels, strict=True):
+            trainer.step(own, planned, 1.0)
         if device.type == "cuda":
             torch.cuda.synchronize(device)
         rates.append(sum(w.numel() for w in labels) / (time.perf_counter() - began))
@@ -51,9 +51,11 @@ def main() -> None:
 
     images = torch.rand(number, recipe.batch, 3, SIDE, SIDE, device=device)
     labels = torch.randint(CLASSES, (number, recipe.batch), device=device)
-    alone = [Crew([network], recipe, device) for network in networks()]
+    alone = [StackedTrainer([network], recipe, device) for network in networks()]
     one = images_a_second(alone, images.split(1), labels.split(1), device)
-    together = images_a_second([Crew(networks(), recipe, device)], [images], [labels], device)
+    together = images_a_second(
+        [StackedTrainer(networks(), recipe, device)], [images], [labels], device
+    )
     found = {
         "network": asked.network,
         "networks": number,

@@ -20,7 +20,7 @@ import torch
 
 import invariscope as iv
 from invariscope import seeds
-from invariscope.analysis.frames import Rows, each, where
+from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.intervals import share_interval
 from invariscope.analysis.matched import matched_affine
 from invariscope.bench.machine import describe
@@ -53,14 +53,14 @@ def by_unit(table: Rows, column: str) -> pd.Series:
 
 def figures_of(subject: str, table: Rows, matched: Rows) -> dict[str, Any]:
     """One network's figures; medians are of each unit's median over its runs."""
-    invariant = where(table, table["task"] == "invariance")
+    invariant = rows_where(table, table["task"] == "invariance")
     recorded = table.dropna(subset=["bf16_generations"])
-    silent = where(table, table["task"] == "adversarial")
+    silent = rows_where(table, table["task"] == "adversarial")
     units = table.drop_duplicates("unit")
     ratio = (by_unit(silent, "pixel_distance") / by_unit(invariant, "pixel_distance")).dropna()
     lost = by_unit(silent, "reduction")
     both = (lost >= 100) & (ratio.reindex(lost.index) < 0.5)
-    far = where(matched, matched["why_not"] == "")
+    far = rows_where(matched, matched["why_not"] == "")
     return {
         "subject": subject,
         "runs": len(table),
@@ -139,7 +139,7 @@ def main(store: Path, file: Path = STUDY) -> None:
     subprocess.run([sys.executable, "-c", program, *words], check=True)  # noqa: S603
     study = iv.load_study(store / "studies" / file.stem)
     table, affine = study.table(), study.affine()
-    table = where(table, table["task"] != "excitation")
+    table = rows_where(table, table["task"] != "excitation")
     matched = matched_affine(table, affine)
     figures = {
         "command": f"python benchmarks/pair.py STORE {'' if file == STUDY else file.name}".strip(),
@@ -148,8 +148,10 @@ def main(store: Path, file: Path = STUDY) -> None:
         "seeds": int(table["seed"].nunique()),
         "images": int(table["images"].sum()),
         "subjects": [
-            figures_of(key["subject"], own, where(matched, matched["subject"] == key["subject"]))
-            for key, own in each(table, ["subject"])
+            figures_of(
+                key["subject"], own, rows_where(matched, matched["subject"] == key["subject"])
+            )
+            for key, own in groups_by(table, ["subject"])
         ],
     }
     out = ROOT / "benchmarks" if file == STUDY else store

@@ -82,7 +82,7 @@ def figures_of(store: Path, name: str) -> dict[str, Any]:
                 **dict(zip(keys, key, strict=True)),
                 "runs": len(runs),
                 "stopped": round(float(runs["converged"].mean()), 3),
-                "checkpoint": round(float(runs["checkpoint"].mean()), 3),
+                "milestone": round(float(runs["milestone"].mean()), 3),
                 "in_float32": int(in_float32.sum()),
                 "generations": round(float(runs["generations"].mean()), 1),
                 "pixel_distance": over_units(runs, "pixel_distance"),
@@ -115,7 +115,7 @@ def page(figures: dict[str, Any]) -> str:
         words = [row["subject"], row["task"], row["site"], row["runs"], row["in_float32"]]
         words += [
             f"{row['stopped']:.0%}",
-            f"{row['checkpoint']:.0%}",
+            f"{row['milestone']:.0%}",
             row["generations"],
             *measured,
         ]

@@ -25,11 +25,11 @@ from torch import Tensor
 
 import invariscope as iv
 from invariscope.bench.machine import describe
+from invariscope.experiments.plan import natural_of
+from invariscope.experiments.reference import Reference, photo_reference, with_code
 from invariscope.generators import Generator
+from invariscope.natural.folder_pass import measure_folder
 from invariscope.photos import batches, open_folder
-from invariscope.sns.natural_pass import measure_folder
-from invariscope.sns.plan import natural_of
-from invariscope.sns.reference import Reference, photo_reference, with_code
 from invariscope.subjects import NetworkSubject
 from invariscope.units import parse_target
 

@@ -15,12 +15,12 @@ import torch
 
 from invariscope import seeds
 from invariscope.bench.machine import describe
-from invariscope.rig.file import Blocks, Recording
+from invariscope.rig.file import BlockRequest, Recording
 from invariscope.rig.ledger import RANGE
-from invariscope.rig.present import Presenter
-from invariscope.rig.repeats import Repeats
+from invariscope.rig.presenter import Presenter
+from invariscope.rig.repeats import RepeatPolicy
 from invariscope.rig.simulate import DirectLink
-from invariscope.subjects.rig.messages import Answer
+from invariscope.subjects.rig.messages import RigAnswer
 
 BATCHES, IMAGES, PHOTOS = 100, 50, 40
 
@@ -28,9 +28,9 @@ BATCHES, IMAGES, PHOTOS = 100, 50, 40
 class Instant:
     """Answers each trial with spikes of its own, at no cost."""
 
-    def answer(self, manifest: dict[str, Any], _images: object) -> list[Answer]:
+    def answer(self, manifest: dict[str, Any], _images: object) -> list[RigAnswer]:
         return [
-            Answer(t["trial"], t["image"], {"u": (60.0, 70.0, 80.5)}, 0.0)
+            RigAnswer(t["trial"], t["image"], {"u": (60.0, 70.0, 80.5)}, 0.0)
             for t in manifest["trials"]
         ]
 
@@ -43,15 +43,17 @@ def pictures(name: str, number: int, side: int) -> torch.Tensor:
 def measure(side: int) -> dict[str, float]:
     with tempfile.TemporaryDirectory() as folder:
         recording = Recording(name="cost", units=("u",))
-        presenter = Presenter(Path(folder), DirectLink(Instant()), recording, Blocks(), print)
+        presenter = Presenter(Path(folder), DirectLink(Instant()), recording, BlockRequest(), print)
         photos = pictures("photos", PHOTOS, side)
-        presenter.measure(RANGE, photos, Repeats(8))
+        presenter.measure(RANGE, photos, RepeatPolicy(8))
         presenter.controls.each["natural"] = (5, presenter.store(photos[:3]))
         spent = []
         for batch in range(BATCHES):
             images = pictures(f"batch {batch}", IMAGES, side)
             began = time.perf_counter()
-            presenter.measure(f"x/{batch:04d}", images, Repeats(1), codes=torch.zeros(IMAGES, 256))
+            presenter.measure(
+                f"x/{batch:04d}", images, RepeatPolicy(1), codes=torch.zeros(IMAGES, 256)
+            )
             spent.append(1000 * (time.perf_counter() - began))
         presenter.close()
     parts = {"median_ms": spent, "median_of_the_last_ten_ms": spent[-10:]}

@@ -25,18 +25,18 @@ from typing import Any
 import torch
 
 from invariscope import __version__, load_study
+from invariscope.jobs.engines import LocalEngine
+from invariscope.jobs.engines.base import Engine
 from invariscope.store.record import load_run
-from invariscope.study.batch import Batch, Report
+from invariscope.study.batch import JobReport, RunBatch
 from invariscope.study.conduct import Conductor, done_in
-from invariscope.study.engines import LocalEngine
-from invariscope.study.engines.base import Engine
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
 from invariscope.study.index import append_rows, read_rows, rebuild
 from invariscope.study.pack import pack_study
 from invariscope.study.plan import plan_study
+from invariscope.study.planned_run import PlannedRun
 from invariscope.study.progress import progress_of
-from invariscope.study.wanted import Wanted
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = """
@@ -62,17 +62,17 @@ def real(store: Path, generations: int) -> StudyFolder:
 
 def synthetic(folder: StudyFolder, runs: int, store: Path) -> tuple[StudyFolder, list[dict]]:
     """A study of so many runs that differ in name only, with its index; run folders for some."""
-    one = next(run for run in folder.wanted() if run.needs)
+    one = next(run for run in folder.planned_runs() if run.needs)
     row = read_rows(folder.runs)[one.name]
     many = StudyFolder(store, "many")
-    wanted, rows = [], []
+    planned_runs, rows = [], []
     for number in range(runs):
         name = f"{number:064x}"
         run = f"invariance_fc-3_pixels_seed{number}_{name[-12:]}"
-        wanted.append(replace(one, name=name, folder=run, seed=number, needs=None))
+        planned_runs.append(replace(one, name=name, folder=run, seed=number, needs=None))
         rows.append({**row, "name": name, "run": run, "seed": number})
-    many.write(folder.text(), wanted)
-    for run in wanted:
+    many.write(folder.text(), planned_runs)
+    for run in planned_runs:
         place = many.runs / run.folder
         place.mkdir()
         (place / "outcome.json").touch()
@@ -92,8 +92,8 @@ def timed(work: Callable[[], Any], repeats: int = 3) -> float:
 
 def status(folder: StudyFolder) -> None:
     """What `invariscope study status` does once it is imported."""
-    wanted = folder.wanted()
-    progress_of(wanted, done_in(folder, wanted), folder.failed(), folder.news())
+    planned_runs = folder.planned_runs()
+    progress_of(planned_runs, done_in(folder, planned_runs), folder.failed(), folder.news())
 
 
 def resident_mb() -> float:
@@ -111,14 +111,16 @@ class Nothing(Engine):
         self.rows, self.slots, self.batches = rows, slots, []
         self.count, self.most_mb = 0, 0.0
 
-    def start(self, batches: list[Batch]) -> None:
+    def start(self, batches: list[RunBatch]) -> None:
         self.batches += batches
         self.count += len(batches)
 
-    def ended(self, seconds: float, watch: Callable[[], None]) -> list[Report]:  # noqa: ARG002
+    def ended(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:  # noqa: ARG002
         batches, self.batches = self.batches, []
         self.most_mb = max(self.most_mb, resident_mb())
-        return [Report(b.number, rows=[self.rows[w.name] for w in b.wanted]) for b in batches]
+        return [
+            JobReport(b.number, rows=[self.rows[w.name] for w in b.planned_runs]) for b in batches
+        ]
 
     def stop(self) -> None:
         pass
@@ -129,18 +131,18 @@ def scheduled(folder: StudyFolder, rows: list[dict], places: int) -> dict[str, f
     (folder.runs / "index.jsonl").unlink(missing_ok=True)
     engine = Nothing({row["name"]: row for row in rows}, slots=64)
     began = time.perf_counter()
-    wanted: list[Wanted] = folder.wanted()
+    planned_runs: list[PlannedRun] = folder.planned_runs()
     conductor = Conductor(folder, engine, places=places, watch=lambda progress: None)
     ready = time.perf_counter()
     before = resident_mb()
     conductor.run()
     ended = time.perf_counter()
     return {
-        "runs": len(wanted),
+        "runs": len(planned_runs),
         "tasks": engine.count,
         "start_seconds": round(ready - began, 3),
         "ms_a_task": round((ended - ready) / engine.count * 1e3, 3),
-        "ms_a_run": round((ended - ready) / len(wanted) * 1e3, 4),
+        "ms_a_run": round((ended - ready) / len(planned_runs) * 1e3, 4),
         "memory_growth_mb": round(engine.most_mb - before, 1),
     }
 
@@ -153,7 +155,7 @@ def command_seconds(*words: str) -> float:
 
 def reindexed(folder: StudyFolder, store: Path) -> dict[str, float]:
     """The index of real run folders written again."""
-    one = next(run for run in folder.wanted() if run.needs)
+    one = next(run for run in folder.planned_runs() if run.needs)
     runs = store / "again" / "runs"
     runs.mkdir(parents=True)
     for number in range(REINDEXED):
@@ -166,7 +168,7 @@ def reindexed(folder: StudyFolder, store: Path) -> dict[str, float]:
 
 def cost(folder: StudyFolder) -> dict[str, Any]:
     """What a real search cost."""
-    one = next(run for run in folder.wanted() if run.needs)
+    one = next(run for run in folder.planned_runs() if run.needs)
     record = load_run(folder.runs / one.folder)
     row = read_rows(folder.runs)[one.name]
     return {

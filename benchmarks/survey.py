@@ -25,7 +25,7 @@ from invariscope import seeds
 from invariscope.survey.design import parse_design, write_design
 from invariscope.survey.folder import DESIGN, IMAGES, WORDS, write_stimuli
 from invariscope.survey.lists import Stimulus
-from invariscope.survey.words import write_words
+from invariscope.survey.texts import write_words
 
 EVERY = 2.0  # seconds between a participant's answers
 START = 5.0  # seconds within which all come

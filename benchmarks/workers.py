@@ -16,8 +16,8 @@ from typing import Any
 import torch
 
 from invariscope.bench.machine import describe
+from invariscope.jobs.engines.local import LocalEngine
 from invariscope.study.conduct import Conductor
-from invariscope.study.engines.local import LocalEngine
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
 from invariscope.study.plan import plan_study

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from invariscope import load_answers, load_invariance, load_result, load_study
-from invariscope.rig.export import Recorded
+from invariscope.categories.result_tables import read_tables
+from invariscope.rig.export import RecordedSession
 from invariscope.study import analyses
-from invariscope.study.network_tables import read_tables
 from invariscope.survey.folder import open_survey
 
 STORED = Path(__file__).parent / "fixtures" / "version_0_1"
@@ -25,9 +25,9 @@ def test_runs_are_read_under_the_names_that_they_have(stored):
     assert sorted(run.settings.task for run in result.runs) == ["excitation", "invariance"]
     for run in result.runs:
         assert run.path.name.endswith(run.name[:12])
-        assert run.settings.within == ("crowding" if run.settings.site else "random")
-        assert run.front["place"].isin(range(4)).all()
-    assert result.front["place"].isin(range(4)).all()
+        assert run.settings.tie_break == ("crowding" if run.settings.site else "random")
+        assert run.front["candidate"].isin(range(4)).all()
+    assert result.front["candidate"].isin(range(4)).all()
 
 
 def test_a_study_has_its_rows_and_its_file(stored):
@@ -36,14 +36,16 @@ def test_a_study_has_its_rows_and_its_file(stored):
     assert sorted(table["task"]) == ["excitation", "invariance"]
     assert (table["generations"] == 2).all()
     assert study.folder.file().title == "A study of version 0.1"
-    assert table["checkpoint"].tolist() == [False, False]
-    assert {run.options["within"] for run in study.folder.wanted() if run.site} == {"crowding"}
+    assert table["milestone"].tolist() == [False, False]
+    assert {run.options["tie_break"] for run in study.folder.planned_runs() if run.site} == {
+        "crowding"
+    }
     convergence = analyses.read_tables(study.folder.path / "analysis")["convergence"]
-    assert convergence["checkpoint"].tolist() == [0.0]
+    assert convergence["milestone"].tolist() == [0.0]
 
 
 def test_a_session_keeps_its_trials_and_its_search(stored):
-    session = Recorded.load(stored / "session")
+    session = RecordedSession.load(stored / "session")
     assert len(session.trials) > 50
     assert session.asked.blocks.trials == 10
     (run,) = load_result(stored / "session" / "runs").runs

@@ -3,9 +3,15 @@
 from importlib.metadata import version
 
 from invariscope import plot  # noqa: F401  (iv.plot.front and its like)
-from invariscope.analysis.card import Profile, load_profile
 from invariscope.analysis.profile import profile
+from invariscope.analysis.unit_profile import Profile, load_profile
 from invariscope.devices import keep_freed_memory
+from invariscope.experiments.mei import find_mei
+from invariscope.experiments.open_search import open_search
+from invariscope.experiments.plan import SearchOptions
+from invariscope.experiments.reference import Reference, image_reference, photo_reference
+from invariscope.experiments.result import Result, load_result
+from invariscope.experiments.stretch_squeeze import stretch_and_squeeze
 from invariscope.generators import (
     Autoencoder,
     fit_code_space,
@@ -17,17 +23,11 @@ from invariscope.invariance.calibration import Calibration, load_calibration
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import image_set
 from invariscope.invariance.result import Invariance, load_invariance
+from invariscope.natural.folder_pass import measure_folder
 from invariscope.photos import open_folder
 from invariscope.report.invariance import write_invariance_report
 from invariscope.report.report import write_report
 from invariscope.search.search import Search
-from invariscope.sns.mei import find_mei
-from invariscope.sns.natural_pass import measure_folder
-from invariscope.sns.own_loop import open_search
-from invariscope.sns.plan import SearchOptions
-from invariscope.sns.reference import Reference, image_reference, photo_reference
-from invariscope.sns.result import Result, load_result
-from invariscope.sns.stretch_squeeze import stretch_and_squeeze
 from invariscope.study.result import StudyResult, load_study
 from invariscope.subjects import (
     FunctionSubject,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 SIDE = 112  # pixels at which a notebook shows a picture
 
 
-class Shown(NamedTuple):
+class CaptionedPicture(NamedTuple):
     """A picture with what is said below it.
 
     Attributes:
@@ -26,7 +26,9 @@ def data_uri(content: bytes, kind: str) -> str:
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def notebook(title: str, notes: Iterable[str], pictures: Iterable[Shown], table: str = "") -> str:
+def notebook(
+    title: str, notes: Iterable[str], pictures: Iterable[CaptionedPicture], table: str = ""
+) -> str:
     """What a notebook shows of a result.
 
     Args:
@@ -40,7 +42,7 @@ def notebook(title: str, notes: Iterable[str], pictures: Iterable[Shown], table:
     return f"<div><b>{escape(title)}</b>{lines}{row}{table}</div>"
 
 
-def _figure(shown: Shown) -> str:
+def _figure(shown: CaptionedPicture) -> str:
     address, words = data_uri(shown.path.read_bytes(), "image/png"), escape(shown.words)
     image = f'<img src="{address}" width="{SIDE}" height="{SIDE}" alt="{words}">'
     caption = f'<figcaption style="font-size:85%">{words}</figcaption>'

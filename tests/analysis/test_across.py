@@ -9,10 +9,10 @@ from invariscope.analysis.across import (
     confusion_table,
     invariance_means,
 )
-from invariscope.analysis.claims import FAILS, HOLDS, NOT_TESTABLE, ratio_of
-from invariscope.analysis.findings import find
-from invariscope.analysis.findings_units import told_apart
 from invariscope.analysis.network_tables import NetworkTables
+from invariscope.paper.finding_claims import FAILS, HOLDS, NOT_TESTABLE, ratio_of
+from invariscope.paper.findings import find
+from invariscope.paper.findings_units import told_apart
 
 FAMILIES = {"hue": "colour", "blur": "convolutional", "rotation-180": "geometric"}
 OF = {"network": "n", "trained": "blur", "count": 2, "seed": 0}

@@ -5,7 +5,7 @@ from torch import nn
 
 from invariscope.analysis.affine import ROTATIONS, SCALES, TRANSLATIONS, affine_baseline
 from invariscope.subjects import NetworkSubject
-from invariscope.subjects.pixels import farthest_possible
+from invariscope.subjects.pixels import max_distance
 from invariscope.transformations.affine import translate
 
 
@@ -72,9 +72,9 @@ def test_reduction_is_missing_where_the_reference_is_not_positive(subject, image
 
 def test_farthest_possible_is_what_the_farthest_corner_gives(image):
     corner = (image < 0.5).float()
-    assert farthest_possible(image) == pytest.approx((corner - image).norm().item(), rel=1e-6)
+    assert max_distance(image) == pytest.approx((corner - image).norm().item(), rel=1e-6)
 
 
 def test_the_upper_bound_over_all_references_is_that_of_the_papers_facts():
-    assert farthest_possible(torch.zeros(3, 224, 224)) == pytest.approx(388, abs=0.5)
-    assert farthest_possible(torch.ones(3, 96, 96)) == pytest.approx(166, abs=0.5)
+    assert max_distance(torch.zeros(3, 224, 224)) == pytest.approx(388, abs=0.5)
+    assert max_distance(torch.ones(3, 96, 96)) == pytest.approx(166, abs=0.5)

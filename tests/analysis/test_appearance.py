@@ -7,7 +7,6 @@ import torch
 
 from invariscope import seeds
 from invariscope.analysis.appearance import (
-    apart,
     appearance,
     appearance_summary,
     between_sites,
@@ -15,6 +14,7 @@ from invariscope.analysis.appearance import (
     describe,
     layout,
     luma,
+    statistic_distance,
     texture,
 )
 from invariscope.errors import InputError
@@ -68,14 +68,16 @@ def test_a_pure_colour_has_the_luma_of_its_channel():
 def test_texture_ignores_place_and_contrast_but_not_scale_or_orientation():
     light = noise(1, 1)
     same = texture(light)
-    assert apart("texture", texture(2 * light + 1), same).item() == pytest.approx(0, abs=1e-6)
-    moved = apart("texture", texture(light.roll((40, 20), (1, 2))), same).item()
-    turned = apart("texture", texture(light.rot90(1, (1, 2))), same).item()
+    assert statistic_distance("texture", texture(2 * light + 1), same).item() == pytest.approx(
+        0, abs=1e-6
+    )
+    moved = statistic_distance("texture", texture(light.roll((40, 20), (1, 2))), same).item()
+    turned = statistic_distance("texture", texture(light.rot90(1, (1, 2))), same).item()
     lines = torch.sin(torch.arange(SIDE) / 2).expand(1, SIDE, SIDE).double()
-    other = apart("texture", texture(lines), same).item()
+    other = statistic_distance("texture", texture(lines), same).item()
     assert moved < other / 3
     assert turned < other / 3
-    assert apart("texture", texture(lines), texture(lines.mT)).item() > other / 3
+    assert statistic_distance("texture", texture(lines), texture(lines.mT)).item() > other / 3
 
 
 def test_layout_is_where_contrast_lies_whatever_its_strength():
@@ -83,9 +85,11 @@ def test_layout_is_where_contrast_lies_whatever_its_strength():
     mask = torch.zeros(SIDE, SIDE, dtype=torch.float64)
     mask[: SIDE // 2] = 1
     above, below = layout(light * mask), layout(light * mask.flip(0))
-    assert apart("layout", above, layout(3 * light * mask)).item() == pytest.approx(0, abs=1e-9)
-    assert apart("layout", above, below).item() > 1.8
-    assert apart("layout", above, layout(noise(0, 1, "other") * mask)).item() < 0.1
+    assert statistic_distance("layout", above, layout(3 * light * mask)).item() == pytest.approx(
+        0, abs=1e-9
+    )
+    assert statistic_distance("layout", above, below).item() > 1.8
+    assert statistic_distance("layout", above, layout(noise(0, 1, "other") * mask)).item() < 0.1
 
 
 def test_constant_images_have_no_slope_and_do_not_fail():
@@ -122,7 +126,7 @@ def test_changes_against_the_reference_and_their_effect():
     # The scale is how far the two references lie apart.
     own = changes[(changes["statistic"] == "layout") & (changes["site"] == "deep")]
     origin = layout(luma(world()[2][[0, 2]]))
-    scale = apart("layout", origin[0], origin[1]).item()
+    scale = statistic_distance("layout", origin[0], origin[1]).item()
     assert own["relative"].to_numpy() == pytest.approx(own["apart"].to_numpy() / scale)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from invariscope import seeds
-from invariscope.analysis.changes import changes
+from invariscope.analysis.change_words import changes
 
 SIDE = 64
 

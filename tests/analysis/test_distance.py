@@ -24,7 +24,7 @@ def runs(**columns):
         "reduction": [20.0, 40.0, 50.0, 50.0],
         "natural_sd": [2.0, 2.0, 1.0, 1.0],
         "converged": [True, True, False, True],
-        "checkpoint": [True, True, False, True],
+        "milestone": [True, True, False, True],
         "generations": [10, 20, 30, 40],
     }
     return pd.DataFrame(base | columns)
@@ -77,7 +77,7 @@ def test_affine_copies_stand_beside_and_are_compared_at_the_same_loss():
 def test_convergence_counts_runs_whose_rule_fired():
     row = convergence(runs()).to_dict("records")[0]
     assert (row["count"], row["converged"], row["share"]) == (4, 3, 0.75)
-    assert (row["target"], row["generations"], row["checkpoint"]) == ("fc", 25, 0.75)
+    assert (row["target"], row["generations"], row["milestone"]) == ("fc", 25, 0.75)
     # Wilson's interval in closed form.
     z, n, p = norm.ppf(0.975), 4, 0.75
     middle = (p + z**2 / (2 * n)) / (1 + z**2 / n)

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from invariscope.analysis.gradients import Goal, gradient_search, upgrad
+from invariscope.analysis.gradients import GradientGoal, gradient_search, upgrad
 from invariscope.errors import InputError
 from invariscope.units import parse_target
 
@@ -35,7 +35,7 @@ def test_opposite_gradients_leave_nowhere_to_go():
 
 
 def goal(subject, **values):
-    return Goal(target=parse_target("fc:1", subject.sites()), **values)
+    return GradientGoal(target=parse_target("fc:1", subject.sites()), **values)
 
 
 def first_activity(subject, image):

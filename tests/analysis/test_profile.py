@@ -9,12 +9,12 @@ import torch
 
 import invariscope as iv
 from invariscope import seeds
-from invariscope.analysis.card import EXPLAINS, IGNORES, SENSITIVE, WORDS, Profile, table
 from invariscope.analysis.explain import NONE
+from invariscope.analysis.unit_profile import EXPLAINS, IGNORES, SENSITIVE, WORDS, Profile, table
 from invariscope.errors import InputError, StoreError
+from invariscope.experiments.result import Result
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.plot import profile as plot_profile
-from invariscope.sns.result import Result
 from invariscope.subjects import Subject
 from invariscope.transformations import AFFINE, LIGHT, TWELVE, load, names
 

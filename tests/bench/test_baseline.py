@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from invariscope import seeds
-from invariscope.bench.baseline import Baseline, contiguous
+from invariscope.bench.baseline import OriginalLoop, contiguous
 from invariscope.bench.plain_sorting import sort_fronts
+from invariscope.experiments.reference import depart_from
 from invariscope.search import ranking
 from invariscope.search.archive import Archive
 from invariscope.search.measure import measure
 from invariscope.search.objectives import Objective, Objectives
-from invariscope.sns.reference import depart_from
 from invariscope.units import parse_target
 
 POPULATION, SEED = 8, 5
@@ -37,7 +37,7 @@ def reference(generator):
 
 @pytest.fixture
 def baseline(generator, conv_subject, reference):
-    return Baseline(
+    return OriginalLoop(
         generator,
         conv_subject,
         unit=2,

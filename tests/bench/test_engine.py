@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from invariscope.bench.cases import random_weights
-from invariscope.bench.memory import Task, peak_memory
+from invariscope.bench.memory import MemoryTask, peak_memory
 from invariscope.bench.sweep import sweep
 from invariscope.bench.targets import as_markdown, loop_share, targets
 from invariscope.cli.app import run
@@ -63,7 +63,7 @@ def test_the_sweep_has_a_row_a_setting():
 
 
 def test_memory_is_that_of_a_process_of_its_own():
-    task = Task("embedded", "cpu", 1, 4, "float32", compiled=False, baseline=True, threads=1)
+    task = MemoryTask("embedded", "cpu", 1, 4, "float32", compiled=False, baseline=True, threads=1)
     most = peak_memory(task)
     assert 50 < most["process_mb"] < 5000
 

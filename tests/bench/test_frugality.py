@@ -9,14 +9,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymoo.indicators.hv import HV
 
-from invariscope.bench.frugality import Frugality, Noisy, Trial, entrant, hypervolume
+from invariscope.bench.frugality import (
+    FrugalityBench,
+    FrugalityTrial,
+    NoisySubject,
+    entrant,
+    hypervolume,
+)
 from invariscope.bench.needed import (
     as_markdown,
     curves_of,
+    evaluations_to_target,
     figures_of,
-    images_needed,
+    images_to_reach,
     last_mean,
-    needed,
 )
 from invariscope.cli.app import run
 from invariscope.errors import InputError
@@ -54,7 +60,7 @@ def test_noise_has_its_sd_and_comes_again_but_never_twice(toy):
     clean = subject.respond(images, ["linear", "energy"])
 
     def answers():
-        noisy = Noisy(subject, ["linear"], 0.5, "a")
+        noisy = NoisySubject(subject, ["linear"], 0.5, "a")
         return [noisy.respond(images, ["linear", "energy"]) for _ in range(2)]
 
     (first, second), (again, _) = answers(), answers()
@@ -70,8 +76,8 @@ def test_noise_has_its_sd_and_comes_again_but_never_twice(toy):
 
 def test_a_trial_is_done_once_and_its_hypervolume_never_falls(toy, tmp_path):
     subject, generator = toy
-    trial = Trial(load_strategy("isotropic"), "linear:1", 0.0, 1500, (0, 1))
-    bench = Frugality(subject, generator, tmp_path, mei_generations=20)
+    trial = FrugalityTrial(load_strategy("isotropic"), "linear:1", 0.0, 1500, (0, 1))
+    bench = FrugalityBench(subject, generator, tmp_path, mei_generations=20)
     said = []
     result = bench.run(trial, say=said.append)
     assert bench.run(trial, say=said.append) == result
@@ -86,24 +92,24 @@ def test_a_trial_is_done_once_and_its_hypervolume_never_falls(toy, tmp_path):
 
 def test_a_unit_that_nothing_excites_is_refused(toy, tmp_path):
     subject, generator = toy
-    trial = Trial(load_strategy("isotropic"), "linear:0", 0.0, 300, (0,))
+    trial = FrugalityTrial(load_strategy("isotropic"), "linear:0", 0.0, 300, (0,))
     with pytest.raises(InputError, match="answers 0"):
-        Frugality(subject, generator, tmp_path, mei_generations=200).run(trial)
+        FrugalityBench(subject, generator, tmp_path, mei_generations=200).run(trial)
 
 
 def test_noise_needs_the_units_natural_statistics(toy, tmp_path):
     subject, generator = toy
-    trial = Trial(load_strategy("isotropic"), "linear:1", 0.2, 300, (0,))
+    trial = FrugalityTrial(load_strategy("isotropic"), "linear:1", 0.2, 300, (0,))
     with pytest.raises(InputError, match="no natural statistics"):
-        Frugality(subject, generator, tmp_path, mei_generations=2).run(trial)
+        FrugalityBench(subject, generator, tmp_path, mei_generations=2).run(trial)
 
 
 def test_images_needed_in_closed_form():
     images = [100, 200, 300]
-    assert images_needed(images, np.array([0.5, 0.9, 1.1]), 1) == pytest.approx(250)
-    assert images_needed(images, np.array([1.0, 1.1, 1.2]), 1) == 100
-    assert images_needed(images, np.array([0.1, 0.2, 0.9]), 1) == float("inf")
-    assert images_needed(images, np.array([0.0, 0.2, 0.9]), 0) == 100
+    assert images_to_reach(images, np.array([0.5, 0.9, 1.1]), 1) == pytest.approx(250)
+    assert images_to_reach(images, np.array([1.0, 1.1, 1.2]), 1) == 100
+    assert images_to_reach(images, np.array([0.1, 0.2, 0.9]), 1) == float("inf")
+    assert images_to_reach(images, np.array([0.0, 0.2, 0.9]), 0) == 100
 
 
 def test_the_interval_holds_the_figure_and_is_a_point_without_variation():
@@ -113,10 +119,10 @@ def test_the_interval_holds_the_figure_and_is_a_point_without_variation():
 
     alike = [result("a", {0: 1.0, 1: 1.0}), result("b", {0: 2.0, 1: 2.0})]
     assert last_mean(alike[0]) == 300
-    found = needed([100, 200, 300], curves_of(alike), {"a": 150.0, "b": 300.0}, "x")
+    found = evaluations_to_target([100, 200, 300], curves_of(alike), {"a": 150.0, "b": 300.0}, "x")
     assert found == {"images": 150.0, "low": 150.0, "high": 150.0}
     varied = [result("a", {0: 1.0, 1: 1.5}), result("b", {0: 2.0, 1: 3.0})]
-    found = needed([100, 200, 300], curves_of(varied), {"a": 200.0, "b": 400.0}, "x")
+    found = evaluations_to_target([100, 200, 300], curves_of(varied), {"a": 200.0, "b": 400.0}, "x")
     assert found["low"] < found["images"] < found["high"]
 
 
@@ -153,7 +159,7 @@ def test_the_command_chooses_on_one_half_and_reports_on_the_other(
         say(trial.key)
         return {"unit": trial.unit, "curves": {"0": [[n, level + n * 1e-4] for n in points]}}
 
-    monkeypatch.setattr(Frugality, "run", trial)
+    monkeypatch.setattr(FrugalityBench, "run", trial)
     assert run(words) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "chosen on other units: isotropic" in said
@@ -177,7 +183,7 @@ def test_strategies_are_chosen_with_as_many_images_each(
         curve = [[n, own + (n == 500) * 0.5] for n in points]
         return {"unit": trial.unit, "curves": {"0": curve}}
 
-    monkeypatch.setattr(Frugality, "run", trial)
+    monkeypatch.setattr(FrugalityBench, "run", trial)
     words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
     words += ["--images", "250", "--strategies", "isotropic", "--units", "fc:3", "fc:8"]
     assert run(words) == 0
@@ -191,7 +197,7 @@ def test_a_strategy_that_never_gets_there_is_said_to(tmp_path, capsys, monkeypat
         points = [n for n in (250, 500) if n <= trial.images]
         return {"unit": trial.unit, "curves": {"0": [[n, level + n * 1e-4] for n in points]}}
 
-    monkeypatch.setattr(Frugality, "run", trial)
+    monkeypatch.setattr(FrugalityBench, "run", trial)
     words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
     assert run([*words, "--images", "250", "--strategies", "sphere", "--units", "fc:3"]) == 0
     assert "not reached" in capsys.readouterr().out
@@ -212,7 +218,7 @@ def test_a_strategy_enters_with_its_own_population(tmp_path, monkeypatch, short)
         asked.append((trial.strategy.name, trial.population, trial.images))
         return {"unit": trial.unit, "curves": {"0": [[250, 0.1], [500, 0.2]]}}
 
-    monkeypatch.setattr(Frugality, "run", trial)
+    monkeypatch.setattr(FrugalityBench, "run", trial)
     words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
     words += ["--images", "250", "--units", "fc:3", "--strategies", "separable", "separable:10"]
     assert run(words) == 0

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from invariscope import seeds
-from invariscope.bench.frugality import Frugality
+from invariscope.bench.frugality import FrugalityBench
 from invariscope.bench.rig import Cell, RigBench
-from invariscope.sns.natural import measure_natural
+from invariscope.natural.statistics import measure_natural
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def bench(make_subject, generator, tmp_path):
     measure_natural(subject, images.split(32), ["out"], "train").save(path)
     subject.natural = path
     made = RigBench(subject, generator, tmp_path / "table")
-    made.plain = Frugality(subject, generator, tmp_path / "plain", mei_generations=20)
+    made.plain = FrugalityBench(subject, generator, tmp_path / "plain", mei_generations=20)
     return made
 
 
@@ -39,5 +39,5 @@ def test_a_cell_is_measured_once_and_scored_without_noise(bench):
 
 def test_cells_have_names_of_their_own():
     cell = Cell("isotropic", 1, 0, "fc:5", 0, 5000)
-    others = [replace(cell, repeats=2), replace(cell, most=4), replace(cell, seed=1)]
+    others = [replace(cell, repeats=2), replace(cell, max_repeats=4), replace(cell, seed=1)]
     assert len({c.key for c in (cell, *others)}) == 4

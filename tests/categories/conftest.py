@@ -56,7 +56,7 @@ def paradigm():
 
 
 @pytest.fixture
-def wanted(paradigm, data):
+def planned(paradigm, data):
     return plan_networks(paradigm, data)
 
 

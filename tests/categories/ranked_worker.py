@@ -7,8 +7,8 @@ import torch
 from torch import distributed
 
 from invariscope.categories.data import DataRule, load_data
+from invariscope.categories.distributed import train_distributed
 from invariscope.categories.plan import Paradigm, Recipe, plan_networks, read_transformation
-from invariscope.categories.ranked import train_ranked
 from invariscope.categories.train import folders_of
 
 SIDE = 35
@@ -32,5 +32,5 @@ if __name__ == "__main__":
     distributed.init_process_group("gloo")
     pictures = load_data(DataRule(sys.argv[1], side=SIDE))
     (folder,) = folders_of(Path(sys.argv[2]), wanted_of(pictures))
-    train_ranked(folder, pictures, torch.device("cpu"), lambda told: None)
+    train_distributed(folder, pictures, torch.device("cpu"), lambda told: None)
     distributed.destroy_process_group()

@@ -13,24 +13,24 @@ from invariscope.categories.plan import Recipe, count_list, plan_networks, read_
 from invariscope.errors import InputError
 
 
-def test_seen_sets_are_nested_and_the_same_for_every_transformation(wanted):
+def test_seen_sets_are_nested_and_the_same_for_every_transformation(planned):
     for seed in (0, 1):
         for label in ("inversion", "white-noise"):
-            own = [w for w in wanted if w.seed == seed and w.label == label]
+            own = [w for w in planned if w.seed == seed and w.label == label]
             assert [w.count for w in own] == [1, 2, 4]
             for smaller, larger in pairwise(own):
                 assert set(smaller.seen) < set(larger.seen)
         first, second = (
-            {w.count: w.seen for w in wanted if w.seed == seed and w.label == label}
+            {w.count: w.seen for w in planned if w.seed == seed and w.label == label}
             for label in ("inversion", "white-noise")
         )
         assert first == second
-    assert len(wanted) == 2 * (1 + 2 * 3)
-    assert len({w.name for w in wanted}) == len(wanted)
+    assert len(planned) == 2 * (1 + 2 * 3)
+    assert len({w.name for w in planned}) == len(planned)
 
 
-def test_a_name_depends_on_what_the_network_depends_on(wanted):
-    one = wanted[3]
+def test_a_name_depends_on_what_the_network_depends_on(planned):
+    one = planned[3]
     assert replace(one).name == one.name
     assert replace(one, seen=one.seen[::-1]).name == one.name  # a set
     for other in (
@@ -55,8 +55,8 @@ def test_an_epoch_shows_every_category_as_often(counts):
         assert int(of_category.max() - of_category.min()) <= 1
 
 
-def test_half_of_the_images_of_seen_categories_are_transformed(wanted, data):
-    one = next(w for w in wanted if w.count == 2)
+def test_half_of_the_images_of_seen_categories_are_transformed(planned, data):
+    one = next(w for w in planned if w.count == 2)
     draws = [draw_epoch(one, data.train.labels, epoch) for epoch in range(200)]
     labels = torch.cat([data.train.labels[d.order] for d in draws])
     transformed = torch.cat([d.transformed for d in draws])
@@ -66,10 +66,10 @@ def test_half_of_the_images_of_seen_categories_are_transformed(wanted, data):
     assert abs(transformed[seen].double().mean() - 0.5) < 4 * 0.5 / number**0.5
 
 
-def test_networks_of_one_seed_see_the_same_images_in_the_same_order(wanted, data):
-    orders = [draw_epoch(w, data.train.labels, 1).order for w in wanted if w.seed == 0]
+def test_networks_of_one_seed_see_the_same_images_in_the_same_order(planned, data):
+    orders = [draw_epoch(w, data.train.labels, 1).order for w in planned if w.seed == 0]
     assert all(torch.equal(orders[0], order) for order in orders)
-    other = draw_epoch(wanted[1], data.train.labels, 1).order
+    other = draw_epoch(planned[1], data.train.labels, 1).order
     assert not torch.equal(orders[0], other)
 
 

@@ -11,10 +11,10 @@ from torch import nn
 
 from invariscope import seeds
 from invariscope.categories import train as module
-from invariscope.categories.crew import Crew
-from invariscope.categories.draws import draw_epoch, present
+from invariscope.categories.draws import apply_input_layer, draw_epoch
 from invariscope.categories.grid import accuracy, hold_out, search_grid
 from invariscope.categories.plan import RECIPES, plan_networks
+from invariscope.categories.stacked_trainer import StackedTrainer
 from invariscope.categories.train import Training, folders_of
 from invariscope.errors import InputError, StoreError
 from invariscope.subjects import load_subject
@@ -23,20 +23,20 @@ from invariscope.zoo.classifiers import make_classifier, standardise
 CPU = torch.device("cpu")
 
 
-def first_batch(wanted, data):
-    draws = [draw_epoch(w, data.train.labels, 0) for w in wanted]
-    parts = [next(iter(data.train.parts(d.order, wanted[0].recipe.batch))) for d in draws]
-    return present(wanted, draws, parts), torch.stack([p.labels for p in parts])
+def first_batch(planned, data):
+    draws = [draw_epoch(w, data.train.labels, 0) for w in planned]
+    parts = [next(iter(data.train.parts(d.order, planned[0].recipe.batch))) for d in draws]
+    return apply_input_layer(planned, draws, parts), torch.stack([p.labels for p in parts])
 
 
-def networks(wanted):
-    return [make_classifier(w.network, len(w.classes), w.side, w.options, w.seed) for w in wanted]
+def networks(planned):
+    return [make_classifier(w.network, len(w.classes), w.side, w.options, w.seed) for w in planned]
 
 
-def test_first_gradients_of_stacked_networks_are_those_of_each_alone(wanted, data):
-    some = wanted[:5]
+def test_first_gradients_of_stacked_networks_are_those_of_each_alone(planned, data):
+    some = planned[:5]
     images, labels = first_batch(some, data)
-    stacked = Crew(networks(some), some[0].recipe, CPU)
+    stacked = StackedTrainer(networks(some), some[0].recipe, CPU)
     stacked.step(images, labels, 1.0)
     for number, own in enumerate(some):
         network = networks([own])[0]
@@ -51,14 +51,14 @@ def test_first_gradients_of_stacked_networks_are_those_of_each_alone(wanted, dat
             torch.testing.assert_close(buffers[name], buffer, rtol=1e-5, atol=1e-5)
 
 
-def test_bf16_is_float32_within_its_rounding(wanted, data):
-    some = wanted[:3]
+def test_bf16_is_float32_within_its_rounding(planned, data):
+    some = planned[:3]
     images, labels = first_batch(some, data)
     bf16 = replace(some[0].recipe, precision="bf16")
     found = {
         (recipe.precision, size): torch.cat(
             [
-                Crew(networks(some[k : k + size]), recipe, CPU).losses(
+                StackedTrainer(networks(some[k : k + size]), recipe, CPU).losses(
                     images[k : k + size], labels[k : k + size]
                 )[0]
                 for k in range(0, 3, size)
@@ -75,27 +75,29 @@ def test_bf16_is_float32_within_its_rounding(wanted, data):
 
 
 @pytest.mark.statistical
-def test_a_compiled_step_is_the_plain_one(wanted, data):
-    for some in (wanted[:1], wanted[:2]):
+def test_a_compiled_step_is_the_plain_one(planned, data):
+    for some in (planned[:1], planned[:2]):
         images, labels = first_batch(some, data)
         plain, compiled = (
-            Crew(networks(some), some[0].recipe, CPU, compiled=compiled).losses(images, labels)[0]
+            StackedTrainer(networks(some), some[0].recipe, CPU, compiled=compiled).losses(
+                images, labels
+            )[0]
             for compiled in (False, True)
         )
         torch.testing.assert_close(plain, compiled, rtol=1e-4, atol=1e-4)
 
 
-def test_a_step_is_that_of_sgd_written_out(wanted, data):
-    own = wanted[4]
+def test_a_step_is_that_of_sgd_written_out(planned, data):
+    own = planned[4]
     recipe = replace(own.recipe, nesterov=False, momentum=0.5, weight_decay=0.1, rate=0.2)
     images, labels = first_batch([own], data)
     network = networks([own])[0]
     before = {k: v.detach().clone() for k, v in network.named_parameters()}
-    crew = Crew([network], recipe, CPU)
-    crew.step(images, labels, 0.25)
-    for name, value in crew.state(0)["network"].items():
+    trainer = StackedTrainer([network], recipe, CPU)
+    trainer.step(images, labels, 0.25)
+    for name, value in trainer.state(0)["network"].items():
         if name in before:
-            gradient = crew.gradients(0)[name] + 0 * before[name]
+            gradient = trainer.gradients(0)[name] + 0 * before[name]
             expected = before[name] - 0.05 * (gradient + 0.1 * before[name])
             torch.testing.assert_close(value, expected)
 
@@ -104,8 +106,8 @@ def weights(folder):
     return (folder.path / "weights.safetensors").read_bytes()
 
 
-def test_stacked_training_ends_where_single_training_does(wanted, data, tmp_path):
-    some = [replace(w, recipe=replace(w.recipe, epochs=2)) for w in wanted[:4]]
+def test_stacked_training_ends_where_single_training_does(planned, data, tmp_path):
+    some = [replace(w, recipe=replace(w.recipe, epochs=2)) for w in planned[:4]]
     alone, together = (folders_of(tmp_path / name, some) for name in ("alone", "together"))
     Training(data, CPU).train(alone)
     Training(data, CPU, together=4).train(together)
@@ -129,14 +131,14 @@ def test_accuracies_agree_in_distribution_over_seeds(paradigm, data, tmp_path):
     assert abs(sum(accuracies[0]) - sum(accuracies[1])) / 8 < 0.1
 
 
-def test_a_killed_training_goes_on_bit_for_bit(wanted, data, tmp_path, monkeypatch):
-    own = wanted[-1:]
+def test_a_killed_training_goes_on_bit_for_bit(planned, data, tmp_path, monkeypatch):
+    own = planned[-1:]
     Training(data, CPU).train(folders_of(tmp_path / "whole", own))
 
     class Killed(BaseException):
         pass
 
-    keep, kept = module.NetworkFolder.keep, []
+    keep, kept = module.NetworkFolder.save, []
 
     def keep_and_die(self, *words):
         keep(self, *words)
@@ -144,7 +146,7 @@ def test_a_killed_training_goes_on_bit_for_bit(wanted, data, tmp_path, monkeypat
         if len(kept) == 2:
             raise Killed
 
-    monkeypatch.setattr(module.NetworkFolder, "keep", keep_and_die)
+    monkeypatch.setattr(module.NetworkFolder, "save", keep_and_die)
     broken = folders_of(tmp_path / "broken", own)
     with pytest.raises(Killed):
         Training(data, CPU).train(broken)
@@ -156,34 +158,34 @@ def test_a_killed_training_goes_on_bit_for_bit(wanted, data, tmp_path, monkeypat
     assert weights(broken[0]) == weights(folders_of(tmp_path / "whole", own)[0])
 
 
-def test_networks_that_are_behind_catch_up(wanted, data, tmp_path):
-    ahead, behind = wanted[:2]
+def test_networks_that_are_behind_catch_up(planned, data, tmp_path):
+    ahead, behind = planned[:2]
     shorter = replace(ahead, recipe=replace(ahead.recipe, epochs=1))
     first = folders_of(tmp_path, [shorter])[0]
     training = Training(data, CPU)
     trainee = training._begin(first)
-    training._epoch(training._crew([trainee]), [trainee])
+    training._epoch(training._trainer([trainee]), [trainee])
     target = folders_of(tmp_path, [ahead])[0]
     target.begin()
-    target.keep(trainee.state, 1, trainee.history)
+    target.save(trainee.state, 1, trainee.history)
     both = folders_of(tmp_path, [ahead, behind])
     Training(data, CPU, together=2).train(both)
     assert [row["together"] for row in both[1].outcome()["history"]] == [1, 2, 2]
     assert [row["epoch"] for row in both[0].outcome()["history"]] == [1, 2, 3]
 
 
-def test_a_checkpoint_of_another_plan_is_refused(wanted, data, tmp_path):
-    one, other = folders_of(tmp_path, wanted[:2])
+def test_a_checkpoint_of_another_plan_is_refused(planned, data, tmp_path):
+    one, other = folders_of(tmp_path, planned[:2])
     one.begin()
-    one.keep({"network": {}, "momentum": {}}, 1, [])
+    one.save({"network": {}, "momentum": {}}, 1, [])
     other.path.mkdir(parents=True)
     (one.path / "checkpoint.safetensors").rename(other.path / "checkpoint.safetensors")
     with pytest.raises(StoreError, match="is a checkpoint of another plan"):
         Training(data, CPU).train([other])
 
 
-def test_a_loss_that_is_no_number_stops_one_network_and_the_others_go_on(wanted, data, tmp_path):
-    some = wanted[:3]
+def test_a_loss_that_is_no_number_stops_one_network_and_the_others_go_on(planned, data, tmp_path):
+    some = planned[:3]
     wild = replace(some[1], recipe=replace(some[1].recipe, rate=1e30, schedule="constant"))
     training = Training(data, CPU)
     folders = folders_of(tmp_path, [some[0], some[2]])
@@ -195,8 +197,8 @@ def test_a_loss_that_is_no_number_stops_one_network_and_the_others_go_on(wanted,
     assert [folder.done for folder in (*bad, *folders)] == [False, True, True]
 
 
-def test_one_network_of_a_stack_can_fail(wanted, data, tmp_path, monkeypatch):
-    step = Crew.step
+def test_one_network_of_a_stack_can_fail(planned, data, tmp_path, monkeypatch):
+    step = StackedTrainer.step
 
     def poisoned(self, images, labels, share):
         if self.size == 3:
@@ -204,28 +206,28 @@ def test_one_network_of_a_stack_can_fail(wanted, data, tmp_path, monkeypatch):
             images[1] = torch.nan
         return step(self, images, labels, share)
 
-    monkeypatch.setattr(Crew, "step", poisoned)
-    folders = folders_of(tmp_path, wanted[:3])
+    monkeypatch.setattr(StackedTrainer, "step", poisoned)
+    folders = folders_of(tmp_path, planned[:3])
     training = Training(data, CPU, together=3)
     training.train(folders)
-    assert list(training.failed) == [wanted[1].name]
+    assert list(training.failed) == [planned[1].name]
     assert [f.done for f in folders] == [True, False, True]
 
 
-def test_a_batch_beyond_the_training_set_is_refused(wanted, data, tmp_path):
-    own = replace(wanted[0], recipe=replace(wanted[0].recipe, batch=100))
+def test_a_batch_beyond_the_training_set_is_refused(planned, data, tmp_path):
+    own = replace(planned[0], recipe=replace(planned[0].recipe, batch=100))
     with pytest.raises(InputError, match="the batch is 100 and there are 48 training images"):
         Training(data, CPU).train(folders_of(tmp_path, [own]))
 
 
-def test_a_trained_network_is_a_subject_by_its_folder(wanted, data, tmp_path):
-    (folder,) = folders_of(tmp_path, wanted[:1])
+def test_a_trained_network_is_a_subject_by_its_folder(planned, data, tmp_path):
+    (folder,) = folders_of(tmp_path, planned[:1])
     Training(data, CPU).train([folder])
     subject = load_subject(f"categories:{folder.path}")
     assert subject.classes == data.classes
     assert "network.relu5" in subject.sites()
     images = data.test.images.float() / 255
-    network = networks(wanted[:1])[0]
+    network = networks(planned[:1])[0]
     network.load_state_dict(load_file(folder.path / "weights.safetensors"))
     with torch.no_grad():
         expected = network.eval()(standardise(images))
@@ -283,14 +285,14 @@ def test_an_unknown_network_names_the_nearest():
         make_classifier("alexnet", 3, 10)
 
 
-def test_the_grid_is_searched_on_held_out_training_images(wanted, data, tmp_path):
+def test_the_grid_is_searched_on_held_out_training_images(planned, data, tmp_path):
     divided = hold_out(data, 0.25)
     assert torch.bincount(divided.test.labels).tolist() == [3, 3, 3, 3]
     assert not set(divided.train.names) & set(divided.test.names)
     assert set(divided.train.names) | set(divided.test.names) == set(data.train.names)
     told = []
     table = search_grid(
-        wanted[0],
+        planned[0],
         data,
         (1e30, 0.05),
         (0.0,),

@@ -18,13 +18,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from invariscope.categories.file import parse_paradigm
 from invariscope.cli.app import app, run
 from invariscope.cli.numbers import LAST_SEED, MOST
 from invariscope.errors import InputError
 from invariscope.rig.file import parse_session
 from invariscope.store.toml_text import read_toml
 from invariscope.study.file import parse_study
-from invariscope.study.paradigm import parse_paradigm
 from invariscope.survey.design import parse_design
 
 FIXED = {

@@ -19,9 +19,9 @@ from invariscope import load_generator, load_subject
 from invariscope.cli.app import run
 from invariscope.cli.sns import parse_subset
 from invariscope.errors import InputError
+from invariscope.experiments.result import load_result
+from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import read_photo
-from invariscope.sns.natural import NaturalStatistics
-from invariscope.sns.result import load_result
 
 SHORT = ["--generations", "3", "--population", "8", "--precision", "float32", "--device", "cpu"]
 

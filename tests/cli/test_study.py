@@ -74,13 +74,13 @@ def test_a_file_that_changed_is_planned_by_run_only(study, file, tmp_path):
     assert code == 2
     assert "changed since the study was planned; `study run` plans it again" in said
     assert study("run", file)[0] == 0
-    assert len(StudyFolder(tmp_path / "s", "tiny").wanted()) == 6
+    assert len(StudyFolder(tmp_path / "s", "tiny").planned_runs()) == 6
 
 
 def test_failures_are_said_and_retry_mends(study, file, tmp_path):
     assert study("run", file)[0] == 0
     folder = StudyFolder(tmp_path / "s", "tiny")
-    broken = folder.wanted()[1]
+    broken = folder.planned_runs()[1]
     (folder.runs / broken.folder / "outcome.json").unlink()
     (folder.runs / broken.folder / "journal.jsonl").unlink()
     (folder.runs / broken.folder / "journal.jsonl").mkdir()

@@ -9,7 +9,7 @@ from invariscope.errors import StoreError
 from invariscope.invariance import coefficient
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import image_set
-from invariscope.invariance.passes import Setup
+from invariscope.invariance.passes import MeasurementSetup
 from invariscope.invariance.result import TABLES, load_invariance
 
 
@@ -32,7 +32,7 @@ def test_what_is_saved_is_what_is_loaded(conv_subject, make_photos, tmp_path):
 
 def test_the_same_settings_are_not_measured_again(conv_subject, make_photos, tmp_path, monkeypatch):
     result = measure(conv_subject, make_photos(12), tmp_path)
-    monkeypatch.setattr(Setup, "show", None)
+    monkeypatch.setattr(MeasurementSetup, "show", None)
     assert_frame_equal(measure(conv_subject, make_photos(12), tmp_path).units, result.units)
 
 
@@ -51,12 +51,12 @@ def test_an_interrupted_second_pass_goes_on_from_the_first(
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(coefficient.Tally, "run", stop)
+        patch.setattr(coefficient.ActiveSums, "run", stop)
         with pytest.raises(KeyboardInterrupt):
             invariance_coefficient(conv_subject, make_photos(12), wanted, out=tmp_path)
     shows = []
-    plain = Setup.show
-    monkeypatch.setattr(Setup, "show", lambda *a: shows.append(1) or plain(*a))
+    plain = MeasurementSetup.show
+    monkeypatch.setattr(MeasurementSetup, "show", lambda *a: shows.append(1) or plain(*a))
     resumed = invariance_coefficient(conv_subject, make_photos(12), wanted, out=tmp_path)
     assert len(shows) == 1
     whole = invariance_coefficient(conv_subject, make_photos(12), wanted)

@@ -9,9 +9,9 @@ import torch
 
 from invariscope import seeds
 from invariscope.errors import StoreError
+from invariscope.experiments.front_choice import CHOICES, choose
+from invariscope.experiments.pictures import pictured, write_png
 from invariscope.report.album import LADDER, Album, picture_path
-from invariscope.sns.choice import CHOICES, choose
-from invariscope.sns.pictures import pictured, write_png
 
 MEMBERS = 60
 

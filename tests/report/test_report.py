@@ -16,16 +16,16 @@ from invariscope import seeds
 from invariscope.analysis.affine import affine_baseline
 from invariscope.cli.report import report
 from invariscope.errors import InputError, StoreError
+from invariscope.experiments.execute import execute
+from invariscope.experiments.front_choice import choose
+from invariscope.experiments.mei import draw_mei, plan_mei
+from invariscope.experiments.pictures import write_png
+from invariscope.experiments.plan import plan
 from invariscope.plot import distance_activation, front, gallery
-from invariscope.report.made import commands, keep_command
 from invariscope.report.paper import write_figures
+from invariscope.report.provenance import commands, save_command
 from invariscope.report.report import render, write_report
 from invariscope.report.source import AFFINE
-from invariscope.sns.choice import choose
-from invariscope.sns.execute import execute
-from invariscope.sns.mei import draw_mei, plan_mei
-from invariscope.sns.pictures import write_png
-from invariscope.sns.plan import plan
 from invariscope.subjects.pixels import resize_images
 
 OPTIONS = iv.SearchOptions(generations=4, population=8, precision="float32")
@@ -182,7 +182,7 @@ def test_the_last_screen_says_how_to_make_it_again(folder, tmp_path):
         assert words in last
     for name, value in record.context.items():
         assert f"{name} {value}" in last
-    keep_command(copy, typed)
+    save_command(copy, typed)
     assert commands(copy) == [typed]
 
 

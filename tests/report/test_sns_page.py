@@ -7,17 +7,17 @@ import pandas as pd
 import pytest
 
 from invariscope.errors import StoreError
-from invariscope.report.sns_claims import CLAIMS
+from invariscope.paper.figure_claims import CLAIMS
+from invariscope.paper.figure_verdicts import NOT, SAME, UNTESTED
 from invariscope.report.sns_page import (
     as_markdown,
+    collect_tables,
     figures_of,
     first_parts,
-    gather,
     judged,
     write_page,
 )
-from invariscope.report.sns_verdicts import NOT, SAME, UNTESTED
-from invariscope.study.analyses import ANALYSES, keep_tables
+from invariscope.study.analyses import ANALYSES, save_tables
 
 NETS = ("net:standard", "net:robust")
 SITES = ("pixels", "mid", "deep")
@@ -217,19 +217,19 @@ def test_claims_name_analyses_that_there_are():
 
 
 def test_the_page_and_its_record_agree(tmp_path):
-    keep_tables(tables(), tmp_path / "a")
-    keep_tables({"subsets": tables()["subsets"].assign(converged=0.0)}, tmp_path / "b")
+    save_tables(tables(), tmp_path / "a")
+    save_tables({"subsets": tables()["subsets"].assign(converged=0.0)}, tmp_path / "b")
     page = write_page([tmp_path / "a", tmp_path / "b"], tmp_path / "sns.md", "invariscope …")
     record = json.loads((tmp_path / "sns.json").read_text())
     text = page.read_text()
     assert len(record) == len(CLAIMS)
     assert text.count(f"**{SAME}**") == sum(row["verdict"] == SAME for row in record)
     assert "invariscope …" in text
-    assert gather([tmp_path / "a", tmp_path / "b"])["subsets"]["converged"].iloc[0] == 1.0
+    assert collect_tables([tmp_path / "a", tmp_path / "b"])["subsets"]["converged"].iloc[0] == 1.0
     assert "\nAll of [subsets.csv](sns/subsets.csv)." in text
     assert len(pd.read_csv(tmp_path / "sns" / "subsets.csv")) == len(tables()["subsets"])
     with pytest.raises(StoreError, match="no analyses"):
-        gather([tmp_path / "c"])
+        collect_tables([tmp_path / "c"])
 
 
 def test_what_was_found_in_many_parts_is_cut_and_points_at_its_table():

@@ -5,10 +5,10 @@ import torch
 from PIL import Image
 
 from invariscope import seeds
+from invariscope.natural.statistics import measure_natural
 from invariscope.rig.file import parse_session
-from invariscope.rig.session import Session
-from invariscope.rig.simulate import Cortex, DirectLink, SimulatedBrain
-from invariscope.sns.natural import measure_natural
+from invariscope.rig.session import RigSession
+from invariscope.rig.simulate import DirectLink, SimulatedBrain, SimulatedRates
 
 TEXT = """
 [rig]
@@ -66,7 +66,7 @@ def network(make_subject, tmp_path):
 def make_brain(network):
     def brain(**cortex):
         units = ["out:0", "out:1", "out:2"]
-        return SimulatedBrain(network, units, ["a", "b", "c"], cortex=Cortex(**cortex))
+        return SimulatedBrain(network, units, ["a", "b", "c"], cortex=SimulatedRates(**cortex))
 
     return brain
 
@@ -89,7 +89,9 @@ def make_session(tmp_path, photos, generator, asked, make_brain):
 
     def session(file=None, link=None, out="session", **words):
         given = {"base": tmp_path, "generator": generator} | words
-        made = Session(file or asked(), tmp_path / out, link or DirectLink(make_brain()), **given)
+        made = RigSession(
+            file or asked(), tmp_path / out, link or DirectLink(make_brain()), **given
+        )
         open_sessions.append(made)
         return made
 

@@ -7,9 +7,9 @@ import torch
 from invariscope import load_subject
 from invariscope.cli.rig import export
 from invariscope.errors import InputError, StoreError
-from invariscope.rig.export import Recorded
+from invariscope.natural.statistics import NaturalStatistics
+from invariscope.rig.export import RecordedSession
 from invariscope.rig.nwb import _finest_step, write_nwb
-from invariscope.sns.natural import NaturalStatistics
 from invariscope.subjects.rig.pixels import as_shown
 
 MONKEY = 'subject = { subject_id = "A", species = "Macaca mulatta", sex = "F", age = "P8Y" }'
@@ -26,7 +26,7 @@ def folder(make_session, asked, tmp_path):
 def test_nwb_is_valid_and_holds_every_presentation(folder):
     pynwb = pytest.importorskip("pynwb")
     inspector = pytest.importorskip("nwbinspector")
-    recorded = Recorded.load(folder)
+    recorded = RecordedSession.load(folder)
     path = write_nwb(recorded, folder / "session.nwb")
     found = list(inspector.inspect_nwbfile(nwbfile_path=path))
     told = [f"{m.importance.name} {m.check_function_name} {m.message}" for m in found]
@@ -48,7 +48,7 @@ def test_nwb_is_valid_and_holds_every_presentation(folder):
 
 
 def test_codes_make_the_images_that_were_shown(folder, generator):
-    recorded = Recorded.load(folder)
+    recorded = RecordedSession.load(folder)
     assert len(recorded.codes) > 40
     for name, code in recorded.codes.items():
         image = as_shown(generator.generate(code.unsqueeze(0)))[0]
@@ -56,7 +56,7 @@ def test_codes_make_the_images_that_were_shown(folder, generator):
 
 
 def test_a_recorded_session_answers_with_its_means(folder, picture):
-    recorded = Recorded.load(folder)
+    recorded = RecordedSession.load(folder)
     recorded.write_responses()
     subject = load_subject(f"recorded:{folder}")
     trials = recorded.trials
@@ -74,14 +74,14 @@ def test_a_recorded_session_answers_with_its_means(folder, picture):
 
 def test_what_is_no_session_is_refused(tmp_path):
     with pytest.raises(StoreError, match="holds no session"):
-        Recorded.load(tmp_path)
+        RecordedSession.load(tmp_path)
     with pytest.raises(StoreError, match="recorded session"):
         load_subject(f"recorded:{tmp_path}")
 
 
 def test_another_suffix_is_refused(folder):
     with pytest.raises(InputError, match=r"does not end in \.nwb"):
-        write_nwb(Recorded.load(folder), folder / "session.h5")
+        write_nwb(RecordedSession.load(folder), folder / "session.h5")
 
 
 def test_an_export_replaces_a_session_and_nothing_else(folder, tmp_path):

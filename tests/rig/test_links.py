@@ -16,15 +16,15 @@ from test_rig_faults import same_session
 from invariscope.errors import InputError, StoreError
 from invariscope.rig.simulate import play
 from invariscope.subjects.rig.folder import FolderLink, FolderRig, read_file
-from invariscope.subjects.rig.messages import Answer, Block, Trial
+from invariscope.subjects.rig.messages import RigAnswer, RigTrial, TrialBlock
 from invariscope.subjects.rig.zeromq import ZeroMQLink, ZeroMQRig
 
 DOCS = Path(__file__).parents[2] / "docs" / "rig.md"
-BLOCK = Block("b000000", (Trial("t000000", "aa"), Trial("t000001", "bb")), ("u",))
+BLOCK = TrialBlock("b000000", (RigTrial("t000000", "aa"), RigTrial("t000001", "bb")), ("u",))
 IMAGES = {"aa": b"first", "bb": b"second"}
 ANSWERS = [
-    Answer("t000000", "aa", {"u": 1.5}, 0.1),
-    Answer("t000001", "bb", {"u": (2.0, 7.5)}, 0.3),
+    RigAnswer("t000000", "aa", {"u": 1.5}, 0.1),
+    RigAnswer("t000001", "bb", {"u": (2.0, 7.5)}, 0.3),
 ]
 
 
@@ -44,8 +44,8 @@ class Rig(threading.Thread):
                 blocks = 0
                 while not self.over.is_set() and (blocks < 4 or life >= self.lives):
                     blocks += play(brain, other)
-                if life < self.lives and (wanted := other.wanted()):
-                    brain.answer(*wanted)  # shown, and dead before it could answer
+                if life < self.lives and (next_block := other.next_block()):
+                    brain.answer(*next_block)  # shown, and dead before it could answer
                 other.close()
                 if self.over.is_set():
                     return
@@ -151,11 +151,11 @@ def link(tmp_path):
 
 def test_a_block_is_there_when_its_manifest_is_and_goes_when_it_is_over(link):
     link.show(BLOCK, IMAGES)
-    manifest, images = FolderRig(link.folder).wanted()
+    manifest, images = FolderRig(link.folder).next_block()
     assert images == IMAGES
     assert [t["trial"] for t in manifest["trials"]] == ["t000000", "t000001"]
     link.withdraw(BLOCK.name)
-    assert FolderRig(link.folder).wanted() is None
+    assert FolderRig(link.folder).next_block() is None
 
 
 def test_answers_come_back_as_they_were_given(link):

@@ -7,7 +7,7 @@ import torch
 
 from invariscope import seeds
 from invariscope.errors import InputError
-from invariscope.rig.export import Recorded
+from invariscope.rig.export import RecordedSession
 from invariscope.rig.file import Recording
 from invariscope.rig.names import SUBJECT, TRIAL_COLUMNS, check_names, nwb_column
 
@@ -49,7 +49,7 @@ def test_every_word_of_the_animal_is_one_of_nwb():
 
 
 def test_the_fixed_columns_are_those_of_the_tables(clean):
-    recorded = Recorded.load(clean)
+    recorded = RecordedSession.load(clean)
     own = [*recorded.units, *(f"gain {unit}" for unit in recorded.units)]
     assert list(recorded.trials.columns) == [*TRIAL_COLUMNS, *own]
     assert nwb_column("probe0/u1") == "response_probe0_u1"

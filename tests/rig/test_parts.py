@@ -12,10 +12,10 @@ from scipy import stats
 from invariscope import seeds
 from invariscope.errors import InputError
 from invariscope.rig.drift import gains
-from invariscope.rig.file import Final, parse_session
-from invariscope.rig.final import Claim, held_back, spread_members
-from invariscope.rig.noise import Noise, reliability, without_luck
-from invariscope.rig.repeats import Repeats
+from invariscope.rig.file import HeldBackRequest, parse_session
+from invariscope.rig.held_back import HeldBackClaim, held_back, spread_members
+from invariscope.rig.noise import ResponseNoise, reliability, shrink_means
+from invariscope.rig.repeats import RepeatPolicy
 from invariscope.rig.responses import Windows
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
@@ -76,7 +76,7 @@ def test_controls_that_were_picked_for_their_means_do_not_make_a_drift():
     trials = stream.poisson(true / 10, (8, 200, 40)) * 10.0  # in windows of 100 ms
     means, variances = trials.mean(0).T, trials.var(0, ddof=1).T
     counts = np.full(means.shape, 8)
-    usual, noise = without_luck(means, variances, counts), Noise.fit(means, variances)
+    usual, noise = shrink_means(means, variances, counts), ResponseNoise.fit(means, variances)
     best, sessions = means.argmax(0), np.arange(200)
     assert (means[best, sessions] - true[sessions, best]).mean() > 3
     assert abs((usual[best, sessions] - true[sessions, best]).mean()) < 1
@@ -88,14 +88,14 @@ def test_noise_of_poisson_counts_has_their_variance():
     rates = np.linspace(2, 30, 200)
     counts = stream.poisson(np.repeat(rates * 0.1, 50).reshape(200, 50)) / 0.1
     means, variances = counts.mean(1, keepdims=True), counts.var(1, ddof=1, keepdims=True)
-    noise = Noise.fit(means, variances)
+    noise = ResponseNoise.fit(means, variances)
     assert noise.slope[0] == pytest.approx(10, rel=0.1)  # Fano 1 over 0.1 s
     errors = noise.errors(means, np.full((200, 1), 50))
     assert np.mean(errors[:, 0] / np.sqrt(rates * 10 / 50)) == pytest.approx(1, abs=0.05)
 
 
 def test_a_mean_without_trials_has_no_error_and_one_without_spikes_has_some():
-    noise = Noise(np.zeros(1), np.array([10.0]))
+    noise = ResponseNoise(np.zeros(1), np.array([10.0]))
     errors = noise.errors(np.array([[0.0], [np.nan], [20.0]]), np.array([[1], [0], [1]]))
     assert errors[0, 0] > 0
     assert math.isnan(errors[1, 0])
@@ -112,33 +112,35 @@ def test_reliability_is_the_share_of_signal_in_repeat_means():
 
 def test_each_image_comes_until_it_was_recorded_so_often_but_not_for_ever():
     recorded, shown = np.array([3, 2, 0, 2]), np.array([3, 3, 6, 2])
-    assert Repeats(3, again=3).needed(recorded, shown, None).tolist() == [0, 1, 0, 1]
-    assert Repeats(3).needed(recorded, shown, None).tolist() == [0, 0, 0, 1]
+    assert RepeatPolicy(3, max_retries=3).needed(recorded, shown, None).tolist() == [0, 1, 0, 1]
+    assert RepeatPolicy(3).needed(recorded, shown, None).tolist() == [0, 0, 0, 1]
 
 
 def test_only_unsettled_images_come_again_and_at_most_so_often():
     likely = np.array([0.0, 0.5, 1.0, 0.4, 0.5])
     recorded = np.array([2, 2, 2, 5, 0])
-    wanted = Repeats(2, most=5).needed(recorded, np.array([2, 2, 2, 5, 2]), lambda: likely)
-    assert wanted.tolist() == [0, 1, 0, 0, 0]
+    next_block = RepeatPolicy(2, max_repeats=5).needed(
+        recorded, np.array([2, 2, 2, 5, 2]), lambda: likely
+    )
+    assert next_block.tolist() == [0, 1, 0, 0, 0]
 
 
 def test_claims_are_one_sided_t_tests_with_their_false_discovery_rate():
     values = seeds.numpy_stream("claims").normal([[12.0], [8.0], [11.0]], 3, (3, 9))
-    claim = Claim.of("invariance", 20, 0, 0.5, 0.05)
+    claim = HeldBackClaim.of("invariance", 20, 0, 0.5, 0.05)
     selected = np.array([12.0, 11.0, 10.0])
     found = claim.test(selected, values.mean(1), values.var(1, ddof=1), np.full(3, 9.0))
     expected = [stats.ttest_1samp(row, 10, alternative="greater").pvalue for row in values]
     np.testing.assert_allclose(found["p"], expected)
     np.testing.assert_allclose(found["q"], stats.false_discovery_control(expected))
-    below = Claim.of("adversarial", 20, 0, 0.5, 0.05)
+    below = HeldBackClaim.of("adversarial", 20, 0, 0.5, 0.05)
     less = below.test(20 - selected, values.mean(1), values.var(1, ddof=1), np.full(3, 9.0))
     np.testing.assert_allclose(less["p"] + found["p"], 1)
 
 
 def test_members_that_claim_nothing_take_no_power_from_the_others():
     means, variances, counts = np.full(6, 12.0), np.full(6, 4.0), np.full(6, 9.0)
-    claim = Claim("above", 10.0, 0.0, 0.05)
+    claim = HeldBackClaim("above", 10.0, 0.0, 0.05)
     found = claim.test(np.array([12.0, 9.9, 9, 3, 2, 1]), means, variances, counts)
     (alone,) = claim.test(np.array([12.0]), means[:1], variances[:1], counts[:1])["q"]
     assert found["q"][0] == alone
@@ -150,12 +152,12 @@ def test_members_that_claim_nothing_take_no_power_from_the_others():
 
 def test_thirty_repeats_tell_three_quarters_of_two_spikes_from_half():
     """Poisson counts in 100 ms at 25 spikes/s: the defaults of a session, all members alike."""
-    stream, final, told = seeds.numpy_stream("power"), Final(), []
+    stream, final, told = seeds.numpy_stream("power"), HeldBackRequest(), []
     counts = np.full(final.members, float(final.repeats))
     for _ in range(200):
         reference = 10 * stream.poisson(2.5, final.reference)
         error = reference.std(ddof=1) / final.reference**0.5
-        claim = Claim.of("invariance", reference.mean(), error, final.share, final.level)
+        claim = HeldBackClaim.of("invariance", reference.mean(), error, final.share, final.level)
         rates = 10.0 * stream.poisson(0.75 * 2.5, (final.members, final.repeats))
         variances = np.fmax(rates.var(1, ddof=1), 10 * rates.mean(1))
         found = claim.test(np.full(final.members, 25.0), rates.mean(1), variances, counts)
@@ -165,7 +167,7 @@ def test_thirty_repeats_tell_three_quarters_of_two_spikes_from_half():
 
 def test_false_discoveries_stay_below_the_level():
     stream, wrong, told = seeds.numpy_stream("discoveries"), 0, 0
-    claim = Claim("above", 10.0, 0.0, 0.1)
+    claim = HeldBackClaim("above", 10.0, 0.0, 0.1)
     for _ in range(200):
         true = np.where(np.arange(20) < 10, 10.0, 16.0)  # half of the members are at the bound
         values = stream.normal(true[:, None], 4, (20, 10))

@@ -12,13 +12,13 @@ import pytest
 
 from invariscope.errors import BeingWrittenError, StoreError
 from invariscope.rig import log
-from invariscope.rig.ledger import Ledger, rig_seconds
+from invariscope.rig.ledger import TrialLedger, rig_seconds
 from invariscope.rig.log import SessionLog, read_log
 from invariscope.rig.simulate import DirectLink
 from invariscope.store import run_folder
 from invariscope.store.record import load_run
 from invariscope.subjects.rig.link import Link
-from invariscope.subjects.rig.messages import Answer, Delivery
+from invariscope.subjects.rig.messages import AnswerDelivery, RigAnswer
 
 
 class Killed(BaseException):
@@ -126,16 +126,16 @@ class Faulty(Link):
 
 
 def duplicated(delivery):
-    return [delivery, delivery, Delivery(delivery.answers[:3], [])]
+    return [delivery, delivery, AnswerDelivery(delivery.answers[:3], [])]
 
 
 def reordered(delivery):
-    return [Delivery([answer], []) for answer in reversed(delivery.answers)]
+    return [AnswerDelivery([answer], []) for answer in reversed(delivery.answers)]
 
 
 def other_second_answers(delivery):
     others = [replace(a, responses=dict.fromkeys(a.responses, 99.0)) for a in delivery.answers[:2]]
-    return [Delivery(delivery.answers[:4], []), Delivery(others, []), delivery]
+    return [AnswerDelivery(delivery.answers[:4], []), AnswerDelivery(others, []), delivery]
 
 
 def wrong_names(delivery):
@@ -145,11 +145,13 @@ def wrong_names(delivery):
         replace(first, trial="t999999"),
         replace(first, responses={"z": 1.0}),
     ]
-    return [Delivery(wrong, ["half a line"]), delivery]
+    return [AnswerDelivery(wrong, ["half a line"]), delivery]
 
 
 def clock_jumps(delivery):
-    return [Delivery([replace(a, shown=-5.0 * i) for i, a in enumerate(delivery.answers)], [])]
+    return [
+        AnswerDelivery([replace(a, shown=-5.0 * i) for i, a in enumerate(delivery.answers)], [])
+    ]
 
 
 SPOILS = [duplicated, reordered, other_second_answers, wrong_names]
@@ -177,9 +179,9 @@ def test_partial_answers_come_again_and_late_ones_count_once(make_session, make_
     held = []
 
     def partial_then_late(delivery):
-        late = [Delivery([a], []) for a in held]
+        late = [AnswerDelivery([a], []) for a in held]
         held[:] = delivery.answers[::4] if len(delivery.answers) > 4 else []
-        return [Delivery([a for a in delivery.answers if a not in held], []), *late]
+        return [AnswerDelivery([a for a in delivery.answers if a not in held], []), *late]
 
     session = make_session(link=Faulty(make_brain(), partial_then_late), out="partial")
     session.run()
@@ -193,7 +195,7 @@ def test_partial_answers_come_again_and_late_ones_count_once(make_session, make_
 
 def test_trials_that_were_not_recorded_come_again_or_are_left_out(make_session, asked, make_brain):
     for rule, name in (("again", "one"), ("skip", "two")):
-        file = asked(blocks=f'missing = "{rule}"')
+        file = asked(blocks=f'on_missing = "{rule}"')
         session = make_session(file, link=DirectLink(make_brain(lost=0.3)), out=name)
         session.run()
         ledger = session.presenter.ledger
@@ -219,7 +221,7 @@ def test_a_clock_that_jumps_back_is_made_to_run_forward(make_session, make_brain
 
 
 def test_a_clock_that_runs_well_is_left_alone(clean):
-    ledger = Ledger(SessionLog(clean))
+    ledger = TrialLedger(SessionLog(clean))
     told = [ledger.answers[name].shown for name in ledger.trials]
     np.testing.assert_allclose(rig_seconds(ledger, 0.2), told, atol=1e-9)
     ledger.log.close()
@@ -284,6 +286,6 @@ def test_a_session_asked_otherwise_is_refused(make_session, asked, tmp_path):
 
 
 def test_answers_that_cannot_be_read_are_named(make_session, make_brain):
-    answer = Answer("t000000", "0" * 16, {"a": (1.5, 20.0), "b": math.nan, "c": 3.0})
+    answer = RigAnswer("t000000", "0" * 16, {"a": (1.5, 20.0), "b": math.nan, "c": 3.0})
     plain = json.loads(json.dumps(answer.plain()))
     assert plain["responses"] == {"a": [1.5, 20.0], "b": None, "c": 3.0}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from invariscope.rig.search import HELD_BACK
-from invariscope.rig.simulate import Cortex, DirectLink, SimulatedBrain
+from invariscope.rig.simulate import DirectLink, SimulatedBrain, SimulatedRates
 from invariscope.store.run_toml import FILE
 
 
@@ -68,7 +68,7 @@ def test_controls_are_in_every_block_and_every_image_comes_so_often(make_session
 
 
 def test_unsettled_candidates_get_more_trials(make_session, asked):
-    session = make_session(asked(search="repeats = 1\nmost = 4"))
+    session = make_session(asked(search="repeats = 1\nmax_repeats = 4"))
     session.run()
     counts = [
         np.array(told["counts"])[:, session.targets[0]]
@@ -100,7 +100,7 @@ def test_without_noise_a_session_measures_the_true_rates(make_session, asked, ne
             ]
 
     units = ["out:0", "out:1", "out:2"]
-    brain = SimulatedBrain(network, units, ["a", "b", "c"], cortex=Cortex(drift=0, lost=0))
+    brain = SimulatedBrain(network, units, ["a", "b", "c"], cortex=SimulatedRates(drift=0, lost=0))
     session = make_session(asked(), link=DirectLink(Exact(brain)))
     (record,) = session.run()
     table = pd.read_parquet(record.path / HELD_BACK)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from invariscope import seeds
+from invariscope.experiments.reference import depart_from
 from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.search.measure import pad
 from invariscope.search.objectives import Objective
 from invariscope.search.run import Outcome, Run
 from invariscope.search.search import Search
-from invariscope.sns.reference import depart_from
 from invariscope.subjects import NetworkSubject, Subject
 from invariscope.testing.toys import ToyGenerator, ToySubject
 from invariscope.units import parse_target

@@ -17,11 +17,11 @@ generations = st.lists(costs(runs=RUNS, most=8), min_size=1, max_size=5)
 def candidates(values, generation):
     """What comes with a generation's costs; codes and scores name generation and place."""
     runs, population, _ = values.shape
-    place = torch.arange(population).expand(runs, population)
-    at = torch.full_like(place, generation)
-    codes = torch.stack([at, place], -1).float()
+    candidate = torch.arange(population).expand(runs, population)
+    at = torch.full_like(candidate, generation)
+    codes = torch.stack([at, candidate], -1).float()
     scores = torch.cat([values, values.sum(-1, keepdim=True)], -1).float()
-    return scores, codes, at, place
+    return scores, codes, at, candidate
 
 
 def filled(history, archive=None, first=1):
@@ -33,14 +33,14 @@ def filled(history, archive=None, first=1):
 
 def members(archive, run):
     front = archive.front(run)
-    return set(zip(front.generation.tolist(), front.place.tolist(), strict=True))
+    return set(zip(front.generation.tolist(), front.candidate.tolist(), strict=True))
 
 
 def brute_force(history, run):
     met = [
-        ((generation, place), tuple(point))
+        ((generation, candidate), tuple(point))
         for generation, values in enumerate(history, 1)
-        for place, point in enumerate(values[run].float().tolist())
+        for candidate, point in enumerate(values[run].float().tolist())
         if not any(map(math.isnan, point))
     ]
     kept = set()
@@ -55,7 +55,7 @@ def brute_force(history, run):
 def same_front(one, other):
     return all(
         torch.equal(getattr(one, name), getattr(other, name))
-        for name in ("scores", "codes", "generation", "place")
+        for name in ("scores", "codes", "generation", "candidate")
     )
 
 
@@ -81,11 +81,13 @@ def test_each_member_keeps_its_own_scores_and_code(history):
     archive = filled(history)
     for run in range(RUNS):
         front = archive.front(run)
-        assert torch.equal(front.codes, torch.stack([front.generation, front.place], -1).float())
-        for scores, generation, place in zip(
-            front.scores, front.generation.tolist(), front.place.tolist(), strict=True
+        assert torch.equal(
+            front.codes, torch.stack([front.generation, front.candidate], -1).float()
+        )
+        for scores, generation, candidate in zip(
+            front.scores, front.generation.tolist(), front.candidate.tolist(), strict=True
         ):
-            assert torch.equal(scores[:2], history[generation - 1][run, place].float())
+            assert torch.equal(scores[:2], history[generation - 1][run, candidate].float())
 
 
 @given(generations)
@@ -137,7 +139,7 @@ def test_a_front_runs_from_the_smallest_stretch_to_the_largest():
     values = torch.tensor([[(3.0, 1.0), (1.0, 3.0), (2.0, 2.0)]])
     front = filled([values]).front(0)
     assert front.scores[:, 0].tolist() == [1, 2, 3]
-    assert front.place.tolist() == [1, 2, 0]
+    assert front.candidate.tolist() == [1, 2, 0]
 
 
 def test_fault_best_codes_changed_on_every_read():

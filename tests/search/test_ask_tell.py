@@ -49,12 +49,12 @@ def test_a_wrong_number_of_responses_is_refused_and_nothing_is_told(toy):
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_search_goes_on_from_its_state(toy, strategy):
     runs = [toy.run("a", generations=2), toy.run("b", task="adversarial"), toy.run("c")]
-    unbroken = search(toy, runs, strategy=strategy, places=2)
-    whole = outcomes(search(toy, runs, strategy=strategy, places=2), toy.subject)
+    unbroken = search(toy, runs, strategy=strategy, slots=2)
+    whole = outcomes(search(toy, runs, strategy=strategy, slots=2), toy.subject)
     for _ in range(3):
         unbroken.step(toy.subject)
     asked = unbroken.ask()
-    resumed = search(toy, runs, strategy=strategy, places=2)
+    resumed = search(toy, runs, strategy=strategy, slots=2)
     resumed.load_state_dict(unbroken.state_dict())
     assert [run.name for run in resumed.active] == ["b", "c"]
     assert torch.equal(resumed.ask(), asked)
@@ -96,9 +96,9 @@ def test_the_better_half_is_certain_without_noise_and_even_where_noise_is_all(to
     own = search(toy, [toy.run(task="excitation")])
     activity = torch.linspace(0, 1, POPULATION).unsqueeze(1).expand(-1, 2)
     own.ask()
-    certain = own.better_half({"linear": activity}, {"linear": torch.zeros_like(activity)})
+    certain = own.p_top_half({"linear": activity}, {"linear": torch.zeros_like(activity)})
     assert certain.tolist() == [0.0] * 6 + [1.0] * 6
-    even = own.better_half({"linear": activity}, {"linear": torch.full_like(activity, 1e4)})
+    even = own.p_top_half({"linear": activity}, {"linear": torch.full_like(activity, 1e4)})
     assert float((even - 0.5).abs().max()) < 0.35
     assert float(even.sum()) == pytest.approx(POPULATION / 2)
 
@@ -108,7 +108,7 @@ def test_a_candidate_that_was_not_recorded_is_never_in_the_better_half(toy):
     own.ask()
     activity = torch.linspace(0, 1, POPULATION).unsqueeze(1).expand(-1, 2).clone()
     activity[-1] = torch.nan
-    likely = own.better_half({"linear": activity}, {"linear": torch.full_like(activity, 0.1)})
+    likely = own.p_top_half({"linear": activity}, {"linear": torch.full_like(activity, 0.1)})
     assert float(likely[-1]) == 0
     told = own.tell({"linear": activity}, {"linear": torch.full_like(activity, 0.1)})
     assert told[0].line["told"] == POPULATION - 1

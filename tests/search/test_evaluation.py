@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from invariscope.errors import InputError
-from invariscope.search.evaluation import Evaluation, is_asked
+from invariscope.search.evaluation import MixedPrecisionEvaluation, is_asked
 from invariscope.search.search import Search
 
-AGREE = "invariscope.search.evaluation.agreement"
+AGREE = "invariscope.search.evaluation.rank_correlation"
 
 
 def excitation(world, name="run", **words):
@@ -103,7 +103,7 @@ def test_the_objective_of_the_precision_counts(conv):
     fast = replace(conv.objective(), site_reference=torch.zeros(3 * 16 * 16))
     run = conv.run(precision="bf16", in_bf16=fast, generations=1)
     codes = Search(conv.generator, [run]).ask_codes()
-    evaluation = Evaluation(conv.generator, 50)
+    evaluation = MixedPrecisionEvaluation(conv.generator, 50)
     evaluation.begin(run, {})
     scores, of_bf16 = evaluation.scores(conv.subject, codes, [run], [1], torch.device("cpu"))
     assert of_bf16 == [True]

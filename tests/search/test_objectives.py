@@ -152,7 +152,7 @@ def test_an_objective_without_its_reference_is_refused(missing):
         score(replace(objective(), **{missing: None}))
 
 
-@pytest.mark.parametrize("word", ["task", "direction", "within"])
+@pytest.mark.parametrize("word", ["task", "direction", "tie_break"])
 def test_an_unknown_word_is_refused(word):
     with pytest.raises(InputError, match="sideways"):
         replace(objective(), **{word: "sideways"})

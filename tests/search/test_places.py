@@ -74,8 +74,8 @@ def four(world, chunk=32):
     return [
         world.run("a", chunk=chunk),
         world.run("b", chunk=chunk, site=world.site, generations=3),
-        world.run("c", chunk=chunk, task="adversarial", within="random", unit=world.other_unit),
-        world.run("d", chunk=chunk, task="excitation", within="random"),
+        world.run("c", chunk=chunk, task="adversarial", tie_break="random", unit=world.other_unit),
+        world.run("d", chunk=chunk, task="excitation", tie_break="random"),
     ]
 
 

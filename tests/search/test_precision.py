@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from invariscope.search.precision import agreement, bulk
+from invariscope.search.precision import bulk, rank_correlation
 
 RISING = torch.arange(8.0)
 
@@ -24,15 +24,17 @@ def columns(*values):
     ids=["monotone", "reversed", "one pair swapped", "constant", "nan"],
 )
 def test_agreement_is_kendalls_tau(fast, tau):
-    assert agreement(columns(RISING), columns(fast)) == pytest.approx(tau)
+    assert rank_correlation(columns(RISING), columns(fast)) == pytest.approx(tau)
 
 
 def test_agreement_is_that_of_the_worst_column():
-    assert agreement(columns(RISING, RISING), columns(RISING, -RISING)) == pytest.approx(-1)
+    assert rank_correlation(columns(RISING, RISING), columns(RISING, -RISING)) == pytest.approx(-1)
 
 
 def test_a_column_that_is_constant_in_float32_is_left_out():
-    assert agreement(columns(RISING, torch.zeros(8)), columns(RISING, -RISING)) == pytest.approx(1)
+    assert rank_correlation(
+        columns(RISING, torch.zeros(8)), columns(RISING, -RISING)
+    ) == pytest.approx(1)
 
 
 @pytest.mark.parametrize(

@@ -138,16 +138,16 @@ def test_nan_never_outranks_a_number(values):
 
 
 @given(costs(missing=False), st.sampled_from([0.0, torch.nan, torch.inf]))
-def test_candidates_that_cannot_be_told_apart_keep_their_places(values, within):
-    order = ranking.order(values, torch.full_like(values[..., 0], within))
+def test_candidates_that_cannot_be_told_apart_keep_their_places(values, tie_break):
+    order = ranking.order(values, torch.full_like(values[..., 0], tie_break))
     for run, index in zip(order.tolist(), ranking.fronts(values).tolist(), strict=True):
         assert run == sorted(range(len(run)), key=lambda i: index[i])
 
 
 def test_within_a_front_the_smaller_value_comes_first_and_nan_last():
     front = torch.tensor([[[0.0, 4], [1, 3], [2, 2], [3, 1]]])
-    within = torch.tensor([[2.0, torch.nan, -torch.inf, torch.inf]])
-    assert ranking.order(front, within).tolist() == [[2, 0, 3, 1]]
+    tie_break = torch.tensor([[2.0, torch.nan, -torch.inf, torch.inf]])
+    assert ranking.order(front, tie_break).tolist() == [[2, 0, 3, 1]]
 
 
 @given(costs(missing=False))

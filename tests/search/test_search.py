@@ -8,7 +8,7 @@ import torch
 
 from invariscope.errors import InputError, SubjectError
 from invariscope.search.search import Search
-from invariscope.search.stopping import Generations, Share
+from invariscope.search.stopping import ActivationShare, Generations
 from invariscope.search.strategies import STRATEGIES
 from invariscope.subjects.base import Subject
 from invariscope.testing.toys import ToyGenerator
@@ -21,12 +21,12 @@ def eight(world):
     return [
         world.run("a"),
         world.run("b", site=world.site, generations=3),
-        world.run("c", task="adversarial", within="random", sigma=0.3),
-        world.run("d", task="excitation", within="random", stop=Generations(2)),
+        world.run("c", task="adversarial", tie_break="random", sigma=0.3),
+        world.run("d", task="excitation", tie_break="random", stop=Generations(2)),
         world.run("e", subset=(0, 3, 5), unit=world.other_unit),
         world.run("f", unit=f"{world.unit}+{world.other_unit}", milestone=Generations(2)),
-        world.run("g", within="crowding", generations=4),
-        world.run("h", task="adversarial", direction="down", site=world.site, within="crowding"),
+        world.run("g", tie_break="crowding", generations=4),
+        world.run("h", task="adversarial", direction="down", site=world.site, tie_break="crowding"),
     ]
 
 
@@ -62,17 +62,17 @@ def test_a_run_alone_equals_itself_among_seven_others_bit_for_bit(world, strateg
         assert same(alone[own.name], together[strategy][own.name])
 
 
-@pytest.mark.parametrize("places", [1, 3, 7])
-def test_waiting_runs_get_places_and_find_the_same(world, strategy, together, places):
+@pytest.mark.parametrize("slots", [1, 3, 7])
+def test_waiting_runs_get_places_and_find_the_same(world, strategy, together, slots):
     search = Search(
-        world.generator, eight(world), strategy=strategy, population=POPULATION, places=places
+        world.generator, eight(world), strategy=strategy, population=POPULATION, slots=slots
     )
     found, widths = {}, []
     while not search.done:
         widths.append(len(search.active))
         found |= {n.run.name: n.outcome for n in search.step(world.subject) if n.outcome}
-    assert max(widths) == places
-    assert widths[0] == places
+    assert max(widths) == slots
+    assert widths[0] == slots
     assert set(found) == set("abcdefgh")
     assert all(same(found[name], together[strategy][name]) for name in found)
 
@@ -183,7 +183,7 @@ def test_nan_from_an_incomplete_subject_counts_as_not_told(toy, strategy):
     assert [n.line["told"] for n in news] == [24] * 5
     front = news[-1].outcome.front
     assert bool(front.scores.isfinite().all())
-    assert not (front.place % 4 == 1).any()
+    assert not (front.candidate % 4 == 1).any()
     assert set(front.generation.tolist()) <= set(range(1, 6))
 
 
@@ -246,13 +246,15 @@ def test_fault_scores_were_recorded_twice_a_generation(toy):
         assert [line["generation"] for line in lines[name]] == generations
         assert [line["images"] for line in lines[name]] == [g * POPULATION for g in generations]
         front = outcome.front
-        met = list(zip(front.generation.tolist(), front.place.tolist(), strict=True))
+        met = list(zip(front.generation.tolist(), front.candidate.tolist(), strict=True))
         assert len(set(met)) == len(met)
         assert lines[name][-1]["archive"] == len(met)
 
 
 def test_a_line_sums_up_the_generations_scores(toy):
-    search = Search(toy.generator, [toy.run(stop=Share(0.0, "above"))], population=POPULATION)
+    search = Search(
+        toy.generator, [toy.run(stop=ActivationShare(0.0, "above"))], population=POPULATION
+    )
     codes = search.ask_codes()[0]
     (news,) = search.step(toy.subject)
     images = toy.generator.generate(codes).double().flatten(1).numpy()
@@ -269,8 +271,10 @@ def test_fault_convergence_was_counted_two_ways(toy):
     # A run is `stopped` exactly when the journal says that enough candidates were beyond the
     # bound, from generation 5; nothing else says so. Enough: 54 of the last 60.
     level = float(toy.objective().target_reference)
-    easy = toy.run("easy", task="excitation", stop=Share(level + 1, "above"), generations=40)
-    hard = replace(easy, name="hard", stop=Share(1e9, "above"), generations=8)
+    easy = toy.run(
+        "easy", task="excitation", stop=ActivationShare(level + 1, "above"), generations=40
+    )
+    hard = replace(easy, name="hard", stop=ActivationShare(1e9, "above"), generations=8)
     search = Search(toy.generator, [easy, hard], population=POPULATION)
     news = [n for told in search.advance(toy.subject) for n in told]
     for own, status in ((easy, "stopped"), (hard, "finished")):
@@ -282,7 +286,7 @@ def test_fault_convergence_was_counted_two_ways(toy):
 
 @pytest.mark.parametrize(("bound", "status"), [(50.0, "finished"), (0.0, "stopped")])
 def test_a_stop_in_bf16_is_confirmed_in_float32(shifted, bound, status):
-    stop = Share(bound, "above")
+    stop = ActivationShare(bound, "above")
     own = shifted.run(task="excitation", stop=stop, generations=7, precision="bf16")
     outcome = shifted.outcomes([own])["run"]
     assert outcome.status == status
@@ -296,7 +300,7 @@ def test_a_stop_in_bf16_is_confirmed_in_float32(shifted, bound, status):
         ({"runs": []}, "different names"),
         ({"runs": ["a", "a"]}, "different names"),
         ({"population": 1}, "population is 1"),
-        ({"places": 0}, "places is 0"),
+        ({"slots": 0}, "slots is 0"),
         ({"strategy": "cmma"}, "did you mean 'cma'"),
         ({"generator": ToyGenerator(2)}, r"toy2 takes \(12,\)"),
     ],

@@ -85,7 +85,12 @@ def reach(world, task, strategy, reference):
     # The toy's statistics do not fit its units, so a whitened search takes longer.
     generations = 300 if strategy == "whitened" else 150
     own = world.run(
-        task, task=task, unit=unit, sigma=sigma, within=TASKS[task].within, generations=generations
+        task,
+        task=task,
+        unit=unit,
+        sigma=sigma,
+        tie_break=TASKS[task].tie_break,
+        generations=generations,
     )
     return world.outcomes([own], strategy=strategy, population=20)[task].front.scores.double()
 

@@ -4,45 +4,47 @@ import numpy as np
 import pytest
 
 from invariscope.errors import InputError
-from invariscope.search.stopping import Generations, Never, Progress, Share
+from invariscope.search.stopping import ActivationShare, GenerationProgress, Generations, Never
 
 
 def progress(beyond, *, generation=5, population=50, value=2.0, rest=0.0):
-    return Progress(generation, np.array([value] * beyond + [rest] * (population - beyond)))
+    return GenerationProgress(
+        generation, np.array([value] * beyond + [rest] * (population - beyond))
+    )
 
 
 @pytest.mark.parametrize(("beyond", "met"), [(0, False), (44, False), (45, True), (50, True)])
 def test_invariance_stops_at_45_of_50_above_the_natural_maximum(beyond, met):
-    assert Share(1.0, "above").met(progress(beyond)) is met
+    assert ActivationShare(1.0, "above").met(progress(beyond)) is met
 
 
 @pytest.mark.parametrize(("beyond", "met"), [(24, False), (25, True)])
 def test_the_milestone_is_25_of_50(beyond, met):
-    rule = Share(1.0, "above", share=0.5, first=1)
+    rule = ActivationShare(1.0, "above", share=0.5, first=1)
     assert rule.met(progress(beyond, generation=1)) is met
 
 
 @pytest.mark.parametrize(("generation", "met"), [(1, False), (4, False), (5, True), (6, True)])
 def test_it_fires_from_generation_five(generation, met):
-    assert Share(1.0, "above").met(progress(50, generation=generation)) is met
+    assert ActivationShare(1.0, "above").met(progress(50, generation=generation)) is met
 
 
 @pytest.mark.parametrize(("side", "reached"), [("above", 1), ("below", 1), ("at_or_below", 3)])
 def test_a_value_at_the_bound_counts_for_at_or_below_only(side, reached):
     activations = np.array([-1.0, 0.0, 0.0, 2.0, np.nan])
-    assert Share(0.0, side).reached(activations) == reached
+    assert ActivationShare(0.0, side).reached(activations) == reached
 
 
 @pytest.mark.parametrize("side", ["above", "below", "at_or_below"])
 def test_what_was_not_recorded_is_not_reached(side):
-    rule = Share(0.0, side, share=0.5)
+    rule = ActivationShare(0.0, side, share=0.5)
     assert rule.reached(np.full(50, np.nan)) == 0
-    assert not rule.met(Progress(9, np.full(50, np.nan)))
+    assert not rule.met(GenerationProgress(9, np.full(50, np.nan)))
 
 
 @pytest.mark.parametrize(("population", "needed"), [(50, 45), (10, 9), (32, 29), (2, 2), (1, 1)])
 def test_the_share_is_rounded_up_to_whole_candidates(population, needed):
-    rule = Share(1.0, "above")
+    rule = ActivationShare(1.0, "above")
     assert rule.met(progress(needed, population=population))
     assert not rule.met(progress(needed - 1, population=population))
 
@@ -56,7 +58,7 @@ def test_rules_compose_as_and_and_or(a, b):
 
 
 def test_compositions_compose_and_describe_themselves():
-    rule = (Share(1.0, "above") & Generations(7)) | Generations(9)
+    rule = (ActivationShare(1.0, "above") & Generations(7)) | Generations(9)
     met = [rule.met(progress(50, generation=g)) for g in (6, 7)]
     met += [rule.met(progress(0, generation=g)) for g in (8, 9)]
     assert met == [False, True, False, True]
@@ -81,7 +83,9 @@ def test_never_never_stops():
 
 
 @pytest.mark.parametrize(
-    "wrong", [lambda: Share(0.0, "abov"), lambda: Generations(0)], ids=["side", "generations"]
+    "wrong",
+    [lambda: ActivationShare(0.0, "abov"), lambda: Generations(0)],
+    ids=["side", "generations"],
 )
 def test_a_rule_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(InputError):

@@ -14,8 +14,8 @@ from invariscope import (
     stretch_and_squeeze,
 )
 from invariscope.errors import InputError, StoreError
-from invariscope.sns.natural import NaturalStatistics
-from invariscope.sns.natural_pass import NATURAL, measure_folder
+from invariscope.natural.folder_pass import NATURAL, measure_folder
+from invariscope.natural.statistics import NaturalStatistics
 
 SIDE = 8
 
@@ -67,7 +67,7 @@ def test_a_finished_mei_of_another_network_is_refused(generator, make_options, t
 
 
 def test_a_run_of_version_0_1_is_taken_with_a_word(generator, make_options, tmp_path, monkeypatch):
-    monkeypatch.setattr("invariscope.sns.execute.PROBE", "kept otherwise")
+    monkeypatch.setattr("invariscope.experiments.execute.PROBE", "kept otherwise")
     find_mei(network(1), generator, "last:1", options=make_options(), out=tmp_path)
     monkeypatch.undo()
     with pytest.warns(UserWarning, match="without answers to compare"):

@@ -55,7 +55,7 @@ def make_outcome():
             scores=torch.stack([rows + 0.25, rows / 3, 1 - rows], 1),
             codes=rows.unsqueeze(1).expand(-1, 6),
             generation=torch.arange(members) + 1,
-            place=torch.arange(members),
+            candidate=torch.arange(members),
         )
         run = Run("toy", objective, torch.zeros(6))
         return Outcome(run, status, 7, 350, front, Milestone(4, front))

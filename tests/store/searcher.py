@@ -20,9 +20,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from invariscope import SearchOptions, image_reference, seeds, stretch_and_squeeze
+from invariscope.experiments import pictures
 from invariscope.generators import Generator
-from invariscope.sns import pictures
-from invariscope.sns.natural import measure_natural
+from invariscope.natural.statistics import measure_natural
 from invariscope.store import run_folder
 from invariscope.subjects import NetworkSubject
 

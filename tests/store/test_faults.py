@@ -12,8 +12,8 @@ import torch
 from searcher import SITE, ConvNet, conv_subject, natural_table, no_sync, same_files, search
 
 from invariscope.errors import StoreError
-from invariscope.sns import execute
-from invariscope.sns.natural import NaturalStatistics
+from invariscope.experiments import execute
+from invariscope.natural.statistics import NaturalStatistics
 from invariscope.store.journal import Journal
 from invariscope.store.record import load_runs
 
@@ -33,7 +33,7 @@ def broken(tmp_path, monkeypatch):
     """A search that was killed in its fourth generation; gives its folder."""
 
     def watch(news):
-        if news.told[0].line["generation"] == STOPS_AT:
+        if news.results[0].line["generation"] == STOPS_AT:
             raise RuntimeError("killed")
 
     monkeypatch.setattr(os, "fsync", no_sync)
@@ -242,8 +242,8 @@ def test_a_changed_numeric_context_is_noted(broken, tmp_path, unbroken, monkeypa
     for record, before in zip(load_runs(broken), load_runs(unbroken), strict=True):
         assert record.context == before.context
         change = {"generation": 4, "threads": 64, "chunk": 32, "precision": "float32"}
-        place = before.context["batch_place_matters"]
-        assert record.context_changes == [{**change, "batch_place_matters": place}]
+        candidate = before.context["batch_place_matters"]
+        assert record.context_changes == [{**change, "batch_place_matters": candidate}]
         assert before.context_changes == []
         assert record.journal == before.journal
         assert record.settings.site == SITE
@@ -255,8 +255,10 @@ def test_a_flipped_bit_of_a_run_that_goes_on_is_refused(broken, tmp_path, unbrok
     path = runs(broken)[0] / file
     whole = path.read_bytes()
     for _ in range(12):
-        place, bit = chance.randrange(len(whole)), 1 << chance.randrange(8)
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ bit]) + whole[place + 1 :])
+        candidate, bit = chance.randrange(len(whole)), 1 << chance.randrange(8)
+        path.write_bytes(
+            whole[:candidate] + bytes([whole[candidate] ^ bit]) + whole[candidate + 1 :]
+        )
         try:
             search(tmp_path, **SHORT)
         except StoreError as error:

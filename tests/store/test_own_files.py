@@ -58,9 +58,9 @@ def test_what_is_not_there_or_empty_may_be_written_and_no_folder(tmp_path, what)
     (tmp_path / "empty").touch()
     check_may_replace(tmp_path / "empty", CHECKS[what])
     os.mkfifo(tmp_path / "pipe")
-    for place in (tmp_path, tmp_path / "pipe"):
+    for candidate in (tmp_path, tmp_path / "pipe"):
         with pytest.raises(InputError, match=r"is a folder|is no plain file"):
-            check_may_replace(place, CHECKS[what], force=True)
+            check_may_replace(candidate, CHECKS[what], force=True)
 
 
 def test_own_files_are_known_by_their_content(tmp_path):

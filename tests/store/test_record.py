@@ -43,10 +43,10 @@ def test_a_run_comes_back_as_it_was_written(finished, settings, make_outcome):
 
 @pytest.mark.parametrize("root", ["run", "parent"])
 def test_runs_are_found_from_their_folder_or_the_one_above(finished, root):
-    place = finished if root == "run" else finished.parent
-    assert run_folders(place) == [finished]
-    assert [record.path for record in load_runs(place)] == [finished]
-    assert load_result(str(place)).runs[0].path == finished
+    candidate = finished if root == "run" else finished.parent
+    assert run_folders(candidate) == [finished]
+    assert [record.path for record in load_runs(candidate)] == [finished]
+    assert load_result(str(candidate)).runs[0].path == finished
 
 
 def test_a_missing_folder_and_one_without_runs_are_told_apart(tmp_path):

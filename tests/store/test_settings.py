@@ -44,7 +44,7 @@ def test_a_name_does_not_depend_on_order_or_on_defaults_written_out(case):
         {"subset": (1,)},
         {"task": "adversarial"},
         {"direction": "down"},
-        {"within": "crowding"},
+        {"tie_break": "crowding"},
         {"reference": {"kind": "mei", "run": "0124"}},
         {"natural": None},
         {"strategy": {"name": "isotropic", "mean_rate": 0.5}},

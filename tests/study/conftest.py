@@ -9,13 +9,13 @@ from unittest.mock import patch
 
 import pytest
 
-from invariscope.sns import pictures
+from invariscope.experiments import pictures
+from invariscope.jobs.engines import LocalEngine
 from invariscope.study.conduct import Conductor
-from invariscope.study.engines import LocalEngine
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
+from invariscope.study.loading import load_generator_cached, load_subject_cached
 from invariscope.study.plan import plan_study
-from invariscope.study.worlds import generator_at, subject_at
 
 WORLDS = Path(__file__).with_name("worlds.py")
 SHARED = f"""
@@ -93,7 +93,7 @@ class Counting:
 
     @property
     def runs(self):
-        return [run for batch in self.batches for run in batch.wanted]
+        return [run for batch in self.batches for run in batch.planned_runs]
 
 
 @pytest.fixture
@@ -111,8 +111,8 @@ def conduct():
 @pytest.fixture
 def world():
     return (
-        subject_at(f"{WORLDS}:subject", "cpu"),
-        generator_at(f"{WORLDS}:generator", "cpu"),
+        load_subject_cached(f"{WORLDS}:subject", "cpu"),
+        load_generator_cached(f"{WORLDS}:generator", "cpu"),
     )
 
 

@@ -16,8 +16,8 @@ from invariscope.errors import InputError, StoreError
 from invariscope.photos import open_folder
 from invariscope.report.figures import FIGURES, draw
 from invariscope.store.hashes import write_hashed
-from invariscope.study.analyses import ANALYSES, analyze, keep_tables, read_tables, serving
-from invariscope.study.analyses.material import Material
+from invariscope.study.analyses import ANALYSES, analyze, read_tables, save_tables, serving
+from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.result import StudyResult
 from invariscope.units import parse_target
 
@@ -37,9 +37,9 @@ def photos(tmp_path_factory):
 @pytest.fixture(scope="module")
 def material(finished, photos):
     study = StudyResult(finished)
-    own = (study.wanted[0].subject,)
+    own = (study.planned_runs[0].subject,)
     shown = open_folder(photos)
-    return Material(study, observers=own, photos=shown, device="cpu", allow_code=True)
+    return AnalysisMaterial(study, observers=own, photos=shown, device="cpu", allow_code=True)
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +98,8 @@ def test_the_source_as_observer_stands_apart(tables, material):
     subject = material.subject(material.table["subject"].iloc[0])
     first = material.table.drop_duplicates("unit")
     logits = subject.respond(material.references(first), ["fc"])["fc"]
-    wanted = [int(unit[3:]) for unit in first["unit"]]
-    right = (logits.argmax(1) == torch.tensor(wanted)).double().mean()
+    planned_runs = [int(unit[3:]) for unit in first["unit"]]
+    right = (logits.argmax(1) == torch.tensor(planned_runs)).double().mean()
     assert mei["top1"] == pytest.approx(float(right))
     assert set(table["task"]) >= {"MEI", "natural", "invariance"}
 
@@ -143,7 +143,7 @@ def test_every_table_that_has_a_figure_is_drawn(material, tables, tmp_path):
 
 
 def test_tables_are_kept_and_read(tables, tmp_path):
-    keep_tables(tables, tmp_path / "analysis")
+    save_tables(tables, tmp_path / "analysis")
     again = read_tables(tmp_path / "analysis")
     assert set(again) == set(tables)
     pd.testing.assert_frame_equal(
@@ -167,7 +167,7 @@ def test_a_study_makes_the_figures_that_its_file_serves(copied):
     path = copied.path / "study.toml"
     text = 'serves = ["row 10", "S1", "a note"]\n' + path.read_text()
     write_hashed(path, lambda part: part.write_text(text))
-    served = Material(StudyResult(copied), device="cpu", allow_code=True)
+    served = AnalysisMaterial(StudyResult(copied), device="cpu", allow_code=True)
     assert list(analyze(served)) == ["convergence", "fronts", "missing"]
     assert list(analyze(served, ["galleries"])) == ["galleries"]
     assert serving(["a note"]) == list(ANALYSES)
@@ -175,17 +175,19 @@ def test_a_study_makes_the_figures_that_its_file_serves(copied):
 
 
 def test_a_filter_without_runs_and_code_that_is_not_allowed(finished):
-    stopped = Material(StudyResult(finished), runs="stopped", device="cpu", allow_code=True)
+    stopped = AnalysisMaterial(StudyResult(finished), runs="stopped", device="cpu", allow_code=True)
     with pytest.raises(StoreError, match="no run of the filter 'stopped'"):
         analyze(stopped, ["distance"])
     with pytest.raises(InputError, match="allow it with --allow-code"):
-        analyze(Material(StudyResult(finished), device="cpu"), ["distance"])
+        analyze(AnalysisMaterial(StudyResult(finished), device="cpu"), ["distance"])
     with pytest.raises(InputError, match="no observer was named"):
-        analyze(Material(StudyResult(finished), device="cpu", allow_code=True), ["observers"])
+        analyze(
+            AnalysisMaterial(StudyResult(finished), device="cpu", allow_code=True), ["observers"]
+        )
 
 
 def test_observers_with_other_names_need_a_table(finished):
-    other = Material(
+    other = AnalysisMaterial(
         StudyResult(finished), device="cpu", allow_code=True, names={"class 0": "a", "class 1": "b"}
     )
     own = other.subject(other.table["subject"].iloc[0])
@@ -223,7 +225,7 @@ def test_what_was_made_before_a_crash_is_kept(finished, tmp_path, monkeypatch):
 
 def test_weights_that_changed_since_are_refused(copied):
     study = StudyResult(copied)
-    changed = Material(study, device="cpu", allow_code=True)
+    changed = AnalysisMaterial(study, device="cpu", allow_code=True)
     rows = changed.table
     for record in changed.records(rows):
         record.settings.generator["kind"] = "another"
@@ -246,7 +248,7 @@ def test_people_beside_observers(material, finished):
                 values = [f"p{person}", "s", trial, condition, site, network, "fc:0", "i"]
                 values += [category, "class 0", right, 500.0, False, True]
                 rows.append(dict(zip(COLUMNS, values, strict=True)))
-    asked = Material(
+    asked = AnalysisMaterial(
         StudyResult(finished),
         observers=material.observers,
         photos=material.photos,

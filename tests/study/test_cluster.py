@@ -16,9 +16,9 @@ from unittest.mock import patch
 
 import pytest
 
-from invariscope.sns import pictures
+from invariscope.experiments import pictures
+from invariscope.jobs.engines import LocalEngine, SlurmEngine
 from invariscope.study.conduct import Conductor
-from invariscope.study.engines import LocalEngine, SlurmEngine
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
 from invariscope.study.index import read_rows
@@ -153,7 +153,7 @@ def test_ray_equals_local_with_a_worker_killed_on_the_way(
     ray_address, planned, local, same_store, resume
 ):
     process = resume(planned, "--engine", "ray", "--address", ray_address, "--places", "2")
-    told = wait_for("a checkpoint", lambda: worker_with_a_checkpoint(planned))
+    told = wait_for("a milestone", lambda: worker_with_a_checkpoint(planned))
     os.kill(told["pid"], signal.SIGKILL)
     said = whole(process)
     assert "10 runs done, 0 failed" in said
@@ -177,7 +177,7 @@ def running_jobs():
 
 def test_slurm_equals_local_with_a_task_preempted(slurm, planned, local, same_store, resume):
     process = resume(planned, "--engine", "slurm", "--places", "4", DELAY=DELAY)
-    wait_for("a checkpoint", lambda: worker_with_a_checkpoint(planned))
+    wait_for("a milestone", lambda: worker_with_a_checkpoint(planned))
     # What submitit asks SLURM to send before a preemption.
     subprocess.run(["scancel", "--signal", "USR2", running_jobs()[0]], check=True)
     said = whole(process)
@@ -218,7 +218,7 @@ def test_worker_processes_equal_local_with_one_of_them_killed(
 ):
     """What several GPUs get, here with two processors in their place."""
     monkeypatch.setattr(
-        "invariscope.study.engines.local.local_devices", lambda _device: ["cpu", "cpu"]
+        "invariscope.jobs.engines.local.local_devices", lambda _device: ["cpu", "cpu"]
     )
     monkeypatch.setenv("DELAY", DELAY)
     killed = []
@@ -230,7 +230,7 @@ def test_worker_processes_equal_local_with_one_of_them_killed(
 
     progress = Conductor(planned, LocalEngine(threads=1), places=4, watch=watch).run()
     assert killed
-    assert (progress.total.done, progress.total.failed) == (len(planned.wanted()), 0)
+    assert (progress.total.done, progress.total.failed) == (len(planned.planned_runs()), 0)
     held_to(local, planned, same_store)
 
 
@@ -248,7 +248,7 @@ def test_workers_end_with_the_engine_and_the_study_goes_on(
 ):
     words = ["--workers", "2", "--threads", "1", "--places", "4"]
     process = resume(planned, *words, DELAY=DELAY)
-    wait_for("a checkpoint", lambda: worker_with_a_checkpoint(planned))
+    wait_for("a milestone", lambda: worker_with_a_checkpoint(planned))
     workers = {told["pid"] for told in planned.news()}
     assert workers
     assert process.pid not in workers

@@ -11,13 +11,13 @@ import torch
 
 from invariscope import SearchOptions, find_mei, stretch_and_squeeze
 from invariscope.errors import BeingWrittenError, StoreError
+from invariscope.jobs.engines import LocalEngine
 from invariscope.store.hashes import write_hashed
 from invariscope.store.record import load_run
 from invariscope.study import batch as batch_module
 from invariscope.study import conduct as conduct_module
-from invariscope.study import worlds
+from invariscope.study import loading
 from invariscope.study.conduct import Conductor
-from invariscope.study.engines import LocalEngine
 from invariscope.study.folder import StudyFolder, known_study, study_folder
 from invariscope.study.index import read_rows
 from invariscope.study.result import load_study
@@ -30,7 +30,7 @@ units = ["fc:1", "fc:3"]
 
 
 def names(folder):
-    return {run.name for run in folder.wanted()}
+    return {run.name for run in folder.planned_runs()}
 
 
 def test_a_study_finds_what_single_searches_find_bit_for_bit(finished, world, tmp_path):
@@ -61,7 +61,7 @@ def test_a_study_finds_what_single_searches_find_bit_for_bit(finished, world, tm
 def test_the_size_of_a_batch_changes_no_bit(finished, begin, conduct, same_store, places):
     folder = begin(finished.text())
     _, engine = conduct(folder, places=places)
-    assert max(len(batch.wanted) for batch in engine.batches) == places
+    assert max(len(batch.planned_runs) for batch in engine.batches) == places
     same_store(folder.store, finished.store)
 
 
@@ -69,7 +69,7 @@ def test_what_is_done_is_not_done_again(copied, conduct):
     before = (copied.runs / "index.jsonl").read_bytes()
     progress, engine = conduct(copied)
     assert engine.batches == []
-    assert progress.total.done == len(copied.wanted())
+    assert progress.total.done == len(copied.planned_runs())
     assert (copied.runs / "index.jsonl").read_bytes() == before
 
 
@@ -101,7 +101,7 @@ def test_one_failed_unit_stops_what_departs_from_it_and_nothing_else(
     progress, engine = conduct(folder, places=8)
     assert (progress.total.done, progress.total.failed, progress.total.left) == (3, 3, 0)
     said = folder.failed()
-    by_name = {run.name: run for run in folder.wanted()}
+    by_name = {run.name: run for run in folder.planned_runs()}
     assert {by_name[name].unit for name in said} == {"fc:3"}
     (mei,) = [name for name in said if by_name[name].task == "excitation"]
     assert said[mei].startswith("SubjectError: broken answered NaN for 8 of 8 images")
@@ -112,7 +112,7 @@ def test_one_failed_unit_stops_what_departs_from_it_and_nothing_else(
     assert progress.total.failed == 3
 
     cause.unlink()
-    folder.keep_failed({})  # what `study retry` does
+    folder.save_failed({})  # what `study retry` does
     progress, engine = conduct(folder)
     assert {run.name for run in engine.runs} == set(said)
     assert (progress.total.done, progress.total.failed) == (6, 0)
@@ -126,7 +126,7 @@ def test_a_run_that_fails_in_company_is_found_and_the_company_goes_on(
     monkeypatch.setenv("BROKEN", str(tmp_path))
     folder = begin(study_text(conditions, subject="broken"))
     progress, engine = conduct(folder, places=10)
-    assert [len(batch.wanted) for batch in engine.batches] == [10]
+    assert [len(batch.planned_runs) for batch in engine.batches] == [10]
     assert (progress.total.done, progress.total.failed) == (8, 2)
 
 
@@ -137,7 +137,7 @@ def test_a_subject_that_cannot_be_loaded_fails_its_runs_with_a_sentence(
     lines = (folder.path / "runs.jsonl").read_text().replace(":subject", ":subjekt")
     write_hashed(folder.path / "runs.jsonl", lambda part: part.write_text(lines))
     progress, _ = conduct(folder)
-    assert progress.total.failed == len(folder.wanted())
+    assert progress.total.failed == len(folder.planned_runs())
     assert any("did you mean 'subject'" in sentence for sentence in progress.failures)
 
 
@@ -156,7 +156,7 @@ def test_a_subject_that_changed_since_it_was_planned_is_refused(
     write_hashed(folder.path / "runs.jsonl", lambda part: part.write_text(lines))
     progress, _ = conduct(folder)
     assert progress.total.done == 0
-    assert "plan it again with `study run`" in folder.failed()[folder.wanted()[0].name]
+    assert "plan it again with `study run`" in folder.failed()[folder.planned_runs()[0].name]
 
 
 def test_a_study_that_is_interrupted_goes_on_and_ends_the_same(
@@ -172,7 +172,7 @@ def test_a_study_that_is_interrupted_goes_on_and_ends_the_same(
     with pytest.raises(KeyboardInterrupt):
         conduct(folder, watch=stop)
     before = set(read_rows(folder.runs))
-    assert len(before) < len(folder.wanted())
+    assert len(before) < len(folder.planned_runs())
     _, engine = conduct(folder)
     assert before.isdisjoint(run.name for run in engine.runs)
     same_store(folder.store, finished.store)
@@ -188,7 +188,7 @@ def test_runs_that_ended_without_a_row_are_found(copied, conduct):
 
 
 def test_a_run_whose_folder_is_gone_is_done_again(copied, conduct, finished, same_store):
-    run = copied.wanted()[-1]
+    run = copied.planned_runs()[-1]
     shutil.rmtree(copied.runs / run.folder)
     _, engine = conduct(copied)
     assert [again.name for again in engine.runs] == [run.name]
@@ -196,7 +196,7 @@ def test_a_run_whose_folder_is_gone_is_done_again(copied, conduct, finished, sam
 
 
 def test_a_run_that_another_process_writes_is_waited_for(copied, conduct, monkeypatch):
-    run = copied.wanted()[-1]
+    run = copied.planned_runs()[-1]
     folder = copied.runs / run.folder
     saved = copied.store / "saved"
     shutil.move(folder, saved)
@@ -214,7 +214,7 @@ def test_a_run_that_another_process_writes_is_waited_for(copied, conduct, monkey
 
     progress, engine = conduct(copied, watch=end_elsewhere)
     assert progress.total.failed == 0
-    assert progress.total.done == len(copied.wanted())
+    assert progress.total.done == len(copied.planned_runs())
     assert {again.name for again in engine.runs} == {run.name}
 
 
@@ -232,9 +232,9 @@ def test_progress_counts_images_and_tells_a_rate(finished, begin, conduct):
     folder = begin(finished.text())
     told = []
     conduct(folder, watch=told.append, places=1)
-    whole = sum(run.images for run in folder.wanted())
+    whole = sum(run.images for run in folder.planned_runs())
     assert told[0].images_left + sum(8 * 4 for _ in range(told[0].total.done)) <= whole
-    assert told[-1].total.done == len(folder.wanted())
+    assert told[-1].total.done == len(folder.planned_runs())
     assert told[-1].images_left == 0
 
 
@@ -254,9 +254,9 @@ def test_a_study_compiles_networks_where_that_is_asked(begin, monkeypatch):
 
     def subject_at(address, device, *, compiled):
         asked.append(compiled)
-        return worlds.subject_at(address, device)
+        return loading.load_subject_cached(address, device)
 
-    monkeypatch.setattr(batch_module, "subject_at", subject_at)
+    monkeypatch.setattr(batch_module, "load_subject_cached", subject_at)
     Conductor(begin(), LocalEngine("cpu"), compiled=True).run()
     assert asked
     assert all(asked)

@@ -57,10 +57,10 @@ def test_paper_sizes_have_the_papers_settings(path):
 )
 def test_embedded_sizes_plan_with_the_network_that_is_there(name, meis, runs, tmp_path):
     study = parse_study(only_here((CONFIGS / "embedded" / f"{name}.toml").read_text()))
-    wanted = plan_study(study, tmp_path)
-    found = sum(run.task == "excitation" for run in wanted)
-    assert (found, len(wanted) - found) == (meis, runs)
-    assert all(run.options["generations"] <= 200 for run in wanted)
+    planned_runs = plan_study(study, tmp_path)
+    found = sum(run.task == "excitation" for run in planned_runs)
+    assert (found, len(planned_runs) - found) == (meis, runs)
+    assert all(run.options["generations"] <= 200 for run in planned_runs)
 
 
 def test_the_study_of_figures_2_and_3_has_400_runs():

@@ -80,12 +80,12 @@ def study_of(store):
     study = load_study(store / "studies" / "small")
     table = study.table()
     values = [record_values(record) for record in study.records(table)]
-    return study.wanted, table.drop(columns="path").to_csv(), study.affine().to_csv(), values
+    return study.planned_runs, table.drop(columns="path").to_csv(), study.affine().to_csv(), values
 
 
 def table_of(store):
     study = load_study(store / "studies" / "small")
-    return study.table().drop(columns="path").to_csv(), study.affine().to_csv(), study.wanted
+    return study.table().drop(columns="path").to_csv(), study.affine().to_csv(), study.planned_runs
 
 
 def page_of(store):
@@ -121,7 +121,7 @@ def finished(finished, tmp_path_factory):
     """The study that has ended, with the affine copies that it asks for."""
     store = shutil.copytree(finished.store, tmp_path_factory.mktemp("whole") / "store")
     study = StudyFolder(store, finished.name)
-    measure_affine(study, {run.name for run in study.wanted()}, "cpu")
+    measure_affine(study, {run.name for run in study.planned_runs()}, "cpu")
     return study
 
 
@@ -131,7 +131,7 @@ def right(finished):
     found = verify_store(finished.store)
     assert found.problems == []
     assert found.unhashed == []
-    assert found.runs == len(finished.wanted())
+    assert found.runs == len(finished.planned_runs())
     assert found.files > len(files_of(finished.store)) - 3  # all but index and hashes
     return {read: read(finished.store) for read in (runs_of, study_of, table_of)}
 

@@ -3,7 +3,7 @@
 import pytest
 
 from invariscope.errors import InputError
-from invariscope.study.file import Units, files_of, parse_study, read_study
+from invariscope.study.file import UnitSelection, files_of, parse_study, read_study
 from invariscope.study.plan import units_of
 
 GOOD = """
@@ -104,7 +104,7 @@ def test_a_file_that_cannot_be_read(tmp_path):
 
 
 def units(world, **keys):
-    return units_of(Units(**keys), world[0])
+    return units_of(UnitSelection(**keys), world[0])
 
 
 def test_units_are_addresses_ranges_and_samples(world):

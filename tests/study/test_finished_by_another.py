@@ -4,7 +4,7 @@ import pytest
 
 from invariscope.errors import StoreError
 from invariscope.study.batch import check_done
-from invariscope.study.worlds import generator_at, subject_at
+from invariscope.study.loading import load_generator_cached, load_subject_cached
 
 FACTORY = """
 import torch
@@ -34,16 +34,16 @@ def test_finished_runs_of_another_network_are_refused(begin, conduct, study_text
     lines = [f'subjects = "{file}:subject"' if "subjects" in x else x for x in text.splitlines()]
 
     def plan(times):
-        subject_at.cache_clear()
-        generator_at.cache_clear()
+        load_subject_cached.cache_clear()
+        load_generator_cached.cache_clear()
         file.write_text(FACTORY.replace("TIMES", str(times)))
         return begin("\n".join(lines))
 
     study = plan(1)
     progress, _ = conduct(study)
     assert progress.total.failed == 0
-    check_done(plan(1).wanted(), study.runs)
-    assert [w.name for w in plan(8).wanted()] == [w.name for w in plan(1).wanted()]
+    check_done(plan(1).planned_runs(), study.runs)
+    assert [w.name for w in plan(8).planned_runs()] == [w.name for w in plan(1).planned_runs()]
     study = plan(8)
     with pytest.raises(StoreError, match="answer otherwise than when"):
-        check_done(study.wanted(), study.runs)
+        check_done(study.planned_runs(), study.runs)

@@ -78,18 +78,18 @@ def test_an_index_written_again_holds_the_same_rows(copied):
 
 
 def test_a_damaged_run_is_named_and_left_out(copied):
-    run = copied.wanted()[0]
+    run = copied.planned_runs()[0]
     (copied.runs / run.folder / "front.parquet").write_bytes(b"damaged")
     count, damaged = rebuild(copied.runs)
-    assert count == len(copied.wanted()) - 1
+    assert count == len(copied.planned_runs()) - 1
     assert run.folder in damaged[0]
     assert run.name not in read_rows(copied.runs)
 
 
 def test_an_interrupted_run_has_no_row(copied):
-    run = copied.wanted()[0]
+    run = copied.planned_runs()[0]
     path = copied.runs / run.folder / "outcome.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"status": "interrupted"}))
     (copied.runs / "index.jsonl").unlink()
-    assert rebuild(copied.runs)[0] == len(copied.wanted()) - 1
+    assert rebuild(copied.runs)[0] == len(copied.planned_runs()) - 1
     assert catch_up(copied.runs, [run.folder], ()) == []

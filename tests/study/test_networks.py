@@ -8,17 +8,17 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from invariscope.categories.conduct import NetworkConductor
 from invariscope.categories.evaluate import chosen_tau
+from invariscope.categories.file import parse_paradigm
+from invariscope.categories.job import MEASURE, SEARCH, TRAIN
 from invariscope.categories.plan import RECIPES
+from invariscope.categories.result_tables import read_tables
+from invariscope.categories.study import begin_networks, open_networks
 from invariscope.cli.app import run
 from invariscope.errors import InputError, StoreError
+from invariscope.jobs.engines import LocalEngine
 from invariscope.report.networks import write_networks_report, write_reproduction
-from invariscope.study.engines import LocalEngine
-from invariscope.study.network_conduct import NetworksConductor
-from invariscope.study.network_job import MEASURE, SEARCH, TRAIN
-from invariscope.study.network_study import begin_networks, open_networks
-from invariscope.study.network_tables import read_tables
-from invariscope.study.paradigm import parse_paradigm
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "categories"
 SIDE = 16
@@ -53,7 +53,7 @@ def paint(folder, *, grey=False):
 
 def conduct(study, task, tau=0.1):
     engine = LocalEngine("cpu", 1)
-    NetworksConductor(study, engine).run(task, tau)
+    NetworkConductor(study, engine).run(task, tau)
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +148,7 @@ def test_colour_is_missing_for_grey_images_and_the_study_goes_on(tmp_path):
         "epochs = 3", "epochs = 1"
     )
     study = begin_networks(text, tmp_path, tmp_path / "out")
-    assert {own.label for own in study.wanted if own.fault} == {"hue"}
+    assert {own.label for own in study.planned if own.fault} == {"hue"}
     conduct(study, TRAIN)
     assert len(study.trained) == 1 + 3
 

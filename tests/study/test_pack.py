@@ -35,7 +35,11 @@ def nothing_there(store):
 
 
 def test_a_packed_study_comes_back_whole(finished, archive, store, same_store):
-    assert unpack_study(archive, store, most_bytes=MOST) == ("small", len(finished.wanted()), 0)
+    assert unpack_study(archive, store, most_bytes=MOST) == (
+        "small",
+        len(finished.planned_runs()),
+        0,
+    )
     same_store(store, finished.store)
     assert read_rows(store / "runs") == read_rows(finished.runs)
     before, after = load_study(finished.path).table(), load_study(store).table()
@@ -48,11 +52,11 @@ def test_packing_twice_gives_the_same_bytes(finished, archive, tmp_path):
 
 
 def test_runs_that_are_there_are_left_as_they_are(finished, archive, store):
-    run = finished.wanted()[0].folder
+    run = finished.planned_runs()[0].folder
     shutil.copytree(finished.runs / run, store / "runs" / run)
     (store / "runs" / run / "note").write_text("mine")
     _, taken, there = unpack_study(archive, store, most_bytes=MOST)
-    assert (taken, there) == (len(finished.wanted()) - 1, 1)
+    assert (taken, there) == (len(finished.planned_runs()) - 1, 1)
     assert (store / "runs" / run / "note").read_text() == "mine"
     with pytest.raises(InputError, match="a study 'small' is in"):
         unpack_study(archive, store, most_bytes=MOST)
@@ -63,7 +67,7 @@ def test_runs_that_have_not_ended_are_not_packed(begin, tmp_path, store):
     files, _ = pack_study(folder, tmp_path / "empty.tar")
     assert files == 3  # the study, its runs, their hashes
     assert unpack_study(tmp_path / "empty.tar", store, most_bytes=MOST) == ("small", 0, 0)
-    assert len(StudyFolder(store, "small").wanted()) == len(folder.wanted())
+    assert len(StudyFolder(store, "small").planned_runs()) == len(folder.planned_runs())
 
 
 def rewritten(archive, change):

@@ -12,10 +12,10 @@ import torch
 
 from invariscope import load_study
 from invariscope.errors import InputError
-from invariscope.sns.natural import NaturalStatistics
+from invariscope.natural.statistics import NaturalStatistics
+from invariscope.paper.published.importer import import_published
+from invariscope.paper.published.pickles import read_dictionary
 from invariscope.store.record import load_run
-from invariscope.study.published.importer import import_published
-from invariscope.study.published.pickles import read_dictionary
 from invariscope.testing.toys import ToySubject
 from invariscope.units import parse_target
 
@@ -150,7 +150,7 @@ def test_a_search_has_the_fronts_distances_and_rules_of_its_file(imported):
     # Codes are kept in the order of all fronts' places: (1, 2), (2, 0), (5, 3).
     codes = data["p1_codes"][0][[2, 0]][order]
     np.testing.assert_array_equal(record.tensors["codes"].numpy(), codes)
-    assert (row["status"], row["checkpoint_generation"]) == ("stopped", 3)
+    assert (row["status"], row["milestone_generation"]) == ("stopped", 3)
     assert (row["generations"], row["images"], row["seed"]) == (6, 60, 50)
     assert record.settings.stop["bound"] == 6.25
     assert record.journal[4]["stretch"][2] == pytest.approx(scores[PIXELS][4].max())

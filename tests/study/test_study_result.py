@@ -7,17 +7,17 @@ import torch
 from invariscope import load_study
 from invariscope.analysis.affine import affine_baseline
 from invariscope.errors import InputError, StoreError
-from invariscope.sns.choice import choose
+from invariscope.experiments.front_choice import choose
 from invariscope.store.record import load_run
 from invariscope.study.affine import measure_affine
 from invariscope.study.index import append_rows, read_rows
-from invariscope.study.result import keep
+from invariscope.study.result import filter_runs
 from invariscope.study.row import COLUMNS
 
 
 def test_a_row_a_run_with_what_the_run_has(finished):
     table = load_study(finished.path).table()
-    assert list(table["name"]) == [run.name for run in finished.wanted()]
+    assert list(table["name"]) == [run.name for run in finished.planned_runs()]
     assert [*COLUMNS, "condition", "draw", "photo", "path"] == list(table.columns)
     for row in table.itertuples():
         record = load_run(finished.runs / row.run)
@@ -42,23 +42,23 @@ def test_a_row_a_run_with_what_the_run_has(finished):
 
 def test_filters_take_what_they_say():
     table = pd.DataFrame(
-        {"run": list("abc"), "checkpoint": [True, True, False], "converged": [True, False, False]}
+        {"run": list("abc"), "milestone": [True, True, False], "converged": [True, False, False]}
     )
-    assert list(keep(table)["run"]) == ["a", "b", "c"]
-    assert list(keep(table, "checkpoint")["run"]) == ["a", "b"]
-    assert list(keep(table, "stopped")["run"]) == ["a"]
+    assert list(filter_runs(table)["run"]) == ["a", "b", "c"]
+    assert list(filter_runs(table, "milestone")["run"]) == ["a", "b"]
+    assert list(filter_runs(table, "stopped")["run"]) == ["a"]
     with pytest.raises(InputError, match="did you mean 'stopped'"):
-        keep(table, "stoped")
+        filter_runs(table, "stoped")
 
 
 def test_filters_apply_to_a_study(copied):
     rows = list(read_rows(copied.runs).values())
-    append_rows(copied.runs, [rows[0] | {"checkpoint": True, "checkpoint_generation": 3}])
+    append_rows(copied.runs, [rows[0] | {"milestone": True, "milestone_generation": 3}])
     study = load_study(copied.path)
-    assert list(study.table("checkpoint")["name"]) == [rows[0]["name"]]
-    assert study.table("checkpoint")["checkpoint_generation"].tolist() == [3]
+    assert list(study.table("milestone")["name"]) == [rows[0]["name"]]
+    assert study.table("milestone")["milestone_generation"].tolist() == [3]
     assert len(study.table("stopped")) == 0
-    assert study.table()["checkpoint_generation"].isna().sum() == len(rows) - 1
+    assert study.table()["milestone_generation"].isna().sum() == len(rows) - 1
 
 
 def test_images_and_codes_on_demand(finished, world):
@@ -84,7 +84,7 @@ def test_a_study_that_has_not_ended_has_the_rows_that_there_are(begin):
 
 
 def test_affine_copies_of_every_reference(copied, world):
-    done = {run.name for run in copied.wanted()}
+    done = {run.name for run in copied.planned_runs()}
     with pytest.raises(StoreError, match="measured no affine copies"):
         load_study(copied.path).affine()
     assert measure_affine(copied, done, "cpu") == 2

@@ -35,7 +35,7 @@ def test_a_whole_store_has_no_problems(finished, verify):
     code, lines = verify(finished.store)
     assert code == 0
     assert len(lines) == 1
-    assert f"{len(finished.wanted())} runs, " in lines[0]
+    assert f"{len(finished.planned_runs())} runs, " in lines[0]
     assert " 0 problems" in lines[0]
 
 
@@ -51,7 +51,7 @@ def test_a_valid_picture_that_is_not_the_one_written_is_found(copied, verify):
 
 
 def test_a_report_refuses_another_picture(copied, tmp_path):
-    searches = [run for run in copied.wanted() if run.task == "invariance"]
+    searches = [run for run in copied.planned_runs() if run.task == "invariance"]
     change_picture(copied.runs / searches[0].folder / "images" / "reference.png")
     with pytest.raises(StoreError, match=r"reference.png' is damaged or missing; move the run"):
         write_report(copied.path, tmp_path / "page.html")

@@ -9,7 +9,7 @@ from torch import nn
 
 from invariscope import NetworkSubject, load_subject, seeds
 from invariscope.errors import InputError
-from invariscope.sns.natural import unit_activities, unit_names
+from invariscope.natural.statistics import unit_activities, unit_names
 from invariscope.subjects import PIXELS, Subject
 from invariscope.units import channels_first
 

@@ -12,7 +12,7 @@ from invariscope.survey.database import Database
 from invariscope.survey.design import parse_design, write_design
 from invariscope.survey.folder import DESIGN, IMAGES, WORDS, SurveyFolder, write_stimuli
 from invariscope.survey.lists import Stimulus, trials_of
-from invariscope.survey.words import write_words
+from invariscope.survey.texts import write_words
 
 CATEGORIES = ("tench", "French horn, horn", "gas pump", "golf ball", "parachute")
 CELLS = (("natural", "", ""), ("MEI", "", "net"), ("invariance", "pixels", "net"))
@@ -72,9 +72,9 @@ class Person:
 
     def answer(self, choose=lambda trial: trial.category, *, rt_ms=700.0, most=None):
         for k, trial in enumerate(self.session.trials[:most]):
-            given = sessions.Answer(k, f"key-{k:08d}", choose(trial), rt_ms, None, "key")
+            given = sessions.SurveyAnswer(k, f"key-{k:08d}", choose(trial), rt_ms, None, "key")
             self.database.write(
-                lambda c, g=given: sessions.keep(c, self.session.number, g, 2000.0)
+                lambda c, g=given: sessions.save_answer(c, self.session.number, g, 2000.0)
             ).result()
         return self
 

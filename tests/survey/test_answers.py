@@ -12,7 +12,7 @@ from invariscope.analysis.people import COLUMNS
 from invariscope.cli.survey import exported, show
 from invariscope.errors import InputError, StoreError
 from invariscope.survey.answers import check_answers, read_raw
-from invariscope.survey.design import Exclusion
+from invariscope.survey.design import ExclusionRules
 from invariscope.survey.exclusion import judge
 from invariscope.survey.export import brought, export
 
@@ -35,7 +35,7 @@ def answered(person, database, survey_folder):
 
 
 def test_each_rule_finds_its_person(answered):
-    judged = judge(*read_raw(answered), Exclusion(fast_ms=200))
+    judged = judge(*read_raw(answered), ExclusionRules(fast_ms=200))
     reasons = judged.set_index(["participant", "session"])["reason"].to_dict()
     second, stopped = reasons.pop(("p0001", 2)), reasons.pop(("p0005", 1))
     assert reasons == {
@@ -50,7 +50,7 @@ def test_each_rule_finds_its_person(answered):
 
 
 def test_rules_that_are_switched_off_exclude_nobody(answered):
-    rules = Exclusion(catch=0.0, fast=1.0, same_answer=1.0, incomplete=False)
+    rules = ExclusionRules(catch=0.0, fast=1.0, same_answer=1.0, incomplete=False)
     judged = judge(*read_raw(answered), rules)
     assert judged["reason"].tolist() == ["", "another session counts", "", "", "", ""]
 

@@ -14,7 +14,7 @@ import pytest
 from invariscope.errors import StoreError
 from invariscope.survey import sessions
 from invariscope.survey.database import Database
-from invariscope.survey.sessions import Answer, ConflictError, FullError
+from invariscope.survey.sessions import ConflictError, FullError, SurveyAnswer
 
 WRITER = """
 import sys
@@ -49,21 +49,21 @@ def test_what_was_acknowledged_outlives_a_kill(tmp_path):
 
 def test_the_first_answer_to_a_trial_counts(person, database, survey_folder, stored):
     session = person(0).session
-    first = Answer(0, "key-first", "tench", 500.0, None, "key")
-    again = Answer(0, "key-other", "gas pump", 600.0, None, "touch")
+    first = SurveyAnswer(0, "key-first", "tench", 500.0, None, "key")
+    again = SurveyAnswer(0, "key-other", "gas pump", 600.0, None, "touch")
     for answer in (first, first, again):
-        database.write(lambda c, a=answer: sessions.keep(c, session.number, a, 1.0)).result()
+        database.write(lambda c, a=answer: sessions.save_answer(c, session.number, a, 1.0)).result()
     assert stored(survey_folder, "SELECT key, answer FROM answers") == [("key-first", "tench")]
-    changed = Answer(0, "key-first", "gas pump", 500.0, None, "key")
+    changed = SurveyAnswer(0, "key-first", "gas pump", 500.0, None, "key")
     with pytest.raises(ConflictError):
-        database.write(lambda c: sessions.keep(c, session.number, changed, 2.0)).result()
+        database.write(lambda c: sessions.save_answer(c, session.number, changed, 2.0)).result()
 
 
 def test_a_work_that_fails_harms_no_other(database, person):
     session = person(0).session
-    good = [Answer(k, f"key-{k:05d}", "tench", 1.0, None, "key") for k in range(4)]
+    good = [SurveyAnswer(k, f"key-{k:05d}", "tench", 1.0, None, "key") for k in range(4)]
     waiting = [
-        database.write(lambda c, a=a: sessions.keep(c, session.number, a, 1.0)) for a in good
+        database.write(lambda c, a=a: sessions.save_answer(c, session.number, a, 1.0)) for a in good
     ]
     bad = database.write(lambda c: c.execute("INSERT INTO nowhere VALUES (1)"))
     waiting.append(database.write(lambda c: sessions.answered(c, session.number)))

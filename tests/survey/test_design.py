@@ -7,7 +7,7 @@ import pytest
 from invariscope.errors import InputError, StoreError
 from invariscope.survey.design import parse_design, read_design, write_design
 from invariscope.survey.folder import SurveyFolder, open_survey
-from invariscope.survey.words import ENGLISH, read_words
+from invariscope.survey.texts import ENGLISH, read_words
 
 GOOD = {"categories": ["a", "b", "c"], "per_condition": 2}
 

@@ -243,7 +243,7 @@ def test_a_full_disk_is_told_as_later(client, database, monkeypatch):
         raise server.sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(server.sessions, "keep", fails)
+        patched.setattr(server.sessions, "save_answer", fails)
         assert browser.answer(0).status_code == 503
     assert browser.answer(0).status_code == 200
 

@@ -13,7 +13,7 @@ from invariscope.errors import InputError
 from invariscope.photos.read import read_photo
 from invariscope.subjects import Subject
 from invariscope.survey.power import power, power_table
-from invariscope.survey.simulate import Observer, simulate
+from invariscope.survey.simulate import ObserverModel, simulate
 
 
 @dataclass
@@ -42,7 +42,7 @@ def observer():
 
 
 def test_the_most_active_unit_of_the_categories_is_chosen(survey_folder, observer):
-    sure = Observer(temperature=0.0, lapse=0.0)
+    sure = ObserverModel(temperature=0.0, lapse=0.0)
     answers = simulate(survey_folder, observer, 4, observer=sure)
     by_name = {s.image: s for s in survey_folder.stimuli}
     names = list(survey_folder.design.categories)
@@ -59,17 +59,17 @@ def test_the_most_active_unit_of_the_categories_is_chosen(survey_folder, observe
 
 def test_choices_have_the_stated_probabilities():
     activity = np.array([[0.0, 1.0, 2.0]])
-    how = Observer(temperature=2.0, spread=0.5, lapse=0.1)
+    how = ObserverModel(temperature=2.0, spread=0.5, lapse=0.1)
     weight = np.exp(activity / (2.0 * np.exp(0.5 * -1.2)))
     expected = 0.9 * weight / weight.sum() + 0.1 / 3
     np.testing.assert_allclose(how.chances(activity, -1.2), expected)
-    assert Observer(temperature=0.0, lapse=0.0).chances(activity, 1.0).tolist() == [[0, 0, 1]]
-    pure = Observer(lapse=1.0).chances(activity, 0.3)
+    assert ObserverModel(temperature=0.0, lapse=0.0).chances(activity, 1.0).tolist() == [[0, 0, 1]]
+    pure = ObserverModel(lapse=1.0).chances(activity, 0.3)
     np.testing.assert_allclose(pure, 1 / 3)
 
 
 def test_participants_who_only_lapse_are_at_chance(survey_folder, observer):
-    answers = simulate(survey_folder, observer, 200, observer=Observer(lapse=1.0))
+    answers = simulate(survey_folder, observer, 200, observer=ObserverModel(lapse=1.0))
     n, right = len(answers), int(answers["correct"].sum())
     assert stats.binomtest(right, n, 1 / 5).pvalue > 0.001
 
@@ -119,7 +119,7 @@ def test_misuse_is_one_sentence(survey_folder, observer):
     with pytest.raises(InputError, match="--participants is 0"):
         simulate(survey_folder, observer, 0)
     with pytest.raises(InputError, match="--lapse is 2"):
-        Observer(lapse=2.0)
+        ObserverModel(lapse=2.0)
     observer.classes = ("a", "b")
     with pytest.raises(InputError, match="'tench'"):
         simulate(survey_folder, observer, 2)

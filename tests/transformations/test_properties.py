@@ -138,7 +138,7 @@ def test_a_composition_is_its_parts_in_order(images, keys):
     expected = images
     for place, part in enumerate(parts):
         own = {"noise": drawn["2.noise"]} if place == 2 else {}
-        expected = part.within(part.apply(expected, own))
+        expected = part.clipped(part.apply(expected, own))
     close(compose(*parts)(images, keys), expected)
     close(compose(load("rotation-90"), load("rotation-90"))(images), load("rotation-180")(images))
     close(compose(compose(parts[0]), parts[1])(images), compose(parts[0], parts[1])(images))

@@ -55,7 +55,7 @@ def server():
 @pytest.fixture
 def entry(server, tmp_path, monkeypatch):
     monkeypatch.setenv("INVARISCOPE_CACHE", str(tmp_path / "cache"))
-    return registry.Entry(
+    return registry.WeightEntry(
         name="deepsim:test",
         kind="deepsim",
         file="test.pt",

@@ -8,7 +8,7 @@ import torch
 
 from invariscope import load_generator, load_subject
 from invariscope.errors import InputError, StoreError
-from invariscope.sns.natural import PERCENTILES, SPLITS, NaturalStatistics, unit_names
+from invariscope.natural.statistics import PERCENTILES, SPLITS, NaturalStatistics, unit_names
 from invariscope.zoo import registry
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedResNet
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import invariscope as iv
-from invariscope.sns.natural import NaturalStatistics, unit_activities
+from invariscope.natural.statistics import NaturalStatistics, unit_activities
 from invariscope.training.data import centre_crop, load_photos
 from invariscope.training.evaluate import (
     crops_of,

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.analysis.frames import Rows, each, invariant, mean_sd, of_units
+from invariscope.analysis.grouping import Rows, groups_by, invariant, mean_sd, of_units
 from invariscope.errors import InputError
 from invariscope.photos.spectrum import frequencies, power, slopes
 
@@ -99,7 +99,7 @@ def describe(images: Tensor) -> dict[str, Tensor]:
     }
 
 
-def apart(name: str, one: Tensor, other: Tensor) -> Tensor:
+def statistic_distance(name: str, one: Tensor, other: Tensor) -> Tensor:
     """How far two rows of a statistic are apart: the difference's size, RMS for texture.
 
     For `layout`, 1 less the correlation of the two maps: 0 the same, 1 unrelated.
@@ -114,7 +114,9 @@ def apart(name: str, one: Tensor, other: Tensor) -> Tensor:
 def _between_units(name: str, values: Tensor) -> float:
     """Mean distance between references of different units."""
     i, j = torch.triu_indices(len(values), len(values), 1)
-    return float(apart(name, values[i], values[j]).nanmean()) if len(i) else float("nan")
+    return (
+        float(statistic_distance(name, values[i], values[j]).nanmean()) if len(i) else float("nan")
+    )
 
 
 def appearance(table: Rows, images: Tensor, references: Tensor) -> pd.DataFrame:
@@ -135,11 +137,11 @@ def appearance(table: Rows, images: Tensor, references: Tensor) -> pd.DataFrame:
     subjects = table["subject"].to_numpy(str)
     first = table.reset_index(drop=True).drop_duplicates(["subject", "unit"])
     for name in STATISTICS:
-        distance = apart(name, found[name], origin[name]).numpy()
+        distance = statistic_distance(name, found[name], origin[name]).numpy()
         change = (found[name] - origin[name]).numpy() if name in SCALARS else np.nan
         scale = {
             key["subject"]: _between_units(name, origin[name][own.index.tolist()])
-            for key, own in each(first, ["subject"])
+            for key, own in groups_by(first, ["subject"])
         }
         scales = np.array([scale[subject] for subject in subjects])
         relative = distance / np.where(scales > 0, scales, np.nan)
@@ -160,7 +162,7 @@ def appearance_summary(changes: pd.DataFrame) -> pd.DataFrame:
         mean over SD (missing for texture and layout, whose change has no sign).
     """
     rows: list[dict[str, Any]] = []
-    for key, own in each(changes, [*KEYS, "statistic"]):
+    for key, own in groups_by(changes, [*KEYS, "statistic"]):
         units = of_units(own, VALUES)
         found = mean_sd(units, VALUES)
         spread = found["change_sd"]
@@ -181,7 +183,7 @@ def between_sites(changes: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
         `relative` (site less other) and `effect`, its mean over its SD over units (Cohen's d_z).
     """
     rows = []
-    for key, group in each(invariant(changes), ["subject", "statistic"]):
+    for key, group in groups_by(invariant(changes), ["subject", "statistic"]):
         table = group.pivot_table(index="unit", columns="site", values="relative", aggfunc="mean")
         there = [site for site in sites if site in table]
         for i, site in enumerate(there):

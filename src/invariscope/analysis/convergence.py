@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from invariscope.analysis.frames import each, searched
+from invariscope.analysis.grouping import groups_by, searched
 from invariscope.analysis.intervals import share_interval
 
 KEYS = ["condition", "subject", "task", "target", "site", "subset"]
@@ -22,7 +22,7 @@ def convergence(table: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a condition, subject, task, site of the target, stretch site and size of its
         subset (missing for the whole site): `count`
-        (runs), `converged`, `share`, `low`, `high`, `checkpoint` (the share that reached 25 of
+        (runs), `converged`, `share`, `low`, `high`, `milestone` (the share that reached 25 of
         50) and `generations` (the median).
     """
     searches = searched(table)
@@ -30,7 +30,7 @@ def convergence(table: pd.DataFrame) -> pd.DataFrame:
         target=[site_of(unit) for unit in searches["unit"]], subset=searches["subset"].astype(float)
     )
     rows = []
-    for key, own in each(searches, KEYS):
+    for key, own in groups_by(searches, KEYS):
         fired, count = int(own["converged"].sum()), len(own)
         low, high = share_interval(fired, count)
         rows.append(
@@ -41,7 +41,7 @@ def convergence(table: pd.DataFrame) -> pd.DataFrame:
                 "share": fired / count,
                 "low": low,
                 "high": high,
-                "checkpoint": float(own["checkpoint"].mean()),
+                "milestone": float(own["milestone"].mean()),
                 "generations": float(own["generations"].median()),
             }
         )

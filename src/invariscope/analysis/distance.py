@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.analysis.affine import affine_distance
-from invariscope.analysis.frames import Rows, each, mean_sd, of_units, searched, where
+from invariscope.analysis.grouping import Rows, groups_by, mean_sd, of_units, rows_where, searched
 
 KEYS = ["subject", "series", "site", "strength"]
 VALUES = ("distance", "reduction", "loss", "share")
@@ -54,7 +54,7 @@ def distance_activation(table: pd.DataFrame, affine: pd.DataFrame | None = None)
         parts.append(_copies(affine, table))
     rows: list[dict[str, Any]] = []
     every = pd.concat([part[[*KEYS, "unit", *VALUES]] for part in parts], ignore_index=True)
-    for key, own in each(every, KEYS):
+    for key, own in groups_by(every, KEYS):
         units = of_units(own, VALUES)
         known = int(units["reduction"].notna().sum())
         counts = {"units": len(units), "with_reduction": known}
@@ -73,9 +73,9 @@ def beside_affine(summary: pd.DataFrame) -> pd.DataFrame:
         and `affine`, the largest distance on any kind's mean curve at which no more is lost.
     """
     rows = []
-    for key, own in each(summary, ["subject"]):
-        copies = where(own, own["site"] == "").rename(columns={"series": "kind"})
-        found = where(own, own["series"] == "invariance")[["site", "distance", "reduction"]]
+    for key, own in groups_by(summary, ["subject"]):
+        copies = rows_where(own, own["site"] == "").rename(columns={"series": "kind"})
+        found = rows_where(own, own["series"] == "invariance")[["site", "distance", "reduction"]]
         reached = [
             affine_distance(copies, lost) if len(copies) else np.nan for lost in found["reduction"]
         ]

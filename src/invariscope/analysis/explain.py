@@ -30,7 +30,7 @@ STILL = {"translation": {"right": 0.0, "down": 0.0}}  # where another field does
 NONE = "none"
 
 
-class Explained(NamedTuple):
+class ExplainedImages(NamedTuple):
     """What is known of some images beside a reference.
 
     Attributes:
@@ -83,7 +83,7 @@ def explain(
     known: Sequence[Transformation] | None = None,
     *,
     seed: int = 0,
-) -> Explained:
+) -> ExplainedImages:
     """Compare images with known transformations of the reference that they come from.
 
     Args:
@@ -126,7 +126,7 @@ def explain(
             "h": _numbers(compare(own.expand_as(found), found)[0]),
         }
     )
-    return Explained(table, _nearest(rows, table, torch.cat(left)), float(own))
+    return ExplainedImages(table, _nearest(rows, table, torch.cat(left)), float(own))
 
 
 def _numbers(tensor: Tensor) -> np.ndarray:

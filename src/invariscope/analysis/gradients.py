@@ -41,7 +41,7 @@ def upgrad(one: Tensor, other: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Goal:
+class GradientGoal:
     """What a gradient search wants.
 
     Attributes:
@@ -78,7 +78,9 @@ def _noise(words: tuple[Any, ...], starts: int, shape: tuple[int, ...]) -> Tenso
     return seeds.normal(names, shape, dtype=torch.float32)
 
 
-def _pixels(subject: Subject, goal: Goal, reference: Tensor, starts: int, seed: int) -> _Space:
+def _pixels(
+    subject: Subject, goal: GradientGoal, reference: Tensor, starts: int, seed: int
+) -> _Space:
     shape = (3, subject.image_size, subject.image_size)
     noise = _noise(("pixels", goal.task, str(goal.target), seed), starts, shape)
     near = subject.see(reference[None]).cpu() + NEAR * noise
@@ -91,7 +93,9 @@ def _pixels(subject: Subject, goal: Goal, reference: Tensor, starts: int, seed: 
     )
 
 
-def _codes(generator: Generator, goal: Goal, code: Tensor | None, starts: int, seed: int) -> _Space:
+def _codes(
+    generator: Generator, goal: GradientGoal, code: Tensor | None, starts: int, seed: int
+) -> _Space:
     if goal.task == "adversarial" and code is None:
         raise InputError("an adversarial search on codes starts at the reference's; give code=")
     noise = _noise(("codes", goal.task, str(goal.target), seed), starts, (generator.code_dim,))
@@ -112,7 +116,7 @@ def _codes(generator: Generator, goal: Goal, code: Tensor | None, starts: int, s
 class _Distances:
     """Stretch and squeeze of images, through which gradients pass."""
 
-    def __init__(self, subject: Subject, goal: Goal, reference: Tensor) -> None:
+    def __init__(self, subject: Subject, goal: GradientGoal, reference: Tensor) -> None:
         self.goal, site = goal, find_site(goal.site, subject.sites())
         self.subject, self.site = subject, site
         own = goal.target.sites
@@ -136,7 +140,7 @@ class _Distances:
 
 def gradient_search(
     subject: Subject,
-    goal: Goal,
+    goal: GradientGoal,
     reference: Tensor,
     *,
     space: str = "codes",

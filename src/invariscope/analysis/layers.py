@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from invariscope.analysis.frames import Rows, each, where
+from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.respond import features_at
 from invariscope.errors import InputError
 from invariscope.subjects.base import Subject
@@ -57,9 +57,9 @@ def layer_distances(
     if (kinds == "natural").sum() < 2:
         raise InputError("distances are compared with photos; give a folder of them")
     numbered = labels.reset_index(drop=True)
-    scales = _natural(observer, images, where(numbered, kinds == "natural"), sites)
+    scales = _natural(observer, images, rows_where(numbered, kinds == "natural"), sites)
     rows: list[dict[str, Any]] = []
-    for key, own in each(where(numbered, kinds != "natural"), ["unit"]):
+    for key, own in groups_by(rows_where(numbered, kinds != "natural"), ["unit"]):
         about = {**key, "class": str(own["class"].iloc[0])}
         shown, group = images[own.index.tolist()], own.reset_index(drop=True)
         for depth, (layer, points) in enumerate(_layers(observer, shown, sites)):
@@ -93,7 +93,7 @@ def _natural(
 ) -> dict[str, dict[str, float]]:
     """For each layer the mean distance between two photos of each class; "": over the classes."""
     found: dict[str, dict[str, float]] = {site: {} for site in sites}
-    for key, own in each(photos, ["class"]):
+    for key, own in groups_by(photos, ["class"]):
         for layer, points in _layers(observer, images[own.index.tolist()], sites):
             distance = between(points)
             if np.isfinite(distance):
@@ -110,7 +110,7 @@ def _pairs(points: Tensor, group: Rows) -> list[dict[str, Any]]:
     rows = []
     if len(there["mei"]) > 1:
         rows.append({"pair": PAIRS[2], "site": "", "distance": between(points[there["mei"]])})
-    for at, some in each(group.loc[there["invariant"]], ["site"]):
+    for at, some in groups_by(group.loc[there["invariant"]], ["site"]):
         found = points[some.index.tolist()]
         if len(there["reference"]):
             distance = to_one(points[there["reference"][0]], found)

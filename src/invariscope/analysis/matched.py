@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from invariscope.analysis.frames import Rows, each, where
+from invariscope.analysis.grouping import Rows, groups_by, rows_where
 
 Floats = NDArray[np.float64]
 NONE_LOSES = "no affine copy loses as much"
@@ -18,7 +18,7 @@ UNKNOWN = "the reference's activity is not positive"
 
 def _curves(copies: Rows) -> Iterator[tuple[Floats, Floats]]:
     """Distance and reduction along each kind of copy, from the image itself on."""
-    for key, own in each(copies, ["kind"]):
+    for key, own in groups_by(copies, ["kind"]):
         path = own.sort_values("strength", ascending=key["kind"] != "scale")
         yield path["distance"].to_numpy(float), path["reduction"].to_numpy(float)
 
@@ -66,11 +66,11 @@ def matched_affine(table: pd.DataFrame, affine: pd.DataFrame) -> pd.DataFrame:
         `why` says so; `affine_reduction`, of `reduction_at` its distance, missing where no copy
         is as far (`why_not`).
     """
-    runs = where(table, (table["task"] == "invariance") & (table["site"] == "pixels"))
+    runs = rows_where(table, (table["task"] == "invariance") & (table["site"] == "pixels"))
     rows: list[dict[str, Any]] = []
-    for key, own in each(runs, ["subject", "unit"]):
+    for key, own in groups_by(runs, ["subject", "unit"]):
         ours = (affine["subject"] == key["subject"]) & (affine["unit"] == key["unit"])
-        copies = where(affine, ours)
+        copies = rows_where(affine, ours)
         for run in own.to_dict("records"):
             distance, reduction = float(run["pixel_distance"]), float(run["reduction"])
             known = np.isfinite(reduction)

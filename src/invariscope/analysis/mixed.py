@@ -11,9 +11,9 @@ from scipy.special import expit
 from scipy.stats import norm
 
 from invariscope import seeds
-from invariscope.analysis.extra import library
-from invariscope.analysis.frames import Rows
+from invariscope.analysis.grouping import Rows
 from invariscope.analysis.intervals import LEVEL
+from invariscope.analysis.optional import optional_library
 from invariscope.analysis.people import usable
 from invariscope.errors import InputError, unknown
 
@@ -106,7 +106,7 @@ def _spreads(
     """Means and SDs of the logarithms of the random effects' SDs."""
     if not len(which):
         return np.empty(0), np.empty(0)
-    models = library("statsmodels.genmod.bayes_mixed_glm")
+    models = optional_library("statsmodels.genmod.bayes_mixed_glm")
     model = models.BinomialBayesMixedGLM(right, fixed, random, which, vcp_p=1, fe_p=PRIOR_SD)
     size = fixed.shape[1] + random.shape[1] + int(which.max()) + 1
     start = seeds.numpy_stream("mixed_model", size).normal(size=size)

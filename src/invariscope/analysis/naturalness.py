@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from invariscope.analysis.frames import Rows, each, mean_sd, of_units, searched
+from invariscope.analysis.grouping import Rows, groups_by, mean_sd, of_units, searched
 
 KEYS = ["subject", "series", "site"]
 PHOTOS = ("same class", "other classes")
@@ -82,7 +82,7 @@ def naturalness(
     above = every["activation"].to_numpy(float) > maximum
     every["above_maximum"] = np.where(np.isfinite(maximum), above, np.nan)
     every["percentile"] = np.nan
-    for key, rows in each(every, ["subject", "unit"]):
+    for key, rows in groups_by(every, ["subject", "unit"]):
         if (own_key := (key["subject"], key["unit"])) in known:
             found = percentile(rows["activation"], known[own_key])
             every.loc[rows.index, "percentile"] = found
@@ -92,7 +92,7 @@ def naturalness(
 def _summary(every: Rows) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     values = ["activation", "over_maximum", "percentile", "above_maximum"]
-    for key, group in each(every, KEYS):
+    for key, group in groups_by(every, KEYS):
         units = of_units(group, values)
         counts = {"units": len(units), "images": len(group)}
         rows.append({**key, **counts, **mean_sd(units, values)})

@@ -8,7 +8,7 @@ import pandas as pd
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.analysis.frames import each, invariant, where
+from invariscope.analysis.grouping import groups_by, invariant, rows_where
 from invariscope.analysis.intervals import clustered_mean
 from invariscope.analysis.respond import features
 from invariscope.invariance.classes import classifier
@@ -84,7 +84,7 @@ def observer_accuracy(answers: pd.DataFrame) -> pd.DataFrame:
         bootstrap interval over units (`low`, `high`).
     """
     rows: list[dict[str, Any]] = []
-    for key, own in each(answers, KEYS):
+    for key, own in groups_by(answers, KEYS):
         row: dict[str, Any] = dict(key)
         units = own["unit"].to_numpy(str)
         row |= {"images": len(own), "units": len(np.unique(units)), "k": int(own["k"].iloc[0])}
@@ -104,7 +104,7 @@ def over_observers(accuracy: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a source, task and site: `observers` and the mean `top1`, `topk`, `restricted`.
     """
-    others = where(accuracy, ~accuracy["own"].astype(bool))
+    others = rows_where(accuracy, ~accuracy["own"].astype(bool))
     groups = others.groupby(["source", "task", "site"], sort=False, as_index=False)
     return groups.agg(
         observers=("observer", "size"),
@@ -124,7 +124,7 @@ def trend(accuracy: pd.DataFrame, sites: Sequence[str], score: str = "restricted
         squares line, `first` and `last` accuracy.
     """
     rows = []
-    for key, group in each(invariant(accuracy), ["source", "observer", "own"]):
+    for key, group in groups_by(invariant(accuracy), ["source", "observer", "own"]):
         value = dict(zip(group["site"], group[score], strict=True))
         there = [(place, value[site]) for place, site in enumerate(sites) if site in value]
         if len(there) < 2:

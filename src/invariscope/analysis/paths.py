@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from invariscope.analysis.frames import Rows, where
+from invariscope.analysis.grouping import Rows, rows_where
 from invariscope.analysis.respond import activity
 from invariscope.errors import InputError
 from invariscope.generators.base import Generator
@@ -113,7 +113,7 @@ def path_summary(points: Rows, keys: Sequence[str]) -> pd.DataFrame:
     """
     by = [*keys, "unit", "way", "pair"]
     nearest = (points["place"] - 0.5).abs()
-    middle = where(points, nearest == nearest.min()).groupby(by)["kept"].mean()
+    middle = rows_where(points, nearest == nearest.min()).groupby(by)["kept"].mean()
     each = points.groupby(by, sort=False)["kept"].min().to_frame("least")
     each["middle"] = middle
     units = each.groupby([*keys, "way", "unit"], sort=False).agg(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from invariscope import seeds
-from invariscope.analysis.frames import Rows, each, where
+from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.intervals import DRAWS, LEVEL, clustered_mean
 from invariscope.errors import InputError
 
@@ -42,7 +42,7 @@ def usable(answers: pd.DataFrame) -> Rows:
             f"the answers lack the columns {', '.join(missing)}; expected a survey's export "
             f"with {', '.join(COLUMNS)}"
         )
-    own = where(answers, ~answers["excluded"].astype(bool))
+    own = rows_where(answers, ~answers["excluded"].astype(bool))
     if not len(own):
         raise InputError(f"all {len(answers)} answers are excluded; expected some that count")
     filled = {name: own[name].fillna(NONE).astype(str) for name in NAMED}
@@ -63,7 +63,7 @@ def people_accuracy(answers: pd.DataFrame) -> pd.DataFrame:
     own = usable(answers)
     chance = 1 / own["category"].nunique()
     rows: list[dict[str, Any]] = []
-    for key, group in each(own, KEYS):
+    for key, group in groups_by(own, KEYS):
         mean, low, high = clustered_mean(group["correct"], group["participant"].to_numpy(str))
         rows.append(
             {
@@ -150,7 +150,7 @@ def agreement(answers: pd.DataFrame, observers: pd.DataFrame) -> pd.DataFrame:
     resampled = [_over(values[draw]) for draw in draws]
     ceilings = {how: noise_ceiling(answers, how) for how in ("pearson", "spearman")}
     rows = []
-    for key, group in each(observers, ["observer"]):
+    for key, group in groups_by(observers, ["observer"]):
         theirs = group.set_index(KEYS)["accuracy"].reindex(table.columns).to_numpy(float)
         for how, ceiling in ceilings.items():
             found = np.array([_correlation(how, mean, theirs) for mean in resampled])

@@ -11,13 +11,13 @@ from typing import Any
 
 import pandas as pd
 
-from invariscope.analysis.card import Profile, table, words
 from invariscope.analysis.explain import explain, known_copies
+from invariscope.analysis.unit_profile import Profile, table, words
 from invariscope.errors import InputError
+from invariscope.experiments.result import Result, check_same, load_result
 from invariscope.invariance.coefficient import TAU, invariance_coefficient
 from invariscope.invariance.reading import READINGS, unit_names
 from invariscope.invariance.setup import BEYOND, Images, Transformations, choose_transformations
-from invariscope.sns.result import Result, check_same, load_result
 from invariscope.subjects.base import Subject
 from invariscope.transformations import AFFINE, LIGHT, TWELVE, Transformation
 from invariscope.units import Target, Unit, parse_target

@@ -8,8 +8,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from invariscope import seeds
-from invariscope.analysis.extra import library
 from invariscope.analysis.intervals import clustered_mean
+from invariscope.analysis.optional import optional_library
 from invariscope.errors import InputError
 
 COMPONENTS = (2, 10, 25, 50, 100)
@@ -32,7 +32,7 @@ def gram(images: ArrayLike) -> NDArray[np.float64]:
 def _splits(
     labels: NDArray[Any], units: NDArray[Any], scheme: str, folds: int
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    selection = library("sklearn.model_selection")
+    selection = optional_library("sklearn.model_selection")
     if scheme == "grouped":
         return list(selection.GroupKFold(folds).split(labels, labels, units))
     return list(
@@ -48,7 +48,7 @@ def _predict(
     components: Sequence[int],
 ) -> dict[int, NDArray[Any]]:
     """For each number of components the answers for the images of a fold."""
-    decomposition, svm = library("sklearn.decomposition"), library("sklearn.svm")
+    decomposition, svm = optional_library("sklearn.decomposition"), optional_library("sklearn.svm")
     most = min(max(components), len(train) - 1)
     # With inner products as its kernel, KernelPCA is PCA, fitted on the training images alone.
     fitted = decomposition.KernelPCA(most, kernel="precomputed", eigen_solver="dense")

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invariscope.analysis.frames import each, invariant, of_units, where
+from invariscope.analysis.grouping import groups_by, invariant, of_units, rows_where
 from invariscope.analysis.intervals import clustered_mean, share_interval
 
 KEYS = ["subject", "site"]
@@ -30,8 +30,8 @@ def subsets(table: pd.DataFrame) -> pd.DataFrame:
     if "full_stretch" not in own:
         own = own.assign(full_stretch=np.nan)
     rows: list[dict[str, Any]] = []
-    for key, group in each(own, KEYS):
-        base = of_units(where(group, group["subset"].isna()), VALUES)
+    for key, group in groups_by(own, KEYS):
+        base = of_units(rows_where(group, group["subset"].isna()), VALUES)
         for entries, some in group.groupby("subset", dropna=False):
             fired = int(some["converged"].sum())
             low, high = share_interval(fired, len(some))

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from invariscope.analysis.frames import each, mean_sd, of_units
+from invariscope.analysis.grouping import groups_by, mean_sd, of_units
 from invariscope.invariance.classes import Classifier
 
 KEYS = ["source", "observer", "own", "task", "site"]
@@ -51,7 +51,7 @@ def transfer(answers: pd.DataFrame) -> pd.DataFrame:
         above_maximum=np.where(np.isfinite(maximum), activation > maximum, np.nan),
     )
     rows = []
-    for key, group in each(scored, KEYS):
+    for key, group in groups_by(scored, KEYS):
         units = of_units(group, ["activation", "reference", *VALUES[1:]])
         whole = units["reference"].mean()
         units["kept"] = units["activation"] * (100 / whole if whole > 0 else np.nan)

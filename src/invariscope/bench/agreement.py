@@ -7,13 +7,13 @@ from typing import Any
 
 from torch import Tensor
 
+from invariscope.experiments.evaluator import Evaluator
+from invariscope.experiments.mei import find_mei
+from invariscope.experiments.plan import Planned, SearchOptions, plan
 from invariscope.generators.base import Generator
 from invariscope.search.objectives import Objective
-from invariscope.search.precision import SMALLEST_TAU, agreement
+from invariscope.search.precision import SMALLEST_TAU, rank_correlation
 from invariscope.search.search import SMALLEST_CHUNK, Search
-from invariscope.sns.crew import Crew
-from invariscope.sns.mei import find_mei
-from invariscope.sns.plan import Planned, SearchOptions, plan
 from invariscope.subjects.base import Subject
 
 TASKS = ("invariance", "adversarial")
@@ -40,7 +40,7 @@ def rank_agreement(
         activity over the candidates.
     """
     options = SearchOptions(generations=generations, stop=False, precision="float32")
-    crew = Crew(subject, generator, options, max(SMALLEST_CHUNK, options.population))
+    evaluator = Evaluator(subject, generator, options, max(SMALLEST_CHUNK, options.population))
     rows: list[dict[str, Any]] = []
     for unit in units:
         say(unit)
@@ -58,39 +58,39 @@ def rank_agreement(
             for task in TASKS
             for site in sites
         ]
-        rows += _of_runs(crew, planned)
+        rows += _of_runs(evaluator, planned)
     return rows
 
 
-def _of_runs(crew: Crew, planned: Sequence[Planned]) -> list[dict[str, Any]]:
-    exact = [crew.objective(p, "float32") for p in planned]
-    fast = [crew.objective(p, "bf16") for p in planned]
+def _of_runs(evaluator: Evaluator, planned: Sequence[Planned]) -> list[dict[str, Any]]:
+    exact = [evaluator.objective(p, "float32") for p in planned]
+    fast = [evaluator.objective(p, "bf16") for p in planned]
     search = Search(
-        crew.generator,
+        evaluator.generator,
         [replace(p.run, objective=o) for p, o in zip(planned, exact, strict=True)],
-        strategy=crew.options.strategy,
-        chunk=crew.chunk,
+        strategy=evaluator.options.strategy,
+        chunk=evaluator.chunk,
     )
-    last = crew.options.generations
+    last = evaluator.options.generations
     rows: list[dict[str, Any]] = []
     for generation in range(1, last + 1):
         if generation in {1, (last + 1) // 2, last}:
             for p, codes, *objectives in zip(planned, search.ask_codes(), exact, fast, strict=True):
                 s = p.settings
                 where = {"unit": s.unit, "site": s.site, "task": s.task, "generation": generation}
-                rows.append({**where, **_taus(crew, codes, objectives)})
-        search.step(crew.subject)
+                rows.append({**where, **_taus(evaluator, codes, objectives)})
+        search.step(evaluator.subject)
     return rows
 
 
-def _taus(crew: Crew, codes: Tensor, objectives: Sequence[Objective]) -> dict[str, float]:
+def _taus(evaluator: Evaluator, codes: Tensor, objectives: Sequence[Objective]) -> dict[str, float]:
     exact, fast = (
-        crew.measure(codes, objective, precision)
+        evaluator.measure(codes, objective, precision)
         for objective, precision in zip(objectives, ("float32", "bf16"), strict=True)
     )
     return {
-        "tau_stretch": agreement(exact[:, [0]], fast[:, [0]]),
-        "tau_activity": agreement(exact[:, [2]], fast[:, [2]]),
+        "tau_stretch": rank_correlation(exact[:, [0]], fast[:, [0]]),
+        "tau_activity": rank_correlation(exact[:, [2]], fast[:, [2]]),
     }
 
 

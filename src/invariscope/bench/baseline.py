@@ -49,7 +49,7 @@ class _Normal:
 
 
 @final
-class Baseline:
+class OriginalLoop:
     """One invariance run, a generation at a time.
 
     Args:
@@ -87,7 +87,7 @@ class Baseline:
         self.unit, self.readout, self.site = unit, readout, site
         self.states: dict[str, NDArray[np.float32]] = {}
         for name in (site, readout):
-            self.model.get_submodule(name).register_forward_hook(self._keep(name))
+            self.model.get_submodule(name).register_forward_hook(self._record(name))
         self.archive: list[tuple[list[float], Floats]] = []
         self.respond(self.images(reference.double().unsqueeze(0).numpy()))
         self._reference = dict(self.states)
@@ -99,7 +99,7 @@ class Baseline:
             warnings.simplefilter("ignore")
             self.optimiser: Any = cma.CMAEvolutionStrategy(start.double().numpy(), sigma, options)
 
-    def _keep(self, name: str) -> Any:
+    def _record(self, name: str) -> Any:
         def hook(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
             self.states[name] = output.detach().cpu().numpy().copy()
 

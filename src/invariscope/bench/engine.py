@@ -8,12 +8,12 @@ import torch
 from invariscope import validate
 from invariscope.bench.cases import CASES
 from invariscope.bench.machine import describe
-from invariscope.bench.memory import Task, peak_memory
+from invariscope.bench.memory import MemoryTask, peak_memory
 from invariscope.bench.pair import measure_pair
 from invariscope.bench.sweep import sweep as sweep_cost
 from invariscope.bench.targets import targets
 from invariscope.errors import InputError
-from invariscope.sns.plan import SearchOptions
+from invariscope.experiments.plan import SearchOptions
 
 SCHEMA = 1
 RUNS = {"cpu": 2, "cuda": 64}
@@ -68,7 +68,7 @@ def bench_engine(
         if memory:
             say(f"{name}: memory")
             for side in ("baseline", "ours"):
-                task = Task(
+                task = MemoryTask(
                     case=name,
                     device=str(device),
                     runs=runs,

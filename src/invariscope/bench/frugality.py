@@ -16,17 +16,17 @@ from torch import Tensor
 
 from invariscope import seeds
 from invariscope.errors import InputError
+from invariscope.experiments.evaluator import Evaluator
+from invariscope.experiments.mei import find_mei
+from invariscope.experiments.plan import Planned, SearchOptions, natural_of, plan
+from invariscope.experiments.reference import Reference
 from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.search.precision import bf16_is_native
 from invariscope.search.search import SMALLEST_CHUNK, Search
 from invariscope.search.strategies import Strategy, load_strategy
-from invariscope.sns.crew import Crew
-from invariscope.sns.mei import find_mei
-from invariscope.sns.plan import Planned, SearchOptions, natural_of, plan
-from invariscope.sns.reference import Reference
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.base import PIXELS, Subject
-from invariscope.subjects.pixels import farthest_possible
+from invariscope.subjects.pixels import max_distance
 from invariscope.units import Sites, parse_target
 
 POPULATION = 50  # the papers' candidates a generation
@@ -49,7 +49,7 @@ def hypervolume(points: Tensor) -> float:
 
 
 @final
-class Noisy(Subject):
+class NoisySubject(Subject):
     """A subject whose activity is measured with Gaussian noise, the same in every repetition.
 
     Args:
@@ -89,7 +89,7 @@ class Noisy(Subject):
 
 
 @dataclass(frozen=True)
-class Trial:
+class FrugalityTrial:
     """Runs that differ in their seed alone.
 
     Attributes:
@@ -143,7 +143,7 @@ def entrant(text: str, statistics: CodeStatistics | None) -> tuple[Strategy, int
     return strategy, int(size) if colon else POPULATION
 
 
-class Frugality:
+class FrugalityBench:
     """Trials on one subject and generator, each kept in a folder as it ends.
 
     Args:
@@ -167,7 +167,9 @@ class Frugality:
             )
         return self._references[unit]
 
-    def run(self, trial: Trial, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
+    def run(
+        self, trial: FrugalityTrial, say: Callable[[str], None] = lambda text: None
+    ) -> dict[str, Any]:
         """The trial's result: for each seed, images shown and hypervolume."""
         path = self.out / f"{trial.key}.json"
         if path.exists():
@@ -182,7 +184,7 @@ class Frugality:
         replace_file(path, lambda part: part.write_text(text))
         return result
 
-    def _noisy(self, trial: Trial) -> Subject:
+    def _noisy(self, trial: FrugalityTrial) -> Subject:
         if trial.noise == 0:
             return self.subject
         target = parse_target(trial.unit, self.subject.sites())
@@ -192,14 +194,14 @@ class Frugality:
                 f"unit {trial.unit!r} has no natural statistics; measure them with "
                 "`invariscope natural`, since noise is counted in the unit's natural SD"
             )
-        return Noisy(self.subject, target.sites, trial.noise * natural.sd, trial.key)
+        return NoisySubject(self.subject, target.sites, trial.noise * natural.sd, trial.key)
 
-    def _precision(self, trial: Trial) -> str:
+    def _precision(self, trial: FrugalityTrial) -> str:
         """With noise two answers never rank alike, and it is far above what bf16 rounds."""
         fast = trial.noise > 0 and bf16_is_native(self.generator.device)
         return "bf16" if fast else "auto"
 
-    def _fronts(self, trial: Trial) -> Iterator[tuple[int, list[Planned], list[Tensor]]]:
+    def _fronts(self, trial: FrugalityTrial) -> Iterator[tuple[int, list[Planned], list[Tensor]]]:
         """At each of `POINTS`: images shown, the runs, and their archives' noise-free points."""
         reference = self.reference(trial.unit)
         options = SearchOptions(
@@ -219,35 +221,35 @@ class Frugality:
             options=options,
         )
         chunk = max(SMALLEST_CHUNK, trial.population)
-        crew = Crew(self.subject, self.generator, options, chunk)
+        evaluator = Evaluator(self.subject, self.generator, options, chunk)
         search = Search(
             self.generator,
-            [crew.run(crew.settled(p)) for p in planned],
+            [evaluator.run(evaluator.settled(p)) for p in planned],
             strategy=trial.strategy,
             population=trial.population,
             chunk=chunk,
             stage=self.subject,
         )
         shown = self._noisy(trial)
-        exact = {p.run.name: Exact(crew, p) for p in planned}
+        exact = {p.run.name: NoiselessScores(evaluator, p) for p in planned}
         due = [n for n in POINTS if n <= trial.images]
-        for generation, told in enumerate(search.advance(shown), start=1):
+        for generation, results in enumerate(search.advance(shown), start=1):
             images = generation * trial.population
             while due and images >= due[0]:
                 due.pop(0)
-                fronts = {t.run.name: t.outcome.front.codes for t in told if t.outcome}
+                fronts = {t.run.name: t.outcome.front.codes for t in results if t.outcome}
                 fronts |= {r.name: search.snapshot(r.name)["front.codes"] for r in search.active}
                 yield images, planned, [exact[name].points(fronts[name]) for name in exact]
 
 
-class Exact:
+class NoiselessScores:
     """A run's archive scored without noise in float32; no code is measured twice."""
 
-    def __init__(self, crew: Crew, planned: Planned) -> None:
+    def __init__(self, evaluator: Evaluator, planned: Planned) -> None:
         assert planned.reference is not None
-        self.crew, self.objective = crew, crew.objective(planned, "float32")
-        seen = crew.subject.see(planned.reference.image.unsqueeze(0))[0].cpu()
-        self.possible = farthest_possible(seen)
+        self.evaluator, self.objective = evaluator, evaluator.objective(planned, "float32")
+        seen = evaluator.subject.see(planned.reference.image.unsqueeze(0))[0].cpu()
+        self.possible = max_distance(seen)
         assert self.objective.target_reference is not None
         self.activity = float(self.objective.target_reference.norm())
         if self.activity == 0:
@@ -262,11 +264,11 @@ class Exact:
 
     def _elsewhere(self) -> float:
         """How far images of random natural codes are from the reference, their median."""
-        generator = self.crew.generator
+        generator = self.evaluator.generator
         codes = seeds.normal([("elsewhere",)], (ELSEWHERE, generator.code_dim))[0]
         if generator.code_statistics is not None:
             codes = generator.code_statistics.mean + generator.code_statistics.sd * codes
-        return float(self.crew.measure(codes, self.objective, "float32")[:, 0].median())
+        return float(self.evaluator.measure(codes, self.objective, "float32")[:, 0].median())
 
     def points(self, codes: Tensor) -> Tensor:
         """Shares of the possible stretch and of the activity kept, `(members, 2)`.
@@ -276,7 +278,7 @@ class Exact:
         """
         keys = [code.numpy().tobytes() for code in codes]
         if new := [i for i, key in enumerate(keys) if key not in self.known]:
-            scores = self.crew.measure(codes[new], self.objective, "float32").cpu()
+            scores = self.evaluator.measure(codes[new], self.objective, "float32").cpu()
             self.known |= {keys[i]: s for i, s in zip(new, scores, strict=True)}
         scores = torch.stack([self.known[key] for key in keys])
         lost = (scores[:, 1] / self.activity).clamp(0, 1)

@@ -11,15 +11,15 @@ from pathlib import Path
 import torch
 
 from invariscope.bench.cases import CASES, Case
-from invariscope.bench.ours import Ours
+from invariscope.bench.ours import LockstepLoop
 from invariscope.bench.pair import make_baseline
-from invariscope.sns.plan import SearchOptions
+from invariscope.experiments.plan import SearchOptions
 
 MEGA = 1e6
 
 
 @dataclass(frozen=True)
-class Task:
+class MemoryTask:
     """What a process runs before it tells its largest memory."""
 
     case: str
@@ -43,19 +43,19 @@ def _most_resident() -> int:
     return most if sys.platform == "darwin" else most * 1024
 
 
-def _generations(task: Task, case: Case, folder: str) -> None:
+def _generations(task: MemoryTask, case: Case, folder: str) -> None:
     options = SearchOptions(population=task.population, precision=task.precision)
     if task.baseline:
         baseline = make_baseline(case, options)
         for _ in range(2):
             baseline.generation()
         return
-    with Ours(case, task.runs, Path(folder), options) as ours:
+    with LockstepLoop(case, task.runs, Path(folder), options) as ours:
         for _ in range(2):
             ours.generation()
 
 
-def _measure(task: Task) -> dict[str, float]:
+def _measure(task: MemoryTask) -> dict[str, float]:
     torch.set_num_threads(task.threads)
     device = torch.device(task.device)
     case = CASES[task.case](device)
@@ -68,7 +68,7 @@ def _measure(task: Task) -> dict[str, float]:
     return most
 
 
-def peak_memory(task: Task) -> dict[str, float]:
+def peak_memory(task: MemoryTask) -> dict[str, float]:
     """Two generations in a fresh process; the most memory it held, in megabytes."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=1, mp_context=spawn) as pool:

@@ -30,7 +30,7 @@ def last_mean(result: Mapping[str, Any]) -> float:
     return float(np.mean([curve[-1][1] for curve in result["curves"].values()]))
 
 
-def images_needed(images: Sequence[float], curve: NDArray[np.float64], goal: float) -> float:
+def images_to_reach(images: Sequence[float], curve: NDArray[np.float64], goal: float) -> float:
     """Where a curve first reaches the goal, between points linearly; infinite if nowhere."""
     above = np.flatnonzero(curve >= goal)
     if not len(above):
@@ -42,7 +42,7 @@ def images_needed(images: Sequence[float], curve: NDArray[np.float64], goal: flo
     return float(images[i - 1] + part * (images[i] - images[i - 1]))
 
 
-def needed(
+def evaluations_to_target(
     images: Sequence[float], curves: Curves, ends: Mapping[str, float], name: str
 ) -> dict[str, float]:
     """Images until the mean curve is where the baseline ends, with a 95 % interval.
@@ -63,11 +63,11 @@ def needed(
             own = curves[unit]
             drawn.append(own[stream.integers(len(own), size=len(own))].mean(0))
             goal.append(ends[unit])
-        found.append(images_needed(images, np.mean(drawn, 0), float(np.mean(goal))))
+        found.append(images_to_reach(images, np.mean(drawn, 0), float(np.mean(goal))))
     low, high = np.quantile(found, [0.025, 0.975], method="nearest")
     whole = np.mean([curves[unit].mean(0) for unit in units], 0)
     goal = float(np.mean([ends[unit] for unit in units]))
-    return {"images": images_needed(images, whole, goal), "low": float(low), "high": float(high)}
+    return {"images": images_to_reach(images, whole, goal), "low": float(low), "high": float(high)}
 
 
 def figures_of(
@@ -86,7 +86,7 @@ def figures_of(
     if not shown:
         raise InputError("too few images for a figure; expected at least 250")
     curves = curves_of(results)
-    need = needed(shown, curves, ends, f"{name} {noise}")
+    need = evaluations_to_target(shown, curves, ends, f"{name} {noise}")
     goal = float(np.mean([ends[unit] for unit in curves]))
     mean = np.mean([curve.mean(0) for curve in curves.values()], 0)
     ratio = {"ratio": need["images"], "low": need["high"], "high": need["low"]}

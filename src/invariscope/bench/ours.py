@@ -8,21 +8,21 @@ from typing import Self, final
 
 from invariscope.bench.cases import Case
 from invariscope.bench.timers import Watched
+from invariscope.experiments.chunk import choose_chunk
+from invariscope.experiments.evaluator import Evaluator
+from invariscope.experiments.plan import SearchOptions, plan
+from invariscope.experiments.reference import image_reference
 from invariscope.search import ranking
 from invariscope.search.archive import Archive
 from invariscope.search.objectives import Objectives
-from invariscope.search.run import Told
+from invariscope.search.run import StepResult
 from invariscope.search.search import Search
-from invariscope.sns.chunk import choose_chunk
-from invariscope.sns.crew import Crew
-from invariscope.sns.plan import SearchOptions, plan
-from invariscope.sns.reference import image_reference
 from invariscope.store.context import numeric_context
 from invariscope.store.run_folder import RunFolder
 
 
 @final
-class Ours:
+class LockstepLoop:
     """Many invariance runs of a case in lockstep, each with its run folder.
 
     Args:
@@ -37,7 +37,7 @@ class Ours:
         self.options = replace(options, stop=False)
         sites = (case.site, case.readout)
         chunk = choose_chunk(case.subject, case.generator, sites, options.population, runs)
-        self.crew = Crew(case.subject, case.generator, self.options, chunk)
+        self.evaluator = Evaluator(case.subject, case.generator, self.options, chunk)
         code = case.reference
         image = case.generator.generate(code.unsqueeze(0))[0]
         self.planned = plan(
@@ -52,7 +52,7 @@ class Ours:
         )
         self.search = Search(
             case.generator,
-            [self.crew.run(self.crew.settled(p)) for p in self.planned],
+            [self.evaluator.run(self.evaluator.settled(p)) for p in self.planned],
             strategy=options.strategy,
             population=options.population,
             chunk=chunk,
@@ -66,7 +66,7 @@ class Ours:
         return "bf16" if fast else "float32"
 
     def __enter__(self) -> Self:
-        context = numeric_context(self.case.generator.device, self.crew.chunk)
+        context = numeric_context(self.case.generator.device, self.evaluator.chunk)
         for p in self.planned:
             folder = RunFolder(self._out, p.settings, p.labels, context)
             self._writers[p.run.name] = self._stack.enter_context(folder)
@@ -80,9 +80,9 @@ class Ours:
     ) -> None:
         self._stack.close()
 
-    def journal(self, told: list[Told]) -> None:
+    def journal(self, results: list[StepResult]) -> None:
         """What the store keeps of every generation."""
-        for news in told:
+        for news in results:
             self._writers[news.run.name].append(news.line)
 
     def generation(self) -> None:
@@ -114,5 +114,5 @@ class Ours:
             (ranking, "order", "ranking"),
             (ranking, "fronts", "ranking"),
             (Archive, "add", "archive"),
-            (Ours, "journal", "store"),
+            (LockstepLoop, "journal", "store"),
         ]

@@ -9,27 +9,27 @@ from typing import Any
 
 import torch
 
-from invariscope.bench.baseline import Baseline
+from invariscope.bench.baseline import OriginalLoop
 from invariscope.bench.cases import Case
 from invariscope.bench.machine import matrix_rate, operations
-from invariscope.bench.ours import Ours
+from invariscope.bench.ours import LockstepLoop
 from invariscope.bench.timers import PartTimes, Watched
-from invariscope.sns.plan import SearchOptions, plan
-from invariscope.sns.reference import image_reference
+from invariscope.experiments.plan import SearchOptions, plan
+from invariscope.experiments.reference import image_reference
 from invariscope.store.run_folder import CHECKPOINT_GENERATIONS, CHECKPOINT_SECONDS
 
 WARM = 2  # generations of each that are not counted
 WATCHED_BASELINE: list[Watched] = [
-    (Baseline, "ask", "strategy"),
-    (Baseline, "tell", "strategy"),
-    (Baseline, "images", "generator"),
-    (Baseline, "respond", "subject"),
-    (Baseline, "scores", "objectives"),
-    (Baseline, "rank", "ranking"),
+    (OriginalLoop, "ask", "strategy"),
+    (OriginalLoop, "tell", "strategy"),
+    (OriginalLoop, "images", "generator"),
+    (OriginalLoop, "respond", "subject"),
+    (OriginalLoop, "scores", "objectives"),
+    (OriginalLoop, "rank", "ranking"),
 ]
 
 
-def make_baseline(case: Case, options: SearchOptions) -> Baseline:
+def make_baseline(case: Case, options: SearchOptions) -> OriginalLoop:
     """The original's way on a case, with the start that our first run has."""
     image = case.generator.generate(case.reference.unsqueeze(0))[0]
     first = plan(
@@ -41,7 +41,7 @@ def make_baseline(case: Case, options: SearchOptions) -> Baseline:
         site=case.site,
         options=options,
     )[0].run
-    return Baseline(
+    return OriginalLoop(
         case.generator,
         case.subject,
         unit=case.unit,
@@ -80,7 +80,7 @@ def _side(seconds: list[float], images: int) -> dict[str, Any]:
     return {"images_per_second": images / median(seconds), "seconds": seconds}
 
 
-def _ours_side(ours: Ours, seconds: list[float], generations: int) -> dict[str, Any]:
+def _ours_side(ours: LockstepLoop, seconds: list[float], generations: int) -> dict[str, Any]:
     """Our figures; a checkpoint's time is spread over the generations between two."""
     device = ours.case.generator.device
     saving = median(seconds_of(ours.checkpoint, device) for _ in range(3))
@@ -96,7 +96,7 @@ def _ours_side(ours: Ours, seconds: list[float], generations: int) -> dict[str, 
         **side,
         "split_ms": parts,
         "precision": ours.precision,
-        "chunk": ours.crew.chunk,
+        "chunk": ours.evaluator.chunk,
         "matrix_peak_share": rate / matrix_rate(device, ours.precision),
         **{f"{key}_bytes_a_run": size for key, size in ours.bytes().items()},
     }
@@ -113,7 +113,10 @@ def measure_pair(
     """
     device = case.generator.device
     baseline = make_baseline(case, options)
-    with tempfile.TemporaryDirectory() as folder, Ours(case, runs, Path(folder), options) as ours:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LockstepLoop(case, runs, Path(folder), options) as ours,
+    ):
         theirs: list[float] = []
         own: list[float] = []
         for _ in range(WARM + generations):

@@ -15,18 +15,23 @@ import pandas as pd
 import torch
 
 from invariscope import seeds
-from invariscope.bench.frugality import Exact, Frugality, Trial, hypervolume
+from invariscope.bench.frugality import (
+    FrugalityBench,
+    FrugalityTrial,
+    NoiselessScores,
+    hypervolume,
+)
+from invariscope.experiments.evaluator import Evaluator
+from invariscope.experiments.plan import SearchOptions, plan
+from invariscope.experiments.reference import Reference
 from invariscope.generators.base import Generator
-from invariscope.rig.file import Final, SessionFile
+from invariscope.rig.file import HeldBackRequest, SessionFile
 from invariscope.rig.ledger import RANGE
-from invariscope.rig.present import Presenter
+from invariscope.rig.presenter import Presenter
 from invariscope.rig.search import HELD_BACK
-from invariscope.rig.session import Session
+from invariscope.rig.session import RigSession
 from invariscope.rig.simulate import DirectLink, SimulatedBrain
 from invariscope.search.strategies import load_strategy
-from invariscope.sns.crew import Crew
-from invariscope.sns.plan import SearchOptions, plan
-from invariscope.sns.reference import Reference
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.base import Subject
 
@@ -38,13 +43,13 @@ class Cell:
     """One entry of the table.
 
     Attributes:
-        repeats, most: of a candidate (see `rig.file.Asked`).
+        repeats, max_repeats: of a candidate (see `rig.file.Asked`).
         presentations: of the search and its held-back repeats together.
     """
 
     strategy: str
     repeats: int
-    most: int
+    max_repeats: int
     unit: str
     seed: int
     presentations: int
@@ -52,7 +57,10 @@ class Cell:
     @property
     def key(self) -> str:
         unit = self.unit.replace(":", ".")
-        return f"{self.strategy}-{self.repeats}-{self.most}-{unit}-{self.seed}-{self.presentations}"
+        return (
+            f"{self.strategy}-{self.repeats}-{self.max_repeats}-{unit}-"
+            f"{self.seed}-{self.presentations}"
+        )
 
 
 class RigBench:
@@ -64,7 +72,7 @@ class RigBench:
 
     def __init__(self, subject: Subject, generator: Generator, out: Path) -> None:
         self.subject, self.generator, self.out = subject, generator, make_folder(out)
-        self.plain = Frugality(subject, generator, out / "plain")
+        self.plain = FrugalityBench(subject, generator, out / "plain")
 
     def run(self, cell: Cell, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
         """A cell's figures."""
@@ -76,7 +84,7 @@ class RigBench:
         asked = self._asked(cell)
         brain = SimulatedBrain(self.subject, [cell.unit], asked.rig.units, seed=cell.seed)
         folder = self.out / "sessions" / cell.key
-        session = Session(asked, folder, DirectLink(brain), generator=self.generator)
+        session = RigSession(asked, folder, DirectLink(brain), generator=self.generator)
         try:
             codes = seeds.normal([("range", cell.unit)], (PHOTOS, self.generator.code_dim))[0]
             found = session.measure_range(self.generator.generate(codes))
@@ -94,13 +102,13 @@ class RigBench:
         return result
 
     def _asked(self, cell: Cell) -> SessionFile:
-        final = Final()
+        final = HeldBackRequest()
         held_back = final.members * final.repeats * 1.2 + final.reference  # and controls
         search = {
             "targets": ["unit"],
             "strategy": cell.strategy,
             "repeats": cell.repeats,
-            "most": cell.most,
+            "max_repeats": cell.max_repeats,
             "generations": 1000,
             "presentations": int(cell.presentations - held_back),
             "stop": False,
@@ -114,9 +122,9 @@ class RigBench:
         options = SearchOptions(strategy=cell.strategy, precision="float32")
         words = {"task": "invariance", "reference": reference, "options": options}
         planned = plan(self.subject, self.generator, cell.unit, **words)[0]
-        exact = Exact(Crew(self.subject, self.generator, options, 50), planned)
+        exact = NoiselessScores(Evaluator(self.subject, self.generator, options, 50), planned)
         strategy = load_strategy(cell.strategy).with_statistics(self.generator.code_statistics)
-        trial = Trial(strategy, cell.unit, 0.0, cell.presentations, (cell.seed,))
+        trial = FrugalityTrial(strategy, cell.unit, 0.0, cell.presentations, (cell.seed,))
         best = self.plain.run(trial)["curves"][str(cell.seed)][-1][1]
         own = hypervolume(exact.points(codes))
         return {"hypervolume": own, "without_noise": best, "share": own / best}

@@ -10,10 +10,10 @@ import torch
 
 from invariscope import seeds
 from invariscope.bench.cases import TrivialGenerator, TrivialSubject
+from invariscope.experiments.plan import SearchOptions, plan
+from invariscope.experiments.reference import depart_from, image_reference
 from invariscope.search.run import Run
 from invariscope.search.search import Search
-from invariscope.sns.plan import SearchOptions, plan
-from invariscope.sns.reference import depart_from, image_reference
 from invariscope.subjects.base import PIXELS
 
 RUNS = (1, 4, 16, 64, 256)

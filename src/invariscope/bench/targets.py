@@ -10,7 +10,7 @@ FLAT = 1.1  # a tenth more counts as flat: two measurements of one thing differ 
 
 
 @dataclass(frozen=True)
-class Target:
+class PerformanceTarget:
     """One figure and its bound; `at_least` or the most."""
 
     name: str
@@ -30,36 +30,38 @@ def loop_share(split: Mapping[str, float]) -> float:
     return 100 * sum(split.get(part, 0.0) for part in LOOP) / sum(split.values())
 
 
-def _of_paper(paper: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[Target]:
+def _of_paper(paper: Mapping[str, Any], machine: Mapping[str, Any]) -> Iterator[PerformanceTarget]:
     ours, dims = paper["ours"], f"n = {paper['code_dim']}"
     if machine["device"] == "cpu":
         least = 5.0 if machine["compiler"] else 4.0
         name = f"paper: images/s over the baseline's ({machine['cores']} cores; stated for 2)"
-        yield Target(name, paper["ratio"], least, at_least=True, unit="×")
+        yield PerformanceTarget(name, paper["ratio"], least, at_least=True, unit="×")
     else:
         name = "paper: images/s over the baseline's on this machine"
-        yield Target(name, paper["ratio"], 100.0, at_least=True, unit="×")
+        yield PerformanceTarget(name, paper["ratio"], 100.0, at_least=True, unit="×")
         seconds = 25_000 / ours["images_per_second"]
-        yield Target(
+        yield PerformanceTarget(
             "paper: a 25,000-image run (stated for an H200)", seconds, 2.5, at_least=False, unit="s"
         )
     share = loop_share(ours["split_ms"])
-    yield Target(
+    yield PerformanceTarget(
         f"strategy + ranking + store of a generation, {dims}", share, 3.0, at_least=False, unit="%"
     )
     state = ours["state_bytes_a_run"] / 1e6
-    yield Target(f"state a run without the archive, {dims}", state, 2.0, at_least=False, unit="MB")
+    yield PerformanceTarget(
+        f"state a run without the archive, {dims}", state, 2.0, at_least=False, unit="MB"
+    )
 
 
 def targets(figures: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Each target that the figures speak to, with what was measured and whether it is met."""
-    found: list[Target] = []
+    found: list[PerformanceTarget] = []
     if "paper" in figures["cases"]:
         found += _of_paper(figures["cases"]["paper"], figures["machine"])
     if rows := figures.get("sweep", {}).get("runs"):
         rise = max(row["ms_a_run"] for row in rows[1:]) / rows[0]["ms_a_run"] if rows[1:] else 1.0
         name = f"cost a run, {rows[0]['runs']} to {rows[-1]['runs']} runs: largest over the first"
-        found.append(Target(name, rise, FLAT, at_least=False, unit="×"))
+        found.append(PerformanceTarget(name, rise, FLAT, at_least=False, unit="×"))
     return [{**asdict(target), "met": target.met} for target in found]
 
 

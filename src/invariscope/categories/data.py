@@ -18,12 +18,14 @@ from invariscope.photos import PhotoFolder, batches, open_folder
 from invariscope.photos.folder import PhotoReport
 from invariscope.photos.stream import Batch
 
-HELD = 8 * 2**30  # bytes of images that are kept in memory; more are read as they are needed
+BYTES_IN_MEMORY = (
+    8 * 2**30
+)  # bytes of images that are kept in memory; more are read as they are needed
 AT_ONCE = 256
 MOST_GREY = 0.1  # share of grey photos among colour ones up to which colour is still tested
 
 
-class Part(NamedTuple):
+class ImageBatch(NamedTuple):
     """Some images of an order.
 
     Attributes:
@@ -37,7 +39,7 @@ class Part(NamedTuple):
     labels: Tensor
 
 
-class Pictures(Protocol):
+class LabelledImages(Protocol):
     """One set of labelled images.
 
     Attributes:
@@ -51,36 +53,36 @@ class Pictures(Protocol):
     @property
     def names(self) -> tuple[str, ...]: ...
 
-    def parts(self, order: Tensor, size: int) -> Iterator[Part]:
+    def parts(self, order: Tensor, size: int) -> Iterator[ImageBatch]:
         """The images that `order` numbers, in parts of `size`; a part may be smaller."""
         ...
 
-    def subset(self, rows: Tensor) -> "Pictures":
+    def subset(self, rows: Tensor) -> "LabelledImages":
         """Only the images that `rows` numbers."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
-class HeldPictures:
+class ImagesInMemory:
     """Images on the device as uint8."""
 
     images: Tensor = field(repr=False)
     labels: Tensor = field(repr=False)
     names: tuple[str, ...] = field(repr=False)
 
-    def parts(self, order: Tensor, size: int) -> Iterator[Part]:
+    def parts(self, order: Tensor, size: int) -> Iterator[ImageBatch]:
         where, labels = self.images.device, self.labels[order]
         for places in torch.arange(len(order)).split(size):
             rows = order[places].to(where)
-            yield Part(places, self.images[rows], labels[places].to(where))
+            yield ImageBatch(places, self.images[rows], labels[places].to(where))
 
-    def subset(self, rows: Tensor) -> "HeldPictures":
+    def subset(self, rows: Tensor) -> "ImagesInMemory":
         names = tuple(self.names[row] for row in rows.tolist())
-        return HeldPictures(self.images[rows.to(self.images.device)], self.labels[rows], names)
+        return ImagesInMemory(self.images[rows.to(self.images.device)], self.labels[rows], names)
 
 
 @dataclass(frozen=True, eq=False)
-class StreamedPictures:
+class StreamedImages:
     """Images that are decoded ahead of who takes them, in the order in which they are asked for."""
 
     folder: PhotoFolder
@@ -96,16 +98,16 @@ class StreamedPictures:
     def names(self) -> tuple[str, ...]:
         return self.folder.names
 
-    def parts(self, order: Tensor, size: int) -> Iterator[Part]:
+    def parts(self, order: Tensor, size: int) -> Iterator[ImageBatch]:
         shown = _chosen(self.folder, order.numpy())
         for batch in batches(
             shown, side=self.side, crop=not self.squash, batch=size, device=self.device
         ):
             images = (batch.images * 255).round().to(torch.uint8)
             labels = torch.from_numpy(batch.labels).to(self.device)
-            yield Part(torch.from_numpy(batch.indices), images, labels)
+            yield ImageBatch(torch.from_numpy(batch.indices), images, labels)
 
-    def subset(self, rows: Tensor) -> "StreamedPictures":
+    def subset(self, rows: Tensor) -> "StreamedImages":
         return replace(self, folder=_chosen(self.folder, rows.numpy()))
 
 
@@ -137,7 +139,7 @@ class DataRule:
 
 
 @dataclass(frozen=True, eq=False)
-class Data:
+class CategoryImages:
     """The images of a study.
 
     Attributes:
@@ -150,8 +152,8 @@ class Data:
         notes: what there is to tell of photos that were left out or changed.
     """
 
-    train: Pictures
-    test: Pictures
+    train: LabelledImages
+    test: LabelledImages
     classes: tuple[str, ...]
     side: int
     grey: float | None
@@ -244,7 +246,7 @@ def _check(folder: PhotoFolder, least: int, what: str) -> None:
             )
 
 
-def _held(folder: PhotoFolder, rule: DataRule, device: torch.device) -> HeldPictures:
+def _held(folder: PhotoFolder, rule: DataRule, device: torch.device) -> ImagesInMemory:
     images = torch.empty(len(folder), 3, rule.side, rule.side, dtype=torch.uint8, device=device)
     there: list[int] = []
     for batch in batches(folder, side=rule.side, crop=not rule.squash, batch=AT_ONCE):
@@ -252,18 +254,22 @@ def _held(folder: PhotoFolder, rule: DataRule, device: torch.device) -> HeldPict
         images[len(there) : end] = (batch.images * 255).round().to(torch.uint8).to(device)
         there += batch.indices.tolist()
     labels = torch.from_numpy(folder.labels[there]).long()
-    return HeldPictures(images[: len(there)], labels, tuple(folder.names[k] for k in there))
+    return ImagesInMemory(images[: len(there)], labels, tuple(folder.names[k] for k in there))
 
 
-def _grey(pictures: HeldPictures) -> int:
+def _grey(pictures: ImagesInMemory) -> int:
     return sum(
         int((part == part[:, :1]).flatten(1).all(1).sum()) for part in pictures.images.split(4096)
     )
 
 
 def load_data(
-    rule: DataRule, base: Path = Path(), device: torch.device | str = "cpu", *, most: int = HELD
-) -> Data:
+    rule: DataRule,
+    base: Path = Path(),
+    device: torch.device | str = "cpu",
+    *,
+    most: int = BYTES_IN_MEMORY,
+) -> CategoryImages:
     """Read the images of a study: as uint8 on the device where they fit, else as they are needed.
 
     Args:
@@ -287,10 +293,10 @@ def load_data(
     content = hashlib.sha256(f"{train.content} {test.content} {rule.squash}".encode()).hexdigest()
     if (len(train) + len(test)) * 3 * rule.side**2 > most:
         first, second = (
-            StreamedPictures(folder, rule.side, rule.squash, where) for folder in (train, test)
+            StreamedImages(folder, rule.side, rule.squash, where) for folder in (train, test)
         )
-        return Data(first, second, classes, rule.side, None, content)
+        return CategoryImages(first, second, classes, rule.side, None, content)
     held = _held(train, rule, where), _held(test, rule, where)
     grey = sum(_grey(own) for own in held) / sum(len(own.labels) for own in held)
     notes = (*train.report.lines(), *test.report.lines())
-    return Data(*held, classes, rule.side, grey, content, notes)
+    return CategoryImages(*held, classes, rule.side, grey, content, notes)

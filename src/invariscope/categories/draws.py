@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from invariscope import seeds
-from invariscope.categories.data import Part
-from invariscope.categories.plan import Wanted
+from invariscope.categories.data import ImageBatch
+from invariscope.categories.plan import PlannedNetwork
 from invariscope.training.data import cut_windows, draw_windows
 from invariscope.zoo.classifiers import standardise
 
@@ -69,17 +69,17 @@ class Draws:
         return Draws(mine(self.order), mine(self.transformed), mine(self.keys), windows)
 
 
-def draw_epoch(wanted: Wanted, labels: Tensor, epoch: int) -> Draws:
+def draw_epoch(planned: PlannedNetwork, labels: Tensor, epoch: int) -> Draws:
     """The draws of an epoch.
 
     Args:
         labels: of the training images, indices into the network's classes.
     """
-    recipe = wanted.recipe
-    stream = seeds.torch_stream("categories", "order", wanted.seed, epoch)
+    recipe = planned.recipe
+    stream = seeds.torch_stream("categories", "order", planned.seed, epoch)
     order = balanced_order(labels, stream)
     order = order[: len(order) // recipe.batch * recipe.batch]
-    seen = torch.tensor([name in wanted.seen for name in wanted.classes])
+    seen = torch.tensor([name in planned.seen for name in planned.classes])
     chance = torch.rand(len(order), generator=stream)
     keys = torch.randint(2**62, (len(order),), generator=stream)
     windows = None
@@ -88,13 +88,15 @@ def draw_epoch(wanted: Wanted, labels: Tensor, epoch: int) -> Draws:
     return Draws(order, (chance < TRANSFORMED) & seen[labels[order]], keys, windows)
 
 
-def present(wanted: Sequence[Wanted], draws: Sequence[Draws], parts: Sequence[Part]) -> Tensor:
+def apply_input_layer(
+    planned: Sequence[PlannedNetwork], draws: Sequence[Draws], parts: Sequence[ImageBatch]
+) -> Tensor:
     """The input layer: crops, transformations, then per-image standardisation, on the device.
 
     Networks that train with one transformation have it applied together.
 
     Args:
-        wanted, draws: a network each.
+        planned, draws: a network each.
         parts: the same number of images for each.
 
     Returns:
@@ -110,9 +112,9 @@ def present(wanted: Sequence[Wanted], draws: Sequence[Draws], parts: Sequence[Pa
     transformed = torch.cat([own.transformed[part.places] for own, part in drawn])
     keys = torch.cat([own.keys[part.places] for own, part in drawn])
     of_network = torch.arange(len(parts)).repeat_interleave(len(parts[0].places))
-    kinds = {own.label: own.transformation for own in wanted}
+    kinds = {own.label: own.transformation for own in planned}
     for label, transformation in kinds.items():
-        own = torch.tensor([network.label == label for network in wanted])
+        own = torch.tensor([network.label == label for network in planned])
         rows = torch.nonzero(transformed & own[of_network]).flatten()
         if transformation is not None and len(rows):
             there = rows.to(images.device)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from invariscope.categories.data import Data
+from invariscope.categories.data import CategoryImages
 from invariscope.categories.folder import NetworkFolder
 from invariscope.categories.plan import fault_of, label_of
 from invariscope.errors import StoreError
@@ -38,7 +38,7 @@ BATCH = 250
 
 
 @dataclass(frozen=True)
-class Evaluation:
+class NetworkEvaluation:
     """What is measured of every network of a study.
 
     Attributes:
@@ -48,7 +48,7 @@ class Evaluation:
         tested: further ones that accuracy is measured under: other strengths, others at all.
     """
 
-    data: Data
+    data: CategoryImages
     device: torch.device
     transformations: tuple[Transformation, ...]
     tested: tuple[Transformation, ...] = ()
@@ -87,15 +87,15 @@ class Evaluation:
 
     def own(self, folder: NetworkFolder) -> tuple[Transformation, ...]:
         """The transformations under which a network's units are measured."""
-        trained = folder.wanted.transformation
+        trained = folder.planned.transformation
         return self._meant(self.transformations) if trained is None else (trained,)
 
     def images(self, folder: NetworkFolder) -> ImageSet:
         """The test images, labelled by whether the network saw their category transformed."""
         whole = self.data.test_set()
-        unseen = np.array([name not in folder.wanted.seen for name in self.data.classes])
+        unseen = np.array([name not in folder.planned.seen for name in self.data.classes])
         labels = unseen[whole.labels].astype(np.int64)
-        content = f"{whole.content} {' '.join(sorted(folder.wanted.seen))}"
+        content = f"{whole.content} {' '.join(sorted(folder.planned.seen))}"
         return ImageSet(whole.names, labels, GROUPS, content, _relabelled(whole, labels))
 
     def search_tau(self, folder: NetworkFolder) -> None:
@@ -104,7 +104,7 @@ class Evaluation:
         For networks that saw every category transformed; others have none.
         """
         path = folder.path / TAU
-        if path.exists() or folder.wanted.count < len(self.data.classes):
+        if path.exists() or folder.planned.count < len(self.data.classes):
             return
         subject = self.subject(folder)
         site = choose_sites(subject)[-1]
@@ -124,12 +124,12 @@ class Evaluation:
             self.images(folder),
             self.own(folder),
             tau=tau,
-            by_class=folder.wanted.count > 0,
+            by_class=folder.planned.count > 0,
             batch=BATCH,
             out=folder.path / INVARIANCE,
         )
         path = folder.path / ABLATION
-        if path.exists() or folder.wanted.count < len(self.data.classes):
+        if path.exists() or folder.planned.count < len(self.data.classes):
             return
         site = choose_sites(subject)[-1]
         setup = make_setup(subject, self.data.test_set(), self.own(folder), site, batch=BATCH)

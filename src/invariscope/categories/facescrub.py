@@ -102,12 +102,12 @@ class FaceReport:
         """The report in sentences."""
         have = self.written + self.there
         now = f"{self.written} written, {self.there} were there"
-        told = [f"{have} of {self.listed} faces of {len(self.people)} people ({now})"]
+        sentences = [f"{have} of {self.listed} faces of {len(self.people)} people ({now})"]
         if not self.files:
-            told.append("0 files found in the folder of originals")
+            sentences.append("0 files found in the folder of originals")
         if self.missing:
             people = len({face.name for face in self.missing})
-            told.append(
+            sentences.append(
                 f"{len(self.missing)} missing: no original with their sha256 ({people} people)"
             )
         for words, files in (
@@ -117,12 +117,14 @@ class FaceReport:
             ("named again with another original or box; the first counts", self.clashing),
         ):
             if files:
-                told.append(f"{len(files)} {words}: {named(files)}")
+                sentences.append(f"{len(files)} {words}: {named(files)}")
         if self.repeated:
-            told.append(f"{self.repeated} lines of the list name a face again and were left out")
+            sentences.append(
+                f"{self.repeated} lines of the list name a face again and were left out"
+            )
         if self.truncated:
-            told.append(f"{self.truncated} lines of the list are cut off and were left out")
-        return [*told, *self.passed_over]
+            sentences.append(f"{self.truncated} lines of the list are cut off and were left out")
+        return [*sentences, *self.passed_over]
 
     def take(self, lists: Iterable[FaceList]) -> dict[Path, Face]:
         """Count the faces of some lists and give each once, by the place of its crop."""
@@ -215,7 +217,7 @@ def _files(folder: Path, out: Path, report: FaceReport) -> list[Path]:
 
 def _originals(
     paths: Sequence[Path],
-    wanted: set[str],
+    planned: set[str],
     before: set[str],
     report: FaceReport,
     progress: Callable[[int], None],
@@ -232,7 +234,7 @@ def _originals(
             continue
         if digest in found:
             report.duplicate.append(path.name)
-        elif digest in wanted:
+        elif digest in planned:
             found[digest] = path
         elif digest not in before and (path.suffix.lower() in SUFFIXES or not path.suffix):
             report.wrong.append(path.name)
@@ -315,8 +317,8 @@ def prepare_faces(
     listed, missing = _read_table(out / LISTED), _read_table(out / MISSING)
     make_folder(out)
     before = {face.sha256 for face in listed.values()}
-    wanted = {face.sha256 for face in faces.values()}
-    found = _originals(_files(folder, out, report), wanted, before, report, progress)
+    planned = {face.sha256 for face in faces.values()}
+    found = _originals(_files(folder, out, report), planned, before, report, progress)
     for path, face in faces.items():
         _take_face(face, found.get(face.sha256), out / path, side, report)
     now = {face.path: face for face in report.missing}

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from invariscope.categories.plan import Wanted
+from invariscope.categories.plan import PlannedNetwork
 from invariscope.errors import StoreError
 from invariscope.store.files import make_folder, remove_file, replace_file, replace_tensors
 from invariscope.store.hashes import damaged_files, hash_files, parse_hashes, seal, unseal
@@ -29,11 +29,11 @@ class NetworkFolder:
 
     Attributes:
         path: the folder.
-        wanted: the network that it is for.
+        planned: the network that it is for.
     """
 
     path: Path
-    wanted: Wanted
+    planned: PlannedNetwork
 
     @property
     def done(self) -> bool:
@@ -46,7 +46,7 @@ class NetworkFolder:
             StoreError: it cannot be written.
         """
         make_folder(self.path)
-        text = json.dumps(self.wanted.settings(), indent=1)
+        text = json.dumps(self.planned.settings(), indent=1)
         replace_file(self.path / SETTINGS, lambda part: part.write_text(text + "\n"))
 
     def state(self) -> dict[str, Any] | None:
@@ -56,34 +56,34 @@ class NetworkFolder:
             StoreError: it is of another network.
         """
         state = checkpoint.load(self.path / CHECKPOINT)
-        if state is not None and state.get("name") != self.wanted.name:
+        if state is not None and state.get("name") != self.planned.name:
             raise StoreError(
                 f"{str(self.path / CHECKPOINT)!r} is a checkpoint of another plan (its network is "
-                f"{str(state.get('name'))[:12]}, expected {self.wanted.name[:12]}); move it away"
+                f"{str(state.get('name'))[:12]}, expected {self.planned.name[:12]}); move it away"
             )
         return state
 
-    def keep(self, state: Mapping[str, Any], epoch: int, history: list[dict[str, Any]]) -> None:
+    def save(self, state: Mapping[str, Any], epoch: int, history: list[dict[str, Any]]) -> None:
         """Replace the checkpoint."""
-        whole = {"name": self.wanted.name, "epoch": epoch, "history": history, **state}
+        whole = {"name": self.planned.name, "epoch": epoch, "history": history, **state}
         checkpoint.save(self.path / CHECKPOINT, whole)
 
     def end(
         self, state: Mapping[str, Tensor], history: list[dict[str, Any]], context: Mapping[str, Any]
     ) -> None:
         """Write the weights and then the outcome; the checkpoint is not needed any more."""
-        wanted = self.wanted
+        planned = self.planned
         about = {
-            "network": wanted.network,
-            "options": wanted.options,
-            "classes": list(wanted.classes),
-            "image_size": wanted.side,
+            "network": planned.network,
+            "options": planned.options,
+            "classes": list(planned.classes),
+            "image_size": planned.side,
             "standardised": "each image",
-            "name": wanted.name,
+            "name": planned.name,
         }
         metadata = {"network": json.dumps(about)}
         replace_tensors(self.path / WEIGHTS, state, metadata)
-        outcome = {"name": wanted.name, "history": history, "context": dict(context)}
+        outcome = {"name": planned.name, "history": history, "context": dict(context)}
         outcome["hashes"] = hash_files(self.path, (SETTINGS, WEIGHTS))
         text = json.dumps(seal(outcome), indent=1) + "\n"
         replace_file(self.path / OUTCOME, lambda part: part.write_text(text))

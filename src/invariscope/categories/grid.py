@@ -9,8 +9,8 @@ import pandas as pd
 import torch
 
 from invariscope import seeds, validate
-from invariscope.categories.data import Data
-from invariscope.categories.plan import Wanted
+from invariscope.categories.data import CategoryImages
+from invariscope.categories.plan import PlannedNetwork
 from invariscope.categories.train import Training, folders_of
 from invariscope.errors import InputError
 from invariscope.subjects import load_subject
@@ -19,7 +19,7 @@ BATCH = 250
 Watch = Callable[[float, float, float], None]
 
 
-def hold_out(data: Data, share: float) -> Data:
+def hold_out(data: CategoryImages, share: float) -> CategoryImages:
     """Training images alone, a share of each category's for testing.
 
     At least one image of a category is tested and one trained with.
@@ -45,7 +45,7 @@ def hold_out(data: Data, share: float) -> Data:
     )
 
 
-def accuracy(folder: Path, data: Data, device: torch.device) -> float:
+def accuracy(folder: Path, data: CategoryImages, device: torch.device) -> float:
     """Top-1 accuracy of a trained network on the test images as they are, in [0, 1]."""
     subject = load_subject(f"categories:{folder}", device)
     readout, right = list(subject.sites())[-1], 0
@@ -56,8 +56,8 @@ def accuracy(folder: Path, data: Data, device: torch.device) -> float:
 
 
 def search_grid(
-    wanted: Wanted,
-    data: Data,
+    planned: PlannedNetwork,
+    data: CategoryImages,
     rates: Sequence[float],
     decays: Sequence[float],
     *,
@@ -69,7 +69,7 @@ def search_grid(
     """Train one network with every pair of rate and decay; test it on held-out training images.
 
     Args:
-        wanted: the network, usually one that sees no image transformed.
+        planned: the network, usually one that sees no image transformed.
         held_out: share of each category's training images.
         store: where the networks are kept; those that are there are not trained again.
         watch: told each pair with its accuracy.
@@ -79,8 +79,8 @@ def search_grid(
     """
     divided, rows = hold_out(data, held_out), []
     for rate, decay in product(rates, decays):
-        recipe = replace(wanted.recipe, rate=rate, weight_decay=decay)
-        own = replace(wanted, recipe=recipe, content=divided.content)
+        recipe = replace(planned.recipe, rate=rate, weight_decay=decay)
+        own = replace(planned, recipe=recipe, content=divided.content)
         (folder,) = folders_of(store, [own])
         training = Training(divided, device)
         training.train([folder])

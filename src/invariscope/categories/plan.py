@@ -9,7 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from invariscope import seeds, validate
-from invariscope.categories.data import MOST_GREY, Data
+from invariscope.categories.data import MOST_GREY, CategoryImages
 from invariscope.errors import InputError
 from invariscope.transformations import Composition, Transformation, compose, load
 
@@ -119,7 +119,7 @@ class Paradigm:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class PlannedNetwork:
     """One network that a study wants.
 
     Attributes:
@@ -181,7 +181,7 @@ class Wanted:
         return f"{kind}_{self.count}_seed{self.seed}_{self.name[:12]}"
 
     @property
-    def crew(self) -> tuple[str, ...]:
+    def batch_key(self) -> tuple[str, ...]:
         """What networks that advance together must share."""
         alike = (self.network, self.options, asdict(self.recipe), self.side, len(self.classes))
         return (json.dumps(alike), self.content)
@@ -242,7 +242,7 @@ def seen_order(classes: tuple[str, ...], seed: int) -> tuple[str, ...]:
     return tuple(classes[k] for k in order)
 
 
-def fault_of(transformation: Transformation, data: Data) -> str:
+def fault_of(transformation: Transformation, data: CategoryImages) -> str:
     """Why a transformation says nothing of these images, in a sentence; else empty."""
     if not transformation.identity_for_grey or not data.grey:
         return ""
@@ -257,7 +257,7 @@ def fault_of(transformation: Transformation, data: Data) -> str:
     return ""
 
 
-def plan_networks(paradigm: Paradigm, data: Data) -> list[Wanted]:
+def plan_networks(paradigm: Paradigm, data: CategoryImages) -> list[PlannedNetwork]:
     """Every network that a study wants: one without transformation a seed, then all others.
 
     Raises:
@@ -284,22 +284,22 @@ def plan_networks(paradigm: Paradigm, data: Data) -> list[Wanted]:
         "side": data.side,
         "content": data.content,
     }
-    wanted = [Wanted(None, (), seed, **alike) for seed in paradigm.seeds]
+    planned = [PlannedNetwork(None, (), seed, **alike) for seed in paradigm.seeds]
     for transformation in paradigm.transformations:
         fault = fault_of(transformation, data)
         for seed in paradigm.seeds:
             order = seen_order(data.classes, seed)
-            wanted += [
-                Wanted(transformation, order[:count], seed, **alike, fault=fault)
+            planned += [
+                PlannedNetwork(transformation, order[:count], seed, **alike, fault=fault)
                 for count in sorted(set(paradigm.counts))
             ]
-    return wanted
+    return planned
 
 
-def images_of(wanted: Iterable[Wanted], each_epoch: int) -> int:
+def images_of(planned: Iterable[PlannedNetwork], each_epoch: int) -> int:
     """How many images training shows in all.
 
     Args:
         each_epoch: images that an epoch shows one network.
     """
-    return sum(own.recipe.epochs * each_epoch for own in wanted if not own.fault)
+    return sum(own.recipe.epochs * each_epoch for own in planned if not own.fault)

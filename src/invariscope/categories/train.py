@@ -1,4 +1,4 @@
-"""Training: networks of one crew advance together, or one after the other; each can go on."""
+"""Training: networks of one batch advance together, or one after the other; each can go on."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from invariscope import seeds
-from invariscope.categories.crew import Crew
-from invariscope.categories.data import Data
-from invariscope.categories.draws import draw_epoch, present
+from invariscope.categories.data import CategoryImages
+from invariscope.categories.draws import apply_input_layer, draw_epoch
 from invariscope.categories.folder import NetworkFolder
-from invariscope.categories.plan import Wanted
+from invariscope.categories.plan import PlannedNetwork
+from invariscope.categories.stacked_trainer import StackedTrainer
 from invariscope.devices import place
 from invariscope.errors import InputError
 from invariscope.store.context import numeric_context
@@ -25,7 +25,7 @@ NOTED = 1.0  # seconds between two words to a watcher
 
 
 @dataclass(frozen=True)
-class TrainingNews:
+class TrainingProgress:
     """How far training is.
 
     Attributes:
@@ -44,11 +44,11 @@ class TrainingNews:
     loss: float
 
 
-Watch = Callable[[TrainingNews], None]
+Watch = Callable[[TrainingProgress], None]
 
 
 @dataclass
-class _Trainee:
+class _NetworkInTraining:
     """One network on its way."""
 
     folder: NetworkFolder
@@ -57,16 +57,16 @@ class _Trainee:
     state: dict[str, Any] | None = None
 
     @property
-    def wanted(self) -> Wanted:
-        return self.folder.wanted
+    def planned(self) -> PlannedNetwork:
+        return self.folder.planned
 
     @property
     def left(self) -> bool:
-        return self.epoch < self.wanted.recipe.epochs
+        return self.epoch < self.planned.recipe.epochs
 
 
 @dataclass(frozen=True)
-class Ranks:
+class ProcessRanks:
     """Which part of every batch this process takes, of one network that several train.
 
     Attributes:
@@ -84,7 +84,7 @@ class Ranks:
 
 @dataclass
 class Training:
-    """Trains networks of one crew, and tells how far it is.
+    """Trains networks of one batch, and tells how far it is.
 
     Attributes:
         data: the images, on the device where they are held.
@@ -96,61 +96,62 @@ class Training:
         ranks: of a network that several processes train.
     """
 
-    data: Data
+    data: CategoryImages
     device: torch.device
     together: int | None = None
     compiled: bool = False
     watch: Watch = lambda news: None
-    ranks: Ranks = field(default_factory=Ranks)
+    ranks: ProcessRanks = field(default_factory=ProcessRanks)
     images: int = 0
     failed: dict[str, str] = field(default_factory=dict)
-    _told: float = 0.0
+    _last_report: float = 0.0
 
     def train(self, folders: Sequence[NetworkFolder]) -> None:
         """Train what is not trained yet; `failed` names those that could not be, with a sentence.
 
         Raises:
-            InputError: a batch that is larger than the training set, or networks of several crews.
+            InputError: a batch that is larger than the training set, or networks of several batch
+                keys.
             StoreError: a checkpoint of another plan, or a folder that cannot be written.
         """
         left = [folder for folder in folders if not folder.done]
-        if len({folder.wanted.crew for folder in left}) > 1:
-            raise InputError("networks of different crews cannot advance together")
+        if len({folder.planned.batch_key for folder in left}) > 1:
+            raise InputError("networks of different batch keys cannot advance together")
         number = self.together or TOGETHER[self.device.type]
         for start in range(0, len(left), number):
             self._advance([self._begin(folder) for folder in left[start : start + number]])
 
-    def _begin(self, folder: NetworkFolder) -> _Trainee:
+    def _begin(self, folder: NetworkFolder) -> _NetworkInTraining:
         if self.ranks.rank == 0:
             folder.begin()
         state = folder.state()
         if state is None:
-            return _Trainee(folder)
-        return _Trainee(folder, state["epoch"], state["history"], state)
+            return _NetworkInTraining(folder)
+        return _NetworkInTraining(folder, state["epoch"], state["history"], state)
 
-    def _advance(self, trainees: list[_Trainee]) -> None:
+    def _advance(self, trainees: list[_NetworkInTraining]) -> None:
         """Bring all to their end; those that are behind catch up first, by themselves."""
-        crew: Crew | None = None
-        of_crew: list[_Trainee] = []
+        trainer: StackedTrainer | None = None
+        in_trainer: list[_NetworkInTraining] = []
         while going := [t for t in trainees if t.left]:
             first = min(t.epoch for t in going)
             own = [t for t in going if t.epoch == first]
-            if crew is None or own != of_crew:
-                crew, of_crew = self._crew(own), own
-            self._epoch(crew, own)
-            trainees = [t for t in trainees if t.wanted.name not in self.failed]
+            if trainer is None or own != in_trainer:
+                trainer, in_trainer = self._trainer(own), own
+            self._epoch(trainer, own)
+            trainees = [t for t in trainees if t.planned.name not in self.failed]
         for trainee in trainees:
             self._end(trainee)
 
-    def _end(self, trainee: _Trainee) -> None:
+    def _end(self, trainee: _NetworkInTraining) -> None:
         if trainee.folder.done or self.ranks.rank:
             return
-        context = numeric_context(self.device, trainee.wanted.recipe.batch, compiled=self.compiled)
+        context = numeric_context(self.device, trainee.planned.recipe.batch, compiled=self.compiled)
         state = trainee.state or {}
         trainee.folder.end(state["network"], trainee.history, context)
 
-    def _crew(self, trainees: Sequence[_Trainee]) -> Crew:
-        wanted = [t.wanted for t in trainees]
+    def _trainer(self, trainees: Sequence[_NetworkInTraining]) -> StackedTrainer:
+        planned = [t.planned for t in trainees]
         networks = [
             self.ranks.wrap(
                 place(
@@ -158,18 +159,18 @@ class Training:
                     self.device,
                 )
             )
-            for w in wanted
+            for w in planned
         ]
-        crew = Crew(networks, wanted[0].recipe, self.device, compiled=self.compiled)
+        trainer = StackedTrainer(networks, planned[0].recipe, self.device, compiled=self.compiled)
         for number, trainee in enumerate(trainees):
             if trainee.state is not None:
-                crew.load(number, trainee.state)
-        return crew
+                trainer.load(number, trainee.state)
+        return trainer
 
-    def _epoch(self, crew: Crew, trainees: list[_Trainee]) -> None:
-        began, wanted = time.monotonic(), [t.wanted for t in trainees]
-        epoch, recipe = trainees[0].epoch, wanted[0].recipe
-        draws = [draw_epoch(w, self.data.train.labels, epoch) for w in wanted]
+    def _epoch(self, trainer: StackedTrainer, trainees: list[_NetworkInTraining]) -> None:
+        began, planned = time.monotonic(), [t.planned for t in trainees]
+        epoch, recipe = trainees[0].epoch, planned[0].recipe
+        draws = [draw_epoch(w, self.data.train.labels, epoch) for w in planned]
         steps = len(draws[0].order) // recipe.batch
         if steps == 0:
             raise InputError(
@@ -181,51 +182,57 @@ class Training:
             draws = [d.of_rank(ranks.rank, ranks.world, recipe.batch) for d in draws]
         size = recipe.batch // ranks.world
         streams = [self.data.train.parts(d.order, size) for d in draws]
-        loss = torch.zeros(len(wanted), device=self.device)
-        right = torch.zeros(len(wanted), device=self.device)
+        loss = torch.zeros(len(planned), device=self.device)
+        right = torch.zeros(len(planned), device=self.device)
         shown = 0
-        with seeds.torch_global("categories", "dropout", wanted[0].seed, epoch, device=self.device):
+        with seeds.torch_global(
+            "categories", "dropout", planned[0].seed, epoch, device=self.device
+        ):
             for step, parts in enumerate(zip(*streams, strict=True)):
-                images = present(wanted, draws, parts)
+                images = apply_input_layer(planned, draws, parts)
                 labels = torch.stack([part.labels for part in parts])
                 share = recipe.share(epoch * steps + step, recipe.epochs * steps)
-                losses, readout = crew.step(images, labels, share)
+                losses, readout = trainer.step(images, labels, share)
                 loss += losses
                 right += (readout.argmax(2) == labels).sum(1)
                 shown += labels.shape[1]
                 self.images += labels.numel()
                 self._tell(trainees, epoch, loss / (step + 1), right / shown)
         loss, right = ranks.mean(loss), ranks.mean(right)
-        told = {"seconds": time.monotonic() - began, "together": len(wanted)}
+        timing = {"seconds": time.monotonic() - began, "together": len(planned)}
         for number, trainee in enumerate(trainees):
             row = {"epoch": epoch + 1, "loss": float(loss[number]) / steps}
-            row |= {"accuracy": float(right[number]) / shown, **told}
-            self._keep(crew, number, trainee, row)
+            row |= {"accuracy": float(right[number]) / shown, **timing}
+            self._save(trainer, number, trainee, row)
 
-    def _keep(self, crew: Crew, number: int, trainee: _Trainee, row: dict[str, Any]) -> None:
-        name = trainee.wanted.name
+    def _save(
+        self, trainer: StackedTrainer, number: int, trainee: _NetworkInTraining, row: dict[str, Any]
+    ) -> None:
+        name = trainee.planned.name
         if not row["loss"] < float("inf"):
             self.failed[name] = (
                 f"the loss was not a finite number in epoch {row['epoch']}; take a smaller rate "
-                f"(it is {trainee.wanted.recipe.rate:g}); the checkpoint before it is kept"
+                f"(it is {trainee.planned.recipe.rate:g}); the checkpoint before it is kept"
             )
             return
         trainee.epoch = row["epoch"]
         trainee.history = [*trainee.history, row]
-        trainee.state = crew.state(number)
+        trainee.state = trainer.state(number)
         if self.ranks.rank == 0:
-            trainee.folder.keep(trainee.state, trainee.epoch, trainee.history)
+            trainee.folder.save(trainee.state, trainee.epoch, trainee.history)
 
-    def _tell(self, trainees: list[_Trainee], epoch: int, loss: Tensor, accuracy: Tensor) -> None:
+    def _tell(
+        self, trainees: list[_NetworkInTraining], epoch: int, loss: Tensor, accuracy: Tensor
+    ) -> None:
         now = time.monotonic()
-        if now - self._told < NOTED:
+        if now - self._last_report < NOTED:
             return
-        self._told = now
-        epochs = trainees[0].wanted.recipe.epochs
+        self._last_report = now
+        epochs = trainees[0].planned.recipe.epochs
         mean = float(accuracy.mean()), float(loss.mean())
-        self.watch(TrainingNews(len(trainees), epoch + 1, epochs, self.images, *mean))
+        self.watch(TrainingProgress(len(trainees), epoch + 1, epochs, self.images, *mean))
 
 
-def folders_of(store: Path, wanted: Sequence[Wanted]) -> list[NetworkFolder]:
+def folders_of(store: Path, planned: Sequence[PlannedNetwork]) -> list[NetworkFolder]:
     """Where a store keeps each network."""
-    return [NetworkFolder(store / "networks" / own.folder, own) for own in wanted]
+    return [NetworkFolder(store / "networks" / own.folder, own) for own in planned]

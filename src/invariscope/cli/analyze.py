@@ -15,9 +15,9 @@ from invariscope.photos import open_folder
 from invariscope.report.figures import draw
 from invariscope.report.sns_page import FIRST_LINE, VERDICT, write_page
 from invariscope.store.own_files import begins_with, check_may_replace, is_json_with
-from invariscope.study.analyses import FOLDER, Tables, keep_tables
+from invariscope.study.analyses import FOLDER, Tables, save_tables
 from invariscope.study.analyses import analyze as make
-from invariscope.study.analyses.material import Material
+from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.result import StudyResult, load_study
 from invariscope.survey.answers import load_answers
 
@@ -26,7 +26,7 @@ EACH = 20
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Shown:
+class AnalysisOptions:
     """What the analyses show, and to whom."""
 
     observers: Annotated[
@@ -61,13 +61,13 @@ class Shown:
         words += [f"--answers {self.answers.name}"] if self.answers else []
         return words + ["--allow-code"] * self.allow_code
 
-    def material(self, study: StudyResult, runs: str) -> Material:
+    def material(self, study: StudyResult, runs: str) -> AnalysisMaterial:
         """A study with what is shown beside it."""
         data = study.folder.file().data
         place = self.photos or (Path(data.photos) if data and data.photos else None)
         if place is not None and not self.photos and not place.is_absolute():
             place = None  # it counts from a folder that the store does not know
-        return Material(
+        return AnalysisMaterial(
             study=study,
             runs=runs,
             observers=self.observers or (data.observers if data else ()),
@@ -91,10 +91,10 @@ def analyze(
         ),
     ] = (),
     runs: Annotated[
-        Literal["all", "checkpoint", "stopped"],
+        Literal["all", "milestone", "stopped"],
         Parameter(help="Runs that count: all, those that reached 25 of 50, or that stopped."),
     ] = "all",
-    shown: Shown | None = None,
+    shown: AnalysisOptions | None = None,
     page: Annotated[
         Path | None,
         Parameter(help="Write every figure beside the paper's to this Markdown file."),
@@ -110,24 +110,24 @@ def analyze(
     console = Console(soft_wrap=True, highlight=False)
     found = [load_study(folder) for folder in studies]
     for study in found:
-        material = (shown or Shown()).material(study, runs)
+        material = (shown or AnalysisOptions()).material(study, runs)
         folder = study.folder.path / FOLDER
         console.print(f"{study.folder.name}:")
 
         def made(name: str, own: Tables, reason: str, folder: Path = folder) -> None:
-            keep_tables(own, folder)
+            save_tables(own, folder)
             left_out = f": left out, {reason}" if reason else ""
             console.print(f"  {name}{left_out}", markup=False)
 
         tables = make(material, only, made)
         if not only:
-            keep_tables({"missing": tables["missing"]}, folder)
+            save_tables({"missing": tables["missing"]}, folder)
         for path in draw(material, tables, folder):
             console.print(f"  {path}")
     if page is not None:
         places = [study.folder.path / FOLDER for study in found]
         words = [*map(str, studies), *(f"--only {name}" for name in only)]
         words += [f"--runs {runs}"] if runs != "all" else []
-        words += [*(shown or Shown()).words(), f"--page {page}"]
+        words += [*(shown or AnalysisOptions()).words(), f"--page {page}"]
         command = " ".join(["invariscope analyze", *words])
         console.print(f"page: {write_page(places, page, command)}")

@@ -16,9 +16,9 @@ from invariscope.bench.targets import PARTS, ms_of_50
 from invariscope.cli.numbers import Count
 from invariscope.cli.options import Force
 from invariscope.devices import pick_device
+from invariscope.experiments.plan import SearchOptions
 from invariscope.generators import load_generator
 from invariscope.search.precision import SMALLEST_TAU
-from invariscope.sns.plan import SearchOptions
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import check_may_replace, is_json_with
 from invariscope.subjects import load_subject

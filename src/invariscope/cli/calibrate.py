@@ -8,7 +8,7 @@ from rich.console import Console
 
 from invariscope import plot
 from invariscope.cli.numbers import Count, Number, Seed, Share
-from invariscope.cli.options import Model, Source, default_out
+from invariscope.cli.options import Model, NetworkOptions, default_out
 from invariscope.invariance.calibrate import calibrate as measure
 from invariscope.invariance.calibration import Calibration
 from invariscope.invariance.classes import class_names, classifier
@@ -45,12 +45,12 @@ def calibrate(
     ] = None,
     seed: Annotated[Seed, Parameter(help="Another seed, other noise.")] = 0,
     out: Annotated[Path | None, Parameter(help="A folder; runs/… by default.")] = None,
-    source: Source | None = None,
+    source: NetworkOptions | None = None,
 ) -> None:
     """Let a transformation grow until a network's top-1 accuracy falls below a bound."""
     console = Console(soft_wrap=True, highlight=False)
     chosen = load(transformation, beyond=beyond)
-    subject, found = (source or Source()).subject(model), open_folder(folder)
+    subject, found = (source or NetworkOptions()).subject(model), open_folder(folder)
     found = found if photos is None else found.of_each_class(photos)
     images = image_set(found, resize=resize) if resize else images_for(subject, found)
     readout = classifier(subject, images.classes, site, class_names(folder, classes))

@@ -8,25 +8,25 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
+from invariscope.categories.conduct import NetworkConductor
 from invariscope.categories.evaluate import TAU, chosen_tau
 from invariscope.categories.grid import search_grid
+from invariscope.categories.job import MEASURE, SEARCH, TRAIN, data_of
 from invariscope.categories.plan import images_of
+from invariscope.categories.rate import measure_rate
+from invariscope.categories.study import NetworkStudy, begin_networks, open_networks
 from invariscope.cli.numbers import Count, Positive
 from invariscope.cli.options import Force
-from invariscope.cli.study import Where
+from invariscope.cli.study import EngineOptions
 from invariscope.cli.study_progress import in_words
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
 from invariscope.invariance.coefficient import TAU as DEFAULT_TAU
+from invariscope.jobs.engines import Engine
 from invariscope.report.networks import FIRST_LINE, write_networks_report, write_reproduction
 from invariscope.store.files import replace_file
 from invariscope.store.own_files import begins_with, check_may_replace
-from invariscope.study.engines import Engine
 from invariscope.study.file import study_text
-from invariscope.study.network_conduct import NetworksConductor
-from invariscope.study.network_job import MEASURE, SEARCH, TRAIN, data_of
-from invariscope.study.network_rate import measure_rate
-from invariscope.study.network_study import NetworksStudy, begin_networks, open_networks
 
 categories = App(
     name="categories", help="Train with some categories seen transformed; measure what follows."
@@ -47,11 +47,11 @@ def _place(file: Path, out: Path | None) -> Path:
     return (out or Path("store") / "categories" / file.stem).resolve()
 
 
-def _begin(file: Path, out: Path | None) -> NetworksStudy:
+def _begin(file: Path, out: Path | None) -> NetworkStudy:
     return begin_networks(study_text(file), file.resolve().parent, _place(file, out))
 
 
-def _tell_plan(study: NetworksStudy, console: Console) -> None:
+def _tell_plan(study: NetworkStudy, console: Console) -> None:
     """The plan, a line a transformation, and what cannot be trained."""
     paradigm = study.asked.paradigm
     data = data_of(study.asked.rule, study.asked.base, "cpu")
@@ -67,14 +67,14 @@ def _tell_plan(study: NetworksStudy, console: Console) -> None:
     for column in ("trained with", "seen transformed", "seeds", "networks"):
         table.add_column(column)
     groups: dict[str, list[Any]] = {}
-    for own in study.wanted:
+    for own in study.planned:
         groups.setdefault(own.label, []).append(own)
     for label, networks in groups.items():
         counts = ", ".join(str(c) for c in sorted({own.count for own in networks}))
         numbers = ", ".join(str(s) for s in paradigm.seeds)
         table.add_row(label, counts, numbers, str(len(networks)))
     console.print(table)
-    for fault in {own.fault: None for own in study.wanted if own.fault}:
+    for fault in {own.fault: None for own in study.planned if own.fault}:
         console.print(fault, style="yellow", highlight=False, soft_wrap=True, markup=False)
 
 
@@ -96,7 +96,7 @@ def plan(
     _tell_cost(study, console, device, rate)
 
 
-def _tell_cost(study: NetworksStudy, console: Console, device: str, rate: float | None) -> None:
+def _tell_cost(study: NetworkStudy, console: Console, device: str, rate: float | None) -> None:
     """How many networks are left and how long they take."""
     left = [own for own in study.trainable if own not in study.trained]
     data = data_of(study.asked.rule, study.asked.base, "cpu")
@@ -121,11 +121,12 @@ def _teller(console: Console, task: str):  # noqa: ANN202
         printed[0] = now
         words = [f"{task}: {done} of {every} networks"]
         share = done
-        for told in news:
-            if "epoch" in told:
-                share += told["networks"] * (told["epoch"] - 1) / told["epochs"]
+        for progress in news:
+            if "epoch" in progress:
+                share += progress["networks"] * (progress["epoch"] - 1) / progress["epochs"]
                 words.append(
-                    f"epoch {told['epoch']} of {told['epochs']}, accuracy {told['accuracy']:.2f}"
+                    f"epoch {progress['epoch']} of {progress['epochs']}, accuracy "
+                    f"{progress['accuracy']:.2f}"
                 )
         if share:
             left = (now - began) * (every - share) / share
@@ -135,14 +136,14 @@ def _teller(console: Console, task: str):  # noqa: ANN202
     return tell
 
 
-def _conduct(study: NetworksStudy, engine: Engine, task: str, tau: float, **settings: Any) -> None:
+def _conduct(study: NetworkStudy, engine: Engine, task: str, tau: float, **settings: Any) -> None:
     console = Console(soft_wrap=True)
     tell = _teller(console, {TRAIN: "trained", SEARCH: "answers", MEASURE: "measured"}[task])
-    NetworksConductor(study, engine, watch=tell, **settings).run(task, tau)
+    NetworkConductor(study, engine, watch=tell, **settings).run(task, tau)
 
 
-def _tell_failed(study: NetworksStudy, console: Console) -> None:
-    folders = {own.name: own.folder for own in study.wanted}
+def _tell_failed(study: NetworkStudy, console: Console) -> None:
+    folders = {own.name: own.folder for own in study.planned}
     for name, sentence in study.failed.items():
         console.print(
             f"{folders.get(name, name[:12])}: {sentence}",
@@ -159,10 +160,10 @@ def train(
     *,
     out: Out = None,
     together: Together = None,
-    where: Where | None = None,
+    where: EngineOptions | None = None,
 ) -> None:
     """Train every network of a study; the same command goes on where it was broken off."""
-    console, where = Console(soft_wrap=True), where or Where()
+    console, where = Console(soft_wrap=True), where or EngineOptions()
     study = _begin(file, out)
     _tell_plan(study, console)
     _tell_cost(study, console, where.device, None)
@@ -194,7 +195,7 @@ def grid(
     if asked.grid is None:
         raise InputError(f"{str(file)!r} has no [grid]; expected rates = [...] and decays = [...]")
     table = search_grid(
-        study.wanted[0],
+        study.planned[0],
         data_of(asked.rule, asked.base, str(where)),
         asked.grid.rates,
         asked.grid.decays,
@@ -210,9 +211,9 @@ def grid(
 
 
 @categories.command
-def evaluate(folder: Folder, /, *, where: Where | None = None) -> None:
+def evaluate(folder: Folder, /, *, where: EngineOptions | None = None) -> None:
     """Measure every trained network of a study: answers, τ, invariance, ablation."""
-    console, where = Console(soft_wrap=True), where or Where()
+    console, where = Console(soft_wrap=True), where or EngineOptions()
     study = open_networks(folder.resolve())
     if not study.trained:
         raise InputError(f"no network of {str(folder)!r} is trained yet; see `categories train`")

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import Model, Source, default_out
+from invariscope.cli.options import Model, NetworkOptions, default_out
 from invariscope.errors import InputError
 from invariscope.invariance.classes import Classifier, class_names, classifier
 from invariscope.invariance.coefficient import TAU, invariance_coefficient
@@ -38,7 +38,7 @@ def parse_list(text: str) -> str | list[str]:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Asked:
+class CoefficientOptions:
     """Options of what is measured."""
 
     transformations: Annotated[
@@ -97,12 +97,12 @@ def coefficient(
         Count | None, Parameter(help="A photo's shorter side, before its middle is cut out.")
     ] = None,
     out: Annotated[Path | None, Parameter(help="A folder; runs/… by default.")] = None,
-    asked: Asked | None = None,
-    source: Source | None = None,
+    asked: CoefficientOptions | None = None,
+    source: NetworkOptions | None = None,
 ) -> None:
     """Measure every unit's invariance to known transformations; tables and a page about them."""
     console = Console(soft_wrap=True, highlight=False)
-    asked, source = asked or Asked(), source or Source()
+    asked, source = asked or CoefficientOptions(), source or NetworkOptions()
     found = open_folder(folder)
     found = found if photos is None else found.of_each_class(photos)
     subject = source.subject(model)
@@ -131,7 +131,7 @@ def coefficient(
     if ablation and readout:
         setup = make_setup(subject, shown, parse_list(asked.transformations), site, **asked.named())
         table = ablation_accuracy(setup, site, tau, top=PERCENTS if top else (), readout=readout)
-        _keep(table, place / ABLATION_FILE)
+        _save_table(table, place / ABLATION_FILE)
     command = " ".join(["invariscope coefficient", model, str(folder), *source.words()])
     page = write_invariance_report(place, command=command)
     for line in found.report.lines():
@@ -141,7 +141,7 @@ def coefficient(
 
 
 def _tau(  # noqa: PLR0917
-    asked: Asked,
+    asked: CoefficientOptions,
     subject: Subject,
     images: ImageSet,
     site: str,
@@ -159,7 +159,7 @@ def _tau(  # noqa: PLR0917
             ) from None
     setup = make_setup(subject, images, parse_list(asked.transformations), site, **asked.named())
     found = find_tau(setup, site, readout=readout)
-    _keep(found.table, place / TAU_FILE)
+    _save_table(found.table, place / TAU_FILE)
     if found.tau is None:
         raise InputError(
             f"even without the silent units of {site!r} accuracy falls by more than one "
@@ -169,7 +169,7 @@ def _tau(  # noqa: PLR0917
     return found.tau
 
 
-def _keep(table: pd.DataFrame, path: Path) -> None:
+def _save_table(table: pd.DataFrame, path: Path) -> None:
     replace_file(path, table.to_parquet)
     replace_file(path.with_suffix(".csv"), lambda part: table.to_csv(part, index=False))
 

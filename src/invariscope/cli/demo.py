@@ -6,9 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from invariscope.cli.experiment import Condition, experiment
+from invariscope.cli.experiment import ExperimentCondition, experiment
 from invariscope.cli.numbers import Seed
-from invariscope.cli.options import Common, default_out
+from invariscope.cli.options import SearchCommandOptions, default_out
 
 MODEL = "embedded:standard"
 SITES = ("pixels", "layer3.0.conv1", "layer4.1.conv1")
@@ -32,11 +32,11 @@ def demo(
     It searches, nothing is replayed: the most exciting image, invariant images at three
     stages, silencing images, and affine copies for comparison.
     """
-    common = Common(generations=500 if full else REDUCED, device=device)
+    common = SearchCommandOptions(generations=500 if full else REDUCED, device=device)
     count = 10 if full else 2
     seeds = tuple(range(seed * count, (seed + 1) * count))
-    conditions = [Condition("invariance", site, seeds) for site in SITES]
-    conditions.append(Condition("adversarial", "pixels", seeds if full else seeds[:1]))
+    conditions = [ExperimentCondition("invariance", site, seeds) for site in SITES]
+    conditions.append(ExperimentCondition("adversarial", "pixels", seeds if full else seeds[:1]))
     console = Console()
     console.print(
         f"What does unit {unit} of {MODEL} ignore?"

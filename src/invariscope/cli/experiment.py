@@ -8,16 +8,16 @@ from rich.console import Console
 
 from invariscope import validate
 from invariscope.analysis.affine import affine_baseline
-from invariscope.cli.options import Common, tell_kind
+from invariscope.cli.options import SearchCommandOptions, tell_kind
 from invariscope.cli.progress import LiveProgress
+from invariscope.experiments.execute import check_out, ended, execute
+from invariscope.experiments.mei import draw_mei, plan_mei
+from invariscope.experiments.plan import Planned, SearchOptions, plan, resolve_subset
+from invariscope.experiments.reference import Reference, photo_reference, save_code, with_code
 from invariscope.generators import Generator
 from invariscope.report.report import write_report
 from invariscope.report.source import AFFINE
 from invariscope.search.objectives import DIRECTIONS
-from invariscope.sns.execute import check_out, ended, execute
-from invariscope.sns.mei import draw_mei, plan_mei
-from invariscope.sns.plan import Planned, SearchOptions, plan, resolve_subset
-from invariscope.sns.reference import Reference, keep_code, photo_reference, with_code
 from invariscope.store.files import make_folder
 from invariscope.store.hashes import write_hashed
 from invariscope.subjects import Subject
@@ -25,7 +25,7 @@ from invariscope.units import find_site, parse_target
 
 
 @dataclass(frozen=True)
-class Condition:
+class ExperimentCondition:
     """One task at one site, with several seeds."""
 
     task: str
@@ -53,7 +53,7 @@ def _mei(  # noqa: PLR0917
     return draw_mei(records, generator, seed), planned
 
 
-def _check(subject: Subject, unit: str, conditions: Sequence[Condition]) -> None:
+def _check(subject: Subject, unit: str, conditions: Sequence[ExperimentCondition]) -> None:
     """Raise an `InputError` for a condition that could not run, before anything is searched."""
     parse_target(unit, subject.sites())
     for condition in conditions:
@@ -63,10 +63,10 @@ def _check(subject: Subject, unit: str, conditions: Sequence[Condition]) -> None
 
 
 def experiment(
-    common: Common,
+    common: SearchCommandOptions,
     model: str,
     unit: str,
-    conditions: Sequence[Condition],
+    conditions: Sequence[ExperimentCondition],
     out: Path,
     *,
     console: Console,
@@ -118,7 +118,7 @@ def experiment(
     ]
     check_out(out, [*before, *planned])
     if psnr is not None:
-        keep_code(coded, psnr, generator, out)
+        save_code(coded, psnr, generator, out)
     with LiveProgress("2 · images it cannot tell apart, and images that silence it", console) as w:
         execute(planned, subject, generator, out, options=options, watch=w)
     table = affine_baseline(subject, unit, start.image)

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope.bench.frugality import POPULATION, Frugality, Trial, entrant
+from invariscope.bench.frugality import POPULATION, FrugalityBench, FrugalityTrial, entrant
 from invariscope.bench.machine import describe
 from invariscope.bench.needed import BASELINE, BASELINE_IMAGES, figures_of, last_mean, rank
 from invariscope.cli.numbers import Count, NotNegative
@@ -56,7 +56,7 @@ def frugality(
     """Hypervolume of the front against images shown, with and without noise (resumable)."""
     console, place = Console(), pick_device(device)
     generator = load_generator("embedded", place)
-    bench_of = Frugality(load_subject(model, place), generator, out)
+    bench_of = FrugalityBench(load_subject(model, place), generator, out)
     half = len(units) // 2
     conditions = []
     entered = {name: entrant(name, generator.code_statistics) for name in (BASELINE, *strategies)}
@@ -64,7 +64,7 @@ def frugality(
         found = {
             name: [
                 bench_of.run(
-                    Trial(
+                    FrugalityTrial(
                         strategy,
                         unit,
                         sd,

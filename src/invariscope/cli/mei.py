@@ -7,10 +7,10 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import Common, Model, Unit, default_out, tell_kind
+from invariscope.cli.options import Model, SearchCommandOptions, Unit, default_out, tell_kind
 from invariscope.cli.progress import LiveProgress
+from invariscope.experiments.mei import find_mei
 from invariscope.report.report import write_report
-from invariscope.sns.mei import find_mei
 
 
 def mei(
@@ -23,10 +23,10 @@ def mei(
         Count, Parameter(help="Searches among which one is drawn; the paper's 4.")
     ] = 1,
     out: Annotated[Path | None, Parameter(help="Folder for the runs; runs/… by default.")] = None,
-    common: Common | None = None,
+    common: SearchCommandOptions | None = None,
 ) -> None:
     """Search for the image that excites a unit most, and write a report."""
-    common = common or Common()
+    common = common or SearchCommandOptions()
     subject, generator = common.load(model)
     folder = out or default_out(model, unit, "mei")
     console = Console()

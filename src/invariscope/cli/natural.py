@@ -10,10 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from invariscope.cli.numbers import Count, Natural
-from invariscope.cli.options import Model, Source, default_out
+from invariscope.cli.options import Model, NetworkOptions, default_out
+from invariscope.natural.folder_pass import NATURAL, measure_folder
+from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import open_folder
-from invariscope.sns.natural import NaturalStatistics
-from invariscope.sns.natural_pass import NATURAL, measure_folder
 from invariscope.subjects.base import PhotoRule
 from invariscope.subjects.kinds import unit_kinds
 
@@ -42,10 +42,10 @@ def natural(
     batch: Annotated[Count, Parameter(help="Photos that pass at once.")] = 64,
     top: Annotated[Natural, Parameter(help="Strongest photos to name for each unit.")] = 9,
     out: Annotated[Path | None, Parameter(help="Folder of the tables; runs/… by default.")] = None,
-    source: Source | None = None,
+    source: NetworkOptions | None = None,
 ) -> None:
     """Measure each unit's activity over photos: the scale of stopping rules and percentiles."""
-    subject = (source or Source()).subject(model)
+    subject = (source or NetworkOptions()).subject(model)
     photos = open_folder(folder)
     place = out or default_out(model, folder.name, "natural")
     rule = PhotoRule(resize, subject.photo.interpolation) if resize else subject.photo

@@ -9,9 +9,9 @@ from rich.console import Console
 
 from invariscope.cli.numbers import Count
 from invariscope.devices import pick_device
+from invariscope.experiments.plan import SearchOptions, natural_of
 from invariscope.generators import Generator, load_generator
-from invariscope.sns.natural import NaturalStatistics
-from invariscope.sns.plan import SearchOptions, natural_of
+from invariscope.natural.statistics import NaturalStatistics
 from invariscope.subjects import Subject, load_subject
 from invariscope.subjects.kinds import kind_note, natural_kind
 from invariscope.subjects.sources.loaded import PRETRAINED
@@ -39,7 +39,7 @@ Force = Annotated[
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Source:
+class NetworkOptions:
     """Options of every command that loads a network."""
 
     weights: Annotated[
@@ -74,7 +74,7 @@ class Source:
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Common(Source):
+class SearchCommandOptions(NetworkOptions):
     """Options of every search."""
 
     generator: Annotated[

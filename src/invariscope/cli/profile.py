@@ -8,13 +8,13 @@ from rich.console import Console
 
 from invariscope.analysis.profile import profile as measure
 from invariscope.cli.numbers import Count, Share
-from invariscope.cli.options import Source
+from invariscope.cli.options import NetworkOptions
 from invariscope.errors import InputError
+from invariscope.experiments.result import load_result
 from invariscope.invariance.coefficient import TAU
 from invariscope.invariance.setup import images_for
 from invariscope.photos import open_folder
 from invariscope.report.report import write_report
-from invariscope.sns.result import load_result
 
 
 def profile(
@@ -33,14 +33,14 @@ def profile(
     model: Annotated[
         str | None, Parameter(help="The network; by default as the runs name it.")
     ] = None,
-    source: Source | None = None,
+    source: NetworkOptions | None = None,
 ) -> None:
     """Set a unit's invariance to known transformations beside the images that a search found.
 
     The profile is kept as profile.json among the runs, and their report shows it.
     """
     console = Console(soft_wrap=True, highlight=False)
-    result, source = load_result(runs), source or Source()
+    result, source = load_result(runs), source or NetworkOptions()
     units = {run.settings.unit for run in result.runs}
     if len(units) > 1:
         raise InputError(f"{str(runs)!r} holds runs of {len(units)} units; give those of one")

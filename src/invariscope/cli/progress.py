@@ -8,8 +8,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from invariscope.search.run import Told
-from invariscope.sns.execute import News
+from invariscope.experiments.execute import ProgressEvent
+from invariscope.search.run import StepResult
 
 PLAIN_EVERY = 25  # generations between lines where there is no terminal
 
@@ -28,7 +28,7 @@ class LiveProgress:
 
     def __init__(self, title: str, console: Console) -> None:
         self._title, self._console = title, console
-        self._rows: dict[str, tuple[Told, str]] = {}
+        self._rows: dict[str, tuple[StepResult, str]] = {}
         self._live = Live(console=console, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Self:
@@ -47,17 +47,17 @@ class LiveProgress:
         if self._console.is_terminal:
             self._live.stop()
 
-    def __call__(self, news: News) -> None:
-        for told in news.told:
-            state = told.outcome.status if told.outcome else "running"
-            self._rows[told.run.name] = (told, state)
-        generation = max(told.line["generation"] for told in news.told)
+    def __call__(self, news: ProgressEvent) -> None:
+        for result in news.results:
+            state = result.outcome.status if result.outcome else "running"
+            self._rows[result.run.name] = (result, state)
+        generation = max(result.line["generation"] for result in news.results)
         rate = news.images / max(news.seconds, 1e-9)
         left = max(
             (
-                (told.run.generations - told.line["generation"])
-                for told in news.told
-                if told.outcome is None
+                (result.run.generations - result.line["generation"])
+                for result in news.results
+                if result.outcome is None
             ),
             default=0,
         )
@@ -76,12 +76,12 @@ class LiveProgress:
         table = Table(box=None, pad_edge=False, header_style="dim")
         for column in ("task", "site", "generation", "stretch", "squeeze", "activity", ""):
             table.add_column(column, justify="left" if column in ("task", "site") else "right")
-        for told, state in self._rows.values():
-            objective, line = told.run.objective, told.line
+        for result, state in self._rows.values():
+            objective, line = result.run.objective, result.line
             table.add_row(
                 objective.task,
                 objective.site or "",
-                f"{line['generation']}/{told.run.generations}",
+                f"{line['generation']}/{result.run.generations}",
                 _number(line["stretch"][1]),
                 _number(line["squeeze"][1]),
                 _number(line["activation"][1]),

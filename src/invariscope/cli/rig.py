@@ -12,16 +12,16 @@ from rich.console import Console
 from rich.table import Table
 
 from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
-from invariscope.cli.options import Force, Source
-from invariscope.rig.export import Recorded
+from invariscope.cli.options import Force, NetworkOptions
+from invariscope.natural.statistics import NaturalStatistics
+from invariscope.rig.export import RecordedSession
 from invariscope.rig.file import SessionFile, read_session
 from invariscope.rig.names import check_names
 from invariscope.rig.nwb import is_session, write_nwb
 from invariscope.rig.range_block import NATURAL
 from invariscope.rig.search import HELD_BACK
-from invariscope.rig.session import Session
-from invariscope.rig.simulate import Cortex, SimulatedBrain, play
-from invariscope.sns.natural import NaturalStatistics
+from invariscope.rig.session import RigSession
+from invariscope.rig.simulate import SimulatedBrain, SimulatedRates, play
 from invariscope.store.own_files import check_may_replace
 from invariscope.store.record import RunRecord
 from invariscope.subjects.rig.folder import FolderLink, FolderRig
@@ -48,12 +48,12 @@ def serve(file: File, /, *, out: Out) -> None:
     with _link(asked, out) as link:
         where = link.address if isinstance(link, ZeroMQLink) else str(out / EXCHANGE)
         say(f"session {asked.rig.name!r}: waiting for the rig at {where}")
-        with closing(Session(asked, out, link, base=file.parent, say=say)) as session:
+        with closing(RigSession(asked, out, link, base=file.parent, say=say)) as session:
             records = session.run()
             natural = NaturalStatistics.load(out / NATURAL, session.rig)
     console.print(_range_table(natural))
     console.print(_found_table(records))
-    Recorded.load(out).write_responses()
+    RecordedSession.load(out).write_responses()
     say(f"the session is over; export it with `invariscope rig export {out}`")
 
 
@@ -110,13 +110,13 @@ def simulate(
     idle: Annotated[
         Positive, Parameter(help="Seconds without a wanted block before it ends.")
     ] = 60.0,
-    source: Source | None = None,
+    source: NetworkOptions | None = None,
 ) -> None:
     """Play the rig: units of a network fire Poisson spikes, drift, and trials get lost."""
     asked, console = read_session(file), Console()
     check_names(asked.rig)
-    subject = (source or Source()).subject(model)
-    cortex = Cortex(peak=peak, drift=drift, lost=lost)
+    subject = (source or NetworkOptions()).subject(model)
+    cortex = SimulatedRates(peak=peak, drift=drift, lost=lost)
     brain = SimulatedBrain(subject, units, asked.rig.units, cortex=cortex, seed=seed)
     other: OtherSide
     if asked.rig.link == "folder":
@@ -151,7 +151,7 @@ def export(
         start = start.astimezone()
     target = nwb or folder / "session.nwb"
     check_may_replace(target, is_session, force=force)
-    recorded = Recorded.load(folder)
+    recorded = RecordedSession.load(folder)
     table = recorded.write_responses()
     path = write_nwb(recorded, target, start=start)
     Console().print(f"{path}\n{table}", highlight=False, soft_wrap=True)

@@ -6,9 +6,9 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-from invariscope.cli.experiment import Condition, experiment
+from invariscope.cli.experiment import ExperimentCondition, experiment
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import Common, Model, Task, Unit, default_out
+from invariscope.cli.options import Model, SearchCommandOptions, Task, Unit, default_out
 from invariscope.errors import InputError
 from invariscope.units import NUMBER
 
@@ -48,10 +48,10 @@ def sns(
     mei_seed: Annotated[Seed, Parameter(help="Seed of the search for the MEI.")] = 0,
     mei_tries: Annotated[Count, Parameter(help="MEI searches, one is drawn; the paper's 4.")] = 1,
     out: Annotated[Path | None, Parameter(help="Folder for the runs; runs/… by default.")] = None,
-    common: Common | None = None,
+    common: SearchCommandOptions | None = None,
 ) -> None:
     """Search for images a unit cannot tell from a reference, or that silence it; report them."""
-    common = common or Common()
+    common = common or SearchCommandOptions()
     folder = out or default_out(model, unit, f"sns-{task}-{stretch}")
     words = [f"invariscope sns {model} {unit} --stretch {stretch} --task {task} --seeds {seeds}"]
     words += common.words()
@@ -60,7 +60,7 @@ def sns(
     words += [f"--reference {reference}"] if reference else []
     words += [f"--mei-seed {mei_seed}"] if mei_seed else []
     words += [f"--mei-tries {mei_tries}"] if mei_tries != 1 else []
-    condition = Condition(
+    condition = ExperimentCondition(
         task=task,
         site=stretch,
         seeds=tuple(range(seeds)),

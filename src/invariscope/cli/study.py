@@ -14,22 +14,22 @@ from invariscope.cli.numbers import Count, NotNegative, Positive
 from invariscope.cli.options import Force
 from invariscope.cli.study_progress import StudyTable, in_words
 from invariscope.errors import InputError, StoreError
+from invariscope.jobs.engines import TIMEOUTS, Engine, LocalEngine, RayEngine, SlurmEngine
+from invariscope.paper.published.importer import import_published
 from invariscope.store.files import make_folder
 from invariscope.store.own_files import check_may_replace
 from invariscope.study.affine import measure_affine
 from invariscope.study.batch import check_done
 from invariscope.study.conduct import PLACES, Conductor, done_in
 from invariscope.study.cost import cost_of, measure_rate
-from invariscope.study.engines import TIMEOUTS, Engine, LocalEngine, RayEngine, SlurmEngine
 from invariscope.study.file import read_study
 from invariscope.study.folder import StudyFolder, known_study, study_folder
 from invariscope.study.index import read_rows, rebuild
 from invariscope.study.pack import is_pack, pack_study, unpack_study
 from invariscope.study.plan import plan_study
+from invariscope.study.planned_run import PlannedRun
 from invariscope.study.progress import progress_of
-from invariscope.study.published.importer import import_published
 from invariscope.study.verify import verify_store
-from invariscope.study.wanted import Wanted
 from invariscope.units import NUMBER
 
 study = App(name="study", help="Hundreds of runs from one file, on one machine or a cluster.")
@@ -45,7 +45,7 @@ SMALLEST_LIMIT, LARGEST_LIMIT = 1e-6, 1e6  # gigabytes
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Where:
+class EngineOptions:
     """Where the runs of a study go on."""
 
     engine: Annotated[
@@ -120,7 +120,7 @@ def _parameters(words: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _planned(file: Path, console: Console, *, allow_code: bool) -> list[Wanted]:
+def _planned(file: Path, console: Console, *, allow_code: bool) -> list[PlannedRun]:
     asked = read_study(file)
     if console.is_terminal:
         console.print(f"planning {asked.title or file.name} …", style="dim", highlight=False)
@@ -142,21 +142,21 @@ def plan(
 ) -> None:
     """What a study would run, and its images, time and disk, before anything starts."""
     console = Console()
-    wanted = _planned(file, console, allow_code=allow_code)
+    planned_runs = _planned(file, console, allow_code=allow_code)
     rows = read_rows(StudyFolder(out, file.stem).runs)
     table = Table(title=read_study(file).title or file.name, title_justify="left")
     table.add_column("condition")
     for column in ("runs", "done", "images, at most"):
         table.add_column(column, justify="right")
-    for condition in dict.fromkeys(run.condition for run in wanted):
-        runs = [run for run in wanted if run.condition == condition]
+    for condition in dict.fromkeys(run.condition for run in planned_runs):
+        runs = [run for run in planned_runs if run.condition == condition]
         left = [run for run in runs if run.name not in rows]
         shown = sum(run.images for run in left)
         table.add_row(condition, str(len(runs)), str(len(runs) - len(left)), f"{shown:,}")
     console.print(table)
-    cost = cost_of(wanted, rows)
+    cost = cost_of(planned_runs, rows)
     said = "as given"
-    left = [run for run in wanted if run.name not in rows]
+    left = [run for run in planned_runs if run.name not in rows]
     if rate is None and left:
         rate, said = measure_rate(left, device), "measured here"
     seconds = cost.images / rate / workers if rate else 0.0
@@ -170,9 +170,9 @@ def plan(
     )
 
 
-def _go_on(study: StudyFolder, where: Where, console: Console, *, allow_code: bool) -> None:
+def _go_on(study: StudyFolder, where: EngineOptions, console: Console, *, allow_code: bool) -> None:
     """Work on a study until every run has ended or failed."""
-    for run in study.wanted():  # what was planned may have come in an archive
+    for run in study.planned_runs():  # what was planned may have come in an archive
         for address in (run.subject, run.generator):
             user_code.allow(address, allow_code=allow_code)
     with study.alone():
@@ -181,7 +181,7 @@ def _go_on(study: StudyFolder, where: Where, console: Console, *, allow_code: bo
             conductor = Conductor(
                 study, engine, places=where.places, compiled=where.compiled, watch=watch
             )
-            check_done((w for w in conductor.wanted if w.name in conductor.done), study.runs)
+            check_done((w for w in conductor.planned_runs if w.name in conductor.done), study.runs)
             progress = conductor.run()
         if study.file().measure.affine:
             measure_affine(study, conductor.done)
@@ -204,38 +204,53 @@ def _go_on(study: StudyFolder, where: Where, console: Console, *, allow_code: bo
 
 @study.command
 def run(
-    file: File, /, *, out: Out = STORE, where: Where | None = None, allow_code: AllowCode = False
+    file: File,
+    /,
+    *,
+    out: Out = STORE,
+    where: EngineOptions | None = None,
+    allow_code: AllowCode = False,
 ) -> None:
     """Plan a study and work on it; what is done, by this study or another, is not done again."""
     console = Console()
-    wanted = _planned(file, console, allow_code=allow_code)
+    planned_runs = _planned(file, console, allow_code=allow_code)
     folder = StudyFolder(out.resolve(), file.stem)
     make_folder(out)
     with folder.alone():
-        folder.write(file.read_text(encoding="utf-8"), wanted)
-    _go_on(folder, where or Where(), console, allow_code=allow_code)
+        folder.write(file.read_text(encoding="utf-8"), planned_runs)
+    _go_on(folder, where or EngineOptions(), console, allow_code=allow_code)
 
 
 @study.command
 def resume(
-    file: File, /, *, out: Out = STORE, where: Where | None = None, allow_code: AllowCode = False
+    file: File,
+    /,
+    *,
+    out: Out = STORE,
+    where: EngineOptions | None = None,
+    allow_code: AllowCode = False,
 ) -> None:
     """Go on with a study as it was planned, without planning again."""
     folder = known_study(out.resolve(), file.stem)
     _unchanged(folder, file)
-    _go_on(folder, where or Where(), Console(), allow_code=allow_code)
+    _go_on(folder, where or EngineOptions(), Console(), allow_code=allow_code)
 
 
 @study.command
 def retry(
-    file: File, /, *, out: Out = STORE, where: Where | None = None, allow_code: AllowCode = False
+    file: File,
+    /,
+    *,
+    out: Out = STORE,
+    where: EngineOptions | None = None,
+    allow_code: AllowCode = False,
 ) -> None:
     """Try the runs that failed once more, and go on with the others."""
     folder = known_study(out.resolve(), file.stem)
     _unchanged(folder, file)
     with folder.alone():
-        folder.keep_failed({})
-    _go_on(folder, where or Where(), Console(), allow_code=allow_code)
+        folder.save_failed({})
+    _go_on(folder, where or EngineOptions(), Console(), allow_code=allow_code)
 
 
 def _unchanged(folder: StudyFolder, file: Path) -> None:
@@ -250,8 +265,10 @@ def _unchanged(folder: StudyFolder, file: Path) -> None:
 def status(file: File, /, *, out: Out = STORE) -> None:
     """How far a study is: done, running, failed, time left."""
     folder = known_study(out.resolve(), file.stem)
-    wanted = folder.wanted()
-    progress = progress_of(wanted, done_in(folder, wanted), folder.failed(), folder.news())
+    planned_runs = folder.planned_runs()
+    progress = progress_of(
+        planned_runs, done_in(folder, planned_runs), folder.failed(), folder.news()
+    )
     console = Console()
     console.print(StudyTable.render(folder.name, progress))
     for sentence, count in progress.failures.items():

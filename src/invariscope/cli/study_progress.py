@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from invariscope.study.progress import Count, Progress
+from invariscope.study.progress import ConditionCount, StudyProgress
 
 PLAIN_EVERY = 30.0  # seconds between lines where there is no terminal
 
@@ -49,7 +49,7 @@ class StudyTable:
         if self._console.is_terminal:
             self._live.stop()
 
-    def __call__(self, progress: Progress) -> None:
+    def __call__(self, progress: StudyProgress) -> None:
         if self._console.is_terminal:
             self._live.update(self.render(self._name, progress))
         elif time.monotonic() - self._printed > PLAIN_EVERY or not progress.total.left:
@@ -57,7 +57,7 @@ class StudyTable:
             self._console.print(_summary(progress), highlight=False, soft_wrap=True)
 
     @staticmethod
-    def render(name: str, progress: Progress) -> Group:
+    def render(name: str, progress: StudyProgress) -> Group:
         """The table and the line below it."""
         table = Table(title=name, title_justify="left", box=None, pad_edge=False)
         table.add_column("condition")
@@ -68,12 +68,12 @@ class StudyTable:
         return Group(table, Text(_summary(progress)))
 
 
-def _cells(count: Count) -> tuple[str, str, str]:
+def _cells(count: ConditionCount) -> tuple[str, str, str]:
     failed = f"[red]{count.failed}[/red]" if count.failed else "0"
     return str(count.done), failed, str(count.left)
 
 
-def _summary(progress: Progress) -> str:
+def _summary(progress: StudyProgress) -> str:
     total = progress.total
     words = [f"{total.done} done", f"{progress.running} running", f"{total.failed} failed"]
     words.append(f"{total.left - progress.running} waiting")

@@ -11,7 +11,7 @@ from rich.table import Table
 from invariscope import plot
 from invariscope.analysis.people import people_accuracy
 from invariscope.cli.numbers import Count, Natural, NotNegative, Port, Seed, Share
-from invariscope.cli.options import Force, Model, Source
+from invariscope.cli.options import Force, Model, NetworkOptions
 from invariscope.errors import InputError, StoreError
 from invariscope.plot.style import figure_of
 from invariscope.store.files import make_folder, replace_file
@@ -22,15 +22,17 @@ from invariscope.survey.answers import load_answers
 from invariscope.survey.design import PRACTICE
 from invariscope.survey.export import IDS, brought, export
 from invariscope.survey.folder import DESIGN, SurveyFolder, open_survey
-from invariscope.survey.gather import Wish
 from invariscope.survey.make import make_survey
 from invariscope.survey.power import power_table
-from invariscope.survey.simulate import Observer, simulate
+from invariscope.survey.simulate import ObserverModel, simulate
+from invariscope.survey.stimulus_selection import StimulusSelection
 
 survey = App(name="survey", help="People classify the images of a study in a browser.")
 
 Study = Annotated[Path, Parameter(help="The study: STORE/studies/NAME, or a store with one.")]
-Held = Annotated[Path, Parameter(help="The survey's folder, or the study that it belongs to.")]
+HELD_BACK_HELP = Annotated[
+    Path, Parameter(help="The survey's folder, or the study that it belongs to.")
+]
 Out = Annotated[
     Path | None, Parameter(help="The survey's folder; by default survey/ in the study.")
 ]
@@ -38,7 +40,7 @@ Out = Annotated[
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Asked:
+class SurveyOptions:
     """What a survey asks, where it is made."""
 
     classes: Annotated[
@@ -56,7 +58,7 @@ class Asked:
         "invariance"
     )
     runs: Annotated[
-        Literal["all", "checkpoint", "stopped"], Parameter(help="Which of the study's runs.")
+        Literal["all", "milestone", "stopped"], Parameter(help="Which of the study's runs.")
     ] = "all"
     photos: Annotated[
         Path | None, Parameter(help="Natural images, <class>/<photo>.jpg; by default the study's.")
@@ -92,7 +94,7 @@ class Asked:
             "show": {"presentation_ms": self.presentation, "mask": self.mask},
             "completion": {"code": self.code, "link": self.link},
         }
-        wish = Wish(
+        wish = StimulusSelection(
             task=self.task,
             runs=self.runs,
             photos=self.photos,
@@ -146,9 +148,9 @@ def _place(study: Path, out: Path | None) -> Path:
 
 
 @survey.command
-def make(study: Study, /, *, out: Out = None, asked: Asked | None = None) -> None:
+def make(study: Study, /, *, out: Out = None, asked: SurveyOptions | None = None) -> None:
     """Write a survey about a study's images: design.toml, words.json and images to look through."""
-    (asked or Asked()).make(study, _place(study, out))
+    (asked or SurveyOptions()).make(study, _place(study, out))
     _say("Write your consent form into words.json, then: invariscope survey serve")
 
 
@@ -163,7 +165,7 @@ def serve(
     key: Annotated[Path | None, Parameter(help="Its key.")] = None,
     participants: Annotated[Count, Parameter(help="The most sessions.")] = 10_000,
     out: Out = None,
-    asked: Asked | None = None,
+    asked: SurveyOptions | None = None,
 ) -> None:
     """Serve a survey to people; Ctrl-C ends it, and it goes on where it was when started again."""
     try:
@@ -174,8 +176,8 @@ def serve(
         ) from error
     folder = _there(out or place)
     if folder is None:
-        folder = (asked or Asked()).make(place, _place(place, out))
-    elif asked not in (None, Asked()):
+        folder = (asked or SurveyOptions()).make(place, _place(place, out))
+    elif asked not in (None, SurveyOptions()):
         raise InputError(
             f"{str(folder.path / DESIGN)!r} is there already and is not made again; change it "
             "there, or make another survey with --out"
@@ -205,7 +207,7 @@ def _file_name(words: str) -> str:
 
 @survey.command(name="simulate")
 def simulated(
-    place: Held,
+    place: HELD_BACK_HELP,
     /,
     *,
     observer: Model,
@@ -218,12 +220,12 @@ def simulated(
     lapse: Annotated[Share, Parameter(help="Share of answers given without looking.")] = 0.02,
     site: Annotated[str | None, Parameter(help="The readout; by default the deepest site.")] = None,
     seed: Annotated[Seed, Parameter(help="Other participants.")] = 0,
-    source: Source | None = None,
+    source: NetworkOptions | None = None,
 ) -> None:
     """A network answers in people's place, to plan how many of them are needed."""
     folder, console = open_survey(place), Console()
-    how = Observer(temperature=temperature, spread=spread, lapse=lapse)
-    subject = (source or Source()).subject(observer)
+    how = ObserverModel(temperature=temperature, spread=spread, lapse=lapse)
+    subject = (source or NetworkOptions()).subject(observer)
     if any(s.network == subject.name for s in folder.stimuli):
         _say(f"note: {observer} answers about its own images; another network is a fairer observer")
     answers = simulate(folder, subject, participants, observer=how, seed=seed, site=site)
@@ -251,7 +253,7 @@ def simulated(
 
 @survey.command(name="export")
 def exported(
-    place: Held,
+    place: HELD_BACK_HELP,
     /,
     *,
     out: Annotated[

@@ -2,7 +2,7 @@
 
 from rich.console import Console
 
-from invariscope.cli.options import Model, Source
+from invariscope.cli.options import Model, NetworkOptions
 from invariscope.units import has_class_token
 
 MOST_NAMES = 100
@@ -19,10 +19,10 @@ def units(
     model: Model,
     /,
     *,
-    source: Source | None = None,
+    source: NetworkOptions | None = None,
 ) -> None:
     """List a network's sites from shallow to deep, with shapes and how to name a unit."""
-    subject = (source or Source()).subject(model)
+    subject = (source or NetworkOptions()).subject(model)
     sites, console = subject.sites(), Console()
     rows = [(s, " × ".join(map(str, shape)), example(s, shape)) for s, shape in sites.items()]
     rows.insert(0, ("site", "shape", "a unit"))

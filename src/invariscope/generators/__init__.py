@@ -10,7 +10,7 @@ from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.generators.code_space import CodeSpace, fit_code_space, load_code_space
 from invariscope.generators.deepsim import DeepsimGenerator, deepsim_generator
 from invariscope.generators.embedded import EmbeddedGenerator
-from invariscope.generators.inversion import Inversion
+from invariscope.generators.inversion import InvertedCodes
 from invariscope.generators.pixels import PixelGenerator
 from invariscope.zoo import registry
 
@@ -74,7 +74,7 @@ __all__ = [
     "DeepsimGenerator",
     "EmbeddedGenerator",
     "Generator",
-    "Inversion",
+    "InvertedCodes",
     "PixelGenerator",
     "fit_code_space",
     "load_autoencoder",

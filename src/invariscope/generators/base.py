@@ -10,7 +10,7 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.devices import part_of_batch
 from invariscope.errors import InputError
-from invariscope.generators.inversion import Features, Inversion, invert
+from invariscope.generators.inversion import Features, InvertedCodes, invert
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ class Generator(ABC):
         how: str = "auto",
         features: Features | None = None,
         steps: int | None = None,
-    ) -> Inversion:
+    ) -> InvertedCodes:
         """Codes whose images come close to the given ones, and how close.
 
         Args:

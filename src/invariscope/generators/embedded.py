@@ -11,7 +11,7 @@ from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.zoo import registry
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, build_network
 from invariscope.zoo.folded import fold_last_upsampling
-from invariscope.zoo.registry import Entry, load_weights
+from invariscope.zoo.registry import WeightEntry, load_weights
 
 
 @final
@@ -28,7 +28,7 @@ class EmbeddedGenerator(Generator):
     image_size = 96
     encodes = True
 
-    def __init__(self, entry: Entry, device: torch.device | str = "cpu") -> None:
+    def __init__(self, entry: WeightEntry, device: torch.device | str = "cpu") -> None:
         tensors, metadata = load_weights(entry)
         self.name = entry.name
         self.device = torch.device(device)

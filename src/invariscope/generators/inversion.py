@@ -21,7 +21,7 @@ FIRST_STEP = 0.3  # of the search, in SD of natural codes
 
 
 @dataclass(frozen=True)
-class Inversion:
+class InvertedCodes:
     """Codes of images, and how close their own images come.
 
     Attributes:
@@ -46,7 +46,7 @@ def invert(
     how: str = "auto",
     features: Features | None = None,
     steps: int | None = None,
-) -> Inversion:
+) -> InvertedCodes:
     """See `Generator.invert`; `images` have the generator's size and lie on its device."""
     validate.one_of("way to invert", how, WAYS)
     if how == "auto":
@@ -67,7 +67,7 @@ def invert(
     made = generator.generate(codes)
     distance = (made - images).flatten(1).norm(dim=1)
     error = (made - images).square().flatten(1).mean(1)
-    return Inversion(codes.cpu(), made.cpu(), distance.cpu(), -10 * error.log10().cpu(), how)
+    return InvertedCodes(codes.cpu(), made.cpu(), distance.cpu(), -10 * error.log10().cpu(), how)
 
 
 def _middle(generator: "Generator", number: int) -> Tensor:

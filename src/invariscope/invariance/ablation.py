@@ -18,7 +18,7 @@ from invariscope.errors import InputError
 from invariscope.invariance.classes import Classifier
 from invariscope.invariance.first_pass import FirstPass
 from invariscope.invariance.pairs import treat
-from invariscope.invariance.passes import Setup
+from invariscope.invariance.passes import MeasurementSetup
 from invariscope.invariance.reading import read, spread
 from invariscope.subjects.network import NetworkSubject
 
@@ -26,14 +26,18 @@ INACTIVE, ACTIVE, NOTHING = "inactive", "active", "nothing"
 Thresholds = Mapping[int, Tensor]
 
 
-def tau_thresholds(setup: Setup, first: FirstPass, site: str, tau: float) -> dict[int, Tensor]:
+def tau_thresholds(
+    setup: MeasurementSetup, first: FirstPass, site: str, tau: float
+) -> dict[int, Tensor]:
     """τ times each unit's maximum, `(units,)`, for each transformation that did not fail."""
     places = [p for p in range(len(setup.transformations)) if p not in setup.failed]
     own = setup.places[site]
     return {p: tau * first.extremes.maximum(p, setup.negatives)[own] for p in places}
 
 
-def top_thresholds(setup: Setup, first: FirstPass, site: str, percent: float) -> dict[int, Tensor]:
+def top_thresholds(
+    setup: MeasurementSetup, first: FirstPass, site: str, percent: float
+) -> dict[int, Tensor]:
     """Goodfellow et al.'s firing thresholds, `(units,)`, for each transformation."""
     if percent not in first.percents:
         raise InputError(f"no threshold for the top {percent} %; expected one of {first.percents}")
@@ -54,7 +58,7 @@ class _Presented:
         lost, seen: units set to 0, and all, over all images.
     """
 
-    setup: Setup
+    setup: MeasurementSetup
     place: int
     transformed: bool
     threshold: Tensor
@@ -81,7 +85,7 @@ class _Presented:
 
 
 def ablate(
-    setup: Setup, site: str, thresholds: Thresholds, which: str, readout: Classifier
+    setup: MeasurementSetup, site: str, thresholds: Thresholds, which: str, readout: Classifier
 ) -> pd.DataFrame:
     """Top-1 accuracy while units of one site are set to 0.
 

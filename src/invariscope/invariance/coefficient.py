@@ -13,12 +13,12 @@ from typing import Any
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.invariance.first_pass import first_pass
-from invariscope.invariance.passes import Progress, Setup
+from invariscope.invariance.passes import MeasurementSetup, PassProgress
 from invariscope.invariance.result import SETTINGS, Invariance, load_invariance
 from invariscope.invariance.setup import BEYOND, Images, Transformations, make_setup
 from invariscope.invariance.sites import ALL
 from invariscope.invariance.tables import image_table, top_table, unit_table
-from invariscope.invariance.tally import Tally
+from invariscope.invariance.tally import ActiveSums
 from invariscope.invariance.top import PERCENTS
 from invariscope.store.context import numeric_context
 from invariscope.store.files import make_folder
@@ -43,7 +43,7 @@ def invariance_coefficient(
     batch: int = 64,
     seed: int = 0,
     out: str | Path | None = None,
-    progress: Progress | None = None,
+    progress: PassProgress | None = None,
 ) -> Invariance:
     """The invariance coefficient of every unit for every transformation (Jang et al. 2020, Eq. 1).
 
@@ -96,7 +96,7 @@ def invariance_coefficient(
         return _same(load_invariance(folder), measured, now, folder)
     first = first_pass(setup, top, folder, _part(progress, 0))
     classes = setup.images.classes if by_class else ()
-    tally = Tally(setup, first, tau, max(len(classes), 1))
+    tally = ActiveSums(setup, first, tau, max(len(classes), 1))
     tally.run(_part(progress, 1))
     result = Invariance(
         {
@@ -114,7 +114,7 @@ def invariance_coefficient(
     return result
 
 
-def _part(progress: Progress | None, part: int) -> Progress | None:
+def _part(progress: PassProgress | None, part: int) -> PassProgress | None:
     """Progress of one of two passes, as progress of both."""
     if progress is None:
         return None
@@ -144,7 +144,7 @@ def _same(
     return there
 
 
-def _labels(setup: Setup, images: int) -> dict[str, Any]:
+def _labels(setup: MeasurementSetup, images: int) -> dict[str, Any]:
     return {
         "subject": setup.subject.name,
         "images": images,

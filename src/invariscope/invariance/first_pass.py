@@ -12,7 +12,7 @@ from torch import Tensor
 
 from invariscope.errors import StoreError
 from invariscope.invariance.extremes import Extremes
-from invariscope.invariance.passes import Progress, Setup
+from invariscope.invariance.passes import MeasurementSetup, PassProgress
 from invariscope.invariance.top import TopActivities
 from invariscope.store.files import replace_tensors
 from invariscope.subjects.trust import answers, changed_answer
@@ -37,10 +37,10 @@ class FirstPass:
 
 
 def first_pass(
-    setup: Setup,
+    setup: MeasurementSetup,
     percents: Sequence[float] = (),
     folder: Path | None = None,
-    progress: Progress | None = None,
+    progress: PassProgress | None = None,
 ) -> FirstPass:
     """Show every image, as it is and transformed, and keep each unit's scale.
 
@@ -73,7 +73,7 @@ def first_pass(
 
 
 def _load(
-    path: Path, asked: str, setup: Setup, percents: Sequence[float], now: dict[str, Any]
+    path: Path, asked: str, setup: MeasurementSetup, percents: Sequence[float], now: dict[str, Any]
 ) -> FirstPass | None:
     try:
         with safe_open(path, framework="pt") as file:

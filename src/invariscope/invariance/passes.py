@@ -21,10 +21,10 @@ from invariscope.transformations import Transformation
 
 HELD = 2**26  # numbers of one batch's responses that may be held at once (256 MB)
 COMPARED = 2**23  # units' activities of one batch that are compared at once (64 MB each copy)
-Progress = Callable[[int, int], None]
+PassProgress = Callable[[int, int], None]
 
 
-class Shown(NamedTuple):
+class BatchActivities(NamedTuple):
     """One batch's answers.
 
     Attributes:
@@ -39,7 +39,7 @@ class Shown(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Setup:
+class MeasurementSetup:
     """What is shown to whom, and what is read.
 
     Attributes:
@@ -120,7 +120,7 @@ class Setup:
         read_out = [read(responses[site], self.reading) for site in self.sites]
         return torch.cat(read_out, 1).to(self.where)
 
-    def show(self, progress: Progress | None = None) -> Iterator[Shown]:
+    def show(self, progress: PassProgress | None = None) -> Iterator[BatchActivities]:
         """Every batch as it is, then under each transformation that has not failed.
 
         Args:
@@ -133,7 +133,7 @@ class Setup:
             for place in (None, *range(len(self.transformations))):
                 shown = seen if place is None else self.transform(place, seen, keys[batch.indices])
                 if shown is not None:
-                    yield Shown(batch, place, self.activities(shown))
+                    yield BatchActivities(batch, place, self.activities(shown))
                 done += len(seen)
             if progress:
                 progress(done, len(self.images) * (1 + len(self.transformations)))

@@ -7,7 +7,7 @@ from pathlib import Path
 from torch import Tensor
 
 from invariscope.invariance.images import ImageSet, image_set
-from invariscope.invariance.passes import Setup
+from invariscope.invariance.passes import MeasurementSetup
 from invariscope.invariance.sites import ALL, choose_sites
 from invariscope.photos import PhotoFolder, open_folder
 from invariscope.subjects.base import Subject
@@ -66,14 +66,14 @@ def make_setup(
     negatives: str = "signed",
     batch: int = 64,
     seed: int = 0,
-) -> Setup:
+) -> MeasurementSetup:
     """What is shown, from names: see `invariance_coefficient` for the arguments.
 
     Raises:
         InputError: a name or value that cannot be used.
     """
     chosen = choose_transformations(transformations, beyond)
-    return Setup(
+    return MeasurementSetup(
         subject=subject,
         images=images_for(subject, images),
         transformations=chosen,

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from invariscope.invariance.extremes import Extremes
 from invariscope.invariance.first_pass import FirstPass
-from invariscope.invariance.passes import Setup
+from invariscope.invariance.passes import MeasurementSetup
 from invariscope.invariance.reading import unit_names
-from invariscope.invariance.tally import Tally
+from invariscope.invariance.tally import ActiveSums
 from invariscope.subjects.kinds import SILENT, WITHOUT_ANSWER, unit_kinds
 
 EVERY = "all"
@@ -30,7 +30,7 @@ def _array(tensor: Tensor) -> Array:
     return tensor.double().cpu().numpy()
 
 
-def _faults(setup: Setup, extremes: Extremes, place: int) -> NDArray[np.object_]:
+def _faults(setup: MeasurementSetup, extremes: Extremes, place: int) -> NDArray[np.object_]:
     """Why a unit has no scale at all, `(units,)`; empty where it has one."""
     units = sum(setup.units.values())
     if place in setup.failed:
@@ -50,7 +50,7 @@ def _mean(total: Array, number: Array, known: NDArray[np.bool_]) -> Array:
 
 
 def unit_table(
-    setup: Setup, extremes: Extremes, tally: Tally, classes: Sequence[str]
+    setup: MeasurementSetup, extremes: Extremes, tally: ActiveSums, classes: Sequence[str]
 ) -> pd.DataFrame:
     """One row a site, unit, transformation and class.
 
@@ -87,7 +87,7 @@ def unit_table(
     return _by_site(setup, parts)
 
 
-def _units(setup: Setup) -> dict[str, list[str]]:
+def _units(setup: MeasurementSetup) -> dict[str, list[str]]:
     """The columns `site` and `unit` of all units."""
     shapes = setup.subject.sites()
     return {
@@ -96,7 +96,7 @@ def _units(setup: Setup) -> dict[str, list[str]]:
     }
 
 
-def _by_site(setup: Setup, parts: list[pd.DataFrame]) -> pd.DataFrame:
+def _by_site(setup: MeasurementSetup, parts: list[pd.DataFrame]) -> pd.DataFrame:
     """Tables below each other, ordered by site first."""
     own = np.repeat(np.arange(len(setup.sites)), list(setup.units.values()))
     order = np.argsort(np.tile(own, len(parts)), kind="stable")
@@ -104,7 +104,7 @@ def _by_site(setup: Setup, parts: list[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _groups(
-    setup: Setup, tally: Tally, place: int, classes: Sequence[str]
+    setup: MeasurementSetup, tally: ActiveSums, place: int, classes: Sequence[str]
 ) -> Iterator[tuple[str, int, Array, Array, Array]]:
     """(class, images, active, h, specialization) for all images, then for each class."""
     images = _array(tally.images)
@@ -118,7 +118,7 @@ def _groups(
         yield name, int(images[row]), active[row], h[row], specialization[row]
 
 
-def image_table(setup: Setup, tally: Tally) -> pd.DataFrame:
+def image_table(setup: MeasurementSetup, tally: ActiveSums) -> pd.DataFrame:
     """How many neurons an image activates (Fig. 3a), one row a site, transformation and image.
 
     Returns:
@@ -146,7 +146,7 @@ def image_table(setup: Setup, tally: Tally) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def top_table(setup: Setup, first: FirstPass, tally: Tally) -> pd.DataFrame:
+def top_table(setup: MeasurementSetup, first: FirstPass, tally: ActiveSums) -> pd.DataFrame:
     """Goodfellow et al.'s rule, one row a site, unit, transformation and share of images.
 
     Returns:

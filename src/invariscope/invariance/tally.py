@@ -9,10 +9,10 @@ from torch import Tensor
 
 from invariscope.invariance.first_pass import FirstPass
 from invariscope.invariance.pairs import active, compare, treat
-from invariscope.invariance.passes import Progress, Setup
+from invariscope.invariance.passes import MeasurementSetup, PassProgress
 
 
-class Tally:
+class ActiveSums:
     """Sums over images, by the place of the transformation.
 
     Args:
@@ -33,7 +33,9 @@ class Tally:
         kept: those of them for which it still fires, transformed.
     """
 
-    def __init__(self, setup: Setup, first: FirstPass, tau: float, groups: int = 1) -> None:
+    def __init__(
+        self, setup: MeasurementSetup, first: FirstPass, tau: float, groups: int = 1
+    ) -> None:
         self._setup, self._groups, self._levels = setup, groups, first.levels
         self._site_of = self._sites()
         shape = groups, len(self._site_of)
@@ -67,7 +69,7 @@ class Tally:
         own = torch.arange(len(numbers)).repeat_interleave(numbers)
         return torch.nn.functional.one_hot(own, len(numbers)).float().to(self._setup.where)
 
-    def run(self, progress: Progress | None = None) -> None:
+    def run(self, progress: PassProgress | None = None) -> None:
         """Show every image and add it up."""
         setup = self._setup
         before = groups = indices = torch.empty(0)

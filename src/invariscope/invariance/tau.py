@@ -16,14 +16,14 @@ from invariscope.invariance.ablation import (
 )
 from invariscope.invariance.classes import Classifier, classifier
 from invariscope.invariance.first_pass import FirstPass, first_pass
-from invariscope.invariance.passes import Setup
+from invariscope.invariance.passes import MeasurementSetup
 
 TAUS = tuple(round(0.05 * step, 2) for step in range(21))
 MOST_LOST = 0.01
 
 
 @dataclass(frozen=True)
-class Tau:
+class TauChoice:
     """The threshold by the paper's rule.
 
     Attributes:
@@ -37,14 +37,14 @@ class Tau:
 
 
 def find_tau(
-    setup: Setup,
+    setup: MeasurementSetup,
     site: str,
     *,
     first: FirstPass | None = None,
     readout: Classifier | None = None,
     taus: Sequence[float] = TAUS,
     most_lost: float = MOST_LOST,
-) -> Tau:
+) -> TauChoice:
     """The highest τ up to which ablating the inactive units costs at most one percentage point.
 
     The loss is against the intact network, for every transformation, on the images as they are
@@ -74,11 +74,11 @@ def find_tau(
         if lost.max() > most_lost + 1e-12:
             break
         chosen = tau
-    return Tau(chosen, pd.concat(tables, ignore_index=True))
+    return TauChoice(chosen, pd.concat(tables, ignore_index=True))
 
 
 def ablation_accuracy(
-    setup: Setup,
+    setup: MeasurementSetup,
     site: str,
     tau: float,
     *,
@@ -118,7 +118,7 @@ def ablation_accuracy(
 
 
 def _prepare(
-    setup: Setup,
+    setup: MeasurementSetup,
     site: str,
     first: FirstPass | None,
     readout: Classifier | None,

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.invariance.pairs import treat
-from invariscope.invariance.passes import Setup
+from invariscope.invariance.passes import MeasurementSetup
 
 PERCENTS = (0.5, 1, 5, 10, 20, 40)
 MOST_BYTES = 2**30
@@ -31,7 +31,7 @@ class TopActivities:
         InputError: a share outside (0, 100), or more activities than `MOST_BYTES` hold.
     """
 
-    def __init__(self, setup: Setup, percents: Sequence[float]) -> None:
+    def __init__(self, setup: MeasurementSetup, percents: Sequence[float]) -> None:
         for percent in percents:
             if not 0 < percent < 100:
                 raise InputError(f"top {percent} %; expected a number between 0 and 100")

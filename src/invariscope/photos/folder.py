@@ -53,19 +53,21 @@ class PhotoReport:
 
     def lines(self) -> list[str]:
         """The report in sentences; none where there is nothing to tell."""
-        told = []
+        sentences = []
         for reason, number in Counter(self.reasons.values()).most_common():
             first = self.unreadable[min(i for i, r in self.reasons.items() if r == reason)]
-            told.append(f"{number} left out: {reason} (the first: {first})")
+            sentences.append(f"{number} left out: {reason} (the first: {first})")
         counted = {kind: int((self.kinds & kind.value != 0).sum()) for kind in Kind}
-        told += [f"{n} {WORDS[kind]}" for kind, n in counted.items() if n and kind in WORDS]
+        sentences += [f"{n} {WORDS[kind]}" for kind, n in counted.items() if n and kind in WORDS]
         if self.empty_classes:
             names = ", ".join(repr(name) for name in self.empty_classes[:5])
             more = ", …" if len(self.empty_classes) > 5 else ""
-            told.append(f"{len(self.empty_classes)} class folders hold no photo: {names}{more}")
+            sentences.append(
+                f"{len(self.empty_classes)} class folders hold no photo: {names}{more}"
+            )
         if self.others:
-            told.append(f"{self.others} other files were not looked at")
-        return [*told, *self.passed_over]
+            sentences.append(f"{self.others} other files were not looked at")
+        return [*sentences, *self.passed_over]
 
 
 WORDS = {
@@ -156,10 +158,10 @@ def open_folder(path: str | Path) -> PhotoFolder:
     photos = [name for name in found.files if name.lower().endswith(SUFFIXES)]
     inside = [name for name in photos if "/" in name]
     if not photos:
-        told = "".join(f"; {line}" for line in found.lines())
+        sentences = "".join(f"; {line}" for line in found.lines())
         raise InputError(
             f"{str(folder)!r} holds no photo; expected files such as .jpg or .png, "
-            f"or folders of them{told}"
+            f"or folders of them{sentences}"
         )
     if not inside:  # the folders hold nothing, or there are none
         classes = []

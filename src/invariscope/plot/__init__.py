@@ -15,8 +15,7 @@ from invariscope.plot.distance import distance_activation
 from invariscope.plot.front import front
 from invariscope.plot.gallery import gallery
 from invariscope.plot.invariance import active_shares, coefficients, layers
-from invariscope.plot.profile import profile
-from invariscope.plot.shown import (
+from invariscope.plot.observer_plots import (
     agreement,
     gradients,
     layer_distances,
@@ -25,6 +24,7 @@ from invariscope.plot.shown import (
     people,
     transfer,
 )
+from invariscope.plot.profile import profile
 from invariscope.plot.studies import (
     appearance,
     convergence,

@@ -2,9 +2,9 @@
 
 from matplotlib.axes import Axes
 
+from invariscope.experiments.front_choice import choose
+from invariscope.experiments.result import Result
 from invariscope.plot.style import COLOURS, new_axes
-from invariscope.sns.choice import choose
-from invariscope.sns.result import Result
 
 
 def front(result: Result, ax: Axes | None = None) -> Axes:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from invariscope.sns.result import Result
+from invariscope.experiments.result import Result
 
 
 def gallery(result: Result, which: str = "kept", images: Sequence[Tensor] | None = None) -> Figure:

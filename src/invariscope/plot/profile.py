@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.axes import Axes
 
-from invariscope.analysis.card import IGNORES, IMAGES, SENSITIVE, Profile
+from invariscope.analysis.unit_profile import IGNORES, IMAGES, SENSITIVE, Profile
 from invariscope.plot.style import COLOURS, TASK_COLOURS, new_axes
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from invariscope.analysis.frames import each, where
+from invariscope.analysis.grouping import groups_by, rows_where
 from invariscope.plot.points import MARKERS, chance_line, points
 from invariscope.plot.style import (
     AFFINE_COLOURS,
@@ -29,7 +29,7 @@ def mean_distance(summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """
     ax = new_axes(ax)
     sites = [site for site in dict.fromkeys(summary["site"]) if site]
-    for key, own in each(summary, ["series", "site"]):
+    for key, own in groups_by(summary, ["series", "site"]):
         kind, site = key["series"], key["site"]
         style: dict[str, Any] = {"markersize": 4, "capsize": 2, "linewidth": 1}
         if kind in TASK_COLOURS:
@@ -64,9 +64,9 @@ def separability(table: pd.DataFrame, scheme: str = "grouped", ax: Axes | None =
         scheme: `grouped` by unit, or `stratified`.
         ax: where to plot; by default new axes.
     """
-    own = where(table, (table["scheme"] == scheme) & (table["class"] == ALL))
+    own = rows_where(table, (table["scheme"] == scheme) & (table["class"] == ALL))
     ax = points(own, "components", "accuracy", "subject", ends=("low", "high"), ax=ax)
-    for number, (_, rows) in enumerate(each(own, ["subject"])):
+    for number, (_, rows) in enumerate(groups_by(own, ["subject"])):
         places = range(len(rows))
         ax.plot(places, rows["shuffled"], "--", color=COLOURS[number], linewidth=0.8)
     chance_line(ax, float(own["chance"].iloc[0]), "chance (dashed: shuffled)")
@@ -103,7 +103,7 @@ def dimension(table: pd.DataFrame, estimator: str = "two nearest", ax: Axes | No
         estimator: `two nearest` or `participation ratio`.
         ax: where to plot; by default new axes.
     """
-    own = where(table, table["estimator"] == estimator)
+    own = rows_where(table, table["estimator"] == estimator)
     means = own.groupby(["site", "points"], sort=False, as_index=False).agg(
         dimension=("dimension", "mean"), sd=("dimension", "std")
     )

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image
 
 from invariscope.errors import StoreError
+from invariscope.experiments.front_choice import CHOICES, choose
 from invariscope.markup import data_uri
-from invariscope.sns.choice import CHOICES, choose
 from invariscope.store.hashes import damaged_files
 from invariscope.store.record import REPAIR, RunRecord, read_outcome
 
@@ -20,7 +20,7 @@ SAMPLE = 12  # pictures from which a size is estimated
 
 
 @dataclass(frozen=True)
-class Quality:
+class PictureQuality:
     """How many pictures a run shows, and how they are kept.
 
     Attributes:
@@ -64,13 +64,13 @@ class Quality:
 
 
 LADDER = (
-    Quality(24),
-    Quality(24, 85),
-    Quality(16, 80),
-    Quality(8, 75),
-    Quality(5, 75, 160),
-    Quality(3, 65, 128),
-    Quality(1, 60, 96),
+    PictureQuality(24),
+    PictureQuality(24, 85),
+    PictureQuality(16, 80),
+    PictureQuality(8, 75),
+    PictureQuality(5, 75, 160),
+    PictureQuality(3, 65, 128),
+    PictureQuality(1, 60, 96),
 )
 
 
@@ -106,7 +106,7 @@ class Album:
     budget: int = BUDGET
 
     @cached_property
-    def quality(self) -> Quality:
+    def quality(self) -> PictureQuality:
         """The first of the ladder under which all pictures are expected to fit, or the last."""
         there = [(record, pictured(record)) for record in self.records]
         paths = [picture_path(record, row) for record, rows in there for row in rows]

@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 
-class Words(NamedTuple):
+class AnalysisText(NamedTuple):
     """An analysis for a reader who has not read the papers.
 
     Attributes:
@@ -16,7 +16,7 @@ class Words(NamedTuple):
 
 
 EXPLAINED = {
-    "distance": Words(
+    "distance": AnalysisText(
         "How far can an image go, and at what cost?",
         "Each run gives one image: the farthest that still drives the unit above its strongest "
         "natural image, or, when the unit is to be silenced, the nearest below its weakest. "
@@ -24,67 +24,67 @@ EXPLAINED = {
         "means over units of each unit's mean, bars their standard deviation. Affine copies are "
         "the reference turned, shifted or shrunk on black.",
     ),
-    "galleries": Words(
+    "galleries": AnalysisText(
         "Which images were found?",
         "The images of every unit stand above; the table says which run and which member of its "
         "front each of the example images is.",
     ),
-    "separability": Words(
+    "separability": AnalysisText(
         "Can the stretched stages be told apart from the images alone?",
         "A support vector classifier (RBF kernel, C = 1) names the stretched stage from the first "
         "principal components of the images, in five folds; components are fitted inside each "
         "fold. Grouped folds keep a unit's images together, so that no unit is known beforehand.",
     ),
-    "people": Words(
+    "people": AnalysisText(
         "What do people see in the images?",
         "People chose among the study's classes for each image. Intervals are 95 %; agreement "
         "with networks is a correlation over conditions.",
     ),
-    "observers": Words(
+    "observers": AnalysisText(
         "What do other networks see in the images?",
         "Each observer classified every image; accuracy is the share in which it named the class "
         "of the unit, among the study's classes. A network that looks at its own images is marked.",
     ),
-    "naturalness": Words(
+    "naturalness": AnalysisText(
         "Is the activity one that natural images reach?",
         "Activity over the unit's largest for natural images, and its percentile among theirs.",
     ),
-    "layers": Words(
+    "layers": AnalysisText(
         "How far apart are the images inside a network?",
         "Euclidean distances at each stage of an observer, over those of photos of one class.",
     ),
-    "convergence": Words(
+    "convergence": AnalysisText(
         "How many searches reached their goal?",
         "The share of all runs whose stopping rule fired, with Wilson's 95 % interval.",
     ),
-    "dimension": Words(
+    "dimension": AnalysisText(
         "How many directions do invariant images leave free?",
         "The intrinsic dimension of a unit's images from independent runs (two nearest "
         "neighbours; participation ratio), against how many images are taken.",
     ),
-    "gradients": Words(
+    "gradients": AnalysisText(
         "Would gradients have found the same?",
         "Gradient searches on pixels and on codes, with as many forward passes as the search took.",
     ),
-    "subsets": Words(
+    "subsets": AnalysisText(
         "Does stretching part of a stage suffice?",
         "Searches that stretch random subsets of a stage, measured at the whole stage.",
     ),
-    "transfer": Words(
+    "transfer": AnalysisText(
         "Do other networks' units accept the images too?",
         "Activity that the matching unit of another network keeps, in percent of its own for the "
         "reference.",
     ),
-    "paths": Words(
+    "paths": AnalysisText(
         "Is activity kept between two invariant images?",
         "Activity along straight and spherical paths between the codes of a unit's images.",
     ),
-    "fronts": Words(
+    "fronts": AnalysisText(
         "The whole fronts",
         "Every member of the fronts of the example units; the fronts of all units can be explored "
         "above.",
     ),
-    "appearance": Words(
+    "appearance": AnalysisText(
         "What changed in the images?",
         "Statistics of light, colour, spectrum, texture and layout; 1 is as different from the "
         "reference as another unit's reference is. Cohen's d is over units.",

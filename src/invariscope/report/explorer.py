@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from invariscope.experiments.front_choice import CHOICES, choose
 from invariscope.report.album import Album
-from invariscope.sns.choice import CHOICES, choose
 from invariscope.store.record import RunRecord
 
 STEPS = 60  # generations of a run that can be stepped through

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from invariscope import plot
-from invariscope.analysis.frames import Rows, each
+from invariscope.analysis.grouping import Rows, groups_by
+from invariscope.experiments.result import Result
 from invariscope.plot.style import figure_of
-from invariscope.sns.result import Result
 from invariscope.store.files import replace_file
 from invariscope.study.analyses import Tables
-from invariscope.study.analyses.material import Material
+from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.searches import examples
 
 Drawn = Iterator[tuple[str, Figure]]
@@ -32,77 +32,79 @@ def _titled(ax: Axes, title: str) -> Figure:
     return figure_of(ax)
 
 
-def _distance(_: Material, table: Rows) -> Drawn:
-    for key, own in each(table, ["subject"]):
+def _distance(_: AnalysisMaterial, table: Rows) -> Drawn:
+    for key, own in groups_by(table, ["subject"]):
         yield key["subject"], _titled(plot.mean_distance(own), key["subject"])
 
 
-def _galleries(m: Material, _: Rows) -> Drawn:
-    for key, own in each(examples(m.whole), ["subject", "unit"]):
+def _galleries(m: AnalysisMaterial, _: Rows) -> Drawn:
+    for key, own in groups_by(examples(m.whole), ["subject", "unit"]):
         figure = plot.gallery(Result(m.records(own), m.generator(own)))
         yield f"{key['subject']} {key['unit']}", figure
 
 
-def _fronts(m: Material, _: Rows) -> Drawn:
-    for key, own in each(examples(m.whole), ["subject", "task", "site"]):
+def _fronts(m: AnalysisMaterial, _: Rows) -> Drawn:
+    for key, own in groups_by(examples(m.whole), ["subject", "task", "site"]):
         ax = plot.front(Result(m.records(own)))
         title = f"{key['subject']}, {own['unit'].nunique()} units"
         yield " ".join(key.values()), _titled(ax, title)
 
 
-def _separability(_: Material, table: Rows) -> Drawn:
+def _separability(_: AnalysisMaterial, table: Rows) -> Drawn:
     for scheme in ("grouped", "stratified"):
         yield scheme, figure_of(plot.separability(table, scheme))
 
 
-def _dimension(_: Material, table: Rows) -> Drawn:
-    for key, own in each(table, ["subject", "estimator"]):
+def _dimension(_: AnalysisMaterial, table: Rows) -> Drawn:
+    for key, own in groups_by(table, ["subject", "estimator"]):
         ax = plot.dimension(own, key["estimator"])
         yield " ".join(key.values()), _titled(ax, key["subject"])
 
 
-def _observers(m: Material, table: Rows) -> Drawn:
+def _observers(m: AnalysisMaterial, table: Rows) -> Drawn:
     order = ["MEI", *(f"invariance {site}" for site in m.sites)]
-    for key, own in each(table, ["source"]):
+    for key, own in groups_by(table, ["source"]):
         if key["source"]:
             shown = [name for name in order if name == "MEI" or name.split()[1] in set(own["site"])]
             ax = plot.observers(own, order=shown)
             yield key["source"], _titled(ax, f"images of {key['source']}")
 
 
-def _layers(_: Material, table: Rows) -> Drawn:
-    for key, own in each(table, ["subject", "observer"]):
+def _layers(_: AnalysisMaterial, table: Rows) -> Drawn:
+    for key, own in groups_by(table, ["subject", "observer"]):
         name = f"{key['subject']} seen by {key['observer']}"
         yield name, _titled(plot.layer_distances(own), name)
 
 
-def _paths(_: Material, table: Rows) -> Drawn:
-    for key, own in each(table, ["subject", "site"]):
+def _paths(_: AnalysisMaterial, table: Rows) -> Drawn:
+    for key, own in groups_by(table, ["subject", "site"]):
         name = " ".join(key.values())
         yield name, _titled(plot.paths(own), name)
 
 
-def _of_each(column: str, draw: Callable[[Rows], Axes]) -> Callable[[Material, Rows], Drawn]:
+def _of_each(
+    column: str, draw: Callable[[Rows], Axes]
+) -> Callable[[AnalysisMaterial, Rows], Drawn]:
     """A figure for each value of a column."""
 
-    def drawn(_: Material, table: Rows) -> Drawn:
-        for key, own in each(table, [column]):
+    def drawn(_: AnalysisMaterial, table: Rows) -> Drawn:
+        for key, own in groups_by(table, [column]):
             yield key[column], _titled(draw(own), key[column])
 
     return drawn
 
 
-def _one(draw: Callable[[Rows], Axes]) -> Callable[[Material, Rows], Drawn]:
+def _one(draw: Callable[[Rows], Axes]) -> Callable[[AnalysisMaterial, Rows], Drawn]:
     """One figure of the whole table."""
 
-    def drawn(_: Material, table: Rows) -> Drawn:
+    def drawn(_: AnalysisMaterial, table: Rows) -> Drawn:
         yield "", figure_of(draw(table))
 
     return drawn
 
 
 # By the table that a figure shows.
-FIGURES: dict[str, Callable[[Material, Rows], Drawn]] = {
+FIGURES: dict[str, Callable[[AnalysisMaterial, Rows], Drawn]] = {
     "distance": _distance,
     "galleries": _galleries,
     "separability": _separability,
@@ -122,7 +124,7 @@ FIGURES: dict[str, Callable[[Material, Rows], Drawn]] = {
 }
 
 
-def figures(material: Material, tables: Tables) -> Iterator[tuple[str, str, Figure]]:
+def figures(material: AnalysisMaterial, tables: Tables) -> Iterator[tuple[str, str, Figure]]:
     """The figures of tables that have one: the table's name, what is shown, the figure."""
     for name, table in tables.items():
         if name in FIGURES:
@@ -158,7 +160,7 @@ def save(
     return paths
 
 
-def draw(material: Material, tables: Tables, folder: Path) -> list[Path]:
+def draw(material: AnalysisMaterial, tables: Tables, folder: Path) -> list[Path]:
     """Draw each table that has a figure into `folder`, as PNG.
 
     Raises:

@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from invariscope import plot
-from invariscope.analysis.changes import changes
+from invariscope.analysis.change_words import changes
+from invariscope.experiments.front_choice import meets_bound
+from invariscope.experiments.pictures import read_png
+from invariscope.experiments.result import Result
 from invariscope.plot.style import figure_of, new_axes
 from invariscope.report.album import Album, picture_path
 from invariscope.report.page import csv, svg
-from invariscope.sns.choice import beyond
-from invariscope.sns.pictures import read_png
-from invariscope.sns.result import Result
 from invariscope.store.record import RunRecord
 from invariscope.subjects.kinds import kind_note, natural_kind, times_maximum
 from invariscope.subjects.pixels import farthest_seen
@@ -24,7 +24,7 @@ SIZE = (4.2, 3.0)
 
 
 @dataclass(frozen=True)
-class Group:
+class ReferenceGroup:
     """Searches of one unit from one reference.
 
     Attributes:
@@ -58,7 +58,9 @@ def _order(record: RunRecord) -> tuple[Any, ...]:
     return (s.task != "invariance", depth, str(s.site), s.subset or (), s.seed)
 
 
-def grouped(records: Sequence[RunRecord], affine: pd.DataFrame | None = None) -> list[Group]:
+def grouped(
+    records: Sequence[RunRecord], affine: pd.DataFrame | None = None
+) -> list[ReferenceGroup]:
     """Searches by subject, unit and reference, in the order in which these come.
 
     Args:
@@ -71,7 +73,7 @@ def grouped(records: Sequence[RunRecord], affine: pd.DataFrame | None = None) ->
             key = (str(record.labels["subject"]), record.settings.unit, reference_id(record))
             found.setdefault(key, []).append(record)
     return [
-        Group(number, sorted(runs, key=_order), _affine(affine, key))
+        ReferenceGroup(number, sorted(runs, key=_order), _affine(affine, key))
         for number, (key, runs) in enumerate(found.items(), 1)
     ]
 
@@ -94,10 +96,10 @@ def _changed(record: RunRecord, row: int) -> list[str]:
     return changes(read_png(picture), read_png(reference))
 
 
-def _shared(told: list[list[str]]) -> list[str]:
+def _shared(described: list[list[str]]) -> list[str]:
     """The words that more than half of the pictures share."""
-    counts = Counter(word for words in told for word in words)
-    return [word for word, count in counts.items() if 2 * count > len(told)]
+    counts = Counter(word for words in described for word in words)
+    return [word for word, count in counts.items() if 2 * count > len(described)]
 
 
 def _median(values: list[float]) -> float:
@@ -123,7 +125,7 @@ def _cell(record: RunRecord, row: dict[str, Any], number: int, possible: float) 
         "seed": s.seed,
         "status": row["status"],
         "generations": row["generations"],
-        "meets": bool(beyond(record.front, s.milestone)[row["member"]]),
+        "meets": bool(meets_bound(record.front, s.milestone)[row["member"]]),
         "known": "bound" in s.milestone,
         "changed": _changed(record, row["member"]),
     }
@@ -162,7 +164,7 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def describe(group: Group, number: int, album: Album) -> dict[str, Any]:
+def describe(group: ReferenceGroup, number: int, album: Album) -> dict[str, Any]:
     """Everything that the page says of a group but its plots.
 
     Args:
@@ -207,12 +209,12 @@ def describe(group: Group, number: int, album: Album) -> dict[str, Any]:
     }
 
 
-def distance_axes(group: Group) -> Any:
+def distance_axes(group: ReferenceGroup) -> Any:
     """Loss of activity against pixel distance."""
     return plot.distance_activation(group.result.table(), group.affine)
 
 
-def front_axes(group: Group) -> list[tuple[str, Any]]:
+def front_axes(group: ReferenceGroup) -> list[tuple[str, Any]]:
     """A plot for each task and site, since stretches of different sites cannot be compared."""
     by_site: dict[tuple[str, str], list[RunRecord]] = {}
     for record in group.runs:
@@ -224,7 +226,7 @@ def front_axes(group: Group) -> list[tuple[str, Any]]:
     ]
 
 
-def plots(group: Group) -> dict[str, Any]:
+def plots(group: ReferenceGroup) -> dict[str, Any]:
     """A group's plots as pictures."""
     return {
         "distance": svg(figure_of(distance_axes(group))),

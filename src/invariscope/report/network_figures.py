@@ -8,15 +8,15 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from invariscope import plot
-from invariscope.analysis.claims import family
 from invariscope.analysis.network_tables import NetworkTables
+from invariscope.paper.finding_claims import family
 from invariscope.plot.style import figure_of
 
 ACROSS = 3  # panels side by side
 
 
 @dataclass(frozen=True)
-class Drawn:
+class NetworkFigure:
     """One figure.
 
     Attributes:
@@ -39,14 +39,14 @@ def _panels(number: int, size: tuple[float, float]) -> tuple[Figure, list]:
     return figure, axes
 
 
-def _accuracy(tables: NetworkTables, families: Mapping[str, str]) -> Iterator[Drawn]:
+def _accuracy(tables: NetworkTables, families: Mapping[str, str]) -> Iterator[NetworkFigure]:
     every = tables.categories
     figure = figure_of(plot.transfer_matrix(tables.accuracy, every))
     caption = (
         f"Top-1 accuracy (%) of networks that saw all {every} categories transformed; none: those "
         "that saw no image transformed."
     )
-    yield Drawn("fig2a", "Training × test transformation", caption, figure)
+    yield NetworkFigure("fig2a", "Training × test transformation", caption, figure)
     kinds = list(dict.fromkeys(family(t, families) for t in tables.transformations))
     for column, words in (("within", "seen"), ("across", "unseen")):
         figure, axes = _panels(len(kinds), (3.4, 3.0))
@@ -59,10 +59,10 @@ def _accuracy(tables: NetworkTables, families: Mapping[str, str]) -> Iterator[Dr
             "all categories. Line: mean over seeds; small marks: each seed; dotted: chance."
         )
         name = "fig2b" if column == "within" else "fig2c"
-        yield Drawn(name, f"{column.capitalize()}-category accuracy", caption, figure)
+        yield NetworkFigure(name, f"{column.capitalize()}-category accuracy", caption, figure)
 
 
-def _active(tables: NetworkTables) -> Iterator[Drawn]:
+def _active(tables: NetworkTables) -> Iterator[NetworkFigure]:
     units: Any = tables.units[tables.units["count"] == tables.categories]
     images: Any = tables.images[tables.images["count"] == tables.categories]
     if not len(units) or not len(images):
@@ -72,7 +72,7 @@ def _active(tables: NetworkTables) -> Iterator[Drawn]:
     caption = (
         f"At the penultimate layer, τ = {tau:g}; networks that saw all categories transformed."
     )
-    yield Drawn(
+    yield NetworkFigure(
         "fig3a", "How many units an image activates, how many images a unit", caption, figure_of(ax)
     )
     ax = plot.with_and_without(tables.units, tables.categories)
@@ -80,10 +80,10 @@ def _active(tables: NetworkTables) -> Iterator[Drawn]:
         "Penultimate layer; x: trained without the transformation, x + T(x): with it on all "
         "categories."
     )
-    yield Drawn("fig3b", "Invariance with and without training", caption, figure_of(ax))
+    yield NetworkFigure("fig3b", "Invariance with and without training", caption, figure_of(ax))
 
 
-def _by_transformation(tables: NetworkTables) -> Iterator[Drawn]:
+def _by_transformation(tables: NetworkTables) -> Iterator[NetworkFigure]:
     names = tables.transformations
     figure, axes = _panels(len(names), (4.0, 2.8))
     for ax, name in zip(axes, names, strict=True):
@@ -91,25 +91,27 @@ def _by_transformation(tables: NetworkTables) -> Iterator[Drawn]:
     caption = (
         "I_k of the penultimate layer's units over the images of seen and of unseen categories."
     )
-    yield Drawn(
+    yield NetworkFigure(
         "fig4", "Invariance against the number of seen categories (Figs. 4, 9, 10)", caption, figure
     )
     figure, axes = _panels(len(names), (3.4, 2.8))
     for ax, name in zip(axes, names, strict=True):
         plot.confusion(tables.confusion, name, ax=ax)
     caption = "Transformed images of seen (solid) and unseen (dashed) categories by where they go."
-    yield Drawn("fig6", "Confusion quadrants", caption, figure)
+    yield NetworkFigure("fig6", "Confusion quadrants", caption, figure)
     for group in ("all", "seen", "unseen"):
         figure, axes = _panels(len(names), (3.6, 2.8))
         for ax, name in zip(axes, names, strict=True):
             plot.layer_by_layer(tables.means, name, group, ax=ax)
         caption = f"Mean I_k of each layer, images of {group} categories."
-        yield Drawn(f"fig11_{group}", f"Layer by layer, {group} categories", caption, figure)
+        yield NetworkFigure(
+            f"fig11_{group}", f"Layer by layer, {group} categories", caption, figure
+        )
 
 
-def _beside(tables: NetworkTables) -> Iterator[Drawn]:
+def _beside(tables: NetworkTables) -> Iterator[NetworkFigure]:
     figure = figure_of(plot.against_count(tables.beside, "invariance"))
-    yield Drawn(
+    yield NetworkFigure(
         "fig5a",
         "Invariance against the number of seen categories",
         "Mean I_k of the penultimate layer over all test images.",
@@ -125,34 +127,34 @@ def _beside(tables: NetworkTables) -> Iterator[Drawn]:
             "A mark a network, larger where it saw more categories transformed; Pearson's r with a "
             "95 % interval by Fisher's z."
         )
-        yield Drawn(
+        yield NetworkFigure(
             name, f"{accuracy.capitalize()}-category accuracy against invariance", caption, figure
         )
 
 
-def _ablation(tables: NetworkTables) -> Iterator[Drawn]:
+def _ablation(tables: NetworkTables) -> Iterator[NetworkFigure]:
     if not len(tables.ablation):
         return
     keys = ["site", "transformation", "shown", "ablated", "threshold"]
     table: Any = tables.ablation[tables.ablation["transformation"] == tables.ablation["trained"]]
     means: pd.DataFrame = table.groupby(keys, sort=False)["accuracy"].mean().reset_index()
     caption = "Accuracy on transformed images, units chosen anew for each image; means over seeds."
-    yield Drawn(
+    yield NetworkFigure(
         "fig7", "Ablating active and inactive units", caption, figure_of(plot.ablation(means))
     )
     if means["threshold"].str.startswith("top").any():
         caption = "The same with Goodfellow et al.'s top-k % rule; means over transformations."
         figure = figure_of(plot.ablation_by_share(means))
-        yield Drawn("fig8", "Thresholds of Goodfellow et al.", caption, figure)
+        yield NetworkFigure("fig8", "Thresholds of Goodfellow et al.", caption, figure)
 
 
-def _specialization(tables: NetworkTables) -> Iterator[Drawn]:
+def _specialization(tables: NetworkTables) -> Iterator[NetworkFigure]:
     ax = plot.with_and_without(tables.units, tables.categories, column="specialization")
     caption = "+1: a unit answers to transformed images only, −1: to images as they are only."
-    yield Drawn("fig12", "Specialization with and without training", caption, figure_of(ax))
+    yield NetworkFigure("fig12", "Specialization with and without training", caption, figure_of(ax))
 
 
-def network_figures(tables: NetworkTables, families: Mapping[str, str]) -> list[Drawn]:
+def network_figures(tables: NetworkTables, families: Mapping[str, str]) -> list[NetworkFigure]:
     """Every figure that the tables allow, in the paper's order.
 
     A study of another network gives Figs. 13 and 14, which repeat Figs. 2 to 5.

@@ -7,13 +7,13 @@ from typing import Any
 
 import matplotlib as mpl
 
-from invariscope.analysis.claims import Claim
-from invariscope.analysis.findings import clean_accuracy, find, findings_table
 from invariscope.analysis.network_tables import NetworkTables
-from invariscope.report.network_figures import Drawn, network_figures
+from invariscope.categories.result_tables import read_tables
+from invariscope.paper.finding_claims import FindingClaim
+from invariscope.paper.findings import clean_accuracy, find, findings_table
+from invariscope.report.network_figures import NetworkFigure, network_figures
 from invariscope.report.page import fill, svg
 from invariscope.store.files import make_folder, replace_file
-from invariscope.study.network_tables import read_tables
 from invariscope.transformations import load, names
 
 PAGE = "report.html"
@@ -26,13 +26,13 @@ def families() -> dict[str, str]:
 
 
 @dataclass(frozen=True)
-class Shown:
+class ReportedStudy:
     """A study, read from its files."""
 
     folder: Path
     tables: NetworkTables
-    claims: list[Claim]
-    figures: list[Drawn]
+    claims: list[FindingClaim]
+    figures: list[NetworkFigure]
 
     def faults(self) -> list[str]:
         """What could not be trained, a sentence each."""
@@ -62,7 +62,7 @@ class Shown:
         }
 
 
-def read_study(folder: Path, beside: Path | None = None) -> Shown:
+def read_study(folder: Path, beside: Path | None = None) -> ReportedStudy:
     """A study's tables, claims and figures.
 
     Args:
@@ -74,10 +74,12 @@ def read_study(folder: Path, beside: Path | None = None) -> Shown:
     """
     tables, of_kind = read_tables(folder), families()
     second = None if beside is None else read_tables(beside)
-    return Shown(folder, tables, find(tables, of_kind, second), network_figures(tables, of_kind))
+    return ReportedStudy(
+        folder, tables, find(tables, of_kind, second), network_figures(tables, of_kind)
+    )
 
 
-def _png(drawn: Drawn, path: Path) -> None:
+def _png(drawn: NetworkFigure, path: Path) -> None:
     with mpl.rc_context({"svg.hashsalt": "invariscope"}):
         replace_file(
             path, lambda part: drawn.figure.savefig(part, format="png", dpi=110, metadata={})
@@ -119,7 +121,7 @@ def write_networks_report(folder: Path, beside: Path | None = None) -> Path:
     return page
 
 
-def _markdown(shown: Shown, pictures: str) -> list[str]:
+def _markdown(shown: ReportedStudy, pictures: str) -> list[str]:
     facts = shown.facts()
     several = "s" * (facts["seeds"] > 1)
     told = (

@@ -3,24 +3,24 @@
 from pathlib import Path
 
 from invariscope import plot
+from invariscope.experiments.front_choice import choose
+from invariscope.experiments.pictures import read_png
+from invariscope.experiments.result import Result
 from invariscope.plot.style import figure_of
 from invariscope.report.album import picture_path
 from invariscope.report.figures import figures, save
-from invariscope.report.groups import Group, distance_axes, front_axes
+from invariscope.report.groups import ReferenceGroup, distance_axes, front_axes
 from invariscope.report.sections import ABOVE
 from invariscope.report.source import source_of
-from invariscope.sns.choice import choose
-from invariscope.sns.pictures import read_png
-from invariscope.sns.result import Result
 from invariscope.store.files import make_folder
 from invariscope.study.analyses import FOLDER, read_tables
-from invariscope.study.analyses.material import Material
+from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.result import StudyResult
 
 FORMATS = ("pdf", "svg")
 
 
-def _of_unit(group: Group, folder: Path) -> list[Path]:
+def _of_unit(group: ReferenceGroup, folder: Path) -> list[Path]:
     """Gallery, distances and fronts of one unit."""
     name = f"{group.first.labels['subject']} {group.first.settings.unit} {group.number}"
     images = [read_png(picture_path(r, choose(r.front, r.settings))) for r in group.runs]
@@ -45,6 +45,6 @@ def write_figures(result: Result | StudyResult, folder: Path) -> list[Path]:
     if isinstance(result, StudyResult):
         tables = read_tables(result.folder.path / FOLDER)
         own = {name: table for name, table in tables.items() if name not in ABOVE and len(table)}
-        for name, words, figure in figures(Material(result), own):
+        for name, words, figure in figures(AnalysisMaterial(result), own):
             paths += save(figure, folder, f"analysis_{name}", words, FORMATS)
     return paths

@@ -6,20 +6,20 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invariscope.analysis.card import EXPLAINS, IGNORES, SENSITIVE, Profile
+from invariscope.analysis.unit_profile import EXPLAINS, IGNORES, SENSITIVE, Profile
+from invariscope.experiments.result import Result
 from invariscope.plot import profile as profile_axes
 from invariscope.plot.style import figure_of
 from invariscope.report.album import Album, check_pictures
 from invariscope.report.explorer import explored
-from invariscope.report.groups import Group, describe, plots
-from invariscope.report.made import keep_command, made
+from invariscope.report.groups import ReferenceGroup, describe, plots
 from invariscope.report.page import csv, fill, svg
+from invariscope.report.provenance import provenance, save_command
 from invariscope.report.sections import left_out, sections
-from invariscope.report.source import Source, home, read_source, source_of
-from invariscope.sns.result import Result
+from invariscope.report.source import ReportSource, home, read_source, source_of
 from invariscope.store.files import replace_file
 from invariscope.study.analyses import FOLDER, read_tables
-from invariscope.study.analyses.material import Material
+from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.result import StudyResult
 from invariscope.subjects.kinds import kind_note, natural_kind, times_maximum
 
@@ -72,18 +72,18 @@ def _subjects(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _searched(groups: list[Group], album: Album) -> dict[str, Any]:
+def _searched(groups: list[ReferenceGroup], album: Album) -> dict[str, Any]:
     """Everything about the searches."""
-    told: list[dict[str, Any]] = []
+    described: list[dict[str, Any]] = []
     for group in groups:
-        told.append(describe(group, sum(len(g["cells"]) for g in told), album))
-    example = _example(told)
+        described.append(describe(group, sum(len(g["cells"]) for g in described), album))
+    example = _example(described)
     shown = range(len(groups)) if len(groups) <= MOST_PLOTTED else [example["number"] - 1]
     table = pd.concat([g.result.table().assign(subject=g.first.labels["subject"]) for g in groups])
     return {
-        "groups": told,
+        "groups": described,
         "example": example,
-        "subjects": _subjects(told),
+        "subjects": _subjects(described),
         "plots": {groups[k].number: plots(groups[k]) for k in shown},
         "runs_csv": csv(table),
         "fronts": {
@@ -93,9 +93,9 @@ def _searched(groups: list[Group], album: Album) -> dict[str, Any]:
                     "subject": g["subject"],
                     "number": g["number"],
                 }
-                for g in told
+                for g in described
             ],
-            "runs": [explored(c, g["number"], album) for g in told for c in g["cells"]],
+            "runs": [explored(c, g["number"], album) for g in described for c in g["cells"]],
         },
     }
 
@@ -105,10 +105,10 @@ def _analyses(study: StudyResult | None) -> dict[str, Any]:
     if study is None:
         return {"sections": [], "left_out": []}
     tables = read_tables(study.folder.path / FOLDER)
-    return {"sections": sections(Material(study), tables), "left_out": left_out(tables)}
+    return {"sections": sections(AnalysisMaterial(study), tables), "left_out": left_out(tables)}
 
 
-def _meis(source: Source, album: Album) -> list[dict[str, Any]]:
+def _meis(source: ReportSource, album: Album) -> list[dict[str, Any]]:
     """Most exciting images of which no search departs."""
     if source.groups:
         return []
@@ -130,7 +130,7 @@ def _meis(source: Source, album: Album) -> list[dict[str, Any]]:
     ]
 
 
-def render(source: Source | Result | StudyResult, command: str = "") -> str:
+def render(source: ReportSource | Result | StudyResult, command: str = "") -> str:
     """The page as text.
 
     Args:
@@ -140,7 +140,9 @@ def render(source: Source | Result | StudyResult, command: str = "") -> str:
     Raises:
         StoreError: a picture is missing, or a table beside the runs is damaged.
     """
-    about = source if isinstance(source, Source) else source_of(source, [command] * bool(command))
+    about = (
+        source if isinstance(source, ReportSource) else source_of(source, [command] * bool(command))
+    )
     for record in about.records:
         check_pictures(record)
     groups = about.groups
@@ -155,7 +157,7 @@ def render(source: Source | Result | StudyResult, command: str = "") -> str:
         "searched": _searched(groups, album) if groups else None,
         "meis": _meis(about, album),
         "profile": _profile(about.profile) if about.profile else None,
-        "made": made(about.records, about.commands, album.quality.words),
+        "made": provenance(about.records, about.commands, album.quality.words),
         **_analyses(about.study),
     }
     return fill("report.html", context)
@@ -186,7 +188,7 @@ def write_report(
     result = source if given else read_source(Path(source))
     beside = home(result) if given else Path(source)
     if command and isinstance(result, Result):
-        keep_command(beside, command)
+        save_command(beside, command)
     text = render(source_of(result))
     page = Path(path) if path else beside / "report.html"
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))

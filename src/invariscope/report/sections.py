@@ -5,13 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from invariscope.analysis.frames import Rows
+from invariscope.analysis.grouping import Rows
 from invariscope.report.explained import EXPLAINED
 from invariscope.report.figures import figures
 from invariscope.report.page import csv, svg
 from invariscope.report.sns_page import judged
 from invariscope.study.analyses import ANALYSES, FOLDER
-from invariscope.study.analyses.material import Material
+from invariscope.study.analyses.material import AnalysisMaterial
 
 MOST_ROWS = 30
 LARGEST = 150_000  # bytes of a table that the page holds; a larger one is named
@@ -46,7 +46,7 @@ def _own(tables: Mapping[str, Rows], analysis: str) -> list[str]:
     return [n for n in tables if n == analysis or n.startswith(f"{analysis}_")]
 
 
-def sections(material: Material, tables: Mapping[str, Rows]) -> list[dict[str, Any]]:
+def sections(material: AnalysisMaterial, tables: Mapping[str, Rows]) -> list[dict[str, Any]]:
     """One section an analysis whose tables are there.
 
     Args:

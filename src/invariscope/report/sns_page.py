@@ -9,11 +9,11 @@ from typing import Any
 import pandas as pd
 
 from invariscope.errors import StoreError
+from invariscope.paper.figure_claims import CLAIMS, FigureClaim
+from invariscope.paper.figure_verdicts import UNTESTED, Tables, Verdict
 from invariscope.report.figures import FIGURES
-from invariscope.report.sns_claims import CLAIMS, Claim
-from invariscope.report.sns_verdicts import UNTESTED, Tables, Verdict
 from invariscope.store.files import make_folder, replace_file
-from invariscope.study.analyses import keep_tables, read_tables
+from invariscope.study.analyses import read_tables, save_tables
 
 JOINED = ("convergence", "missing")  # of every study; of the others the first study's counts
 MOST_ROWS = 40
@@ -33,7 +33,7 @@ FIRST_LINE = HEAD.partition("\n")[0] + "\n"
 VERDICT = ("figure", "analysis", "paper", "verdict")  # of what the JSON file has of each
 
 
-def gather(folders: Sequence[Path]) -> dict[str, pd.DataFrame]:
+def collect_tables(folders: Sequence[Path]) -> dict[str, pd.DataFrame]:
     """The tables of several studies; where two have one, that of the first.
 
     Raises:
@@ -52,7 +52,7 @@ def gather(folders: Sequence[Path]) -> dict[str, pd.DataFrame]:
     }
 
 
-def judged(tables: Tables) -> list[tuple[Claim, Verdict]]:
+def judged(tables: Tables) -> list[tuple[FigureClaim, Verdict]]:
     """Every claim with its verdict; one whose tables are not there is not testable."""
     reasons = {}
     if "missing" in tables:
@@ -74,7 +74,7 @@ def _cell(value: Any) -> str:
     return str(value).replace("|", "\\|").replace("\n", " ")
 
 
-def first_parts(claim: Claim, found: str) -> str:
+def first_parts(claim: FigureClaim, found: str) -> str:
     """What was found, its first parts where they are many: the table below has them all."""
     parts = found.split("; ")
     if len(parts) <= MOST_PARTS:
@@ -117,7 +117,7 @@ def section(name: str, table: pd.DataFrame, figures: Sequence[Path], place: Path
         lines.append(f"![{shown}]({place.name}/{figure.name})\n")
     if name in NOT_PRINTED:
         return lines
-    keep_tables({name: table}, place)
+    save_tables({name: table}, place)
     whole = f"[{name}.csv]({place.name}/{name}.csv)"
     count = f"The first {MOST_ROWS} of {len(table)} rows of" if len(table) > MOST_ROWS else "All of"
     return [*lines, as_markdown(table), f"\n{count} {whole}.\n"]
@@ -137,7 +137,7 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
     Raises:
         StoreError: no tables, or a page that cannot be written.
     """
-    tables = gather(folders)
+    tables = collect_tables(folders)
     verdicts = judged(tables)
     record, place = page.with_suffix(".json"), page.with_suffix("")
     make_folder(place)

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from invariscope.analysis.card import FILE, Profile, load_profile
+from invariscope.analysis.unit_profile import FILE, Profile, load_profile
 from invariscope.errors import StoreError
-from invariscope.report.groups import Group, grouped
-from invariscope.report.made import commands
-from invariscope.sns.result import Result, load_result
+from invariscope.experiments.result import Result, load_result
+from invariscope.report.groups import ReferenceGroup, grouped
+from invariscope.report.provenance import commands
 from invariscope.store.hashes import check_hashed
 from invariscope.store.record import RunRecord
-from invariscope.study.folder import WANTED, study_folder
+from invariscope.study.folder import PLANNED, study_folder
 from invariscope.study.result import StudyResult
 
 AFFINE = "affine.parquet"
@@ -21,7 +21,7 @@ KEPT_TENSORS = ("reference_image", "reference_activity")
 
 
 @dataclass(frozen=True)
-class Source:
+class ReportSource:
     """What a page is about.
 
     Attributes:
@@ -43,11 +43,11 @@ class Source:
     commands: Sequence[str] = field(default_factory=tuple)
 
     @property
-    def groups(self) -> list[Group]:
+    def groups(self) -> list[ReferenceGroup]:
         return grouped(self.records, self.affine)
 
 
-def source_of(result: Result | StudyResult, commands_given: Sequence[str] = ()) -> Source:
+def source_of(result: Result | StudyResult, commands_given: Sequence[str] = ()) -> ReportSource:
     """A result with what lies beside its runs.
 
     Raises:
@@ -57,7 +57,7 @@ def source_of(result: Result | StudyResult, commands_given: Sequence[str] = ()) 
         return _of_study(result, commands_given)
     beside = result.runs[0].path.parent
     affine = beside / AFFINE
-    return Source(
+    return ReportSource(
         result.runs,
         affine=_affine(affine) if affine.exists() else None,
         profile=load_profile(beside) if (beside / FILE).exists() else None,
@@ -75,7 +75,7 @@ def _affine(path: Path) -> pd.DataFrame:
         raise StoreError(f"{str(path)!r} is damaged; {repair}") from error
 
 
-def _of_study(study: StudyResult, commands_given: Sequence[str]) -> Source:
+def _of_study(study: StudyResult, commands_given: Sequence[str]) -> ReportSource:
     table = study.table()
     if not len(table):
         raise StoreError(
@@ -87,12 +87,12 @@ def _of_study(study: StudyResult, commands_given: Sequence[str]) -> Source:
         for r in study.records(table.iloc[row : row + 1])
     ]
     measured = (study.folder.path / AFFINE).exists()
-    return Source(
+    return ReportSource(
         records,
         title=study.folder.file().title or study.folder.name,
         affine=study.affine() if measured else None,
         study=study,
-        missing=len(study.wanted) - len(table),
+        missing=len(study.planned_runs) - len(table),
         commands=commands_given or ["invariscope study run study.toml"],
     )
 
@@ -103,7 +103,7 @@ def read_source(folder: Path) -> Result | StudyResult:
     Raises:
         StoreError: neither, or a damaged one.
     """
-    if (folder / WANTED).exists() or (folder / "studies").is_dir():
+    if (folder / PLANNED).exists() or (folder / "studies").is_dir():
         return StudyResult(study_folder(folder))
     return load_result(folder)
 

@@ -14,23 +14,24 @@ from invariscope.errors import StoreError
 from invariscope.rig.file import SessionFile
 from invariscope.rig.ledger import CONTROL, RANGE, REFERENCE, rig_seconds
 from invariscope.rig.names import check_names
-from invariscope.rig.present import Presenter, read_codes
+from invariscope.rig.presenter import Presenter, read_codes
 from invariscope.rig.session import ABOUT
+from invariscope.store import version_0_1
 from invariscope.store.files import replace_file
-from invariscope.subjects.rig.messages import Answer
+from invariscope.subjects.rig.messages import RigAnswer
 from invariscope.subjects.rig.pixels import decode_image
 from invariscope.subjects.rig.subject import ABOUT as METADATA
 from invariscope.subjects.rig.subject import RECORDED
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedSession:
     """A session as it was kept.
 
     Attributes:
         asked: the session file.
         trials: one row a presentation, in order: `trial`, `image`, `request`, `kind` (range, mei,
-            search, reference, held back, control …), `generation`, `place`, `block`, `shown`
+            search, reference, held back, control …), `generation`, `candidate`, `block`, `shown`
             (seconds, running forward), `answered`, a column a unit with its response as it was
             recorded, and `gain UNIT`, the drift that it is divided by.
         codes: of each image that was made from one.
@@ -41,7 +42,7 @@ class Recorded:
     asked: SessionFile
     trials: pd.DataFrame = field(repr=False)
     codes: dict[str, Tensor] = field(repr=False)
-    answers: dict[str, Answer] = field(repr=False)
+    answers: dict[str, RigAnswer] = field(repr=False)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -52,7 +53,9 @@ class Recorded:
             StoreError: it is missing, damaged or being served.
         """
         try:
-            asked = SessionFile.model_validate_json((folder / ABOUT).read_text(), strict=False)
+            asked = SessionFile.model_validate(
+                version_0_1.session(json.loads((folder / ABOUT).read_text())), strict=False
+            )
         except (OSError, ValueError) as error:
             raise StoreError(f"{str(folder)!r} holds no session (no {ABOUT})") from error
         check_names(asked.rig)
@@ -126,7 +129,7 @@ def _trials(presenter: Presenter) -> pd.DataFrame:
             "request": [s.request for s in shown],
             "kind": kinds,
             "generation": generations,
-            "place": [places.get(s.request, {}).get(s.image, -1) for s in shown],
+            "candidate": [places.get(s.request, {}).get(s.image, -1) for s in shown],
             "block": [s.block for s in shown],
             "shown": rig_seconds(ledger, (recording.on_ms + recording.off_ms) / 1000),
             "answered": [s.name in ledger.answers for s in shown],

@@ -9,7 +9,7 @@ from invariscope.errors import InputError
 from invariscope.rig.responses import Windows
 from invariscope.search.strategies import load_strategy
 from invariscope.store.toml_text import read_toml
-from invariscope.study.file import Part, Words, error_sentence
+from invariscope.study.file import FileSection, Words, error_sentence
 
 BEST = "best"
 LONGEST_MS = 3_600_000.0  # an hour: no trial is longer
@@ -29,7 +29,7 @@ Window = Annotated[
 ]
 
 
-class Recording(Part):
+class Recording(FileSection):
     """What is recorded, and how a trial goes.
 
     Attributes:
@@ -63,7 +63,7 @@ class Recording(Part):
         return Windows(self.window, self.baseline)
 
 
-class Range(Part):
+class RangeRequest(FileSection):
     """The first block: photos that tell each unit's range, noise and reliability.
 
     Attributes:
@@ -77,16 +77,16 @@ class Range(Part):
     repeats: Annotated[int, Field(ge=2)] = 8
 
 
-class Blocks(Part):
+class BlockRequest(FileSection):
     """What all blocks have in common.
 
     Attributes:
         trials: candidates in a block; control images come on top.
         reference, blank, natural: control trials in each block: the image that the search departs
             from, mid-grey, and the photos of the range block that drive the targets most.
-        missing: what becomes of a trial in which a target was not recorded: it comes `again`, or
-            is left out (`skip`).
-        again: how many more trials an image may get for it.
+        on_missing: what becomes of a trial in which a target was not recorded: it comes
+            `max_retries`, or is left out (`skip`).
+        max_retries: how many more trials an image may get for it.
         drift: SD in trials of the kernel with which drift is followed; 0 leaves it in.
     """
 
@@ -94,12 +94,13 @@ class Blocks(Part):
     reference: Annotated[int, Field(ge=0)] = 2
     blank: Annotated[int, Field(ge=0)] = 1
     natural: Annotated[int, Field(ge=0)] = 2
-    missing: Literal["again", "skip"] = "again"
-    again: Annotated[int, Field(ge=0)] = 3
+    # Names of runs hold these two under the names of version 0.1.
+    on_missing: Annotated[Literal["again", "skip"], Field(serialization_alias="missing")] = "again"
+    max_retries: Annotated[int, Field(ge=0, serialization_alias="again")] = 3
     drift: Annotated[float, Field(ge=0)] = 300.0
 
 
-class Asked(Part):
+class SearchRequest(FileSection):
     """The searches.
 
     Attributes:
@@ -114,7 +115,7 @@ class Asked(Part):
             begun; trials that come again may go beyond.
         seeds: searches from each reference.
         repeats: of each candidate.
-        most: where it is larger: candidates whose rank is not settled get up to so many.
+        max_repeats: where it is larger: candidates whose rank is not settled get up to so many.
         stop: whether the paper's rule may end a search: its bound is the range block's maximum.
     """
 
@@ -130,11 +131,11 @@ class Asked(Part):
     presentations: Number = 5000
     seeds: Number = 1
     repeats: Number = 10
-    most: Annotated[int, Field(ge=0)] = 0
+    max_repeats: Annotated[int, Field(ge=0)] = 0
     stop: bool = True
 
 
-class Final(Part):
+class HeldBackRequest(FileSection):
     """The front measured again on repeats that had no part in finding it.
 
     Attributes:
@@ -153,20 +154,25 @@ class Final(Part):
     level: Annotated[float, Field(gt=0, lt=1)] = 0.05
 
 
-class SessionFile(Part):
+class SessionFile(FileSection):
     """A whole session; see each part."""
 
     rig: Recording
-    range: Range
-    blocks: Blocks = Blocks()
-    search: Asked = Asked()
-    final: Final = Final()
+    range: RangeRequest
+    blocks: BlockRequest = BlockRequest()
+    search: SearchRequest = SearchRequest()
+    final: HeldBackRequest = HeldBackRequest()
 
     def practice(self) -> dict[str, Any]:
         """How responses come about: part of the rig's identity, so of its runs' names."""
         windows = {"window": list(self.rig.window), "baseline": self.rig.baseline}
-        repeats = {"repeats": self.search.repeats, "most": self.search.most}
-        return {**windows, **repeats, **self.blocks.model_dump(), "final": self.final.model_dump()}
+        repeats = {"repeats": self.search.repeats, "most": self.search.max_repeats}
+        return {
+            **windows,
+            **repeats,
+            **self.blocks.model_dump(by_alias=True),
+            "final": self.final.model_dump(),
+        }
 
 
 def parse_session(text: str, name: str = "session") -> SessionFile:

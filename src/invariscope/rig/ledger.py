@@ -7,7 +7,7 @@ from typing import Any
 
 from invariscope.errors import StoreError
 from invariscope.rig.log import SessionLog
-from invariscope.subjects.rig.messages import Answer, Delivery, read_answer
+from invariscope.subjects.rig.messages import AnswerDelivery, RigAnswer, read_answer
 
 # Keys of requests:
 CONTROL = "control"
@@ -16,7 +16,7 @@ REFERENCE = "reference/"  # the image's name and the targets' numbers behind it
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownTrial:
     """One trial as it was asked for.
 
     Attributes:
@@ -32,7 +32,7 @@ class Shown:
 
 
 @dataclass
-class Ledger:
+class TrialLedger:
     """A session's trials and answers, rebuilt from its log and kept in step with it.
 
     Attributes:
@@ -45,12 +45,12 @@ class Ledger:
 
     log: SessionLog
     requests: dict[str, list[str]] = field(default_factory=dict)
-    trials: dict[str, Shown] = field(default_factory=dict)
-    answers: dict[str, Answer] = field(default_factory=dict)
+    trials: dict[str, ShownTrial] = field(default_factory=dict)
+    answers: dict[str, RigAnswer] = field(default_factory=dict)
     blocks: dict[str, list[str]] = field(default_factory=dict)
     measured: dict[str, dict[str, Any]] = field(default_factory=dict)
     open_block: str | None = None
-    _of: dict[str, list[Shown]] = field(default_factory=dict)
+    _of: dict[str, list[ShownTrial]] = field(default_factory=dict)
     _noted: set[str] = field(default_factory=set)  # a file that is read again says the same again
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ class Ledger:
             self.open_block = str(entry["block"])
             self.blocks[self.open_block] = [name for name, _, _ in entry["trials"]]
             for name, image, request in entry["trials"]:
-                shown = Shown(len(self.trials), name, image, request, entry["block"])
+                shown = ShownTrial(len(self.trials), name, image, request, entry["block"])
                 self.trials[name] = shown
                 self._of.setdefault(request, []).append(shown)
         elif entry["event"] == "answers":
@@ -89,7 +89,7 @@ class Ledger:
         elif entry["event"] == "closed":
             self.open_block = None
 
-    def of(self, request: str) -> Sequence[Shown]:
+    def of(self, request: str) -> Sequence[ShownTrial]:
         """The trials of a request so far, in order."""
         return self._of.get(request, ())
 
@@ -97,7 +97,7 @@ class Ledger:
         """Trials of a block that have no answer."""
         return [name for name in self.blocks[block] if name not in self.answers]
 
-    def take(self, delivery: Delivery, units: Sequence[str]) -> tuple[int, list[str]]:
+    def take(self, delivery: AnswerDelivery, units: Sequence[str]) -> tuple[int, list[str]]:
         """Log what is new in a delivery; nothing is counted twice.
 
         Returns:
@@ -105,11 +105,11 @@ class Ledger:
         """
         problems, new = list(delivery.problems), {}
         for answer in delivery.answers:
-            told = self._refused(answer, new, units)
-            if told is None:
+            refusal = self._refused(answer, new, units)
+            if refusal is None:
                 new[answer.trial] = answer
-            elif told:
-                problems.append(told)
+            elif refusal:
+                problems.append(refusal)
         entries: list[dict[str, Any]] = []
         if new:
             entries.append({"event": "answers", "answers": [a.plain() for a in new.values()]})
@@ -119,7 +119,9 @@ class Ledger:
             self.add(*entries)
         return len(new), problems
 
-    def _refused(self, answer: Answer, new: dict[str, Answer], units: Sequence[str]) -> str | None:
+    def _refused(
+        self, answer: RigAnswer, new: dict[str, RigAnswer], units: Sequence[str]
+    ) -> str | None:
         """Why an answer is not taken; empty where it is one that is there, None where it is."""
         trial = self.trials.get(answer.trial)
         if trial is None:
@@ -143,7 +145,7 @@ class Ledger:
         return f"a second, different answer to trial {answer.trial!r} is not counted"
 
 
-def rig_seconds(ledger: Ledger, gap: float) -> list[float]:
+def rig_seconds(ledger: TrialLedger, gap: float) -> list[float]:
     """When each trial was shown on the rig's clock, in seconds, made to run forward.
 
     Where the clock jumps back, or a trial has no time, it goes on from the trial before by `gap`;
@@ -154,9 +156,9 @@ def rig_seconds(ledger: Ledger, gap: float) -> list[float]:
     """
     seconds, offset, before = [], 0.0, -gap
     for name in ledger.trials:
-        told = ledger.answers[name].shown if name in ledger.answers else math.nan
-        now = told + offset
-        if math.isnan(told):
+        shown_at = ledger.answers[name].shown if name in ledger.answers else math.nan
+        now = shown_at + offset
+        if math.isnan(shown_at):
             now = before + gap
         elif now <= before:
             offset += before + gap - now

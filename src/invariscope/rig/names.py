@@ -12,7 +12,7 @@ from invariscope.rig.file import BEST, Recording
 from invariscope.subjects.rig.folder import FIXED
 
 TRIAL_COLUMNS = (
-    *("trial", "image", "request", "kind", "generation", "place"),
+    *("trial", "image", "request", "kind", "generation", "candidate"),
     *("block", "shown", "answered"),
 )
 SUBJECT = (

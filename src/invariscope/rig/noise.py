@@ -10,7 +10,7 @@ Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Noise:
+class ResponseNoise:
     """Variance of a single response around its image's mean m: `floor + slope · max(m, 0)`.
 
     For spike counts the slope is Fano's factor (over the window's length, for rates).
@@ -23,7 +23,7 @@ class Noise:
     slope: Floats
 
     @classmethod
-    def fit(cls, means: Floats, variances: Floats) -> "Noise":
+    def fit(cls, means: Floats, variances: Floats) -> "ResponseNoise":
         """From images that were shown several times, by least squares with both terms ≥ 0.
 
         Args:
@@ -73,7 +73,7 @@ def reliability(means: Floats, variances: Floats, counts: NDArray[np.int64]) -> 
     return found
 
 
-def without_luck(means: Floats, variances: Floats, counts: NDArray[np.int64]) -> Floats:
+def shrink_means(means: Floats, variances: Floats, counts: NDArray[np.int64]) -> Floats:
     """Repeat means `(images, units)` drawn to the images' common one by the share that is noise.
 
     The image with the largest mean of few trials was lucky too, and brings less when it is shown

@@ -11,7 +11,7 @@ import numpy as np
 
 from invariscope import seeds
 from invariscope.errors import InputError
-from invariscope.rig.export import Recorded
+from invariscope.rig.export import RecordedSession
 from invariscope.rig.names import nwb_column
 from invariscope.store.files import replace_file
 
@@ -24,7 +24,7 @@ TEXT = (
 )
 WHOLE = (
     ("generation", "generation of the search, -1 where there is none"),
-    ("place", "place in that generation, -1 where there is none"),
+    ("candidate", "its number in that generation, -1 where there is none"),
 )
 
 
@@ -51,7 +51,7 @@ def is_session(path: Path) -> bool:
         return script is not None and script.attrs.get("file_name") == SCRIPT
 
 
-def write_nwb(recorded: Recorded, path: Path, *, start: datetime | None = None) -> Path:
+def write_nwb(recorded: RecordedSession, path: Path, *, start: datetime | None = None) -> Path:
     """Write a session as NWB 2.
 
     Args:
@@ -95,12 +95,12 @@ def write_nwb(recorded: Recorded, path: Path, *, start: datetime | None = None) 
     return path
 
 
-def _names(recorded: Recorded) -> list[str]:
+def _names(recorded: RecordedSession) -> list[str]:
     """Every image that was shown, in the order of its first presentation."""
     return list(dict.fromkeys(recorded.trials["image"]))
 
 
-def _stimuli(pynwb: Any, file: Any, recorded: Recorded) -> None:
+def _stimuli(pynwb: Any, file: Any, recorded: RecordedSession) -> None:
     names = _names(recorded)
     pictures = [
         pynwb.image.RGBImage(
@@ -127,7 +127,7 @@ def _stimuli(pynwb: Any, file: Any, recorded: Recorded) -> None:
     file.add_stimulus(series)
 
 
-def _start(recorded: Recorded) -> np.ndarray:
+def _start(recorded: RecordedSession) -> np.ndarray:
     shown = recorded.trials["shown"].to_numpy(float)
     return shown - min(shown[0], 0.0)
 
@@ -140,7 +140,7 @@ def _when(seconds: np.ndarray) -> dict[str, Any]:
     return {"timestamps": seconds}
 
 
-def _presentations(file: Any, recorded: Recorded) -> None:
+def _presentations(file: Any, recorded: RecordedSession) -> None:
     trials, units = recorded.trials, recorded.units
     for name, description in (*TEXT, *WHOLE):
         file.add_trial_column(name, description)
@@ -164,7 +164,7 @@ def _presentations(file: Any, recorded: Recorded) -> None:
         )
 
 
-def _images(file: Any, recorded: Recorded) -> None:
+def _images(file: Any, recorded: RecordedSession) -> None:
     """Each image's code and where it was met."""
     common = importlib.import_module("hdmf.common")
     codes = recorded.codes
@@ -192,7 +192,7 @@ def _images(file: Any, recorded: Recorded) -> None:
     module.add(table)
 
 
-def _spikes(file: Any, recorded: Recorded) -> None:
+def _spikes(file: Any, recorded: RecordedSession) -> None:
     """Spike times of units that were answered with them."""
     trains: dict[str, list[float]] = {unit: [] for unit in recorded.units}
     told: list[float] = []

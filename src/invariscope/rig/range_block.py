@@ -8,17 +8,17 @@ import torch
 from torch import Tensor
 
 from invariscope.errors import InputError, SubjectError
+from invariscope.natural.statistics import NaturalStatistics, describe, unit_names
 from invariscope.photos import open_folder, read_image
-from invariscope.rig.file import BEST, Range
-from invariscope.rig.noise import Noise, reliability
-from invariscope.rig.present import Measured
-from invariscope.sns.natural import NaturalStatistics, describe, unit_names
+from invariscope.rig.file import BEST, RangeRequest
+from invariscope.rig.noise import ResponseNoise, reliability
+from invariscope.rig.presenter import MeasuredResponses
 from invariscope.subjects.rig.subject import SITE, RigSubject
 
 NATURAL = "natural.parquet"
 
 
-def range_photos(asked: Range, base: Path, side: int) -> Tensor:
+def range_photos(asked: RangeRequest, base: Path, side: int) -> Tensor:
     """The photos of a range block, `(images, 3, side, side)`.
 
     Raises:
@@ -33,14 +33,14 @@ def range_photos(asked: Range, base: Path, side: int) -> Tensor:
     return torch.stack([read_image(file, side=side, **how) for file in files])
 
 
-def range_table(measured: Measured, subject: RigSubject) -> NaturalStatistics:
+def range_table(measured: MeasuredResponses, subject: RigSubject) -> NaturalStatistics:
     """Natural statistics from repeat means, with each unit's reliability and noise.
 
     Raises:
         SubjectError: a unit was recorded for fewer than three of the photos.
     """
     columns = []
-    noise = Noise.fit(measured.means, measured.variances)
+    noise = ResponseNoise.fit(measured.means, measured.variances)
     sure = reliability(measured.means, measured.variances, measured.counts)
     for unit, name in enumerate(subject.classes):
         means = measured.means[:, unit]
@@ -61,7 +61,7 @@ def range_table(measured: Measured, subject: RigSubject) -> NaturalStatistics:
     return NaturalStatistics(table, subject.identity(), about)
 
 
-def strongest(measured: Measured, unit: int, most: int) -> list[int]:
+def strongest(measured: MeasuredResponses, unit: int, most: int) -> list[int]:
     """The photos that drive a unit most, best first."""
     means = np.nan_to_num(measured.means[:, unit], nan=-np.inf)
     return [int(i) for i in np.argsort(-means, kind="stable")[:most]]

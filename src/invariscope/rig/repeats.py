@@ -12,18 +12,18 @@ SETTLED = 0.1
 
 
 @dataclass(frozen=True)
-class Repeats:
+class RepeatPolicy:
     """A policy.
 
     Attributes:
         first: of each image.
-        most: of an image whose rank is not settled; 0 where all get `first`.
-        again: more trials an image may get for such as were not recorded.
+        max_repeats: of an image whose rank is not settled; 0 where all get `first`.
+        max_retries: more trials an image may get for such as were not recorded.
     """
 
     first: int
-    most: int = 0
-    again: int = 0
+    max_repeats: int = 0
+    max_retries: int = 0
 
     def needed(
         self, recorded: Ints, shown: Ints, likely: Callable[[], NDArray[np.float64]] | None
@@ -36,11 +36,11 @@ class Repeats:
             likely: gives `(images,)` how likely each is among the better half; None where that is
                 not known. Asked once every image has had its first trials.
         """
-        allowed = np.maximum(self.first + self.again - shown, 0)
+        allowed = np.maximum(self.first + self.max_retries - shown, 0)
         base = np.minimum(np.maximum(self.first - recorded, 0), allowed)
-        if base.any() or likely is None or self.most <= self.first:
+        if base.any() or likely is None or self.max_repeats <= self.first:
             return base
         sure = likely()
         open_ = (sure > SETTLED) & (sure < 1 - SETTLED) & (recorded > 0)
-        more = open_ & (recorded < self.most) & (shown < self.most + self.again)
+        more = open_ & (recorded < self.max_repeats) & (shown < self.max_repeats + self.max_retries)
         return more.astype(np.int64)

@@ -11,19 +11,19 @@ import torch
 from torch import Tensor
 
 from invariscope.errors import InputError
+from invariscope.experiments.chunk import choose_chunk
+from invariscope.experiments.plan import Planned, SearchOptions
 from invariscope.generators.base import Generator
-from invariscope.rig.file import Final
-from invariscope.rig.final import Claim, held_back, spread_members
+from invariscope.rig.file import HeldBackRequest
+from invariscope.rig.held_back import HeldBackClaim, held_back, spread_members
 from invariscope.rig.ledger import REFERENCE
 from invariscope.rig.noise import Floats
-from invariscope.rig.present import Measured, Presenter
-from invariscope.rig.repeats import Repeats
+from invariscope.rig.presenter import MeasuredResponses, Presenter
+from invariscope.rig.repeats import RepeatPolicy
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.run import Outcome
 from invariscope.search.search import Search
-from invariscope.sns.chunk import choose_chunk
-from invariscope.sns.plan import Planned, SearchOptions
 from invariscope.store.context import numeric_context
 from invariscope.store.files import replace_file
 from invariscope.store.record import FRONT_IMAGES
@@ -54,8 +54,8 @@ class RigSearch:
         generator: Generator,
         *,
         options: SearchOptions,
-        repeats: Repeats,
-        final: Final,
+        repeats: RepeatPolicy,
+        final: HeldBackRequest,
         presentations: int,
         out: Path,
     ) -> None:
@@ -73,7 +73,7 @@ class RigSearch:
         image = reference.image.unsqueeze(0)
         units = "-".join(map(str, self.presenter.targets))  # which must be recorded in a trial
         key = f"{REFERENCE}{self.presenter.store(image)[0]}-{units}"
-        often = Repeats(self.final.reference, again=self.repeats.again)
+        often = RepeatPolicy(self.final.reference, max_retries=self.repeats.max_retries)
         found = self.presenter.measure(key, image, often)
         responses = self._responses(found, objective)
         site = objective.site or PIXELS
@@ -84,11 +84,11 @@ class RigSearch:
         )
         return objective, float(np.nanmean(self._errors(found)[0, list(self.presenter.targets)]))
 
-    def _errors(self, found: Measured) -> Floats:
+    def _errors(self, found: MeasuredResponses) -> Floats:
         assert self.presenter.noise is not None
         return self.presenter.noise.errors(found.means, found.counts)
 
-    def _responses(self, found: Measured, objective: Objective) -> dict[str, Tensor]:
+    def _responses(self, found: MeasuredResponses, objective: Objective) -> dict[str, Tensor]:
         """What the images as they were shown brought at every site of the objective."""
         inside = [site for site in objective.sites if site != SITE]
         responses = self.stage.respond(found.images, inside) if inside else {}
@@ -144,7 +144,7 @@ class RigSearch:
                 return news.outcome
             writer.checkpoint(search.snapshot(self.planned.run.name))
 
-    def _generation(self, search: Search) -> Measured:
+    def _generation(self, search: Search) -> MeasuredResponses:
         """Show a generation."""
         codes = search.ask_codes()[0]
         generation = int(search.snapshot(self.planned.run.name)["strategy.generation"]) + 1
@@ -154,7 +154,7 @@ class RigSearch:
 
         def likely(means: Floats, errors: Floats) -> Floats:
             given = fixed | {SITE: torch.from_numpy(means).float()}
-            chances = search.better_half(given, {SITE: torch.from_numpy(errors).float()})
+            chances = search.p_top_half(given, {SITE: torch.from_numpy(errors).float()})
             return chances.double().numpy()
 
         return self.presenter.measure(
@@ -162,7 +162,7 @@ class RigSearch:
             images,
             self.repeats,
             codes=codes,
-            likely=likely if self.repeats.most > self.repeats.first else None,
+            likely=likely if self.repeats.max_repeats > self.repeats.first else None,
         )
 
     def _cost(self) -> int:
@@ -192,7 +192,7 @@ class RigSearch:
         else:
             members = spread_members(outcome.front, self.final.members)
         images = self.stage.see(self.generator.generate(members.codes)).cpu()
-        often = Repeats(self.final.repeats, again=self.repeats.again)
+        often = RepeatPolicy(self.final.repeats, max_retries=self.repeats.max_retries)
         key = f"{self.key}/final"
         found = self.presenter.measure(key, images, often, codes=members.codes)
         own = Objectives([self.objective], "cpu")
@@ -203,7 +203,7 @@ class RigSearch:
         replace_file(folder / HELD_BACK, table.to_parquet)
         order = torch.argsort(scores[:, 0], stable=True)
         order = order[kept[order]]
-        parts = (members.codes, members.generation, members.place)
+        parts = (members.codes, members.generation, members.candidate)
         front = Front(scores[order], *(part[order] for part in parts))
         columns = {
             name: torch.tensor(table[name].to_numpy(float))[order]
@@ -228,12 +228,14 @@ class RigSearch:
                 order = np.argsort(-np.nan_to_num(means, nan=-np.inf))[:most]
                 parts += [(float(means[i]), codes[i], int(generation), int(i)) for i in order]
         best = sorted(parts, key=lambda part: -part[0])[:most]
-        activity, codes, generation, place = zip(*best, strict=True)
+        activity, codes, generation, candidate = zip(*best, strict=True)
         scores = torch.zeros(len(best), 3)
         scores[:, 2] = torch.tensor(activity)
-        return Front(scores, torch.stack(codes), torch.tensor(generation), torch.tensor(place))
+        return Front(scores, torch.stack(codes), torch.tensor(generation), torch.tensor(candidate))
 
-    def _table(self, members: Front, scores: Tensor, found: Measured, kept: Tensor) -> pd.DataFrame:
+    def _table(
+        self, members: Front, scores: Tensor, found: MeasuredResponses, kept: Tensor
+    ) -> pd.DataFrame:
         """One row a member that was measured again."""
         unit = self.planned.run.objective.target.units[0].index[0]
         errors = self._errors(found)[:, unit]
@@ -254,7 +256,7 @@ class RigSearch:
         )
         if self.objective.target_reference is None:
             return table
-        claim = Claim.of(
+        claim = HeldBackClaim.of(
             self.objective.task,
             float(self.objective.target_reference.mean()),
             self.reference_error,

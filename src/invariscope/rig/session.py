@@ -9,17 +9,18 @@ from typing import Any, final
 import torch
 
 from invariscope.errors import InputError, StoreError
+from invariscope.experiments.plan import Planned, SearchOptions, plan
+from invariscope.experiments.reference import Reference, image_reference
 from invariscope.generators import Generator, load_generator
+from invariscope.natural.statistics import NaturalStatistics
 from invariscope.rig.file import SessionFile
 from invariscope.rig.ledger import RANGE
 from invariscope.rig.names import check_names
-from invariscope.rig.present import Measured, Presenter, Say
+from invariscope.rig.presenter import MeasuredResponses, Presenter, Say
 from invariscope.rig.range_block import NATURAL, range_photos, range_table, strongest, targets_of
-from invariscope.rig.repeats import Repeats
+from invariscope.rig.repeats import RepeatPolicy
 from invariscope.rig.search import RigSearch
-from invariscope.sns.natural import NaturalStatistics
-from invariscope.sns.plan import Planned, SearchOptions, plan
-from invariscope.sns.reference import Reference, image_reference
+from invariscope.store import version_0_1
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.record import FRONT_IMAGES, RunRecord, load_run
 from invariscope.subjects import HybridSubject, RigSubject, Subject, load_subject
@@ -31,7 +32,7 @@ GREY = 0.5
 
 
 @final
-class Session:
+class RigSession:
     """A session on a rig, begun or gone on with.
 
     Args:
@@ -82,7 +83,7 @@ class Session:
             replace_file(path, lambda part: part.write_text(text))
             return
         try:
-            before = json.loads(path.read_text())
+            before = version_0_1.session(json.loads(path.read_text()))
         except ValueError as error:
             raise StoreError(f"{str(path)!r} is damaged; put a copy of it back") from error
         differ = [
@@ -94,9 +95,9 @@ class Session:
                 "differs); ask for the same to go on with it, or choose another --out"
             )
 
-    def _repeats(self, first: int, most: int = 0) -> Repeats:
+    def _repeats(self, first: int, most: int = 0) -> RepeatPolicy:
         blocks = self.asked.blocks
-        return Repeats(first, most, blocks.again if blocks.missing == "again" else 0)
+        return RepeatPolicy(first, most, blocks.max_retries if blocks.on_missing == "again" else 0)
 
     def _answer(self, images: torch.Tensor) -> torch.Tensor:
         """Responses to any images, by the search's repeats: the rig as a subject."""
@@ -124,7 +125,7 @@ class Session:
             records += [self.search(target, reference, seed) for seed in seeds]
         return records
 
-    def measure_range(self, photos: torch.Tensor) -> Measured:
+    def measure_range(self, photos: torch.Tensor) -> MeasuredResponses:
         """Each unit's range, noise and reliability; who is searched for follows from them."""
         self.presenter.controls.each["blank"] = (0, [])
         found = self.presenter.measure(RANGE, photos, self._repeats(self.asked.range.repeats))
@@ -135,7 +136,7 @@ class Session:
         self.targets = targets_of(self.asked.search.targets, table.table)
         return found
 
-    def aim(self, target: int, measured: Measured) -> None:
+    def aim(self, target: int, measured: MeasuredResponses) -> None:
         """From now on that unit's answers count, and its strongest photos are controls."""
         blocks, presenter = self.asked.blocks, self.presenter
         grey = torch.full((1, 3, self.generator.image_size, self.generator.image_size), GREY)
@@ -176,7 +177,7 @@ class Session:
             self.stage,
             self.generator,
             options=options,
-            repeats=self._repeats(self.asked.search.repeats, self.asked.search.most),
+            repeats=self._repeats(self.asked.search.repeats, self.asked.search.max_repeats),
             final=self.asked.final,
             presentations=self.asked.search.presentations,
             out=out,
@@ -188,7 +189,7 @@ class Session:
             search.run()
         return load_run(folder)
 
-    def reference(self, target: int, measured: Measured) -> Reference:
+    def reference(self, target: int, measured: MeasuredResponses) -> Reference:
         """The image to depart from: the target's MEI by a search on the rig, or a photo."""
         asked = self.asked.search
         if asked.mei_generations == 0:

@@ -12,10 +12,10 @@ from torch import Tensor
 
 from invariscope import seeds
 from invariscope.errors import InputError
-from invariscope.sns.natural import NaturalStatistics
+from invariscope.natural.statistics import NaturalStatistics
 from invariscope.subjects import Subject
 from invariscope.subjects.rig.link import Link, OtherSide
-from invariscope.subjects.rig.messages import Answer, Block, Delivery, Value
+from invariscope.subjects.rig.messages import AnswerDelivery, RigAnswer, TrialBlock, Value
 from invariscope.subjects.rig.pixels import decode_image
 from invariscope.units import parse_target
 
@@ -24,7 +24,7 @@ CHUNK = 50
 
 
 @dataclass(frozen=True)
-class Cortex:
+class SimulatedRates:
     """Rates and faults of the simulated units.
 
     Attributes:
@@ -64,13 +64,13 @@ class SimulatedBrain:
         units: Sequence[str],
         names: Sequence[str],
         *,
-        cortex: Cortex | None = None,
+        cortex: SimulatedRates | None = None,
         seed: int = 0,
     ) -> None:
         if len(units) != len(names):
             raise InputError(f"{len(units)} units of the network for {len(names)} recorded ones")
         self.subject, self.names, self.seed = subject, tuple(names), seed
-        self.cortex = cortex or Cortex()
+        self.cortex = cortex or SimulatedRates()
         self.targets = [parse_target(unit, subject.sites()) for unit in units]
         if subject.natural is None:
             raise InputError(f"{subject.name} has no natural statistics; see `invariscope natural`")
@@ -96,7 +96,7 @@ class SimulatedBrain:
         """How responsive the units are in a trial, 1 on average."""
         return 1 + self.cortex.drift * math.sin(2 * math.pi * trial / self.cortex.period)
 
-    def answer(self, manifest: Mapping[str, Any], images: Mapping[str, bytes]) -> list[Answer]:
+    def answer(self, manifest: Mapping[str, Any], images: Mapping[str, bytes]) -> list[RigAnswer]:
         """What is recorded in a block."""
         self._look(images)
         return [self._trial(entry["trial"], entry["image"]) for entry in manifest["trials"]]
@@ -108,12 +108,12 @@ class SimulatedBrain:
             rates = self.rates(torch.stack([decode_image(images[name]) for name in part]))
             self._known |= dict(zip(part, rates.cpu().numpy(), strict=True))
 
-    def _trial(self, trial: str, image: str) -> Answer:
+    def _trial(self, trial: str, image: str) -> RigAnswer:
         cortex, stream = self.cortex, seeds.numpy_stream("brain", self.seed, trial, image)
         number = int(trial[1:])
         shown = number * 0.2
         if stream.random() < cortex.lost:
-            return Answer(trial, image, dict.fromkeys(self.names, math.nan), shown)
+            return RigAnswer(trial, image, dict.fromkeys(self.names, math.nan), shown)
         responses: dict[str, Value] = {}
         for name, rate in zip(self.names, self._known[image], strict=True):
             quiet = stream.poisson(cortex.spontaneous * (AFTER - BEFORE) / 1000)
@@ -125,7 +125,7 @@ class SimulatedBrain:
                 ]
             )
             responses[name] = tuple(float(t) for t in np.sort(times).round(2))
-        return Answer(trial, image, responses, shown)
+        return RigAnswer(trial, image, responses, shown)
 
 
 def play(brain: SimulatedBrain, rig: OtherSide) -> bool:
@@ -134,11 +134,11 @@ def play(brain: SimulatedBrain, rig: OtherSide) -> bool:
     Returns:
         Whether there was one.
     """
-    wanted = rig.wanted()
-    if wanted is None:
+    next_block = rig.next_block()
+    if next_block is None:
         rig.beat()
         return False
-    manifest, images = wanted
+    manifest, images = next_block
     rig.answer(manifest["block"], brain.answer(manifest, images))
     return True
 
@@ -149,15 +149,15 @@ class DirectLink(Link):
 
     def __init__(self, brain: SimulatedBrain) -> None:
         self.brain = brain
-        self._waiting: deque[Delivery] = deque()
+        self._waiting: deque[AnswerDelivery] = deque()
 
-    def show(self, block: Block, images: Mapping[str, bytes]) -> None:
-        self._waiting.append(Delivery(self.brain.answer(block.manifest(), images), []))
+    def show(self, block: TrialBlock, images: Mapping[str, bytes]) -> None:
+        self._waiting.append(AnswerDelivery(self.brain.answer(block.manifest(), images), []))
 
     def withdraw(self, block: str) -> None:  # noqa: ARG002
         self._waiting.clear()
 
-    def receive(self, seconds: float) -> Delivery | None:  # noqa: ARG002
+    def receive(self, seconds: float) -> AnswerDelivery | None:  # noqa: ARG002
         return self._waiting.popleft() if self._waiting else None
 
     @property

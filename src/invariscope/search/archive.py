@@ -28,13 +28,13 @@ class Front:
         scores: `(members, 3)`: stretch, squeeze, activation.
         codes: `(members, code_dim)`.
         generation: `(members,)`, the generation each was met in, from 1.
-        place: `(members,)`, its place in that generation's population.
+        candidate: `(members,)`, its place in that generation's population.
     """
 
     scores: Tensor
     codes: Tensor
     generation: Tensor
-    place: Tensor
+    candidate: Tensor
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Archive:
         costs: `(runs, capacity, 2)`, minimised.
         scores: `(runs, capacity, 3)`: stretch, squeeze, activation.
         code: `(runs, capacity)`: which row of `codes` is a member's.
-        generation, place: `(runs, capacity)`.
+        generation, candidate: `(runs, capacity)`.
         alive: `(runs, capacity)`, whether a slot holds a member.
         codes: `(rows, code_dim)`; rows of no member are free.
     """
@@ -58,7 +58,7 @@ class Archive:
     scores: Tensor
     code: Tensor
     generation: Tensor
-    place: Tensor
+    candidate: Tensor
     alive: Tensor
     codes: Tensor
 
@@ -73,7 +73,7 @@ class Archive:
             scores=torch.full((*shape, 3), torch.nan),
             code=torch.zeros(shape, dtype=torch.int64),
             generation=torch.zeros(shape, dtype=torch.int64),
-            place=torch.zeros(shape, dtype=torch.int64),
+            candidate=torch.zeros(shape, dtype=torch.int64),
             alive=torch.zeros(shape, dtype=torch.bool),
             codes=torch.zeros((0, code_dim), device=device),
         )
@@ -112,7 +112,7 @@ class Archive:
         return Archive(**{n: torch.cat([own[n], extra[n]], 1) for n in own}, codes=self.codes)
 
     def add(
-        self, costs: Tensor, scores: Tensor, codes: Tensor, generation: Tensor, place: Tensor
+        self, costs: Tensor, scores: Tensor, codes: Tensor, generation: Tensor, candidate: Tensor
     ) -> "Archive":
         """The non-dominated subset of the members and one generation's candidates.
 
@@ -122,7 +122,7 @@ class Archive:
             costs: `(runs, population, 2)`; a candidate with a NaN cost is never taken.
             scores: `(runs, population, 3)`.
             codes: `(runs, population, code_dim)`, on the device of the archive's codes.
-            generation, place: `(runs, population)`, where each candidate was met.
+            generation, candidate: `(runs, population)`, where each candidate was met.
         """
         costs, scores = costs.cpu(), scores.cpu()
         there = ~costs.isnan().any(-1)
@@ -136,7 +136,7 @@ class Archive:
         needed = int((alive.sum(1) + taken.sum(1)).max()) if len(alive) else 0
         grown = replace(self, alive=alive).grow(1 << (needed - 1).bit_length())
         new = {"costs": costs, "scores": scores}
-        new |= {"generation": generation.cpu(), "place": place.cpu()}
+        new |= {"generation": generation.cpu(), "candidate": candidate.cpu()}
         return grown.filled(taken, new, codes)
 
     def filled(self, taken: Tensor, new: dict[str, Tensor], codes: Tensor) -> "Archive":
@@ -179,13 +179,13 @@ class Archive:
         """One run's members on the CPU, sorted by stretch, then generation, then place."""
         rows = self.alive[run].nonzero().squeeze(1)
         scores, generation = self.scores[run, rows], self.generation[run, rows]
-        place, code = self.place[run, rows], self.code[run, rows]
-        keys = zip(scores[:, 0].tolist(), generation.tolist(), place.tolist(), strict=True)
+        candidate, code = self.candidate[run, rows], self.code[run, rows]
+        keys = zip(scores[:, 0].tolist(), generation.tolist(), candidate.tolist(), strict=True)
         order = torch.tensor(
             [i for _, i in sorted((key, i) for i, key in enumerate(keys))], dtype=torch.int64
         )
         codes = self.codes[code[order].to(self.codes.device)].cpu()
-        return Front(scores[order], codes, generation[order], place[order])
+        return Front(scores[order], codes, generation[order], candidate[order])
 
 
 def pack_front(prefix: str, front: Front) -> dict[str, Tensor]:
@@ -195,4 +195,10 @@ def pack_front(prefix: str, front: Front) -> dict[str, Tensor]:
 
 def unpack_front(packed: Mapping[str, Tensor], prefix: str) -> Front:
     """The front that `pack_front` saw."""
-    return Front(*(packed[f"{prefix}.{field.name}"] for field in fields(Front)))
+    return Front(*(_stored(packed, prefix, field.name) for field in fields(Front)))
+
+
+def _stored(packed: Mapping[str, Tensor], prefix: str, name: str) -> Tensor:
+    # Checkpoints of version 0.1 say `place`.
+    old = f"{prefix}.place"
+    return packed[old] if name == "candidate" and old in packed else packed[f"{prefix}.{name}"]

@@ -8,7 +8,7 @@ from torch import Tensor
 from invariscope.generators.base import Generator
 from invariscope.search.measure import measure, score_chunks
 from invariscope.search.objectives import Objectives
-from invariscope.search.precision import SMALLEST_TAU, agreement
+from invariscope.search.precision import SMALLEST_TAU, rank_correlation
 from invariscope.search.run import Run
 from invariscope.subjects.base import Subject
 
@@ -22,7 +22,7 @@ def is_asked(generation: int) -> bool:
     return generation == 1 or (rest == 0 and times > 0 and times & (times - 1) == 0)
 
 
-class Evaluation:
+class MixedPrecisionEvaluation:
     """Evaluates the candidates of runs that advance together, and knows which are in bf16.
 
     A run whose precision is `auto` begins in float32. Where it is asked, its candidates are
@@ -102,7 +102,7 @@ class Evaluation:
             name = runs[row].name
             self._generations[name] += row not in exact
             if asked[row]:
-                tau = agreement(exact[row][:, RANKED], in_bf16[row][:, RANKED])
+                tau = rank_correlation(exact[row][:, RANKED], in_bf16[row][:, RANKED])
                 self._fast[name] = tau >= SMALLEST_TAU
         return torch.cat([(in_bf16 | exact)[row] for row in rows]), [i not in exact for i in rows]
 

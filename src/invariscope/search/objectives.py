@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.search import doubt
+from invariscope.search import noise
 from invariscope.search.reductions import aligned
 from invariscope.search.together import score_together
 from invariscope.units import Target
@@ -20,24 +20,24 @@ DIRECTIONS = ("either", "down")
 
 
 @dataclass(frozen=True)
-class Task:
+class SearchTask:
     """What a search wants of stretch and squeeze.
 
     Attributes:
         signs: what turns stretch, squeeze and activity into two costs to minimise.
-        within: how candidates inside one front are ordered (see `Objective.within`).
+        tie_break: how candidates inside one front are ordered (see `Objective.tie_break`).
     """
 
     signs: tuple[tuple[float, float, float], tuple[float, float, float]]
-    within: str
+    tie_break: str
 
 
 TASKS = {
-    "invariance": Task(((-1, 0, 0), (0, 1, 0)), "squeeze"),
-    "adversarial": Task(((1, 0, 0), (0, -1, 0)), "random"),
-    "excitation": Task(((0, 0, 0), (0, 0, -1)), "random"),
+    "invariance": SearchTask(((-1, 0, 0), (0, 1, 0)), "squeeze"),
+    "adversarial": SearchTask(((1, 0, 0), (0, -1, 0)), "random"),
+    "excitation": SearchTask(((0, 0, 0), (0, 0, -1)), "random"),
 }
-WITHIN = ("squeeze", "random", "crowding")
+TIE_BREAKS = ("squeeze", "random", "crowding")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class Objective:
         subset: entries of the flattened site that count, or None for all.
         direction: `either` (the paper's two-sided squeeze) or `down` (only a loss of activity
             counts: `max(0, a(ref) − a(x))`).
-        within: the order inside a front: `squeeze` (the smaller first), `random`, `crowding`
+        tie_break: the order inside a front: `squeeze` (the smaller first), `random`, `crowding`
             (the lonelier first).
         site_reference: `(entries,)` the reference's response at the site, after `subset`.
         target_reference: `(units,)` its activity.
@@ -62,14 +62,14 @@ class Objective:
     site: str | None = None
     subset: tuple[int, ...] | None = None
     direction: str = "either"
-    within: str = "squeeze"
+    tie_break: str = "squeeze"
     site_reference: Tensor | None = None
     target_reference: Tensor | None = None
 
     def __post_init__(self) -> None:
         validate.one_of("task", self.task, TASKS)
         validate.one_of("direction", self.direction, DIRECTIONS)
-        validate.one_of("order within a front", self.within, WITHIN)
+        validate.one_of("order within a front", self.tie_break, TIE_BREAKS)
 
     @property
     def sites(self) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ class Objectives:
             first, last = last, last + count
             yield self.objectives[run], slice(first, last)
 
-    def redrawn(
+    def resampled(
         self,
         scores: Tensor,
         responses: Mapping[str, Tensor],
@@ -185,21 +185,21 @@ class Objectives:
                 _set_activity(scored[rows], objective, shifted)
         return drawn
 
-    def believed(
+    def shrunk(
         self,
         scores: Tensor,
         responses: Mapping[str, Tensor],
         errors: Mapping[str, Tensor],
         runs: Tensor,
     ) -> Tensor:
-        """Scores from the activity to be expected of each candidate (`doubt.believed`), `(n, 3)`.
+        """Scores from the activity to be expected of each candidate (`noise.shrunk`), `(n, 3)`.
 
         Args:
-            scores, responses, errors, runs: as for `redrawn`.
+            scores, responses, errors, runs: as for `resampled`.
         """
         found = scores.clone()
         for objective, rows, activity, error in self._doubtful(responses, errors, runs):
-            expected = doubt.believed(activity, error, scores[rows, 0])
+            expected = noise.shrunk(activity, error, scores[rows, 0])
             _set_activity(found[rows], objective, expected)
         return found
 

@@ -33,7 +33,7 @@ def bf16_is_native(device: torch.device) -> bool:
     return device.type == "cpu" and any(supported() for supported in ways)
 
 
-def agreement(exact: Tensor, fast: Tensor) -> float:
+def rank_correlation(exact: Tensor, fast: Tensor) -> float:
     """The smaller Kendall τ, over the columns, between two evaluations of the same candidates.
 
     Args:

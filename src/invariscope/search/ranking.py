@@ -118,14 +118,14 @@ def within_fronts(
         wanted: of each run: `random`, `crowding`, or the squeeze.
         streams: each run's random stream.
     """
-    within = squeeze.clone()
+    tie_break = squeeze.clone()
     if rows := [i for i, how in enumerate(wanted) if how == "random"]:
         draws = seeds.normal([streams[row] for row in rows], (squeeze.shape[1],))
-        within[rows] = draws.to(within.dtype)
+        tie_break[rows] = draws.to(tie_break.dtype)
     if rows := [i for i, how in enumerate(wanted) if how == "crowding"]:
         known = costs[rows].nan_to_num(nan=3e38)
-        within[rows] = -crowding(known, front[rows])
-    return within
+        tie_break[rows] = -crowding(known, front[rows])
+    return tie_break
 
 
 def expected_fronts(drawn: Tensor) -> Tensor:
@@ -144,17 +144,17 @@ def expected_fronts(drawn: Tensor) -> Tensor:
     return fronts(drawn.flatten(0, 1)).unflatten(0, drawn.shape[:2]).double().mean(0)
 
 
-def order(costs: Tensor, within: Tensor, front: Tensor | None = None) -> Tensor:
-    """Candidates from best to worst: by front, then by `within`, then by position.
+def order(costs: Tensor, tie_break: Tensor, front: Tensor | None = None) -> Tensor:
+    """Candidates from best to worst: by front, then by `tie_break`, then by position.
 
     Args:
         costs: `(runs, candidates, 2)`, minimised.
-        within: `(runs, candidates)`, the smaller first inside a front; NaN last.
+        tie_break: `(runs, candidates)`, the smaller first inside a front; NaN last.
         front: `(runs, candidates)`, each candidate's front; by default `fronts(costs)`.
 
     Returns:
         `(runs, candidates)` int64: indices, best first. Every index appears once.
     """
-    by_within = torch.argsort(torch.nan_to_num(within, nan=torch.inf), dim=1, stable=True)
+    by_within = torch.argsort(torch.nan_to_num(tie_break, nan=torch.inf), dim=1, stable=True)
     front = (fronts(costs) if front is None else front).gather(1, by_within)
     return by_within.gather(1, torch.argsort(front, dim=1, stable=True))

@@ -12,7 +12,7 @@ from invariscope.errors import InputError
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
 from invariscope.search.precision import PRECISIONS
-from invariscope.search.stopping import Never, Progress, Share, StoppingRule
+from invariscope.search.stopping import ActivationShare, GenerationProgress, Never, StoppingRule
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ class Outcome:
 
 
 @dataclass(frozen=True)
-class Told:
+class StepResult:
     """One run's news of a generation.
 
     Attributes:
@@ -111,7 +111,7 @@ def summary(values: NDArray[np.floating[Any]]) -> list[float | None]:
 
 def journal_line(
     run: Run,
-    progress: Progress,
+    progress: GenerationProgress,
     scores: NDArray[np.floating[Any]],
     first: int,
     members: int,
@@ -133,6 +133,6 @@ def journal_line(
         "first_front": first,
         "archive": members,
     }
-    if isinstance(run.stop, Share):
+    if isinstance(run.stop, ActivationShare):
         line["reached"] = run.stop.reached(progress.activations)
     return line

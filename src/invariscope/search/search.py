@@ -13,15 +13,15 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.errors import InputError, SubjectError
 from invariscope.generators.base import Generator
-from invariscope.search import doubt, ranking
+from invariscope.search import noise, ranking
 from invariscope.search.archive import Archive, pack_front, unpack_front
-from invariscope.search.course import Course
-from invariscope.search.evaluation import Evaluation
-from invariscope.search.given import by_site, complete
+from invariscope.search.evaluation import MixedPrecisionEvaluation
 from invariscope.search.measure import generate_chunks
+from invariscope.search.monitor import StoppingMonitor
 from invariscope.search.objectives import Objectives
 from invariscope.search.problem import Problem
-from invariscope.search.run import Outcome, Run, Told, journal_line
+from invariscope.search.responses import normalize_responses, validate_responses
+from invariscope.search.run import Outcome, Run, StepResult, journal_line
 from invariscope.search.strategies import State, Strategy, informed, load_strategy
 from invariscope.subjects.base import PIXELS, Subject
 
@@ -42,7 +42,7 @@ class Search:
         runs: what to search for; names must differ.
         strategy: a name or a `Strategy`.
         population: candidates a generation and run.
-        places: runs that advance together; by default all.
+        slots: runs that advance together; by default all.
         chunk: images that pass through generator and subject at once, by default the
             population, at least 32. Part of a run's numeric context, padded when not full.
         restored: for some of the runs' names, what `snapshot` gave.
@@ -60,14 +60,14 @@ class Search:
         *,
         strategy: str | Strategy = "isotropic",
         population: int = 50,
-        places: int | None = None,
+        slots: int | None = None,
         chunk: int | None = None,
         restored: Mapping[str, dict[str, Tensor]] | None = None,
         stage: Subject | None = None,
     ) -> None:
         validate.at_least("population", population, 2)
-        if places is not None:
-            validate.at_least("places", places, 1)
+        if slots is not None:
+            validate.at_least("slots", slots, 1)
         names = [run.name for run in runs]
         if not runs or len(set(names)) < len(names):
             raise InputError(f"a search needs runs with different names; got {names}")
@@ -81,13 +81,13 @@ class Search:
         self.strategy = load_strategy(strategy).with_statistics(generator.code_statistics)
         self.population = population
         self.chunk = max(SMALLEST_CHUNK, chunk or population)
-        self._evaluation = Evaluation(generator, self.chunk)
+        self._evaluation = MixedPrecisionEvaluation(generator, self.chunk)
         self._problem = partial(Problem.of, generator=generator, stage=stage)
-        self._places = places or len(runs)
+        self._places = slots or len(runs)
         self._waiting = deque(runs)
         self._restored = dict(restored or {})
         self._active: list[Run] = []
-        self._course = Course(population)
+        self._monitor = StoppingMonitor(population)
         self._codes: Tensor | None = None
         self._images: Tensor | None = None
         self._runs = tuple(runs)
@@ -134,7 +134,7 @@ class Search:
         archive = Archive.empty(1, self.generator.code_dim, device=device)
         packed = self._restored.pop(run.name, {})
         self._evaluation.begin(run, packed)
-        self._course.begin(run, packed)
+        self._monitor.begin(run, packed)
         strategy = self.strategy.with_budget(run.generations)
         if not packed:
             return strategy.init([run.name], mean, sigma, self.population), archive
@@ -144,7 +144,7 @@ class Search:
         scores = front.scores.unsqueeze(0)
         costs = Objectives([run.objective], device).costs(scores)
         codes = front.codes.unsqueeze(0).to(device)
-        members = (front.generation, front.place)
+        members = (front.generation, front.candidate)
         archive = archive.add(costs, scores, codes, *(m.unsqueeze(0) for m in members))
         return state, archive
 
@@ -154,7 +154,7 @@ class Search:
         own = self.strategy.pack(self._state[[row]])
         packed = {f"strategy.{key}": value for key, value in own.items()}
         packed |= pack_front("front", self._archive.front(row))
-        return packed | self._evaluation.pack(name) | self._course.pack(name)
+        return packed | self._evaluation.pack(name) | self._monitor.pack(name)
 
     def state_dict(self) -> dict[str, Tensor]:
         """Where every run stands, as CPU tensors, for `load_state_dict` of a search like this."""
@@ -206,7 +206,7 @@ class Search:
         self,
         responses: Mapping[str, Tensor] | ArrayLike,
         errors: Mapping[str, Tensor] | None = None,
-    ) -> list[Told]:
+    ) -> list[StepResult]:
         """Take the responses to the images that `ask` gave.
 
         Args:
@@ -214,7 +214,7 @@ class Search:
                 candidate was not recorded. `pixels` may be left out: the asked images count.
                 Plain numbers, `(images,)` or `(images, units)`, are those of the other site.
             errors: standard errors of noisy responses, of the same shapes: the order respects
-                them (`ranking.expected_fronts`); scores count less luck (`doubt.believed`).
+                them (`ranking.expected_fronts`); scores count less luck (`noise.shrunk`).
 
         Returns:
             Each run's news, in the order of `active` before the call.
@@ -223,16 +223,16 @@ class Search:
             InputError: a missing site, responses to another number of images, or nothing was
                 asked since the last `tell`.
         """
-        given = self._given(responses)
-        scores = self._objectives.score(given, self._rows())
-        drawn = self._drawn(scores, given, errors) if errors else None
+        normalized = self._responses(responses)
+        scores = self._objectives.score(normalized, self._rows())
+        drawn = self._drawn(scores, normalized, errors) if errors else None
         measured = scores, None
         if errors:
-            measured = scores, self._objectives.errors(given, errors, self._rows())
-            scores = self._objectives.believed(scores, given, errors, self._rows())
+            measured = scores, self._objectives.errors(normalized, errors, self._rows())
+            scores = self._objectives.shrunk(scores, normalized, errors, self._rows())
         return self._tell_scores(scores, drawn=drawn, measured=measured)
 
-    def better_half(
+    def p_top_half(
         self, responses: Mapping[str, Tensor] | ArrayLike, errors: Mapping[str, Tensor]
     ) -> Tensor:
         """How likely each candidate is among the better half of its run's population.
@@ -245,39 +245,39 @@ class Search:
         Returns:
             `(active runs × population,)` in [0, 1]; 0 for a candidate that was not recorded.
         """
-        given = self._given(responses)
-        scores = self._objectives.score(given, self._rows())
-        drawn = self._drawn(scores, given, errors)
+        normalized = self._responses(responses)
+        scores = self._objectives.score(normalized, self._rows())
+        drawn = self._drawn(scores, normalized, errors)
 
         def order(scores: Tensor) -> Tensor:
             costs = self._objectives.costs(scores)
             fronts = ranking.fronts(costs)
-            return ranking.order(costs, self._within(costs, scores, fronts), fronts)
+            return ranking.order(costs, self._tie_break(costs, scores, fronts), fronts)
 
-        return doubt.better_half(drawn, order).flatten()
+        return noise.p_top_half(drawn, order).flatten()
 
-    def _given(self, responses: Mapping[str, Tensor] | ArrayLike) -> dict[str, Tensor]:
+    def _responses(self, responses: Mapping[str, Tensor] | ArrayLike) -> dict[str, Tensor]:
         """The responses of every site, one for each image that was asked."""
         if self._codes is None:
             raise InputError("nothing was asked since the last tell; call ask first")
-        given = by_site(responses, self.sites)
-        if PIXELS in self.sites and PIXELS not in given:
-            given[PIXELS] = self.ask()
-        return complete(given, self.sites, len(self._active) * self.population)
+        normalized = normalize_responses(responses, self.sites)
+        if PIXELS in self.sites and PIXELS not in normalized:
+            normalized[PIXELS] = self.ask()
+        return validate_responses(normalized, self.sites, len(self._active) * self.population)
 
     def _drawn(
-        self, scores: Tensor, given: Mapping[str, Tensor], errors: Mapping[str, Tensor]
+        self, scores: Tensor, normalized: Mapping[str, Tensor], errors: Mapping[str, Tensor]
     ) -> Tensor:
         """`(draws, runs, population, 3)` scores within the errors, by run and generation."""
-        normal = doubt.normal(self._state.streams("noise"), self.population)
-        drawn = self._objectives.redrawn(scores, given, errors, self._rows(), normal)
+        normal = noise.normal(self._state.streams("noise"), self.population)
+        drawn = self._objectives.resampled(scores, normalized, errors, self._rows(), normal)
         return drawn.cpu().unflatten(1, (len(self._active), self.population))
 
     def _rows(self) -> Tensor:
         """Which active run each image of a generation belongs to."""
         return torch.arange(len(self._active)).repeat_interleave(self.population)
 
-    def step(self, subject: Subject) -> list[Told]:
+    def step(self, subject: Subject) -> list[StepResult]:
         """One generation of every active run, with a subject that answers at once.
 
         A stop in bf16 is confirmed in float32.
@@ -304,18 +304,18 @@ class Search:
                 return True
             run = self._active[row]
             again = self._evaluation.activations(subject, codes[row], run)
-            return run.stop.met(self._course.progress(run.name, generations[row], again))
+            return run.stop.met(self._monitor.progress(run.name, generations[row], again))
 
         return self._tell_scores(scores, confirm)
 
-    def advance(self, subject: Subject) -> Iterator[list[Told]]:
+    def advance(self, subject: Subject) -> Iterator[list[StepResult]]:
         """Step until every run has ended, giving the news of each generation."""
         while not self.done:
             yield self.step(subject)
 
-    def _within(self, costs: Tensor, scores: Tensor, fronts: Tensor) -> Tensor:
+    def _tie_break(self, costs: Tensor, scores: Tensor, fronts: Tensor) -> Tensor:
         """What orders candidates inside a front, the smaller first."""
-        wanted = [run.objective.within for run in self._active]
+        wanted = [run.objective.tie_break for run in self._active]
         streams = self._state.streams("shuffle")
         return ranking.within_fronts(costs, scores[..., 1], fronts, wanted, streams)
 
@@ -325,25 +325,25 @@ class Search:
         confirm: Callable[[int], bool] | None = None,
         drawn: Tensor | None = None,
         measured: tuple[Tensor, Tensor | None] | None = None,
-    ) -> list[Told]:
+    ) -> list[StepResult]:
         codes = self.ask_codes()
         scores = flat.cpu().unflatten(0, (len(self._active), self.population))
         costs = self._objectives.costs(scores)
-        told = ~costs.isnan().any(-1)
+        observed = ~costs.isnan().any(-1)
         fronts = ranking.fronts(costs)
         front = fronts
         if drawn is not None:
             front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
-        order = ranking.order(costs, self._within(costs, scores, fronts), front)
-        ranked = codes, order.to(codes.device), told.to(codes.device)
+        order = ranking.order(costs, self._tie_break(costs, scores, fronts), front)
+        ranked = codes, order.to(codes.device), observed.to(codes.device)
         problems = [*map(self._problem, self._active)]
-        given = measured or (flat, None)
-        self._state = informed.tell(self.strategy, self._state, ranked, given, problems)
-        generation = self._state.generation.unsqueeze(1).expand_as(told)
-        place = torch.arange(self.population).expand_as(told)
-        self._archive = self._archive.add(costs, scores, codes, generation, place)
+        normalized = measured or (flat, None)
+        self._state = informed.tell(self.strategy, self._state, ranked, normalized, problems)
+        generation = self._state.generation.unsqueeze(1).expand_as(observed)
+        candidate = torch.arange(self.population).expand_as(observed)
+        self._archive = self._archive.add(costs, scores, codes, generation, candidate)
         self._codes, self._images = None, None
-        firsts = (fronts == 0).logical_and(told).sum(1).tolist()
+        firsts = (fronts == 0).logical_and(observed).sum(1).tolist()
         members = self._archive.alive.sum(1).tolist()
         numbers = self._state.generation.tolist()
         news = [
@@ -360,17 +360,17 @@ class Search:
         scores: NDArray[np.floating[Any]],
         counts: tuple[int, int],
         confirm: Callable[[int], bool] | None,
-    ) -> Told:
+    ) -> StepResult:
         """A run's news; `counts` are those of the generation's first front and of the archive."""
         run = self._active[row]
-        progress = self._course.progress(run.name, generation, scores[:, 2])
+        progress = self._monitor.progress(run.name, generation, scores[:, 2])
         line = journal_line(run, progress, scores, *counts)
         stopped = run.stop.met(progress) and (confirm is None or confirm(row))
-        self._course.follow(run, progress, self._archive, row)
+        self._monitor.update(run, progress, self._archive, row)
         status = "stopped" if stopped else None
         if status is None and generation >= run.generations:
             status = "finished"
-        return Told(run, line, self._outcome(row, status) if status else None)
+        return StepResult(run, line, self._outcome(row, status) if status else None)
 
     def _outcome(self, row: int, status: str) -> Outcome:
         run, generation = self._active[row], int(self._state.generation[row])
@@ -380,7 +380,7 @@ class Search:
             generations=generation,
             images=generation * self.population,
             front=self._archive.front(row),
-            milestone=self._course.milestone(run.name),
+            milestone=self._monitor.milestone(run.name),
             bf16_generations=self._evaluation.generations(run.name),
         )
 

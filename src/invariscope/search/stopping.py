@@ -11,7 +11,7 @@ from invariscope import validate
 
 
 @dataclass(frozen=True)
-class Progress:
+class GenerationProgress:
     """What a rule may look at.
 
     Attributes:
@@ -29,7 +29,7 @@ class StoppingRule(ABC):
     """Decides after each generation whether a run is done."""
 
     @abstractmethod
-    def met(self, progress: Progress) -> bool:
+    def met(self, progress: GenerationProgress) -> bool:
         """Whether the run may stop now."""
 
     @abstractmethod
@@ -50,7 +50,7 @@ class _Both(StoppingRule):
     first: StoppingRule
     second: StoppingRule
 
-    def met(self, progress: Progress) -> bool:
+    def met(self, progress: GenerationProgress) -> bool:
         answers = (self.first.met(progress), self.second.met(progress))
         return any(answers) if self.how == "any" else all(answers)
 
@@ -68,7 +68,7 @@ class Generations(StoppingRule):
     def __post_init__(self) -> None:
         validate.at_least("generations", self.most, 1)
 
-    def met(self, progress: Progress) -> bool:
+    def met(self, progress: GenerationProgress) -> bool:
         return progress.generation >= self.most
 
     def describe(self) -> dict[str, Any]:
@@ -80,7 +80,7 @@ class Generations(StoppingRule):
 class Never(StoppingRule):
     """Never stop by itself; the limit on generations still holds."""
 
-    def met(self, progress: Progress) -> bool:  # noqa: ARG002
+    def met(self, progress: GenerationProgress) -> bool:  # noqa: ARG002
         return False
 
     def describe(self) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Never(StoppingRule):
 
 @final
 @dataclass(frozen=True)
-class Share(StoppingRule):
+class ActivationShare(StoppingRule):
     """Stop once a share of the candidates is beyond a bound (PAPERS §1, "Stop").
 
     Attributes:
@@ -115,7 +115,7 @@ class Share(StoppingRule):
             return int((activations < self.bound).sum())
         return int((activations <= self.bound).sum())
 
-    def met(self, progress: Progress) -> bool:
+    def met(self, progress: GenerationProgress) -> bool:
         needed = int(np.ceil(self.share * len(progress.activations) - 1e-9))
         return progress.generation >= self.first and self.reached(progress.activations) >= needed
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from invariscope.errors import StoreError
 from invariscope.search.archive import COLUMNS
+from invariscope.store import version_0_1
 from invariscope.store.hashes import SEAL, Hash, damaged_files, parse_hashes, unseal
 from invariscope.store.journal import read_journal
 from invariscope.store.run_toml import read_settings
@@ -127,8 +128,8 @@ def load_run(folder: Path) -> RunRecord:
 
 def _front(folder: Path) -> pd.DataFrame:
     """The table of a front, with the numbers that everyone reads."""
-    front = pd.read_parquet(folder / "front.parquet")
-    front[[*COLUMNS, "generation", "place"]].to_numpy(float)
+    front = version_0_1.table(pd.read_parquet(folder / "front.parquet"))
+    front[[*COLUMNS, "generation", "candidate"]].to_numpy(float)
     return front
 
 

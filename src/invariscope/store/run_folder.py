@@ -44,7 +44,7 @@ def hashed_names(folder: Path, *, ended: bool) -> list[str]:
 def front_table(front: Front) -> pd.DataFrame:
     """One row a member: stretch, squeeze, activation, generation, place."""
     table = pd.DataFrame(front.scores.double().numpy(), columns=list(COLUMNS))
-    return table.assign(generation=front.generation.numpy(), place=front.place.numpy())
+    return table.assign(generation=front.generation.numpy(), candidate=front.candidate.numpy())
 
 
 class RunFolder:

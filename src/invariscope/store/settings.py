@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, AliasChoices, BaseModel, ConfigDict, Field
 
 SCHEMA = 1
 
@@ -40,7 +40,7 @@ class RunSettings(BaseModel):
         unit: the target's address.
         site: the stretch site; None in a search for an MEI.
         subset: entries of the flattened site that count; None for all.
-        task, direction, within: see `Objective`.
+        task, direction, tie_break: see `Objective`.
         reference: the image's content, or the recipe of an MEI; None in a search for an MEI.
         natural: the natural statistics that the stop rule stands on, where there are any.
         strategy: its name and parameters.
@@ -61,7 +61,8 @@ class RunSettings(BaseModel):
     subset: tuple[int, ...] | None = None
     task: str
     direction: str = "either"
-    within: str = "squeeze"
+    # Names of runs were made with `within`, and stay.
+    tie_break: str = Field("squeeze", validation_alias=AliasChoices("tie_break", "within"))
     reference: Plain | None = None
     natural: Plain | None = None
     strategy: Plain
@@ -76,9 +77,9 @@ class RunSettings(BaseModel):
     @property
     def name(self) -> str:
         """Hex sha256 of the settings as canonical JSON."""
-        text = json.dumps(
-            self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"), allow_nan=False
-        )
+        settings = self.model_dump(mode="json")
+        settings["within"] = settings.pop("tie_break")
+        text = json.dumps(settings, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode()).hexdigest()
 
     @property

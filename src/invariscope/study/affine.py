@@ -6,17 +6,17 @@ import pandas as pd
 
 from invariscope.analysis.affine import affine_baseline
 from invariscope.errors import StoreError
-from invariscope.sns.mei import mei_reference
-from invariscope.sns.reference import photo_reference
+from invariscope.experiments.mei import mei_reference
+from invariscope.experiments.reference import photo_reference
 from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.store.record import load_run
 from invariscope.study.folder import StudyFolder
+from invariscope.study.loading import load_generator_cached, load_subject_cached
+from invariscope.study.planned_run import PlannedRun
 from invariscope.study.result import AFFINE, AFFINE_REPAIR
-from invariscope.study.wanted import Wanted
-from invariscope.study.worlds import generator_at, subject_at
 
 
-def _reference_key(run: Wanted) -> str | None:
+def _reference_key(run: PlannedRun) -> str | None:
     return run.needs[1] if run.needs else run.photo
 
 
@@ -32,7 +32,7 @@ def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> 
     Returns:
         How many references the table holds.
     """
-    ended = [run for run in study.wanted() if run.name in done and _reference_key(run)]
+    ended = [run for run in study.planned_runs() if run.name in done and _reference_key(run)]
     asked = {(run.subject, run.unit, _reference_key(run)): run for run in ended}
     path = study.path / AFFINE
     keys = ["address", "unit", "reference_run"]
@@ -46,10 +46,10 @@ def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> 
             return len(asked)
     tables = []
     for (address, unit, key), run in asked.items():
-        subject = subject_at(address, device)
+        subject = load_subject_cached(address, device)
         if run.needs:
             record = load_run(study.runs / run.needs[1])
-            image = mei_reference(record, generator_at(run.generator, device)).image
+            image = mei_reference(record, load_generator_cached(run.generator, device)).image
         else:
             image = photo_reference(Path(str(run.photo)), subject).image
         table = affine_baseline(subject, unit, image)

@@ -7,30 +7,30 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from invariscope.study.batch import Batch
-from invariscope.study.engines.base import Engine
+from invariscope.jobs.engines.base import Engine
+from invariscope.jobs.job import JobReport
+from invariscope.study.batch import RunBatch
 from invariscope.study.folder import StudyFolder
 from invariscope.study.index import append_rows, catch_up, read_rows
-from invariscope.study.job import Report
-from invariscope.study.progress import Progress, progress_of
-from invariscope.study.wanted import Wanted
+from invariscope.study.planned_run import PlannedRun
+from invariscope.study.progress import StudyProgress, progress_of
 
 PLACES = 8
 BUSY_WAIT = 5.0
 POLL = 1.0
 RATE_OVER = 60.0  # seconds over which images a second are counted
 
-Watch = Callable[[Progress], None]
+Watch = Callable[[StudyProgress], None]
 
 
-def done_in(study: StudyFolder, wanted: Iterable[Wanted]) -> set[str]:
+def done_in(study: StudyFolder, planned_runs: Iterable[PlannedRun]) -> set[str]:
     """Names of the runs that have ended, the index caught up with them before.
 
     Raises:
         StoreError: the index is damaged or cannot be written.
     """
     rows = read_rows(study.runs)
-    folders = {w.folder for w in wanted}
+    folders = {w.folder for w in planned_runs}
     added = catch_up(study.runs, sorted(folders), (r["run"] for r in rows.values()))
     gone = {
         name
@@ -77,31 +77,31 @@ class Conductor:
     ) -> None:
         self.compiled = compiled
         self.study, self.engine, self.places, self.watch = study, engine, places, watch
-        self.wanted = study.wanted()
-        by_name = {run.name: run for run in self.wanted}
-        ended = done_in(study, self.wanted)
+        self.planned_runs = study.planned_runs()
+        by_name = {run.name: run for run in self.planned_runs}
+        ended = done_in(study, self.planned_runs)
         gone = (name for name in ended if name in by_name and not self._there(by_name[name]))
         self.done = {name for name in ended if name in by_name} - set(gone)
         self.failed = {k: v for k, v in study.failed().items() if k not in self.done}
-        self._dependents: dict[str, list[Wanted]] = defaultdict(list)
-        self._ready: dict[tuple[object, ...], list[Wanted]] = defaultdict(list)
-        self._later: list[tuple[float, Wanted]] = []
-        self._batches: dict[int, Batch] = {}
+        self._dependents: dict[str, list[PlannedRun]] = defaultdict(list)
+        self._ready: dict[tuple[object, ...], list[PlannedRun]] = defaultdict(list)
+        self._later: list[tuple[float, PlannedRun]] = []
+        self._batches: dict[int, RunBatch] = {}
         self._number = 0
         self.images = 0  # of batches that have ended, in this call
         self._rate = _Rate()
-        self._told = 0.0
-        for run in self.wanted:
+        self._last_report = 0.0
+        for run in self.planned_runs:
             if run.name not in self.done and run.name not in self.failed:
                 self._wait(run)
 
-    def _there(self, run: Wanted) -> bool:
+    def _there(self, run: PlannedRun) -> bool:
         return (self.study.runs / run.folder / "outcome.json").exists()
 
-    def _wait(self, run: Wanted) -> None:
+    def _wait(self, run: PlannedRun) -> None:
         """A run is ready once the one that finds its reference has ended."""
         if run.needs is None or run.needs[0] in self.done:
-            self._ready[run.crew].append(run)
+            self._ready[run.batch_key].append(run)
         elif run.needs[0] in self.failed:
             self._fail(run.name, f"its reference was not found: {self.failed[run.needs[0]]}")
         else:
@@ -119,13 +119,13 @@ class Conductor:
         ready = sum(len(runs) for runs in self._ready.values())
         return max(1, min(self.places, -(-ready // self.engine.slots)))
 
-    def _next(self) -> list[Batch]:
+    def _next(self) -> list[RunBatch]:
         """Batches for the free slots."""
         now, later = time.monotonic(), self._later
         self._later = [(when, run) for when, run in later if when > now]
         for when, run in later:
             if when <= now:
-                self._ready[run.crew].append(run)
+                self._ready[run.batch_key].append(run)
         slots = self.engine.slots
         free = None if slots is None else slots - len(self._batches)
         size, batches = self._size(), []
@@ -138,41 +138,41 @@ class Conductor:
                 del self._ready[key]
         return batches
 
-    def _batch(self, runs: list[Wanted]) -> Batch:
+    def _batch(self, runs: list[PlannedRun]) -> RunBatch:
         self._number += 1
         news = self.study.batches / f"{self._number}.json"
-        return Batch(self._number, tuple(runs), self.study.runs, news, compiled=self.compiled)
+        return RunBatch(self._number, tuple(runs), self.study.runs, news, compiled=self.compiled)
 
-    def _take(self, report: Report) -> None:
+    def _take(self, report: JobReport) -> None:
         batch = self._batches.pop(report.number)
         rows = report.rows
         if report.failed:  # a worker that was lost may have ended some of them
-            lost = [run.folder for run in batch.wanted if run.name in report.failed]
+            lost = [run.folder for run in batch.planned_runs if run.name in report.failed]
             rows = rows + catch_up(self.study.runs, lost, ())
         self.images += report.images
         for row in rows:
             report.failed.pop(row["name"], None)
             self.done.add(row["name"])
             for dependent in self._dependents.pop(row["name"], ()):
-                self._ready[dependent.crew].append(dependent)
+                self._ready[dependent.batch_key].append(dependent)
         for name, sentence in report.failed.items():
             self._fail(name, sentence)
         if report.failed:
-            self.study.keep_failed(self.failed)
-        for run in batch.wanted:
+            self.study.save_failed(self.failed)
+        for run in batch.planned_runs:
             if run.name in report.busy:
                 self._later.append((time.monotonic() + BUSY_WAIT, run))
 
     def tell(self, *, now: bool = False) -> None:
         """Let the watcher know, at most once a second."""
-        if self.watch is None or (not now and time.monotonic() - self._told < 1):
+        if self.watch is None or (not now and time.monotonic() - self._last_report < 1):
             return
-        self._told = time.monotonic()
-        news = [told for batch in self._batches.values() if (told := _read(batch.news))]
-        rate = self._rate.note(self.images + sum(told["images"] for told in news))
-        self.watch(progress_of(self.wanted, self.done, self.failed, news, rate))
+        self._last_report = time.monotonic()
+        news = [progress for batch in self._batches.values() if (progress := _read(batch.news))]
+        rate = self._rate.note(self.images + sum(progress["images"] for progress in news))
+        self.watch(progress_of(self.planned_runs, self.done, self.failed, news, rate))
 
-    def run(self) -> Progress:
+    def run(self) -> StudyProgress:
         """Work until every run has ended or failed.
 
         Raises:
@@ -196,9 +196,9 @@ class Conductor:
                 self.tell()
         finally:
             self.engine.stop()
-            self.study.keep_failed(self.failed)
+            self.study.save_failed(self.failed)
         self.tell(now=True)
-        return progress_of(self.wanted, self.done, self.failed)
+        return progress_of(self.planned_runs, self.done, self.failed)
 
 
 def _read(path: Path) -> dict[str, int] | None:

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from invariscope.experiments.chunk import choose_chunk
+from invariscope.experiments.evaluator import Evaluator
+from invariscope.experiments.plan import plan
 from invariscope.search.search import Search
-from invariscope.sns.chunk import choose_chunk
-from invariscope.sns.crew import Crew
-from invariscope.sns.plan import plan
-from invariscope.study.wanted import Wanted
-from invariscope.study.worlds import generator_at, subject_at
+from invariscope.study.loading import load_generator_cached, load_subject_cached
+from invariscope.study.planned_run import PlannedRun
 
 GENERATIONS = 3  # that are timed, after one that is not
 # Bytes of a run, where none has ended yet: a front of so many members with codes in float32, so
@@ -37,21 +37,21 @@ class Cost:
     bytes: float
 
 
-def _guess(run: Wanted, code_dim: int, side: int) -> float:
+def _guess(run: PlannedRun, code_dim: int, side: int) -> float:
     """Bytes of a run that nothing is known of."""
     pictures = PICTURES * side * side * PIXEL_BYTES
     return MEMBERS * code_dim * 4 + pictures + run.options["generations"] * LINE_BYTES
 
 
-def cost_of(wanted: Sequence[Wanted], rows: Mapping[str, Mapping[str, Any]]) -> Cost:
+def cost_of(planned_runs: Sequence[PlannedRun], rows: Mapping[str, Mapping[str, Any]]) -> Cost:
     """The cost of the runs that are not done.
 
     Args:
         rows: the index; where a run of the same generator has ended, its bytes are taken.
     """
-    left = [run for run in wanted if run.name not in rows]
+    left = [run for run in planned_runs if run.name not in rows]
     sizes: dict[str, list[int]] = {}
-    for run in wanted:
+    for run in planned_runs:
         if run.name in rows:
             sizes.setdefault(run.generator, []).append(rows[run.name]["bytes"])
     size = 0.0
@@ -59,25 +59,25 @@ def cost_of(wanted: Sequence[Wanted], rows: Mapping[str, Mapping[str, Any]]) -> 
         if known := sizes.get(run.generator):
             size += sum(known) / len(known)
         else:
-            generator = generator_at(run.generator, "cpu")
+            generator = load_generator_cached(run.generator, "cpu")
             size += _guess(run, generator.code_dim, generator.image_size)
     return Cost(
         runs=len(left),
         meis=sum(run.task == "excitation" for run in left),
-        done=len(wanted) - len(left),
+        done=len(planned_runs) - len(left),
         images=sum(run.images for run in left),
         bytes=size,
     )
 
 
-def measure_rate(wanted: Iterable[Wanted], device: str = "auto") -> float:
+def measure_rate(planned_runs: Iterable[PlannedRun], device: str = "auto") -> float:
     """Images a second of one process, from a few generations of each kind of run.
 
     Every subject with each generator is timed with an MEI's search, the whole network; the mean
     is weighted by the images that its runs show. Nothing is kept.
     """
-    kinds: dict[tuple[str, str], list[Wanted]] = {}
-    for run in wanted:
+    kinds: dict[tuple[str, str], list[PlannedRun]] = {}
+    for run in planned_runs:
         kinds.setdefault((run.subject, run.generator), []).append(run)
     images = seconds = 0.0
     for runs in kinds.values():
@@ -87,15 +87,18 @@ def measure_rate(wanted: Iterable[Wanted], device: str = "auto") -> float:
     return images / seconds
 
 
-def _rate(run: Wanted, device: str) -> float:
-    subject, generator = subject_at(run.subject, device), generator_at(run.generator, device)
+def _rate(run: PlannedRun, device: str) -> float:
+    subject, generator = (
+        load_subject_cached(run.subject, device),
+        load_generator_cached(run.generator, device),
+    )
     options = run.search_options
     (planned,) = plan(subject, generator, run.unit, task="excitation", options=options)
     chunk = choose_chunk(subject, generator, planned.run.objective.sites, options.population, 1)
-    crew = Crew(subject, generator, options, chunk)
+    evaluator = Evaluator(subject, generator, options, chunk)
     search = Search(
         generator,
-        [crew.run(crew.settled(planned))],
+        [evaluator.run(evaluator.settled(planned))],
         strategy=options.strategy,
         population=options.population,
     )

@@ -15,8 +15,8 @@ from pydantic import (
 )
 
 from invariscope.errors import InputError, unknown
+from invariscope.experiments.plan import SearchOptions
 from invariscope.photos.walk import is_hidden
-from invariscope.sns.plan import SearchOptions
 from invariscope.store.toml_text import read_toml
 
 RANGE = re.compile(r"^(?P<site>.+):(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})$")
@@ -50,7 +50,16 @@ Numbers = Annotated[
 ]
 
 
-class Part(BaseModel):
+# Keys of version 0.1.
+RENAMED = {
+    "within": "tie_break",
+    "most": "max_repeats",
+    "again": "max_retries",
+    "missing": "on_missing",
+}
+
+
+class FileSection(BaseModel):
     """A table of a study file; a key that it does not know is an error with the nearest one."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
@@ -61,11 +70,13 @@ class Part(BaseModel):
         if isinstance(value, dict):
             for key in value:
                 if key not in cls.model_fields:
+                    if key in RENAMED and RENAMED[key] in cls.model_fields:
+                        raise ValueError(f"key {key!r} is now called {RENAMED[key]!r}")
                     raise unknown("key", str(key), cls.model_fields)
         return value
 
 
-class Units(Part):
+class UnitSelection(FileSection):
     """Units of a site.
 
     Attributes:
@@ -101,7 +112,7 @@ class Units(Part):
         return self
 
 
-class Stretch(Part):
+class StretchSelection(FileSection):
     """A stretch site, or a part of it.
 
     Attributes:
@@ -130,7 +141,7 @@ class Stretch(Part):
         return self
 
 
-class Origin(Part):
+class ReferenceRule(FileSection):
     """The references: the images that runs depart from.
 
     Attributes:
@@ -159,36 +170,36 @@ class Origin(Part):
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(_several(v)))]
 
 
-class Condition(Part):
+class StudyCondition(FileSection):
     """Runs that differ in subject, unit, stretch site, task, seed, generator and strategy only.
 
     Attributes:
         subjects: addresses such as `embedded:standard`, or `file.py:factory`.
-        units: see `Units`.
-        stretch: see `Stretch`.
+        units: see `UnitSelection`.
+        stretch: see `StretchSelection`.
         tasks: `invariance`, `adversarial`, or `excitation` (the search for an MEI alone).
         seeds: how many (0, 1, …), or which.
         generators, strategies: addresses and names.
-        reference: see `Origin`.
-        direction, population, generations, stop, sigma, within, precision: see `SearchOptions`.
+        reference: see `ReferenceRule`.
+        direction, population, generations, stop, sigma, tie_break, precision: see `SearchOptions`.
     """
 
     subjects: Words
-    units: Annotated[tuple[Units, ...], BeforeValidator(lambda v: tuple(_several(v)))]
-    stretch: Annotated[tuple[Stretch, ...], BeforeValidator(lambda v: tuple(_several(v)))] = (
-        Stretch(site="pixels"),
-    )
+    units: Annotated[tuple[UnitSelection, ...], BeforeValidator(lambda v: tuple(_several(v)))]
+    stretch: Annotated[
+        tuple[StretchSelection, ...], BeforeValidator(lambda v: tuple(_several(v)))
+    ] = (StretchSelection(site="pixels"),)
     tasks: Words = ("invariance",)
     seeds: Seeds = (0,)
     generators: Words = ("embedded",)
     strategies: Words = ("isotropic",)
-    reference: Origin = Origin()
+    reference: ReferenceRule = ReferenceRule()
     direction: Literal["either", "down"] = "either"
     population: int = 50
     generations: int = 500
     stop: bool = True
     sigma: float | None = None
-    within: str | None = None
+    tie_break: str | None = None
     precision: str = "auto"
 
     @model_validator(mode="after")
@@ -213,7 +224,7 @@ class Condition(Part):
             generations=self.generations,
             stop=self.stop,
             sigma=self.sigma,
-            within=self.within,
+            tie_break=self.tie_break,
             precision=self.precision,
         )
 
@@ -227,7 +238,7 @@ class Condition(Part):
         )
 
 
-class Data(Part):
+class AnalysisData(FileSection):
     """What analyses of the study show, and to whom.
 
     Attributes:
@@ -239,7 +250,7 @@ class Data(Part):
     observers: Words = ()
 
 
-class Measure(Part):
+class ExtraMeasures(FileSection):
     """What is measured beside the runs.
 
     Attributes:
@@ -249,7 +260,7 @@ class Measure(Part):
     affine: bool = False
 
 
-class StudyFile(Part):
+class StudyFile(FileSection):
     """A whole study file.
 
     Attributes:
@@ -263,9 +274,9 @@ class StudyFile(Part):
     title: str = ""
     serves: Words = ()
     shared: dict[str, Any] = Field(default_factory=dict)
-    conditions: dict[str, Condition]
-    data: Data | None = None
-    measure: Measure = Measure()
+    conditions: dict[str, StudyCondition]
+    data: AnalysisData | None = None
+    measure: ExtraMeasures = ExtraMeasures()
 
     @model_validator(mode="before")
     @classmethod
@@ -278,8 +289,8 @@ class StudyFile(Part):
         if not isinstance(shared, dict):
             return value  # pydantic says what it should be
         for key in shared:
-            if key not in Condition.model_fields:
-                raise unknown("key in [shared]", key, Condition.model_fields)
+            if key not in StudyCondition.model_fields:
+                raise unknown("key in [shared]", key, StudyCondition.model_fields)
         for name, condition in own.items():
             if not NAME.match(name) or name == "references" or not isinstance(condition, dict):
                 raise ValueError(
@@ -305,10 +316,10 @@ def error_sentence(error: ValidationError) -> str:
     return f"{where}{said}" + (f" (and {more} more)" if more else "")
 
 
-AnyPart = TypeVar("AnyPart", bound=Part)
+AnySection = TypeVar("AnySection", bound=FileSection)
 
 
-def parse_part(kind: type[AnyPart], text: str, name: str) -> AnyPart:
+def parse_section(kind: type[AnySection], text: str, name: str) -> AnySection:
     """A study file of any kind from its text.
 
     Args:
@@ -341,9 +352,9 @@ def parse_study(text: str, name: str = "study") -> StudyFile:
     """A study from the text of its file.
 
     Raises:
-        InputError: see `parse_part`.
+        InputError: see `parse_section`.
     """
-    return parse_part(StudyFile, text, name)
+    return parse_section(StudyFile, text, name)
 
 
 def read_study(path: Path) -> StudyFile:

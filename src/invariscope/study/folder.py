@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import StoreError, unknown
+from invariscope.store import version_0_1
 from invariscope.store.files import make_folder, remove_file
 from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.store.lock import alone
 from invariscope.study.file import StudyFile, parse_study
-from invariscope.study.wanted import REPAIR, Wanted, read_wanted, write_wanted
+from invariscope.study.planned_run import REPAIR, PlannedRun, read_planned_runs, write_planned_runs
 
-STUDY, WANTED, FAILED = "study.toml", "runs.jsonl", "failed.json"
+STUDY, PLANNED, FAILED = "study.toml", "runs.jsonl", "failed.json"
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,9 @@ class StudyFolder:
 
     @property
     def begun(self) -> bool:
-        return (self.path / WANTED).exists()
+        return (self.path / PLANNED).exists()
 
-    def write(self, text: str, wanted: Iterable[Wanted]) -> None:
+    def write(self, text: str, planned_runs: Iterable[PlannedRun]) -> None:
         """Keep the study's file and the runs that it wants.
 
         Raises:
@@ -60,7 +61,7 @@ class StudyFolder:
         for folder in (self.path, self.runs, self.batches):
             make_folder(folder)
         write_hashed(self.path / STUDY, lambda part: part.write_text(text, encoding="utf-8"))
-        write_wanted(self.path / WANTED, wanted)
+        write_planned_runs(self.path / PLANNED, planned_runs)
 
     def text(self) -> str:
         """The study's file as it was planned.
@@ -79,16 +80,16 @@ class StudyFolder:
             ) from error
 
     def file(self) -> StudyFile:
-        return parse_study(self.text(), str(self.path / STUDY))
+        return parse_study(version_0_1.study_text(self.text()), str(self.path / STUDY))
 
-    def wanted(self) -> list[Wanted]:
+    def planned_runs(self) -> list[PlannedRun]:
         """The runs that it wants.
 
         Raises:
             StoreError: the study has not begun.
         """
         self.text()
-        return read_wanted(self.path / WANTED)
+        return read_planned_runs(self.path / PLANNED)
 
     def failed(self) -> dict[str, str]:
         """A sentence for each run that failed and was not tried again, by name."""
@@ -101,7 +102,7 @@ class StudyFolder:
                 raise StoreError(f"{str(self.path / FAILED)!r} is damaged; delete it") from error
         return {}
 
-    def keep_failed(self, failed: dict[str, str]) -> None:
+    def save_failed(self, failed: dict[str, str]) -> None:
         """Replace what `failed` gives.
 
         Raises:
@@ -136,9 +137,9 @@ def study_folder(folder: Path) -> StudyFolder:
     Raises:
         StoreError: there is none, or several to choose from.
     """
-    if (folder / WANTED).exists():
+    if (folder / PLANNED).exists():
         return StudyFolder(folder.resolve().parent.parent, folder.resolve().name)
-    names = sorted(path.parent.name for path in (folder / "studies").glob(f"*/{WANTED}"))
+    names = sorted(path.parent.name for path in (folder / "studies").glob(f"*/{PLANNED}"))
     if len(names) == 1:
         return StudyFolder(folder.resolve(), names[0])
     if not names:
@@ -157,6 +158,6 @@ def known_study(store: Path, name: str) -> StudyFolder:
     """
     study = StudyFolder(store, name)
     if not study.begun:
-        names = [path.parent.name for path in (store / "studies").glob(f"*/{WANTED}")]
+        names = [path.parent.name for path in (store / "studies").glob(f"*/{PLANNED}")]
         raise StoreError(str(unknown(f"study in {str(store)!r}", name, names)))
     return study

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from invariscope.errors import StoreError
+from invariscope.store import version_0_1
 from invariscope.store.files import replace_file
 from invariscope.store.hashes import seal, unseal
 from invariscope.store.record import load_run, run_folders
@@ -91,7 +92,7 @@ def read_rows(folder: Path) -> dict[str, dict[str, Any]]:
     with suppress(FileNotFoundError):
         for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
             try:
-                row = unseal(json.loads(line))
+                row = version_0_1.row(unseal(json.loads(line)))
                 rows[str(row["name"])] = row
             except (ValueError, KeyError, TypeError, RecursionError) as error:
                 raise StoreError(
@@ -100,12 +101,12 @@ def read_rows(folder: Path) -> dict[str, dict[str, Any]]:
     return rows
 
 
-def rows_of(runs: Path, wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
+def rows_of(runs: Path, planned_runs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
     """The rows of runs, those that ended without a row in the index read from their folders.
 
     Args:
         runs: the folder of run folders.
-        wanted: each run's folder by its name.
+        planned_run: each run's folder by its name.
 
     Returns:
         Rows by name, of wanted runs that have ended.
@@ -114,7 +115,7 @@ def rows_of(runs: Path, wanted: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         StoreError: the index, or a run without a row, is damaged.
     """
     indexed, rows = read_rows(runs), {}
-    for name, folder in wanted.items():
+    for name, folder in planned_runs.items():
         if name in indexed and indexed[name]["run"] == folder:
             rows[name] = indexed[name]
         elif (runs / folder / "outcome.json").exists():

@@ -16,7 +16,7 @@ from invariscope.store.files import replace_file, sync_folder
 from invariscope.store.hashes import HASHES
 from invariscope.store.lock import LOCK
 from invariscope.store.run_toml import FILE as RUN
-from invariscope.study.folder import FAILED, STUDY, WANTED, StudyFolder
+from invariscope.study.folder import FAILED, PLANNED, STUDY, StudyFolder
 from invariscope.study.index import FILE as INDEX
 from invariscope.study.index import catch_up, rows_of
 from invariscope.study.result import AFFINE
@@ -31,12 +31,12 @@ DEEPEST = 16  # parts of a name
 
 def _contents(study: StudyFolder) -> Iterator[tuple[str, Path]]:
     """Name in the archive and file of everything that belongs to a study and has ended."""
-    for name in (STUDY, WANTED, FAILED, AFFINE, HASHES):
+    for name in (STUDY, PLANNED, FAILED, AFFINE, HASHES):
         if (study.path / name).exists():
             yield f"studies/{study.name}/{name}", study.path / name
-    wanted = study.wanted()
-    rows = rows_of(study.runs, {run.name: run.folder for run in wanted})
-    for run in wanted:
+    planned_runs = study.planned_runs()
+    rows = rows_of(study.runs, {run.name: run.folder for run in planned_runs})
+    for run in planned_runs:
         if run.name in rows:
             for path in sorted((study.runs / run.folder).rglob("*")):
                 if path.is_file():
@@ -120,7 +120,7 @@ def _name_fault(name: str) -> str | None:
 def _whole(study: str, sums: Mapping[str, object]) -> str | None:
     """What a study's archive must hold and this one does not, or names that hide each other."""
     runs = {name.split("/")[1] for name in sums if name.startswith("runs/")}
-    needed = [f"studies/{study}/{STUDY}", f"studies/{study}/{WANTED}"]
+    needed = [f"studies/{study}/{STUDY}", f"studies/{study}/{PLANNED}"]
     needed += [f"runs/{run}/{RUN}" for run in sorted(runs)]
     for name in needed:
         if name not in sums:
@@ -163,7 +163,7 @@ def _read_manifest(archive: Path, tar: tarfile.TarFile) -> tuple[str, dict[str, 
         study, sums = _read_sums(file.read() if file else b"")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise _refuse(archive, "its manifest is damaged") from error
-    for name in (f"studies/{study}/{WANTED}", *sums):
+    for name in (f"studies/{study}/{PLANNED}", *sums):
         if fault := _name_fault(name):
             raise _refuse(archive, fault)
         if name.startswith("studies/") and name.split("/")[1] != study:

@@ -9,21 +9,28 @@ import torch
 
 from invariscope import seeds as streams
 from invariscope.errors import InputError
+from invariscope.experiments.mei import draw_index, plan_mei
+from invariscope.experiments.plan import Planned, SearchOptions, plan, resolve_subset
+from invariscope.experiments.reference import Reference, photo_reference
 from invariscope.generators import Generator
-from invariscope.sns.mei import drawn, plan_mei
-from invariscope.sns.natural import unit_names
-from invariscope.sns.plan import Planned, SearchOptions, plan, resolve_subset
-from invariscope.sns.reference import Reference, photo_reference
-from invariscope.study.file import RANGE, Condition, Stretch, StudyFile, Units, files_of
-from invariscope.study.wanted import REFERENCES, Wanted
-from invariscope.study.worlds import generator_at, settle, subject_at
+from invariscope.natural.statistics import unit_names
+from invariscope.study.file import (
+    RANGE,
+    StretchSelection,
+    StudyCondition,
+    StudyFile,
+    UnitSelection,
+    files_of,
+)
+from invariscope.study.loading import load_generator_cached, load_subject_cached, resolve_address
+from invariscope.study.planned_run import REFERENCES, PlannedRun
 from invariscope.subjects import Subject
 from invariscope.units import find_site, parse_unit
 
 Subset = tuple[tuple[int, ...] | None, int | None]
 
 
-def units_of(units: Units, subject: Subject) -> list[str]:
+def units_of(units: UnitSelection, subject: Subject) -> list[str]:
     """The addresses that an entry of a study file stands for.
 
     Raises:
@@ -61,7 +68,7 @@ def units_of(units: Units, subject: Subject) -> list[str]:
     return names
 
 
-def subsets_of(stretch: Stretch, subject: Subject) -> list[Subset]:
+def subsets_of(stretch: StretchSelection, subject: Subject) -> list[Subset]:
     """The parts of a site that an entry stands for, each with the number of its draw."""
     if stretch.sample is None:
         return [(resolve_subset(stretch.units, stretch.site, subject), None)]
@@ -76,8 +83,8 @@ def _options(options: SearchOptions) -> dict[str, Any]:
 
 
 def _meis(
-    name: str, condition: Condition, world: "_World", unit: str, strategy: str
-) -> tuple[list[Wanted], Wanted]:
+    name: str, condition: StudyCondition, world: "SubjectAndGenerator", unit: str, strategy: str
+) -> tuple[list[PlannedRun], PlannedRun]:
     """The searches for a unit's MEI, and the one that is drawn."""
     options = condition.mei_options(strategy)
     origin = condition.reference
@@ -89,24 +96,26 @@ def _meis(
         tries=origin.tries,
         options=options,
     )
-    wanted = [
-        world.wanted(p, name, unit=unit, task="excitation", options=_options(options))
+    planned_runs = [
+        world.planned_run(p, name, unit=unit, task="excitation", options=_options(options))
         for p in planned
     ]
-    return wanted, wanted[drawn(planned[0].settings.unit, origin.tries, origin.seed)]
+    return planned_runs, planned_runs[
+        draw_index(planned[0].settings.unit, origin.tries, origin.seed)
+    ]
 
 
-class _World:
+class SubjectAndGenerator:
     """A subject with a generator, and their addresses."""
 
     def __init__(self, subject: str, generator: str) -> None:
         self.addresses = {"subject": subject, "generator": generator}
-        self.subject: Subject = subject_at(subject, "cpu")
-        self.generator: Generator = generator_at(generator, "cpu")
+        self.subject: Subject = load_subject_cached(subject, "cpu")
+        self.generator: Generator = load_generator_cached(generator, "cpu")
 
-    def wanted(self, planned: Planned, condition: str, **keys: Any) -> Wanted:
+    def planned_run(self, planned: Planned, condition: str, **keys: Any) -> PlannedRun:
         settings = planned.settings
-        return Wanted(
+        return PlannedRun(
             name=settings.name,
             folder=settings.folder_name,
             condition=condition,
@@ -118,15 +127,15 @@ class _World:
         )
 
 
-def _promised(needs: Wanted, generator: Generator) -> Reference:
+def _promised(needs: PlannedRun, generator: Generator) -> Reference:
     """A reference that is still to be found, enough to name the runs that depart from it."""
     code = torch.zeros(generator.code_dim)
     return Reference(torch.empty(0), code, recipe={"kind": "mei", "run": needs.name})
 
 
 def _origins(
-    condition: Condition, world: _World, unit: str, strategy: str, base: Path
-) -> Iterator[tuple[Reference | None, dict[str, Any], list[Wanted]]]:
+    condition: StudyCondition, world: SubjectAndGenerator, unit: str, strategy: str, base: Path
+) -> Iterator[tuple[Reference | None, dict[str, Any], list[PlannedRun]]]:
     """Each reference of a unit: what names its runs, where it comes from, and its own runs."""
     if condition.tasks == ("excitation",):
         yield None, {}, []
@@ -139,8 +148,14 @@ def _origins(
 
 
 def _of_unit(
-    name: str, condition: Condition, world: _World, *, unit: str, strategy: str, base: Path
-) -> Iterator[Wanted]:
+    name: str,
+    condition: StudyCondition,
+    world: SubjectAndGenerator,
+    *,
+    unit: str,
+    strategy: str,
+    base: Path,
+) -> Iterator[PlannedRun]:
     options = condition.options(strategy)
     for reference, origin, before in _origins(condition, world, unit, strategy, base):
         yield from before
@@ -168,10 +183,10 @@ def _of_unit(
                 for p in planned:
                     keys = {"unit": unit, "task": task, "draw": draw}
                     keys |= {"direction": condition.direction, "options": _options(options)}
-                    yield world.wanted(p, name, **keys, **origin)
+                    yield world.planned_run(p, name, **keys, **origin)
 
 
-def plan_study(study: StudyFile, base: Path, *, allow_code: bool = False) -> list[Wanted]:
+def plan_study(study: StudyFile, base: Path, *, allow_code: bool = False) -> list[PlannedRun]:
     """Every run that a study wants, each once, an MEI's search before those that depart from it.
 
     Args:
@@ -184,24 +199,24 @@ def plan_study(study: StudyFile, base: Path, *, allow_code: bool = False) -> lis
     photos = study.data.photos if study.data else None
     if photos is not None and not (base / photos).is_dir():
         raise InputError(f"[data] photos names no folder {str(base / photos)!r}")
-    found: dict[str, Wanted] = {}
+    found: dict[str, PlannedRun] = {}
     for name, condition in study.conditions.items():
         try:
-            for wanted in _of_condition(name, condition, base, allow_code=allow_code):
-                found.setdefault(wanted.name, wanted)
+            for planned_runs in _of_condition(name, condition, base, allow_code=allow_code):
+                found.setdefault(planned_runs.name, planned_runs)
         except InputError as error:
             raise InputError(f"condition {name!r}: {error}") from error
     return list(found.values())
 
 
 def _of_condition(
-    name: str, condition: Condition, base: Path, *, allow_code: bool
-) -> Iterator[Wanted]:
+    name: str, condition: StudyCondition, base: Path, *, allow_code: bool
+) -> Iterator[PlannedRun]:
     for subject in condition.subjects:
         for generator in condition.generators:
-            world = _World(
-                settle(subject, base, allow_code=allow_code),
-                settle(generator, base, allow_code=allow_code),
+            world = SubjectAndGenerator(
+                resolve_address(subject, base, allow_code=allow_code),
+                resolve_address(generator, base, allow_code=allow_code),
             )
             units = [unit for entry in condition.units for unit in units_of(entry, world.subject)]
             for strategy in condition.strategies:

@@ -5,13 +5,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from invariscope.study.wanted import Wanted
+from invariscope.study.planned_run import PlannedRun
 
 STALE = 120.0  # seconds after which a worker that tells nothing does not count
 
 
 @dataclass
-class Count:
+class ConditionCount:
     """Runs of one condition by how they are."""
 
     done: int = 0
@@ -20,7 +20,7 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Progress:
+class StudyProgress:
     """How far a study is.
 
     Attributes:
@@ -31,16 +31,16 @@ class Progress:
         rate: images a second of all workers together, where it is known.
     """
 
-    conditions: dict[str, Count] = field(default_factory=dict)
+    conditions: dict[str, ConditionCount] = field(default_factory=dict)
     failures: dict[str, int] = field(default_factory=dict)
     running: int = 0
     images_left: int = 0
     rate: float | None = None
 
     @property
-    def total(self) -> Count:
+    def total(self) -> ConditionCount:
         counts = self.conditions.values()
-        return Count(
+        return ConditionCount(
             sum(c.done for c in counts), sum(c.failed for c in counts), sum(c.left for c in counts)
         )
 
@@ -51,12 +51,12 @@ class Progress:
 
 
 def progress_of(
-    wanted: Iterable[Wanted],
+    planned_runs: Iterable[PlannedRun],
     done: Iterable[str],
     failed: Mapping[str, str],
     news: Iterable[Mapping[str, Any]] = (),
     rate: float | None = None,
-) -> Progress:
+) -> StudyProgress:
     """Count the runs of a study.
 
     Args:
@@ -65,10 +65,10 @@ def progress_of(
         news: what workers told (see `StudyFolder.news`).
         rate: images a second of all workers together.
     """
-    ended, found = set(done), Progress()
+    ended, found = set(done), StudyProgress()
     left = 0
-    for run in wanted:
-        count = found.conditions.setdefault(run.condition, Count())
+    for run in planned_runs:
+        count = found.conditions.setdefault(run.condition, ConditionCount())
         if run.name in failed:
             count.failed += 1
             sentence = failed[run.name]
@@ -78,12 +78,12 @@ def progress_of(
         else:
             count.left += 1
             left += run.images
-    fresh = [told for told in news if time.time() - told["time"] < STALE]
-    shown = sum(told["images"] for told in fresh)
-    return Progress(
+    fresh = [progress for progress in news if time.time() - progress["time"] < STALE]
+    shown = sum(progress["images"] for progress in fresh)
+    return StudyProgress(
         found.conditions,
         found.failures,
-        min(sum(told["runs"] for told in fresh), found.total.left),
+        min(sum(progress["runs"] for progress in fresh), found.total.left),
         max(left - shown, 0),
         rate,
     )

@@ -11,29 +11,29 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
+from invariscope.experiments.result import Result
 from invariscope.generators.base import Generator
 from invariscope.markup import notebook
-from invariscope.sns.result import Result
 from invariscope.store.hashes import check_hashed
 from invariscope.store.record import RunRecord, load_run
 from invariscope.study.folder import StudyFolder, study_folder
 from invariscope.study.index import rows_of
+from invariscope.study.loading import load_generator_cached
+from invariscope.study.planned_run import PlannedRun
 from invariscope.study.row import COLUMNS
-from invariscope.study.wanted import Wanted
-from invariscope.study.worlds import generator_at
 from invariscope.user_code import python_file
 
-FILTERS = ("all", "checkpoint", "stopped")
+FILTERS = ("all", "milestone", "stopped")
 AFFINE = "affine.parquet"
 AFFINE_REPAIR = "delete it, and `study run` measures it again"
-_WHOLE = ("subset", "checkpoint_generation", "draw")  # whole numbers, missing where there is none
+_WHOLE = ("subset", "milestone_generation", "draw")  # whole numbers, missing where there is none
 
 
-def keep(table: pd.DataFrame, runs: str = "all") -> pd.DataFrame:
+def filter_runs(table: pd.DataFrame, runs: str = "all") -> pd.DataFrame:
     """The rows of a study's table that an analysis takes.
 
     Args:
-        runs: `all`; `checkpoint`, those that reached 25 of 50; `stopped`, those whose stopping
+        runs: `all`; `milestone`, those that reached 25 of 50; `stopped`, those whose stopping
             rule fired. The original's analyses take one or the other, so name it.
 
     Raises:
@@ -42,7 +42,7 @@ def keep(table: pd.DataFrame, runs: str = "all") -> pd.DataFrame:
     validate.one_of("filter of runs", runs, FILTERS)
     if runs == "all":
         return table
-    column = "checkpoint" if runs == "checkpoint" else "converged"
+    column = "milestone" if runs == "milestone" else "converged"
     return table.loc[table[column].to_numpy(bool)]
 
 
@@ -57,9 +57,9 @@ class StudyResult:
     folder: StudyFolder
 
     @cached_property
-    def wanted(self) -> list[Wanted]:
+    def planned_runs(self) -> list[PlannedRun]:
         """The runs that the study wants, ended or not."""
-        return self.folder.wanted()
+        return self.folder.planned_runs()
 
     def table(self, runs: str = "all") -> pd.DataFrame:
         """One row a run that has ended, MEI searches (`task` is `excitation`) included.
@@ -69,9 +69,9 @@ class StudyResult:
         is missing.
 
         Args:
-            runs: `all`, `checkpoint` or `stopped` (see `keep`).
+            runs: `all`, `milestone` or `stopped` (see `filter_runs`).
         """
-        rows = rows_of(self.folder.runs, {w.name: w.folder for w in self.wanted})
+        rows = rows_of(self.folder.runs, {w.name: w.folder for w in self.planned_runs})
         found = [
             {
                 **rows[w.name],
@@ -80,11 +80,11 @@ class StudyResult:
                 "photo": w.photo,
                 "path": str(self.folder.runs / w.folder),
             }
-            for w in self.wanted
+            for w in self.planned_runs
             if w.name in rows
         ]
         table = pd.DataFrame(found, columns=[*COLUMNS, "condition", "draw", "photo", "path"])
-        return keep(table.astype(dict.fromkeys(_WHOLE, "Int64")), runs)
+        return filter_runs(table.astype(dict.fromkeys(_WHOLE, "Int64")), runs)
 
     def affine(self) -> pd.DataFrame:
         """Affine copies of every reference, where the study measured them (Tausani et al., Fig. 2).
@@ -116,7 +116,7 @@ class StudyResult:
         means = table.groupby(keys, dropna=False, sort=False, as_index=False)[values].mean()
         return notebook(
             f"study {self.folder.name}",
-            [f"{len(table)} of {len(self.wanted)} runs have ended; means over runs:"],
+            [f"{len(table)} of {len(self.planned_runs)} runs have ended; means over runs:"],
             [],
             means.to_html(index=False, border=0),
         )
@@ -145,12 +145,12 @@ class StudyResult:
             InputError: runs of several generators, or of one that must be given.
         """
         if generator is None:
-            own = {w.generator for w in self.wanted if w.name in set(table["name"])}
+            own = {w.generator for w in self.planned_runs if w.name in set(table["name"])}
             if len(own) != 1:
                 raise InputError(f"the table holds runs of {len(own)} generators; expected one")
             if any(map(python_file, own)):
                 raise InputError("the generator is a file of Python; load it and give generator=")
-            generator = generator_at(own.pop(), "cpu")
+            generator = load_generator_cached(own.pop(), "cpu")
         return Result(self.records(table), generator).images(which)
 
 

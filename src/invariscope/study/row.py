@@ -4,7 +4,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from invariscope.sns.result import Result
+from invariscope.experiments.result import Result
 from invariscope.store.record import RunRecord
 
 _CHOSEN = (
@@ -21,7 +21,7 @@ _NATURAL = ("maximum", "minimum", "mean", "sd")
 COLUMNS = (
     *("run", "name", "task", "subject", "generator", "unit", "label", "site", "subset"),
     *("direction", "seed", "strategy", "population", "most_generations", "precision"),
-    *("reference", "reference_id", "status", "converged", "checkpoint", "checkpoint_generation"),
+    *("reference", "reference_id", "status", "converged", "milestone", "milestone_generation"),
     *("generations", "bf16_generations", "images", "seconds", "members", *_CHOSEN[:5]),
     *("reference_activity", *_CHOSEN[5:], *(f"natural_{key}" for key in _NATURAL)),
     *("context_changes", "device", "torch", "threads", "chunk", "bytes"),
@@ -50,7 +50,7 @@ def _reference(recipe: dict[str, Any] | None) -> dict[str, Any]:
 def row_of(record: RunRecord) -> dict[str, Any]:
     """A run that has ended as plain data: settings, how it ended, its chosen image, its context.
 
-    `converged`: the stopping rule fired. `checkpoint`: 25 of 50 were reached. `member` and what
+    `converged`: the stopping rule fired. `milestone`: 25 of 50 were reached. `member` and what
     follows it are of the image that `choose` keeps. `precision`: the one that it began with;
     `bf16_generations`: how many were evaluated in bf16. `context_changes`: how often it went on in
     another numeric context; with 0 its result repeats bit for bit on the CPU.
@@ -77,8 +77,8 @@ def row_of(record: RunRecord) -> dict[str, Any]:
         **_reference(s.reference),
         "status": end["status"],
         "converged": end["status"] == "stopped",
-        "checkpoint": end["milestone"] is not None,
-        "checkpoint_generation": end["milestone"],
+        "milestone": end["milestone"] is not None,
+        "milestone_generation": end["milestone"],
         "generations": end["generations"],
         "bf16_generations": end.get("bf16_generations"),
         "images": end["images"],

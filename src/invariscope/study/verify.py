@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InvariscopeError, StoreError
-from invariscope.sns.pictures import read_png
+from invariscope.experiments.pictures import read_png
 from invariscope.store.checkpoint import GENERATION, read_checkpoint
 from invariscope.store.hashes import HASHES, damaged_files, is_damaged, read_hashes
 from invariscope.store.journal import kept_lines, read_journal
@@ -128,7 +128,7 @@ def _alike(told: dict[str, Any], own: dict[str, Any]) -> bool:
 def _check_study(study: StudyFolder, found: Verified) -> None:
     """Hold a study's files to their hashes, and read each as a command does."""
     told = len(found.problems)
-    for read in (study.file, study.wanted, study.failed):
+    for read in (study.file, study.planned_runs, study.failed):
         found.attempt(read)
     if (study.path / AFFINE).exists():
         found.attempt(StudyResult(study).affine)

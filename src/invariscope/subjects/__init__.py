@@ -15,7 +15,7 @@ from invariscope.subjects.function import FunctionSubject
 from invariscope.subjects.hybrid import HybridSubject
 from invariscope.subjects.network import NetworkSubject
 from invariscope.subjects.rig.subject import RigSubject, recorded
-from invariscope.subjects.sources.loaded import PRETRAINED, Loaded, Weights, with_file
+from invariscope.subjects.sources.loaded import PRETRAINED, LoadedNetwork, WeightChoice, with_file
 from invariscope.zoo import registry
 
 # Each is a file of `sources`; its library is imported when it is asked for.
@@ -48,7 +48,7 @@ def load_subject(
         InputError: an unknown address, or weights that do not fit.
         StoreError: weights that cannot be read or downloaded.
     """
-    asked, settings = Weights(weights), {"device": device, "compiled": compiled}
+    asked, settings = WeightChoice(weights), {"device": device, "compiled": compiled}
     user_code.allow(address, allow_code=allow_code)
     if python_file := user_code.python_file(address):
         return _from_file(address, *python_file, asked, settings)
@@ -75,7 +75,7 @@ def load_subject(
 
 
 def _from_file(
-    address: str, path: Path, factory: str, weights: Weights, settings: dict[str, Any]
+    address: str, path: Path, factory: str, weights: WeightChoice, settings: dict[str, Any]
 ) -> Subject:
     made, device = user_code.make(path, factory, settings["device"]), settings["device"]
     if isinstance(made, Subject):
@@ -94,13 +94,13 @@ def _from_file(
         )
     if not (weights.pretrained or weights.file):
         raise weights.neither(f"{path.name}:{factory}")
-    loaded = Loaded(made, {"image_size": 224})
+    loaded = LoadedNetwork(made, {"image_size": 224})
     loaded = loaded if weights.pretrained else with_file(loaded, weights)
     return _subject(loaded, address, weights, settings)
 
 
 def _subject(
-    loaded: Loaded, address: str, weights: Weights, settings: dict[str, Any]
+    loaded: LoadedNetwork, address: str, weights: WeightChoice, settings: dict[str, Any]
 ) -> NetworkSubject:
     name = address if weights.pretrained else f"{address} ({Path(weights.asked).name})"
     return NetworkSubject(

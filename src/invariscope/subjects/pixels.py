@@ -43,7 +43,7 @@ def pixel_distance(images: Tensor, reference: Tensor) -> Tensor:
     return (images - reference).flatten(1).norm(dim=1)
 
 
-def farthest_possible(seen: Tensor) -> float:
+def max_distance(seen: Tensor) -> float:
     """The largest pixel distance from an image: `‖max(ref, 1 − ref)‖₂` (PAPERS §1, ours).
 
     Args:
@@ -81,4 +81,4 @@ def farthest_seen(
     side = size_seen(labels, identity)
     if side is None:
         return float("nan")
-    return farthest_possible(resize_images(reference.unsqueeze(0), side)[0])
+    return max_distance(resize_images(reference.unsqueeze(0), side)[0])

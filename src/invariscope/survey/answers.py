@@ -16,7 +16,7 @@ from invariscope.errors import InputError, StoreError
 from invariscope.survey.database import connect
 from invariscope.survey.exclusion import with_exclusions
 from invariscope.survey.folder import SurveyFolder, open_survey
-from invariscope.survey.lists import Stimulus, Trial
+from invariscope.survey.lists import Stimulus, SurveyTrial
 
 WORDS = ("participant", "condition", "site", "network", "unit", "image", "category", "answer")
 NUMBERS = ("session", "trial")
@@ -36,7 +36,7 @@ def participant_name(number: int) -> str:
     return f"p{number:04d}"
 
 
-def row_of(trial: Trial, stimuli: dict[str, Stimulus], answer: str) -> dict[str, Any]:
+def row_of(trial: SurveyTrial, stimuli: dict[str, Stimulus], answer: str) -> dict[str, Any]:
     """What an answer to a trial is about."""
     shown = stimuli.get(trial.image)
     return {
@@ -74,7 +74,7 @@ def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
             "SELECT number, trial, answer, rt_ms, shown_ms, by, arrived FROM answers"
             " ORDER BY number, trial"
         ).fetchall()
-    lists = {row[0]: [Trial(*trial) for trial in json.loads(row[3])] for row in held}
+    lists = {row[0]: [SurveyTrial(*trial) for trial in json.loads(row[3])] for row in held}
     who = {row[0]: {"participant": participant_name(row[1]), "session": row[2]} for row in held}
     rows = [
         {

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import replace_file
 from invariscope.store.toml_text import read_toml
-from invariscope.study.file import Part, Seed, error_sentence
+from invariscope.study.file import FileSection, Seed, error_sentence
 
 FASTEST_MS = 100  # shorter than a screen and a browser can be relied on
 MOST_CATEGORIES = 26  # a key each
@@ -26,7 +26,7 @@ Share = Annotated[float, Field(ge=0, le=1)]
 Count = Annotated[int, Field(ge=0, le=1_000_000)]
 
 
-class Show(Part):
+class PresentationSettings(FileSection):
     """How an image is shown.
 
     Attributes:
@@ -59,7 +59,7 @@ class Show(Part):
         return self
 
 
-class Completion(Part):
+class CompletionSettings(FileSection):
     """What a participant takes home.
 
     Attributes:
@@ -78,7 +78,7 @@ class Completion(Part):
         return self
 
 
-class Exclusion(Part):
+class ExclusionRules(FileSection):
     """Whose answers do not count; applied when answers are read, never to the raw data.
 
     Attributes:
@@ -95,7 +95,7 @@ class Exclusion(Part):
     incomplete: bool = True
 
 
-class Design(Part):
+class SurveyDesign(FileSection):
     """A whole survey.
 
     Attributes:
@@ -120,9 +120,9 @@ class Design(Part):
     break_every: Count = 40
     seed: Seed = 0
     questions: Names = ("age", "gender", "vision")
-    show: Show = Show()
-    completion: Completion = Completion()
-    exclusion: Exclusion = Exclusion()
+    show: PresentationSettings = PresentationSettings()
+    completion: CompletionSettings = CompletionSettings()
+    exclusion: ExclusionRules = ExclusionRules()
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -135,19 +135,19 @@ class Design(Part):
         return self
 
 
-def parse_design(values: dict[str, Any], name: str = "design") -> Design:
+def parse_design(values: dict[str, Any], name: str = "design") -> SurveyDesign:
     """A design from plain data.
 
     Raises:
         InputError: a key that is unknown, or a value that does not fit.
     """
     try:
-        return Design.model_validate(values)
+        return SurveyDesign.model_validate(values)
     except ValidationError as error:
         raise InputError(f"{name}, {error_sentence(error)}") from error
 
 
-def read_design(path: Path) -> Design:
+def read_design(path: Path) -> SurveyDesign:
     """The design in a file.
 
     Raises:
@@ -165,7 +165,7 @@ def read_design(path: Path) -> Design:
     return parse_design(read_toml(text, repr(str(path))), repr(str(path)))
 
 
-def write_design(path: Path, design: Design) -> None:
+def write_design(path: Path, design: SurveyDesign) -> None:
     """Write a design so that a person can read it.
 
     Raises:

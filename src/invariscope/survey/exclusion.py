@@ -4,13 +4,13 @@ from typing import Any
 
 import pandas as pd
 
-from invariscope.survey.design import CATCH, PRACTICE, Exclusion
+from invariscope.survey.design import CATCH, PRACTICE, ExclusionRules
 
 WHO = ["participant", "session"]
 MEASURES = ("answers", "complete", "catch_right", "fast", "same_answer", "reason", "excluded")
 
 
-def judge(answers: pd.DataFrame, sessions: pd.DataFrame, rules: Exclusion) -> pd.DataFrame:
+def judge(answers: pd.DataFrame, sessions: pd.DataFrame, rules: ExclusionRules) -> pd.DataFrame:
     """Each session with what the rules look at.
 
     Args:
@@ -43,7 +43,7 @@ def judge(answers: pd.DataFrame, sessions: pd.DataFrame, rules: Exclusion) -> pd
     return table
 
 
-def _measured(given: pd.DataFrame, trials: int, rules: Exclusion) -> dict[str, Any]:
+def _measured(given: pd.DataFrame, trials: int, rules: ExclusionRules) -> dict[str, Any]:
     caught = given.loc[(given["kind"] == CATCH).to_numpy(bool), "correct"].astype(float)
     main = given.loc[~given["kind"].isin([CATCH, PRACTICE]).to_numpy(bool)]
     timed = main["rt_ms"].dropna()
@@ -58,7 +58,7 @@ def _measured(given: pd.DataFrame, trials: int, rules: Exclusion) -> dict[str, A
     }
 
 
-def _reasons(row: dict[Any, Any], rules: Exclusion, *, other: bool) -> list[str]:
+def _reasons(row: dict[Any, Any], rules: ExclusionRules, *, other: bool) -> list[str]:
     return [
         reason
         for reason, holds in (
@@ -73,7 +73,7 @@ def _reasons(row: dict[Any, Any], rules: Exclusion, *, other: bool) -> list[str]
 
 
 def with_exclusions(
-    answers: pd.DataFrame, sessions: pd.DataFrame, rules: Exclusion
+    answers: pd.DataFrame, sessions: pd.DataFrame, rules: ExclusionRules
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The answers with `excluded`, and the sessions as `judge` has them."""
     judged = judge(answers, sessions, rules)

@@ -19,9 +19,9 @@ import pandas as pd
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import replace_file
 from invariscope.store.lock import alone
-from invariscope.survey.design import Design, read_design
+from invariscope.survey.design import SurveyDesign, read_design
 from invariscope.survey.lists import Stimulus, cells_of
-from invariscope.survey.words import read_words
+from invariscope.survey.texts import read_words
 
 DESIGN, WORDS, IMAGES, ANSWERS, TOKEN = (
     *("design.toml", "words.json", "images.csv", "answers.sqlite", "token"),
@@ -51,7 +51,7 @@ class SurveyFolder:
         return self.path / "simulated"
 
     @cached_property
-    def design(self) -> Design:
+    def design(self) -> SurveyDesign:
         return read_design(self.path / DESIGN)
 
     @cached_property

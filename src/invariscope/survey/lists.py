@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from invariscope import seeds
 from invariscope.errors import InputError
-from invariscope.survey.design import CATCH, PRACTICE, Design
+from invariscope.survey.design import CATCH, PRACTICE, SurveyDesign
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Stimulus:
 
 
 @dataclass(frozen=True)
-class Trial:
+class SurveyTrial:
     """One trial of a participant's list.
 
     Attributes:
@@ -67,7 +67,7 @@ def williams(conditions: int) -> list[list[int]]:
     return rows
 
 
-def cells_of(design: Design, stimuli: Sequence[Stimulus]) -> list[list[Stimulus]]:
+def cells_of(design: SurveyDesign, stimuli: Sequence[Stimulus]) -> list[list[Stimulus]]:
     """The images of each condition, network and site, in the circle from which lists are cut.
 
     A circle is made of rounds with one image of each category, the categories in the same
@@ -103,7 +103,7 @@ def cells_of(design: Design, stimuli: Sequence[Stimulus]) -> list[list[Stimulus]
     return circles
 
 
-def trials_of(design: Design, stimuli: Sequence[Stimulus], number: int) -> list[Trial]:
+def trials_of(design: SurveyDesign, stimuli: Sequence[Stimulus], number: int) -> list[SurveyTrial]:
     """The list of participant number `number` (from 0): practice, then all else.
 
     Each condition appears `per_condition` times, once in every round of trials, in orders of a
@@ -123,29 +123,31 @@ def trials_of(design: Design, stimuli: Sequence[Stimulus], number: int) -> list[
         shown.append(cut)
     orders = williams(len(circles))
     main = [
-        Trial("trial", shown[place][t].image, shown[place][t].category)
+        SurveyTrial("trial", shown[place][t].image, shown[place][t].category)
         for t in range(n)
         for place in orders[(number * n + t) % len(orders)]
     ]
     return [*_practice(design, stimuli, number), *_with_catches(design, main, number)]
 
 
-def _practice(design: Design, stimuli: Sequence[Stimulus], number: int) -> list[Trial]:
+def _practice(design: SurveyDesign, stimuli: Sequence[Stimulus], number: int) -> list[SurveyTrial]:
     """Practice photos; where there are too few, names of categories."""
-    photos = [Trial(PRACTICE, s.image, s.category) for s in stimuli if s.condition == PRACTICE]
+    photos = [
+        SurveyTrial(PRACTICE, s.image, s.category) for s in stimuli if s.condition == PRACTICE
+    ]
     stream = seeds.numpy_stream("survey", "practice", design.seed, number)
     stream.shuffle(photos)
     names = stream.permutation(design.categories).tolist()
-    words = [Trial(PRACTICE, "", names[k % len(names)]) for k in range(design.practice)]
+    words = [SurveyTrial(PRACTICE, "", names[k % len(names)]) for k in range(design.practice)]
     return [*photos, *words][: design.practice]
 
 
-def _with_catches(design: Design, main: list[Trial], number: int) -> list[Trial]:
+def _with_catches(design: SurveyDesign, main: list[SurveyTrial], number: int) -> list[SurveyTrial]:
     """The trials with catch trials among them: one in each of as many equal parts."""
     stream = seeds.numpy_stream("survey", "catch", design.seed, number)
     names = stream.permutation(design.categories).tolist()
     places = [int((k + stream.random()) * len(main) / design.catch) for k in range(design.catch)]
     mixed = list(main)
     for k in reversed(range(design.catch)):
-        mixed.insert(places[k], Trial(CATCH, "", names[k % len(names)]))
+        mixed.insert(places[k], SurveyTrial(CATCH, "", names[k % len(names)]))
     return mixed

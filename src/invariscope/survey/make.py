@@ -10,15 +10,21 @@ from invariscope.store.files import make_folder
 from invariscope.study.result import StudyResult
 from invariscope.survey.design import PRACTICE, parse_design, write_design
 from invariscope.survey.folder import DESIGN, IMAGES, WORDS, SurveyFolder, write_stimuli
-from invariscope.survey.gather import Wish, categories_of, gather, pick_categories, write_images
 from invariscope.survey.lists import Stimulus
-from invariscope.survey.words import copy_words, write_words
+from invariscope.survey.stimulus_selection import (
+    StimulusSelection,
+    categories_of,
+    collect_stimuli,
+    pick_categories,
+    write_images,
+)
+from invariscope.survey.texts import copy_words, write_words
 
 PER_CONDITION = 10
 
 
 @dataclass(frozen=True)
-class Made:
+class MadeSurvey:
     """A survey that was made.
 
     Attributes:
@@ -36,10 +42,10 @@ def make_survey(
     *,
     classes: int | None = None,
     categories: tuple[str, ...] = (),
-    wish: Wish | None = None,
+    wish: StimulusSelection | None = None,
     words: Path | None = None,
     settings: dict[str, Any] | None = None,
-) -> Made:
+) -> MadeSurvey:
     """Write a survey about a study's images: design, words, images.
 
     Args:
@@ -55,7 +61,7 @@ def make_survey(
         InputError: images, categories or settings that do not fit.
         StoreError: the folder cannot be written, or holds answers.
     """
-    wish, settings = wish or Wish(), dict(settings or {})
+    wish, settings = wish or StimulusSelection(), dict(settings or {})
     folder = SurveyFolder(out)
     if folder.answers.exists():
         raise StoreError(
@@ -70,7 +76,7 @@ def make_survey(
     make_folder(out)
     if (out / "images").exists():
         shutil.rmtree(out / "images")
-    stimuli, same = write_images(gather(result, chosen, wish), out / "images")
+    stimuli, same = write_images(collect_stimuli(result, chosen, wish), out / "images")
     fewest = min(_sizes(stimuli).values())
     settings["per_condition"] = asked or min(PER_CONDITION, fewest)
     if settings["per_condition"] > fewest:
@@ -85,7 +91,7 @@ def make_survey(
         write_words(out / WORDS, chosen)
     write_design(out / DESIGN, parse_design(settings))
     folder.check()
-    return Made(folder, same)
+    return MadeSurvey(folder, same)
 
 
 def _sizes(stimuli: list[Stimulus]) -> dict[tuple[str, str, str], int]:

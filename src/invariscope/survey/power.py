@@ -14,7 +14,7 @@ from invariscope.errors import InputError
 CELL = ["condition", "site", "network"]
 DRAWS = 2000
 SIZES = (10, 20, 40, 80, 160)
-ALPHA, WANTED = 0.05, 0.8
+ALPHA, TARGET_POWER = 0.05, 0.8
 
 
 def cell_name(condition: str, site: str | None, network: str | None) -> str:

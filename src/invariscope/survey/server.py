@@ -19,14 +19,20 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from invariscope.survey import sessions
-from invariscope.survey.bodies import About, Given, Screen, Start, pick_body
 from invariscope.survey.database import Database, connect
 from invariscope.survey.design import PRACTICE
 from invariscope.survey.folder import SurveyFolder
 from invariscope.survey.guard import Bucket, Guard, TooLargeError
-from invariscope.survey.lists import Trial, trials_of
+from invariscope.survey.lists import SurveyTrial, trials_of
 from invariscope.survey.live import live
-from invariscope.survey.sessions import Answer, ConflictError, FullError, Session
+from invariscope.survey.request_bodies import (
+    AboutBody,
+    AnswerBody,
+    ScreenBody,
+    StartBody,
+    pick_body,
+)
+from invariscope.survey.sessions import ConflictError, FullError, SurveyAnswer, SurveySession
 
 STATIC = Path(__file__).with_name("static")
 FILES = {
@@ -88,7 +94,7 @@ class SurveyServer:
         self.design, self.words = folder.design, folder.words
         self.name = database.name
         self.stimuli = {s.image: s for s in folder.stimuli}
-        self._sessions: dict[bytes, Session] = {}
+        self._sessions: dict[bytes, SurveySession] = {}
         self._rates: dict[int, Bucket] = {}
         self._starts, self._strangers = Bucket(1000, 50), Bucket(1000, 50)
         self._live: tuple[float, dict[str, Any]] = (-FRESH_SECONDS, {})
@@ -127,7 +133,7 @@ class SurveyServer:
         except ValueError as error:
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"not a {kind.__name__.lower()}") from error
 
-    async def _session(self, request: Request) -> Session:
+    async def _session(self, request: Request) -> SurveySession:
         """The session of a request.
 
         Raises:
@@ -189,8 +195,8 @@ class SurveyServer:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "not a token")
         if not self._starts.take():
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        body: Start = await self._body(request, Start)
-        screen: Screen = body.screen
+        body: StartBody = await self._body(request, StartBody)
+        screen: ScreenBody = body.screen
         try:
             session, answered = await self._write(
                 self._begun, token, dict(body.brought), screen.model_dump()
@@ -212,7 +218,7 @@ class SurveyServer:
         token: str,
         brought: dict[str, str],
         screen: dict[str, Any],
-    ) -> tuple[Session, list[int]]:
+    ) -> tuple[SurveySession, list[int]]:
         session = sessions.begin(
             connection,
             token,
@@ -224,7 +230,7 @@ class SurveyServer:
         )
         return session, sessions.answered(connection, session.number)
 
-    def _list_of(self, number: int) -> list[Trial]:
+    def _list_of(self, number: int) -> list[SurveyTrial]:
         return trials_of(self.design, self.folder.stimuli, number)
 
     async def _image(self, request: Request) -> Response:
@@ -237,22 +243,22 @@ class SurveyServer:
 
     async def _about(self, request: Request) -> Response:
         session = await self._session(request)
-        body: About = await self._body(request, About)
+        body: AboutBody = await self._body(request, AboutBody)
         known = {k: v for k, v in body.answers.items() if k in self.design.questions}
-        await self._write(sessions.keep_about, session.number, known)
+        await self._write(sessions.save_about, session.number, known)
         return JSONResponse({"kept": True})
 
     async def _answer(self, request: Request) -> Response:
         session = await self._session(request)
-        body: Given = await self._body(request, Given)
+        body: AnswerBody = await self._body(request, AnswerBody)
         categories = self.design.categories
         if body.trial >= len(session.trials) or body.answer >= len(categories):
             raise RefusedError(HTTPStatus.BAD_REQUEST, "no such trial or answer")
-        answer = Answer(
+        answer = SurveyAnswer(
             body.trial, body.key, categories[body.answer], body.rt_ms, body.shown_ms, body.by
         )
         try:
-            await self._write(sessions.keep, session.number, answer, time.time())
+            await self._write(sessions.save_answer, session.number, answer, time.time())
         except ConflictError:
             raise RefusedError(HTTPStatus.CONFLICT, "this key came with another answer") from None
         return JSONResponse({"acknowledged": body.trial})
@@ -285,7 +291,7 @@ class SurveyServer:
             return live(connection, self.stimuli, time.time())
 
 
-def _public(trial: Trial) -> dict[str, Any]:
+def _public(trial: SurveyTrial) -> dict[str, Any]:
     """A trial as its participant may know it: the right answer only where it is told anyway."""
     told = trial.category if trial.kind == PRACTICE or not trial.image else None
     return {"kind": trial.kind, "image": bool(trial.image), "category": told}

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from invariscope.survey.lists import Trial
+from invariscope.survey.lists import SurveyTrial
 
 # What brings a participant, by the names that recruiting services use in links.
 BROUGHT = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID", "survey_code", "participant")
@@ -25,7 +25,7 @@ class ConflictError(ValueError):
 
 
 @dataclass(frozen=True)
-class Session:
+class SurveySession:
     """One session, as the server needs it.
 
     Attributes:
@@ -43,14 +43,14 @@ class Session:
     participant: int
     session: int
     brought: Mapping[str, str]
-    trials: tuple[Trial, ...]
+    trials: tuple[SurveyTrial, ...]
     asked: bool
     ended: bool
     code: str
 
 
 @dataclass(frozen=True)
-class Answer:
+class SurveyAnswer:
     """One answer, as the browser sent it.
 
     Attributes:
@@ -75,7 +75,7 @@ def hashed(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def find(connection: sqlite3.Connection, token: str) -> Session | None:
+def find(connection: sqlite3.Connection, token: str) -> SurveySession | None:
     """The session of a token."""
     row = connection.execute(
         f"SELECT {', '.join(COLUMNS)} FROM sessions WHERE token = ?",  # noqa: S608 (constants)
@@ -84,12 +84,12 @@ def find(connection: sqlite3.Connection, token: str) -> Session | None:
     if row is None:
         return None
     found = dict(zip(COLUMNS, row, strict=True))
-    return Session(
+    return SurveySession(
         number=found["number"],
         participant=found["participant"],
         session=found["session"],
         brought=json.loads(found["brought"]),
-        trials=tuple(Trial(*trial) for trial in json.loads(found["list"])),
+        trials=tuple(SurveyTrial(*trial) for trial in json.loads(found["list"])),
         asked=found["about"] is not None,
         ended=found["ended"] is not None,
         code=found["code"] or "",
@@ -102,10 +102,10 @@ def begin(
     *,
     brought: Mapping[str, str],
     screen: Mapping[str, Any],
-    list_of: Callable[[int], list[Trial]],
+    list_of: Callable[[int], list[SurveyTrial]],
     now: float,
     most: int,
-) -> Session:
+) -> SurveySession:
     """The session of a token; a new one where there is none, so a repeated start is harmless.
 
     Args:
@@ -140,7 +140,7 @@ def begin(
             now,
         ),
     )
-    return Session(number, participant, session, brought, tuple(trials), False, False, "")  # noqa: FBT003
+    return SurveySession(number, participant, session, brought, tuple(trials), False, False, "")  # noqa: FBT003
 
 
 def _participant(connection: sqlite3.Connection, who: str | None) -> tuple[int, int]:
@@ -160,7 +160,9 @@ def answered(connection: sqlite3.Connection, number: int) -> list[int]:
     return sorted(trial for (trial,) in rows)
 
 
-def keep(connection: sqlite3.Connection, number: int, answer: Answer, now: float) -> None:
+def save_answer(
+    connection: sqlite3.Connection, number: int, answer: SurveyAnswer, now: float
+) -> None:
     """Keep an answer. The first to a trial counts; the same one again changes nothing.
 
     Raises:
@@ -181,7 +183,7 @@ def keep(connection: sqlite3.Connection, number: int, answer: Answer, now: float
         raise ConflictError
 
 
-def keep_about(connection: sqlite3.Connection, number: int, about: Mapping[str, Any]) -> None:
+def save_about(connection: sqlite3.Connection, number: int, about: Mapping[str, Any]) -> None:
     """Keep what a person says of themselves; the last word counts."""
     connection.execute(
         "UPDATE sessions SET about = ? WHERE number = ?", (json.dumps(dict(about)), number)
@@ -189,7 +191,7 @@ def keep_about(connection: sqlite3.Connection, number: int, about: Mapping[str, 
 
 
 def finish(
-    connection: sqlite3.Connection, session: Session, code: str, now: float
+    connection: sqlite3.Connection, session: SurveySession, code: str, now: float
 ) -> tuple[str, list[int]]:
     """End a session whose trials all have an answer.
 

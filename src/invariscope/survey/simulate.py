@@ -16,13 +16,13 @@ from invariscope.subjects import Subject
 from invariscope.survey.answers import RAW, SESSIONS, check_answers, main_trials, row_of
 from invariscope.survey.exclusion import with_exclusions
 from invariscope.survey.folder import SurveyFolder
-from invariscope.survey.lists import Stimulus, Trial, trials_of
+from invariscope.survey.lists import Stimulus, SurveyTrial, trials_of
 
 BATCH = 64
 
 
 @dataclass(frozen=True)
-class Observer:
+class ObserverModel:
     """How a network becomes participants that differ.
 
     A participant chooses category c with probability (1 − lapse) · softmax(a / T)_c + lapse / N,
@@ -87,7 +87,7 @@ def simulate(
     subject: Subject,
     participants: int,
     *,
-    observer: Observer | None = None,
+    observer: ObserverModel | None = None,
     seed: int = 0,
     site: str | None = None,
 ) -> pd.DataFrame:
@@ -108,7 +108,7 @@ def simulate(
         InputError: no participants, or a network without the survey's categories.
     """
     validate.at_least("--participants", participants, 1)
-    how, names = observer or Observer(), list(folder.design.categories)
+    how, names = observer or ObserverModel(), list(folder.design.categories)
     stimuli = {s.image: s for s in folder.stimuli}
     activity = activities(folder, subject, list(stimuli.values()), site)
     if not np.isfinite(activity).all():
@@ -130,7 +130,7 @@ def simulate(
 
 
 def _answer(
-    trial: Trial,
+    trial: SurveyTrial,
     chances: NDArray[np.float64],
     place: dict[str, int],
     names: list[str],

@@ -84,7 +84,7 @@ class Critics(nn.Module):
         return own
 
 
-class _Training:
+class _AdversarialTraining:
     def __init__(
         self,
         network: EmbeddedResNet,
@@ -220,7 +220,7 @@ def train_adversarial(  # noqa: PLR0917
     """
     for classifier in (network, eyes):
         classifier.eval().requires_grad_(requires_grad=False)
-    training = _Training(network, eyes, halves, train, recipe)
+    training = _AdversarialTraining(network, eyes, halves, train, recipe)
     if state := checkpoint.load(path):
         if recipe_of(state) != recipe:
             raise StoreError(f"{str(path)!r} is of another recipe; move it away")

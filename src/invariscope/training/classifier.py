@@ -123,7 +123,7 @@ def calibrate(network: EmbeddedNetwork, train: Photos, *, batch: int = 256) -> E
     return network.eval()
 
 
-class _Training:
+class _ClassifierTraining:
     """A network on its way: weights, their average, optimiser and rate of the current phase."""
 
     def __init__(self, recipe: ClassifierRecipe, train: Photos, start: EmbeddedNetwork) -> None:
@@ -260,7 +260,7 @@ def train_classifier(
     Raises:
         StoreError: the checkpoint is of another recipe.
     """
-    training = _Training(recipe, train, start)
+    training = _ClassifierTraining(recipe, train, start)
     if state := checkpoint.load(path):
         if state["recipe"] != recipe.plain():
             raise StoreError(f"{str(path)!r} is of another recipe; move it away")

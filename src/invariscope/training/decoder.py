@@ -62,7 +62,7 @@ def features(network: EmbeddedResNet, images: Tensor) -> list[Tensor]:
     return out
 
 
-class Weights(Protocol):
+class LossWeights(Protocol):
     """What weighs the parts of the inversion's loss."""
 
     @property
@@ -72,7 +72,7 @@ class Weights(Protocol):
 
 
 def inversion_loss(
-    made: Tensor, photos: Tensor, got: list[Tensor], aim: list[Tensor], recipe: Weights
+    made: Tensor, photos: Tensor, got: list[Tensor], aim: list[Tensor], recipe: LossWeights
 ) -> Tensor:
     """How far images are from their photos: mean absolute pixels, relative squared features.
 
@@ -122,7 +122,7 @@ def encode(
     return torch.cat([encoder(features(network, crop)[-1]) for crop in crops])
 
 
-class _Training:
+class _DecoderTraining:
     """Encoder and decoder on their way, with optimiser and learning rate."""
 
     def __init__(self, network: EmbeddedResNet, train: Photos, recipe: DecoderRecipe) -> None:
@@ -218,7 +218,7 @@ def train_decoder(
     """
     path = folder / "decoder.safetensors"
     network.eval().requires_grad_(requires_grad=False)
-    training = _Training(network, train, recipe)
+    training = _DecoderTraining(network, train, recipe)
     if state := checkpoint.load(path):
         if recipe_of(state) != recipe:
             raise StoreError(f"{str(path)!r} is of another recipe; choose another folder")

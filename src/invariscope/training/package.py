@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from torch import Tensor, nn
 
-from invariscope.sns.natural import NaturalStatistics, measure_natural
+from invariscope.natural.statistics import NaturalStatistics, measure_natural
 from invariscope.store.files import replace_file, replace_tensors
 from invariscope.subjects.base import Subject
 from invariscope.training.classifier import MEAN, SIDE, STD
@@ -19,7 +19,7 @@ from invariscope.zoo.embedded import (
     EmbeddedNetwork,
     network_metadata,
 )
-from invariscope.zoo.registry import Entry, entries, file_hash
+from invariscope.zoo.registry import WeightEntry, entries, file_hash
 
 LICENCE = "MIT"
 BATCH = 256
@@ -33,7 +33,7 @@ def half(module: nn.Module) -> dict[str, Tensor]:
     }
 
 
-def _register(folder: Path, entry: Entry) -> None:
+def _register(folder: Path, entry: WeightEntry) -> None:
     path = folder / "index.json"
     known = json.loads(path.read_text()) if path.exists() else []
     others = [item for item in known if item["name"] != entry.name]
@@ -42,23 +42,23 @@ def _register(folder: Path, entry: Entry) -> None:
     entries.cache_clear()
 
 
-def _kept(entry: Entry) -> dict[str, str]:
+def _kept(entry: WeightEntry) -> dict[str, str]:
     return {key: value for key, value in asdict(entry).items() if value}
 
 
 def _save(  # noqa: PLR0917
     folder: Path, name: str, kind: str, file: str, state: dict[str, Tensor], meta: dict[str, Any]
-) -> Entry:
+) -> WeightEntry:
     path = folder / f"{file}.safetensors"
     replace_tensors(path, state, {"invariscope": json.dumps(meta)})
-    entry = Entry(name, kind, path.name, file_hash(path), LICENCE, f"{file}.md")
+    entry = WeightEntry(name, kind, path.name, file_hash(path), LICENCE, f"{file}.md")
     _register(folder, entry)
     return entry
 
 
 def package_classifier(
     network: EmbeddedNetwork, name: str, classes: tuple[str, ...], folder: Path
-) -> Entry:
+) -> WeightEntry:
     """Write `embedded:NAME` to the package's weights and its index.
 
     Args:
@@ -75,7 +75,9 @@ def package_classifier(
     return _save(folder, f"embedded:{name}", "classifier", name, half(network), meta)
 
 
-def package_generator(encoder: EmbeddedEncoder, decoder: EmbeddedDecoder, folder: Path) -> Entry:
+def package_generator(
+    encoder: EmbeddedEncoder, decoder: EmbeddedDecoder, folder: Path
+) -> WeightEntry:
     """Write the generator `embedded` to the package's weights and its index."""
     state = {f"encoder.{k}": v for k, v in half(encoder).items()}
     state |= {f"decoder.{k}": v for k, v in half(decoder).items()}
@@ -96,7 +98,7 @@ def natural_sites(subject: Subject) -> list[str]:
 
 def package_natural(
     subject: Subject, sites: list[str], splits: dict[str, Photos], name: str, folder: Path
-) -> Entry:
+) -> WeightEntry:
     """Write the natural statistics of `embedded:NAME` to the package's weights and its index.
 
     Args:
@@ -113,6 +115,6 @@ def package_natural(
     path = folder / f"{name}_natural.parquet"
     NaturalStatistics(table, subject.identity()).save(path)
     entry_name = f"embedded:{name} natural"
-    entry = Entry(entry_name, "natural", path.name, file_hash(path), LICENCE, f"{name}.md")
+    entry = WeightEntry(entry_name, "natural", path.name, file_hash(path), LICENCE, f"{name}.md")
     _register(folder, entry)
     return entry

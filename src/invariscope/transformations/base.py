@@ -140,7 +140,7 @@ class Transformation(ABC):
             raise InputError(
                 f"transformation {self.name!r} gave NaN or infinite pixels; its input was {given}"
             )
-        return self.within(transformed)
+        return self.clipped(transformed)
 
     def _keys(self, images: Tensor, keys: Tensor | Sequence[int] | None) -> Tensor:
         if keys is None:
@@ -154,7 +154,7 @@ class Transformation(ABC):
             )
         return numbers
 
-    def within(self, images: Tensor) -> Tensor:
+    def clipped(self, images: Tensor) -> Tensor:
         """The images after the rule `beyond`, same shape."""
         if self.beyond == "clip":
             return images.clamp(0, self.white)

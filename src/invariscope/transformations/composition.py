@@ -69,7 +69,7 @@ class Composition(Transformation):
                 for word, drawn in parameters.items()
                 if word.startswith(f"{place}.")
             }
-            images = part.within(part.apply(images, own))
+            images = part.clipped(part.apply(images, own))
         return images
 
 

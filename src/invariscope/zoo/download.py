@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import IO
 
 from invariscope.errors import StoreError
-from invariscope.zoo.registry import Entry, file_hash
+from invariscope.zoo.registry import WeightEntry, file_hash
 
 PIECE = 1 << 20
 SECONDS = 30  # without a byte
 
 
-def fetch(entry: Entry) -> Path:
+def fetch(entry: WeightEntry) -> Path:
     """The path of a published file, downloaded where it is not there yet.
 
     An interrupted download goes on where it stopped. Where the registry holds no checksum,
@@ -39,7 +39,7 @@ def fetch(entry: Entry) -> Path:
     return path
 
 
-def _download(entry: Entry, path: Path) -> None:
+def _download(entry: WeightEntry, path: Path) -> None:
     part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def _download(entry: Entry, path: Path) -> None:
     part.replace(path)
 
 
-def _with_bar(entry: Entry, part: Path) -> None:
+def _with_bar(entry: WeightEntry, part: Path) -> None:
     from rich import progress as bars  # noqa: PLC0415  (draws random numbers when imported)
 
     columns = (

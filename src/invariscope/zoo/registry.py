@@ -21,7 +21,7 @@ CACHE = "INVARISCOPE_CACHE"  # the environment's word for where downloads are ke
 
 
 @dataclass(frozen=True)
-class Entry:
+class WeightEntry:
     """One file that the package ships or knows where to find.
 
     Attributes:
@@ -55,14 +55,14 @@ def cache_folder() -> Path:
 
 
 @cache
-def entries() -> dict[str, Entry]:
+def entries() -> dict[str, WeightEntry]:
     """Every file by name, from `zoo/weights/index.json` (shipped) and `zoo/published.json`."""
     indices = (WEIGHTS / "index.json", WEIGHTS.parent / "published.json")
     items = [item for index in indices for item in json.loads(index.read_text())]
-    return {item["name"]: Entry(**item) for item in items}
+    return {item["name"]: WeightEntry(**item) for item in items}
 
 
-def find(name: str, kind: str) -> Entry:
+def find(name: str, kind: str) -> WeightEntry:
     """The entry of that name and kind.
 
     Raises:
@@ -90,7 +90,7 @@ def weights_hash(module: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def shipped(entry: Entry) -> Path:
+def shipped(entry: WeightEntry) -> Path:
     """The path of a shipped file.
 
     Raises:
@@ -103,7 +103,7 @@ def shipped(entry: Entry) -> Path:
     return entry.path
 
 
-def load_weights(entry: Entry) -> tuple[dict[str, Tensor], dict[str, Any]]:
+def load_weights(entry: WeightEntry) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors of a shipped file as float32, and its metadata.
 
     Raises:

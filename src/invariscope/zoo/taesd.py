@@ -20,7 +20,7 @@ GROUPS = 4
 MAGNITUDE = 3.0  # latents are bent into [-3, 3] before they are decoded
 
 
-class Block(nn.Module):
+class TaesdBlock(nn.Module):
     """Three convolutions beside the input, after a normalised branch where there is one."""
 
     def __init__(self, *, pooled: bool) -> None:
@@ -53,10 +53,10 @@ def _conv(into: int = WIDTH, out: int = WIDTH, *, stride: int = 1, bias: bool = 
 
 def tiny_encoder(channels: int, *, pooled: bool) -> nn.Sequential:
     """Images `(n, 3, s, s)` in [0, 1] → latents `(n, channels, s/8, s/8)`."""
-    layers: list[nn.Module] = [_conv(3), Block(pooled=False)]
+    layers: list[nn.Module] = [_conv(3), TaesdBlock(pooled=False)]
     for stage in range(3):
         layers.append(_conv(stride=2, bias=False))
-        layers += [Block(pooled=pooled and stage == 2) for _ in range(3)]
+        layers += [TaesdBlock(pooled=pooled and stage == 2) for _ in range(3)]
     return nn.Sequential(*layers, _conv(out=channels))
 
 
@@ -64,9 +64,9 @@ def tiny_decoder(channels: int, *, pooled: bool) -> nn.Sequential:
     """Latents `(n, channels, s/8, s/8)` → images `(n, 3, s, s)`, about in [0, 1]."""
     layers: list[nn.Module] = [_Bend(), _conv(channels), nn.ReLU()]
     for stage in range(3):
-        layers += [Block(pooled=pooled and stage == 0) for _ in range(3)]
+        layers += [TaesdBlock(pooled=pooled and stage == 0) for _ in range(3)]
         layers += [nn.Upsample(scale_factor=2), _conv(bias=False)]
-    return nn.Sequential(*layers, Block(pooled=False), _conv(out=3))
+    return nn.Sequential(*layers, TaesdBlock(pooled=False), _conv(out=3))
 
 
 def tiny_autoencoder(

@@ -118,12 +118,12 @@ def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], sou
             k for k, v in state.items() if v.is_floating_point() and not bool(v.isfinite().all())
         ],
     }
-    told = [
+    sentences = [
         f"{len(names)} {fault}: {', '.join(names[:SHOWN])}{', …' if len(names) > SHOWN else ''}"
         for fault, names in faults.items()
         if names
     ]
-    if told:
+    if sentences:
         raise InputError(
-            f"{source} does not hold the weights of this architecture; {'; '.join(told)}"
+            f"{source} does not hold the weights of this architecture; {'; '.join(sentences)}"
         )

@@ -7,7 +7,7 @@ import torch
 
 from invariscope import seeds
 from invariscope.search.strategies import Isotropic
-from invariscope.search.strategies.weights import log_weights, told_weights
+from invariscope.search.strategies.weights import log_weights, observed_weights
 
 
 def sphere(code):
@@ -48,8 +48,8 @@ def fast_run(name, mean, sigma, size, generations):
     for _ in range(generations):
         codes = strategy.ask(state, size)
         values = torch.tensor([[sphere(c) for c in codes[0].tolist()]], dtype=torch.float64)
-        told = torch.ones(1, size, dtype=torch.bool)
-        state = strategy.tell(state, codes, values.argsort(dim=1, stable=True), told)
+        observed = torch.ones(1, size, dtype=torch.bool)
+        state = strategy.tell(state, codes, values.argsort(dim=1, stable=True), observed)
     return state
 
 
@@ -111,8 +111,8 @@ def test_weights_are_positive_falling_and_sum_to_one(size):
 
 
 def test_weights_go_to_those_that_were_told():
-    told = torch.tensor([[True] * 6, [True, False] * 3, [False] * 6])
-    weights = told_weights(told)
+    observed = torch.tensor([[True] * 6, [True, False] * 3, [False] * 6])
+    weights = observed_weights(observed)
     assert torch.equal(weights[0], log_weights(6))
     assert torch.equal(weights[1], torch.cat([log_weights(3), torch.zeros(3).double()]))
     assert not weights[2].any()

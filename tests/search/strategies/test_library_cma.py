@@ -65,10 +65,10 @@ def test_too_few_answers_teach_nothing():
 def test_a_run_that_was_told_other_codes_cannot_be_packed():
     strategy, size = LibraryCma(), 6
     state = strategy.init(["a"], torch.ones(1, 4), torch.ones(1), size)
-    order, told = torch.arange(size).unsqueeze(0), torch.ones(1, size, dtype=torch.bool)
-    state = strategy.tell(state, strategy.ask(state, size), order, told)
+    order, observed = torch.arange(size).unsqueeze(0), torch.ones(1, size, dtype=torch.bool)
+    state = strategy.tell(state, strategy.ask(state, size), order, observed)
     assert strategy.pack(state)["orders"].shape == (1, size)
-    state = strategy.tell(state, strategy.ask(state, size) + 1, order, told)
+    state = strategy.tell(state, strategy.ask(state, size) + 1, order, observed)
     with pytest.raises(InputError, match="cannot be packed"):
         strategy.pack(state)
 

@@ -99,10 +99,10 @@ def test_its_constants_are_the_librarys(n, size):
     es.ask()
     own = rates(size, n)
     assert own.mu_eff == pytest.approx(es.sp.weights.mueff, rel=1e-12)
-    assert own.step == pytest.approx(es.adapt_sigma.cs, rel=1e-12)
+    assert own.c_sigma == pytest.approx(es.adapt_sigma.cs, rel=1e-12)
     assert own.damping == pytest.approx(es.adapt_sigma.damps, rel=1e-12)
-    assert (own.long, own.one) == pytest.approx((es.sp.cc_sep, es.sp.c1_sep), rel=1e-12)
-    assert own.mu == pytest.approx(es.sp.cmu_sep, rel=1e-12)
+    assert (own.c_c, own.c1) == pytest.approx((es.sp.cc_sep, es.sp.c1_sep), rel=1e-12)
+    assert own.c_mu == pytest.approx(es.sp.cmu_sep, rel=1e-12)
     negative = np.minimum(np.array(es.sp.weights), 0)
     assert (-own.negative * worse_half(size)).numpy() == pytest.approx(negative, abs=1e-12)
 
@@ -123,7 +123,7 @@ def test_without_learning_the_deviations_stay_and_the_first_move_is_the_isotropi
     assert torch.allclose(state.mean, other.mean, rtol=1e-14)
     own = rates(size, n)
     norm = float(state.path.norm())
-    grown = math.exp(own.step / own.damping * (norm / normal_length(n) - 1))
+    grown = math.exp(own.c_sigma / own.damping * (norm / normal_length(n) - 1))
     assert float(state.sigma) == pytest.approx(0.5 * grown, rel=1e-12)
     for _ in range(5):
         _, state = step(strategy, state, size, ellipsoid)

@@ -65,8 +65,8 @@ def fast_run(strategy, name, start, size, generations, sigma=1.0):
     for _ in range(generations):
         codes = strategy.ask(state, size)
         values = torch.tensor([[value(c) for c in codes[0].tolist()]], dtype=torch.float64)
-        told = torch.ones(1, size, dtype=torch.bool)
-        state = strategy.tell(state, codes, values.argsort(dim=1, stable=True), told)
+        observed = torch.ones(1, size, dtype=torch.bool)
+        state = strategy.tell(state, codes, values.argsort(dim=1, stable=True), observed)
     return state, codes
 
 
@@ -96,12 +96,12 @@ def test_every_code_lies_on_the_sphere():
         assert state.mean.norm(dim=1).numpy() == pytest.approx(3.0, rel=1e-13)
 
 
-@pytest.mark.parametrize(("told", "degrees"), [(0, 50.0), (4, 30.0), (8, 18.0), (9, 18.0)])
-def test_the_typical_angle_shrinks_by_one_factor_and_then_stays(told, degrees):
+@pytest.mark.parametrize(("observed", "degrees"), [(0, 50.0), (4, 30.0), (8, 18.0), (9, 18.0)])
+def test_the_typical_angle_shrinks_by_one_factor_and_then_stays(observed, degrees):
     strategy = Sphere(first_angle=50.0, last_angle=18.0).with_budget(9)
     state = strategy.init(["a"], torch.ones(1, 3000), torch.ones(1), 6)
     order = torch.arange(6).unsqueeze(0)
-    for _ in range(told):
+    for _ in range(observed):
         codes = strategy.ask(state, 6)
         state = strategy.tell(state, codes, order, torch.zeros(1, 6, dtype=torch.bool))
     codes = strategy.ask(state, 200)[0]
@@ -130,10 +130,10 @@ def test_runs_of_different_length_keep_their_own_schedule():
     ]
     joined = type(states[0]).cat(states)
     order = torch.arange(6).expand(2, 6)
-    told = torch.ones(2, 6, dtype=torch.bool)
+    observed = torch.ones(2, 6, dtype=torch.bool)
     for _ in range(4):
-        joined = strategy.tell(joined, strategy.ask(joined, 6), order, told)
-        states = [strategy.tell(s, strategy.ask(s, 6), order[:1], told[:1]) for s in states]
+        joined = strategy.tell(joined, strategy.ask(joined, 6), order, observed)
+        states = [strategy.tell(s, strategy.ask(s, 6), order[:1], observed[:1]) for s in states]
     assert torch.equal(strategy.ask(joined, 6), torch.cat([strategy.ask(s, 6) for s in states]))
 
 
@@ -144,8 +144,8 @@ def test_a_start_without_a_direction_gets_one_by_the_runs_name():
     assert torch.equal(state.mean[0], state.mean[2])
     assert not torch.equal(state.mean[0], state.mean[1])
     codes = torch.zeros(3, 4, 9, dtype=torch.float64)
-    told = torch.ones(3, 4, dtype=torch.bool)
-    after = strategy.tell(state, codes, torch.arange(4).expand(3, 4), told)
+    observed = torch.ones(3, 4, dtype=torch.bool)
+    after = strategy.tell(state, codes, torch.arange(4).expand(3, 4), observed)
     assert bool(after.mean.isfinite().all())
 
 
@@ -169,10 +169,11 @@ def test_on_a_huge_sphere_it_is_flat_and_equals_isotropic():
     asked = [s.ask(state, size) for s, state in zip((curved, flat), states, strict=True)]
     assert torch.allclose(asked[0][..., 1:], asked[1][..., 1:], atol=1e-6)
     assert torch.allclose(asked[0][..., 0], start[0, 0], atol=1e-4)
-    order, told = torch.arange(size)[None], torch.ones(1, size, dtype=torch.bool)
+    order, observed = torch.arange(size)[None], torch.ones(1, size, dtype=torch.bool)
     codes = asked[1]
     moved = [
-        s.tell(state, codes, order, told) for s, state in zip((curved, flat), states, strict=True)
+        s.tell(state, codes, order, observed)
+        for s, state in zip((curved, flat), states, strict=True)
     ]
     assert torch.allclose(moved[0].mean[:, 1:], moved[1].mean[:, 1:], atol=1e-5)
 

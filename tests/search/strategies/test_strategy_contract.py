@@ -89,10 +89,10 @@ def advance(strategy, state, generations, size=SIZE):
 
 def some_told(strategy, codes, count):
     """An order and a mask in which the last candidates were not answered."""
-    told = torch.zeros(codes.shape[:2], dtype=torch.bool)
-    told[:, :count] = True
-    order = best_first(strategy, codes.masked_fill(~told.unsqueeze(-1), 1e9))
-    return order, told
+    observed = torch.zeros(codes.shape[:2], dtype=torch.bool)
+    observed[:, :count] = True
+    order = best_first(strategy, codes.masked_fill(~observed.unsqueeze(-1), 1e9))
+    return order, observed
 
 
 def test_ask_gives_finite_float64_codes_of_every_run(strategy):
@@ -217,11 +217,11 @@ def test_global_random_states_are_neither_read_nor_changed(strategy):
         np.random.set_state(saved[1])  # noqa: NPY002
 
 
-@pytest.mark.parametrize("told", [SIZE, SIZE // 2, 1, 0], ids=lambda k: f"{k} told")
-def test_packed_and_unpacked_it_goes_on_exactly(strategy, told):
+@pytest.mark.parametrize("observed", [SIZE, SIZE // 2, 1, 0], ids=lambda k: f"{k} told")
+def test_packed_and_unpacked_it_goes_on_exactly(strategy, observed):
     state = advance(strategy, begin(strategy, ["a"]), 3)
     codes = strategy.ask(state, SIZE)
-    state = strategy.tell(state, codes, *some_told(strategy, codes, told))
+    state = strategy.tell(state, codes, *some_told(strategy, codes, observed))
     packed = strategy.pack(state)
     assert all(isinstance(value, torch.Tensor) for value in packed.values())
     again = strategy.unpack("a", start(["a"]), torch.ones(1), SIZE, packed)
@@ -238,15 +238,15 @@ def test_a_fresh_state_packs_and_unpacks(strategy):
     assert torch.equal(strategy.ask(again, SIZE), strategy.ask(state, SIZE))
 
 
-@pytest.mark.parametrize("told", range(SIZE))
-def test_an_untold_candidate_teaches_nothing(strategy, told):
+@pytest.mark.parametrize("observed", range(SIZE))
+def test_an_untold_candidate_teaches_nothing(strategy, observed):
     one, other = begin(strategy), begin(strategy)
     codes = strategy.ask(one, SIZE)
-    order, mask = some_told(strategy, codes, told)
+    order, mask = some_told(strategy, codes, observed)
     strange = codes.clone()
-    strange[:, told:] += 100
+    strange[:, observed:] += 100
     strategy.ask(other, SIZE)
-    turned = torch.cat([order[:, :told], order[:, told:].flip(1)], 1)
+    turned = torch.cat([order[:, :observed], order[:, observed:].flip(1)], 1)
     one = strategy.tell(one, codes, order, mask)
     other = strategy.tell(other, strange, turned, mask)
     assert torch.allclose(strategy.ask(one, SIZE), strategy.ask(other, SIZE), rtol=1e-12)

@@ -68,10 +68,10 @@ RUNS = ("a", "invariance"), ("b", "adversarial"), ("c", "invariance", (0, 3, 30)
 
 def test_a_run_alone_equals_itself_among_others_bit_for_bit():
     together = after(search(*(run(*words) for words in RUNS)), 4)
-    for place, words in enumerate(RUNS):
+    for candidate, words in enumerate(RUNS):
         alone = after(search(run(*words)), 4)
-        assert same(alone.interrupted()[0].front, together.interrupted()[place].front)
-        assert torch.equal(alone.ask_codes()[0], together.ask_codes()[place])
+        assert same(alone.interrupted()[0].front, together.interrupted()[candidate].front)
+        assert torch.equal(alone.ask_codes()[0], together.ask_codes()[candidate])
 
 
 def elsewhere(values):

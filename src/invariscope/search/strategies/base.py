@@ -62,14 +62,14 @@ class State:
             for name, generation in zip(self.names, self.generation.tolist(), strict=True)
         ]
 
-    def advance(self, told: Tensor, **new: Tensor) -> Self:
+    def advance(self, observed: Tensor, **new: Tensor) -> Self:
         """The state after a generation; a run that was told nothing keeps its own tensors.
 
         Args:
-            told: `(runs, size)` bool.
+            observed: `(runs, size)` bool.
             new: tensors of the state by name, each `(runs, …)`.
         """
-        some = told.any(1)
+        some = observed.any(1)
         kept = {
             name: torch.where(some.view(-1, *[1] * (value.ndim - 1)), value, getattr(self, name))
             for name, value in new.items()
@@ -141,17 +141,17 @@ class Strategy(ABC):
         """Codes to try, `(runs, size, code_dim)` float64."""
         return torch.cat([self._ask(state[rows], size) for rows in _parts(state)])
 
-    def tell(self, state: Any, codes: Tensor, order: Tensor, told: Tensor) -> Any:
+    def tell(self, state: Any, codes: Tensor, order: Tensor, observed: Tensor) -> Any:
         """The state after a generation.
 
         Args:
             codes: `(runs, size, code_dim)`; they need not be those that `ask` gave.
             order: `(runs, size)` indices, best first.
-            told: `(runs, size)` bool: which candidates were answered; the others come last
+            observed: `(runs, size)` bool: which candidates were answered; the others come last
                 in `order` and teach nothing.
         """
         parts = [
-            self._tell(state[rows], *(aligned(given[rows]) for given in (codes, order, told)))
+            self._tell(state[rows], *(aligned(given[rows]) for given in (codes, order, observed)))
             for rows in _parts(state)
         ]
         return type(state).cat(parts)
@@ -161,7 +161,7 @@ class Strategy(ABC):
         """`ask` for some of the runs."""
 
     @abstractmethod
-    def _tell(self, state: Any, codes: Tensor, order: Tensor, told: Tensor) -> Any:
+    def _tell(self, state: Any, codes: Tensor, order: Tensor, observed: Tensor) -> Any:
         """`tell` for some of the runs."""
 
     @abstractmethod

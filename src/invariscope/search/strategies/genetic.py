@@ -119,15 +119,15 @@ class Genetic(Strategy):
         return fitness.masked_fill(places >= count, -torch.inf)
 
     def _tell(
-        self, state: GeneticState, codes: Tensor, order: Tensor, told: Tensor
+        self, state: GeneticState, codes: Tensor, order: Tensor, observed: Tensor
     ) -> GeneticState:
         room = state.pool.shape[1]
         ranked = best_first(codes.to(state.pool), order)[:, :room]
         pool = torch.zeros_like(state.pool)
         pool[:, : ranked.shape[1]] = ranked
-        known = told.sum(1).clamp(max=room).to(state.known)
+        known = observed.sum(1).clamp(max=room).to(state.known)
         blank = torch.arange(room, device=known.device) >= known.unsqueeze(1)
-        return state.advance(told, pool=pool.masked_fill(blank.unsqueeze(2), 0), known=known)
+        return state.advance(observed, pool=pool.masked_fill(blank.unsqueeze(2), 0), known=known)
 
     def pack(self, state: GeneticState) -> dict[str, Tensor]:
         return state.tensors()

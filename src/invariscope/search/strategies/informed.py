@@ -65,7 +65,7 @@ class InformedStrategy(Strategy):
     def _ask(self, state: Any, size: int) -> Tensor:  # noqa: ARG002
         raise InputError(f"strategy {self.name!r} needs the problem: use it through Search")
 
-    def _tell(self, state: Any, codes: Tensor, order: Tensor, told: Tensor) -> Any:  # noqa: ARG002
+    def _tell(self, state: Any, codes: Tensor, order: Tensor, observed: Tensor) -> Any:  # noqa: ARG002
         raise InputError(f"strategy {self.name!r} needs scores: use it through Search")
 
 

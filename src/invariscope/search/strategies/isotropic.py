@@ -17,7 +17,7 @@ from torch import Tensor
 from invariscope import seeds, validate
 from invariscope.search.reductions import weighted_sum
 from invariscope.search.strategies.base import State, Strategy
-from invariscope.search.strategies.weights import best_first, log_weights, told_weights
+from invariscope.search.strategies.weights import best_first, log_weights, observed_weights
 
 
 @dataclass(frozen=True)
@@ -29,9 +29,9 @@ class IsotropicState(State):
     path: Tensor
 
 
-def _effective_size(told: Tensor) -> Tensor:
+def _effective_size(observed: Tensor) -> Tensor:
     """The variance-effective number `(runs,)` of the candidates that each run was told."""
-    return _effective_sizes(told.shape[1], told.device)[told.sum(1)]
+    return _effective_sizes(observed.shape[1], observed.device)[observed.sum(1)]
 
 
 @lru_cache(maxsize=64)
@@ -79,11 +79,11 @@ class Isotropic(Strategy):
         return state.mean.unsqueeze(1) + state.sigma.view(-1, 1, 1) * z  # eq. 38
 
     def _tell(
-        self, state: IsotropicState, codes: Tensor, order: Tensor, told: Tensor
+        self, state: IsotropicState, codes: Tensor, order: Tensor, observed: Tensor
     ) -> IsotropicState:
         n = state.mean.shape[1]
-        weights = told_weights(told)
-        mu_eff = _effective_size(told).to(state.mean)  # eq. 8
+        weights = observed_weights(observed)
+        mu_eff = _effective_size(observed).to(state.mean)  # eq. 8
         rate = (mu_eff + 2) / (n + mu_eff + 5)  # eq. 55
         damping = 1 + 2 * (((mu_eff - 1) / (n + 1)).sqrt() - 1).clamp(min=0) + rate
         length = math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n))  # E‖N(0, I)‖
@@ -99,7 +99,7 @@ class Isotropic(Strategy):
         norm = torch.linalg.vector_norm(path, dim=1)
         sigma = state.sigma * torch.exp((rate / damping) * (norm / length - 1))  # eq. 44
         moved = state.mean + self.mean_rate * state.sigma.unsqueeze(1) * step  # eq. 42
-        return state.advance(told, mean=moved, sigma=sigma, path=path)
+        return state.advance(observed, mean=moved, sigma=sigma, path=path)
 
     def pack(self, state: IsotropicState) -> dict[str, Tensor]:
         return state.tensors()

@@ -101,10 +101,10 @@ class LibraryCma(Strategy):
         return torch.stack(codes)
 
     def _tell(
-        self, state: LibraryState, codes: Tensor, order: Tensor, told: Tensor
+        self, state: LibraryState, codes: Tensor, order: Tensor, observed: Tensor
     ) -> LibraryState:
         rows: list[tuple[tuple[int, ...], ...]] = []
-        moves = zip(state.optimisers, codes.double().cpu().numpy(), order, told, strict=True)
+        moves = zip(state.optimisers, codes.double().cpu().numpy(), order, observed, strict=True)
         for (optimiser, own, ranks, answered), before in zip(moves, state.orders, strict=True):
             kept = [i for i in ranks.tolist() if bool(answered[i])]
             if len(kept) < optimiser.fewest:
@@ -134,8 +134,8 @@ class LibraryCma(Strategy):
     ) -> Any:
         state = self.init([name], mean, sigma, population)
         for row in packed["orders"].long():
-            told = torch.zeros(1, population, dtype=torch.bool)
-            told[0, row[row >= 0]] = True
-            order = torch.cat([row[row >= 0], (~told[0]).nonzero().squeeze(1)])
-            state = self.tell(state, self.ask(state, population), order.unsqueeze(0), told)
+            observed = torch.zeros(1, population, dtype=torch.bool)
+            observed[0, row[row >= 0]] = True
+            order = torch.cat([row[row >= 0], (~observed[0]).nonzero().squeeze(1)])
+            state = self.tell(state, self.ask(state, population), order.unsqueeze(0), observed)
         return state

@@ -25,7 +25,7 @@ from invariscope.search.strategies.base import State, Strategy
 from invariscope.search.strategies.weights import (
     best_first,
     log_weights,
-    told_weights,
+    observed_weights,
     worse_half,
 )
 
@@ -60,11 +60,11 @@ class Rates(NamedTuple, Generic[Number]):
     """Constants for a number of candidates and a code length."""
 
     mu_eff: Number
-    step: Number
+    c_sigma: Number
     damping: Number
-    long: Number
-    one: Number
-    mu: Number
+    c_c: Number
+    c1: Number
+    c_mu: Number
     negative: Number
 
 
@@ -72,8 +72,8 @@ class Rates(NamedTuple, Generic[Number]):
 def rates(count: int, n: int) -> Rates[float]:
     """The library's constants for `count` candidates of length `n`.
 
-    `mu_eff` is eq. 8. `step` is eq. 55 with another offset; `damping` is that of eq. 55 with
-    the part that grows with `mu_eff` up to three times as large. `long`, `one` and `mu` are
+    `mu_eff` is eq. 8. `c_sigma` is eq. 55 with another offset; `damping` is that of eq. 55 with
+    the part that grows with `mu_eff` up to three times as large. `c_c`, `c1` and `c_mu` are
     the separable learning rates, `negative` the sum of the negative weights' sizes (eq. 50-53,
     without the bound for a positive definite matrix, which the exponential update is anyway).
     """
@@ -87,11 +87,11 @@ def rates(count: int, n: int) -> Rates[float]:
     mu_minus = float(worse.sum().square() / worse.square().sum().clamp(min=1e-300))
     return Rates(
         mu_eff=mu_eff,
-        step=step,
+        c_sigma=step,
         damping=1 + 2 * excess + step,
-        long=(1 + 1 / n + mu_eff / n) / (math.sqrt(n) + 1 / n + 2 * mu_eff / n),
-        one=one,
-        mu=mu,
+        c_c=(1 + 1 / n + mu_eff / n) / (math.sqrt(n) + 1 / n + 2 * mu_eff / n),
+        c1=one,
+        c_mu=mu,
         negative=min(1 + one / mu, 1 + 2 * mu_minus / (mu_eff + 2)),
     )
 
@@ -147,26 +147,26 @@ class Separable(Strategy):
         return state.mean.unsqueeze(1) + steps  # eq. 38-40
 
     def _tell(
-        self, state: SeparableState, codes: Tensor, order: Tensor, told: Tensor
+        self, state: SeparableState, codes: Tensor, order: Tensor, observed: Tensor
     ) -> SeparableState:
         n = state.mean.shape[1]
-        counts = [max(count, 1) for count in told.sum(1).tolist()]
+        counts = [max(count, 1) for count in observed.sum(1).tolist()]
         table = torch.tensor([rates(count, n) for count in counts], dtype=torch.float64)
         c = Rates[Tensor](*table.to(state.mean).T.unsqueeze(2))  # each (runs, 1)
         z = best_first(_standardised(state, codes), order)
-        step = weighted_sum(told_weights(told), z)  # eq. 41
+        step = weighted_sum(observed_weights(observed), z)  # eq. 41
         shift = c.mu_eff.sqrt() * step
-        path = (1 - c.step) * state.path + (c.step * (2 - c.step)).sqrt() * shift  # eq. 43
+        path = (1 - c.c_sigma) * state.path + (c.c_sigma * (2 - c.c_sigma)).sqrt() * shift  # eq. 43
         calm = _calm(state, path, c)
-        gain = calm * (c.long * (2 - c.long)).sqrt()
-        long_path = (1 - c.long) * state.long_path + gain * shift  # eq. 45
-        one = c.one * (1 - (1 - calm) * c.long * (2 - c.long))  # eq. 46
-        grown = self._grown(z, long_path, one, c, told)
+        gain = calm * (c.c_c * (2 - c.c_c)).sqrt()
+        long_path = (1 - c.c_c) * state.long_path + gain * shift  # eq. 45
+        one = c.c1 * (1 - (1 - calm) * c.c_c * (2 - c.c_c))  # eq. 46
+        grown = self._grown(z, long_path, one, c, observed)
         norm = torch.linalg.vector_norm(path, dim=1, keepdim=True)
-        change = (c.step / c.damping * (norm / normal_length(n) - 1)).clamp(-1, 1)  # eq. 44
+        change = (c.c_sigma / c.damping * (norm / normal_length(n) - 1)).clamp(-1, 1)  # eq. 44
         moved = self.mean_rate * state.sigma.unsqueeze(1) * state.std * step
         return state.advance(
-            told,
+            observed,
             mean=state.mean + moved,  # eq. 42
             sigma=state.sigma * torch.exp(change.squeeze(1)),
             std=state.std * grown,
@@ -175,18 +175,18 @@ class Separable(Strategy):
         )
 
     def _grown(
-        self, z: Tensor, long_path: Tensor, one: Tensor, c: Rates[Tensor], told: Tensor
+        self, z: Tensor, long_path: Tensor, one: Tensor, c: Rates[Tensor], observed: Tensor
     ) -> Tensor:
         """The factors `(runs, n)` on the standard deviations.
 
         A component of eq. 47 is `1 + x`, its exponential form `2^(x/2)` for an SD. No factor
         exceeds what was seen along the component.
         """
-        places = torch.arange(told.shape[1], device=told.device)
-        answered = places < told.sum(1, keepdim=True)
-        weights = told_weights(told) - c.negative * told_weights(told, worse_half)
+        places = torch.arange(observed.shape[1], device=observed.device)
+        answered = places < observed.sum(1, keepdim=True)
+        weights = observed_weights(observed) - c.negative * observed_weights(observed, worse_half)
         excess, long_excess = z.square() - 1, long_path.square() - 1
-        learnt = one * long_excess + c.mu * weighted_sum(weights, excess)
+        learnt = one * long_excess + c.c_mu * weighted_sum(weights, excess)
         grown = torch.exp(self.std_rate * (math.log(2) / 2) * learnt)
         seen = torch.where(answered.unsqueeze(2), excess.abs(), 0).amax(1)
         return torch.minimum(grown, torch.maximum(seen, long_excess.abs()) / 2 + 1)
@@ -215,6 +215,6 @@ def _calm(state: SeparableState, path: Tensor, c: Rates[Tensor]) -> Tensor:
     """`h_σ`, `(runs, 1)`: 0 while the step size grows fast, else 1 (after eq. 45)."""
     n = path.shape[1]
     times = 2.0 * (state.generation.to(path).unsqueeze(1) + 1)
-    faded = torch.exp(times * torch.log(1 - c.step))
+    faded = torch.exp(times * torch.log(1 - c.c_sigma))
     length = path.square().sum(1, keepdim=True) / (1 - faded)
     return (length / n < 2 + 4 / (n + 1)).to(path)

@@ -17,7 +17,7 @@ from invariscope import seeds, validate
 from invariscope.generators.base import CodeStatistics
 from invariscope.search.reductions import weighted_sum
 from invariscope.search.strategies.base import State, Strategy
-from invariscope.search.strategies.weights import best_first, told_weights
+from invariscope.search.strategies.weights import best_first, observed_weights
 
 # The schedule of the paper's benchmark: 3,000 images, 40 a generation.
 PUBLISHED_GENERATIONS = 75
@@ -128,16 +128,18 @@ class Sphere(Strategy):
         degrees = [self.first_angle * math.pow(ratio, share) for share in shares]
         return torch.tensor(degrees, dtype=torch.float64) * (math.pi / 180)
 
-    def _tell(self, state: SphereState, codes: Tensor, order: Tensor, told: Tensor) -> SphereState:
+    def _tell(
+        self, state: SphereState, codes: Tensor, order: Tensor, observed: Tensor
+    ) -> SphereState:
         best = best_first(_unit(codes.to(state.mean)), order)
-        aim = _unit(weighted_sum(told_weights(told), best))
+        aim = _unit(weighted_sum(observed_weights(observed), best))
         centre = _unit(state.mean)
         tangent = aim - (aim * centre).sum(1, keepdim=True) * centre
         chord = torch.linalg.vector_norm(aim - centre, dim=1, keepdim=True)
         between = 2 * torch.asin((chord / 2).clamp(max=1))
         angle = (self.move * between).clamp(max=math.pi)
         moved = torch.cos(angle) * centre + torch.sin(angle) * _unit(tangent)
-        return state.advance(told, mean=state.radius.unsqueeze(1) * _unit(moved))
+        return state.advance(observed, mean=state.radius.unsqueeze(1) * _unit(moved))
 
     def pack(self, state: SphereState) -> dict[str, Tensor]:
         return state.tensors()

@@ -234,10 +234,10 @@ class Twin(InformedStrategy):
         sd = torch.tensor(sds, dtype=weights.dtype, device=weights.device).view(-1, 1, 1)
         how = _How(self._kinds(state, size).to(weights.device), sd)
         with torch.no_grad():
-            believed = process.predict(data.features)[0] * data.sd + data.mean
+            shrunk = process.predict(data.features)[0] * data.sd + data.mean
         start = self._starts(
             data,
-            goals.utility(data.stretch.unsqueeze(1), believed.unsqueeze(1), weights.unsqueeze(2)),
+            goals.utility(data.stretch.unsqueeze(1), shrunk.unsqueeze(1), weights.unsqueeze(2)),
             draws,
             how,
         )

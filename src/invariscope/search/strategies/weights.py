@@ -31,16 +31,16 @@ def worse_half(size: int) -> Tensor:
     return raw / raw.sum().clamp(min=1e-300)
 
 
-def told_weights(told: Tensor, rule: Callable[[int], Tensor] = log_weights) -> Tensor:
+def observed_weights(observed: Tensor, rule: Callable[[int], Tensor] = log_weights) -> Tensor:
     """Each run's weights by place in its order, `(runs, size)`, over the candidates it was told.
 
     A run that was told nothing has weights 0.
 
     Args:
-        told: `(runs, size)` bool.
+        observed: `(runs, size)` bool.
         rule: the weights `(count,)` of a number of candidates.
     """
-    return _by_count(told.shape[1], rule, told.device)[told.sum(1)]
+    return _by_count(observed.shape[1], rule, observed.device)[observed.sum(1)]
 
 
 @lru_cache(maxsize=64)

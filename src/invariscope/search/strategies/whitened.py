@@ -21,7 +21,7 @@ RIDGE = 1e-6
 
 @final
 @dataclass(frozen=True)
-class Whitening:
+class WhiteningMap:
     """The linear map between white codes and codes, `code = root · white`.
 
     `root · rootᵀ` is the natural codes' covariance over the square of their mean SD, so that a
@@ -37,7 +37,7 @@ class Whitening:
     _moved: dict[torch.device, Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
-    def of(cls, statistics: CodeStatistics) -> "Whitening":
+    def of(cls, statistics: CodeStatistics) -> "WhiteningMap":
         """The map for these natural codes.
 
         Raises:
@@ -85,7 +85,7 @@ class Whitened(Strategy):
 
     name: ClassVar[str] = "whitened"
     mean_rate: float = 1.0
-    whitening: Whitening | None = None
+    whitening: WhiteningMap | None = None
 
     def __post_init__(self) -> None:
         validate.at_least("mean_rate", self.mean_rate, 0)
@@ -98,7 +98,7 @@ class Whitened(Strategy):
                 "strategy 'whitened' needs the covariance of natural codes, which this generator "
                 "does not have; use 'isotropic', or generator 'embedded'"
             )
-        return replace(self, whitening=Whitening.of(statistics))
+        return replace(self, whitening=WhiteningMap.of(statistics))
 
     def describe(self) -> dict[str, Any]:
         covariance = self.whitening.sha256 if self.whitening else None
@@ -108,7 +108,7 @@ class Whitened(Strategy):
     def _inner(self) -> Isotropic:
         return Isotropic(mean_rate=self.mean_rate)
 
-    def _map(self, n: int) -> Whitening:
+    def _map(self, n: int) -> WhiteningMap:
         known = 0 if self.whitening is None else len(self.whitening.root)
         if self.whitening is None or known != n:
             raise InputError(
@@ -128,10 +128,10 @@ class Whitened(Strategy):
         return self._map(state.mean.shape[1]).codes(self._inner.ask(state, size))
 
     def _tell(
-        self, state: IsotropicState, codes: Tensor, order: Tensor, told: Tensor
+        self, state: IsotropicState, codes: Tensor, order: Tensor, observed: Tensor
     ) -> IsotropicState:
         white = self._map(state.mean.shape[1]).white(codes.to(state.mean))
-        return self._inner.tell(state, white, order, told)
+        return self._inner.tell(state, white, order, observed)
 
     def pack(self, state: IsotropicState) -> dict[str, Tensor]:
         return state.tensors()

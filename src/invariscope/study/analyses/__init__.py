@@ -7,16 +7,17 @@ from pathlib import Path
 import pandas as pd
 
 from invariscope.errors import InputError, StoreError, unknown
+from invariscope.store import version_0_1
 from invariscope.store.files import make_folder, replace_file
 from invariscope.study.analyses import networks, searches
-from invariscope.study.analyses.material import Material
+from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.searches import Tables
 
 FOLDER = "analysis"
 
 
 @dataclass(frozen=True)
-class Analysis:
+class StudyAnalysis:
     """One analysis.
 
     Attributes:
@@ -26,25 +27,25 @@ class Analysis:
     """
 
     serves: tuple[str, ...]
-    make: Callable[[Material], Tables]
+    make: Callable[[AnalysisMaterial], Tables]
 
 
 ANALYSES = {
-    "distance": Analysis(("Fig 2",), searches.make_distance),
-    "galleries": Analysis(("Fig 3a,b",), searches.make_galleries),
-    "separability": Analysis(("Fig 3c",), searches.make_separability),
-    "people": Analysis(("Fig 4a,b", "Fig 4d"), networks.make_people),
-    "observers": Analysis(("Fig 4c", "Fig 4e"), networks.make_observers),
-    "naturalness": Analysis(("row 8",), searches.make_naturalness),
-    "layers": Analysis(("row 9",), networks.make_layers),
-    "convergence": Analysis(("row 10",), searches.make_convergence),
-    "dimension": Analysis(("row 11",), searches.make_dimension),
-    "gradients": Analysis(("row 12",), networks.make_gradients),
-    "subsets": Analysis(("row 13",), searches.make_subsets),
-    "transfer": Analysis(("row 14",), networks.make_transfer),
-    "paths": Analysis(("row 14",), networks.make_paths),
-    "fronts": Analysis(("S1",), searches.make_fronts),
-    "appearance": Analysis(("Fig 3a,b", "image statistics"), searches.make_appearance),
+    "distance": StudyAnalysis(("Fig 2",), searches.make_distance),
+    "galleries": StudyAnalysis(("Fig 3a,b",), searches.make_galleries),
+    "separability": StudyAnalysis(("Fig 3c",), searches.make_separability),
+    "people": StudyAnalysis(("Fig 4a,b", "Fig 4d"), networks.make_people),
+    "observers": StudyAnalysis(("Fig 4c", "Fig 4e"), networks.make_observers),
+    "naturalness": StudyAnalysis(("row 8",), searches.make_naturalness),
+    "layers": StudyAnalysis(("row 9",), networks.make_layers),
+    "convergence": StudyAnalysis(("row 10",), searches.make_convergence),
+    "dimension": StudyAnalysis(("row 11",), searches.make_dimension),
+    "gradients": StudyAnalysis(("row 12",), networks.make_gradients),
+    "subsets": StudyAnalysis(("row 13",), searches.make_subsets),
+    "transfer": StudyAnalysis(("row 14",), networks.make_transfer),
+    "paths": StudyAnalysis(("row 14",), networks.make_paths),
+    "fronts": StudyAnalysis(("S1",), searches.make_fronts),
+    "appearance": StudyAnalysis(("Fig 3a,b", "image statistics"), searches.make_appearance),
 }
 RUNS_OF = {"convergence": "all"}  # whose filter is not the one asked for
 
@@ -58,7 +59,7 @@ def serving(figures: Sequence[str]) -> list[str]:
 
 
 def analyze(
-    material: Material,
+    material: AnalysisMaterial,
     only: Sequence[str] = (),
     made: Made = lambda name, tables, reason: None,
 ) -> Tables:
@@ -103,7 +104,7 @@ def analyze(
     return tables
 
 
-def keep_tables(tables: Tables, folder: Path) -> None:
+def save_tables(tables: Tables, folder: Path) -> None:
     """Write each table as CSV.
 
     Raises:
@@ -115,7 +116,7 @@ def keep_tables(tables: Tables, folder: Path) -> None:
 
 
 def read_tables(folder: Path) -> Tables:
-    """The tables that `keep_tables` wrote; none where there is no such folder.
+    """The tables that `save_tables` wrote; none where there is no such folder.
 
     Raises:
         StoreError: one cannot be read.
@@ -123,7 +124,7 @@ def read_tables(folder: Path) -> Tables:
     tables = {}
     for path in sorted(folder.glob("*.csv")):
         try:
-            tables[path.stem] = pd.read_csv(path, keep_default_na=True)
+            tables[path.stem] = version_0_1.table(pd.read_csv(path, keep_default_na=True))
         except (OSError, ValueError) as error:
             raise StoreError(f"{str(path)!r} cannot be read; analyse the study again") from error
     return tables

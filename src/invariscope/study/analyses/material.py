@@ -12,17 +12,17 @@ import torch
 from torch import Tensor
 
 from invariscope import user_code
-from invariscope.analysis.frames import Rows, each, searched, where
+from invariscope.analysis.grouping import Rows, groups_by, rows_where, searched
 from invariscope.errors import InputError, StoreError
+from invariscope.experiments.result import Result, check_same
 from invariscope.generators import Generator
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.setup import images_for
 from invariscope.photos import PhotoFolder
-from invariscope.sns.result import Result, check_same
 from invariscope.store.record import RunRecord, load_run
+from invariscope.study.loading import load_generator_cached, load_subject_cached
+from invariscope.study.planned_run import PlannedRun
 from invariscope.study.result import StudyResult
-from invariscope.study.wanted import Wanted
-from invariscope.study.worlds import generator_at, subject_at
 from invariscope.subjects import Subject
 
 AT_ONCE = 64  # images that are made together
@@ -31,7 +31,7 @@ NUMBERS = ("stretch", "squeeze", "pixel_distance", "activation", "reference_acti
 NUMBERS += ("natural_maximum", "natural_minimum", "natural_mean", "natural_sd")
 
 
-class Shown(NamedTuple):
+class PhotosAsSeen(NamedTuple):
     """Photos as a subject sees them.
 
     Attributes:
@@ -44,12 +44,12 @@ class Shown(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Material:
+class AnalysisMaterial:
     """A study, and what its analyses may show.
 
     Attributes:
         study: see there.
-        runs: which runs count: `all`, `checkpoint` or `stopped` (`study.result.keep`).
+        runs: which runs count: `all`, `milestone` or `stopped` (`study.result.keep`).
         observers: addresses of networks that look at its images.
         photos: natural images, already as few of each class as are wanted.
         names: what observers call the study's classes, for those that do not know them by the
@@ -89,16 +89,16 @@ class Material:
     def meis(self) -> Rows:
         """Every search for an MEI; the filter does not concern them."""
         table = self.study.table()
-        return where(table, table["task"] == "excitation")
+        return rows_where(table, table["task"] == "excitation")
 
     @cached_property
-    def _wanted(self) -> dict[str, Wanted]:
-        return {run.name: run for run in self.study.wanted}
+    def _planned_run(self) -> dict[str, PlannedRun]:
+        return {run.name: run for run in self.study.planned_runs}
 
     @cached_property
     def sites(self) -> list[str]:
         """The stretch sites of the first subject, from the shallowest to the deepest."""
-        first = where(self.table, self.table["subject"] == self.table["subject"].iloc[0])
+        first = rows_where(self.table, self.table["subject"] == self.table["subject"].iloc[0])
         records = self.records(first.drop_duplicates("site"))
         depth = {str(r.settings.site): r.labels.get("site_depth", 0) for r in records}
         return sorted(depth, key=lambda site: depth[site])
@@ -135,7 +135,7 @@ class Material:
     def _some(self, chosen: Rows, words: str) -> Rows:
         if not chosen.any():
             raise InputError(f"the study holds no {words}")
-        return where(self.table, chosen)
+        return rows_where(self.table, chosen)
 
     def records(self, rows: Rows) -> list[RunRecord]:
         """The record of each run; each is read once."""
@@ -150,8 +150,8 @@ class Material:
         Raises:
             InputError: what has this address now is not what the runs were made with.
         """
-        rows = where(self.table, self.table["subject"] == name)
-        subject = self._loaded(self._wanted[str(rows["name"].iloc[0])].subject)
+        rows = rows_where(self.table, self.table["subject"] == name)
+        subject = self._loaded(self._planned_run[str(rows["name"].iloc[0])].subject)
         check_same(self.records(rows.iloc[:1])[0].settings.subject, subject, name)
         return subject
 
@@ -162,7 +162,7 @@ class Material:
     def _loaded(self, address: str) -> Subject:
         user_code.allow(address, allow_code=self.allow_code)
         if address not in self._networks:
-            self._networks[address] = subject_at(address, self.device)
+            self._networks[address] = load_subject_cached(address, self.device)
         return self._networks[address]
 
     def generator(self, rows: Rows) -> Generator:
@@ -171,19 +171,19 @@ class Material:
         Raises:
             InputError: runs of several generators, or one that has changed since.
         """
-        own = {self._wanted[name].generator for name in rows["name"]}
+        own = {self._planned_run[name].generator for name in rows["name"]}
         if len(own) != 1:
             raise InputError(f"the study holds runs of {len(own)} generators; expected one")
         address = own.pop()
         user_code.allow(address, allow_code=self.allow_code)
-        generator = generator_at(address, self.device)
+        generator = load_generator_cached(address, self.device)
         check_same(self.records(rows.iloc[:1])[0].settings.generator, generator, address)
         return generator
 
     def images(self, rows: Rows) -> Tensor:
         """The chosen image of each run as its subject sees it, `(runs, 3, side, side)`."""
         parts = []
-        for key, own in each(rows, ["subject"]):
+        for key, own in groups_by(rows, ["subject"]):
             records, generator = self.records(own), self.generator(own)
             starts = range(0, len(records), AT_ONCE)
             made = [Result(records[i : i + AT_ONCE], generator).images() for i in starts]
@@ -193,7 +193,7 @@ class Material:
     def references(self, rows: Rows) -> Tensor:
         """The image that each run departs from, as its subject sees it."""
         parts = []
-        for key, own in each(rows, ["subject"]):
+        for key, own in groups_by(rows, ["subject"]):
             found = torch.stack([r.tensors["reference_image"] for r in self.records(own)])
             parts.append((own.index, self.subject(key["subject"]).see(found).cpu()))
         return _in_order(rows, parts)
@@ -205,7 +205,7 @@ class Material:
 
     def by_subject(self, rows: Rows) -> Iterator[tuple[str, Subject, Rows]]:
         """The runs of each subject."""
-        for key, own in each(rows, ["subject"]):
+        for key, own in groups_by(rows, ["subject"]):
             yield key["subject"], self.subject(key["subject"]), own
 
     def named(self, rows: Rows) -> Rows:
@@ -214,7 +214,7 @@ class Material:
         Raises:
             InputError: none does.
         """
-        known = where(rows, rows["label"].notna())
+        known = rows_where(rows, rows["label"].notna())
         if not len(known):
             raise InputError("the study's units stand for no classes; observers need those")
         return known
@@ -246,7 +246,7 @@ class Material:
             return self.names
         return {}
 
-    def shown(self, subject: Subject) -> Shown | None:
+    def shown(self, subject: Subject) -> PhotosAsSeen | None:
         """The photos as a subject sees them, with its own names of their classes."""
         if self.photos is None:
             return None
@@ -259,9 +259,9 @@ class Material:
             units = enumerate(readout.targets.tolist())
             names |= {label: subject.classes[unit] for label, unit in units}
         classes = [names.get(int(label), str(images.classes[label])) for label in labels]
-        return Shown(torch.cat([part.images for part in parts]), classes)
+        return PhotosAsSeen(torch.cat([part.images for part in parts]), classes)
 
-    def needed_photos(self, subject: Subject) -> Shown:
+    def needed_photos(self, subject: Subject) -> PhotosAsSeen:
         """What `shown` gives.
 
         Raises:

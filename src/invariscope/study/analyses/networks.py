@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from invariscope.analysis.frames import Rows, each, where
-from invariscope.analysis.gradients import SPACES, Goal, gradient_search
+from invariscope.analysis.gradients import SPACES, GradientGoal, gradient_search
+from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.layers import layer_distances, over_units
 from invariscope.analysis.mixed import mixed_model
 from invariscope.analysis.observers import (
@@ -22,8 +22,8 @@ from invariscope.analysis.transfer import matching_activity, transfer
 from invariscope.errors import InputError
 from invariscope.invariance.classes import classifier
 from invariscope.invariance.sites import nonlinear_sites
-from invariscope.sns.natural import NaturalStatistics
-from invariscope.study.analyses.material import Material
+from invariscope.natural.statistics import NaturalStatistics
+from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.searches import Tables
 from invariscope.subjects import PIXELS, Subject
 from invariscope.units import parse_target
@@ -37,7 +37,7 @@ def _references(rows: Rows) -> Rows:
     return rows.drop_duplicates(["subject", "unit", "reference_id"])
 
 
-def make_observers(m: Material) -> Tables:
+def make_observers(m: AnalysisMaterial) -> Tables:
     """Rows 5 and 6: what observers say the images are."""
     rows = m.named(m.whole)
     classes = list(dict.fromkeys(rows["label"]))
@@ -68,7 +68,7 @@ def make_observers(m: Material) -> Tables:
     }
 
 
-def _photos(m: Material, observer: Subject, classes: list[str]) -> pd.DataFrame:
+def _photos(m: AnalysisMaterial, observer: Subject, classes: list[str]) -> pd.DataFrame:
     """An observer's answers to the photos of the study's classes."""
     names = m.names_for(observer, classes)
     units = classifier(observer, classes, names=names).targets.tolist()
@@ -85,7 +85,7 @@ def _photos(m: Material, observer: Subject, classes: list[str]) -> pd.DataFrame:
     return found.assign(**about, task=NATURAL, site="", unit=labels)
 
 
-def make_people(m: Material) -> Tables:
+def make_people(m: AnalysisMaterial) -> Tables:
     """Rows 4 and 7: people's accuracy, agreement with observers, and the mixed model.
 
     The mean over units stands for an observer, as the mean over participants for people.
@@ -102,7 +102,7 @@ def make_people(m: Material) -> Tables:
     return tables
 
 
-def make_layers(m: Material) -> Tables:
+def make_layers(m: AnalysisMaterial) -> Tables:
     """Row 9: distances through observers."""
     rows, parts = m.invariant, []
     for observer in m.watchers():
@@ -110,7 +110,7 @@ def make_layers(m: Material) -> Tables:
         photos = m.needed_photos(observer)
         for name, _, own in m.by_subject(rows):
             first = _references(own)
-            meis = where(m.meis, m.meis["subject"] == name)
+            meis = rows_where(m.meis, m.meis["subject"] == name)
             shown = [
                 (first, "reference", "", m.references(first)),
                 (own, "invariant", own["site"], m.images(own)),
@@ -132,7 +132,7 @@ def make_layers(m: Material) -> Tables:
     return {"layers": over_units(pd.concat(parts, ignore_index=True), ["subject", "observer"])}
 
 
-def make_transfer(m: Material) -> Tables:
+def make_transfer(m: AnalysisMaterial) -> Tables:
     """Row 14: what the matching units of other networks make of the images."""
     rows = m.named(m.whole)
     classes, parts = list(dict.fromkeys(rows["label"])), []
@@ -163,10 +163,10 @@ def _maxima(observer: Subject, site: str, units: list[int]) -> list[float]:
     return [entry.maximum if entry else np.nan for entry in found]
 
 
-def make_paths(m: Material) -> Tables:
+def make_paths(m: AnalysisMaterial) -> Tables:
     """Row 14: activity along paths between the invariant images of a unit."""
     keys, parts = ["subject", "unit", "site"], []
-    for key, own in each(m.invariant, keys):
+    for key, own in groups_by(m.invariant, keys):
         if len(own) < 2:
             continue
         subject = m.subject(key["subject"])
@@ -183,16 +183,16 @@ def make_paths(m: Material) -> Tables:
     }
 
 
-def make_gradients(m: Material) -> Tables:
+def make_gradients(m: AnalysisMaterial) -> Tables:
     """Row 12: the same goals by gradients with the budget of one run, for a few units at pixels."""
-    rows = where(m.whole, m.whole["site"] == PIXELS)
+    rows = rows_where(m.whole, m.whole["site"] == PIXELS)
     if not len(rows):
         raise InputError("the study has no runs at pixels to set gradients beside")
     parts = []
     for name, subject, of_subject in m.by_subject(rows):
         units = list(dict.fromkeys(of_subject["unit"]))[:GRADIENT_UNITS]
-        chosen = where(of_subject, of_subject["unit"].isin(units))
-        for key, own in each(chosen, ["task", "unit"]):
+        chosen = rows_where(of_subject, of_subject["unit"].isin(units))
+        for key, own in groups_by(chosen, ["task", "unit"]):
             parts.append(_searched(own).assign(subject=name, **key))
             parts += [found.assign(subject=name, **key) for found in _gradients(m, subject, own)]
     columns = ["subject", "task", "unit", "method", "start", "stretch", "squeeze", "activation"]
@@ -217,12 +217,12 @@ def _searched(own: Rows) -> Rows:
     return own.rename(columns=names).assign(method="without gradients", backward=0)
 
 
-def _gradients(m: Material, subject: Subject, own: Rows) -> list[pd.DataFrame]:
+def _gradients(m: AnalysisMaterial, subject: Subject, own: Rows) -> list[pd.DataFrame]:
     first = own.iloc[0]
     record = m.records(own.iloc[:1])[0]
     invariance = first["task"] == "invariance"
     bound = float(first["natural_maximum" if invariance else "natural_minimum"])
-    goal = Goal(
+    goal = GradientGoal(
         target=parse_target(str(first["unit"]), subject.sites()),
         task=str(first["task"]),
         bound=bound if np.isfinite(bound) else None,

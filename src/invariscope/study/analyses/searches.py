@@ -8,17 +8,17 @@ from invariscope.analysis.appearance import appearance, appearance_summary, betw
 from invariscope.analysis.convergence import convergence
 from invariscope.analysis.dimension import dimension
 from invariscope.analysis.distance import beside_affine, distance_activation
-from invariscope.analysis.frames import Rows, each, where
+from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.naturalness import Distribution, distribution, naturalness, sample
 from invariscope.analysis.respond import activity, features
 from invariscope.analysis.separability import gram, separability
 from invariscope.analysis.subsets import subsets
 from invariscope.errors import InputError, StoreError
-from invariscope.sns.natural import PERCENTILES, NaturalStatistics
-from invariscope.sns.result import Result
-from invariscope.study.analyses.material import Material
+from invariscope.experiments.result import Result
+from invariscope.natural.statistics import PERCENTILES, NaturalStatistics
+from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.subjects import Subject
-from invariscope.subjects.pixels import farthest_possible
+from invariscope.subjects.pixels import max_distance
 from invariscope.units import parse_target
 
 Tables = dict[str, pd.DataFrame]
@@ -28,13 +28,13 @@ FEWEST = 10  # runs of a unit and site from which a dimension is estimated at al
 
 def examples(rows: Rows) -> Rows:
     """The runs of each subject's first units."""
-    first = [own["unit"].drop_duplicates()[:EXAMPLES] for _, own in each(rows, ["subject"])]
-    return where(rows, rows["unit"].isin(set(pd.concat(first))))
+    first = [own["unit"].drop_duplicates()[:EXAMPLES] for _, own in groups_by(rows, ["subject"])]
+    return rows_where(rows, rows["unit"].isin(set(pd.concat(first))))
 
 
-def make_distance(m: Material) -> Tables:
+def make_distance(m: AnalysisMaterial) -> Tables:
     """Row 1: distance against activation, affine copies beside."""
-    possible = [farthest_possible(image) for image in m.references(m.whole)]
+    possible = [max_distance(image) for image in m.references(m.whole)]
     try:
         affine = m.study.affine()
     except StoreError:
@@ -43,14 +43,14 @@ def make_distance(m: Material) -> Tables:
     return {"distance": summary, "distance_beside_affine": beside_affine(summary)}
 
 
-def make_galleries(m: Material) -> Tables:
+def make_galleries(m: AnalysisMaterial) -> Tables:
     """Row 2: which images the galleries show."""
     columns = ["subject", "unit", "label", "task", "site", "seed", "run", "member", "converged"]
     columns += ["pixel_distance", "activation", "reduction"]
     return {"galleries": examples(m.whole)[columns]}
 
 
-def make_fronts(m: Material) -> Tables:
+def make_fronts(m: AnalysisMaterial) -> Tables:
     """Row 15: whole fronts of example units."""
     chosen = examples(m.whole)
     front = Result(m.records(chosen)).front
@@ -62,26 +62,26 @@ def make_fronts(m: Material) -> Tables:
     return {"fronts": front.assign(subject=own["subject"], reduction=reduction)}
 
 
-def make_separability(m: Material) -> Tables:
+def make_separability(m: AnalysisMaterial) -> Tables:
     """Row 3: can the stretched sites be told apart."""
     return {"separability": _separability(m, m.invariant, [])}
 
 
-def _separability(m: Material, rows: Rows, keys: list[str]) -> pd.DataFrame:
+def _separability(m: AnalysisMaterial, rows: Rows, keys: list[str]) -> pd.DataFrame:
     parts = []
-    for key, own in each(rows, ["subject", *keys]):
+    for key, own in groups_by(rows, ["subject", *keys]):
         products = gram(m.images(own))
         found = separability(products, own["site"].tolist(), own["unit"].tolist())
         parts.append(found.assign(**key))
     return pd.concat(parts, ignore_index=True)
 
 
-def make_convergence(m: Material) -> Tables:
+def make_convergence(m: AnalysisMaterial) -> Tables:
     """Row 10: the share of runs whose stopping rule fired, of all runs."""
     return {"convergence": convergence(m.study.table())}
 
 
-def make_dimension(m: Material) -> Tables:
+def make_dimension(m: AnalysisMaterial) -> Tables:
     """Row 11: the dimension of a unit's invariant images."""
     rows = m.invariant
     keys = ["subject", "unit", "site"]
@@ -92,20 +92,20 @@ def make_dimension(m: Material) -> Tables:
             f"the study has {sizes.max()}"
         )
     parts = []
-    for _, own in each(where(rows, sizes >= FEWEST), ["subject"]):
+    for _, own in groups_by(rows_where(rows, sizes >= FEWEST), ["subject"]):
         groups = list(own[keys].itertuples(index=False, name=None))
         parts.append(dimension(gram(m.images(own)), groups))
     return {"dimension": pd.concat(parts, ignore_index=True)}
 
 
-def make_subsets(m: Material) -> Tables:
+def make_subsets(m: AnalysisMaterial) -> Tables:
     """Row 13: stretch at subsets of a site."""
     some = m.partial
-    every = where(m.table, m.table["task"] == "invariance")
-    every = where(every, every["site"].isin(set(some["site"])))
+    every = rows_where(m.table, m.table["task"] == "invariance")
+    every = rows_where(every, every["site"].isin(set(some["site"])))
     full = np.full(len(every), np.nan)
     place = {index: number for number, index in enumerate(every.index)}
-    for key, own in each(every, ["subject", "site"]):
+    for key, own in groups_by(every, ["subject", "site"]):
         subject = m.subject(key["subject"])
         for part in np.array_split(np.arange(len(own)), -(-len(own) // 64)):
             rows = own.iloc[part]
@@ -120,7 +120,7 @@ def make_subsets(m: Material) -> Tables:
     return tables
 
 
-def make_naturalness(m: Material) -> Tables:
+def make_naturalness(m: AnalysisMaterial) -> Tables:
     """Row 8: activity among that of natural images."""
     known: dict[tuple[str, str], Distribution] = {}
     photos = []
@@ -145,15 +145,15 @@ def _stored(name: str, subject: Subject, units: list[str]) -> dict[tuple[str, st
     if subject.natural is None:
         return {}
     table = NaturalStatistics.load(subject.natural, subject).table
-    train = where(table, table["split"] == "train").set_index("unit")
+    train = rows_where(table, table["split"] == "train").set_index("unit")
     there = [unit for unit in units if unit in train.index]
     return {(name, unit): distribution(train.loc[unit], PERCENTILES) for unit in there}
 
 
-def make_appearance(m: Material) -> Tables:
+def make_appearance(m: AnalysisMaterial) -> Tables:
     """Image statistics: what changed, measured."""
     rows, parts = m.whole, []
-    for _, own in each(rows, ["subject"]):
+    for _, own in groups_by(rows, ["subject"]):
         for start in range(0, len(own), 256):
             some = own.iloc[start : start + 256]
             parts.append((some, m.images(some), m.references(some)))

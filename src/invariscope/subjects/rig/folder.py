@@ -23,7 +23,7 @@ from pyarrow import parquet
 
 from invariscope.errors import StoreError
 from invariscope.subjects.rig.link import Link, OtherSide
-from invariscope.subjects.rig.messages import Answer, Block, Delivery, read_answers
+from invariscope.subjects.rig.messages import AnswerDelivery, RigAnswer, TrialBlock, read_answers
 
 POLL = 0.01
 FIXED = ("trial", "image", "shown")
@@ -63,7 +63,7 @@ class FolderLink(Link):
                 f"cannot write to the exchange folder {str(self.folder)!r}: {error.strerror}"
             ) from error
 
-    def show(self, block: Block, images: Mapping[str, bytes]) -> None:
+    def show(self, block: TrialBlock, images: Mapping[str, bytes]) -> None:
         def give() -> None:
             for old in (self.folder / "blocks").glob("*.json"):
                 if old.stem != block.name:
@@ -81,7 +81,7 @@ class FolderLink(Link):
         self._write(lambda: path.unlink(missing_ok=True))
         self._wanted = ""
 
-    def receive(self, seconds: float) -> Delivery | None:
+    def receive(self, seconds: float) -> AnswerDelivery | None:
         end = time.monotonic() + seconds
         while True:
             if delivery := self._changed():
@@ -91,7 +91,7 @@ class FolderLink(Link):
                 return None
             time.sleep(min(POLL, left))
 
-    def _changed(self) -> Delivery | None:
+    def _changed(self) -> AnswerDelivery | None:
         """What a file of answers holds that is new or has grown."""
         found: list[tuple[str, tuple[int, int]]] = []
         with os.scandir(self.folder / "answers") as entries:
@@ -106,7 +106,7 @@ class FolderLink(Link):
                 return read_file(self.folder / "answers" / name)
         return None
 
-    def confirm(self, delivery: Delivery, problems: list[str]) -> None:
+    def confirm(self, delivery: AnswerDelivery, problems: list[str]) -> None:
         self._taken += len(delivery.answers)
         self._problems = [*self._problems, *problems][-20:]
         state = {"block": self._wanted, "taken": self._taken, "problems": self._problems}
@@ -147,13 +147,13 @@ READERS: dict[str, Callable[[bytes, list[str]], list[dict[str, Any]]]] = {
 }
 
 
-def read_file(path: Path) -> Delivery:
+def read_file(path: Path) -> AnswerDelivery:
     """The answers in a file: columns `trial`, `image`, perhaps `shown`, and one a unit."""
     problems: list[str] = []
     try:
         rows = READERS[path.suffix](path.read_bytes(), problems)
     except (OSError, ValueError, csv.Error) as error:  # ArrowInvalid is a ValueError
-        return Delivery([], [f"{path.name} cannot be read ({error})"], path.name)
+        return AnswerDelivery([], [f"{path.name} cannot be read ({error})"], path.name)
     plain = [
         {k: row.get(k) for k in FIXED}
         | {"responses": {k: v for k, v in row.items() if k not in FIXED}}
@@ -171,7 +171,7 @@ class FolderRig(OtherSide):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def wanted(self) -> tuple[dict[str, Any], dict[str, bytes]] | None:
+    def next_block(self) -> tuple[dict[str, Any], dict[str, bytes]] | None:
         for path in sorted((self.folder / "blocks").glob("[!.]*.json")):
             if (self.folder / "answers" / f"{path.stem}.csv").exists():
                 continue
@@ -184,7 +184,7 @@ class FolderRig(OtherSide):
             return manifest, images
         return None
 
-    def answer(self, block: str, answers: Sequence[Answer]) -> None:
+    def answer(self, block: str, answers: Sequence[RigAnswer]) -> None:
         text = io.StringIO()
         units = list(answers[0].responses)
         writer = csv.writer(text, lineterminator="\n")

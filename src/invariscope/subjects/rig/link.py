@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
-from invariscope.subjects.rig.messages import Answer, Block, Delivery
+from invariscope.subjects.rig.messages import AnswerDelivery, RigAnswer, TrialBlock
 
 
 class Link(ABC):
@@ -16,7 +16,7 @@ class Link(ABC):
     """
 
     @abstractmethod
-    def show(self, block: Block, images: Mapping[str, bytes]) -> None:
+    def show(self, block: TrialBlock, images: Mapping[str, bytes]) -> None:
         """Give a block, or the same block again; it replaces the one before.
 
         Args:
@@ -31,10 +31,10 @@ class Link(ABC):
         """The block is over; what is missing of it comes in another one."""
 
     @abstractmethod
-    def receive(self, seconds: float) -> Delivery | None:
+    def receive(self, seconds: float) -> AnswerDelivery | None:
         """What arrived, waiting so long at most; None where nothing did."""
 
-    def confirm(self, delivery: Delivery, problems: list[str]) -> None:  # noqa: B027
+    def confirm(self, delivery: AnswerDelivery, problems: list[str]) -> None:  # noqa: B027
         """The answers are safe on disk; tell the other side, with what was wrong, if it asks."""
 
     @property
@@ -61,11 +61,11 @@ class OtherSide(ABC):
     """The rig's side of a link: what a lab writes in its own language, here in Python."""
 
     @abstractmethod
-    def wanted(self) -> tuple[dict[str, Any], dict[str, bytes]] | None:
+    def next_block(self) -> tuple[dict[str, Any], dict[str, bytes]] | None:
         """The manifest of a block to show, and PNG files by the images' names; None to wait."""
 
     @abstractmethod
-    def answer(self, block: str, answers: Sequence[Answer]) -> None:
+    def answer(self, block: str, answers: Sequence[RigAnswer]) -> None:
         """Give what was recorded in a block; it may be given again."""
 
     @abstractmethod

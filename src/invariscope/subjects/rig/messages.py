@@ -14,7 +14,7 @@ Value = float | tuple[float, ...]
 
 
 @dataclass(frozen=True)
-class Trial:
+class RigTrial:
     """One presentation.
 
     Attributes:
@@ -27,7 +27,7 @@ class Trial:
 
 
 @dataclass(frozen=True)
-class Block:
+class TrialBlock:
     """Trials that are shown one after the other, in this order.
 
     Attributes:
@@ -37,7 +37,7 @@ class Block:
     """
 
     name: str
-    trials: tuple[Trial, ...]
+    trials: tuple[RigTrial, ...]
     units: tuple[str, ...]
     timing: Mapping[str, Any] = field(default_factory=dict)
 
@@ -55,7 +55,7 @@ class Block:
 
 
 @dataclass(frozen=True)
-class Answer:
+class RigAnswer:
     """What a rig recorded in one trial.
 
     Attributes:
@@ -79,7 +79,7 @@ class Answer:
 
 
 @dataclass
-class Delivery:
+class AnswerDelivery:
     """Answers that arrived together, and what was wrong with them.
 
     Attributes:
@@ -88,7 +88,7 @@ class Delivery:
         source: where they came from: a file's name, or whom the reply goes to.
     """
 
-    answers: list[Answer]
+    answers: list[RigAnswer]
     problems: list[str]
     source: Any = None
 
@@ -126,8 +126,8 @@ def read_value(value: Any) -> Value:
     return read_number(value)
 
 
-def read_answer(plain: Any) -> Answer:
-    """An answer from plain data, as `Answer.plain` gives it.
+def read_answer(plain: Any) -> RigAnswer:
+    """An answer from plain data, as `RigAnswer.plain` gives it.
 
     Raises:
         ValueError: it is not one; the message is a clause.
@@ -145,12 +145,12 @@ def read_answer(plain: Any) -> Answer:
         shown = read_number(plain.get("shown"))
     except (TypeError, ValueError) as error:
         raise ValueError(f"the answer to trial {names[0]!r}: {error}") from error
-    return Answer(str(names[0]), str(names[1]), values, shown)
+    return RigAnswer(str(names[0]), str(names[1]), values, shown)
 
 
-def read_answers(rows: Sequence[Any], source: Any) -> Delivery:
+def read_answers(rows: Sequence[Any], source: Any) -> AnswerDelivery:
     """Every row that can be read, and a sentence for every other."""
-    delivery = Delivery([], [], source)
+    delivery = AnswerDelivery([], [], source)
     for row in rows:
         try:
             delivery.answers.append(read_answer(row))

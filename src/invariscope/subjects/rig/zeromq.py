@@ -15,7 +15,7 @@ from typing import Any, final
 
 from invariscope.errors import InputError, SubjectError
 from invariscope.subjects.rig.link import Link, OtherSide
-from invariscope.subjects.rig.messages import Answer, Block, Delivery, read_answers
+from invariscope.subjects.rig.messages import AnswerDelivery, RigAnswer, TrialBlock, read_answers
 
 LARGEST_MESSAGE = 2**26
 
@@ -52,7 +52,7 @@ class ZeroMQLink(Link):
         self._socket = self._context.socket(self._zmq.ROUTER)
         self._socket.linger = 0
         self._socket.maxmsgsize = LARGEST_MESSAGE
-        self._block: Block | None = None
+        self._block: TrialBlock | None = None
         self._images: Mapping[str, bytes] = {}
         self._life = time.monotonic()
         try:
@@ -69,13 +69,13 @@ class ZeroMQLink(Link):
         """Where rigs connect to."""
         return self._socket.last_endpoint.decode()
 
-    def show(self, block: Block, images: Mapping[str, bytes]) -> None:
+    def show(self, block: TrialBlock, images: Mapping[str, bytes]) -> None:
         self._block, self._images = block, images
 
     def withdraw(self, block: str) -> None:  # noqa: ARG002  (there is one at a time)
         self._block, self._images = None, {}
 
-    def receive(self, seconds: float) -> Delivery | None:
+    def receive(self, seconds: float) -> AnswerDelivery | None:
         end = time.monotonic() + seconds
         while self._socket.poll(max(0, int(1000 * (end - time.monotonic())))):
             delivery = self._take(self._socket.recv_multipart())
@@ -83,7 +83,7 @@ class ZeroMQLink(Link):
                 return delivery
         return None
 
-    def _take(self, frames: list[bytes]) -> Delivery | None:
+    def _take(self, frames: list[bytes]) -> AnswerDelivery | None:
         """Reply to one request, unless it brings answers: their reply comes with `confirm`."""
         self._life = time.monotonic()
         sender, content = frames[0], frames[-1]
@@ -107,7 +107,7 @@ class ZeroMQLink(Link):
     def _reply(self, sender: bytes, message: Mapping[str, Any], images: Any = ()) -> None:
         self._socket.send_multipart([sender, b"", json.dumps(message).encode(), *images])
 
-    def confirm(self, delivery: Delivery, problems: list[str]) -> None:
+    def confirm(self, delivery: AnswerDelivery, problems: list[str]) -> None:
         self._reply(delivery.source, {"taken": len(delivery.answers), "problems": problems})
 
     @property
@@ -149,14 +149,14 @@ class ZeroMQRig(OtherSide):
             self._socket = self._open()
         raise SubjectError(f"no reply from {self._address!r}; start `invariscope rig serve` there")
 
-    def wanted(self) -> tuple[dict[str, Any], dict[str, bytes]] | None:
+    def next_block(self) -> tuple[dict[str, Any], dict[str, bytes]] | None:
         first, *frames = self._ask({"say": "ready"})
         manifest = json.loads(first)
         if "trials" not in manifest:
             return None
         return manifest, dict(zip(manifest["images"], frames, strict=True))
 
-    def answer(self, block: str, answers: Sequence[Answer]) -> None:
+    def answer(self, block: str, answers: Sequence[RigAnswer]) -> None:
         plain = [answer.plain() for answer in answers]
         self._ask({"say": "answers", "block": block, "answers": plain})
 

@@ -8,13 +8,13 @@ from safetensors import SafetensorError, safe_open
 from invariscope.errors import InputError, StoreError
 from invariscope.subjects.base import PhotoRule
 from invariscope.subjects.checkpoint import load_state
-from invariscope.subjects.sources.loaded import Loaded, Weights
+from invariscope.subjects.sources.loaded import LoadedNetwork, WeightChoice
 from invariscope.zoo.classifiers import Standardised, make_classifier
 
 FILE = "weights.safetensors"
 
 
-def load(name: str, weights: Weights) -> Loaded:
+def load(name: str, weights: WeightChoice) -> LoadedNetwork:
     """A trained network with its classes and the per-image standardisation it was trained with.
 
     Args:
@@ -44,4 +44,4 @@ def load(name: str, weights: Weights) -> Loaded:
     load_state(network, state, str(path))
     model = Standardised(network).eval().requires_grad_(requires_grad=False)
     rule = {"image_size": side, "mean": 0.0, "std": 1.0, "photo": PhotoRule(side)}
-    return Loaded(model, rule, classes)
+    return LoadedNetwork(model, rule, classes)

@@ -8,7 +8,7 @@ from torch import nn
 from invariscope import seeds
 from invariscope.errors import InputError, unknown
 from invariscope.subjects.base import PhotoRule
-from invariscope.subjects.sources.loaded import Loaded, Weights, with_file
+from invariscope.subjects.sources.loaded import LoadedNetwork, WeightChoice, with_file
 from invariscope.zoo.cifar import (
     certified_small,
     preact_resnet18,
@@ -25,7 +25,7 @@ IMAGENET: tuple[Three, Three] = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 
 
 @dataclass(frozen=True)
-class Network:
+class CifarNetwork:
     """A published network.
 
     Attributes:
@@ -42,29 +42,29 @@ class Network:
 
 BENCH = "RobustBench (CIFAR-10, L2 or Linf)"
 NETWORKS = {
-    "resnet20": Network(resnet20, IMAGENET, "github.com/akamaster/pytorch_resnet_cifar10"),
-    "certified_small": Network(
+    "resnet20": CifarNetwork(resnet20, IMAGENET, "github.com/akamaster/pytorch_resnet_cifar10"),
+    "certified_small": CifarNetwork(
         certified_small,
         (IMAGENET[0], (0.225, 0.225, 0.225)),
         "github.com/locuslab/convex_adversarial (models_scaled_l2)",
     ),
-    "Engstrom2019Robustness": Network(resnet50, (CIFAR[0], (0.2023, 0.1994, 0.2010)), BENCH),
-    "Augustin2020Adversarial": Network(
+    "Engstrom2019Robustness": CifarNetwork(resnet50, (CIFAR[0], (0.2023, 0.1994, 0.2010)), BENCH),
+    "Augustin2020Adversarial": CifarNetwork(
         resnet50, ((0.4914, 0.482159, 0.446531), (0.247032, 0.243485, 0.261588)), BENCH
     ),
-    "Wong2020Fast": Network(preact_resnet18, CIFAR, BENCH),
-    "Andriushchenko2020Understanding": Network(preact_resnet18, RAW, BENCH),
-    "Carmon2019Unlabeled": Network(lambda: wide_resnet(28, 10), RAW, BENCH),
-    "Sehwag2020Hydra": Network(lambda: wide_resnet(28, 10), RAW, BENCH),
-    "Wang2020Improving": Network(lambda: wide_resnet(28, 10), RAW, BENCH),
-    "Zhang2019Theoretically": Network(lambda: wide_resnet(34, 10), RAW, BENCH),
-    "Rony2019Decoupling": Network(
+    "Wong2020Fast": CifarNetwork(preact_resnet18, CIFAR, BENCH),
+    "Andriushchenko2020Understanding": CifarNetwork(preact_resnet18, RAW, BENCH),
+    "Carmon2019Unlabeled": CifarNetwork(lambda: wide_resnet(28, 10), RAW, BENCH),
+    "Sehwag2020Hydra": CifarNetwork(lambda: wide_resnet(28, 10), RAW, BENCH),
+    "Wang2020Improving": CifarNetwork(lambda: wide_resnet(28, 10), RAW, BENCH),
+    "Zhang2019Theoretically": CifarNetwork(lambda: wide_resnet(34, 10), RAW, BENCH),
+    "Rony2019Decoupling": CifarNetwork(
         lambda: wide_resnet(28, 10), ((0.491, 0.482, 0.447), (0.247, 0.243, 0.262)), BENCH
     ),
 }
 
 
-def load(name: str, weights: Weights) -> Loaded:
+def load(name: str, weights: WeightChoice) -> LoadedNetwork:
     """A published CIFAR-10 network.
 
     Args:
@@ -91,5 +91,5 @@ def load(name: str, weights: Weights) -> Loaded:
     mean, std = network.statistics
     preprocessing = {"image_size": 32, "mean": mean, "std": std, "photo": PhotoRule(32)}
     if weights.random:
-        return Loaded(model, preprocessing)
-    return with_file(Loaded(model, preprocessing, CLASSES), weights)
+        return LoadedNetwork(model, preprocessing)
+    return with_file(LoadedNetwork(model, preprocessing, CLASSES), weights)

@@ -16,7 +16,7 @@ from PIL import Image
 from invariscope import seeds
 from invariscope.errors import InputError, StoreError, unknown
 from invariscope.subjects.base import PhotoRule
-from invariscope.subjects.sources.loaded import Loaded, Weights, with_file
+from invariscope.subjects.sources.loaded import LoadedNetwork, WeightChoice, with_file
 from invariscope.subjects.sources.preprocessing import library_preprocessing
 from invariscope.zoo.vision import library
 
@@ -31,7 +31,7 @@ ABOUT = {
 INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
 
 
-def load(name: str, weights: Weights) -> Loaded:
+def load(name: str, weights: WeightChoice) -> LoadedNetwork:
     """A vision network of the Hugging Face hub, or of a folder with a copy of its files.
 
     Args:
@@ -61,7 +61,7 @@ def load(name: str, weights: Weights) -> Loaded:
     known = hasattr(model, "classifier") and not weights.random
     labels = (config.id2label or {}) if known else {}
     classes = tuple(str(labels[key]).split(",")[0] for key in sorted(labels, key=int))
-    loaded = Loaded(model, _preprocessing(name, processor), classes, _older_names(model))
+    loaded = LoadedNetwork(model, _preprocessing(name, processor), classes, _older_names(model))
     if not weights.file:
         return loaded
     with _quiet(transformers):
@@ -88,7 +88,7 @@ def _kind(transformers: Any, name: str) -> tuple[Any, Any]:
     return kind, config
 
 
-def _model(kind: Any, config: Any, name: str, weights: Weights) -> Any:
+def _model(kind: Any, config: Any, name: str, weights: WeightChoice) -> Any:
     options = _options(kind)
     if not weights.pretrained:
         return kind(config, **options)
@@ -155,7 +155,9 @@ def _preprocessing(name: str, processor: Any) -> dict[str, Any]:
     return library_preprocessing(name, process, settings, rule, (mean, std) if mean and std else ())
 
 
-def _from_file(model: Any, kind: Any, loaded: Loaded, weights: Weights) -> Loaded:
+def _from_file(
+    model: Any, kind: Any, loaded: LoadedNetwork, weights: WeightChoice
+) -> LoadedNetwork:
     """The network with a file's weights, as `from_pretrained` reads them, or in other layouts."""
     state = weights.read()
     try:

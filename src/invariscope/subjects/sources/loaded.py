@@ -15,7 +15,7 @@ PRETRAINED, RANDOM = "pretrained", "random"
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedNetwork:
     """A network in eval mode.
 
     Attributes:
@@ -32,7 +32,7 @@ class Loaded:
 
 
 @dataclass(frozen=True)
-class Weights:
+class WeightChoice:
     """Which weights a network gets: `pretrained`, `random`, `random:SEED`, a name or a file.
 
     Raises:
@@ -88,7 +88,7 @@ class Weights:
         )
 
 
-def with_file(loaded: Loaded, weights: Weights) -> Loaded:
+def with_file(loaded: LoadedNetwork, weights: WeightChoice) -> LoadedNetwork:
     """The network with the weights of a local file, and the normaliser that is with them.
 
     Raises:

@@ -6,12 +6,12 @@ from typing import Any
 from invariscope import seeds
 from invariscope.errors import InputError, StoreError, nearest
 from invariscope.subjects.base import PhotoRule
-from invariscope.subjects.sources.loaded import Loaded, Weights, with_file
+from invariscope.subjects.sources.loaded import LoadedNetwork, WeightChoice, with_file
 from invariscope.subjects.sources.preprocessing import library_preprocessing
 from invariscope.zoo.vision import library
 
 
-def load(name: str, weights: Weights) -> Loaded:
+def load(name: str, weights: WeightChoice) -> LoadedNetwork:
     """A network of timm.
 
     Args:
@@ -38,7 +38,7 @@ def load(name: str, weights: Weights) -> Loaded:
         names = [*timm.list_models(), *timm.list_pretrained()]
         raise InputError(f"timm has no such network ({error}){nearest(name, names)}") from error
     model.eval().requires_grad_(requires_grad=False)
-    loaded = Loaded(model, _preprocessing(name, model), _classes(model, weights))
+    loaded = LoadedNetwork(model, _preprocessing(name, model), _classes(model, weights))
     return with_file(loaded, weights) if weights.file else loaded
 
 
@@ -66,7 +66,7 @@ def _preprocessing(name: str, model: Any) -> dict[str, Any]:
     )
 
 
-def _classes(model: Any, weights: Weights) -> tuple[str, ...]:
+def _classes(model: Any, weights: WeightChoice) -> tuple[str, ...]:
     """Names of the readout's units where the weights know ImageNet's classes."""
     data = import_module("timm.data")
     subset = None if weights.random else data.infer_imagenet_subset(model)

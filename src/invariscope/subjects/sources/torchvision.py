@@ -12,7 +12,7 @@ from invariscope import seeds
 from invariscope.errors import StoreError, unknown
 from invariscope.subjects.base import PhotoRule
 from invariscope.subjects.checkpoint import load_state
-from invariscope.subjects.sources.loaded import Loaded, Weights, with_file
+from invariscope.subjects.sources.loaded import LoadedNetwork, WeightChoice, with_file
 from invariscope.zoo.vision import torchvision_models
 from invariscope.zoo.weight_file import read_state
 
@@ -20,7 +20,7 @@ from invariscope.zoo.weight_file import read_state
 EXTRA = {"googlenet", "inception_v3"}
 
 
-def load(name: str, weights: Weights) -> Loaded:
+def load(name: str, weights: WeightChoice) -> LoadedNetwork:
     """A classification network of torchvision.
 
     Args:
@@ -51,15 +51,15 @@ def load(name: str, weights: Weights) -> Loaded:
     }
     model = _build(models, name, size, weights)
     if weights.random:
-        return Loaded(model, preprocessing)
-    loaded = Loaded(model, preprocessing, tuple(entry.meta["categories"]))
+        return LoadedNetwork(model, preprocessing)
+    loaded = LoadedNetwork(model, preprocessing, tuple(entry.meta["categories"]))
     if named or weights.pretrained:
         load_state(model, _published(name, entry), entry.url)
         return loaded
     return with_file(loaded, weights)
 
 
-def _build(models: Any, name: str, size: int, weights: Weights) -> nn.Module:
+def _build(models: Any, name: str, size: int, weights: WeightChoice) -> nn.Module:
     options: dict[str, Any] = {}
     if name in EXTRA:
         options = {"aux_logits": False, "init_weights": weights.random}

@@ -1,0 +1,61 @@
+"""Which member of a front to show."""
+
+import numpy as np
+import pandas as pd
+
+from invariscope import validate
+from invariscope.store.settings import RunSettings
+
+CHOICES = ("kept", "knee", "farthest", "nearest")
+
+
+def knee(front: pd.DataFrame) -> int:
+    """The member farthest from the straight line between the front's two ends.
+
+    Both axes are scaled to the front's own range; with fewer than three members it is the last.
+    """
+    points = front[["stretch", "squeeze"]].to_numpy(float)
+    span = np.ptp(points, axis=0)
+    if len(points) < 3 or not np.all(span > 0):
+        return len(points) - 1
+    scaled = (points - points.min(0)) / span
+    chord = scaled[-1] - scaled[0]
+    offset = scaled - scaled[0]
+    return int(np.abs(chord[0] * offset[:, 1] - chord[1] * offset[:, 0]).argmax())
+
+
+def meets_bound(front: pd.DataFrame, stop: dict) -> np.ndarray:
+    """Which members meet the bound of the paper's stopping rule, `(members,)` bool."""
+    activation = front["activation"].to_numpy(float)
+    bound = stop.get("bound", np.nan)
+    if stop.get("side") == "above":
+        return activation > bound
+    if stop.get("side") == "below":
+        return activation < bound
+    return activation <= bound
+
+
+def choose(front: pd.DataFrame, settings: RunSettings, which: str = "kept") -> int:
+    """The row of a front's member.
+
+    Args:
+        front: one row a member, sorted by stretch.
+        settings: of the run.
+        which: `kept`, the best member that meets the stopping rule's bound (invariance: the
+            farthest that still drives the unit above its natural maximum; adversarial: the
+            nearest below its minimum; where none does, the knee); `knee`; `farthest`, the
+            largest stretch (what the original reports of an invariance front); `nearest`.
+
+    Raises:
+        InputError: another choice.
+    """
+    validate.one_of("choice", which, CHOICES)
+    if which == "farthest":
+        return len(front) - 1
+    if which == "nearest":
+        return 0
+    # The milestone has the same bound, and is there when the stopping rule was switched off.
+    rows = np.flatnonzero(meets_bound(front, settings.milestone)) if which == "kept" else []
+    if len(rows) == 0:
+        return knee(front)
+    return int(rows[-1] if settings.task == "invariance" else rows[0])

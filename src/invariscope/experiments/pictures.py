@@ -1,0 +1,62 @@
+"""Pictures of a front's members beside its table, for people and reports."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from invariscope.errors import StoreError
+from invariscope.experiments.front_choice import CHOICES, choose
+from invariscope.experiments.plan import Planned
+from invariscope.generators.base import Generator
+from invariscope.search.archive import Front
+from invariscope.store.files import make_folder, replace_file
+from invariscope.store.record import REPAIR
+from invariscope.store.run_folder import front_table
+
+MOST = 24
+
+
+def write_png(path: Path, image: Tensor) -> None:
+    """Write an image `(3, h, w)` in [0, 1] as 8-bit PNG, for looking at, not for measuring."""
+    values = (image.detach().cpu().permute(1, 2, 0) * 255).round().clamp(0, 255)
+    picture = Image.fromarray(values.to(torch.uint8).numpy())
+    replace_file(path, lambda part: picture.save(part, format="PNG"))
+
+
+def read_png(path: Path) -> Tensor:
+    """A picture that `write_png` wrote, `(3, h, w)` in [0, 1].
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    try:
+        with Image.open(path) as picture:
+            values = np.array(picture.convert("RGB"))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        raise StoreError(f"picture {str(path)!r} is damaged or missing; {REPAIR}") from error
+    return torch.from_numpy(values).permute(2, 0, 1).float() / 255
+
+
+def pictured(members: int, chosen: set[int]) -> list[int]:
+    """The rows that get a picture: the chosen ones, and others evenly over the front."""
+    spread = np.linspace(0, members - 1, min(members, MOST)).round().astype(int)
+    return sorted(chosen | set(spread.tolist()))
+
+
+def save_pictures(folder: Path, front: Front, generator: Generator, planned: Planned) -> None:
+    """Write `images/reference.png` and `images/member-N.png` for rows N of the front."""
+    images = make_folder(folder / "images")
+    for old in images.glob("member-*.png"):
+        old.unlink()
+    if planned.reference is not None:
+        write_png(images / "reference.png", planned.reference.image)
+    if len(front.scores) == 0:
+        return
+    table = front_table(front)
+    chosen = {choose(table, planned.settings, which) for which in CHOICES}
+    rows = pictured(len(table), chosen)
+    for row, image in zip(rows, generator.generate(front.codes[rows]), strict=True):
+        write_png(images / f"member-{row}.png", image)

@@ -1,0 +1,172 @@
+"""What a search found, as tables and images."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from invariscope.errors import InputError
+from invariscope.experiments.front_choice import choose
+from invariscope.experiments.reference import Reference
+from invariscope.generators import load_generator
+from invariscope.generators.base import Generator
+from invariscope.markup import CaptionedPicture, notebook
+from invariscope.search.archive import COLUMNS
+from invariscope.store.record import FRONT_IMAGES, RunRecord, load_runs
+from invariscope.store.settings import without_none
+from invariscope.subjects import Subject
+from invariscope.subjects.kinds import loss_of_activity, natural_kind
+
+MOST_SHOWN = 12  # images in a notebook
+
+
+@dataclass(frozen=True)
+class Result:
+    """Runs with what they found.
+
+    Attributes:
+        runs: one record a run.
+        generator: what made the images; loaded by its label where it is None.
+    """
+
+    runs: list[RunRecord]
+    generator: Generator | None = None
+
+    @property
+    def front(self) -> pd.DataFrame:
+        """One row a member of a run's front.
+
+        Columns: run, task, unit, site, seed, member, generation, place, stretch, squeeze,
+        activation, and pixel_distance (L2 from the reference as an image, whatever the site).
+        """
+        tables = []
+        for record in self.runs:
+            s = record.settings
+            words = {"run": record.path.name, "task": s.task, "unit": s.unit, "site": s.site}
+            table = record.front.assign(**words, seed=s.seed, member=range(len(record.front)))
+            tables.append(table)
+        table = pd.concat(tables, ignore_index=True)
+        first = ["run", "task", "unit", "site", "seed", "member", "generation", "candidate"]
+        return table.reindex(columns=[*first, *COLUMNS, "pixel_distance"])
+
+    def table(self, which: str = "kept") -> pd.DataFrame:
+        """One row a run, with one chosen member of its front (see `sns.choice.choose`).
+
+        `reduction` is the loss of activity in percent of the reference's, missing where that
+        is not positive; `loss` the same in SDs of the unit's activity over natural images, missing
+        where that is not known; `above_reference` the share of the front more active than it;
+        `kind` what the unit is over natural images (`subjects.kinds`), empty for most.
+        """
+        return pd.DataFrame([self._row(record, which) for record in self.runs])
+
+    def _row(self, record: RunRecord, which: str) -> dict[str, Any]:
+        s, end = record.settings, record.outcome
+        row = choose(record.front, s, which)
+        stretch, squeeze, activation = record.front[list(COLUMNS)].to_numpy(float)[row].tolist()
+        reference = record.tensors.get("reference_activity")
+        own = float(reference.mean()) if reference is not None else float("nan")
+        return {
+            "run": record.path.name,
+            "task": s.task,
+            "unit": s.unit,
+            "site": s.site,
+            "seed": s.seed,
+            "status": end["status"],
+            "milestone": end["milestone"],
+            "generations": end["generations"],
+            "images": end["images"],
+            "member": row,
+            "stretch": stretch,
+            "squeeze": squeeze,
+            "pixel_distance": record.front["pixel_distance"].to_numpy(float)[row].item()
+            if "pixel_distance" in record.front
+            else float("nan"),
+            "activation": activation,
+            "reference": own,
+            "reduction": (own - activation) / own * 100 if own > 0 else float("nan"),
+            "loss": loss_of_activity(own, activation, s.natural),
+            "kind": natural_kind(s.natural),
+            "above_reference": np.mean(record.front["activation"].to_numpy() > own).item(),
+        }
+
+    @property
+    def reference(self) -> Reference:
+        """The image that the first run departed from."""
+        first = self.runs[0]
+        activity = first.tensors.get("reference_activity")
+        return Reference(
+            image=first.tensors["reference_image"],
+            code=first.tensors.get("reference_code"),
+            recipe=first.settings.reference or {},
+            activity=None if activity is None else float(activity.mean()),
+        )
+
+    def images(self, which: str = "kept") -> Tensor:
+        """One image a run, `(runs, 3, height, width)` in [0, 1] (see `sns.choice.choose`).
+
+        Those of a rig are as they were shown, the others are generated.
+
+        Raises:
+            InputError: the generator is not the one that the runs were made with.
+        """
+        rows = [choose(r.front, r.settings, which) for r in self.runs]
+        if all(FRONT_IMAGES in r.tensors for r in self.runs):
+            shown = zip(self.runs, rows, strict=True)
+            return torch.stack([r.tensors[FRONT_IMAGES][row] for r, row in shown])
+        label = self.runs[0].labels["generator"]
+        generator = self.generator or load_generator(label)
+        for record in self.runs:
+            check_same(record.settings.generator, generator, label)
+        codes = [r.tensors["codes"][row] for r, row in zip(self.runs, rows, strict=True)]
+        return generator.generate(torch.stack(codes)).cpu()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the reference, one image a run, and the table."""
+        first = self.runs[0]
+        table = self.table()
+        shown = [CaptionedPicture(first.path / "images" / "reference.png", "reference")]
+        for record, row in zip(self.runs[:MOST_SHOWN], table.to_dict("records"), strict=False):
+            words = f"{row['task']} at {row['site']}, seed {row['seed']}: "
+            words += f"activity {row['activation']:.3g}, distance {row['pixel_distance']:.3g}"
+            shown.append(
+                CaptionedPicture(record.path / "images" / f"member-{row['member']}.png", words)
+            )
+        units = ", ".join(dict.fromkeys(record.settings.unit for record in self.runs))
+        return notebook(
+            f"{len(self.runs)} runs of {first.labels['subject']} {units}",
+            [] if len(self.runs) <= MOST_SHOWN else [f"the first {MOST_SHOWN} images:"],
+            shown,
+            table.drop(columns=["run", "member"]).to_html(index=False, max_rows=12, border=0),
+        )
+
+
+def load_result(folder: str | Path) -> Result:
+    """The runs in a folder that `stretch_and_squeeze`, `sns` or `demo` wrote.
+
+    Raises:
+        StoreError: the folder holds no run with a result, or a damaged one.
+    """
+    return Result(load_runs(Path(folder)))
+
+
+def check_same(made_with: Mapping[str, Any], now: Subject | Generator, name: str) -> None:
+    """Make sure that a subject or generator is the one that a run was made with.
+
+    The architecture's text may change with torch's version; the weights' names do not.
+
+    Raises:
+        InputError: it is another.
+    """
+    own = without_none(now.identity())
+    keys = sorted((made_with.keys() | own.keys()) - {"architecture"})
+    differ = [key for key in keys if made_with.get(key) != own.get(key)]
+    if differ:
+        raise InputError(
+            f"{name} is not what the runs were made with (these differ: {', '.join(differ)}); "
+            "analyse the study with the version that made it, or run it again"
+        )

@@ -1,0 +1,70 @@
+"""Stretch-and-Squeeze: far images that a unit cannot tell apart, near ones that silence it."""
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from invariscope import validate
+from invariscope.errors import InputError
+from invariscope.experiments.execute import Watcher, check_out, execute
+from invariscope.experiments.plan import SearchOptions, plan
+from invariscope.experiments.reference import Reference
+from invariscope.experiments.result import Result
+from invariscope.generators.base import Generator
+from invariscope.subjects.base import Subject
+
+
+def stretch_and_squeeze(
+    subject: Subject,
+    generator: Generator,
+    unit: str | Iterable[str],
+    *,
+    reference: Reference,
+    stretch: str = "pixels",
+    subset: int | Sequence[int] | None = None,
+    task: str = "invariance",
+    direction: str = "either",
+    seeds: Iterable[int] = (0,),
+    options: SearchOptions | None = None,
+    out: str | Path | None = None,
+    watch: Watcher | None = None,
+) -> Result:
+    """Search for images that stretch a site and squeeze a unit (Tausani et al. 2025).
+
+    Args:
+        unit: the target's address, or a set of units.
+        reference: the image to depart from, from `find_mei` or `image_reference`.
+        stretch: the site where distance is measured.
+        subset: entries of the flattened site that count, or how many to draw at random.
+        task: `invariance` (far at the site, alike for the unit) or `adversarial` (near, unlike).
+        direction: `either`, the paper's two-sided squeeze, or `down`: only a loss counts.
+        seeds: one run a seed.
+        options: population, generations, strategy, stopping rule.
+        out: the folder that keeps the runs; by default a temporary one.
+        watch: called after every generation.
+
+    Raises:
+        InputError: an unknown unit, site, task or option.
+        StoreError: `out` cannot be written or holds other runs.
+    """
+    validate.one_of("task", task, ("invariance", "adversarial"))
+    wanted = list(seeds)
+    if not wanted or len(set(wanted)) < len(wanted):
+        raise InputError(f"seeds are {wanted}; expected at least one, each once")
+    planned = plan(
+        subject,
+        generator,
+        unit,
+        task=task,
+        reference=reference,
+        site=stretch,
+        subset=subset,
+        direction=direction,
+        run_seeds=wanted,
+        options=options,
+    )
+    folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="invariscope-"))
+    check_out(folder, planned)
+    return Result(
+        execute(planned, subject, generator, folder, options=options, watch=watch), generator
+    )

@@ -1,0 +1,1 @@
+"""Jobs in, reports out: one interface to this machine, Ray and SLURM."""

@@ -1,0 +1,1 @@
+"""Natural statistics: how units respond to natural images."""

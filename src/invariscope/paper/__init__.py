@@ -1,0 +1,1 @@
+"""What the two papers say: claims, verdicts, the published record."""

@@ -1,0 +1,88 @@
+"""A front measured again on repeats that had no part in finding it, and what of it holds."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from scipy import stats
+
+from invariscope.rig.noise import Floats
+from invariscope.search.archive import Archive, Front
+from invariscope.search.objectives import Objective, Objectives
+
+
+def spread_members(front: Front, most: int) -> Front:
+    """At most so many members, evenly spread along the front, both ends among them."""
+    count = len(front.scores)
+    rows = np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
+    index = torch.from_numpy(rows)
+    return Front(
+        *(v[index] for v in (front.scores, front.codes, front.generation, front.candidate))
+    )
+
+
+@dataclass(frozen=True)
+class HeldBackClaim:
+    """What each member of a front is held to.
+
+    Attributes:
+        side: `above` or `below`.
+        bound: a response.
+        error: the bound's own standard error.
+        level: of false discoveries.
+    """
+
+    side: str
+    bound: float
+    error: float
+    level: float
+
+    @classmethod
+    def of(
+        cls, task: str, reference: float, error: float, share: float, level: float
+    ) -> "HeldBackClaim":
+        """To keep more than a share of the reference's response, or to lose as much."""
+        side = "above" if task == "invariance" else "below"
+        return cls(side, share * reference, share * error, level)
+
+    def test(
+        self, selected: Floats, means: Floats, variances: Floats, counts: Floats
+    ) -> pd.DataFrame:
+        """One-sided t tests of each member's held-back repeats against the bound.
+
+        Args:
+            selected: what the search took each member's response to be. Members that did not
+                seem to keep to the bound even then claim nothing and are not tested, so that
+                they do not take power from the others.
+
+        Returns:
+            Columns `p`, `q` (Benjamini and Hochberg 1995, over the tested members) and `holds`
+            (q ≤ level); p and q are NaN without a claim, p is 1 with fewer than two repeats.
+        """
+        sign = 1 if self.side == "above" else -1
+        known = (counts > 1) & ~np.isnan(means) & ~np.isnan(variances)
+        error = np.sqrt(np.where(known, variances / np.maximum(counts, 1), 1) + self.error**2)
+        step = sign * (np.where(known, means, 0) - self.bound)
+        t = np.divide(step, error, out=np.where(step > 0, np.inf, -np.inf), where=error > 0)
+        p = np.where(known, stats.t.sf(t, np.maximum(counts - 1, 1)), 1.0)
+        claimed = sign * (selected - self.bound) >= 0
+        p = np.where(claimed, p, np.nan)
+        q = p.copy()
+        if claimed.any():
+            q[claimed] = stats.false_discovery_control(p[claimed])
+        return pd.DataFrame({"p": p, "q": q, "holds": q <= self.level})
+
+
+def held_back(front: Front, scores: torch.Tensor, objective: Objective) -> torch.Tensor:
+    """Which members are still non-dominated by their held-back scores, `(members,)` bool.
+
+    Args:
+        scores: `(members, 3)` from held-back repeats alone.
+    """
+    costs = Objectives([objective], "cpu").costs(scores.unsqueeze(0))
+    candidate = torch.arange(len(scores)).unsqueeze(0)
+    archive = Archive.empty(1, front.codes.shape[1])
+    members = (front.codes.unsqueeze(0), front.generation.unsqueeze(0), candidate)
+    kept = archive.add(costs, scores.unsqueeze(0), *members).front(0).candidate
+    return torch.isin(candidate[0], kept)

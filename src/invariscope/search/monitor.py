@@ -1,0 +1,71 @@
+"""The course of each run: its last candidates' activities and its milestone."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from invariscope.search.archive import Archive, pack_front, unpack_front
+from invariscope.search.run import Milestone, Run
+from invariscope.search.stopping import GenerationProgress
+
+# A rule sees at least so many candidates: the paper's population.
+WINDOW = 50
+
+
+class StoppingMonitor:
+    """What the rules of every active run look at, and the first that each has met.
+
+    A share of a small generation is met by luck, so small ones are seen together: the rules of
+    a run with populations of 10 see its last 5 generations.
+
+    Args:
+        population: candidates a generation.
+    """
+
+    def __init__(self, population: int) -> None:
+        self._earlier = population * (-(-WINDOW // population) - 1)
+        self._recent: dict[str, Tensor] = {}
+        self._milestones: dict[str, Milestone] = {}
+
+    def begin(self, run: Run, packed: Mapping[str, Tensor]) -> None:
+        """A run that starts, or goes on from what `pack` gave."""
+        self._recent[run.name] = packed.get("recent", torch.zeros(0))
+        self._milestones.pop(run.name, None)
+        if "milestone.scores" in packed:
+            front = unpack_front(packed, "milestone")
+            self._milestones[run.name] = Milestone(int(packed["milestone"]), front)
+
+    def pack(self, name: str) -> dict[str, Tensor]:
+        """All that `begin` needs, as CPU tensors."""
+        packed = {"recent": self._recent[name]} if self._earlier else {}
+        if milestone := self._milestones.get(name):
+            packed |= pack_front("milestone", milestone.front)
+            packed["milestone"] = torch.tensor(milestone.generation)
+        return packed
+
+    def progress(
+        self, name: str, generation: int, activations: Tensor | NDArray[np.floating[Any]]
+    ) -> GenerationProgress:
+        """What a run's rules see after a generation with these activities `(population,)`."""
+        recent = self._recent[name]
+        seen = np.asarray(activations)
+        return GenerationProgress(
+            generation, np.concatenate([recent.numpy(), seen]) if len(recent) else seen
+        )
+
+    def update(self, run: Run, progress: GenerationProgress, archive: Archive, row: int) -> None:
+        """Remember a generation, and the front where the milestone is met first."""
+        if run.name not in self._milestones and run.milestone.met(progress):
+            self._milestones[run.name] = Milestone(progress.generation, archive.front(row))
+        if not self._earlier:
+            return
+        seen = torch.as_tensor(progress.activations)
+        self._recent[run.name] = seen[max(len(seen) - self._earlier, 0) :].clone()
+
+    def milestone(self, name: str) -> Milestone | None:
+        """The run's milestone, where it was reached."""
+        return self._milestones.get(name)
