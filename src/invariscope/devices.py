@@ -1,4 +1,4 @@
-"""Where networks run, and how their memory is kept."""
+"""Devices of networks, and their memory."""
 
 import ctypes
 import os
@@ -26,13 +26,13 @@ SMALLEST_PART = 8
 
 
 def keep_freed_memory() -> bool:
-    """Keep freed memory for the next temporary of the same process (glibc only).
+    """Keep freed memory for the next temporary of the process (glibc only).
 
     Above 32 MB glibc otherwise asks the system anew for each temporary of a network, and the
     system fills it with zeros first: a quarter of all processor time. Results stay the same bit
-    for bit. The command and its workers call it at their start; in Python call it once, before
-    the first network runs. A `MALLOC_…` or `GLIBC_TUNABLES` setting in the environment is left
-    as it is.
+    for bit. The command and its workers do so at their start; in Python call this function once,
+    before the first network runs. A `MALLOC_…` or `GLIBC_TUNABLES` setting in the environment is
+    left as it is.
 
     Returns:
         Whether it was set; False with another C library.
@@ -53,7 +53,7 @@ def keep_freed_memory() -> bool:
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; `auto` is cuda, else mps, else cpu.
+    """Pick a device by name; `auto` is cuda, else mps, else cpu.
 
     Raises:
         InputError: this machine has no such device.
@@ -73,15 +73,15 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def place(module: AnyModule, device: torch.device | str) -> AnyModule:
-    """The module on the device, channels-last: the order in which convolutions are fast."""
+    """Move a module to a device, channels-last, the fast order for convolutions."""
     return module.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def part_of_batch(images: int, side: int, device: torch.device) -> int:
-    """How many images of a batch a network takes at once, so that temporaries stay small.
+    """Choose how many images of a batch pass at once, so that temporaries stay small.
 
-    On a CPU equal parts of at most `PART_PIXELS`, on other devices the whole batch. It depends on
-    nothing but the batch, so the shape that a network sees, and with it the last digits, do too.
+    On a CPU equal parts of at most `PART_PIXELS`, on other devices the whole batch. The choice
+    depends on nothing but the batch, and so do the shape that a network sees and the last digits.
 
     Args:
         images: in the batch.

@@ -1,4 +1,4 @@
-"""Unit addresses: which number of a site's response is meant.
+"""Addresses of units, the numbers of a site's response.
 
 `site:index` names one number an image:
 
@@ -33,7 +33,7 @@ class SiteTable(dict[str, Shape]):
 
     Attributes:
         aliases: other names of some sites.
-        older: which of them are names of older versions of a library.
+        older: aliases that are names of older versions of a library.
         class_token: False where no token is the class token, whatever the shapes.
     """
 
@@ -52,12 +52,12 @@ class SiteTable(dict[str, Shape]):
 
 
 def channels_last(shape: Shape) -> bool:
-    """Whether a site's shape is `(height, width, channels)`: images are square, so it shows."""
+    """Tell if a shape is `(height, width, channels)`: square first, since images are square."""
     return len(shape) == 3 and shape[0] == shape[1] != shape[2]
 
 
 def channels_first(response: Tensor) -> Tensor:
-    """A site's response with the channels before height and width, `(n, channels, …)`."""
+    """Move the channels of a site's response before height and width, `(n, channels, …)`."""
     return response.movedim(-1, 1) if channels_last(tuple(response.shape[1:])) else response
 
 
@@ -66,7 +66,7 @@ NUMBER = re.compile(r"[0-9]{1,18}")  # more digits than any site has units
 
 @dataclass(frozen=True)
 class Unit:
-    """One number at a site.
+    """A single number at a site.
 
     Attributes:
         site: a site of the subject.
@@ -81,15 +81,15 @@ class Unit:
         return f"{self.site}:{','.join('*' if i == EVERY else str(i) for i in self.index)}"
 
     def read(self, response: Tensor) -> Tensor:
-        """This unit's activity `(n,)`, float32, from the site's response `(n, *shape)`."""
-        places = (slice(None) if i == EVERY else i for i in self.index)
-        value = channels_first(response)[(slice(None), *places)].float()
+        """Read the unit's activity `(n,)`, float32, from the site's response `(n, *shape)`."""
+        index = (slice(None) if i == EVERY else i for i in self.index)
+        value = channels_first(response)[(slice(None), *index)].float()
         return value.mean(tuple(range(1, value.ndim))) if value.ndim > 1 else value
 
 
 @dataclass(frozen=True)
 class Target:
-    """The unit, or the set of units, whose activity a search keeps or silences."""
+    """The unit, or the set of units, that a search keeps or silences."""
 
     units: tuple[Unit, ...]
 
@@ -102,12 +102,12 @@ class Target:
         return tuple(dict.fromkeys(unit.site for unit in self.units))
 
     def read(self, responses: Mapping[str, Tensor]) -> Tensor:
-        """Activities `(n, units)`, float32."""
+        """Read activities `(n, units)`, float32, from the sites' responses."""
         return torch.stack([unit.read(responses[unit.site]) for unit in self.units], 1)
 
 
 def find_site(site: str, sites: Sites) -> str:
-    """The site of that name or alias.
+    """Find a site by name or alias.
 
     Raises:
         InputError: the subject has no such site.
@@ -131,7 +131,7 @@ def _form(shape: Shape) -> str:
 
 
 def has_class_token(shape: Shape) -> bool:
-    """Whether `(tokens, channels)` has a token beside those of a square of patches."""
+    """Tell if `(tokens, channels)` has a token beside a square of patches."""
     return len(shape) == 2 and math.isqrt(shape[0]) ** 2 != shape[0]
 
 
@@ -166,7 +166,7 @@ def _index(text: str, shape: Shape, address: str) -> tuple[int, ...]:
 
 
 def parse_unit(address: str, sites: Sites) -> Unit:
-    """One unit from its address.
+    """Parse the address of a unit.
 
     Args:
         address: `site:index` (see the module).
@@ -191,10 +191,10 @@ def parse_unit(address: str, sites: Sites) -> Unit:
 
 
 def parse_target(addresses: str | Iterable[str], sites: Sites) -> Target:
-    """A unit or a set of units: an address, addresses joined by `+`, or a list of them.
+    """Parse a unit or a set of units: an address, addresses joined by `+`, or a list.
 
     Raises:
-        InputError: an address that does not fit, none at all, or one named twice.
+        InputError: an address that does not fit, none at all, or an address named twice.
     """
     texts = addresses.split("+") if isinstance(addresses, str) else list(addresses)
     units = tuple(parse_unit(text, sites) for text in texts)

@@ -1,4 +1,4 @@
-"""`file.py:factory`: a Python file of the user's that makes a network, subject or generator."""
+"""`file.py:factory`: a user's Python file that makes a network, subject or generator."""
 
 import hashlib
 import inspect
@@ -16,16 +16,16 @@ from invariscope.errors import InputError, InvariscopeError, unknown
 
 
 def python_file(address: str) -> tuple[Path, str] | None:
-    """The file and the factory of an address `file.py:factory`; None for any other."""
+    """Split an address `file.py:factory` into file and factory; None for other addresses."""
     file, colon, factory = address.rpartition(":")
     return (Path(file), factory) if colon and file.endswith(".py") else None
 
 
 def allow(address: str, *, allow_code: bool) -> None:
-    """Make sure that an address names no Python file, or that it may be run.
+    """Make sure that an address names no Python file, or that running code is allowed.
 
     Raises:
-        InputError: it names one, and that was not allowed.
+        InputError: a Python file that may not be run.
     """
     if python_file(address) and not allow_code:
         raise InputError(
@@ -35,12 +35,12 @@ def allow(address: str, *, allow_code: bool) -> None:
 
 
 def make(path: Path, factory: str, device: torch.device | str) -> Any:
-    """What a function of a Python file gives; running the file is what the user allowed.
+    """Call a function of a Python file that the user allowed to run, and give its result.
 
     Args:
-        path: of the file; it may import its neighbours.
+        path: of the file, which may import its neighbours.
         factory: a function without arguments, or of the device.
-        device: what it is called with in the second case.
+        device: the argument in the second case.
 
     Raises:
         InputError: no such file or function, or one that fails.
@@ -58,10 +58,10 @@ def make(path: Path, factory: str, device: torch.device | str) -> Any:
     except InvariscopeError:
         raise
     except (Exception, SystemExit) as error:
-        raise InputError(f"{factory} of {path.name} fails: {_told(error)}") from error
+        raise InputError(f"{factory} of {path.name} fails: {_message(error)}") from error
 
 
-def _told(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
@@ -80,7 +80,7 @@ def _run(path: Path) -> ModuleType:
             raise
         except (Exception, SystemExit) as error:
             del sys.modules[name]
-            raise InputError(f"{path.name} cannot be run: {_told(error)}") from error
+            raise InputError(f"{path.name} cannot be run: {_message(error)}") from error
     return module
 
 

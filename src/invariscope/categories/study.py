@@ -13,9 +13,8 @@ from invariscope.categories.plan import PlannedNetwork, label_of, plan_networks
 from invariscope.categories.train import folders_of
 from invariscope.devices import pick_device
 from invariscope.errors import StoreError
-from invariscope.store.files import make_folder, remove_file
+from invariscope.store.files import alone, make_folder, remove_file
 from invariscope.store.hashes import check_hashed, write_hashed
-from invariscope.store.lock import alone
 
 STUDY, PLAN, FAILED = "study.toml", "plan.json", "failed.json"
 PLAN_REPAIR = "delete it, and `categories train` with the study's file writes it again"

@@ -13,9 +13,8 @@ from typing import Any
 
 from invariscope.errors import StoreError, unknown
 from invariscope.store import version_0_1
-from invariscope.store.files import make_folder, remove_file
+from invariscope.store.files import alone, make_folder, remove_file
 from invariscope.store.hashes import check_hashed, write_hashed
-from invariscope.store.lock import alone
 from invariscope.study.file import StudyFile, parse_study
 from invariscope.study.planned_run import REPAIR, PlannedRun, read_planned_runs, write_planned_runs
 
