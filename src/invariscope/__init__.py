@@ -36,6 +36,7 @@ from invariscope.subjects import (
     PhotoRule,
     RigSubject,
     Subject,
+    group_networks,
     load_subject,
 )
 from invariscope.subjects.perceptual import perceptual
@@ -62,6 +63,7 @@ __all__ = [
     "calibrate",
     "find_mei",
     "fit_code_space",
+    "group_networks",
     "image_reference",
     "image_set",
     "invariance_coefficient",
