@@ -116,17 +116,20 @@ def world():
     )
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A study that has ended; do not change it."""
-    base = tmp_path_factory.mktemp("finished")
+def _finish(base):
+    """Works a small study through."""
     roles = f'[roles]\n"{WORLDS}:subject" = "robust"\n'
     text = text_of(top=f"[measure]\naffine = true\n{roles}")
     folder = StudyFolder(base / "store", "small")
     folder.write(text, plan_study(parse_study(text), base, allow_code=True))
     with quick():
         StudyRunner(folder, LocalEngine("cpu")).run()
-    return folder
+
+
+@pytest.fixture(scope="session")
+def finished(once):
+    """A study that has ended; do not change it."""
+    return StudyFolder(once("finished", _finish) / "store", "small")
 
 
 @pytest.fixture

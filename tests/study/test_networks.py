@@ -1,6 +1,7 @@
 """A study of networks from its file to its page: planned, trained, measured, told."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -55,9 +56,8 @@ def do(study, task, tau=0.1):
     NetworkRunner(study, LocalEngine("cpu", 1)).run(task, tau)
 
 
-@pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    base = tmp_path_factory.mktemp("study")
+def measure(base):
+    """Trains and measures a small study of networks."""
     paint(base / "pictures")
     study = begin_networks(TEXT, base, base / "out")
     do(study, TRAIN)
@@ -65,7 +65,13 @@ def measured(tmp_path_factory):
     tau = chosen_tau([study.folder(own).path / "tau.parquet" for own in study.trained])
     do(study, MEASURE, tau)
     assert study.failed == {}
-    return study
+
+
+@pytest.fixture(scope="module")
+def measured(once, tmp_path_factory):
+    base = tmp_path_factory.mktemp("measured") / "study"
+    shutil.copytree(once("measured", measure), base)
+    return open_networks(base / "out")
 
 
 def test_the_plan_is_a_file_with_every_network(measured):

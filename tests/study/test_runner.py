@@ -218,10 +218,10 @@ def test_a_run_that_another_process_writes_is_waited_for(copied, run_study, monk
     assert {again.name for again in engine.runs} == {run.name}
 
 
-def test_a_study_has_one_process_at_a_time(finished):
-    again = StudyFolder(finished.store, finished.name)
+def test_a_study_has_one_process_at_a_time(copied):
+    again = StudyFolder(copied.store, copied.name)
     with (
-        finished.alone(),
+        copied.alone(),
         pytest.raises(BeingWrittenError, match="another process works on"),
         again.alone(),
     ):
