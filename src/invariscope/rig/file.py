@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from invariscope.errors import InputError
-from invariscope.rig.responses import Windows
+from invariscope.recordings.windows import Windows
 from invariscope.search.strategies import load_strategy
 from invariscope.store.toml_text import read_toml
 from invariscope.study.file_section import FileSection, Words, error_sentence
