@@ -28,8 +28,8 @@ $(VENV)/.dev: $(VENV)/.package
 demo: $(VENV)/.package ## search one unit of the shipped network and write a report (2 minutes)
 	$(BIN)/invariscope demo
 
-test: $(VENV)/.dev ## the quick tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## the quick tests, on every core
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-statistical: $(VENV)/.dev ## the heavy statistical checks
 	$(BIN)/python -m pytest -m statistical
