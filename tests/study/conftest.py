@@ -120,7 +120,8 @@ def world():
 def finished(tmp_path_factory):
     """A study that has ended; do not change it."""
     base = tmp_path_factory.mktemp("finished")
-    text = text_of(top="[measure]\naffine = true\n")
+    roles = f'[roles]\n"{WORLDS}:subject" = "robust"\n'
+    text = text_of(top=f"[measure]\naffine = true\n{roles}")
     folder = StudyFolder(base / "store", "small")
     folder.write(text, plan_study(parse_study(text), base, allow_code=True))
     with quick():

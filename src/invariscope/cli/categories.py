@@ -26,7 +26,7 @@ from invariscope.jobs.engines import Engine
 from invariscope.report.networks import FIRST_LINE, write_networks_report, write_reproduction
 from invariscope.store.files import replace_file
 from invariscope.store.own_files import begins_with, check_may_replace
-from invariscope.study.file import study_text
+from invariscope.study.file_section import study_text
 
 categories = App(
     name="categories", help="Train with some categories seen transformed; measure what follows."

@@ -109,7 +109,9 @@ def prepare(planned_run: PlannedRun, subject: Subject, generator: Generator, run
             f"run {planned_run.folder!r} would be another one now: the subject, generator or photo "
             "changed since the study was planned; plan it again with `study run`"
         )
-    return planned
+    if planned_run.role is None:
+        return planned
+    return replace(planned, labels={**planned.labels, "role": planned_run.role})
 
 
 def check_done(done: Iterable[PlannedRun], runs: Path) -> None:
