@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
-from invariscope.devices import keep_freed_memory
 from invariscope.errors import InputError
+from invariscope.memory import keep_freed_memory
 
 # What a subject, a generator or a disk may raise; one failed run does not stop the others.
 FAILURES = (
