@@ -56,9 +56,9 @@ def turns(case_name: str, original: bool, precision: str) -> None:
     """A generation for each line of the standard input, and what it took as a line of JSON."""
     import torch  # noqa: PLC0415  (only a way's own process needs it)
 
-    from invariscope.bench.cases import CASES  # noqa: PLC0415
-    from invariscope.bench.ours import LockstepLoop  # noqa: PLC0415
-    from invariscope.bench.pair import make_baseline  # noqa: PLC0415
+    from bench.cases import CASES  # noqa: PLC0415
+    from bench.ours import LockstepLoop  # noqa: PLC0415
+    from bench.pair import make_baseline  # noqa: PLC0415
     from invariscope.experiments.plan import SearchOptions  # noqa: PLC0415
 
     torch.set_num_threads(1)

@@ -17,7 +17,6 @@ ROOMS = (
     "testing",
     "__init__",
     "cli",
-    "bench",
     "report",
     "plot",
     "survey",

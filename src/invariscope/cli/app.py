@@ -53,12 +53,12 @@ USER_ERROR = 2
 INTERRUPTED = 130
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], commands: App = app) -> int:
     """Run one command line and give its exit code; errors are printed as one sentence."""
     words = [word for word in arguments if word != "--debug"]
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        code = commands(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (InvariscopeError, CycloptsError, OSError, UnicodeDecodeError) as error:
         if len(words) < len(arguments):
             raise
