@@ -28,6 +28,7 @@ ROOMS = (
     "analysis",
     "training",
     "experiments",
+    "recordings",
     "natural",
     "invariance",
     "store",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         PhotoRule,
         RigSubject,
         Subject,
+        group_networks,
         load_subject,
     )
     from invariscope.subjects.perceptual import perceptual
@@ -60,6 +61,7 @@ __all__ = [
     "calibrate",
     "find_mei",
     "fit_code_space",
+    "group_networks",
     "image_reference",
     "image_set",
     "invariance_coefficient",
@@ -104,6 +106,7 @@ _MODULES = {
     "calibrate": "invariscope.invariance.calibrate",
     "find_mei": "invariscope.experiments.mei",
     "fit_code_space": "invariscope.generators",
+    "group_networks": "invariscope.subjects",
     "image_reference": "invariscope.experiments.reference",
     "image_set": "invariscope.invariance.images",
     "invariance_coefficient": "invariscope.invariance.coefficient",

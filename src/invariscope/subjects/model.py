@@ -48,7 +48,11 @@ def failure(name: str, model: nn.Module, side: int, error: Exception) -> InputEr
     told = f"{type(error).__name__}: {error}"
     wanted = [getattr(m, "in_channels", 3) for m in model.modules() if isinstance(m, nn.Conv2d)]
     text = str(error)
-    if wanted and wanted[0] != 3 and "channels" in text:
+    if wanted and wanted[0] == 1 and "channels" in text:
+        way = "it takes images of one channel; give channels='L' (luminance), with its mean and std"
+    elif wanted and wanted[0] == 3 and "got 1 channels" in text:
+        way = "it takes images of three channels; give channels='RGB' or 'BGR'"
+    elif wanted and wanted[0] != 3 and "channels" in text:
         way = f"it takes images of {wanted[0]} channels; wrap it in a module that takes three"
     elif isinstance(error, TypeError) and ("argument" in text or "forward()" in text):
         way = "its forward takes other arguments than one batch of images; wrap it in a module"

@@ -30,6 +30,8 @@ from invariscope.units import Sites, find_site
 from invariscope.zoo.registry import weights_hash
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LUMA = (0.299, 0.587, 0.114)  # of R, G, B: ITU-R BT.601, as Pillow's grey images
+ORDERS = ("RGB", "BGR", "L")
 
 
 class _DeepestReached(Exception):  # noqa: N818  (a signal, not an error)
@@ -70,12 +72,45 @@ def _is_float(value: Any) -> bool:
     return isinstance(value, Tensor) and value.is_floating_point()
 
 
-def _channels(name: str, values: float | Sequence[float]) -> Tensor:
+def _channels(name: str, values: float | Sequence[float], order: str) -> Tensor:
     """One number or one a channel, `(1, 1 or 3, 1, 1)` float32."""
+    if order == "L" and (values is MEAN or values is STD):
+        raise InputError(
+            f"{name} of a network of one channel is not given; expected one number, in its own "
+            "range (mean=0, std=1 where it takes the values as they are)"
+        )
     numbers = torch.as_tensor(values, dtype=torch.float32).flatten()
-    if len(numbers) not in (1, 3) or not bool(numbers.isfinite().all()):
-        raise InputError(f"{name} is {values}; expected one number, or three")
+    if len(numbers) not in ((1,) if order == "L" else (1, 3)) or not bool(numbers.isfinite().all()):
+        expected = "one number" if order == "L" else "one number, or three"
+        raise InputError(f"{name} is {values}; expected {expected}")
     return numbers.view(1, -1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """How an image in [0, 1] becomes what a network takes.
+
+    Attributes:
+        channels: `RGB`, `BGR` or `L`.
+        value_range: by which values are multiplied.
+        mean, std: `(1, 1 or 3, 1, 1)`, subtracted and divided by then.
+    """
+
+    channels: str
+    value_range: float
+    mean: Tensor
+    std: Tensor
+
+    def apply(self, seen: Tensor) -> Tensor:
+        """Bring images `(n, 3, side, side)` to the network's range and channels."""
+        if self.channels == "BGR":
+            seen = seen.flip(1)
+        elif self.channels == "L":
+            red, green, blue = LUMA
+            seen = red * seen[:, :1] + green * seen[:, 1:2] + blue * seen[:, 2:]
+        if self.value_range != 1:
+            seen = seen * self.value_range
+        return (seen - self.mean) / self.std
 
 
 @final
@@ -90,9 +125,11 @@ class NetworkSubject(Subject):
     Args:
         model: a network in eval mode with float32 weights; it is not changed.
         image_size: height and width of its input in pixels.
-        mean, std: one number or one a channel, in the network's own range and channel order.
+        mean, std: one number or one a channel, in the network's own range and channel order: any
+            finite mean, any SD above 0.
         value_range: 1 for a network that takes values from 0 to 1, 255 for 0 to 255.
-        channels: `RGB` or `BGR`.
+        channels: `RGB`, `BGR`, or `L` for a network that takes one channel: the luminance
+            0.299 R + 0.587 G + 0.114 B of the image's values (ITU-R BT.601, as Pillow has it).
         photo: how photos are cropped for it; by default to the largest square.
         name: how a person calls it.
         classes: names of the readout's units, where there are any.
@@ -128,7 +165,7 @@ class NetworkSubject(Subject):
         refuse_training(model)
         check_weights(model)
         validate.at_least("image_size", image_size, 1)
-        validate.one_of("channel order", channels, ("RGB", "BGR"))
+        validate.one_of("channel order", channels, ORDERS)
         validate.above("value_range", value_range, 0)
         self.device = torch.device(device)
         self.model = place(model, self.device)
@@ -140,23 +177,27 @@ class NetworkSubject(Subject):
         self.compiled = compiled
         self._photo = photo
         self.older_names = dict(older_names or {})
-        self._range, self._order = float(value_range), channels
         self._runners: dict[tuple[str, ...], Callable[[Tensor], tuple[Tensor, ...]]] = {}
-        self._mean = _channels("mean", mean).to(self.device)
-        self._std = _channels("std", std).to(self.device)
-        if not bool((self._std > 0).all()):
+        self.preprocessing = Preprocessing(
+            channels,
+            float(value_range),
+            _channels("mean", mean, channels).to(self.device),
+            _channels("std", std, channels).to(self.device),
+        )
+        if not bool((self.preprocessing.std > 0).all()):
             raise InputError(f"std is {std}; expected numbers above 0")
 
     def identity(self) -> dict[str, Any]:
+        own = self.preprocessing
         identity: dict[str, Any] = {
             **self._network,
             "image_size": self.image_size,
-            "mean": [round(float(x), 6) for x in self._mean.flatten()],
-            "std": [round(float(x), 6) for x in self._std.flatten()],
+            "mean": [round(float(x), 6) for x in own.mean.flatten()],
+            "std": [round(float(x), 6) for x in own.std.flatten()],
         }
         # Written only where they are not what most networks have.
-        identity |= {"value_range": self._range} if self._range != 1 else {}
-        return identity | ({"channels": self._order} if self._order != "RGB" else {})
+        identity |= {"value_range": own.value_range} if own.value_range != 1 else {}
+        return identity | ({"channels": own.channels} if own.channels != "RGB" else {})
 
     @cached_property
     def _network(self) -> dict[str, str | None]:
@@ -237,11 +278,7 @@ class NetworkSubject(Subject):
                 handle.remove()
 
     def _prepare(self, seen: Tensor) -> Tensor:
-        if self._order == "BGR":
-            seen = seen.flip(1)
-        if self._range != 1:
-            seen = seen * self._range
-        x = (seen - self._mean) / self._std
+        x = self.preprocessing.apply(seen)
         return x.contiguous(memory_format=torch.channels_last)
 
     def _forward(self, seen: Tensor) -> Tensor:
