@@ -95,7 +95,8 @@ def started(case: str, way: str, before: Path) -> subprocess.Popen[str]:
     plain = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     own = {**plain, **threads, "PYTHONPATH": str(root / "src"), **(KEPT if kept else {})}
-    command = [sys.executable, str(root / "benchmarks" / Path(__file__).name), "--turns", case, str(int(original)), precision]
+    script = str(root / "benchmarks" / Path(__file__).name)
+    command = [sys.executable, script, "--turns", case, str(int(original)), precision]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=own)  # noqa: S603
 

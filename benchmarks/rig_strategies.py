@@ -1,14 +1,10 @@
 """Measure strategies and repeats on a simulated brain.
 
-<<<<<<< HEAD:benchmarks/rig_strategies.py
-python benchmarks/rig_strategies.py --out FOLDER
+    python benchmarks/rig_strategies.py --out FOLDER
 """
 
 import sys
-=======
-import json
 from dataclasses import asdict
->>>>>>> main:src/invariscope/cli/rig_table.py
 from pathlib import Path
 from typing import Annotated
 
@@ -78,13 +74,8 @@ def rig_table(
             rows.append({"strategy": strategy, "repeats": text, **mean, **total})
     console.print(_table(rows))
     figures = {"model": model, "units": units, "seeds": seeds, "machine": describe(place)}
-<<<<<<< HEAD:benchmarks/rig_strategies.py
-    write_figures(out / "rig.json", {**figures, "presentations": presentations, "rows": rows})
-=======
-    figures["cortex"] = asdict(cortex)
-    text = json.dumps({**figures, "presentations": presentations, "rows": rows}, indent=1) + "\n"
-    replace_file(out / "rig.json", lambda path: path.write_text(text))
->>>>>>> main:src/invariscope/cli/rig_table.py
+    figures |= {"cortex": asdict(cortex), "presentations": presentations, "rows": rows}
+    write_figures(out / "rig.json", figures)
     replace_file(out / "rig.md", lambda path: path.write_text(as_markdown(rows)))
 
 

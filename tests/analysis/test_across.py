@@ -2,6 +2,7 @@
 
 import numpy as np
 import pandas as pd
+from invariscope.paper.finding_claims import FAILS, HOLDS, NOT_TESTABLE, ratio_of
 
 from invariscope.analysis.across import (
     accuracy_table,
@@ -10,7 +11,6 @@ from invariscope.analysis.across import (
     invariance_means,
 )
 from invariscope.analysis.network_tables import NetworkTables
-from invariscope.paper.finding_claims import FAILS, HOLDS, NOT_TESTABLE, ratio_of
 from invariscope.paper.findings import find
 from invariscope.paper.findings_units import told_apart
 

@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from invariscope.paper.figure_verdicts import NOT, SAME, UNTESTED
 
 from invariscope.errors import StoreError
 from invariscope.paper.figure_claims import CLAIMS
-from invariscope.paper.figure_verdicts import NOT, SAME, UNTESTED
 from invariscope.report.sns_page import (
     as_markdown,
     collect_tables,
