@@ -29,6 +29,7 @@ ROOMS = (
     "analysis",
     "training",
     "experiments",
+    "recordings",
     "natural",
     "invariance",
     "store",

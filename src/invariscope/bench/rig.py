@@ -6,7 +6,7 @@ presentations; strategies × repeats. What the final front holds is scored witho
 
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from invariscope.rig.ledger import RANGE
 from invariscope.rig.presenter import Presenter
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.session import RigSession
-from invariscope.rig.simulate import DirectLink, SimulatedBrain
+from invariscope.rig.simulate import DirectLink, SimulatedBrain, SimulatedRates
 from invariscope.search.strategies import load_strategy
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.base import Subject
@@ -68,22 +68,38 @@ class RigBench:
 
     Args:
         out: a cell that is there is not done again; one that was broken off goes on.
+        cortex: rates and noise of the simulated units; results of other ones are kept apart.
     """
 
-    def __init__(self, subject: Subject, generator: Generator, out: Path) -> None:
+    def __init__(
+        self,
+        subject: Subject,
+        generator: Generator,
+        out: Path,
+        cortex: SimulatedRates | None = None,
+    ) -> None:
         self.subject, self.generator, self.out = subject, generator, make_folder(out)
         self.plain = FrugalityBench(subject, generator, out / "plain")
+        self.cortex = cortex or SimulatedRates()
+
+    def _key(self, cell: Cell) -> str:
+        if self.cortex == SimulatedRates():
+            return cell.key
+        return f"{cell.key}-{seeds.integer('cortex', *astuple(self.cortex)) % 2**32:08x}"
 
     def run(self, cell: Cell, say: Callable[[str], None] = lambda text: None) -> dict[str, Any]:
         """A cell's figures."""
-        path = self.out / f"{cell.key}.json"
+        key = self._key(cell)
+        path = self.out / f"{key}.json"
         if path.exists():
             return json.loads(path.read_text())
-        say(cell.key)
+        say(key)
         reference = self.plain.reference(cell.unit)
         asked = self._asked(cell)
-        brain = SimulatedBrain(self.subject, [cell.unit], asked.rig.units, seed=cell.seed)
-        folder = self.out / "sessions" / cell.key
+        brain = SimulatedBrain(
+            self.subject, [cell.unit], asked.rig.units, cortex=self.cortex, seed=cell.seed
+        )
+        folder = self.out / "sessions" / key
         session = RigSession(asked, folder, DirectLink(brain), generator=self.generator)
         try:
             codes = seeds.normal([("range", cell.unit)], (PHOTOS, self.generator.code_dim))[0]

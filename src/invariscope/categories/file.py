@@ -17,7 +17,7 @@ from invariscope.categories.plan import (
     read_transformation,
 )
 from invariscope.errors import InputError, unknown
-from invariscope.study.file import FileSection, Seed, Seeds, Words, parse_section
+from invariscope.study.file_section import FileSection, Seed, Seeds, Words, parse_section
 from invariscope.transformations import Transformation
 
 

@@ -2,6 +2,7 @@
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -14,6 +15,7 @@ from rich.table import Table
 from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
 from invariscope.cli.options import Force, NetworkOptions
 from invariscope.natural.statistics import NaturalStatistics
+from invariscope.recordings.variability import load_variability
 from invariscope.rig.export import RecordedSession
 from invariscope.rig.file import SessionFile, read_session
 from invariscope.rig.names import check_names
@@ -103,7 +105,14 @@ def simulate(
     units: Annotated[
         list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
     ],
-    peak: Annotated[Positive, Parameter(help="Spikes per second for the strongest photo.")] = 20.0,
+    like: Annotated[
+        Path | None,
+        Parameter(help="Rates and noise as a recording has them: what `recording` wrote."),
+    ] = None,
+    peak: Annotated[
+        Positive | None,
+        Parameter(help="Spikes per second for the strongest photo; else --like's, or 20."),
+    ] = None,
     drift: Annotated[NotNegative, Parameter(help="How far the gain goes up and down.")] = 0.3,
     lost: Annotated[Share, Parameter(help="Share of trials that are not recorded.")] = 0.05,
     seed: Annotated[Seed, Parameter(help="Of all noise.")] = 0,
@@ -112,11 +121,15 @@ def simulate(
     ] = 60.0,
     source: NetworkOptions | None = None,
 ) -> None:
-    """Play the rig: units of a network fire Poisson spikes, drift, and trials get lost."""
+    """Play the rig: units of a network fire spikes, drift, and trials get lost."""
     asked, console = read_session(file), Console()
     check_names(asked.rig)
     subject = (source or NetworkOptions()).subject(model)
-    cortex = SimulatedRates(peak=peak, drift=drift, lost=lost)
+    cortex = SimulatedRates(drift=drift, lost=lost)
+    if like:
+        cortex = SimulatedRates.like(load_variability(like), drift=drift, lost=lost)
+    if peak:
+        cortex = replace(cortex, peak=peak)
     brain = SimulatedBrain(subject, units, asked.rig.units, cortex=cortex, seed=seed)
     other: OtherSide
     if asked.rig.link == "folder":

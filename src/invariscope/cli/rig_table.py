@@ -1,6 +1,7 @@
 """`invariscope bench rig`: strategies × repeats on a simulated brain."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,8 @@ from invariscope.cli.numbers import Count
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
 from invariscope.generators import load_generator
+from invariscope.recordings.variability import load_variability
+from invariscope.rig.simulate import SimulatedRates
 from invariscope.search.strategies import STRATEGIES
 from invariscope.store.files import replace_file
 from invariscope.subjects import load_subject
@@ -35,11 +38,16 @@ def rig_table(
     ] = ["1", "2", "5", "1-4"],  # noqa: B006
     seeds: Annotated[Count, Parameter(help="Runs of each.")] = 1,
     presentations: Annotated[Count, Parameter(help="Of each run, all counted.")] = 5000,
+    like: Annotated[
+        Path | None,
+        Parameter(help="Rates and noise as a recording has them: what `recording` wrote."),
+    ] = None,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """What a search on a noisy rig finds, beside the same search without noise (resumable)."""
     console, place = Console(), pick_device(device)
-    bench_of = RigBench(load_subject(model, place), load_generator("embedded", place), out)
+    cortex = SimulatedRates.like(load_variability(like)) if like else SimulatedRates()
+    bench_of = RigBench(load_subject(model, place), load_generator("embedded", place), out, cortex)
     policies = {text: _policy(text) for text in repeats}
     rows = []
     for strategy in strategies:
@@ -59,6 +67,7 @@ def rig_table(
             rows.append({"strategy": strategy, "repeats": text, **mean, **total})
     console.print(_table(rows))
     figures = {"model": model, "units": units, "seeds": seeds, "machine": describe(place)}
+    figures["cortex"] = asdict(cortex)
     text = json.dumps({**figures, "presentations": presentations, "rows": rows}, indent=1) + "\n"
     replace_file(out / "rig.json", lambda path: path.write_text(text))
     replace_file(out / "rig.md", lambda path: path.write_text(as_markdown(rows)))

@@ -1,4 +1,4 @@
-"""A search for a loop of one's own: images out, numbers in, by `ask` and `tell`."""
+"""Searches for a loop of your own: images out, numbers in, by `ask` and `tell`."""
 
 from dataclasses import replace
 
@@ -24,13 +24,17 @@ def open_search(
     options: SearchOptions | None = None,
     name: str = "own loop",
 ) -> Search:
-    """A search whose images you show and whose responses you tell, stretched at `pixels`.
+    """Open a search in which you show the images and tell the responses (PAPERS §1).
+
+    The stretch site is `pixels`.
 
     Args:
+        generator: makes images from codes.
         task: `excitation` (the most exciting image), `invariance` or `adversarial`.
         reference: `(3, image_size, image_size)` in [0, 1], to depart from.
-        code: the reference's; an adversarial search starts there.
-        activity: the unit's response to the reference.
+        code: `(code_dim,)` of the reference; an adversarial search starts there.
+        activity: the unit's response to the reference, in the unit of the responses.
+        seed: of the search.
         options: of the search; the paper's stopping rule is off, as no natural maximum is known.
         name: of what responds: another one draws other random numbers.
 
@@ -40,6 +44,17 @@ def open_search(
 
     Raises:
         InputError: an unknown task, or a reference without its activity.
+
+    Example:
+        >>> import invariscope as iv
+        >>> generator = iv.load_generator("embedded")
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> search = iv.open_search(generator, options=short)
+        >>> while not search.done:
+        ...     images = search.ask()
+        ...     news = search.tell(images.mean((1, 2, 3)))  # your unit's responses
+        >>> len(news[0].outcome.front.scores)
+        1
     """
     options = options or SearchOptions()
     subject = RigSubject(name, ("unit",), generator.image_size)

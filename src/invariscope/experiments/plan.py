@@ -32,12 +32,12 @@ MOST = 1_000_000_000  # candidates of a generation, generations: far beyond what
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What all runs of a search share.
+    """Options that all runs of a search share (PAPERS §1, "Optimiser facts").
 
     Attributes:
         strategy: a name or a `Strategy`.
-        population: candidates a generation.
-        generations: the most generations.
+        population: candidates a generation, at least 2.
+        generations: the most generations, at least 1.
         stop: whether the paper's stopping rule may end a run earlier.
         sigma: first step size as a share of the natural codes' SD (of 1 where that is not
             known); by default 1, and 0.3 for adversarial searches, which start at the
@@ -46,6 +46,14 @@ class SearchOptions:
         precision: of generator and subject while searching: `float32`, `bf16`, or `auto`
             (bf16 where the device has it, while it ranks candidates alike). What is reported
             is measured again in float32.
+
+    Raises:
+        InputError: an unknown name, or a number out of range.
+
+    Example:
+        >>> import invariscope as iv
+        >>> iv.SearchOptions(strategy="separable", population=20, generations=100).stop
+        True
     """
 
     strategy: str | Strategy = "isotropic"

@@ -91,13 +91,18 @@ def measure_folder(
     top: int = 9,
     watch: Watcher | None = None,
 ) -> NaturalStatistics:
-    """Natural statistics of units over a folder of photos, in one pass that can be resumed.
+    """Measure units' responses to a folder of photos, in one pass that can be resumed.
 
     Writes to `out`: `natural.parquet`, the table that searches take; `classes.parquet`, each
     unit's activity over the photos of each class, where there are classes; `top.parquet`, each
     unit's strongest photos; and `report.json`, the photos that were left out or converted.
 
+    Natural statistics are the scale of the paper's stopping rule (PAPERS §1, "Stop").
+
     Args:
+        subject: responds to the photos.
+        folder: from `open_folder`.
+        out: the folder to write.
         sites: sites, and addresses of single units elsewhere; by default the readout.
         split: what the photos are to the network, `train` or `val`; stopping rules take `train`.
         photo: how photos are cropped; by default as the subject has it.
@@ -105,10 +110,25 @@ def measure_folder(
         top: strongest photos to name for each unit.
         watch: called with photos seen, photos in all, and photos seen in this call.
 
+    Returns:
+        The table: minimum, maximum, mean, SD and percentiles of each unit's activity.
+
     Raises:
         InputError: unknown sites, or `out` holds a pass with other settings.
         StoreError: `out` cannot be written, or the disk is too small.
         SubjectError: the subject answered NaN or infinity.
+
+    Example:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> import invariscope as iv
+        >>> Path("photos").mkdir()
+        >>> for colour in ("red", "green", "blue"):
+        ...     Image.new("RGB", (96, 96), colour).save(f"photos/{colour}.png")
+        >>> subject = iv.load_subject("embedded:standard")
+        >>> found = iv.measure_folder(subject, iv.open_folder("photos"), Path("natural"))
+        >>> found.table["images"].unique().tolist()
+        [3]
     """
     validate.one_of("split", split, SPLITS)
     read = columns(subject, sites)

@@ -6,10 +6,10 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, ValidationError
 
 from invariscope.errors import InputError
-from invariscope.rig.responses import Windows
+from invariscope.recordings.windows import Windows
 from invariscope.search.strategies import load_strategy
 from invariscope.store.toml_text import read_toml
-from invariscope.study.file import FileSection, Words, error_sentence
+from invariscope.study.file_section import FileSection, Words, error_sentence
 
 BEST = "best"
 LONGEST_MS = 3_600_000.0  # an hour: no trial is longer

@@ -7,7 +7,7 @@ import pandas as pd
 import torch
 from scipy import stats
 
-from invariscope.rig.noise import Floats
+from invariscope.recordings.noise import Floats
 from invariscope.search.archive import Archive, Front
 from invariscope.search.objectives import Objective, Objectives
 

@@ -16,11 +16,12 @@ from torch import Tensor
 
 from invariscope import seeds
 from invariscope.errors import StoreError
+from invariscope.recordings.noise import Floats, ResponseNoise, shrink_means
+from invariscope.recordings.responses import image_moments
 from invariscope.rig.drift import gains
 from invariscope.rig.file import BlockRequest, Recording
 from invariscope.rig.ledger import CONTROL, RANGE, REFERENCE, ShownTrial, TrialLedger
 from invariscope.rig.log import SessionLog
-from invariscope.rig.noise import Floats, ResponseNoise, shrink_means
 from invariscope.rig.repeats import Ints, Likely, RepeatPolicy
 from invariscope.store.files import make_folder, replace_tensors
 from invariscope.subjects.rig.link import Link
@@ -311,7 +312,7 @@ class Presenter:
         values = self.numbers(trials) / self.gains(trials)
         first = _first(names)
         rows = [first[trial.image] for trial in trials]
-        means, variances, counts = _moments(values, rows, len(names))
+        means, variances, counts = image_moments(values, np.array(rows, np.int64), len(names))
         same = [first[name] for name in names]  # equal images share their trials
         return MeasuredResponses(means[same], variances[same], counts[same], images, tuple(names))
 
@@ -328,25 +329,6 @@ class Presenter:
 def _first(names: Sequence[str]) -> dict[str, int]:
     """Where each name comes first."""
     return {name: i for i, name in reversed([*enumerate(names)])}
-
-
-def _moments(values: Floats, rows: Sequence[int], images: int) -> tuple[Floats, Floats, Ints]:
-    """Mean, variance and number of what was recorded, `(images, units)` each.
-
-    Args:
-        values: `(trials, units)`; NaN where a unit was not recorded.
-        rows: the image of each trial.
-    """
-    recorded, shape = ~np.isnan(values), (images, values.shape[1])
-    counts, sums, squares = np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)
-    np.add.at(counts, rows, recorded)
-    np.add.at(sums, rows, np.where(recorded, values, 0))
-    with np.errstate(invalid="ignore"):
-        means = sums / counts
-        apart = np.where(recorded, values - means[rows], 0)
-        np.add.at(squares, rows, np.square(apart))
-        variances = np.where(counts > 1, squares / (counts - 1), np.nan)
-    return means, variances, counts
 
 
 def _plain_measured(

@@ -10,8 +10,8 @@ from torch import Tensor
 from invariscope.errors import InputError, SubjectError
 from invariscope.natural.statistics import NaturalStatistics, describe, unit_names
 from invariscope.photos import open_folder, read_image
+from invariscope.recordings.noise import ResponseNoise, reliability
 from invariscope.rig.file import BEST, RangeRequest
-from invariscope.rig.noise import ResponseNoise, reliability
 from invariscope.rig.presenter import MeasuredResponses
 from invariscope.subjects.rig.subject import SITE, RigSubject
 

@@ -14,10 +14,10 @@ from invariscope.errors import InputError
 from invariscope.experiments.chunk import choose_chunk
 from invariscope.experiments.plan import Planned, SearchOptions
 from invariscope.generators.base import Generator
+from invariscope.recordings.noise import Floats
 from invariscope.rig.file import HeldBackRequest
 from invariscope.rig.held_back import HeldBackClaim, held_back, spread_members
 from invariscope.rig.ledger import REFERENCE
-from invariscope.rig.noise import Floats
 from invariscope.rig.presenter import MeasuredResponses, Presenter
 from invariscope.rig.repeats import RepeatPolicy
 from invariscope.search.archive import Front

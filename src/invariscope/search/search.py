@@ -31,26 +31,37 @@ ENDED = "ended"
 
 @final
 class Search:
-    """Runs in lockstep through one generator and one subject.
+    """Runs in lockstep through one generator and one subject (PAPERS §1).
 
-    Each generation: `ask` for images, show them, `tell` the responses; `step` and `advance`
-    do that with a subject. When a run stops, its place goes to the next waiting one. What a
-    run finds does not depend on the others.
+    Each generation: `ask` for images, show the images, `tell` the responses; `step` and `advance`
+    do that with a subject. `ask` may be called again before `tell` and gives the same images;
+    `tell` may be called once after each `ask`. When a run stops, its slot goes to the next
+    waiting run. A run's result does not depend on the other runs.
 
     Args:
         generator: makes images from codes.
-        runs: what to search for; names must differ.
+        runs: the runs to search for; names must differ.
         strategy: a name or a `Strategy`.
         population: candidates a generation and run.
         slots: runs that advance together; by default all.
         chunk: images that pass through generator and subject at once, by default the
             population, at least 32. Part of a run's numeric context, padded when not full.
-        restored: for some of the runs' names, what `snapshot` gave.
-        stage: for a strategy that sees the problem, whose stretch site counts.
+        restored: `snapshot`s of some of the runs, by name.
+        stage: for a strategy that sees the problem, the subject whose stretch site counts.
 
     Raises:
-        InputError: no runs, two with one name, no place, a start that does not fit the
+        InputError: no runs, two with one name, no slot, a start that does not fit the
             generator, or a strategy that needs statistics the generator does not have.
+
+    Example:
+        >>> import invariscope as iv
+        >>> generator = iv.load_generator("embedded")
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> search = iv.open_search(generator, options=short)
+        >>> isinstance(search, iv.Search), search.ask().shape
+        (True, torch.Size([10, 3, 96, 96]))
+        >>> [step.line["generation"] for step in search.tell([0.5] * 10)]
+        [1]
     """
 
     def __init__(

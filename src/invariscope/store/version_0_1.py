@@ -35,7 +35,8 @@ def row(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 def study_text(stored: str) -> str:
     """Rename the keys of a stored study file."""
-    return re.sub(r"(?m)^(\s*)within(\s*=)", r"\1tie_break\2", stored)
+    stored = re.sub(r"(?m)^(\s*)within(\s*=)", r"\1tie_break\2", stored)
+    return re.sub(r"\bplace(\s*=\s*[\"']center[\"'])", r"position\1", stored)
 
 
 def session(stored: Mapping[str, Any]) -> dict[str, Any]:

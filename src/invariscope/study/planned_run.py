@@ -24,6 +24,7 @@ class PlannedRun:
         folder: its folder's name in the store.
         condition: the study's condition that wants it; `references` for an MEI's search.
         subject, generator: settled addresses.
+        role: what the study file calls the subject, such as `standard` or `robust`; or None.
         unit: the target's address.
         task, seed: of the run.
         site: the stretch site; None for `excitation`.
@@ -50,6 +51,7 @@ class PlannedRun:
     options: dict[str, Any]
     needs: tuple[str, str] | None = None
     photo: str | None = None
+    role: str | None = None
 
     @property
     def search_options(self) -> SearchOptions:

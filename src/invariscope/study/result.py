@@ -26,6 +26,7 @@ from invariscope.user_code import python_file
 FILTERS = ("all", "milestone", "stopped")
 AFFINE = "affine.parquet"
 AFFINE_REPAIR = "delete it, and `study run` measures it again"
+_OF_STUDY = ("role", "condition", "draw", "photo", "path")
 _WHOLE = ("subset", "milestone_generation", "draw")  # whole numbers, missing where there is none
 
 
@@ -64,9 +65,9 @@ class StudyResult:
     def table(self, runs: str = "all") -> pd.DataFrame:
         """One row a run that has ended, MEI searches (`task` is `excitation`) included.
 
-        The columns are those of `row_of`, then `condition`, `draw` (which sample of a site),
-        `photo` and `path`. Distances and activities are float32 measurements; what is not known
-        is missing.
+        The columns are those of `row_of`, then `role` (the subject's, by the study file),
+        `condition`, `draw` (which sample of a site), `photo` and `path`. Distances and activities
+        are float32 measurements; what is not known is missing.
 
         Args:
             runs: `all`, `milestone` or `stopped` (see `filter_runs`).
@@ -75,6 +76,7 @@ class StudyResult:
         found = [
             {
                 **rows[w.name],
+                "role": w.role,
                 "condition": w.condition,
                 "draw": w.draw,
                 "photo": w.photo,
@@ -83,8 +85,15 @@ class StudyResult:
             for w in self.planned_runs
             if w.name in rows
         ]
-        table = pd.DataFrame(found, columns=[*COLUMNS, "condition", "draw", "photo", "path"])
+        table = pd.DataFrame(found, columns=[*COLUMNS, *_OF_STUDY])
         return filter_runs(table.astype(dict.fromkeys(_WHOLE, "Int64")), runs)
+
+    @property
+    def roles(self) -> dict[str, str]:
+        """The role of each subject of the table that has one, by the subject's name there."""
+        table = self.table()
+        given = table.loc[table["role"].notna(), ["subject", "role"]].drop_duplicates()
+        return dict(given.drop_duplicates("subject", keep=False).itertuples(index=False, name=None))
 
     def affine(self) -> pd.DataFrame:
         """Affine copies of every reference, where the study measured them (Tausani et al., Fig. 2).

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import replace_file
 from invariscope.store.toml_text import read_toml
-from invariscope.study.file import FileSection, Seed, error_sentence
+from invariscope.study.file_section import FileSection, Seed, error_sentence
 
 FASTEST_MS = 100  # shorter than a screen and a browser can be relied on
 MOST_CATEGORIES = 26  # a key each

@@ -150,6 +150,7 @@ def _planned_run(one: PublishedRun, condition: str) -> PlannedRun:
         task=s.task,
         seed=s.seed,
         site=s.site,
+        role="robust" if s.subject["robust"] else "standard",
         options={"generations": s.generations, "population": s.population},
     )
 
