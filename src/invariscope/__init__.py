@@ -25,6 +25,9 @@ from invariscope.invariance.images import image_set
 from invariscope.invariance.result import Invariance, load_invariance
 from invariscope.natural.folder_pass import measure_folder
 from invariscope.photos import open_folder
+from invariscope.recordings.options import RecordingOptions
+from invariscope.recordings.read import read_recording
+from invariscope.recordings.responses import RecordedResponses
 from invariscope.report.invariance import write_invariance_report
 from invariscope.report.report import write_report
 from invariscope.search.search import Search
@@ -52,6 +55,8 @@ __all__ = [
     "NetworkSubject",
     "PhotoRule",
     "Profile",
+    "RecordedResponses",
+    "RecordingOptions",
     "Reference",
     "Result",
     "RigSubject",
@@ -81,6 +86,7 @@ __all__ = [
     "perceptual",
     "photo_reference",
     "profile",
+    "read_recording",
     "stretch_and_squeeze",
     "write_invariance_report",
     "write_report",

@@ -18,6 +18,7 @@ from invariscope.cli.frugality import frugality
 from invariscope.cli.mei import mei
 from invariscope.cli.natural import natural
 from invariscope.cli.profile import profile
+from invariscope.cli.recording import recording
 from invariscope.cli.report import report
 from invariscope.cli.rig import rig
 from invariscope.cli.rig_table import rig_table
@@ -50,6 +51,7 @@ for command in (
     calibrate,
     profile,
     report,
+    recording,
     rig,
     survey,
     bench,
