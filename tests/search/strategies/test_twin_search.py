@@ -133,7 +133,9 @@ def test_errors_reach_the_twin():
         {"energy": torch.rand(10, 1, generator=torch.Generator().manual_seed(0))},
         {"energy": errors},
     )
-    assert torch.allclose(found.snapshot("a")["strategy.observations.errors"].float(), errors.squeeze(1))
+    assert torch.allclose(
+        found.snapshot("a")["strategy.observations.errors"].float(), errors.squeeze(1)
+    )
 
 
 def test_the_gain_of_an_image_is_the_area_it_adds():
