@@ -31,9 +31,6 @@ _WITHOUT_EXAMPLE = {
     "profile",
     "write_invariance_report",
     "write_report",
-    # study
-    "StudyResult",
-    "load_study",
     # subjects, generators, photos, survey
     "Autoencoder",
     "FunctionSubject",
@@ -66,11 +63,6 @@ _UNCLEAR = {
     "units.py": 10,
     "user_code.py": 3,
     "validate.py": 5,
-    # studies, networks and training
-    "categories": 83,
-    "jobs": 18,
-    "study": 128,
-    "training": 43,
     # tables and pages
     "analysis": 101,
     "invariance": 78,
@@ -87,7 +79,6 @@ _UNCLEAR = {
     "subjects": 109,
     "survey": 81,
     "testing": 7,
-    "transformations": 22,
     "zoo": 35,
 }
 
