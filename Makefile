@@ -59,7 +59,7 @@ docs: $(VENV)/.dev ## the documentation's site, in docs/_build/html; warnings ar
 	$(INSTALL) --group docs
 	PYTHONPATH=src $(BIN)/sphinx-build --builder html --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build/html
 
-measure: $(VENV)/.package ## measure the README's table and picture again
+measure: $(VENV)/.package ## measure the demo's table and the README's picture again
 	$(BIN)/python benchmarks/first_run.py
 
 clean: ## remove the environment and caches

@@ -1,10 +1,11 @@
-"""Small pieces of HTML that hold everything they show: for notebooks and pages."""
+"""Small pieces of HTML and Markdown for notebooks and pages."""
 
 import base64
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 SIDE = 112  # pixels at which a notebook shows a picture
 
@@ -47,3 +48,22 @@ def _figure(shown: CaptionedPicture) -> str:
     image = f'<img src="{address}" width="{SIDE}" height="{SIDE}" alt="{words}">'
     caption = f'<figcaption style="font-size:85%">{words}</figcaption>'
     return f'<figure style="margin:0;width:{SIDE}px">{image}{caption}</figure>'
+
+
+def markdown_table(heads: Sequence[str], rows: Iterable[Iterable[Any]], align: str = "---") -> str:
+    """Write a Markdown table.
+
+    Args:
+        heads: of the columns.
+        rows: the cells; floats are given to three digits, a missing one as –.
+        align: what the line below the heads holds for all columns but the first: `---` or `---:`.
+    """
+    ruler = ["---", *[align] * (len(heads) - 1)]
+    lines = [heads, ruler, *([_markdown(cell) for cell in row] for row in rows)]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def _markdown(cell: Any) -> str:
+    if isinstance(cell, float):
+        return "–" if math.isnan(cell) else f"{cell:.3g}"
+    return str(cell).replace("|", "\\|").replace("\n", " ")

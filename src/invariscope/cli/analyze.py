@@ -80,9 +80,9 @@ class AnalysisOptions:
 
 
 def analyze(
-    studies: Annotated[list[Path], Parameter(help="STORE/studies/NAME, one or several.")],
-    /,
-    *,
+    *studies: Annotated[
+        Path, Parameter(help="STORE/studies/NAME, one or several; none to judge a page again.")
+    ],
     only: Annotated[
         tuple[str, ...],
         Parameter(
@@ -104,6 +104,8 @@ def analyze(
     """Analyse studies: tables (CSV) and figures (PNG) in STUDY/analysis, and a page of verdicts."""
     if page is not None and page.suffix != ".md":
         raise InputError(f"--page is {str(page)!r}; expected a Markdown file, such as sns.md")
+    if page is None and not studies:
+        raise InputError("no study given; expected STORE/studies/NAME, or --page of one written")
     if page is not None:
         check_may_replace(page, begins_with(FIRST_LINE), force=force)
         check_may_replace(page.with_suffix(".json"), is_json_with(*VERDICT), force=force)
@@ -125,7 +127,7 @@ def analyze(
         for path in draw(material, tables, folder):
             console.print(f"  {path}")
     if page is not None:
-        places = [study.folder.path / FOLDER for study in found]
+        places = [study.folder.path / FOLDER for study in found] or [page.with_suffix("")]
         words = [*map(str, studies), *(f"--only {name}" for name in only)]
         words += [f"--runs {runs}"] if runs != "all" else []
         words += [*(shown or AnalysisOptions()).words(), f"--page {page}"]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from invariscope import plot
 from invariscope.analysis.network_tables import NetworkTables
-from invariscope.paper.finding_claims import family
+from invariscope.paper.measured_study import family
 from invariscope.plot.style import figure_of
 
 ACROSS = 3  # panels side by side

@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from invariscope.analysis.grouping import Rows
+from invariscope.paper.figure_claims import figure_claims
 from invariscope.report.explained import EXPLAINED
 from invariscope.report.figures import figures
 from invariscope.report.page import csv, svg
-from invariscope.report.sns_page import judged
 from invariscope.study.analyses import ANALYSES, FOLDER
 from invariscope.study.analyses.material import AnalysisMaterial
 
@@ -53,7 +53,7 @@ def sections(material: AnalysisMaterial, tables: Mapping[str, Rows]) -> list[dic
         material: the study.
         tables: from `study.analyses.read_tables`.
     """
-    verdicts = judged(tables)
+    claims = figure_claims(tables)
     found = []
     for analysis, (title, how) in EXPLAINED.items():
         own = [name for name in _own(tables, analysis) if len(tables[name])]
@@ -67,7 +67,7 @@ def sections(material: AnalysisMaterial, tables: Mapping[str, Rows]) -> list[dic
                 "how": how,
                 "serves": ", ".join(ANALYSES[analysis].serves),
                 "runs": ", ".join(dict.fromkeys(tables[own[0]]["runs"].astype(str))),
-                "claims": [(c, v) for c, v in verdicts if c.analysis == analysis],
+                "claims": [c for c in claims if c.analysis == analysis],
                 "figures": [(name, words, svg(figure)) for name, words, figure in drawn],
                 "tables": [_table(name, tables[name]) for name in own],
             }
