@@ -18,62 +18,49 @@ ROOT = Path(invariscope.__file__).parent
 
 # Public names whose docstring shows no example yet, by the rooms that they come from.
 _WITHOUT_EXAMPLE = {
-    # report, analysis, invariance
-    "Calibration",
-    "Invariance",
-    "Profile",
-    "calibrate",
-    "image_set",
-    "invariance_coefficient",
-    "load_calibration",
-    "load_invariance",
-    "load_profile",
-    "profile",
-    "write_invariance_report",
-    "write_report",
-    # study
-    "StudyResult",
-    "load_study",
-    # subjects, generators, photos, survey
     "Autoencoder",
+    "Calibration",
     "FunctionSubject",
     "HybridSubject",
+    "Invariance",
     "NetworkSubject",
     "PhotoRule",
+    "Profile",
     "RigSubject",
     "Subject",
+    "calibrate",
     "fit_code_space",
+    "image_set",
+    "invariance_coefficient",
     "load_answers",
     "load_autoencoder",
+    "load_calibration",
     "load_generator",
+    "load_invariance",
+    "load_profile",
     "load_subject",
     "open_folder",
     "perceptual",
+    "profile",
+    "write_invariance_report",
+    "write_report",
 }
 
 # How many first lines of a room's docstrings hold a stand-in, or begin with no verb.
 _UNCLEAR = {
-    # studies, networks and training
-    "categories": 79,
-    "jobs": 13,
-    "study": 124,
-    "training": 39,
-    # tables and pages
     "analysis": 98,
+    "cli": 62,
+    "generators": 21,
     "invariance": 78,
     "paper": 41,
-    "plot": 27,
-    "report": 65,
-    # commands, people, and the parts of a search
-    "cli": 62,
-    "generators": 52,
     "photos": 24,
-    "recordings": 63,
+    "plot": 27,
+    "recordings": 30,
+    "report": 65,
     "rig": 86,
-    "subjects": 118,
+    "subjects": 109,
     "survey": 81,
     "testing": 7,
-    "transformations": 22,
     "zoo": 35,
 }
 

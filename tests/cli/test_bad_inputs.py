@@ -472,7 +472,7 @@ def test_every_option_that_a_message_names_exists():
     for path in root.rglob("*.py"):
         room = path.relative_to(root).parts[0]
         if (
-            room in ("training", "plot", "report") or path.name == "distributed_main.py"
+            room in ("training", "plot", "report") or path.name == "distributed.py"
         ):  # own parsers, styles
             continue
         known = of_room.get(room, every) | {"--no-top", "--debug"}

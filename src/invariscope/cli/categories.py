@@ -12,9 +12,9 @@ from invariscope.categories.evaluate import TAU, chosen_tau
 from invariscope.categories.grid import search_grid
 from invariscope.categories.job import MEASURE, SEARCH, TRAIN, data_of
 from invariscope.categories.plan import images_of
-from invariscope.categories.rate import measure_rate
 from invariscope.categories.runner import NetworkRunner
 from invariscope.categories.study import NetworkStudy, begin_networks, open_networks
+from invariscope.categories.train import measure_rate
 from invariscope.cli.numbers import Count, Positive
 from invariscope.cli.options import Force
 from invariscope.cli.study import EngineOptions
