@@ -58,7 +58,6 @@ _UNCLEAR = {
     "devices.py": 3,
     "errors.py": 5,
     "experiments": 51,
-    "markup.py": 4,
     "natural": 19,
     "search": 171,
     "seeds.py": 5,
@@ -71,12 +70,6 @@ _UNCLEAR = {
     "jobs": 18,
     "study": 128,
     "training": 43,
-    # tables and pages
-    "analysis": 101,
-    "invariance": 78,
-    "paper": 55,
-    "plot": 27,
-    "report": 72,
     # commands, people, and the parts of a search
     "bench": 64,
     "cli": 65,

@@ -11,7 +11,7 @@ SIDE = 112  # pixels at which a notebook shows a picture
 
 
 class CaptionedPicture(NamedTuple):
-    """A picture with what is said below it.
+    """A picture with its caption.
 
     Attributes:
         path: a PNG file.
@@ -23,14 +23,14 @@ class CaptionedPicture(NamedTuple):
 
 
 def data_uri(content: bytes, kind: str) -> str:
-    """Bytes as an address that holds them."""
+    """Write bytes as an address that holds the bytes."""
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
 
 def notebook(
     title: str, notes: Iterable[str], pictures: Iterable[CaptionedPicture], table: str = ""
 ) -> str:
-    """What a notebook shows of a result.
+    """Write the HTML of a result for a notebook.
 
     Args:
         title, notes: plain text, which is escaped.

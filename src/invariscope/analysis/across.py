@@ -1,4 +1,4 @@
-"""What networks that saw some categories transformed do: accuracy, confusion, invariance.
+"""Networks that saw some categories transformed: accuracy, confusion, invariance.
 
 Every function takes tables and gives a table. `answers`: one row a network, tested
 transformation and test image, with `network`, `trained`, `count`, `seed`, `tested`, `label`,
@@ -22,7 +22,7 @@ OF_NETWORK = ["network", "trained", "count", "seed"]
 
 
 def _grouped(answers: pd.DataFrame) -> pd.DataFrame:
-    """Every row twice: in the group `all`, and in that of its category."""
+    """Double every row: in the group `all`, and in the group of its category."""
     own = answers.assign(group=np.where(answers["seen"], "seen", "unseen"))
     return pd.concat([answers.assign(group="all"), own], ignore_index=True)
 
@@ -43,7 +43,7 @@ def accuracy_table(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def confusion_table(answers: pd.DataFrame, seen_answers: pd.Series) -> pd.DataFrame:
-    """Where transformed images go: seen or unseen categories (Fig. 6's quadrants).
+    """Count where transformed images go: seen or unseen categories (Fig. 6's quadrants).
 
     Args:
         answers: of the networks, under the transformation that each was trained with.

@@ -1,4 +1,4 @@
-"""What changed in an image, measured: light, colour, spectrum, texture and layout."""
+"""Changes of an image, measured: light, colour, spectrum, texture and layout."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -26,7 +26,7 @@ VALUES = ("change", "apart", "relative")
 
 
 def luma(images: Tensor) -> Tensor:
-    """Brightness of each pixel, `(n, height, width)` float64 in [0, 1]."""
+    """Weigh the colours to the brightness of each pixel, `(n, height, width)` float64 in [0, 1]."""
     weights = torch.tensor(LUMA, dtype=torch.float64, device=images.device)
     return torch.einsum("nchw,c->nhw", images.double(), weights)
 
@@ -40,7 +40,7 @@ def colourfulness(images: Tensor) -> Tensor:
 
 
 def texture(light: Tensor) -> Tensor:
-    """Log share of energy in bands of scale and orientation, `(n, 12)`: the same wherever it is.
+    """Measure the log share of energy in bands of scale and orientation, `(n, 12)`, in any place.
 
     Shares of the whole, so contrast does not matter; phases are left out, so places do not.
     """
@@ -62,7 +62,7 @@ def texture(light: Tensor) -> Tensor:
 
 
 def layout(light: Tensor) -> Tensor:
-    """Where contrast lies, `(n, 64)`: SD of luma in a grid of places, mean 0 and norm 1."""
+    """Map where contrast lies, `(n, 64)`: SD of luma in a grid of places, mean 0 and norm 1."""
     mean = F.adaptive_avg_pool2d(light[:, None], GRID)
     square = F.adaptive_avg_pool2d(light[:, None].square(), GRID)
     spread = (square - mean.square()).clamp_min(0).sqrt().flatten(1)
@@ -71,7 +71,7 @@ def layout(light: Tensor) -> Tensor:
 
 
 def describe(images: Tensor) -> dict[str, Tensor]:
-    """Every statistic of square images.
+    """Measure every statistic of square images.
 
     Args:
         images: `(n, 3, side, side)` in [0, 1].
@@ -100,7 +100,7 @@ def describe(images: Tensor) -> dict[str, Tensor]:
 
 
 def statistic_distance(name: str, one: Tensor, other: Tensor) -> Tensor:
-    """How far two rows of a statistic are apart: the difference's size, RMS for texture.
+    """Measure how far two rows of a statistic are apart: the difference's size, RMS for texture.
 
     For `layout`, 1 less the correlation of the two maps: 0 the same, 1 unrelated.
     """
@@ -120,7 +120,7 @@ def _between_units(name: str, values: Tensor) -> float:
 
 
 def appearance(table: Rows, images: Tensor, references: Tensor) -> pd.DataFrame:
-    """How each image differs from its reference in every statistic.
+    """Measure how each image differs from its reference in every statistic.
 
     Args:
         table: one row an image: `subject`, `task`, `site`, `unit`.
@@ -172,7 +172,7 @@ def appearance_summary(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def between_sites(changes: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
-    """Whether one stretched site changes a statistic more than another, paired by unit.
+    """Compare the changes of a statistic by two stretched sites, paired by unit.
 
     Args:
         changes: of `appearance`; its task `invariance` counts.

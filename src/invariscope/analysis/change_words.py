@@ -1,4 +1,4 @@
-"""What changed between two images, in words that follow from thresholds."""
+"""Changes between two images, in words that follow from thresholds."""
 
 from torch import Tensor
 
@@ -19,7 +19,7 @@ def _compared(value: float, other: float, more: str, less: str) -> list[str]:
 
 
 def changes(image: Tensor, reference: Tensor) -> list[str]:
-    """How an image differs from a reference, in words, the plainest first.
+    """Say in words how an image differs from a reference, the plainest first.
 
     Each word follows from one statistic of `analysis.appearance` and a threshold of this module;
     none is said where no statistic passes one.

@@ -9,12 +9,12 @@ KEYS = ["condition", "subject", "task", "target", "site", "subset"]
 
 
 def site_of(unit: str) -> str:
-    """The site of a unit's address, of a set that of its first."""
+    """Read the site from a unit's address, or from the first address of a set."""
     return unit.split("+", maxsplit=1)[0].rpartition(":")[0]
 
 
 def convergence(table: pd.DataFrame) -> pd.DataFrame:
-    """The share of runs whose stopping rule fired, with Wilson's 95 % interval.
+    """Count the runs that their stopping rule ended, with Wilson's 95 % interval.
 
     Args:
         table: a study's, all runs; searches for MEIs, which have no such rule, are left out.

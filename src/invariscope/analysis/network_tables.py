@@ -19,7 +19,7 @@ class NetworkTables:
         accuracy, confusion, means, beside: see `analysis.across`.
         units: I_k and specialization of every unit at the penultimate site, with the network.
         images: share of units that each image activates at that site.
-        ablation, tau: see `invariance.tau`, with the network.
+        ablation, tau: see `invariance.ablation`, with the network.
         training: the last epoch of each network.
         site: the penultimate site.
         sites: all sites, shallow to deep.
@@ -49,7 +49,7 @@ class NetworkTables:
 
     @property
     def transformations(self) -> list[str]:
-        """Those of which a network was measured, in the plan's order."""
+        """The transformations with a measured network, in the plan's order."""
         there = set(self.accuracy["trained"])
         return [t for t in self.plan["transformations"] if t in there]
 

@@ -1,4 +1,4 @@
-"""What other networks say an image is (rows 5 and 6, Figs. 4c and 4e)."""
+"""Other networks' answers to the question of an image's class (Figs. 4c and 4e)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -28,7 +28,7 @@ def classify(
     top: int = TOP,
     names: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """An observer's answers to images whose class is known.
+    """Ask an observer for the class of images, and score the answers.
 
     Args:
         images: `(n, 3, height, width)` in [0, 1].
@@ -96,7 +96,7 @@ def observer_accuracy(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def over_observers(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """The mean over observers other than the source itself, keyed by source (Fig. 4e).
+    """Average over observers other than the source itself, by source (Fig. 4e).
 
     Args:
         accuracy: of `observer_accuracy`.
@@ -113,7 +113,7 @@ def over_observers(accuracy: pd.DataFrame) -> pd.DataFrame:
 
 
 def trend(accuracy: pd.DataFrame, sites: Sequence[str], score: str = "restricted") -> pd.DataFrame:
-    """Whether accuracy rises or falls with the depth of the stretched site.
+    """Fit a line to accuracy over the depth of the stretched site.
 
     Args:
         accuracy: of `observer_accuracy`.
@@ -142,5 +142,5 @@ def trend(accuracy: pd.DataFrame, sites: Sequence[str], score: str = "restricted
 
 
 def same_network(observer: Subject, source: Subject) -> bool:
-    """Whether an observer is the source itself."""
+    """Tell whether an observer is the source itself."""
     return observer.identity() == source.identity()

@@ -1,4 +1,4 @@
-"""Stretch at a few units of a site beside stretch at all of them (row 13)."""
+"""Stretch at a few units of a site beside stretch at the whole site (row 13)."""
 
 from typing import Any
 

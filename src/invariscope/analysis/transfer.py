@@ -17,7 +17,7 @@ VALUES = ("kept", "over_maximum", "above_maximum")
 def matching_activity(
     logits: Tensor, match: Classifier, labels: Sequence[str], classes: Sequence[str]
 ) -> Tensor:
-    """Each image's activity of the unit that stands for its class, `(n,)`.
+    """Read the activity of the unit that stands for each image's class, `(n,)`.
 
     Args:
         logits: the observer's readout, `(n, units)` (`respond.features`).
@@ -30,7 +30,7 @@ def matching_activity(
 
 
 def transfer(answers: pd.DataFrame) -> pd.DataFrame:
-    """How much of its reference's activity each condition keeps in the matching units.
+    """Measure the share of the reference's activity that matching units keep.
 
     Args:
         answers: one row an image: `source`, `observer`, `own`, `task`, `site`, `unit`,

@@ -20,7 +20,7 @@ from invariscope.transformations import Transformation
 
 @dataclass(frozen=True)
 class Calibration:
-    """Accuracy against strength, and the strength at which a bound is passed.
+    """Accuracy against strength, and the first strength beyond a bound.
 
     Attributes:
         settings: what the figures depend on, as plain values.
@@ -45,7 +45,7 @@ class Calibration:
 
     @property
     def clean(self) -> float:
-        """Accuracy on the images as they are."""
+        """Accuracy on the untransformed images."""
         return float(self.curve["accuracy"].iloc[0])
 
     @property
@@ -54,7 +54,7 @@ class Calibration:
         return float(self.curve["strength"].iloc[-1]) if self.reached else None
 
     def at_strength(self, transformation: Transformation) -> Transformation:
-        """The calibrated transformation.
+        """Give a transformation the calibrated strength.
 
         Raises:
             StoreError: the bound was never reached, so there is none.
@@ -67,7 +67,7 @@ class Calibration:
         return replace(transformation, **{transformation.strength.field: self.strength})
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the strength that was found, and the curve."""
+        """Show the strength and the curve in a notebook."""
         found = f"strength {self.strength:g}" if self.reached else "the bound was never reached"
         notes = [f"{found}; accuracy to fall below: {self.bound:.3f} ({self.rule})"]
         table = self.curve.to_html(index=False, max_rows=30, border=0)
@@ -103,12 +103,12 @@ class Calibration:
 
 
 def settings_path(folder: Path, settings: Mapping[str, Any]) -> Path:
-    """Where a folder keeps the calibration of the transformation that settings name."""
+    """Find the path of a transformation's calibration in a folder."""
     return folder / f"{settings['transformation']['name']}.toml"
 
 
 def load_calibration(path: str | Path) -> Calibration:
-    """Read what `Calibration.save` wrote.
+    """Read a calibration that `Calibration.save` wrote.
 
     Raises:
         StoreError: it is missing or damaged.

@@ -1,4 +1,4 @@
-"""From what a person asks to what is shown: names become transformations, sites and images."""
+"""From a person's names to transformations, sites and images."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -19,7 +19,7 @@ BEYOND = "clip"
 
 
 def images_for(subject: Subject, images: Images) -> ImageSet:
-    """Images as a set; photos of a folder are cropped by the subject's own rule."""
+    """Make a set of images; photos of a folder are cropped by the subject's own rule."""
     source = open_folder(images) if isinstance(images, str | Path) else images
     rule = subject.photo
     return image_set(
@@ -34,7 +34,7 @@ def images_for(subject: Subject, images: Images) -> ImageSet:
 def choose_transformations(
     transformations: Transformations, beyond: str = BEYOND
 ) -> tuple[Transformation, ...]:
-    """`all`, the paper's twelve; or names; or transformations.
+    """Load transformations: `all`, the paper's twelve; or by names.
 
     Args:
         beyond: what those that are named do with values beyond [0, 1], which filters and noise
@@ -49,7 +49,7 @@ def choose_transformations(
 
 
 def labels(transformations: Iterable[Transformation]) -> tuple[str, ...]:
-    """What tables call transformations: labels, without `beyond` where that tells none apart."""
+    """Label transformations for tables, without `beyond` where the labels differ anyway."""
     given = tuple(transformations)
     short = tuple(replace(t, beyond="keep").label for t in given)
     return short if len(set(short)) == len(given) else tuple(t.label for t in given)
@@ -67,7 +67,7 @@ def make_setup(
     batch: int = 64,
     seed: int = 0,
 ) -> MeasurementSetup:
-    """What is shown, from names: see `invariance_coefficient` for the arguments.
+    """Make the setup of a measurement from names (arguments: `invariance_coefficient`).
 
     Raises:
         InputError: a name or value that cannot be used.

@@ -1,4 +1,4 @@
-"""Which sites are measured: the outputs of a network's nonlinearities, or those that are named."""
+"""The measured sites: outputs of a network's nonlinearities, or sites by name."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ OTHERS = (
 
 
 def nonlinear_sites(subject: Subject) -> tuple[str, ...]:
-    """The sites behind a network's ReLU modules, shallow to deep; without any, behind its others.
+    """List the sites behind a network's ReLU modules, shallow to deep; else behind its others.
 
     Returns:
         None where the subject is no network, or calls its nonlinearities as functions.
@@ -34,7 +34,7 @@ def nonlinear_sites(subject: Subject) -> tuple[str, ...]:
 
 
 def choose_sites(subject: Subject, sites: str | Iterable[str] = ALL) -> tuple[str, ...]:
-    """The sites to measure, from shallow to deep.
+    """Choose the sites to measure, from shallow to deep.
 
     Args:
         sites: `all`, the paper's choice: behind every ReLU, or where there is none behind every

@@ -24,7 +24,7 @@ PARTS: tuple[Callable[[MeasuredStudy], Iterator[Claim]], ...] = (
 
 
 def clean_accuracy(study: MeasuredStudy) -> Interval:
-    """Estimate the accuracy of networks that saw no transformation on images as they are."""
+    """Estimate the accuracy on untransformed images of networks that saw no transformation."""
     return mean_interval(study.without(NONE))
 
 

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 
 from invariscope.analysis.across import NONE, QUADRANTS
 from invariscope.analysis.intervals import correlation
+from invariscope.plot.axes import COLOURS, new_axes
 from invariscope.plot.invariance import WIDTH, draw_violins
-from invariscope.plot.style import COLOURS, new_axes
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
 
@@ -45,7 +45,7 @@ def transfer_matrix(accuracy: pd.DataFrame, count: int, ax: Axes | None = None) 
 def _lines(
     ax: Axes, table: pd.DataFrame, names: Sequence[str], column: str, scale: float = 1.0
 ) -> None:
-    """One line a transformation: the mean over seeds, a thin mark for each seed."""
+    """Draw a line for each transformation: the mean over seeds, a thin mark for each seed."""
     for number, name in enumerate(names):
         own: Any = table[(table["trained"] == name) & table[column].notna()]
         means = own.groupby("count")[column].mean() * scale
@@ -122,7 +122,7 @@ def invariance_accuracy(
 def by_count(
     units: pd.DataFrame, name: str, *, column: str = "invariance", ax: Axes | None = None
 ) -> Axes:
-    """Violins of I_k against the number of seen categories, seen and unseen apart (Figs. 4, 9, 10).
+    """Draw violins of I_k against the number of seen categories (Figs. 4, 9, 10).
 
     Args:
         units: with `trained`, `count`, `transformation`, `class` (`seen`, `unseen`, `all`).
@@ -154,7 +154,7 @@ def by_count(
 def with_and_without(
     units: pd.DataFrame, count: int, *, column: str = "invariance", ax: Axes | None = None
 ) -> Axes:
-    """Violins for networks trained with a transformation, and without (Figs. 3b, 3c, 12).
+    """Draw violins for networks trained with a transformation, and without (Figs. 3b, 3c, 12).
 
     Args:
         units: see `by_count`.
@@ -180,7 +180,7 @@ def with_and_without(
 
 
 def confusion(table: pd.DataFrame, name: str, ax: Axes | None = None) -> Axes:
-    """Where transformed images go, against the number of seen categories (Fig. 6's quadrants).
+    """Draw where transformed images go, against the number of seen categories (Fig. 6).
 
     Args:
         table: from `analysis.across.confusion_table`.

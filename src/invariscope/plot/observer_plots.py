@@ -1,17 +1,17 @@
-"""Figures of what networks and people make of a study's images (Fig. 4, rows 9, 12 and 14)."""
+"""Figures of networks' and people's answers to a study's images (Fig. 4, rows 9, 12, 14)."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from invariscope.plot.points import chance_line, points
+from invariscope.plot.axes import chance_line, points
 
 SIMULATED = "simulated answers"
 
 
 def _named(table: pd.DataFrame, first: str = "task") -> pd.DataFrame:
-    """Conditions in words: what was searched for, and where it was stretched."""
+    """Name conditions in words: the task, and the stretched site."""
     site = table["site"].fillna("").astype(str)
     return table.assign(named=(table[first] + " " + site).str.strip())
 
@@ -28,7 +28,7 @@ def observers(
     order: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """What observers make of one source's images (Fig. 4c).
+    """Draw observers' accuracy for one source's images (Fig. 4c).
 
     Args:
         accuracy: one source's rows of `analysis.observers.observer_accuracy`.
@@ -85,7 +85,7 @@ def agreement(table: pd.DataFrame, how: str = "pearson", ax: Axes | None = None)
 
 
 def transfer(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """How much activity the matching units of other networks keep (row 14).
+    """Draw the activity that the matching units of other networks keep (row 14).
 
     Args:
         table: one source's rows of `analysis.transfer.transfer`.
@@ -100,7 +100,7 @@ def transfer(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def layer_distances(
     table: pd.DataFrame, pair: str = "reference ↔ invariant", ax: Axes | None = None
 ) -> Axes:
-    """Distances through an observer, over those of photos of one class (row 9).
+    """Draw distances through an observer, over distances of photos of one class (row 9).
 
     Args:
         table: one subject's and observer's rows of `analysis.layers.over_units`.
@@ -133,7 +133,7 @@ def paths(places: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def gradients(table: pd.DataFrame, value: str = "pixel_distance", ax: Axes | None = None) -> Axes:
-    """Searches with and without gradients at one budget of forward passes (row 12).
+    """Draw searches with and without gradients at one budget of forward passes (row 12).
 
     Args:
         table: of the analysis `gradients`: `subject`, `task`, `method` and `value`.

@@ -7,21 +7,23 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from invariscope.analysis.grouping import groups_by, rows_where
-from invariscope.plot.points import MARKERS, chance_line, points
-from invariscope.plot.style import (
+from invariscope.plot.axes import (
     AFFINE_COLOURS,
     AFFINE_MARKERS,
     COLOURS,
+    MARKERS,
     TASK_COLOURS,
+    chance_line,
     figure_of,
     new_axes,
+    points,
 )
 
 ALL = "all"
 
 
 def mean_distance(summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Loss of activity against pixel distance, mean ± SD over units (Fig. 2).
+    """Draw loss of activity against pixel distance, mean ± SD over units (Fig. 2).
 
     Args:
         summary: one subject's rows of `analysis.distance.distance_activation`.
@@ -77,7 +79,7 @@ def separability(table: pd.DataFrame, scheme: str = "grouped", ax: Axes | None =
 
 
 def convergence(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """The share of runs whose stopping rule fired, with Wilson's interval (row 10).
+    """Draw the share of runs that their stopping rule ended, with Wilson's interval (row 10).
 
     Args:
         table: of `analysis.convergence.convergence`.
@@ -115,7 +117,7 @@ def dimension(table: pd.DataFrame, estimator: str = "two nearest", ax: Axes | No
 
 
 def subsets(table: pd.DataFrame, value: str = "full_stretch", ax: Axes | None = None) -> Axes:
-    """What stretch at a subset reaches, against how many units it has (row 13).
+    """Draw the reach of stretch at a subset against the subset's size (row 13).
 
     Args:
         table: of `analysis.subsets.subsets`.
@@ -133,7 +135,7 @@ def subsets(table: pd.DataFrame, value: str = "full_stretch", ax: Axes | None = 
 
 
 def naturalness(table: pd.DataFrame, value: str = "over_maximum", ax: Axes | None = None) -> Axes:
-    """Activity of searched images beside that of natural ones (row 8).
+    """Draw the activity for searched images beside natural images (row 8).
 
     Args:
         table: of `analysis.naturalness.naturalness`.
@@ -152,7 +154,7 @@ def naturalness(table: pd.DataFrame, value: str = "over_maximum", ax: Axes | Non
 
 
 def appearance(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """How far each statistic moved, by stretched site: 1 is as far as another unit's reference.
+    """Draw how far each statistic moved, by stretched site: 1 is another unit's reference.
 
     Args:
         table: one subject's rows of `analysis.appearance.appearance_summary`.

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from invariscope.analysis.unit_profile import IGNORES, IMAGES, SENSITIVE, Profile
-from invariscope.plot.style import COLOURS, TASK_COLOURS, new_axes
+from invariscope.plot.axes import COLOURS, TASK_COLOURS, new_axes
 
 
 def profile(found: Profile, ax: Axes | None = None) -> Axes:
