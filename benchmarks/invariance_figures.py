@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 
 import invariscope as iv
-from invariscope.bench.machine import describe
+from bench.machine import describe
 from invariscope.invariance.ablation import ablation_accuracy, find_tau
 from invariscope.invariance.accumulate import EVERY
 from invariscope.invariance.classes import class_names, classifier

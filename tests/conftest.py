@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import fcntl
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -133,6 +134,26 @@ def conv_subject():
 def picture():
     """A photo of the toy's size that the toy's generator never makes exactly."""
     return torch.rand(3, SIDE, SIDE, generator=seeds.torch_stream("picture"))
+
+
+@pytest.fixture(scope="session")
+def once(request, tmp_path_factory):
+    """Fills a folder once a test run, by the process that comes first; do not change the folder."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if hasattr(request.config, "workerinput") else own
+
+    def make(name, fill):
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # another process failed on the way
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")

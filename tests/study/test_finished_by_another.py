@@ -28,7 +28,7 @@ def subject():
 """
 
 
-def test_finished_runs_of_another_network_are_refused(begin, conduct, study_text, tmp_path):
+def test_finished_runs_of_another_network_are_refused(begin, run_study, study_text, tmp_path):
     file = tmp_path / "mine.py"
     text = study_text('[conditions.a]\nstretch = ["pixels"]\nseeds = 1\n')
     lines = [f'subjects = "{file}:subject"' if "subjects" in x else x for x in text.splitlines()]
@@ -40,7 +40,7 @@ def test_finished_runs_of_another_network_are_refused(begin, conduct, study_text
         return begin("\n".join(lines))
 
     study = plan(1)
-    progress, _ = conduct(study)
+    progress, _ = run_study(study)
     assert progress.total.failed == 0
     check_done(plan(1).planned_runs(), study.runs)
     assert [w.name for w in plan(8).planned_runs()] == [w.name for w in plan(1).planned_runs()]

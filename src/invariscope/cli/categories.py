@@ -8,12 +8,12 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope.categories.conduct import NetworkConductor
 from invariscope.categories.evaluate import TAU, chosen_tau
 from invariscope.categories.grid import search_grid
 from invariscope.categories.job import MEASURE, SEARCH, TRAIN, data_of
 from invariscope.categories.plan import images_of
 from invariscope.categories.rate import measure_rate
+from invariscope.categories.runner import NetworkRunner
 from invariscope.categories.study import NetworkStudy, begin_networks, open_networks
 from invariscope.cli.numbers import Count, Positive
 from invariscope.cli.options import Force
@@ -22,7 +22,6 @@ from invariscope.cli.study_progress import in_words
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
 from invariscope.invariance.coefficient import TAU as DEFAULT_TAU
-from invariscope.jobs.engines import Engine
 from invariscope.report.networks import FIRST_LINE, write_networks_report, write_reproduction
 from invariscope.store.files import replace_file
 from invariscope.store.own_files import begins_with, check_may_replace
@@ -136,12 +135,6 @@ def _teller(console: Console, task: str):  # noqa: ANN202
     return tell
 
 
-def _conduct(study: NetworkStudy, engine: Engine, task: str, tau: float, **settings: Any) -> None:
-    console = Console(soft_wrap=True)
-    tell = _teller(console, {TRAIN: "trained", SEARCH: "answers", MEASURE: "measured"}[task])
-    NetworkConductor(study, engine, watch=tell, **settings).run(task, tau)
-
-
 def _tell_failed(study: NetworkStudy, console: Console) -> None:
     folders = {own.name: own.folder for own in study.planned}
     for name, sentence in study.failed.items():
@@ -168,14 +161,15 @@ def train(
     _tell_plan(study, console)
     _tell_cost(study, console, where.device, None)
     stacks = pick_device(where.device).type == "cuda" or where.gpus > 0
-    with study.alone():
-        engine = where.start_at(study.path / "jobs")
-        try:
-            _conduct(
-                study, engine, TRAIN, 0.0, together=together, stacks=stacks, compiled=where.compiled
-            )
-        finally:
-            engine.stop()
+    with study.alone(), where.start_at(study.path / "jobs") as engine:
+        NetworkRunner(
+            study,
+            engine,
+            together=together,
+            stacks=stacks,
+            compiled=where.compiled,
+            watch=_teller(console, "trained"),
+        ).run(TRAIN)
     _tell_failed(study, console)
     console.print(f"{len(study.trained)} networks are trained: {study.path}", highlight=False)
 
@@ -217,18 +211,14 @@ def evaluate(folder: Folder, /, *, where: EngineOptions | None = None) -> None:
     study = open_networks(folder.resolve())
     if not study.trained:
         raise InputError(f"no network of {str(folder)!r} is trained yet; see `categories train`")
-    with study.alone():
-        engine = where.start_at(study.path / "jobs")
-        try:
-            _conduct(study, engine, SEARCH, 0.0)
-            tau = study.asked.tau
-            if tau is None:
-                found = chosen_tau([study.folder(own).path / TAU for own in study.trained])
-                tau = DEFAULT_TAU if found is None else found
-            console.print(f"τ = {tau:g}", highlight=False)
-            _conduct(study, engine, MEASURE, tau)
-        finally:
-            engine.stop()
+    with study.alone(), where.start_at(study.path / "jobs") as engine:
+        NetworkRunner(study, engine, watch=_teller(console, "answers")).run(SEARCH)
+        tau = study.asked.tau
+        if tau is None:
+            found = chosen_tau([study.folder(own).path / TAU for own in study.trained])
+            tau = DEFAULT_TAU if found is None else found
+        console.print(f"τ = {tau:g}", highlight=False)
+        NetworkRunner(study, engine, watch=_teller(console, "measured")).run(MEASURE, tau)
     _tell_failed(study, console)
     console.print(f"measured: {study.path}", highlight=False)
 

@@ -20,7 +20,6 @@ from invariscope.store.files import make_folder
 from invariscope.store.own_files import check_may_replace
 from invariscope.study.affine import measure_affine
 from invariscope.study.batch import check_done
-from invariscope.study.conduct import PLACES, Conductor, done_in
 from invariscope.study.cost import cost_of, measure_rate
 from invariscope.study.file import read_study
 from invariscope.study.folder import StudyFolder, known_study, study_folder
@@ -29,6 +28,7 @@ from invariscope.study.pack import is_pack, pack_study, unpack_study
 from invariscope.study.plan import plan_study
 from invariscope.study.planned_run import PlannedRun
 from invariscope.study.progress import progress_of
+from invariscope.study.runner import RUNS_PER_JOB, StudyRunner, ended_runs
 from invariscope.study.verify import verify_store
 from invariscope.units import NUMBER
 
@@ -51,7 +51,9 @@ class EngineOptions:
     engine: Annotated[
         Literal["local", "ray", "slurm"], Parameter(help="This machine, Ray or SLURM.")
     ] = "local"
-    places: Annotated[Count, Parameter(help="Runs that advance together in a task.")] = PLACES
+    runs_per_job: Annotated[
+        Count, Parameter(help="The most runs that advance together in a job.")
+    ] = RUNS_PER_JOB
     device: Annotated[str, Parameter(help="local: auto, cpu, cuda, cuda:N or mps.")] = "auto"
     threads: Annotated[Count | None, Parameter(help="local: torch threads on the CPU.")] = None
     workers: Annotated[Count, Parameter(help="local: processes on each device.")] = 1
@@ -176,15 +178,18 @@ def _go_on(study: StudyFolder, where: EngineOptions, console: Console, *, allow_
         for address in (run.subject, run.generator):
             user_code.allow(address, allow_code=allow_code)
     with study.alone():
-        engine = where.start(study)
-        with StudyTable(study.name, console) as watch:
-            conductor = Conductor(
-                study, engine, places=where.places, compiled=where.compiled, watch=watch
+        with where.start(study) as engine, StudyTable(study.name, console) as watch:
+            runner = StudyRunner(
+                study,
+                engine,
+                runs_per_job=where.runs_per_job,
+                compiled=where.compiled,
+                watch=watch,
             )
-            check_done((w for w in conductor.planned_runs if w.name in conductor.done), study.runs)
-            progress = conductor.run()
+            check_done((run for run in runner.planned_runs if run.name in runner.done), study.runs)
+            progress = runner.run()
         if study.file().measure.affine:
-            measure_affine(study, conductor.done)
+            measure_affine(study, runner.done)
     for sentence, count in progress.failures.items():
         console.print(
             f"{count} failed: {sentence}",
@@ -267,7 +272,7 @@ def status(file: File, /, *, out: Out = STORE) -> None:
     folder = known_study(out.resolve(), file.stem)
     planned_runs = folder.planned_runs()
     progress = progress_of(
-        planned_runs, done_in(folder, planned_runs), folder.failed(), folder.news()
+        planned_runs, ended_runs(folder, planned_runs), folder.failed(), folder.news()
     )
     console = Console()
     console.print(StudyTable.render(folder.name, progress))

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import StoreError, unknown
+from invariscope.jobs.job import read_news
 from invariscope.store import version_0_1
 from invariscope.store.files import make_folder, remove_file
 from invariscope.store.hashes import check_hashed, write_hashed
@@ -123,12 +124,8 @@ class StudyFolder:
         return alone(self.path, f"another process works on study {self.name!r}; see `study status`")
 
     def news(self) -> list[dict[str, Any]]:
-        """What the workers last told, one entry a batch that is under way."""
-        told = []
-        for path in sorted(self.batches.glob("*.json")):
-            with suppress(OSError, ValueError):
-                told.append(json.loads(path.read_text()))
-        return told
+        """Read what workers told last, one entry a batch under way."""
+        return read_news(sorted(self.batches.glob("*.json")))
 
 
 def study_folder(folder: Path) -> StudyFolder:

@@ -18,6 +18,7 @@ from invariscope.training.adversarial import AdversarialRecipe, train_adversaria
 from invariscope.training.classifier import accuracy, calibrate, train_classifier
 from invariscope.training.data import Photos, load_photos
 from invariscope.training.decoder import DecoderRecipe, train_decoder
+from invariscope.training.epochs import plain_recipe
 from invariscope.training.evaluate import (
     crops_of,
     inversion_figures,
@@ -32,8 +33,13 @@ from invariscope.training.package import (
     package_generator,
     package_natural,
 )
-from invariscope.training.recipes import OBSERVERS, RECIPES, new_network
-from invariscope.training.words import GENERATOR_WORDS, network_words
+from invariscope.training.recipes import (
+    GENERATOR_WORDS,
+    OBSERVERS,
+    RECIPES,
+    network_words,
+    new_network,
+)
 from invariscope.zoo.embedded import (
     EmbeddedDecoder,
     EmbeddedEncoder,
@@ -202,7 +208,9 @@ def measure(
         subject = load_subject(f"embedded:{name}", device)
         assert isinstance(subject, NetworkSubject)
         figures = network_figures(subject, train, val)
-        card = write_card(subject.name, network_words(name), figures, RECIPES[name].plain(), into)
+        card = write_card(
+            subject.name, network_words(name), figures, plain_recipe(RECIPES[name]), into
+        )
     console.print(f"wrote {card}")
 
 

@@ -15,13 +15,13 @@ TIMEOUTS = 100  # of submitit three end a job, which is too few for days of work
 
 
 class SlurmTask:
-    """What a SLURM task calls. Preempted, it is queued again and its runs go on."""
+    """The function that a SLURM task calls; a preempted task is queued again and its runs go on."""
 
     def __call__(self, job: Job) -> JobReport:
         return work_as_worker(job)
 
     def checkpoint(self, job: Job) -> Any:
-        """What submitit queues instead: the same, since the runs keep their own checkpoints."""
+        """Give submitit the same call again, since the runs keep their own checkpoints."""
         import submitit  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
         return submitit.helpers.DelayedSubmission(self, job)
@@ -81,16 +81,14 @@ class SlurmEngine(Engine):
         self._threads = cpus
         self._under_way: dict[str, tuple[Any, Job]] = {}
 
-    def start(self, jobs: Sequence[Job]) -> None:
-        given = [job.at(self._device, self._threads) for job in jobs]
-        if not given:
+    def submit(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
             return
-        tasks = self._executor.map_array(SlurmTask(), given)
-        self._under_way |= {
-            task.job_id: (task, job) for task, job in zip(tasks, given, strict=True)
-        }
+        placed = [job.at(self._device, self._threads) for job in jobs]
+        tasks = self._executor.map_array(SlurmTask(), placed)
+        self._under_way |= {t.job_id: (t, job) for t, job in zip(tasks, placed, strict=True)}
 
-    def ended(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:  # noqa: ARG002
+    def poll(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:  # noqa: ARG002
         until = time.monotonic() + seconds
         while True:
             done = [key for key, (task, _) in self._under_way.items() if task.done()]
