@@ -58,6 +58,14 @@ def profile(
         InputError: neither photos nor a search, several units, or a search on another unit or
             subject.
         StoreError: the folder of the search holds no result.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> iv.profile(subject, "output:0", images, transformations=["inversion"]).ignores
+        ['contrast polarity']
     """
     target = parse_target(unit, subject.sites())
     own, *others = target.units

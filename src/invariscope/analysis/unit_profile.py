@@ -93,6 +93,16 @@ class Profile:
         images: one row a searched image: `task`, `site`, `seed`, then as `Explained.images`.
             Empty without a search.
         copies: as `Explained.copies`.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> print(iv.profile(subject, "output:0", images, transformations=["inversion"]).card())
+        mean colour output:0
+        ignores (I ≥ 0.8): contrast polarity
+        sensitive to (I ≤ 0.5): nothing that was tried
     """
 
     labels: dict[str, Any]
@@ -200,6 +210,16 @@ def load_profile(folder: str | Path) -> Profile:
 
     Raises:
         StoreError: there is none, or a damaged one.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> found = iv.profile(subject, "output:0", images, transformations=["inversion"])
+        >>> path = found.save("profile")
+        >>> iv.load_profile("profile").ignores == found.ignores
+        True
     """
     path = Path(folder) / FILE
     try:

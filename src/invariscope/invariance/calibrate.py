@@ -128,6 +128,15 @@ def calibrate(
         InputError: a transformation without a strength, or whose strengths are out of range;
             images without classes; a subject that is not above the bound to begin with.
         StoreError: the folder cannot be written, is damaged or holds another calibration.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> colours = torch.eye(3).view(3, 3, 1, 1).expand(3, 3, 8, 8) / 2
+        >>> images = iv.image_set(colours, [0, 1, 2], ("red", "green", "blue"))
+        >>> iv.calibrate(subject, images, "salt-and-pepper").strength
+        1.0
     """
     (chosen,) = choose_transformations([transformation])
     way, grown = _grown(chosen, most)

@@ -32,6 +32,16 @@ class Calibration:
         bound: the accuracy to fall below.
         rule: in words, where the bound comes from.
         reached: whether the curve's last accuracy is below the bound.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> colours = torch.eye(3).view(3, 3, 1, 1).expand(3, 3, 8, 8) / 2
+        >>> images = iv.image_set(colours, [0, 1, 2], ("red", "green", "blue"))
+        >>> found = iv.calibrate(subject, images, "luminance")
+        >>> found.clean, found.bound, found.reached, found.curve.columns[0]
+        (1.0, 0.4, True, 'strength')
     """
 
     settings: dict[str, Any]
@@ -112,6 +122,16 @@ def load_calibration(path: str | Path) -> Calibration:
 
     Raises:
         StoreError: it is missing or damaged.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> colours = torch.eye(3).view(3, 3, 1, 1).expand(3, 3, 8, 8) / 2
+        >>> images = iv.image_set(colours, [0, 1, 2], ("red", "green", "blue"))
+        >>> path = iv.calibrate(subject, images, "luminance").save("strengths")
+        >>> iv.load_calibration(path).strength
+        1.0
     """
     place = Path(path)
     try:

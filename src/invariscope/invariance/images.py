@@ -73,6 +73,13 @@ def image_set(
 
     Raises:
         InputError: no image, labels that do not fit, or labels beside a folder.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> images = iv.image_set(torch.zeros(2, 3, 8, 8), [0, 1], ("cat", "dog"))
+        >>> len(images), images.classes
+        (2, ('cat', 'dog'))
     """
     if isinstance(source, ImageSet):
         return source

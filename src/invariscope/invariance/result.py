@@ -33,6 +33,15 @@ class Invariance:
         top: Goodfellow et al.'s rule (see `accumulate.top_table`).
         ablation: accuracies without some units (see `ablation.ablation_accuracy`), or None.
         tau_tried: the search for τ (see `ablation.TauChoice`), or None.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> found = iv.invariance_coefficient(subject, images, "inversion", sites="output", top=())
+        >>> found.summary[["transformation", "measured", "mean"]].round(2).to_dict("records")
+        [{'transformation': 'inversion', 'measured': 3, 'mean': 0.96}]
     """
 
     settings: dict[str, Any]
@@ -108,6 +117,16 @@ def load_invariance(folder: str | Path) -> Invariance:
 
     Raises:
         StoreError: the folder holds no result, or a damaged one.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> found = iv.invariance_coefficient(subject, images, "inversion", sites="output", top=())
+        >>> folder = found.save("coefficients")
+        >>> iv.load_invariance(folder).units["unit"].tolist()
+        ['output:0', 'output:1', 'output:2']
     """
     place = Path(folder)
     if not (place / SETTINGS).exists():

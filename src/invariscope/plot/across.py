@@ -22,6 +22,15 @@ def transfer_matrix(accuracy: pd.DataFrame, count: int, ax: Axes | None = None) 
         accuracy: from `analysis.across.accuracy_table`.
         count: of seen categories: all of them.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> names = [("none", 0), ("blur", 4)]
+        >>> rows = [(t, c, u, 0.5) for t, c in names for u in ("none", "blur")]
+        >>> table = pd.DataFrame(rows, columns=["trained", "count", "tested", "accuracy"])
+        >>> len(plot.transfer_matrix(table.assign(group="all"), 4).texts)
+        4
     """
     rows: Any = accuracy[(accuracy["group"] == "all") & accuracy["count"].isin([0, count])]
     trained = list(dict.fromkeys(rows["trained"]))
@@ -75,6 +84,13 @@ def against_count(
         chance: accuracy by chance, as a dotted line.
         log: whether the axis of counts is logarithmic.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"trained": "blur", "count": [1, 2], "across": [0.3, 0.6]})
+        >>> plot.against_count(table, "across", chance=0.25).lines[0].get_ydata().tolist()
+        [30.0, 60.0]
     """
     names = list(dict.fromkeys(table["trained"])) if names is None else names
     ax = new_axes(ax, (4.6, 3.4))
@@ -103,6 +119,14 @@ def invariance_accuracy(
         accuracy: `within` or `across`.
         invariance: `invariance_seen` or `invariance_unseen`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"across": [0.1, 0.3, 0.2, 0.5], "count": [1, 2, 4, 8]})
+        >>> table = table.assign(trained="blur", invariance_unseen=table["count"] / 10)
+        >>> plot.invariance_accuracy(table, "across", "invariance_unseen").get_ylabel()
+        'across-category accuracy (%)'
     """
     ax = new_axes(ax, (4.2, 3.4))
     for number, (name, own) in enumerate(table.groupby("trained", sort=False)):
@@ -129,6 +153,15 @@ def by_count(
         name: of the transformation.
         column: `invariance` or `specialization`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> units = pd.DataFrame({"class": ["all", "seen", "unseen"], "invariance": [0.2, 0.6, 1]})
+        >>> units = pd.concat([units] * 3).assign(transformation="blur", trained="none", count=0)
+        >>> units.loc[units["class"] != "all", ["trained", "count"]] = ["blur", 2]
+        >>> [tick.get_text() for tick in plot.by_count(units, "blur").get_xticklabels()]
+        ['none', '2']
     """
     own: Any = units[units["transformation"] == name]
     before = own[(own["trained"] == NONE) & (own["class"] == "all")]
@@ -161,6 +194,15 @@ def with_and_without(
         count: of seen categories: all of them.
         column: `invariance` or `specialization`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> units = pd.DataFrame({"trained": ["none", "blur"] * 3, "count": [0, 4] * 3})
+        >>> units = units.assign(transformation="blur", invariance=0.5, **{"class": "all"})
+        >>> units["invariance"] += units.index / 20
+        >>> len(plot.with_and_without(units, 4).collections)
+        2
     """
     every: Any = units[units["class"] == "all"]
     names = [str(n) for n in dict.fromkeys(every["transformation"])]
@@ -186,6 +228,13 @@ def confusion(table: pd.DataFrame, name: str, ax: Axes | None = None) -> Axes:
         table: from `analysis.across.confusion_table`.
         name: of the transformation.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"quadrant": ["I", "II"], "share": [0.4, 0.9], "count": 2})
+        >>> plot.confusion(table.assign(trained="blur"), "blur").get_title()
+        'blur'
     """
     own: Any = table[table["trained"] == name]
     ax = new_axes(ax, (4.2, 3.0))
@@ -212,6 +261,14 @@ def layer_by_layer(
         name: of the transformation.
         group: `seen`, `unseen` or `all`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> means = pd.DataFrame({"site": ["conv", "fc"], "mean": [0.8, 0.5], "group": "all"})
+        >>> means = means.assign(transformation="blur", trained="blur", count=2)
+        >>> plot.layer_by_layer(means, "blur").lines[1].get_ydata().tolist()
+        [0.8, 0.5]
     """
     own: Any = means[means["transformation"] == name]
     sites = list(dict.fromkeys(own["site"]))

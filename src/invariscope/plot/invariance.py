@@ -56,6 +56,13 @@ def coefficients(
         site: which; by default the deepest. Several networks are each taken at their deepest.
         column: `invariance` or `specialization`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> units = pd.DataFrame({"site": "fc", "class": "all", "transformation": "hue"}, index=range(3))
+        >>> plot.coefficients(units.assign(invariance=[0.2, 0.5, 0.9])).get_ylabel()
+        'invariance coefficient'
     """
     several = isinstance(units, Mapping)
     tables: dict[str, pd.DataFrame] = dict(units) if isinstance(units, Mapping) else {"": units}
@@ -95,6 +102,14 @@ def layers(summary: pd.DataFrame, *, column: str = "mean", ax: Axes | None = Non
         summary: `Invariance.summary`.
         column: `mean`, `median`, `specialization`, `images_per_unit` or `units_per_image`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> summary = pd.DataFrame({"site": ["conv", "fc"], "mean": [0.8, 0.5]})
+        >>> summary = summary.assign(transformation="hue", **{"class": "all"})
+        >>> plot.layers(summary).lines[0].get_ydata().tolist()
+        [0.8, 0.5]
     """
     every = rows_with(summary, **{"class": "all"})
     sites = list(dict.fromkeys(every["site"]))
@@ -130,6 +145,14 @@ def active_shares(
         units, images: the tables of `Invariance`.
         site: which; by default the deepest.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> base = pd.DataFrame({"site": "fc", "transformation": "hue", "class": "all"}, index=range(3))
+        >>> units = base.assign(active=[1, 2, 3], images=10, invariance=0.5)
+        >>> plot.active_shares(units, base.assign(share=[0.1, 0.2, 0.4])).get_ylabel()
+        '%'
     """
     chosen = site or _deepest(units)
     own = rows_with(units, site=chosen, **{"class": "all"}).dropna(subset=["invariance"])
@@ -158,6 +181,15 @@ def ablation(table: pd.DataFrame, shown: str = "transformed", ax: Axes | None = 
         table: from `ablation_accuracy`; Goodfellow et al.'s thresholds in it are left out.
         shown: images `as it is` or `transformed`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> row = {"transformation": "hue", "shown": "transformed", "threshold": "tau 0.1"}
+        >>> kinds = {"nothing": 0.9, "inactive": 0.89, "active": 0.1}
+        >>> table = pd.DataFrame([{**row, "ablated": k, "accuracy": a} for k, a in kinds.items()])
+        >>> plot.ablation(table).get_ylabel()
+        'top-1 accuracy (%)'
     """
     own = rows_with(table, shown=shown)
     names = list(dict.fromkeys(own["transformation"]))
@@ -190,6 +222,14 @@ def ablation_by_share(
         table: from `ablation_accuracy` with `top`.
         shown: images `as it is` or `transformed`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> cells = [("nothing", ""), ("inactive", "top 10 %"), ("active", "top 10 %")]
+        >>> table = pd.DataFrame(cells, columns=["ablated", "threshold"])
+        >>> plot.ablation_by_share(table.assign(shown="transformed", accuracy=0.5)).get_xscale()
+        'log'
     """
     own = rows_with(table, shown=shown)
     groups = own.groupby(["ablated", "threshold"], sort=False).agg(accuracy=("accuracy", "mean"))
@@ -227,6 +267,16 @@ def calibration(found: Calibration, ax: Axes | None = None) -> Axes:
     Args:
         found: from `calibrate`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> from invariscope import plot
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> colours = torch.eye(3).view(3, 3, 1, 1).expand(3, 3, 8, 8) / 2
+        >>> images = iv.image_set(colours, [0, 1, 2], ("red", "green", "blue"))
+        >>> plot.calibration(iv.calibrate(subject, images, "luminance")).get_ylabel()
+        'top-1 accuracy (%)'
     """
     ax = new_axes(ax)
     x, y = found.curve["strength"].to_numpy(), 100 * found.curve["accuracy"].to_numpy()

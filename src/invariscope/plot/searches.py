@@ -22,6 +22,13 @@ def distance_activation(
             activity), one row an image.
         affine: from `analysis.affine.affine_baseline`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> images = pd.DataFrame({"task": ["invariance"], "pixel_distance": [40.0], "reduction": [15.0]})
+        >>> plot.distance_activation(images).get_xlabel()
+        'pixel distance from the reference (L2)'
     """
     ax = new_axes(ax)
     if affine is not None:
@@ -57,6 +64,19 @@ def front(result: Result, ax: Axes | None = None) -> Axes:
     Args:
         result: runs of one unit; colours tell sites apart, lines seeds.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> from invariscope.testing.toys import ToyGenerator, ToySubject
+        >>> subject, generator = ToySubject(torch.ones(1, 3, 4, 4)), ToyGenerator(4)
+        >>> reference = iv.image_reference(torch.full((3, 4, 4), 0.5), 4)
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> found = iv.stretch_and_squeeze(
+        ...     subject, generator, "linear:0", reference=reference, options=short, out="runs"
+        ... )
+        >>> iv.plot.front(found).get_ylabel()
+        'squeeze (change of activity)'
     """
     ax = new_axes(ax)
     groups: dict[str, str] = {}
@@ -82,6 +102,19 @@ def gallery(result: Result, which: str = "kept", images: Sequence[Tensor] | None
         result: runs from one reference.
         which: the member of each front that is shown (see `sns.choice.choose`).
         images: these members' images where they are at hand; by default the generator makes them.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> from invariscope.testing.toys import ToyGenerator, ToySubject
+        >>> subject, generator = ToySubject(torch.ones(1, 3, 4, 4)), ToyGenerator(4)
+        >>> reference = iv.image_reference(torch.full((3, 4, 4), 0.5), 4)
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> found = iv.stretch_and_squeeze(
+        ...     subject, generator, "linear:0", reference=reference, options=short, out="runs"
+        ... )
+        >>> len(iv.plot.gallery(found).axes)
+        2
     """
     rows = list(dict.fromkeys((r.settings.task, r.settings.site) for r in result.runs))
     seeds = sorted({r.settings.seed for r in result.runs})

@@ -28,6 +28,13 @@ def mean_distance(summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Args:
         summary: one subject's rows of `analysis.distance.distance_activation`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> row = {"series": "invariance", "site": "pixels", "distance": 120.0, "distance_sd": 8.0}
+        >>> plot.mean_distance(pd.DataFrame([{**row, "reduction": 20.0, "reduction_sd": 5.0}])).get_ylabel()
+        "activity lost (% of the reference's)"
     """
     ax = new_axes(ax)
     sites = [site for site in dict.fromkeys(summary["site"]) if site]
@@ -65,6 +72,15 @@ def separability(table: pd.DataFrame, scheme: str = "grouped", ax: Axes | None =
         table: of `analysis.separability.separability`, with `subject`.
         scheme: `grouped` by unit, or `stratified`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"components": [2, 50], "accuracy": [0.5, 0.8]})
+        >>> table = table.assign(low=0.4, high=0.9, chance=0.33, shuffled=0.34, subject="a network")
+        >>> table = table.assign(scheme="grouped", **{"class": "all"})
+        >>> plot.separability(table).get_xlabel()
+        'principal components'
     """
     own = rows_where(table, (table["scheme"] == scheme) & (table["class"] == ALL))
     ax = points(own, "components", "accuracy", "subject", ends=("low", "high"), ax=ax)
@@ -84,6 +100,14 @@ def convergence(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Args:
         table: of `analysis.convergence.convergence`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> row = {"target": "fc", "task": "invariance", "site": "pixels", "subject": "a network"}
+        >>> table = pd.DataFrame([{**row, "subset": None, "share": 0.7, "low": 0.5, "high": 0.8}])
+        >>> plot.convergence(table).get_ylabel()
+        'runs that converged'
     """
     several = len(set(table["target"])) > 1
     words = table["target"] + " " if several else ""
@@ -104,6 +128,13 @@ def dimension(table: pd.DataFrame, estimator: str = "two nearest", ax: Axes | No
         table: one subject's rows of `analysis.dimension.dimension`.
         estimator: `two nearest` or `participation ratio`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"points": [25, 50], "dimension": [5.0, 6.0], "site": "pixels"})
+        >>> plot.dimension(table.assign(estimator="two nearest")).get_ylabel()
+        'dimension (two nearest)'
     """
     own = rows_where(table, table["estimator"] == estimator)
     means = own.groupby(["site", "points"], sort=False, as_index=False).agg(
@@ -123,6 +154,13 @@ def subsets(table: pd.DataFrame, value: str = "full_stretch", ax: Axes | None = 
         table: of `analysis.subsets.subsets`.
         value: `full_stretch`, `pixel_distance`, `reduction` or `converged`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"entries": [100, None], "full_stretch": [186.0, 212.0]})
+        >>> plot.subsets(table.assign(subject="a network", site="conv")).get_ylabel()
+        'full stretch'
     """
     entries = [("all" if pd.isna(size) else f"{size:g}") for size in table["entries"]]
     named = table.assign(entries=entries, group=table["subject"] + " " + table["site"])
@@ -141,6 +179,14 @@ def naturalness(table: pd.DataFrame, value: str = "over_maximum", ax: Axes | Non
         table: of `analysis.naturalness.naturalness`.
         value: `over_maximum` or `percentile`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"series": ["reference", "invariance"], "over_maximum": [1.3, 1.0]})
+        >>> table = table.assign(site=["", "pixels"], subject="a network", over_maximum_sd=0.1)
+        >>> plot.naturalness(table).get_ylabel()
+        'activity over the natural maximum'
     """
     site = table["site"].fillna("").astype(str)
     named = table.assign(named=(table["series"] + " " + site).str.strip())
@@ -159,6 +205,13 @@ def appearance(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Args:
         table: one subject's rows of `analysis.appearance.appearance_summary`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"statistic": ["colour", "texture"], "relative": [2.0, 0.9]})
+        >>> len(plot.appearance(table.assign(task="invariance", site="pixels")).texts)
+        2
     """
     named = table.assign(named=table["task"] + " " + table["site"])
     wide = named.pivot_table(index="named", columns="statistic", values="relative", sort=False)

@@ -109,6 +109,15 @@ def write_invariance_report(
 
     Raises:
         StoreError: no result there, or a path that cannot be written.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> found = iv.invariance_coefficient(subject, images, "inversion", sites="output", top=())
+        >>> iv.write_invariance_report(found.save("coefficients")).name
+        'report.html'
     """
     place = Path(folder)
     text = render_invariance(load_invariance(place), command)

@@ -183,6 +183,19 @@ def write_report(
 
     Raises:
         StoreError: no run with a result, a damaged one, or a path that cannot be written.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> from invariscope.testing.toys import ToyGenerator, ToySubject
+        >>> subject, generator = ToySubject(torch.ones(1, 3, 4, 4)), ToyGenerator(4)
+        >>> reference = iv.image_reference(torch.full((3, 4, 4), 0.5), 4)
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> found = iv.stretch_and_squeeze(
+        ...     subject, generator, "linear:0", reference=reference, options=short, out="runs"
+        ... )
+        >>> iv.write_report("runs").name
+        'report.html'
     """
     given = isinstance(source, Result | StudyResult)
     result = source if given else read_source(Path(source))
