@@ -19,8 +19,7 @@ from invariscope.errors import StoreError
 from invariscope.invariance.ablation import ablation_accuracy, find_tau
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import ImageSet
-from invariscope.invariance.setup import make_setup
-from invariscope.invariance.sites import choose_sites
+from invariscope.invariance.setup import choose_sites, make_setup
 from invariscope.invariance.top import PERCENTS
 from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.subjects import Subject, load_subject

@@ -17,8 +17,7 @@ from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.coefficient import SEARCH, TAU, invariance_coefficient
 from invariscope.invariance.images import image_set
 from invariscope.invariance.result import Invariance
-from invariscope.invariance.setup import images_for
-from invariscope.invariance.sites import ALL
+from invariscope.invariance.setup import ALL, images_for
 from invariscope.invariance.top import PERCENTS
 from invariscope.photos import open_folder
 from invariscope.report.invariance import write_invariance_report

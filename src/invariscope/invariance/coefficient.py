@@ -19,8 +19,7 @@ from invariscope.invariance.classes import Classifier, classifier
 from invariscope.invariance.passes import MeasurementSetup, PassProgress
 from invariscope.invariance.ranges import ActivityRanges, measure_ranges
 from invariscope.invariance.result import SETTINGS, Invariance, check_same, load_invariance
-from invariscope.invariance.setup import BEYOND, Images, Transformations, make_setup
-from invariscope.invariance.sites import ALL
+from invariscope.invariance.setup import ALL, BEYOND, Images, Transformations, make_setup
 from invariscope.invariance.top import PERCENTS
 from invariscope.store.context import numeric_context
 from invariscope.store.files import make_folder

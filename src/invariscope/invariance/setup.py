@@ -4,18 +4,26 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
+from invariscope.errors import InputError
 from invariscope.invariance.images import ImageSet, image_set
 from invariscope.invariance.passes import MeasurementSetup
-from invariscope.invariance.sites import ALL, choose_sites
 from invariscope.photos import PhotoFolder, open_folder
-from invariscope.subjects.base import Subject
+from invariscope.subjects.base import PIXELS, Subject
+from invariscope.subjects.network import NetworkSubject
 from invariscope.transformations import TWELVE, Transformation, load
+from invariscope.units import find_site
 
 Images = Tensor | str | Path | PhotoFolder | ImageSet
 Transformations = str | Iterable[str | Transformation]
 BEYOND = "clip"
+ALL = "all"
+RECTIFIERS = (nn.ReLU, nn.ReLU6)
+OTHERS = (
+    *(nn.GELU, nn.SiLU, nn.Mish, nn.Hardswish),
+    *(nn.LeakyReLU, nn.PReLU, nn.ELU, nn.CELU, nn.SELU, nn.Softplus, nn.Tanh, nn.Sigmoid),
+)
 
 
 def images_for(subject: Subject, images: Images) -> ImageSet:
@@ -84,3 +92,45 @@ def make_setup(
         batch=batch,
         seed=seed,
     )
+
+
+def nonlinear_sites(subject: Subject) -> tuple[str, ...]:
+    """List the sites behind a network's ReLU modules, shallow to deep; else behind its others.
+
+    Returns:
+        None where the subject is no network, or calls its nonlinearities as functions.
+    """
+    if not isinstance(subject, NetworkSubject):
+        return ()
+    modules = {site: subject.module(site) for site in subject.sites() if site != PIXELS}
+    for kinds in (RECTIFIERS, OTHERS):
+        found = tuple(site for site, module in modules.items() if isinstance(module, kinds))
+        if found:
+            return found
+    return ()
+
+
+def choose_sites(subject: Subject, sites: str | Iterable[str] = ALL) -> tuple[str, ...]:
+    """Choose the sites to measure, from shallow to deep.
+
+    Args:
+        sites: `all`, the paper's choice: behind every ReLU, or where there is none behind every
+            other nonlinearity (GELU, SiLU, …, whose activity can be negative); or names.
+
+    Raises:
+        InputError: an unknown site, none, or `all` of a subject without such modules.
+    """
+    if sites == ALL:
+        found = nonlinear_sites(subject)
+        if not found:
+            raise InputError(
+                f"{subject.name} has no ReLU or like module whose output could be measured; "
+                "name the sites (`invariscope units` lists them)"
+            )
+        return found
+    wanted = [sites] if isinstance(sites, str) else list(sites)
+    known = subject.sites()
+    if not wanted:
+        raise InputError("no site given; expected 'all' or names such as 'layer1'")
+    found = {find_site(site, known) for site in wanted}
+    return tuple(site for site in known if site in found)

@@ -6,9 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from invariscope.analysis.across import NONE
+from invariscope.analysis.across import NONE, NetworkTables
 from invariscope.analysis.grouping import rows_with
-from invariscope.analysis.network_tables import NetworkTables
 from invariscope.paper.claim import Claim, Evidence, over_clusters
 
 LOCAL = ("convolutional", "noise")

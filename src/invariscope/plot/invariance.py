@@ -60,8 +60,8 @@ def coefficients(
     Example:
         >>> import pandas as pd
         >>> from invariscope import plot
-        >>> units = pd.DataFrame({"site": "fc", "class": "all", "transformation": "hue"}, index=range(3))
-        >>> plot.coefficients(units.assign(invariance=[0.2, 0.5, 0.9])).get_ylabel()
+        >>> units = pd.DataFrame({"invariance": [0.2, 0.5, 0.9], "class": "all"})
+        >>> plot.coefficients(units.assign(site="fc", transformation="hue")).get_ylabel()
         'invariance coefficient'
     """
     several = isinstance(units, Mapping)
@@ -149,9 +149,9 @@ def active_shares(
     Example:
         >>> import pandas as pd
         >>> from invariscope import plot
-        >>> base = pd.DataFrame({"site": "fc", "transformation": "hue", "class": "all"}, index=range(3))
-        >>> units = base.assign(active=[1, 2, 3], images=10, invariance=0.5)
-        >>> plot.active_shares(units, base.assign(share=[0.1, 0.2, 0.4])).get_ylabel()
+        >>> images = pd.DataFrame({"share": [0.1, 0.2, 0.4], "site": "fc", "transformation": "hue"})
+        >>> units = images.assign(active=[1, 2, 3], images=10, invariance=0.5, **{"class": "all"})
+        >>> plot.active_shares(units, images).get_ylabel()
         '%'
     """
     chosen = site or _deepest(units)

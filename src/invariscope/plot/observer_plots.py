@@ -66,9 +66,9 @@ def people(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Example:
         >>> import pandas as pd
         >>> from invariscope import plot
-        >>> table = pd.DataFrame({"site": ["pixels"], "accuracy": [0.6], "low": [0.5], "high": [0.7]})
-        >>> table = table.assign(condition="invariance", network="a network", chance=0.1, simulated=True)
-        >>> plot.people(table).get_title("left")
+        >>> row = {"condition": "invariance", "site": "pixels", "network": "net", "chance": 0.1}
+        >>> row |= {"accuracy": 0.6, "low": 0.5, "high": 0.7, "simulated": True}
+        >>> plot.people(pd.DataFrame([row])).get_title("left")
         'simulated answers'
     """
     named = _named(table, "condition").assign(network=table["network"].replace("", "photos"))
@@ -92,7 +92,8 @@ def agreement(table: pd.DataFrame, how: str = "pearson", ax: Axes | None = None)
         >>> import pandas as pd
         >>> from invariscope import plot
         >>> row = {"observer": "a network", "how": "pearson", "r": 0.7, "low": 0.4, "high": 0.9}
-        >>> plot.agreement(pd.DataFrame([{**row, "ceiling": 0.95, "simulated": False}])).get_ylabel()
+        >>> table = pd.DataFrame([{**row, "ceiling": 0.95, "simulated": False}])
+        >>> plot.agreement(table).get_ylabel()
         'Pearson r with people'
     """
     own = table[table["how"] == how].assign(group="")
@@ -111,7 +112,7 @@ def transfer(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the activity that the matching units of other networks keep (row 14).
 
     Args:
-        table: one source's rows of `analysis.transfer.transfer`.
+        table: one source's rows of `analysis.observers.transfer`.
         ax: where to plot; by default new axes.
 
     Example:
@@ -140,8 +141,8 @@ def layer_distances(
     Example:
         >>> import pandas as pd
         >>> from invariscope import plot
-        >>> table = pd.DataFrame({"layer": ["conv", "fc"], "relative": [1.2, 1.4], "relative_sd": 0.1})
-        >>> table = table.assign(site="pixels", pair="reference ↔ invariant")
+        >>> table = pd.DataFrame({"layer": ["conv", "fc"], "relative": [1.2, 1.4]})
+        >>> table = table.assign(relative_sd=0.1, site="pixels", pair="reference ↔ invariant")
         >>> plot.layer_distances(table).get_ylabel()
         'distance over photos of a class'
     """

@@ -26,8 +26,8 @@ def distance_activation(
     Example:
         >>> import pandas as pd
         >>> from invariscope import plot
-        >>> images = pd.DataFrame({"task": ["invariance"], "pixel_distance": [40.0], "reduction": [15.0]})
-        >>> plot.distance_activation(images).get_xlabel()
+        >>> image = {"task": "invariance", "pixel_distance": 40.0, "reduction": 15.0}
+        >>> plot.distance_activation(pd.DataFrame([image])).get_xlabel()
         'pixel distance from the reference (L2)'
     """
     ax = new_axes(ax)

@@ -33,7 +33,8 @@ def mean_distance(summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
         >>> import pandas as pd
         >>> from invariscope import plot
         >>> row = {"series": "invariance", "site": "pixels", "distance": 120.0, "distance_sd": 8.0}
-        >>> plot.mean_distance(pd.DataFrame([{**row, "reduction": 20.0, "reduction_sd": 5.0}])).get_ylabel()
+        >>> table = pd.DataFrame([{**row, "reduction": 20.0, "reduction_sd": 5.0}])
+        >>> plot.mean_distance(table).get_ylabel()
         "activity lost (% of the reference's)"
     """
     ax = new_axes(ax)
@@ -98,7 +99,7 @@ def convergence(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """Draw the share of runs that their stopping rule ended, with Wilson's interval (row 10).
 
     Args:
-        table: of `analysis.convergence.convergence`.
+        table: of `analysis.searches.convergence`.
         ax: where to plot; by default new axes.
 
     Example:
@@ -151,7 +152,7 @@ def subsets(table: pd.DataFrame, value: str = "full_stretch", ax: Axes | None = 
     """Draw the reach of stretch at a subset against the subset's size (row 13).
 
     Args:
-        table: of `analysis.subsets.subsets`.
+        table: of `analysis.searches.subsets`.
         value: `full_stretch`, `pixel_distance`, `reduction` or `converged`.
         ax: where to plot; by default new axes.
 
@@ -183,7 +184,7 @@ def naturalness(table: pd.DataFrame, value: str = "over_maximum", ax: Axes | Non
     Example:
         >>> import pandas as pd
         >>> from invariscope import plot
-        >>> table = pd.DataFrame({"series": ["reference", "invariance"], "over_maximum": [1.3, 1.0]})
+        >>> table = pd.DataFrame({"series": ["photos", "invariance"], "over_maximum": [0.5, 1.0]})
         >>> table = table.assign(site=["", "pixels"], subject="a network", over_maximum_sd=0.1)
         >>> plot.naturalness(table).get_ylabel()
         'activity over the natural maximum'

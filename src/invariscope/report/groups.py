@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope import plot
-from invariscope.analysis.change_words import changes
+from invariscope.analysis.appearance import changes
 from invariscope.experiments.front_choice import meets_bound
 from invariscope.experiments.pictures import read_png
 from invariscope.experiments.result import Result

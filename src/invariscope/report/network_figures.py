@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from invariscope import plot
-from invariscope.analysis.network_tables import NetworkTables
+from invariscope.analysis.across import NetworkTables
 from invariscope.paper.measured_study import family
 from invariscope.plot.axes import figure_of
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 
-from invariscope.analysis.network_tables import NetworkTables
+from invariscope.analysis.across import NetworkTables
 from invariscope.categories.result_tables import read_tables
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
