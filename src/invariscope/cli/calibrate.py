@@ -15,7 +15,7 @@ from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.images import image_set
 from invariscope.invariance.setup import images_for
 from invariscope.photos import open_folder
-from invariscope.plot.style import figure_of
+from invariscope.plot.axes import figure_of
 from invariscope.store.files import replace_file
 from invariscope.transformations import load
 
