@@ -78,7 +78,6 @@ _UNCLEAR = {
     "plot": 27,
     "report": 72,
     # commands, people, and the parts of a search
-    "bench": 64,
     "cli": 65,
     "generators": 21,
     "photos": 24,

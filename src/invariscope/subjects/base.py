@@ -112,6 +112,7 @@ class Subject(ABC):
             self._aliases(),
             older=self.older_names,
             class_token=self.class_token,
+            classes=self.classes,
         )
 
     def see(self, images: Tensor) -> Tensor:
