@@ -1,6 +1,6 @@
 """Measure strategies and repeats on a simulated brain.
 
-    python benchmarks/rig_strategies.py --out FOLDER
+python benchmarks/rig_strategies.py --out FOLDER
 """
 
 import sys

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from invariscope.memory import keep_freed_memory
     from invariscope.natural.folder_pass import measure_folder
     from invariscope.photos import open_folder
+    from invariscope.recordings.options import RecordingOptions
+    from invariscope.recordings.read import read_recording
+    from invariscope.recordings.responses import RecordedResponses
     from invariscope.report.invariance import write_invariance_report
     from invariscope.report.report import write_report
     from invariscope.search.search import Search
@@ -51,6 +54,8 @@ __all__ = [
     "NetworkSubject",
     "PhotoRule",
     "Profile",
+    "RecordedResponses",
+    "RecordingOptions",
     "Reference",
     "Result",
     "RigSubject",
@@ -81,6 +86,7 @@ __all__ = [
     "perceptual",
     "photo_reference",
     "profile",
+    "read_recording",
     "stretch_and_squeeze",
     "write_invariance_report",
     "write_report",
@@ -96,6 +102,8 @@ _MODULES = {
     "NetworkSubject": "invariscope.subjects",
     "PhotoRule": "invariscope.subjects",
     "Profile": "invariscope.analysis.unit_profile",
+    "RecordedResponses": "invariscope.recordings.responses",
+    "RecordingOptions": "invariscope.recordings.options",
     "Reference": "invariscope.experiments.reference",
     "Result": "invariscope.experiments.result",
     "RigSubject": "invariscope.subjects",
@@ -127,6 +135,7 @@ _MODULES = {
     "photo_reference": "invariscope.experiments.reference",
     "plot": "invariscope.plot",
     "profile": "invariscope.analysis.profile",
+    "read_recording": "invariscope.recordings.read",
     "stretch_and_squeeze": "invariscope.experiments.stretch_squeeze",
     "write_invariance_report": "invariscope.report.invariance",
     "write_report": "invariscope.report.report",

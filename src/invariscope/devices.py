@@ -36,8 +36,14 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def place(module: AnyModule, device: torch.device | str) -> AnyModule:
-    """The module on the device, channels-last: the order in which convolutions are fast."""
-    return module.to(device).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    """The module on the device, channels-last: the order in which convolutions are fast.
+
+    A module with weights of five dimensions, as of a convolution over time, has no such order.
+    """
+    module = module.to(device)
+    if any(weight.ndim > 4 for weight in module.parameters()):
+        return module
+    return module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def part_of_batch(images: int, side: int, device: torch.device) -> int:

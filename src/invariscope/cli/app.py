@@ -38,7 +38,10 @@ COMMANDS = {
         "categories": "Train with some categories seen transformed; measure what follows.",
     },
     "People": {"survey": "People classify the images of a study in a browser."},
-    "Rig": {"rig": "The same search on a brain: images out, responses in."},
+    "Rig": {
+        "rig": "The same search on a brain: images out, responses in.",
+        "recording": "Read what a lab recorded, as responses to images.",
+    },
     "Measure and report": {
         "units": "List a network's sites, and how to name a unit.",
         "natural": "Measure each unit's activity over photos.",

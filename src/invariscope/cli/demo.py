@@ -8,7 +8,7 @@ from invariscope.cli.experiment import report_experiment
 from invariscope.cli.numbers import Seed
 from invariscope.cli.options import OutFolder, default_out
 from invariscope.cli.search_options import SearchCommandOptions
-from invariscope.cli.terminal import Open, notes
+from invariscope.cli.terminal import Open
 from invariscope.experiments.experiment import ExperimentCondition
 
 MODEL = "embedded:standard"
@@ -39,10 +39,7 @@ def demo(
     seeds = tuple(range(seed * count, (seed + 1) * count))
     conditions = [ExperimentCondition("invariance", site, seeds) for site in SITES]
     conditions.append(ExperimentCondition("adversarial", "pixels", seeds if full else seeds[:1]))
-    notes().print(
-        f"What does unit {unit} of {MODEL} ignore?"
-        + ("" if full else " (reduced settings: --full takes the paper's)")
-    )
+    settings = "" if full else " (reduced settings: --full takes the paper's)"
     command = f"invariscope demo --unit {unit} --seed {seed}" + (" --full" if full else "")
     report_experiment(
         common,
@@ -52,6 +49,7 @@ def demo(
         out or default_out(MODEL, unit, f"demo{'-full' if full else ''}-seed{seed}"),
         command=command,
         open_page=open_page,
+        headline=f"What does unit {unit} of {MODEL} ignore?{settings}\n",
         mei_seed=seed,
         mei_tries=4 if full else 1,
     )

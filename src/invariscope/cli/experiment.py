@@ -22,6 +22,7 @@ def report_experiment(
     *,
     command: str,
     open_page: bool,
+    headline: str = "",
     reference: Path | None = None,
     mei_seed: int = 0,
     mei_tries: int = 1,
@@ -29,7 +30,12 @@ def report_experiment(
     """Run the conditions from one reference, keep affine copies beside, write the report."""
     subject, generator = common.load(model)
     tell_kind(subject, unit)
-    folders = iter([out])
+    heads = iter([(out, headline)])
+
+    def step(title: str) -> LiveProgress:
+        folder, head = next(heads, (None, ""))
+        return LiveProgress(head + title, folder)
+
     result = run_experiment(
         subject,
         generator,
@@ -40,7 +46,7 @@ def report_experiment(
         reference=reference,
         mei_seed=mei_seed,
         mei_tries=mei_tries,
-        watch=lambda title: LiveProgress(title, next(folders, None)),
+        watch=step,
         note=lambda text: notes().print(text),
     )
     table = affine_baseline(subject, unit, result.reference.image)

@@ -129,6 +129,19 @@ class Generator(ABC):
         """
         return invert(self, self._sized(images), how=how, features=features, steps=steps)
 
+    def constrain(self, images: Tensor) -> Tensor:
+        """Any images as this generator's images are shown: under its constraints, where it has any.
+
+        Photos, references and affine copies that stand beside its images are passed through this.
+
+        Args:
+            images: `(n, 3, height, width)` in [0, 1].
+
+        Returns:
+            `(n, 3, height, width)`, of its `image_size` where it has constraints; else as given.
+        """
+        return images
+
     def _sized(self, images: Tensor) -> Tensor:
         side = self.image_size
         if tuple(validate.images(images).shape[2:]) != (side, side):
