@@ -82,7 +82,7 @@ _UNCLEAR = {
     "cli": 65,
     "generators": 21,
     "photos": 24,
-    "rig": 92,
+    "rig": 85,
     "subjects": 109,
     "survey": 81,
     "testing": 7,
