@@ -1,4 +1,4 @@
-"""`invariscope rig …`: a session on a brain, or on a simulated one."""
+"""`invariscope rig …`: a session on a brain, or on a simulated brain."""
 
 import time
 from contextlib import closing
@@ -42,7 +42,7 @@ POLL = 0.05
 
 @rig.command
 def serve(file: File, /, *, out: Out) -> None:
-    """Begin a session, or go on with it: show images, take responses, search."""
+    """Begin a session, or go on with an earlier session: show images, take responses, search."""
     asked = read_session(file)
     check_names(asked.rig)
 

@@ -1,1 +1,1 @@
-"""Analytic toys, a small study and contract suites for those who write their own parts."""
+"""Analytic toys, a small study and contract suites for writers of new parts."""
