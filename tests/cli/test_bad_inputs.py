@@ -463,7 +463,9 @@ def test_every_option_that_a_message_names_exists():
     import invariscope
 
     root = Path(invariscope.__file__).parent
-    every = {name for _, a in OPTIONS for name in a.names} | {"--debug", "--help", "--version"}
+    every = {name for _, a in OPTIONS for name in a.names} | {
+        *("--debug", "--quiet", "--help", "--version", "--install-completion")
+    }
     of_room = {
         room: {name for path, a in OPTIONS if path[0] == room for name in a.names}
         for room in ("survey", "rig", "categories")

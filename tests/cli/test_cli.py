@@ -163,7 +163,7 @@ def test_an_adversarial_search_from_a_photo_starts_at_its_code(tmp_path, capsys)
     (record,) = load_result(out).runs
     inverted = load_generator().invert(read_photo(photo)[None] / 255)
     torch.testing.assert_close(record.tensors["reference_code"], inverted.codes[0])
-    assert f"{float(inverted.psnr):.1f} dB from the photo" in capsys.readouterr().out
+    assert f"{float(inverted.psnr):.1f} dB from the photo" in capsys.readouterr().err
     assert record.settings.start["mean"] == "reference"
     # The code in the folder is the one that the same command takes, whatever it would find.
     kept = out / "reference_code.safetensors"

@@ -16,11 +16,10 @@ from invariscope.categories.data import CategoryImages
 from invariscope.categories.folder import NetworkFolder
 from invariscope.categories.plan import fault_of, label_of
 from invariscope.errors import StoreError
+from invariscope.invariance.ablation import ablation_accuracy, find_tau
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import ImageSet
-from invariscope.invariance.setup import make_setup
-from invariscope.invariance.sites import choose_sites
-from invariscope.invariance.tau import ablation_accuracy, find_tau
+from invariscope.invariance.setup import choose_sites, make_setup
 from invariscope.invariance.top import PERCENTS
 from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.subjects import Subject, load_subject

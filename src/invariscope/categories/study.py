@@ -14,9 +14,8 @@ from invariscope.categories.train import folders_of
 from invariscope.devices import pick_device
 from invariscope.errors import StoreError
 from invariscope.jobs.failures import read_failures, save_failures
-from invariscope.store.files import make_folder
+from invariscope.store.files import alone, make_folder
 from invariscope.store.hashes import check_hashed, write_hashed
-from invariscope.store.lock import alone
 
 STUDY, PLAN = "study.toml", "plan.json"
 PLAN_REPAIR = "delete it, and `categories train` with the study's file writes it again"

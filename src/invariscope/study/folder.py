@@ -14,9 +14,8 @@ from invariscope.errors import StoreError, unknown
 from invariscope.jobs.failures import read_failures, save_failures
 from invariscope.jobs.job import read_news
 from invariscope.store import version_0_1
-from invariscope.store.files import make_folder
+from invariscope.store.files import alone, make_folder
 from invariscope.store.hashes import check_hashed, write_hashed
-from invariscope.store.lock import alone
 from invariscope.study.file import StudyFile, parse_study
 from invariscope.study.planned_run import REPAIR, PlannedRun, read_planned_runs, write_planned_runs
 

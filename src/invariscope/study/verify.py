@@ -7,11 +7,10 @@ from typing import Any
 
 from invariscope.errors import InvariscopeError, StoreError
 from invariscope.experiments.pictures import read_png
-from invariscope.store.checkpoint import GENERATION, read_checkpoint
 from invariscope.store.hashes import HASHES, damaged_files, is_damaged, read_hashes
 from invariscope.store.journal import kept_lines, read_journal
 from invariscope.store.record import REPAIR, RunRecord, load_run, read_outcome, run_folders
-from invariscope.store.run_folder import CHECKPOINT
+from invariscope.store.run_folder import CHECKPOINT, GENERATION, read_checkpoint
 from invariscope.store.run_toml import read_settings
 from invariscope.store.settings import RunSettings
 from invariscope.study.folder import StudyFolder

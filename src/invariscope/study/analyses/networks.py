@@ -10,18 +10,19 @@ from invariscope.analysis.layers import layer_distances, over_units
 from invariscope.analysis.mixed import mixed_model
 from invariscope.analysis.observers import (
     classify,
+    matching_activity,
     observer_accuracy,
     over_observers,
     same_network,
+    transfer,
     trend,
 )
 from invariscope.analysis.paths import along_paths, path_summary
 from invariscope.analysis.people import agreement, people_accuracy
 from invariscope.analysis.respond import features
-from invariscope.analysis.transfer import matching_activity, transfer
 from invariscope.errors import InputError
 from invariscope.invariance.classes import classifier
-from invariscope.invariance.sites import nonlinear_sites
+from invariscope.invariance.setup import nonlinear_sites
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.searches import Tables

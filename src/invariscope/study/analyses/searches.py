@@ -5,14 +5,13 @@ import pandas as pd
 import torch
 
 from invariscope.analysis.appearance import appearance, appearance_summary, between_sites
-from invariscope.analysis.convergence import convergence
 from invariscope.analysis.dimension import dimension
 from invariscope.analysis.distance import beside_affine, distance_activation
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.naturalness import Distribution, distribution, naturalness, sample
 from invariscope.analysis.respond import activity, features
+from invariscope.analysis.searches import convergence, subsets
 from invariscope.analysis.separability import gram, separability
-from invariscope.analysis.subsets import subsets
 from invariscope.errors import InputError, StoreError
 from invariscope.experiments.result import Result
 from invariscope.natural.statistics import PERCENTILES, NaturalStatistics
