@@ -50,7 +50,7 @@ class SmallNetwork(nn.Module):
 
 
 class RepeatingNetwork(nn.Module):
-    """A network whose answers depend on a plain attribute, hidden from weights and source.
+    """A network with answers by a plain attribute, hidden from weights and source.
 
     Args:
         times: how often the convolution is applied.
