@@ -9,6 +9,7 @@ import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,12 @@ from invariscope.generators import CodeStatistics, Generator
 from invariscope.subjects import Subject
 from invariscope.testing.networks import fixed_weights as fixed_weights_of
 from invariscope.testing.networks import small_subject
+
+# Times are never asserted: a test may wait while others use the processor.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 SIDE = 8
 CODE_DIM = 6
