@@ -38,7 +38,7 @@ def _answers(place: Path, row: dict[str, Any], classes: list[str]) -> pd.DataFra
 
 
 def read_tables(study: Path) -> NetworkTables:
-    """The tables of a study, from the files of its networks.
+    """Read the tables of a study from the files of its networks.
 
     Networks that are not trained or measured yet are left out.
 

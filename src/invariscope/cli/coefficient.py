@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import Model, NetworkOptions, default_out
+from invariscope.cli.options import Model, NetworkOptions, OutFolder, default_out
+from invariscope.cli.terminal import Open, notes, output, tell_page, tell_start
 from invariscope.errors import InputError
 from invariscope.invariance.accumulate import EVERY
 from invariscope.invariance.classes import class_names, classifier
@@ -91,23 +92,25 @@ def coefficient(
     resize: Annotated[
         Count | None, Parameter(help="A photo's shorter side, before its middle is cut out.")
     ] = None,
-    out: Annotated[Path | None, Parameter(help="A folder; runs/… by default.")] = None,
+    out: OutFolder = None,
+    open_page: Open = False,
     asked: CoefficientOptions | None = None,
     source: NetworkOptions | None = None,
 ) -> None:
     """Measure every unit's invariance to known transformations; tables and a page about them."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = output()
     asked, source = asked or CoefficientOptions(), source or NetworkOptions()
     found = open_folder(folder)
     found = found if photos is None else found.of_each_class(photos)
     subject = source.subject(model)
     shown = image_set(found, resize=resize) if resize else images_for(subject, found)
     place = make_folder(out or default_out(model, folder.name, "coefficient"))
+    tell_start(place)
     readout = None
     if ablation or asked.tau == SEARCH:
         readout = classifier(subject, shown.classes, names=class_names(folder, classes))
         console.print(readout.matched)
-    with Progress(console=console) as bar:
+    with Progress(console=notes()) as bar:
         task = bar.add_task("two passes over the images", total=None)
         result = invariance_coefficient(
             subject,
@@ -132,7 +135,8 @@ def coefficient(
     for line in found.report.lines():
         console.print(line)
     _tell(result, console)
-    console.print(f"tables: {place}\nreport: {page}")
+    console.print(f"tables: {place}")
+    tell_page(page, open_page=open_page)
 
 
 def _tell(result: Invariance, console: Console) -> None:

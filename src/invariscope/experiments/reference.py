@@ -137,7 +137,7 @@ def photo_reference(path: str | Path, subject: Subject) -> Reference:
 
 
 def with_code(reference: Reference, generator: Generator, out: Path) -> tuple[Reference, float]:
-    """Give a reference a code whose image is close: an adversarial search starts there.
+    """Give a reference a code with a close image: an adversarial search starts there.
 
     A code that `save_code` put into `out` is taken from there, so that a search goes on with the
     very same one; else the generator inverts the image.

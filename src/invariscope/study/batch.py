@@ -62,7 +62,7 @@ class RunBatch(Job):
         report: JobReport,
         news: JobNews,
     ) -> None:
-        """Advance runs together; where one of them fails, in halves, down to that one."""
+        """Advance runs together; where a run fails, in halves, down to the failing run."""
         before, options = report.images, self.planned_runs[0].search_options
 
         def tell(event: ProgressEvent) -> None:
@@ -94,7 +94,7 @@ def _reference(
 
 
 def prepare(planned_run: PlannedRun, subject: Subject, generator: Generator, runs: Path) -> Planned:
-    """The run that is wanted, ready to start.
+    """Make a planned run ready to start.
 
     Raises:
         InputError: subject, generator or photo are not those that the study was planned with.
