@@ -14,6 +14,8 @@ from invariscope.experiments.result import Result, load_result
 from invariscope.experiments.stretch_squeeze import stretch_and_squeeze
 from invariscope.generators import (
     Autoencoder,
+    ImageConstraints,
+    constrain_generator,
     fit_code_space,
     load_autoencoder,
     load_generator,
@@ -49,6 +51,7 @@ __all__ = [
     "Calibration",
     "FunctionSubject",
     "HybridSubject",
+    "ImageConstraints",
     "Invariance",
     "NetworkSubject",
     "PhotoRule",
@@ -61,6 +64,7 @@ __all__ = [
     "StudyResult",
     "Subject",
     "calibrate",
+    "constrain_generator",
     "find_mei",
     "fit_code_space",
     "group_networks",

@@ -92,7 +92,7 @@ def experiment(
     if reference is None:
         start, before = _mei(subject, generator, unit, out, options, console, mei_seed, mei_tries)
     else:
-        start = photo_reference(reference, subject)
+        start = photo_reference(reference, subject, generator)
     coded, psnr = start, None
     if start.code is None and any(c.task == "adversarial" for c in conditions):
         coded, psnr = with_code(start, generator, out)
@@ -121,7 +121,7 @@ def experiment(
         save_code(coded, psnr, generator, out)
     with LiveProgress("2 · images it cannot tell apart, and images that silence it", console) as w:
         execute(planned, subject, generator, out, options=options, watch=w)
-    table = affine_baseline(subject, unit, start.image)
+    table = affine_baseline(subject, unit, start.image, shown=generator.constrain)
     write_hashed(make_folder(out) / AFFINE, table.to_parquet)
     page = write_report(out, command=command)
     console.print(f"report: {page}", soft_wrap=True)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invariscope import seeds, validate
 from invariscope.errors import InputError
-from invariscope.experiments.reference import Reference
+from invariscope.experiments.reference import Reference, check_kept
 from invariscope.generators.base import Generator
 from invariscope.natural.statistics import NaturalStatistics, UnitStatistics
 from invariscope.search.objectives import TASKS, Objective
@@ -223,6 +223,7 @@ def plan(
             raise InputError("no reference was given; find an MEI first, or give an image")
         entries = resolve_subset(subset, site, subject)
         objective = replace(objective, site=site, subset=entries)
+        check_kept(reference, generator)
     natural = natural_of(subject, target)
     check_answers_differ(str(target), natural_kind(asdict(natural) if natural else None))
     rule, milestone = stopping(task, natural)

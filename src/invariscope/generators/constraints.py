@@ -8,6 +8,7 @@ Both are taken over the pixels of the aperture (those that the aperture does not
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Self, final
 from urllib.parse import parse_qsl, quote
 
@@ -18,6 +19,7 @@ from invariscope import validate
 from invariscope.errors import InputError, unknown
 from invariscope.generators.display import LIGHT_WEIGHTS, VALUES_WEIGHTS, Display
 
+MARK = "?"  # between a generator's address and its constraints
 GREY = 0.5  # the value around an aperture where no mean luminance is asked for
 LARGEST = 4096  # pixels of a side
 
@@ -207,6 +209,55 @@ class ImageConstraints:
     def __bool__(self) -> bool:
         """Whether there is any."""
         return bool(self.settings())
+
+
+def constrained_address(address: str, words: Mapping[str, Any], base: Path = Path()) -> str:
+    """A generator's address with the constraints that a file or command names beside it.
+
+    Args:
+        address: of the generator; with constraints of its own it takes no more.
+        words: of `ImageConstraints`; those that are None do not count.
+        base: the folder from which the file of a display counts.
+
+    Raises:
+        InputError: a constraint that is unknown or cannot be kept, or constraints in both places.
+    """
+    given = {name: value for name, value in words.items() if value not in (None, False)}
+    if not given:
+        return address
+    if MARK in address:
+        raise InputError(
+            f"generator {address!r} names constraints already, and there are others beside it "
+            f"({', '.join(given)}); give all of them in one place"
+        )
+    if isinstance(given.get("display"), str) and not _gamma(given["display"]):
+        given["display"] = str((base / given["display"]).resolve())
+    return f"{address}{MARK}{ImageConstraints.of(given).address}"
+
+
+def check_words(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Constraints of a file, as far as they can be checked without a display's own file.
+
+    Raises:
+        InputError: see `ImageConstraints.of`.
+    """
+    known = [f.name for f in fields(ImageConstraints)]
+    for name in words:
+        if name not in known:
+            raise unknown("constraint", name, known)
+    display = words.get("display")
+    if not (isinstance(display, str) and not _gamma(display)):
+        ImageConstraints.of(words)
+    return dict(words)
+
+
+def _gamma(text: str) -> bool:
+    """Whether a display's word is an exponent and no file."""
+    try:
+        float(text.removeprefix("gamma:"))
+    except ValueError:
+        return text.startswith("gamma:")
+    return True
 
 
 def _numbers(aperture: Aperture) -> tuple[float, float, float, float]:
