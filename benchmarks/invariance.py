@@ -23,8 +23,8 @@ import torch
 from PIL import Image
 
 import invariscope as iv
-from invariscope.bench.machine import describe
-from invariscope.bench.memory import _most_resident
+from bench.machine import describe
+from bench.memory import _most_resident
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.first_pass import first_pass
 from invariscope.invariance.images import ImageSet

@@ -18,7 +18,7 @@ import pandas as pd
 import torch
 
 import invariscope as iv
-from invariscope.bench.machine import describe
+from bench.machine import describe
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.setup import images_for, make_setup
 from invariscope.invariance.tables import EVERY

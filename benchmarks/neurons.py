@@ -42,8 +42,8 @@ WINDOW = 0.1  # seconds in which spikes were counted
 MEI = iv.SearchOptions(strategy="separable", population=40, generations=30)
 FAR = iv.SearchOptions(population=50, generations=30)
 CONDITIONS = ("pixels", "fixed contrast", "deep", "silencing")
-OFTEN = {"pixels": 9, "fixed contrast": 9, "deep": 3, "silencing": 3}  # neurons
-NOISY, REPEATS, BUDGETS = 2, (2, 5), (1000, 2000, 4000)
+OFTEN = {"pixels": 6, "fixed contrast": 6, "deep": 2, "silencing": 2}  # neurons
+NOISY, REPEATS, BUDGETS = 1, (2, 5), (1000, 2000, 4000)
 SHOWN = 60  # photos for the twelve transformations
 
 

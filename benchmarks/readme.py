@@ -39,8 +39,8 @@ def as_markdown() -> str:
                 f"{interval(robust['ratio_to_affine'])} robust"
             ),
             (
-                "10 readout units × 5 seeds, pixels, the farthest member that beats every photo, all "
-                f"runs, {generations} generations of 50; median over units, 95 % interval"
+                "10 readout units × 5 seeds, pixels, the farthest member that beats every photo, "
+                f"all runs, {generations} generations of 50; median over units, 95 % interval"
             ),
         ),
         (

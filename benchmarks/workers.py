@@ -15,7 +15,7 @@ from typing import Any
 
 import torch
 
-from invariscope.bench.machine import describe
+from bench.machine import describe
 from invariscope.jobs.engines.local import LocalEngine
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder

@@ -35,6 +35,7 @@ class SiteTable(dict[str, Shape]):
         aliases: other names of some sites.
         older: which of them are names of older versions of a library.
         class_token: False where no token is the class token, whatever the shapes.
+        others: what answers but is no site, and why, as the rest of a sentence.
     """
 
     def __init__(
@@ -44,11 +45,13 @@ class SiteTable(dict[str, Shape]):
         *,
         older: Iterable[str] = (),
         class_token: bool = True,
+        others: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(sites)
         self.aliases = aliases
         self.older = frozenset(older)
         self.class_token = class_token
+        self.others = others or {}
 
 
 def channels_last(shape: Shape) -> bool:
@@ -115,6 +118,8 @@ def find_site(site: str, sites: Sites) -> str:
     if site in sites:
         return site
     aliases = sites.aliases if isinstance(sites, SiteTable) else {}
+    if isinstance(sites, SiteTable) and site in sites.others:
+        raise InputError(f"{site!r} is no site: it {sites.others[site]}")
     if site not in aliases:
         raise unknown("site", site, sites)
     if isinstance(sites, SiteTable) and site in sites.older:

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bench.cases import TrivialGenerator, TrivialSubject
+from bench.sweep import _runs
 from invariscope import seeds
-from invariscope.bench.cases import TrivialGenerator, TrivialSubject
-from invariscope.bench.sweep import _runs
 from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.search import Search
 from invariscope.search.together import score_together

@@ -270,7 +270,7 @@ def test_the_command_writes_tables_figures_and_a_page(copied, tmp_path, capsys):
     assert {"convergence.csv", "convergence.png", "fronts.csv"} <= {
         p.name for p in folder.iterdir()
     }
-    assert "not testable at this size" in page.read_text()
+    assert "nothing to compare" in page.read_text()
     options = "--only convergence --only fronts --allow-code --page"
     assert f"Written by `invariscope analyze {copied.path} {options} {page}`" in page.read_text()
     assert page.with_suffix(".json").exists()

@@ -19,7 +19,12 @@ from invariscope.categories.study import begin_networks, open_networks
 from invariscope.cli.app import run
 from invariscope.errors import InputError, StoreError
 from invariscope.jobs.engines import LocalEngine
-from invariscope.report.networks import write_networks_report, write_reproduction
+from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED
+from invariscope.report.networks import (
+    load_reported,
+    write_networks_report,
+    write_reproduction,
+)
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "categories"
 SIDE = 16
@@ -118,9 +123,9 @@ def test_a_report_holds_every_figure_and_finding(measured):
                        "fig5c", "fig6", "fig7", "fig8", "fig11_all", "fig12"}  # fmt: skip
     text = page.read_text()
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")
-    claims = pd.read_csv(measured.path / "tables" / "findings.csv")
-    assert set(claims["finding"]) == set(range(1, 10))
-    assert set(claims["outcome"]) <= {"holds", "does not hold", "not testable"}
+    claims = load_reported(measured.path / "tables").claims
+    assert {claim.source for claim in claims} == {f"finding {k}" for k in range(1, 10)}
+    assert {claim.verdict for claim in claims} <= {HOLDS, CONTRADICTED, UNDECIDED, NOTHING}
 
 
 def test_the_reproduction_is_one_page_with_its_pictures(measured, tmp_path):
@@ -130,6 +135,8 @@ def test_the_reproduction_is_one_page_with_its_pictures(measured, tmp_path):
     for line in text.splitlines():
         if line.startswith("!["):
             assert (tmp_path / line.partition("](")[2].rstrip(")")).exists()
+    write_reproduction([tmp_path / "across" / measured.path.name], page)
+    assert page.read_text() == text
 
 
 def test_the_commands_say_what_they_do(measured, capsys, monkeypatch, tmp_path):

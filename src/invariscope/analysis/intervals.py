@@ -109,9 +109,7 @@ def correlation_within(
     return float(r), float(low), float(high)
 
 
-def difference_interval(
-    first: Interval, second: Interval
-) -> Interval:
+def difference_interval(first: Interval, second: Interval) -> Interval:
     """Estimate the difference of two independent estimates, each with its interval's ends.
 
     The ends are joined as squares, each on its side (Zou and Donner 2008, doi 10.1002/sim.3095).

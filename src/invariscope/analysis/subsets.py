@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.analysis.grouping import groups_by, invariant, of_units, rows_where
-from invariscope.analysis.intervals import clustered_mean, share_interval
+from invariscope.analysis.intervals import clustered_mean, mean_interval, share_interval
 
 KEYS = ["subject", "site"]
 VALUES = ("pixel_distance", "reduction", "full_stretch")
@@ -24,7 +24,8 @@ def subsets(table: pd.DataFrame) -> pd.DataFrame:
         One row a subject, site and size: `entries` (missing for the whole site), `draws`,
         `count` (runs), `units`, the mean over units of `pixel_distance`, `reduction` and
         `full_stretch`, each over that of the whole site for the same units (`…_ratio`, missing
-        where the study has none), and `converged` with Wilson's interval (`low`, `high`).
+        where the study has none), `full_stretch_ratio` with Student's 95 % interval over units
+        (`ratio_low`, `ratio_high`), and `converged` with Wilson's interval (`low`, `high`).
     """
     own = invariant(table)
     if "full_stretch" not in own:
@@ -49,6 +50,6 @@ def subsets(table: pd.DataFrame) -> pd.DataFrame:
             for value in VALUES:
                 row[value] = clustered_mean(some[value], some["unit"].to_numpy(str))[0]
                 ratio = (means[value] / base[value]).dropna() if len(base) else means[value][:0]
-                row[f"{value}_ratio"] = float(ratio.mean()) if len(ratio) else np.nan
+                row[f"{value}_ratio"], row["ratio_low"], row["ratio_high"] = mean_interval(ratio)
             rows.append(row)
     return pd.DataFrame(rows).astype({"entries": "Int64"}) if rows else pd.DataFrame()

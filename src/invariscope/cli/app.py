@@ -4,29 +4,11 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError, ValidationError
+from cyclopts import App, CycloptsError, Group, ValidationError
 from rich.console import Console
 
-from invariscope.cli.analyze import analyze
-from invariscope.cli.bench import bench
-from invariscope.cli.calibrate import calibrate
-from invariscope.cli.categories import categories
-from invariscope.cli.coefficient import coefficient
-from invariscope.cli.data import data
-from invariscope.cli.demo import demo
-from invariscope.cli.frugality import frugality
-from invariscope.cli.mei import mei
-from invariscope.cli.natural import natural
-from invariscope.cli.profile import profile
-from invariscope.cli.report import report
-from invariscope.cli.rig import rig
-from invariscope.cli.rig_table import rig_table
-from invariscope.cli.sns import sns
-from invariscope.cli.study import study
-from invariscope.cli.survey import survey
-from invariscope.cli.units import units
-from invariscope.devices import keep_freed_memory
 from invariscope.errors import InvariscopeError
+from invariscope.memory import keep_freed_memory
 
 app = App(
     name="invariscope",
@@ -36,39 +18,50 @@ app = App(
     suppress_keyboard_interrupt=False,
     help_epilogue="Any command takes --debug to show where an error came from.",
 )
-for command in (
-    demo,
-    units,
-    mei,
-    sns,
-    study,
-    analyze,
-    categories,
-    data,
-    natural,
-    coefficient,
-    calibrate,
-    profile,
-    report,
-    rig,
-    survey,
-    bench,
-):
-    app.command(command)
-
-bench.command(frugality)
-bench.command(rig_table, name="rig")
+# A command's module is imported when the command is used: `--help` needs no network.
+COMMANDS = {
+    "Search": {
+        "demo": "Find what one unit of the shipped network ignores and what silences it.",
+        "mei": "Search for the image that excites a unit most, and write a report.",
+        "sns": "Search for images a unit cannot tell from a reference, or that silence it.",
+    },
+    "Known changes": {
+        "coefficient": "Measure every unit's invariance to known transformations.",
+        "calibrate": "Let a transformation grow until a network fails.",
+        "profile": "Set known transformations beside the images that a search found.",
+    },
+    "Studies": {
+        "study": "Hundreds of runs from one file, on one machine or a cluster.",
+        "analyze": "Analyse studies: tables, figures and a page of verdicts.",
+        "categories": "Train with some categories seen transformed; measure what follows.",
+    },
+    "People": {"survey": "People classify the images of a study in a browser."},
+    "Rig": {
+        "rig": "The same search on a brain: images out, responses in.",
+        "recording": "Read what a lab recorded, as responses to images.",
+    },
+    "Measure and report": {
+        "units": "List a network's sites, and how to name a unit.",
+        "natural": "Measure each unit's activity over photos.",
+        "data": "Prepare data sets that cannot be shipped, from what you downloaded.",
+        "report": "Write one page about the runs in a folder, or about a study.",
+    },
+}
+for place, (title, commands) in enumerate(COMMANDS.items()):
+    group = Group(title, sort_key=place)
+    for name, line in commands.items():
+        app.command(f"invariscope.cli.{name}:{name}", group=group, help=line)
 
 USER_ERROR = 2
 INTERRUPTED = 130
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], commands: App = app) -> int:
     """Run one command line and give its exit code; errors are printed as one sentence."""
     words = [word for word in arguments if word != "--debug"]
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
-        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        code = commands(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (InvariscopeError, CycloptsError, OSError, UnicodeDecodeError) as error:
         if len(words) < len(arguments):
             raise

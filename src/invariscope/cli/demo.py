@@ -8,7 +8,8 @@ from rich.console import Console
 
 from invariscope.cli.experiment import ExperimentCondition, experiment
 from invariscope.cli.numbers import Seed
-from invariscope.cli.options import SearchCommandOptions, default_out
+from invariscope.cli.options import default_out
+from invariscope.cli.search_options import SearchCommandOptions
 
 MODEL = "embedded:standard"
 SITES = ("pixels", "layer3.0.conv1", "layer4.1.conv1")

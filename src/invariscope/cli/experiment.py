@@ -8,8 +8,8 @@ from rich.console import Console
 
 from invariscope import validate
 from invariscope.analysis.affine import affine_baseline
-from invariscope.cli.options import SearchCommandOptions, tell_kind
 from invariscope.cli.progress import LiveProgress
+from invariscope.cli.search_options import SearchCommandOptions, tell_kind
 from invariscope.experiments.execute import check_out, ended, execute
 from invariscope.experiments.mei import draw_mei, plan_mei
 from invariscope.experiments.plan import Planned, SearchOptions, plan, resolve_subset

@@ -7,8 +7,9 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import Model, SearchCommandOptions, Unit, default_out, tell_kind
+from invariscope.cli.options import Model, Unit, default_out
 from invariscope.cli.progress import LiveProgress
+from invariscope.cli.search_options import SearchCommandOptions, tell_kind
 from invariscope.experiments.mei import find_mei
 from invariscope.report.report import write_report
 

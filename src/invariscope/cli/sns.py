@@ -8,7 +8,8 @@ from rich.console import Console
 
 from invariscope.cli.experiment import ExperimentCondition, experiment
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import Model, SearchCommandOptions, Task, Unit, default_out
+from invariscope.cli.options import Model, Task, Unit, default_out
+from invariscope.cli.search_options import SearchCommandOptions
 from invariscope.errors import InputError
 from invariscope.units import NUMBER
 

@@ -28,16 +28,14 @@ def units(
     rows.insert(0, ("site", "shape", "a unit"))
     first, second = (max(len(row[column]) for row in rows) for column in (0, 1))
     for site, size, unit in rows:  # never cut: they are there to be copied
-        line = f"{site:<{first}}  {size:<{second}}  {unit}".rstrip()
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+        console.out(f"{site:<{first}}  {size:<{second}}  {unit}".rstrip(), highlight=False)
     if 0 < len(subject.classes) <= MOST_NAMES:
         readout = list(sites)[-1]
         names = ", ".join(f"{readout}:{i} {name}" for i, name in enumerate(subject.classes))
-        console.print(f"\nreadout: {names}", soft_wrap=True, highlight=False)
-    console.print(
+        console.out(f"\nreadout: {names}", highlight=False)
+    console.out(
         "\nA channel alone means its spatial mean; add a row and a column (`:12,5,5`) or "
         "`:12,center` for one place. Of tokens × channels, `:7,12` is token 7, channel 12 and "
         "`:cls,12` the class token's. Join units by + for a set.",
-        soft_wrap=True,
         highlight=False,
     )

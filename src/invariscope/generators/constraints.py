@@ -268,24 +268,36 @@ def _value(name: str, value: Any) -> Any:
     """A constraint's value from a word or a number."""
     if value is None:
         return None
-    if name == "display":
-        return read_display(value)
-    if name == "grey":
-        if isinstance(value, bool):
-            return value
-        if value in ("yes", "no"):
-            return value == "yes"
-        raise InputError(f"grey is {value!r}; expected yes or no")
+    read = {"display": read_display, "grey": _yes, "aperture": _window}.get(name)
+    if read is not None:
+        return read(value)
     try:
-        if name == "aperture":
-            given = value.split(",") if isinstance(value, str) else list(value)
-            if len(given) not in (3, 4):
-                raise ValueError("numbers")  # noqa: TRY301
-            return Aperture(*(float(number) for number in given))
         return int(value) if name == "size" else float(value)
     except (TypeError, ValueError) as error:
-        expected = "x, y, radius and edge in pixels" if name == "aperture" else "a number"
-        raise InputError(f"{name} is {value!r}; expected {expected}") from error
+        raise InputError(f"{name} is {value!r}; expected a number") from error
+
+
+def _yes(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value not in ("yes", "no"):
+        raise InputError(f"grey is {value!r}; expected yes or no")
+    return value == "yes"
+
+
+def _window(value: Any) -> Aperture:
+    if isinstance(value, Aperture):
+        return value
+    given = value.split(",") if isinstance(value, str) else value
+    try:
+        numbers = [float(number) for number in given]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) not in (3, 4):
+        raise InputError(
+            f"aperture is {value!r}; expected x, y, radius and edge in pixels, such as 48,48,20,4"
+        )
+    return Aperture(*numbers)
 
 
 def read_display(value: str | float | Display) -> Display:

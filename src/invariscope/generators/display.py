@@ -46,9 +46,9 @@ class Display:
             raise InputError(f"{self.name} has {len(values)} rows; expected at least two")
         if not all(map(math.isfinite, (*values, *light))) or light[0] < 0:
             raise InputError(f"{self.name} holds luminance that is no number, or below 0")
-        if not 0 <= values[0] < values[-1] <= 1:
+        if not 0 <= min(values) <= max(values) <= 1:
             raise InputError(
-                f"{self.name} has values from {values[0]:g} to {values[-1]:g}; expected 0 … 1, "
+                f"{self.name} has values from {min(values):g} to {max(values):g}; expected 0 … 1, "
                 "or 0 … 255"
             )
         for what, row in (("values", values), ("luminance", light)):

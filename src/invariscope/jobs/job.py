@@ -13,8 +13,8 @@ from typing import Any, Self
 
 import torch
 
-from invariscope.devices import keep_freed_memory
 from invariscope.errors import InputError
+from invariscope.memory import keep_freed_memory
 
 # A subject, a generator or a disk may raise anything; one failed run does not stop the others.
 FAILURES = Exception

@@ -91,12 +91,14 @@ def code_table(path: Path) -> dict[str, str]:
 
 
 def plain_code(value: object) -> str:
-    """A code as text: whole numbers without a point, `7.0` as `7`."""
+    """A code as text: whole numbers without a point, `7.0` as `7`; NaN as no code."""
     text = str(value).strip()
     try:
         number = float(text)
     except ValueError:
         return text
+    if number != number:  # noqa: PLR0124  (NaN names no image)
+        return ""
     return str(int(number)) if number.is_integer() else text
 
 

@@ -7,7 +7,7 @@ variance of the images' means less what noise puts there, so both are unbiased.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -134,6 +134,20 @@ def noise_correlations(recorded: RecordedResponses) -> Floats:
     return found
 
 
+def mean_correlation(recorded: RecordedResponses, units: Sequence[int] | None = None) -> float:
+    """Mean noise correlation over pairs of units; NaN where there is no pair.
+
+    Args:
+        recorded: the recording.
+        units: numbers of the units that count; by default all.
+    """
+    chosen = np.arange(len(recorded.units)) if units is None else np.asarray(units)
+    pairs = noise_correlations(recorded)[np.ix_(chosen, chosen)]
+    pairs = pairs[np.triu_indices(len(chosen), 1)]
+    pairs = pairs[~np.isnan(pairs)]
+    return float(pairs.mean()) if len(pairs) else math.nan
+
+
 def _residuals(values: Floats, shown: np.ndarray, images: int) -> Floats:
     return values - image_moments(values, shown, images)[0][shown]
 
@@ -182,9 +196,6 @@ def measured_variability(recorded: RecordedResponses) -> MeasuredVariability:
     if not good.any():
         raise InputError(f"no unit of {recorded.name} tells images apart beyond its noise")
     chosen = np.flatnonzero(good.to_numpy())
-    pairs = noise_correlations(recorded)[np.ix_(chosen, chosen)]
-    pairs = pairs[np.triu_indices(len(chosen), 1)]
-    pairs = pairs[~np.isnan(pairs)]
     kept = table[good]
     scale = 1.0 if recorded.quantity == "spikes/s" else 1 / recorded.seconds
     middle = kept.median(numeric_only=True)
@@ -195,7 +206,7 @@ def measured_variability(recorded: RecordedResponses) -> MeasuredVariability:
         best=float(np.median(np.nanmax(drawn, 0))),
         weakest=max(float(np.median(np.nanpercentile(drawn, 5, 0))), 0.0),
         fano=float(middle["fano"]),
-        correlation=float(pairs.mean()) if len(pairs) else float("nan"),
+        correlation=mean_correlation(recorded, [*chosen]),
         signal_to_noise=float(middle["signal_to_noise"]),
         reliability=float(middle["reliability"]),
     )

@@ -19,7 +19,7 @@ MOST_ROWS = 40
 MOST_FIGURES = 4  # of a table
 MOST_PARTS = 6  # of what was found, in the first table
 NOT_PRINTED = {"galleries", "fronts", "paths_places"}  # figures say it
-LEFT_OUT = {"missing", "gradients_starts", "appearance_sites"}
+LEFT_OUT = {"gradients_starts", "appearance_sites"}
 HEAD = """# Stretch-and-Squeeze, figure by figure
 
 What the analyses of the studies below found, beside what the paper (Tausani et al.,
@@ -90,7 +90,7 @@ def section(
         folder: beside the page.
     """
     lines = [f"### {name}\n"]
-    if table is not None:
+    if table is not None and "runs" in table:
         runs, studies = (", ".join(map(str, dict.fromkeys(table[k]))) for k in ("runs", "study"))
         lines.append(f"Study {studies}; runs that count: {runs}.\n")
     for path in figures:
@@ -98,12 +98,15 @@ def section(
         replace_file(folder / path.name, lambda part, c=content: part.write_bytes(c))
         shown = " ".join([name, path.stem.removeprefix(name).strip("_")]).strip()
         lines.append(f"![{shown}]({folder.name}/{path.name})\n")
-    if table is None or name in NOT_PRINTED:
+    if table is None:
         return lines
+    whole = f"[{name}.csv]({folder.name}/{name}.csv).\n"
+    if name in NOT_PRINTED:
+        return [*lines, f"All of {whole}"]
     shown = table.drop(columns=["study", "runs"], errors="ignore").head(MOST_ROWS)
     cells = markdown_table(list(map(str, shown.columns)), shown.itertuples(index=False))
     count = f"The first {MOST_ROWS} of {len(table)} rows of" if len(table) > MOST_ROWS else "All of"
-    return [*lines, cells, f"\n{count} [{name}.csv]({folder.name}/{name}.csv).\n"]
+    return [*lines, cells, f"\n{count} {whole}"]
 
 
 def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
@@ -117,7 +120,7 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
     Raises:
         StoreError: no tables, or a page that cannot be written.
     """
-    tables = collect_tables(folders)
+    tables = {k: table for k, table in collect_tables(folders).items() if k not in LEFT_OUT}
     claims = figure_claims(tables)
     record, folder = page.with_suffix(".json"), make_folder(page.with_suffix(""))
     save_tables(tables, folder)
@@ -127,7 +130,7 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
     lines.append("\n## The tables\n")
     for name in dict.fromkeys([*tables, *FIGURES]):
         figures = figures_of(name, folders)
-        if name not in LEFT_OUT and (name in tables or figures):
+        if name in tables or figures:
             lines += section(name, tables.get(name), figures, folder)
     text = json.dumps([c.record() for c in claims], indent=1, ensure_ascii=False) + "\n"
     replace_file(record, lambda part: part.write_text(text, encoding="utf-8"))

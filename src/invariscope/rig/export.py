@@ -20,8 +20,8 @@ from invariscope.store import version_0_1
 from invariscope.store.files import replace_file
 from invariscope.subjects.rig.messages import RigAnswer
 from invariscope.subjects.rig.pixels import decode_image
-from invariscope.subjects.rig.subject import ABOUT as METADATA
-from invariscope.subjects.rig.subject import RECORDED
+from invariscope.subjects.rig.recorded import ABOUT as METADATA
+from invariscope.subjects.rig.recorded import RECORDED
 
 
 @dataclass(frozen=True)

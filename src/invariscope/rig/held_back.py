@@ -1,6 +1,6 @@
 """A front measured again on repeats that had no part in finding it, and what of it holds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -81,8 +81,6 @@ def held_back(front: Front, scores: torch.Tensor, objective: Objective) -> torch
         scores: `(members, 3)` from held-back repeats alone.
     """
     costs = Objectives([objective], "cpu").costs(scores.unsqueeze(0))
-    candidate = torch.arange(len(scores)).unsqueeze(0)
-    archive = Archive.empty(1, front.codes.shape[1])
-    members = (front.codes.unsqueeze(0), front.generation.unsqueeze(0), candidate)
-    kept = archive.add(costs, scores.unsqueeze(0), *members).front(0).candidate
-    return torch.isin(candidate[0], kept)
+    candidate = torch.arange(len(scores))
+    members = replace(front, scores=scores, candidate=candidate)
+    return torch.isin(candidate, Archive.of(members, costs[0]).front(0).candidate)

@@ -9,12 +9,12 @@ from torch import Tensor
 
 from invariscope.errors import InputError, SubjectError
 from invariscope.generators.base import Generator
-from invariscope.natural.statistics import NaturalStatistics, describe, unit_names
+from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import open_folder, read_image
-from invariscope.recordings.noise import ResponseNoise, reliability
+from invariscope.recordings.natural import natural_table
 from invariscope.rig.file import BEST, RangeRequest
 from invariscope.rig.presenter import MeasuredResponses
-from invariscope.subjects.rig.subject import SITE, RigSubject
+from invariscope.subjects.rig.subject import RigSubject
 
 NATURAL = "natural.parquet"
 
@@ -41,24 +41,14 @@ def range_table(measured: MeasuredResponses, subject: RigSubject) -> NaturalStat
     Raises:
         SubjectError: a unit was recorded for fewer than three of the photos.
     """
-    columns = []
-    noise = ResponseNoise.fit(measured.means, measured.variances)
-    sure = reliability(measured.means, measured.variances, measured.counts)
-    for unit, name in enumerate(subject.classes):
-        means = measured.means[:, unit]
-        means = means[~np.isnan(means)]
-        if len(means) < 3:
+    for name, recorded in zip(subject.classes, (~np.isnan(measured.means)).sum(0), strict=True):
+        if recorded < 3:
             raise SubjectError(
-                f"unit {name!r} was recorded for {len(means)} photos of the range block; leave it "
+                f"unit {name!r} was recorded for {recorded} photos of the range block; leave it "
                 "out of units, or mend its recording and begin another session"
             )
-        row = {k: np.asarray(v).reshape(-1)[0] for k, v in describe(means[None]).items()}
-        own = {"name": name, "reliability": sure[unit]}
-        own |= {"noise_floor": noise.floor[unit], "noise_slope": noise.slope[unit]}
-        columns.append(row | own)
-    table = pd.DataFrame(columns)
-    table.insert(0, "unit", unit_names(SITE, (len(subject.classes),)))
-    table.insert(1, "split", "train")
+    moments = (measured.means, measured.variances, measured.counts)
+    table = natural_table(subject.classes, *moments)
     about = {"shown": f"{len(measured.names)} photos of the range block"}
     return NaturalStatistics(table, subject.identity(), about)
 

@@ -4,16 +4,20 @@
 `squeeze = |a_u^ℓ(x) − a_u^ℓ(ref)|` of the target unit, the norm over a set (PAPERS §1).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from invariscope import validate
+from invariscope.errors import InputError
 from invariscope.search import noise
 from invariscope.search.reductions import aligned
 from invariscope.search.together import score_together
+from invariscope.subjects.base import PIXELS
 from invariscope.units import Target
 
 DIRECTIONS = ("either", "down")
@@ -21,10 +25,10 @@ DIRECTIONS = ("either", "down")
 
 @dataclass(frozen=True)
 class SearchTask:
-    """What a search wants of stretch and squeeze.
+    """The direction of stretch and squeeze that a search asks for.
 
     Attributes:
-        signs: what turns stretch, squeeze and activity into two costs to minimise.
+        signs: factors that turn stretch, squeeze and activity into two costs to minimise.
         tie_break: how candidates inside one front are ordered (see `Objective.tie_break`).
     """
 
@@ -42,7 +46,7 @@ TIE_BREAKS = ("squeeze", "random", "crowding")
 
 @dataclass(frozen=True)
 class Objective:
-    """One run's two objectives.
+    """The two objectives of a run.
 
     Attributes:
         task: `invariance`, `adversarial` or `excitation` (the search for an MEI).
@@ -54,7 +58,7 @@ class Objective:
         tie_break: the order inside a front: `squeeze` (the smaller first), `random`, `crowding`
             (the lonelier first).
         site_reference: `(entries,)` the reference's response at the site, after `subset`.
-        target_reference: `(units,)` its activity.
+        target_reference: `(units,)` the target's activity for the reference.
     """
 
     task: str
@@ -73,21 +77,57 @@ class Objective:
 
     @property
     def sites(self) -> tuple[str, ...]:
-        """Every site it reads."""
+        """Every site that stretch and squeeze read."""
         sites = self.target.sites if self.site is None else (self.site, *self.target.sites)
         return tuple(dict.fromkeys(sites))
 
 
 def read_site(response: Tensor, subset: Sequence[int] | None) -> Tensor:
-    """A site's response `(n, *shape)` flattened to `(n, entries)` float32, or a subset of it."""
+    """Flatten a site's response `(n, *shape)` to `(n, entries)` float32, or a subset."""
     flat = response.flatten(1)
     if subset is not None:
         flat = flat[:, torch.as_tensor(subset, device=flat.device)]
     return flat.float()
 
 
+def responses_by_site(
+    responses: Mapping[str, Tensor] | ArrayLike,
+    sites: Sequence[str],
+    expected: int,
+    pixels: Callable[[], Tensor],
+) -> dict[str, Tensor]:
+    """Sort responses by site, and check that every image has one at each site.
+
+    Args:
+        responses: a mapping by site, or the numbers of the only site beside `pixels`: `(n,)` or
+            `(n, units)`.
+        expected: number of images.
+        pixels: gives the images, where `pixels` is a site that was left out.
+
+    Raises:
+        InputError: plain numbers, and several sites they could be of; a missing site, or
+            another number of responses.
+    """
+    if isinstance(responses, Mapping):
+        by_site = dict(responses)
+    else:
+        others = [site for site in sites if site != PIXELS]
+        if len(others) != 1:
+            raise InputError(f"this search reads {others}; give responses as a mapping by site")
+        numbers = responses if isinstance(responses, Tensor) else np.asarray(responses)
+        plain = torch.as_tensor(numbers).float()
+        by_site = {others[0]: plain.unsqueeze(1) if plain.ndim == 1 else plain}
+    if PIXELS in sites and PIXELS not in by_site:
+        by_site[PIXELS] = pixels()
+    for site in sites:
+        if site not in by_site or len(by_site[site]) != expected:
+            got = len(by_site[site]) if site in by_site else "none"
+            raise InputError(f"expected {expected} responses at site {site!r}; got {got}")
+    return by_site
+
+
 def _distances(response: Tensor, reference: Tensor) -> Tensor:
-    """L2 distance `(n,)` of each response `(n, *shape)` to the reference `(entries,)`.
+    """Measure the L2 distance `(n,)` of responses `(n, *shape)` to a reference `(entries,)`.
 
     Entries are taken in the order in which the response lies in memory, so nothing is copied.
     """
@@ -99,7 +139,7 @@ def _distances(response: Tensor, reference: Tensor) -> Tensor:
 
 
 def _squeeze(objective: Objective, activity: Tensor) -> Tensor:
-    """How far `(n, units)` activities are from the reference's, `(n,)`; 0 for `excitation`."""
+    """Measure how far `(n, units)` activities are from the reference's; 0 for `excitation`."""
     if objective.task == "excitation":
         return torch.zeros_like(activity[:, 0])
     if objective.target_reference is None:
@@ -111,7 +151,7 @@ def _squeeze(objective: Objective, activity: Tensor) -> Tensor:
 
 
 def _set_activity(scores: Tensor, objective: Objective, activity: Tensor) -> None:
-    """Put what follows from `(n, units)` activities into scores `(n, 3)`, in place."""
+    """Write squeeze and mean of `(n, units)` activities into scores `(n, 3)`, in place."""
     scores[:, 1] = _squeeze(objective, activity)
     scores[:, 2] = activity.mean(1)
 
@@ -127,12 +167,12 @@ class Objectives:
         self._signs = torch.tensor(signs, dtype=torch.float32, device=self._device)
 
     def score(self, responses: Mapping[str, Tensor], runs: Tensor) -> Tensor:
-        """Stretch, squeeze and activity of a batch of candidates.
+        """Measure stretch, squeeze and activity of a batch of candidates.
 
         Args:
             responses: for each of `sites`, `(n, *shape)`.
-            runs: `(n,)` int64 on the CPU: which objective each candidate belongs to; those of
-                one run stand together.
+            runs: `(n,)` int64 on the CPU: each candidate's objective; candidates of a run stand
+                together.
 
         Returns:
             `(n, 3)` float32. Activity is the mean over a set of units. For `excitation`
@@ -140,17 +180,11 @@ class Objectives:
         """
         if self._device.type == "cuda":
             return score_together(self.objectives, responses, runs.to(self._device))
-        return torch.cat(
-            [
-                self._score(
-                    objective, {site: aligned(responses[site][rows]) for site in objective.sites}
-                )
-                for objective, rows in self._parts(runs)
-            ]
-        )
+        parts = [self._score(o, responses, rows) for o, rows in self._parts(runs)]
+        return torch.cat(parts)
 
     def _parts(self, runs: Tensor) -> Iterator[tuple[Objective, slice]]:
-        """Each run's objective and rows."""
+        """Give each run's objective and rows."""
         numbers, counts = runs.unique_consecutive(return_counts=True)
         last = 0
         for run, count in zip(numbers.tolist(), counts.tolist(), strict=True):
@@ -165,13 +199,13 @@ class Objectives:
         runs: Tensor,
         normal: Tensor,
     ) -> Tensor:
-        """Scores as they could have come out, where the targets' responses have errors.
+        """Draw scores again within the errors of the targets' responses.
 
         Args:
             scores: `(n, 3)` from `score`; stretch is taken as it is.
             responses: for each site of the targets, `(n, *shape)`.
-            errors: standard errors of some sites' responses, of the same shapes; a site that is
-                not among them has none.
+            errors: standard errors of some sites' responses, of the same shapes; other sites
+                have none.
             runs: `(n,)` as for `score`.
             normal: `(draws, n)` standard normal numbers.
 
@@ -179,7 +213,7 @@ class Objectives:
             `(draws, n, 3)`. The units of a set are taken to err alike.
         """
         drawn = scores.expand(len(normal), *scores.shape).clone()
-        for objective, rows, activity, error in self._doubtful(responses, errors, runs):
+        for objective, rows, activity, error in self._with_errors(responses, errors, runs):
             for scored, numbers in zip(drawn, normal, strict=True):
                 shifted = activity + error * numbers[rows].to(error).unsqueeze(1)
                 _set_activity(scored[rows], objective, shifted)
@@ -192,13 +226,13 @@ class Objectives:
         errors: Mapping[str, Tensor],
         runs: Tensor,
     ) -> Tensor:
-        """Scores from the activity to be expected of each candidate (`noise.shrunk`), `(n, 3)`.
+        """Score the expected activity of each candidate (`noise.shrunk`), `(n, 3)`.
 
         Args:
             scores, responses, errors, runs: as for `resampled`.
         """
         found = scores.clone()
-        for objective, rows, activity, error in self._doubtful(responses, errors, runs):
+        for objective, rows, activity, error in self._with_errors(responses, errors, runs):
             expected = noise.shrunk(activity, error, scores[rows, 0])
             _set_activity(found[rows], objective, expected)
         return found
@@ -206,38 +240,40 @@ class Objectives:
     def errors(
         self, responses: Mapping[str, Tensor], errors: Mapping[str, Tensor], runs: Tensor
     ) -> Tensor:
-        """Standard errors `(n,)` of each candidate's activity; of a set, of one of its units."""
-        return torch.cat(
-            [error.square().mean(1).sqrt() for *_, error in self._doubtful(responses, errors, runs)]
-        )
+        """Give standard errors `(n,)` of each candidate's activity; of a set, of a single unit."""
+        parts = self._with_errors(responses, errors, runs)
+        return torch.cat([error.square().mean(1).sqrt() for *_, error in parts])
 
-    def _doubtful(
+    def _with_errors(
         self, responses: Mapping[str, Tensor], errors: Mapping[str, Tensor], runs: Tensor
     ) -> Iterator[tuple[Objective, slice, Tensor, Tensor]]:
-        """Each run's objective and rows, with its targets' activity and errors `(n, units)`."""
+        """Give each run's objective and rows, and the targets' activity and errors `(n, units)`."""
         for objective, rows in self._parts(runs):
             target = objective.target
             own = {site: aligned(responses[site][rows]) for site in target.sites}
-            none = {site: torch.zeros_like(response) for site, response in own.items()}
-            given = none | {site: aligned(errors[site][rows]) for site in own if site in errors}
-            yield objective, rows, target.read(own), target.read(given)
+            deviations = {
+                site: aligned(errors[site][rows]) if site in errors else torch.zeros_like(response)
+                for site, response in own.items()
+            }
+            yield objective, rows, target.read(own), target.read(deviations)
 
-    def _score(self, objective: Objective, responses: Mapping[str, Tensor]) -> Tensor:
-        activity = objective.target.read(responses)
+    def _score(self, objective: Objective, responses: Mapping[str, Tensor], rows: slice) -> Tensor:
+        own = {site: aligned(responses[site][rows]) for site in objective.sites}
+        activity = objective.target.read(own)
         scores = torch.zeros(len(activity), 3, device=self._device)
         _set_activity(scores, objective, activity)
         if objective.site is not None:
             if objective.site_reference is None:
                 raise ValueError("an objective with a stretch site needs the reference's response")
             reference = objective.site_reference.to(self._device, torch.float32)
-            response = responses[objective.site]
+            response = own[objective.site]
             if objective.subset is not None:
                 response = read_site(response, objective.subset)
             scores[:, 0] = _distances(response, reference)
         return scores
 
     def costs(self, scores: Tensor) -> Tensor:
-        """The two costs to minimise, `(runs, population, 2)`, of `(runs, population, 3)` scores.
+        """Turn `(runs, population, 3)` scores into `(runs, population, 2)` costs to minimise.
 
         A candidate whose activity is NaN (not recorded) has NaN costs.
         """

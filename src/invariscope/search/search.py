@@ -1,4 +1,4 @@
-"""`Search`: the one loop in which many runs advance together, a generation at a time."""
+"""`Search`: the loop in which many runs advance together, a generation at a time."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,12 +18,12 @@ from invariscope.search.archive import Archive, pack_front, unpack_front
 from invariscope.search.evaluation import MixedPrecisionEvaluation
 from invariscope.search.measure import generate_chunks
 from invariscope.search.monitor import StoppingMonitor
-from invariscope.search.objectives import Objectives
+from invariscope.search.objectives import Objectives, responses_by_site
 from invariscope.search.problem import Problem
-from invariscope.search.responses import normalize_responses, validate_responses
 from invariscope.search.run import Outcome, Run, StepResult, journal_line
-from invariscope.search.strategies import State, Strategy, informed, load_strategy
-from invariscope.subjects.base import PIXELS, Subject
+from invariscope.search.strategies import State, Strategy, load_strategy
+from invariscope.search.strategies.informed import InformedStrategy
+from invariscope.subjects.base import Subject
 
 SMALLEST_CHUNK = 32
 ENDED = "ended"
@@ -94,7 +94,7 @@ class Search:
         self.chunk = max(SMALLEST_CHUNK, chunk or population)
         self._evaluation = MixedPrecisionEvaluation(generator, self.chunk)
         self._problem = partial(Problem.of, generator=generator, stage=stage)
-        self._places = slots or len(runs)
+        self._slots = slots or len(runs)
         self._waiting = deque(runs)
         self._restored = dict(restored or {})
         self._active: list[Run] = []
@@ -125,14 +125,12 @@ class Search:
         return device if device.type == "cuda" else torch.device("cpu")
 
     def _refill(self) -> None:
-        """Give free places to waiting runs."""
-        free = self._places - len(self._active)
+        """Give free slots to waiting runs."""
+        free = self._slots - len(self._active)
         new = [self._waiting.popleft() for _ in range(min(free, len(self._waiting)))]
         if new:
-            begun = [self._begin(run) for run in new]
-            if self._active:
-                begun.insert(0, (self._state, self._archive))
-            states, archives = [state for state, _ in begun], [archive for _, archive in begun]
+            before = [(self._state, self._archive)] if self._active else []
+            states, archives = zip(*before, *map(self._begin, new), strict=True)
             self._state = type(states[0]).cat(states)
             self._archive = Archive.cat(archives)
             self._active += new
@@ -142,44 +140,41 @@ class Search:
         device = self._device()
         mean = run.start.to(device, torch.float64).unsqueeze(0)
         sigma = torch.tensor([run.sigma], dtype=torch.float64, device=device)
-        archive = Archive.empty(1, self.generator.code_dim, device=device)
         packed = self._restored.pop(run.name, {})
         self._evaluation.begin(run, packed)
         self._monitor.begin(run, packed)
         strategy = self.strategy.with_budget(run.generations)
         if not packed:
+            archive = Archive.empty(1, self.generator.code_dim, device=device)
             return strategy.init([run.name], mean, sigma, self.population), archive
         own = {k.removeprefix("strategy."): v for k, v in packed.items() if "strategy." in k}
         state = strategy.unpack(run.name, mean, sigma, self.population, own)
         front = unpack_front(packed, "front")
-        scores = front.scores.unsqueeze(0)
-        costs = Objectives([run.objective], device).costs(scores)
-        codes = front.codes.unsqueeze(0).to(device)
-        members = (front.generation, front.candidate)
-        archive = archive.add(costs, scores, codes, *(m.unsqueeze(0) for m in members))
-        return state, archive
+        costs = Objectives([run.objective], device).costs(front.scores.unsqueeze(0))[0]
+        return state, Archive.of(front, costs, device)
 
     def snapshot(self, name: str) -> dict[str, Tensor]:
-        """All that a later search needs to go on with an active run, as CPU tensors."""
+        """Collect all that a later search needs to go on with an active run, as CPU tensors."""
         row = [run.name for run in self._active].index(name)
         own = self.strategy.pack(self._state[[row]])
         packed = {f"strategy.{key}": value for key, value in own.items()}
-        packed |= pack_front("front", self._archive.front(row))
-        return packed | self._evaluation.pack(name) | self._monitor.pack(name)
+        front = pack_front("front", self._archive.front(row))
+        return packed | front | self._evaluation.pack(name) | self._monitor.pack(name)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where every run stands, as CPU tensors, for `load_state_dict` of a search like this."""
-        state: dict[str, Tensor] = {}
-        for run in self._active:
-            state |= {f"{run.name}/{key}": v for key, v in self.snapshot(run.name).items()}
+        """Collect the state of every run, as CPU tensors, for `load_state_dict`."""
+        names = [run.name for run in self._active]
+        state = {f"{name}/{key}": v for name in names for key, v in self.snapshot(name).items()}
         ended = {run.name for run in self._runs} - {r.name for r in (*self._active, *self._waiting)}
         return state | {f"{name}/{ENDED}": torch.tensor(1) for name in sorted(ended)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from where a search with the same runs, strategy and population stood.
 
-        `ask` then gives the images that it would have given. A run that this search has not
-        raises an `InputError`.
+        `ask` then gives the images that the other search would have given.
+
+        Raises:
+            InputError: the state holds a run that this search has not.
         """
         packed: dict[str, dict[str, Tensor]] = {}
         for key, value in state.items():
@@ -194,16 +189,19 @@ class Search:
         self._refill()
 
     def ask_codes(self) -> Tensor:
-        """The codes of the images that `ask` gives, `(active runs, population, code_dim)`."""
+        """Propose the codes of the images to show next, `(active runs, population, code_dim)`."""
         if self.done:
             raise InputError("every run of this search has ended; there is nothing to ask")
         if self._codes is None:
-            problems = [*map(self._problem, self._active)]
-            self._codes = informed.ask(self.strategy, self._state, self.population, problems)
+            if isinstance(self.strategy, InformedStrategy):
+                problems = [*map(self._problem, self._active)]
+                self._codes = self.strategy.propose(self._state, self.population, problems)
+            else:
+                self._codes = self.strategy.ask(self._state, self.population)
         return self._codes
 
     def ask(self) -> Tensor:
-        """The images to show next; asked again before `tell`, the same ones.
+        """Make the images to show next; asked again before `tell`, the same images.
 
         Returns:
             `(active runs × population, 3, image_size, image_size)` in [0, 1], run by run.
@@ -223,32 +221,32 @@ class Search:
         Args:
             responses: for each of `sites`, `(active runs × population, *shape)`; NaN where a
                 candidate was not recorded. `pixels` may be left out: the asked images count.
-                Plain numbers, `(images,)` or `(images, units)`, are those of the other site.
+                Plain numbers, `(images,)` or `(images, units)`, are responses of the other site.
             errors: standard errors of noisy responses, of the same shapes: the order respects
                 them (`ranking.expected_fronts`); scores count less luck (`noise.shrunk`).
 
         Returns:
-            Each run's news, in the order of `active` before the call.
+            Each run's result, in the order of `active` before the call.
 
         Raises:
             InputError: a missing site, responses to another number of images, or nothing was
                 asked since the last `tell`.
         """
-        normalized = self._responses(responses)
-        scores = self._objectives.score(normalized, self._rows())
-        drawn = self._drawn(scores, normalized, errors) if errors else None
-        measured = scores, None
+        by_site = self._responses(responses)
+        measured = scores = self._objectives.score(by_site, self._rows())
+        drawn = deviations = None
         if errors:
-            measured = scores, self._objectives.errors(normalized, errors, self._rows())
-            scores = self._objectives.shrunk(scores, normalized, errors, self._rows())
-        return self._tell_scores(scores, drawn=drawn, measured=measured)
+            drawn = self._drawn(scores, by_site, errors)
+            deviations = self._objectives.errors(by_site, errors, self._rows())
+            scores = self._objectives.shrunk(scores, by_site, errors, self._rows())
+        return self._tell_scores(scores, measured, deviations=deviations, drawn=drawn)
 
     def p_top_half(
         self, responses: Mapping[str, Tensor] | ArrayLike, errors: Mapping[str, Tensor]
     ) -> Tensor:
-        """How likely each candidate is among the better half of its run's population.
+        """Estimate the probability that a candidate is in its population's better half.
 
-        0 or 1 is settled; near ½, another measurement can change what the strategy is told.
+        0 or 1 is settled; near ½, another measurement can change the order told to the strategy.
 
         Args:
             responses, errors: as for `tell`.
@@ -256,9 +254,9 @@ class Search:
         Returns:
             `(active runs × population,)` in [0, 1]; 0 for a candidate that was not recorded.
         """
-        normalized = self._responses(responses)
-        scores = self._objectives.score(normalized, self._rows())
-        drawn = self._drawn(scores, normalized, errors)
+        by_site = self._responses(responses)
+        scores = self._objectives.score(by_site, self._rows())
+        drawn = self._drawn(scores, by_site, errors)
 
         def order(scores: Tensor) -> Tensor:
             costs = self._objectives.costs(scores)
@@ -268,28 +266,26 @@ class Search:
         return noise.p_top_half(drawn, order).flatten()
 
     def _responses(self, responses: Mapping[str, Tensor] | ArrayLike) -> dict[str, Tensor]:
-        """The responses of every site, one for each image that was asked."""
+        """Check the responses to the images that were asked, by site."""
         if self._codes is None:
             raise InputError("nothing was asked since the last tell; call ask first")
-        normalized = normalize_responses(responses, self.sites)
-        if PIXELS in self.sites and PIXELS not in normalized:
-            normalized[PIXELS] = self.ask()
-        return validate_responses(normalized, self.sites, len(self._active) * self.population)
+        images = len(self._active) * self.population
+        return responses_by_site(responses, self.sites, images, self.ask)
 
     def _drawn(
-        self, scores: Tensor, normalized: Mapping[str, Tensor], errors: Mapping[str, Tensor]
+        self, scores: Tensor, by_site: Mapping[str, Tensor], errors: Mapping[str, Tensor]
     ) -> Tensor:
-        """`(draws, runs, population, 3)` scores within the errors, by run and generation."""
+        """Draw scores within the errors, `(draws, runs, population, 3)`."""
         normal = noise.normal(self._state.streams("noise"), self.population)
-        drawn = self._objectives.resampled(scores, normalized, errors, self._rows(), normal)
+        drawn = self._objectives.resampled(scores, by_site, errors, self._rows(), normal)
         return drawn.cpu().unflatten(1, (len(self._active), self.population))
 
     def _rows(self) -> Tensor:
-        """Which active run each image of a generation belongs to."""
+        """Number the active run of each image of a generation, `(images,)`."""
         return torch.arange(len(self._active)).repeat_interleave(self.population)
 
     def step(self, subject: Subject) -> list[StepResult]:
-        """One generation of every active run, with a subject that answers at once.
+        """Advance every active run by a generation, with a subject that answers at once.
 
         A stop in bf16 is confirmed in float32.
 
@@ -310,33 +306,44 @@ class Search:
             )
 
         def confirm(row: int) -> bool:
-            """Whether the stopping rule holds for the same candidates in float32."""
+            """Tell if the stopping rule holds for the same candidates in float32."""
             if not in_bf16[row]:
                 return True
             run = self._active[row]
             again = self._evaluation.activations(subject, codes[row], run)
             return run.stop.met(self._monitor.progress(run.name, generations[row], again))
 
-        return self._tell_scores(scores, confirm)
+        return self._tell_scores(scores, scores, confirm)
 
     def advance(self, subject: Subject) -> Iterator[list[StepResult]]:
-        """Step until every run has ended, giving the news of each generation."""
+        """Step until every run has ended, giving the results of each generation."""
         while not self.done:
             yield self.step(subject)
 
     def _tie_break(self, costs: Tensor, scores: Tensor, fronts: Tensor) -> Tensor:
-        """What orders candidates inside a front, the smaller first."""
-        wanted = [run.objective.tie_break for run in self._active]
+        """Compute the keys that order candidates inside a front, the smaller first."""
+        rules = [run.objective.tie_break for run in self._active]
         streams = self._state.streams("shuffle")
-        return ranking.within_fronts(costs, scores[..., 1], fronts, wanted, streams)
+        return ranking.within_fronts(costs, scores[..., 1], fronts, rules, streams)
 
     def _tell_scores(
         self,
         flat: Tensor,
+        measured: Tensor,
         confirm: Callable[[int], bool] | None = None,
+        *,
+        deviations: Tensor | None = None,
         drawn: Tensor | None = None,
-        measured: tuple[Tensor, Tensor | None] | None = None,
     ) -> list[StepResult]:
+        """Rank a generation, tell the strategy, and add to archive, journal and stopping rules.
+
+        Args:
+            flat: `(runs × population, 3)` scores that are ranked and kept.
+            measured: the scores as measured, for an informed strategy.
+            confirm: tells if a run, by row, may stop.
+            deviations: `(runs × population,)` standard errors of the activity.
+            drawn: `(draws, runs, population, 3)` scores drawn within their errors.
+        """
         codes = self.ask_codes()
         scores = flat.cpu().unflatten(0, (len(self._active), self.population))
         costs = self._objectives.costs(scores)
@@ -346,10 +353,14 @@ class Search:
         if drawn is not None:
             front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
         order = ranking.order(costs, self._tie_break(costs, scores, fronts), front)
-        ranked = codes, order.to(codes.device), observed.to(codes.device)
-        problems = [*map(self._problem, self._active)]
-        normalized = measured or (flat, None)
-        self._state = informed.tell(self.strategy, self._state, ranked, normalized, problems)
+        if isinstance(self.strategy, InformedStrategy):
+            errors = torch.zeros_like(measured[:, 0]) if deviations is None else deviations
+            pair = (t.to(codes.device).unflatten(0, observed.shape) for t in (measured, errors))
+            problems = [*map(self._problem, self._active)]
+            self._state = self.strategy.learn(self._state, codes, *pair, problems)
+        else:
+            ranked = order.to(codes.device), observed.to(codes.device)
+            self._state = self.strategy.tell(self._state, codes, *ranked)
         generation = self._state.generation.unsqueeze(1).expand_as(observed)
         candidate = torch.arange(self.population).expand_as(observed)
         self._archive = self._archive.add(costs, scores, codes, generation, candidate)
@@ -357,14 +368,14 @@ class Search:
         firsts = (fronts == 0).logical_and(observed).sum(1).tolist()
         members = self._archive.alive.sum(1).tolist()
         numbers = self._state.generation.tolist()
-        news = [
-            self._news(row, numbers[row], plain, (firsts[row], members[row]), confirm)
+        results = [
+            self._result(row, numbers[row], plain, (firsts[row], members[row]), confirm)
             for row, plain in enumerate(scores.numpy())
         ]
-        self._drop([row for row, told_run in enumerate(news) if told_run.outcome])
-        return news
+        self._drop([row for row, result in enumerate(results) if result.outcome])
+        return results
 
-    def _news(
+    def _result(
         self,
         row: int,
         generation: int,
@@ -372,7 +383,7 @@ class Search:
         counts: tuple[int, int],
         confirm: Callable[[int], bool] | None,
     ) -> StepResult:
-        """A run's news; `counts` are those of the generation's first front and of the archive."""
+        """Report a run's generation; `counts` are of its first front and of the archive."""
         run = self._active[row]
         progress = self._monitor.progress(run.name, generation, scores[:, 2])
         line = journal_line(run, progress, scores, *counts)
@@ -396,7 +407,7 @@ class Search:
         )
 
     def interrupted(self) -> list[Outcome]:
-        """What the active runs have found so far; they go on where they are."""
+        """Give the outcomes of the active runs so far; the runs go on."""
         return [self._outcome(row, "interrupted") for row in range(len(self._active))]
 
     def _drop(self, rows: Sequence[int]) -> None:
@@ -404,6 +415,6 @@ class Search:
             return
         kept = [row for row in range(len(self._active)) if row not in rows]
         self._state = self._state[kept]
-        self._archive = self._archive[torch.tensor(kept, dtype=torch.int64)]
+        self._archive = self._archive[kept]
         self._active = [self._active[row] for row in kept]
         self._refill()

@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from invariscope.errors import StoreError
+from invariscope.store import version_0_1
 from invariscope.store.files import replace_tensors
 
 GENERATION = "strategy.generation"
@@ -53,4 +54,4 @@ def read_checkpoint(path: Path, run: str) -> tuple[dict[str, Tensor], str | None
             f"{str(path)!r} belongs to another run ({str(owner)[:12]}; expected {run[:12]}); put "
             "the right one back, or delete it to start the run again"
         )
-    return packed, about.get("journal")
+    return version_0_1.checkpoint(packed), about.get("journal")

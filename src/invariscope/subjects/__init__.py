@@ -15,11 +15,11 @@ from invariscope.subjects.function import FunctionSubject
 from invariscope.subjects.group import group_networks
 from invariscope.subjects.hybrid import HybridSubject
 from invariscope.subjects.network import NetworkSubject
-from invariscope.subjects.rig.subject import RigSubject, recorded
+from invariscope.subjects.rig.subject import RigSubject
 from invariscope.subjects.sources.loaded import PRETRAINED, LoadedNetwork, WeightChoice, with_file
 from invariscope.zoo import registry
 
-# Each is a file of `sources`; its library is imported when it is asked for.
+# Each is a file of `sources`; its library is imported when it is asked for, as is that of tables.
 SOURCES = ("torchvision", "timm", "hf", "cifar", "categories")
 RECORDED = "recorded"
 
@@ -63,7 +63,7 @@ def load_subject(
     if source == RECORDED and name:
         if not asked.pretrained:
             raise asked.neither(address)
-        return recorded(name)
+        return import_module("invariscope.subjects.rig.recorded").recorded(name)
     if source not in SOURCES or not name:
         forms = [
             *shipped,
@@ -125,5 +125,4 @@ __all__ = [
     "Subject",
     "group_networks",
     "load_subject",
-    "recorded",
 ]

@@ -104,6 +104,10 @@ class Subject(ABC):
         """Other names under which sites are found."""
         return {}
 
+    def _other_outputs(self) -> Mapping[str, str]:
+        """What answers but is no site, and why, as the rest of a sentence."""
+        return {}
+
     def sites(self) -> SiteTable:
         """Every site and its shape without the batch: `pixels`, then shallow to deep."""
         pixels = {PIXELS: (3, self.image_size, self.image_size)}
@@ -112,6 +116,7 @@ class Subject(ABC):
             self._aliases(),
             older=self.older_names,
             class_token=self.class_token,
+            others=self._other_outputs(),
         )
 
     def see(self, images: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from invariscope import validate
 from invariscope.devices import part_of_batch, place
-from invariscope.errors import InputError
+from invariscope.errors import InputError, InvariscopeError
 from invariscope.subjects import original_names
 from invariscope.subjects.base import PIXELS, PhotoRule, Subject
 from invariscope.subjects.compiled import compile_taps
@@ -26,35 +26,19 @@ from invariscope.subjects.model import (
     refuse_training,
     refuse_unusable,
 )
+from invariscope.subjects.trial import FEW, Tap, find_taps, first_tensor, hooked
+from invariscope.subjects.trust import probe_images
 from invariscope.units import Sites, find_site
 from invariscope.zoo.registry import weights_hash
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LUMA = (0.299, 0.587, 0.114)  # of R, G, B: ITU-R BT.601, as Pillow's grey images
 ORDERS = ("RGB", "BGR", "L")
+VIEWS = "view size is not compatible"  # torch's words about `x.view` on a channels-last tensor
 
 
 class _DeepestReached(Exception):  # noqa: N818  (a signal, not an error)
     """Ends a forward pass once the deepest site asked for has been read."""
-
-
-@dataclass(frozen=True)
-class _Tap:
-    """One site: which call of which module, and how its output is read."""
-
-    module: str
-    call: int
-    shape: tuple[int, ...]
-    overwritten: bool  # a later operation works in place on the output
-
-
-def _tensor(output: Any) -> Tensor | None:
-    """What a module gives: a tensor, or the first of several."""
-    if isinstance(output, Mapping):
-        output = tuple(output.values())
-    if isinstance(output, tuple | list) and output:
-        output = output[0]
-    return output if isinstance(output, Tensor) else None
 
 
 def _has_own_weights(module: nn.Module) -> bool:
@@ -177,6 +161,8 @@ class NetworkSubject(Subject):
         self.compiled = compiled
         self._photo = photo
         self.older_names = dict(older_names or {})
+        self._memory_format = torch.channels_last
+        self._lowered = False  # whether the engine, not the network itself, asked for bf16
         self._runners: dict[tuple[str, ...], Callable[[Tensor], tuple[Tensor, ...]]] = {}
         self.preprocessing = Preprocessing(
             channels,
@@ -223,6 +209,9 @@ class NetworkSubject(Subject):
 
     def _sites(self) -> Sites:
         return {name: tap.shape for name, tap in self._taps.items()}
+
+    def _other_outputs(self) -> Mapping[str, str]:
+        return self._found[1]
 
     def module(self, site: str) -> nn.Module:
         """The module whose output a site is.
@@ -278,63 +267,46 @@ class NetworkSubject(Subject):
                 handle.remove()
 
     def _prepare(self, seen: Tensor) -> Tensor:
-        x = self.preprocessing.apply(seen)
-        return x.contiguous(memory_format=torch.channels_last)
+        return self.preprocessing.apply(seen).contiguous(memory_format=self._memory_format)
 
     def _forward(self, seen: Tensor) -> Tensor:
         return self.model(self._prepare(seen))
 
     def _read(self, site: str, module: nn.Module, inputs: Any, output: Any) -> Tensor:
         """A site's response, taken where its module has just run."""
-        tensor = _tensor(output)
+        tensor = first_tensor(output)
         if tensor is None:
             raise InputError(f"site {site!r} of {self.name} gave no tensor this time")
         own = _has_own_weights(module) and any(_is_float(x) for x in inputs[:1])
-        if own and torch.is_autocast_enabled(self.device.type):
+        if own and self._lowered:
             return _in_float32(module, inputs)
         return tensor.clone() if self._taps[site].overwritten else tensor
 
+    @property
+    def _taps(self) -> dict[str, Tap]:
+        return self._found[0]
+
     @cached_property
-    def _taps(self) -> dict[str, _Tap]:
-        """Every site in the order in which the network finishes them, from one trial pass."""
+    def _found(self) -> tuple[dict[str, Tap], dict[str, str]]:
+        """Every site in the order in which the network finishes them, and what is no site."""
         refuse_training(self.model)
-        seen: list[tuple[str, int, Tensor, int]] = []
-        calls: dict[str, int] = {}
-
-        def note(name: str, _module: nn.Module, _inputs: Any, output: Any) -> None:
-            calls[name] = calls.get(name, 0) + 1
-            tensor = _tensor(output)
-            if tensor is not None and tensor.ndim >= 2 and len(tensor) == 2:
-                seen.append((name, calls[name], tensor, tensor._version))  # noqa: SLF001
-
-        side = self.image_size
-        trial = torch.zeros(2, 3, side, side, device=self.device)
-        with self._hooks([n for n, _ in self.model.named_modules() if n], note), torch.no_grad():
-            try:
-                self._forward(trial)
-            except FAILURES as error:
-                raise failure(self.name, self.model, side, error) from error
-        taps = {}
-        for name, call, tensor, version in seen:
-            site = name if call == 1 else f"{name}@{call}"
-            taps[site] = _Tap(name, call, tuple(tensor.shape[1:]), tensor._version != version)  # noqa: SLF001
-        return taps
-
-    @contextmanager
-    def _hooks(self, names: Sequence[str], note: Any) -> Iterator[None]:
-        handles = []
+        images = probe_images(self.image_size).to(self.device)
         try:
-            for name in names:
-                module = self.model.get_submodule(name)
+            self._settle_memory_format(images[:FEW])
+            return find_taps(self.model, self._forward, images)
+        except FAILURES as error:
+            raise failure(self.name, self.model, self.image_size, error) from error
 
-                def hook(module: nn.Module, inputs: Any, output: Any, name: str = name) -> None:
-                    note(name, module, inputs, output)
-
-                handles.append(module.register_forward_hook(hook))
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
+    @torch.no_grad()
+    def _settle_memory_format(self, images: Tensor) -> None:
+        """Give up channels last where the network's own `view` needs the usual order."""
+        try:
+            self._forward(images)
+        except RuntimeError as error:
+            if VIEWS not in str(error):
+                raise
+            self._memory_format = torch.contiguous_format
+            self.model.to(memory_format=torch.contiguous_format)  # pyright: ignore[reportCallIssue]
 
     def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
         part = part_of_batch(len(images), self.image_size, self.device)
@@ -345,6 +317,7 @@ class NetworkSubject(Subject):
 
     def _respond_at_once(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
         refuse_training(self.model)
+        self._lowered = torch.is_autocast_enabled(self.device.type)
         wanted = {(tap.module, tap.call): site for site, tap in self._taps.items() if site in sites}
         if self.compiled:
             if sites not in self._runners:
@@ -365,10 +338,14 @@ class NetworkSubject(Subject):
                 raise _DeepestReached
 
         try:
-            with self._hooks(list(dict.fromkeys(name for name, _ in wanted)), note):
+            with hooked(self.model, list(dict.fromkeys(name for name, _ in wanted)), note):
                 self._forward(images)
         except _DeepestReached:
             pass
+        except (InvariscopeError, torch.OutOfMemoryError):
+            raise
+        except FAILURES as error:
+            raise failure(self.name, self.model, self.image_size, error) from error
         if missed := [site for site in sites if site not in responses]:
             raise InputError(
                 f"this pass of {self.name} did not reach site {missed[0]!r}: its path depends on "

@@ -12,9 +12,10 @@ from typing import final
 
 import torch
 
-from invariscope.devices import keep_freed_memory, pick_device
+from invariscope.devices import pick_device
 from invariscope.jobs.engines.base import Engine, lost
 from invariscope.jobs.job import Job, JobReport, work
+from invariscope.memory import keep_freed_memory
 
 RETRIES = 2
 HEARTBEAT = 0.5  # seconds between two looks whether the engine is still there

@@ -73,8 +73,8 @@ class State:
         found: dict[str, Any] = {}
         for key, value in vars(self).items():
             own = value[0] if isinstance(value, tuple) else value
-            inner = vars(own).items() if is_dataclass(own) else ()
-            found |= {f"{key}.{k}": v for k, v in inner} or {key: own}
+            parts = vars(own).items() if is_dataclass(own) else ()
+            found |= {f"{key}.{k}": v for k, v in parts} or {key: own}
         return {key: value.cpu() for key, value in found.items() if isinstance(value, Tensor)}
 
     def with_tensors(self, tensors: dict[str, Tensor]) -> Self:
@@ -85,8 +85,8 @@ class State:
             if isinstance(own, Tensor):
                 own = tensors[key].to(own.device)
             elif is_dataclass(own):
-                inner = {k: tensors[f"{key}.{k}"].to(v.device) for k, v in vars(own).items()}
-                own = type(own)(**{k: aligned(v) for k, v in inner.items()})
+                parts = {k: tensors[f"{key}.{k}"].to(v.device) for k, v in vars(own).items()}
+                own = type(own)(**{k: aligned(v) for k, v in parts.items()})
             new[key] = (own,) if isinstance(value, tuple) else own
         return replace(self, **new)
 

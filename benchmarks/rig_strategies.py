@@ -1,17 +1,21 @@
-"""`invariscope bench rig`: strategies × repeats on a simulated brain."""
+"""Measure strategies and repeats on a simulated brain.
 
-import json
+python benchmarks/rig_strategies.py --out FOLDER
+"""
+
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import numpy as np
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope.bench.machine import describe
-from invariscope.bench.rig import Cell, RigBench, as_markdown
+from bench.machine import describe, write_figures
+from bench.rig import Cell, RigBench, as_markdown
+from invariscope.cli.app import run
 from invariscope.cli.numbers import Count
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
@@ -23,7 +27,10 @@ from invariscope.store.files import replace_file
 from invariscope.subjects import load_subject
 from invariscope.units import NUMBER
 
+app = App(help="What a search on a noisy rig finds, beside one without noise (resumable).")
 
+
+@app.default
 def rig_table(
     *,
     out: Annotated[Path, Parameter(help="A folder for results; a second call goes on there.")],
@@ -67,9 +74,8 @@ def rig_table(
             rows.append({"strategy": strategy, "repeats": text, **mean, **total})
     console.print(_table(rows))
     figures = {"model": model, "units": units, "seeds": seeds, "machine": describe(place)}
-    figures["cortex"] = asdict(cortex)
-    text = json.dumps({**figures, "presentations": presentations, "rows": rows}, indent=1) + "\n"
-    replace_file(out / "rig.json", lambda path: path.write_text(text))
+    figures |= {"cortex": asdict(cortex), "presentations": presentations, "rows": rows}
+    write_figures(out / "rig.json", figures)
     replace_file(out / "rig.md", lambda path: path.write_text(as_markdown(rows)))
 
 
@@ -97,3 +103,7 @@ def _table(rows: list[dict]) -> Table:
             f"{row['shown']:,.0f}",
         )
     return table
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:], app))

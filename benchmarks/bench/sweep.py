@@ -8,8 +8,8 @@ from typing import Any
 
 import torch
 
+from bench.cases import TrivialGenerator, TrivialSubject
 from invariscope import seeds
-from invariscope.bench.cases import TrivialGenerator, TrivialSubject
 from invariscope.experiments.plan import SearchOptions, plan
 from invariscope.experiments.reference import depart_from, image_reference
 from invariscope.search.run import Run

@@ -5,13 +5,13 @@ from typing import Any
 
 import torch
 
+from bench.cases import CASES
+from bench.machine import describe
+from bench.memory import MemoryTask, peak_memory
+from bench.pair import measure_pair
+from bench.sweep import sweep as sweep_cost
+from bench.targets import targets
 from invariscope import validate
-from invariscope.bench.cases import CASES
-from invariscope.bench.machine import describe
-from invariscope.bench.memory import MemoryTask, peak_memory
-from invariscope.bench.pair import measure_pair
-from invariscope.bench.sweep import sweep as sweep_cost
-from invariscope.bench.targets import targets
 from invariscope.errors import InputError
 from invariscope.experiments.plan import SearchOptions
 

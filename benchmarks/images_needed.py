@@ -1,23 +1,27 @@
-"""`invariscope bench frugality`: what each strategy finds with how few images."""
+"""Measure what each strategy finds with how few images, with and without noise.
 
-import json
+python benchmarks/images_needed.py --out FOLDER
+"""
+
+import sys
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import Parameter
+from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope.bench.frugality import POPULATION, FrugalityBench, FrugalityTrial, entrant
-from invariscope.bench.machine import describe
-from invariscope.bench.needed import BASELINE, BASELINE_IMAGES, figures_of, last_mean, rank
+from bench.frugality import POPULATION, FrugalityBench, FrugalityTrial, entrant
+from bench.machine import describe, write_figures
+from bench.needed import BASELINE, BASELINE_IMAGES, figures_of, last_mean, rank
+from invariscope.cli.app import run
 from invariscope.cli.numbers import Count, NotNegative
 from invariscope.devices import pick_device
 from invariscope.generators import load_generator
 from invariscope.search.strategies import STRATEGIES
-from invariscope.store.files import replace_file
 from invariscope.subjects import load_subject
 
+app = App(help="Hypervolume of the front against images shown (resumable).")
 # Readout and convolutional units in turn: a strategy is chosen on the first half, and its figures
 # are those of the second.
 UNITS = [
@@ -28,6 +32,7 @@ UNITS = [
 ENTRANTS = [*(name for name in STRATEGIES if name != BASELINE), "separable:10", "isotropic:10"]
 
 
+@app.default
 def frugality(
     *,
     out: Annotated[Path, Parameter(help="A folder for results; a second call goes on there.")],
@@ -87,8 +92,9 @@ def frugality(
         best = min(condition["tried"], key=lambda row: rank(row, images), default=None)
         conditions.append(condition | {"chosen": best and best["strategy"]})
         console.print(_table(conditions[-1]))
+    levels = " ".join(map(str, noise))
     figures = {
-        "command": f"invariscope bench frugality --out FOLDER --noise {' '.join(map(str, noise))}",
+        "command": f"python benchmarks/images_needed.py --out FOLDER --noise {levels}",
         "model": model,
         "chosen_on": units[:half],
         "units": units[half:],
@@ -96,8 +102,7 @@ def frugality(
         "machine": describe(place),
         "conditions": conditions,
     }
-    text = json.dumps(figures, indent=1) + "\n"
-    replace_file(out / "frugality.json", lambda path: path.write_text(text))
+    write_figures(out / "frugality.json", figures)
 
 
 def _number(value: float | None) -> str:
@@ -126,3 +131,7 @@ def _table(condition: dict[str, Any]) -> Table:
             f"{ratio:.1f} ×" if ratio else "–",
         )
     return table
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:], app))

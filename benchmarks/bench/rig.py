@@ -14,13 +14,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from invariscope import seeds
-from invariscope.bench.frugality import (
+from bench.frugality import (
     FrugalityBench,
     FrugalityTrial,
     NoiselessScores,
     hypervolume,
 )
+from invariscope import seeds
 from invariscope.experiments.evaluator import Evaluator
 from invariscope.experiments.plan import SearchOptions, plan
 from invariscope.experiments.reference import Reference

@@ -9,11 +9,11 @@ from typing import Any
 
 import torch
 
-from invariscope.bench.baseline import OriginalLoop
-from invariscope.bench.cases import Case
-from invariscope.bench.machine import matrix_rate, operations
-from invariscope.bench.ours import LockstepLoop
-from invariscope.bench.timers import PartTimes, Watched
+from bench.baseline import OriginalLoop
+from bench.cases import Case
+from bench.machine import matrix_rate, operations
+from bench.ours import LockstepLoop
+from bench.timers import PartTimes, Watched
 from invariscope.experiments.plan import SearchOptions, plan
 from invariscope.experiments.reference import image_reference
 from invariscope.store.run_folder import CHECKPOINT_GENERATIONS, CHECKPOINT_SECONDS

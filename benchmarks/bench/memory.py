@@ -10,9 +10,9 @@ from pathlib import Path
 
 import torch
 
-from invariscope.bench.cases import CASES, Case
-from invariscope.bench.ours import LockstepLoop
-from invariscope.bench.pair import make_baseline
+from bench.cases import CASES, Case
+from bench.ours import LockstepLoop
+from bench.pair import make_baseline
 from invariscope.experiments.plan import SearchOptions
 
 MEGA = 1e6

@@ -6,8 +6,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, final
 
-from invariscope.bench.cases import Case
-from invariscope.bench.timers import Watched
+from bench.cases import Case
+from bench.timers import Watched
 from invariscope.experiments.chunk import choose_chunk
 from invariscope.experiments.evaluator import Evaluator
 from invariscope.experiments.plan import SearchOptions, plan

@@ -15,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from invariscope.bench.plain_sorting import sort_fronts
+from bench.plain_sorting import sort_fronts
 from invariscope.generators.base import Generator
 from invariscope.subjects.network import NetworkSubject
 

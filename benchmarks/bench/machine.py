@@ -1,19 +1,22 @@
 """What a measurement was made on, and how fast that multiplies matrices."""
 
+import json
 import os
 import platform
 import shutil
 import time
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from statistics import median
 from typing import Any
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from invariscope.bench.cases import Case
+from bench.cases import Case
 from invariscope.search.precision import bf16_is_native, bulk
 from invariscope.store.context import numeric_context
+from invariscope.store.files import make_folder, replace_file
 
 PACKAGES = ("numpy", "cma", "torchvision")
 SIDE = {"cpu": 2048, "cuda": 8192}
@@ -76,3 +79,10 @@ def operations(case: Case, precision: str) -> float:
         case.subject.respond(images, (case.site, case.readout))
     case.subject.compiled = compiled
     return counter.get_total_flops() / chunk
+
+
+def write_figures(out: Path, figures: dict[str, Any]) -> None:
+    """Write all figures of a measurement to a JSON file."""
+    make_folder(out.parent)
+    text = json.dumps(figures, indent=1) + "\n"
+    replace_file(out, lambda path: path.write_text(text))

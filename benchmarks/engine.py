@@ -1,6 +1,9 @@
-"""`invariscope bench engine`: the engine beside the original's way, in one table."""
+"""Measure the engine beside the original's way: one run at a time, float32, full CMA-ES.
 
-import json
+python benchmarks/engine.py --compile --out FILE
+"""
+
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -8,27 +11,21 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope.bench.agreement import rank_agreement
-from invariscope.bench.cases import CASES
-from invariscope.bench.engine import bench_engine
-from invariscope.bench.machine import describe
-from invariscope.bench.targets import PARTS, ms_of_50
+from bench.cases import CASES
+from bench.engine import bench_engine
+from bench.machine import write_figures
+from bench.targets import PARTS, ms_of_50
+from invariscope.cli.app import run
 from invariscope.cli.numbers import Count
 from invariscope.cli.options import Force
 from invariscope.devices import pick_device
 from invariscope.experiments.plan import SearchOptions
-from invariscope.generators import load_generator
-from invariscope.search.precision import SMALLEST_TAU
-from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import check_may_replace, is_json_with
-from invariscope.subjects import load_subject
 
-bench = App(name="bench", help="Measure invariscope on this machine.")
-UNITS = ["fc:3", "fc:7", "layer3.1.conv1:10", "layer4.1.conv2:20"]
-SITES = ["pixels", "layer3.0.conv1"]
+app = App(help="Measure the engine beside the original's way.")
 
 
-@bench.command
+@app.default
 def engine(
     *,
     case: Annotated[
@@ -69,52 +66,7 @@ def engine(
     if figures["targets"]:
         console.print(_target_table(figures["targets"]))
     if out is not None:
-        _write(out, figures)
-
-
-@bench.command
-def precision(
-    *,
-    model: Annotated[str, Parameter(help="A model's address.")] = "embedded:standard",
-    units: Annotated[list[str], Parameter(help="Units to search for.", consume_multiple=True)] = (
-        UNITS
-    ),
-    stretch: Annotated[list[str], Parameter(help="Stretch sites.", consume_multiple=True)] = SITES,
-    generations: Annotated[Count, Parameter(help="Of each search.")] = 200,
-    out: Annotated[Path | None, Parameter(help="A JSON file for all figures.")] = None,
-    force: Force = False,
-    device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
-) -> None:
-    """Whether bf16 ranks candidates as float32 does: Kendall τ early, midway and late."""
-    if out is not None:
-        check_may_replace(out, is_json_with("model", "machine", "rows"), force=force)
-    console, place = Console(), pick_device(device)
-    rows = rank_agreement(
-        load_subject(model, place),
-        load_generator("embedded", place),
-        units,
-        stretch,
-        generations=generations,
-        say=lambda text: console.print(f"{text} …", style="dim", highlight=False),
-    )
-    table = Table(title=f"Kendall τ of bf16 and float32, {model}", title_justify="left")
-    for column in ("unit", "stretch site", "task", "generation", "τ stretch", "τ activity"):
-        table.add_column(column)
-    for row in rows:
-        numbers = (f"{row[key]:.3f}" for key in ("tau_stretch", "tau_activity"))
-        words = (str(row[key]) for key in ("unit", "site", "task", "generation"))
-        table.add_row(*words, *numbers)
-    console.print(table)
-    least = min(min(row["tau_stretch"], row["tau_activity"]) for row in rows)
-    console.print(f"the smallest is {least:.3f}; auto takes bf16 from {SMALLEST_TAU} on")
-    if out is not None:
-        _write(out, {"model": model, "machine": describe(place), "rows": rows})
-
-
-def _write(out: Path, figures: dict[str, Any]) -> None:
-    make_folder(out.parent)
-    text = json.dumps(figures, indent=1) + "\n"
-    replace_file(out, lambda path: path.write_text(text))
+        write_figures(out, figures)
 
 
 def _case_table(name: str, found: dict[str, Any]) -> Table:
@@ -160,3 +112,7 @@ def _target_table(rows: list[dict[str, Any]]) -> Table:
         met = "[green]pass" if row["met"] else "[red]fail"
         table.add_row(row["name"], f"{row['measured']:.3g} {row['unit']}", bound, met)
     return table
+
+
+if __name__ == "__main__":
+    sys.exit(run(sys.argv[1:], app))
