@@ -23,7 +23,7 @@ from invariscope.errors import InputError
 from invariscope.jobs.engines import Engine, LocalEngine, RayEngine, SlurmEngine
 from invariscope.search.objectives import Objective
 from invariscope.search.run import Run
-from invariscope.store.checkpoint import write_checkpoint
+from invariscope.store.run_folder import write_checkpoint
 from invariscope.study.batch import RunBatch
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder

@@ -20,10 +20,10 @@ import torch
 
 import invariscope as iv
 from bench.machine import describe
+from bench.matched import matched_affine
 from invariscope import seeds
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.intervals import share_interval
-from invariscope.analysis.matched import matched_affine
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = ROOT / "configs" / "embedded" / "pair.toml"

@@ -1,4 +1,4 @@
-"""See what a visual unit ignores."""
+"""Search for images that a visual unit ignores or rejects."""
 
 from importlib import import_module
 from importlib.metadata import version

@@ -1,4 +1,4 @@
-"""Where networks run."""
+"""Devices of networks."""
 
 from typing import TypeVar
 
@@ -16,7 +16,7 @@ SMALLEST_PART = 8
 
 
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; `auto` is cuda, else mps, else cpu.
+    """Pick a device by name; `auto` is cuda, else mps, else cpu.
 
     Raises:
         InputError: this machine has no such device.
@@ -36,7 +36,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def place(module: AnyModule, device: torch.device | str) -> AnyModule:
-    """The module on the device, channels-last: the order in which convolutions are fast.
+    """Move a module to a device, channels-last, the fast order for convolutions.
 
     A module with weights of five dimensions, as of a convolution over time, has no such order.
     """
@@ -47,10 +47,10 @@ def place(module: AnyModule, device: torch.device | str) -> AnyModule:
 
 
 def part_of_batch(images: int, side: int, device: torch.device) -> int:
-    """How many images of a batch a network takes at once, so that temporaries stay small.
+    """Choose how many images of a batch pass at once, so that temporaries stay small.
 
-    On a CPU equal parts of at most `PART_PIXELS`, on other devices the whole batch. It depends on
-    nothing but the batch, so the shape that a network sees, and with it the last digits, do too.
+    On a CPU equal parts of at most `PART_PIXELS`, on other devices the whole batch. The choice
+    depends on nothing but the batch, and so do the shape that a network sees and the last digits.
 
     Args:
         images: in the batch.

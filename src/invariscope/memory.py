@@ -1,4 +1,4 @@
-"""How a process keeps the memory that it freed."""
+"""Memory that a process freed and keeps."""
 
 import ctypes
 import os
@@ -17,7 +17,7 @@ def keep_freed_memory() -> bool:
 
     Above 32 MB glibc otherwise asks the system anew for each temporary of a network, and the
     system fills it with zeros first: a quarter of all processor time. Results stay the same bit
-    for bit. The command and its workers call it at their start; in Python call it once, before
+    for bit. The command and its workers do so at their start; in Python call this once, before
     the first network runs. A `MALLOC_…` or `GLIBC_TUNABLES` setting in the environment is left
     as it is.
 

@@ -1,4 +1,4 @@
-"""`file.py:factory`: a Python file of the user's that makes a network, subject or generator.
+"""`file.py:factory`: a user's Python file that makes a network, subject or generator.
 
 `file.py:factory(5, layers=[1, 2])` passes plain literals to it: one file for many networks.
 """
@@ -23,7 +23,7 @@ ADDRESS = re.compile(r"(?P<file>.+?\.py):(?P<factory>[^:()/\\]*(\(.*\))?)", re.D
 
 
 def python_file(address: str) -> tuple[Path, str] | None:
-    """The file and the factory of an address, its arguments in brackets; None for any other.
+    """Split an address into file and factory, arguments in brackets; None for other addresses.
 
     Example:
         >>> python_file("neurons.py:network(5)")
@@ -34,7 +34,7 @@ def python_file(address: str) -> tuple[Path, str] | None:
 
 
 def literal_arguments(factory: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
-    """Split `name(5, key="a")` into the name and its arguments, which are plain literals.
+    """Split `name(5, key="a")` into the name and plain literals, its arguments.
 
     Numbers, texts, True, False, None, and lists, tuples, sets and dicts of these are literals;
     nothing is computed and no name is looked up.
@@ -66,10 +66,10 @@ def literal_arguments(factory: str) -> tuple[str, tuple[Any, ...], dict[str, Any
 
 
 def allow(address: str, *, allow_code: bool) -> None:
-    """Make sure that an address names no Python file, or that it may be run.
+    """Make sure that an address names no Python file, or that running code is allowed.
 
     Raises:
-        InputError: it names one, and that was not allowed.
+        InputError: a Python file that may not be run.
     """
     if python_file(address) and not allow_code:
         raise InputError(
@@ -79,13 +79,13 @@ def allow(address: str, *, allow_code: bool) -> None:
 
 
 def make(path: Path, factory: str, device: torch.device | str) -> Any:
-    """What a function of a Python file gives; running the file is what the user allowed.
+    """Call a function of a Python file that the user allowed to run, and give its result.
 
     Args:
-        path: of the file; it may import its neighbours.
+        path: of the file, which may import its neighbours.
         factory: a function without arguments, or of the device; or `name(5)`, a function that
             is called with these literals, and with the device as `device=` where it needs that.
-        device: what it is called with in the second case.
+        device: the argument in the second case.
 
     Raises:
         InputError: no such file or function, arguments that are no literals or that it does not
@@ -109,7 +109,7 @@ def make(path: Path, factory: str, device: torch.device | str) -> Any:
     except InvariscopeError:
         raise
     except (Exception, SystemExit) as error:
-        raise InputError(f"{factory} of {path.name} fails: {_told(error)}") from error
+        raise InputError(f"{factory} of {path.name} fails: {_message(error)}") from error
 
 
 def _bound(
@@ -119,7 +119,7 @@ def _bound(
     named: dict[str, Any],
     device: torch.device,
 ) -> dict[str, Any]:
-    """The named arguments of a call with literals, the device among them where it is needed."""
+    """Name the arguments of a call with literals, with the device where needed."""
     parameters = inspect.signature(function).parameters
     given = parameters.get("device")
     if given is not None and given.default is given.empty and "device" not in named:
@@ -132,7 +132,7 @@ def _bound(
     return named
 
 
-def _told(error: BaseException) -> str:
+def _message(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
@@ -151,7 +151,7 @@ def _run(path: Path) -> ModuleType:
             raise
         except (Exception, SystemExit) as error:
             del sys.modules[name]
-            raise InputError(f"{path.name} cannot be run: {_told(error)}") from error
+            raise InputError(f"{path.name} cannot be run: {_message(error)}") from error
     return module
 
 

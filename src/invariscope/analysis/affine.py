@@ -1,4 +1,4 @@
-"""Affine copies of a reference: how far they go and how much activity they keep (Fig. 2)."""
+"""Affine copies of a reference: distance, and the activity that is kept (Fig. 2)."""
 
 from collections.abc import Callable
 
@@ -20,7 +20,7 @@ SCALES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def affine_copies(image: Tensor) -> list[tuple[str, float, Tensor]]:
-    """The paper's affine copies of an image (PAPERS §1, row 1).
+    """Make the paper's affine copies of an image (PAPERS §1, row 1).
 
     Args:
         image: `(3, side, side)` in [0, 1].
@@ -82,7 +82,7 @@ def affine_baseline(
 
 
 def affine_distance(affine: pd.DataFrame, reduction: float) -> float:
-    """The farthest affine copy, interpolated along each kind, that loses no more activity.
+    """Find the farthest affine copy, interpolated along each kind, that loses no more activity.
 
     Args:
         affine: columns `kind`, `distance` and `reduction`.

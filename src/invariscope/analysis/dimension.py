@@ -71,7 +71,7 @@ ESTIMATORS = {"participation ratio": participation_ratio, "two nearest": two_nea
 def dimension(
     products: ArrayLike, groups: Sequence[tuple[Any, ...]], *, sizes: Sequence[int] = SIZES
 ) -> pd.DataFrame:
-    """Dimension of each group of points, against how many of them are taken.
+    """Estimate the dimension of each group of points, against how many points are taken.
 
     One point a run: members of one run's front are not independent points.
 

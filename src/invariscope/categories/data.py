@@ -1,4 +1,4 @@
-"""The images of a study: which categories, which are for training, and what must hold of them."""
+"""Images of a study of networks: categories, training and test sets, and their checks."""
 
 import hashlib
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ class LabelledImages(Protocol):
     def names(self) -> tuple[str, ...]: ...
 
     def parts(self, order: Tensor, size: int) -> Iterator[ImageBatch]:
-        """The images that `order` numbers, in parts of `size`; a part may be smaller."""
+        """Yield the images that `order` numbers, in parts of `size`; a part may be smaller."""
         ...
 
     def subset(self, rows: Tensor) -> "LabelledImages":
@@ -83,7 +83,7 @@ class ImagesInMemory:
 
 @dataclass(frozen=True, eq=False)
 class StreamedImages:
-    """Images that are decoded ahead of who takes them, in the order in which they are asked for."""
+    """Images that are decoded ahead, in the order of the request."""
 
     folder: PhotoFolder
     side: int
@@ -113,7 +113,7 @@ class StreamedImages:
 
 @dataclass(frozen=True)
 class DataRule:
-    """Where images come from and how they are divided.
+    """The source of a study's images and the rule of their division.
 
     Attributes:
         folder: class folders; or a folder that holds `train` and `val` (or `test`).
@@ -161,7 +161,7 @@ class CategoryImages:
     notes: tuple[str, ...] = ()
 
     def test_set(self) -> ImageSet:
-        """The test images, as the measures of invariance take them."""
+        """Give the test images as an image set."""
 
         def stream(_side: int, batch: int, device: torch.device) -> Iterator[Batch]:
             for part in self.test.parts(torch.arange(len(self.test.labels)), batch):
@@ -180,7 +180,7 @@ def _chosen(folder: PhotoFolder, rows: NDArray[np.int64]) -> PhotoFolder:
 
 
 def _sets(rule: DataRule, base: Path) -> tuple[PhotoFolder, PhotoFolder]:
-    """The folders of training and of test images, by the rule of splitting."""
+    """Split the images into folders for training and for testing."""
     folder = base / rule.folder
     if rule.test is not None:
         return open_folder(folder), open_folder(base / rule.test)
@@ -199,7 +199,7 @@ def _sets(rule: DataRule, base: Path) -> tuple[PhotoFolder, PhotoFolder]:
 
 
 def choose_categories(rule: DataRule, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The categories of a study, in alphabetical order.
+    """Choose the categories of a study, in alphabetical order.
 
     Raises:
         InputError: an unknown one, or more than there are.
@@ -222,7 +222,7 @@ def choose_categories(rule: DataRule, known: tuple[str, ...]) -> tuple[str, ...]
 
 
 def _of_categories(folder: PhotoFolder, classes: tuple[str, ...]) -> PhotoFolder:
-    """Only the photos of these categories, with labels that are indices into them."""
+    """Keep the photos of these categories, with labels that are indices into the categories."""
     for name in classes:
         if name not in folder.classes:
             raise InputError(
@@ -270,7 +270,7 @@ def load_data(
     *,
     most: int = BYTES_IN_MEMORY,
 ) -> CategoryImages:
-    """Read the images of a study: as uint8 on the device where they fit, else as they are needed.
+    """Read the images of a study: as uint8 on the device where there is room, else batch by batch.
 
     Args:
         base: the folder from which relative paths count.

@@ -1,4 +1,4 @@
-"""A study file of the across-category paradigm: images, network, recipe, what is transformed."""
+"""Study files of the across-category paradigm: images, network, recipe, transformations."""
 
 import math
 from dataclasses import dataclass, fields, replace
@@ -133,7 +133,7 @@ class ParadigmFile(FileSection):
 
 @dataclass(frozen=True)
 class ParadigmRequest:
-    """What a study file asks for, before its images are known.
+    """The request of a study file, before its images are known.
 
     Attributes:
         title, serves: see `ParadigmFile`.
@@ -168,7 +168,7 @@ def _recipe(given: dict[str, Any]) -> Recipe:
 
 
 def parse_paradigm(text: str, name: str, base: Path) -> ParadigmRequest:
-    """A study from the text of its file.
+    """Parse the text of a study file.
 
     Args:
         name: of the file, for messages.

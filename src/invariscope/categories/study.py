@@ -1,4 +1,4 @@
-"""A study of networks in its folder: the file, the plan, the networks, and what failed."""
+"""A study of networks in its folder: file, plan, networks, failures."""
 
 import json
 from contextlib import AbstractContextManager
@@ -13,9 +13,8 @@ from invariscope.categories.plan import PlannedNetwork, label_of, plan_networks
 from invariscope.categories.train import folders_of
 from invariscope.devices import pick_device
 from invariscope.errors import StoreError
-from invariscope.store.files import make_folder, remove_file
+from invariscope.store.files import alone, make_folder, remove_file
 from invariscope.store.hashes import check_hashed, write_hashed
-from invariscope.store.lock import alone
 
 STUDY, PLAN, FAILED = "study.toml", "plan.json", "failed.json"
 PLAN_REPAIR = "delete it, and `categories train` with the study's file writes it again"
@@ -39,7 +38,7 @@ class NetworkStudy:
 
     @property
     def trainable(self) -> list[PlannedNetwork]:
-        """Those without a fault."""
+        """The networks without a fault."""
         return [own for own in self.planned if not own.fault]
 
     def folder(self, planned: PlannedNetwork) -> NetworkFolder:
@@ -50,7 +49,7 @@ class NetworkStudy:
         return [own for own in self.trainable if self.folder(own).done]
 
     def save_failed(self) -> None:
-        """Replace the file that says which networks failed, and why."""
+        """Replace the file of failures and their reasons."""
         path = self.path / FAILED
         if not self.failed:
             remove_file(path)
@@ -68,7 +67,7 @@ class NetworkStudy:
 
 
 def plan_rows(study: NetworkStudy) -> list[dict[str, Any]]:
-    """The plan as plain values, a row a network."""
+    """Put the plan into plain values, a row for each network."""
     return [
         {
             "name": own.name,
@@ -125,7 +124,7 @@ def begin_networks(text: str, base: Path, path: Path, device: str = "cpu") -> Ne
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """What `plan.json` of a study's folder holds.
+    """Read `plan.json` of a study's folder.
 
     Raises:
         StoreError: there is no study, or its plan is damaged.
@@ -159,7 +158,7 @@ def _failed(path: Path) -> dict[str, str]:
 
 
 def open_networks(path: Path) -> NetworkStudy:
-    """A study that began in a folder.
+    """Open a study that began in a folder.
 
     Raises:
         StoreError: there is none, or a damaged one.

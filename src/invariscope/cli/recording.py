@@ -1,4 +1,4 @@
-"""`invariscope recording FILE`: what a lab recorded, as responses to images."""
+"""`invariscope recording FILE`: a lab's recording as responses to images."""
 
 import math
 from pathlib import Path

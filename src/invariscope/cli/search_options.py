@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from invariscope.cli.constraint_options import ConstraintOptions
 from invariscope.cli.numbers import Count
 from invariscope.cli.options import NetworkOptions
+from invariscope.cli.terminal import notes
 from invariscope.devices import pick_device
 from invariscope.experiments.plan import SearchOptions, natural_of
 from invariscope.generators import Generator, load_generator
@@ -75,9 +75,9 @@ class SearchCommandOptions(ConstraintOptions, NetworkOptions):
         return subject, load_generator(address, device, allow_code=self.allow_code)
 
 
-def tell_kind(subject: Subject, unit: str, console: Console) -> None:
+def tell_kind(subject: Subject, unit: str) -> None:
     """Print the kind of a unit whose answers need a word, where its statistics are known."""
     natural = natural_of(subject, parse_target(unit, subject.sites()))
     note = kind_note(unit, natural_kind(natural and asdict(natural)))
     if note:
-        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+        notes().print(f"note: {note}", markup=False)

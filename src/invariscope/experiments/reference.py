@@ -142,15 +142,17 @@ def photo_reference(
     return image_reference(shown, generator.image_size)
 
 
-def check_kept(reference: Reference, generator: Generator) -> None:
-    """Make sure that an image to depart from keeps to the generator's constraints.
+def check_reference(reference: Reference | None, generator: Generator) -> None:
+    """Make sure that there is an image to depart from, under the generator's constraints.
 
     Its mean luminance and surround count; not its contrast, which some images cannot have, and
     not an image of another size, which the subject resizes.
 
     Raises:
-        InputError: it does not.
+        InputError: there is none, or it does not keep to them.
     """
+    if reference is None:
+        raise InputError("no reference was given; find an MEI first, or give an image")
     side = generator.image_size
     is_image = reference.recipe.get("kind") == "image"
     if not generator.constraints or not is_image or reference.image.shape[-1] != side:
@@ -163,7 +165,7 @@ def check_kept(reference: Reference, generator: Generator) -> None:
 
 
 def with_code(reference: Reference, generator: Generator, out: Path) -> tuple[Reference, float]:
-    """Give a reference a code whose image is close: an adversarial search starts there.
+    """Give a reference a code with a close image: an adversarial search starts there.
 
     A code that `save_code` put into `out` is taken from there, so that a search goes on with the
     very same one; else the generator inverts the image.

@@ -1,4 +1,4 @@
-"""CSV: spike times by unit with events beside them, or responses with a row a trial."""
+"""CSV: spike times by unit and events beside, or responses with a row a trial."""
 
 import math
 from collections.abc import Mapping
@@ -54,7 +54,7 @@ def read_event_table(path: Path, options: RecordingOptions) -> EventChannel:
 
 
 def number(word: str, path: Path, line: int, column: str) -> float:
-    """A number from a cell; NaN where it is empty.
+    """Read a number from a cell; NaN from an empty cell.
 
     Raises:
         InputError: it is none, or infinite.

@@ -35,7 +35,7 @@ def spearman_brown(single: Floats | float, repeats: float) -> Floats | float:
 
 
 def unit_table(recorded: RecordedResponses) -> pd.DataFrame:
-    """One row a unit: range, variances, reliability and Fano factor.
+    """Measure each unit's range, variances, reliability and Fano factor, in a row a unit.
 
     Returns:
         Columns `unit`, `images`, `trials`, `smallest`, `mean`, `largest` (image means),
@@ -154,7 +154,7 @@ def _residuals(values: Floats, shown: np.ndarray, images: int) -> Floats:
 
 @dataclass(frozen=True)
 class MeasuredVariability:
-    """What a recording says of typical units: medians over the units with signal.
+    """Variability of typical units of a recording: medians over the units with signal.
 
     Attributes:
         units: how many count: those with repeats and signal variance above 0.
@@ -213,7 +213,7 @@ def measured_variability(recorded: RecordedResponses) -> MeasuredVariability:
 
 
 def save_variability(path: Path, found: MeasuredVariability, about: Mapping[str, object]) -> None:
-    """Write what a simulated brain is calibrated from, as JSON.
+    """Write a recording's variability as JSON, for a simulated brain.
 
     Args:
         about: where it is from, for people.
@@ -227,7 +227,7 @@ def save_variability(path: Path, found: MeasuredVariability, about: Mapping[str,
 
 
 def load_variability(path: Path) -> MeasuredVariability:
-    """Read what `save_variability` wrote.
+    """Read a recording's variability from its file.
 
     Args:
         path: the file, or the folder that `invariscope recording` wrote.

@@ -1,4 +1,4 @@
-"""A recording that was read, as a folder: tables, variability, what `recorded:` answers from."""
+"""A recording as a folder: tables, variability, the answers of `recorded:`."""
 
 import json
 from collections.abc import Mapping
@@ -133,7 +133,7 @@ def _write_answers(
     options: RecordingOptions,
     image_size: int | None,
 ) -> None:
-    """Write what `recorded:FOLDER` reads, images named by their pixels."""
+    """Write the answers of `recorded:FOLDER`, images named by their pixels."""
     side = _side(files, image_size)
     how = {"resize": side, "interpolation": "bilinear", "crop": True}
     names: list[str] = []

@@ -6,7 +6,7 @@ from invariscope import plot
 from invariscope.experiments.front_choice import choose
 from invariscope.experiments.pictures import read_png
 from invariscope.experiments.result import Result
-from invariscope.plot.style import figure_of
+from invariscope.plot.axes import figure_of
 from invariscope.report.album import picture_path
 from invariscope.report.figures import figures, save
 from invariscope.report.groups import ReferenceGroup, distance_axes, front_axes

@@ -9,7 +9,7 @@ import pandas as pd
 from invariscope.analysis.unit_profile import EXPLAINS, IGNORES, SENSITIVE, Profile
 from invariscope.experiments.result import Result
 from invariscope.plot import profile as profile_axes
-from invariscope.plot.style import figure_of
+from invariscope.plot.axes import figure_of
 from invariscope.report.album import Album, check_pictures
 from invariscope.report.explorer import explored
 from invariscope.report.groups import ReferenceGroup, describe, plots
@@ -42,7 +42,7 @@ def _profile(found: Profile) -> dict[str, Any]:
 
 
 def _example(groups: list[dict[str, Any]]) -> dict[str, Any]:
-    """The unit that the first screen shows: with both tasks, and of those the most typical."""
+    """Choose the unit of the first screen: with both tasks, and the most typical."""
     both = [g for g in groups if g["summary"]["far"] and g["summary"]["near"]]
     far = [g for g in groups if g["summary"]["far"]]
     among = both or far
@@ -53,7 +53,7 @@ def _example(groups: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _subjects(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each subject the medians over its units of what the first screen tells."""
+    """Take the medians over each subject's units for the first screen."""
     found = []
     for name in dict.fromkeys(g["subject"] for g in groups):
         own = [g["summary"] for g in groups if g["subject"] == name]
@@ -101,7 +101,7 @@ def _searched(groups: list[ReferenceGroup], album: Album) -> dict[str, Any]:
 
 
 def _analyses(study: StudyResult | None) -> dict[str, Any]:
-    """The sections of a study's analyses, where they were made."""
+    """Make the sections of a study's analyses, as far as tables are there."""
     if study is None:
         return {"sections": [], "left_out": []}
     tables = read_tables(study.folder.path / FOLDER)
@@ -109,7 +109,7 @@ def _analyses(study: StudyResult | None) -> dict[str, Any]:
 
 
 def _meis(source: ReportSource, album: Album) -> list[dict[str, Any]]:
-    """Most exciting images of which no search departs."""
+    """List the most exciting images that no search departs from."""
     if source.groups:
         return []
     return [
@@ -131,7 +131,7 @@ def _meis(source: ReportSource, album: Album) -> list[dict[str, Any]]:
 
 
 def render(source: ReportSource | Result | StudyResult, command: str = "") -> str:
-    """The page as text.
+    """Write the page as text.
 
     Args:
         source: what it is about.
@@ -183,6 +183,19 @@ def write_report(
 
     Raises:
         StoreError: no run with a result, a damaged one, or a path that cannot be written.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> from invariscope.testing.toys import ToyGenerator, ToySubject
+        >>> subject, generator = ToySubject(torch.ones(1, 3, 4, 4)), ToyGenerator(4)
+        >>> reference = iv.image_reference(torch.full((3, 4, 4), 0.5), 4)
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> found = iv.stretch_and_squeeze(
+        ...     subject, generator, "linear:0", reference=reference, options=short, out="runs"
+        ... )
+        >>> iv.write_report("runs").name
+        'report.html'
     """
     given = isinstance(source, Result | StudyResult)
     result = source if given else read_source(Path(source))

@@ -96,7 +96,7 @@ def responses_by_site(
     expected: int,
     pixels: Callable[[], Tensor],
 ) -> dict[str, Tensor]:
-    """Sort responses by site, and check that every image has one at each site.
+    """Sort responses by site, and check their number at each site.
 
     Args:
         responses: a mapping by site, or the numbers of the only site beside `pixels`: `(n,)` or

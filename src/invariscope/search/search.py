@@ -1,4 +1,4 @@
-"""`Search`: the loop in which many runs advance together, a generation at a time."""
+"""`Search`: the loop of many runs that advance together, a generation at a time."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -116,7 +116,7 @@ class Search:
 
     @property
     def sites(self) -> tuple[str, ...]:
-        """The sites whose responses `tell` needs."""
+        """The sites of the responses that `tell` needs."""
         return self._objectives.sites
 
     def _device(self) -> torch.device:

@@ -1,7 +1,7 @@
-"""Scores of runs with different units, sites and references in one pass: few, large operations.
+"""Scores of runs with different units, sites and references in few, large operations.
 
-What `Objectives.score` does run by run, for accelerators, where each operation has to be launched:
-a launch for a site or target that runs share, and none for a run more.
+`Objectives.score` for accelerators, where each operation has to be launched: a launch for each
+site or target that runs share, and none for each run more.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from torch import Tensor
 def _groups(
     objectives: Sequence[Any], key: Callable[[Any], Hashable]
 ) -> Iterator[tuple[Any, list[int]]]:
-    """The first objective of each key, and the numbers of all that have it."""
+    """Group objectives by a key: the first of each group, and the numbers of all."""
     found: dict[Hashable, list[int]] = {}
     for number, objective in enumerate(objectives):
         found.setdefault(key(objective), []).append(number)
@@ -23,21 +23,21 @@ def _groups(
 
 
 def _of_rows(values: Sequence[Tensor], numbers: list[int], runs: Tensor, size: int) -> Tensor:
-    """Each candidate's own of some runs' tensors, `(n, entries)`; any of them for other runs."""
-    place = torch.zeros(size, dtype=torch.int64)
-    place[numbers] = torch.arange(len(numbers))
-    return torch.stack([*values]).index_select(0, place.to(runs.device)[runs])
+    """Spread some runs' tensors over their candidates, `(n, entries)`; any for other runs."""
+    index = torch.zeros(size, dtype=torch.int64)
+    index[numbers] = torch.arange(len(numbers))
+    return torch.stack([*values]).index_select(0, index.to(runs.device)[runs])
 
 
 def score_together(
     objectives: Sequence[Any], responses: Mapping[str, Tensor], runs: Tensor
 ) -> Tensor:
-    """Stretch, squeeze and activity `(n, 3)` float32 of candidates of any of the objectives.
+    """Measure stretch, squeeze and activity `(n, 3)` float32 of candidates of all objectives.
 
     Args:
         objectives: `Objective`s, with their references on the responses' device.
         responses: for each site, `(n, *shape)`.
-        runs: `(n,)` int64 on that device, which objective each candidate belongs to.
+        runs: `(n,)` int64 on that device, each candidate's objective.
     """
     count, device = len(objectives), runs.device
     scores = torch.zeros(len(runs), 3, device=device)

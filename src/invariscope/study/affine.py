@@ -21,7 +21,7 @@ def _reference_key(run: PlannedRun) -> str | None:
 
 
 def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> int:
-    """Measure affine copies of every reference from which a run has ended.
+    """Measure affine copies of every reference of an ended run.
 
     Writes one row a subject, unit, reference, kind and strength; a table that is there and whole
     is left alone.

@@ -1,4 +1,4 @@
-"""A study file: which runs are wanted, as TOML that a person writes."""
+"""Study files: a person's request for runs, in TOML."""
 
 import re
 from collections.abc import Sequence
@@ -65,7 +65,7 @@ class UnitSelection(FileSection):
 
 
 class StretchSelection(FileSection):
-    """A stretch site, or a part of it.
+    """A stretch site, or a part of a site.
 
     Attributes:
         site: a site of the subject.
@@ -171,7 +171,7 @@ class StudyCondition(FileSection):
         return self
 
     def options(self, strategy: str) -> SearchOptions:
-        """What the condition's runs with that strategy share."""
+        """Give the search options of the condition's runs with a strategy."""
         return SearchOptions(
             strategy=strategy,
             population=self.population,
@@ -183,7 +183,7 @@ class StudyCondition(FileSection):
         )
 
     def mei_options(self, strategy: str) -> SearchOptions:
-        """What the searches for its MEIs share."""
+        """Give the search options of the condition's MEIs."""
         return SearchOptions(
             strategy=self.reference.strategy or strategy,
             population=self.reference.population or self.population,
@@ -193,7 +193,7 @@ class StudyCondition(FileSection):
 
 
 class AnalysisData(FileSection):
-    """What analyses of the study show, and to whom.
+    """Photos and observers for analyses of the study.
 
     Attributes:
         photos: a folder of natural images, from the study file's folder.
@@ -205,7 +205,7 @@ class AnalysisData(FileSection):
 
 
 class ExtraMeasures(FileSection):
-    """What is measured beside the runs.
+    """Measures beside the runs.
 
     Attributes:
         affine: affine copies of every reference (PAPERS §1, row 1), in `affine.parquet`.
@@ -277,7 +277,7 @@ class StudyFile(FileSection):
 
 
 def parse_study(text: str, name: str = "study") -> StudyFile:
-    """A study from the text of its file.
+    """Parse the text of a study file.
 
     Raises:
         InputError: see `parse_section`.
@@ -286,7 +286,7 @@ def parse_study(text: str, name: str = "study") -> StudyFile:
 
 
 def read_study(path: Path) -> StudyFile:
-    """The study in a file.
+    """Read a study file.
 
     Raises:
         InputError: no such file, or one that is not a study.
@@ -295,13 +295,13 @@ def read_study(path: Path) -> StudyFile:
 
 
 def _is_meant(path: Path, root: Path, pattern: Path) -> bool:
-    """Whether nothing on the way is hidden that the pattern does not name itself."""
+    """Check that no hidden folder lies on the way, but for names in the pattern itself."""
     parts = set(path.relative_to(root).parts) - set(pattern.parts)
     return not any(map(is_hidden, parts))
 
 
 def files_of(patterns: Sequence[str], base: Path) -> list[Path]:
-    """The files that patterns name, in order; hidden and system files only by their own name.
+    """Find the files that patterns name, in order; hidden files only by their own name.
 
     Args:
         base: the folder from which relative patterns count.

@@ -1,4 +1,4 @@
-"""Subjects and generators by address, those of a person's own file included."""
+"""Subjects and generators by address, a person's own Python file included."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -11,7 +11,7 @@ from invariscope.subjects import Subject, load_subject
 
 
 def resolve_address(address: str, base: Path, *, allow_code: bool) -> str:
-    """The address with its file's whole path, where it names one.
+    """Complete the path of an address that names a Python file.
 
     Args:
         base: the folder from which a relative path counts.
@@ -28,7 +28,7 @@ def resolve_address(address: str, base: Path, *, allow_code: bool) -> str:
 
 @lru_cache(maxsize=2)
 def load_subject_cached(address: str, device: str, *, compiled: bool = False) -> Subject:
-    """The subject of a settled address; the last two are kept.
+    """Load the subject of a settled address; the last two are kept.
 
     Args:
         compiled: see `NetworkSubject`.
@@ -41,7 +41,7 @@ def load_subject_cached(address: str, device: str, *, compiled: bool = False) ->
 
 @lru_cache(maxsize=2)
 def load_generator_cached(address: str, device: str) -> Generator:
-    """The generator of a settled address; the last two are kept.
+    """Load the generator of a settled address; the last two are kept.
 
     Raises:
         InputError: an unknown address, or a factory that gives no generator.

@@ -17,8 +17,7 @@ from typing import Any
 import pandas as pd
 
 from invariscope.errors import InputError, StoreError
-from invariscope.store.files import replace_file
-from invariscope.store.lock import alone
+from invariscope.store.files import alone, replace_file
 from invariscope.survey.design import SurveyDesign, read_design
 from invariscope.survey.lists import Stimulus, cells_of
 from invariscope.survey.texts import read_words

@@ -1,4 +1,4 @@
-"""SLURM: arrays of tasks through submitit, put back in the queue when they are preempted."""
+"""SLURM: arrays of tasks through submitit; preempted tasks go back to the queue."""
 
 import logging
 import time

@@ -78,7 +78,7 @@ class State:
         return {key: value.cpu() for key, value in found.items() if isinstance(value, Tensor)}
 
     def with_tensors(self, tensors: dict[str, Tensor]) -> Self:
-        """Replace the tensors of a state of one run by those that `tensors` collected."""
+        """Replace the tensors of a state of one run by the result of `tensors`."""
         new: dict[str, Any] = {}
         for key, value in vars(self).items():
             own = value[0] if isinstance(value, tuple) else value
@@ -92,7 +92,7 @@ class State:
 
 
 def _parts(state: State) -> Iterator[slice]:
-    """Split the runs of a state: one by one on the CPU, all at once on an accelerator.
+    """Split the runs of a state: singly on the CPU, all at once on an accelerator.
 
     A CPU promises the same bits whichever runs stand beside. An operation can take another path,
     and give other last bits, by the shape of its input and by where the input begins in memory:
@@ -122,7 +122,7 @@ class Strategy(ABC):
         return self
 
     def with_budget(self, generations: int) -> "Strategy":
-        """Settle parameters that depend on a run's most generations; only `init` may use them."""
+        """Settle parameters that depend on a run's most generations, for `init` alone."""
         return self
 
     def describe(self) -> dict[str, Any]:

@@ -316,7 +316,7 @@ def _enough(state: TwinState) -> bool:
 
 
 def _together(state: TwinState, problems: Sequence[Problem]) -> Iterator[list[int]]:
-    """Group the rows that are computed at once: each alone on a CPU, alike ones elsewhere."""
+    """Group the rows that are computed at once: singly on a CPU, alike rows elsewhere."""
     if state.mean.device.type == "cpu":
         yield from ([row] for row in range(len(state)))
         return

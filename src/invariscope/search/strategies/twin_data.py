@@ -1,4 +1,4 @@
-"""Observations of a run, and the training set that a twin takes from them."""
+"""Observations of a run, and the training set of a twin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
