@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from invariscope.experiments.reference import Reference, image_reference, photo_reference
     from invariscope.experiments.result import Result, load_result
     from invariscope.experiments.stretch_squeeze import stretch_and_squeeze
-    from invariscope.generators import Autoencoder, fit_code_space, load_autoencoder, load_generator
+    from invariscope.generators import (
+        Autoencoder,
+        ImageConstraints,
+        constrain_generator,
+        fit_code_space,
+        load_autoencoder,
+        load_generator,
+    )
     from invariscope.invariance.calibrate import calibrate
     from invariscope.invariance.calibration import Calibration, load_calibration
     from invariscope.invariance.coefficient import invariance_coefficient
@@ -52,6 +59,7 @@ __all__ = [
     "ExperimentCondition",
     "FunctionSubject",
     "HybridSubject",
+    "ImageConstraints",
     "Invariance",
     "NetworkSubject",
     "PhotoRule",
@@ -66,6 +74,7 @@ __all__ = [
     "StudyResult",
     "Subject",
     "calibrate",
+    "constrain_generator",
     "find_mei",
     "fit_code_space",
     "group_networks",
@@ -102,6 +111,7 @@ _MODULES = {
     "ExperimentCondition": "invariscope.experiments.experiment",
     "FunctionSubject": "invariscope.subjects",
     "HybridSubject": "invariscope.subjects",
+    "ImageConstraints": "invariscope.generators",
     "Invariance": "invariscope.invariance.result",
     "NetworkSubject": "invariscope.subjects",
     "PhotoRule": "invariscope.subjects",
@@ -116,6 +126,7 @@ _MODULES = {
     "StudyResult": "invariscope.study.result",
     "Subject": "invariscope.subjects",
     "calibrate": "invariscope.invariance.calibrate",
+    "constrain_generator": "invariscope.generators",
     "find_mei": "invariscope.experiments.mei",
     "fit_code_space": "invariscope.generators",
     "group_networks": "invariscope.subjects",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from invariscope.cli.constraint_options import ConstraintOptions
 from invariscope.cli.numbers import Count
 from invariscope.cli.options import NetworkOptions
 from invariscope.cli.terminal import notes
@@ -20,7 +21,7 @@ from invariscope.units import parse_target
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class SearchCommandOptions(NetworkOptions):
+class SearchCommandOptions(ConstraintOptions, NetworkOptions):
     """Options of every search."""
 
     generator: Annotated[
@@ -46,7 +47,7 @@ class SearchCommandOptions(NetworkOptions):
 
     def words(self) -> list[str]:
         """Write the options that decide a search's result, for a command that can be repeated."""
-        words = super().words()
+        words = super().words() + self.constraint_words()
         for name in ("generator", "strategy", "population", "generations", "precision", "natural"):
             value = getattr(self, name)
             if value != getattr(type(self), name):
@@ -70,7 +71,8 @@ class SearchCommandOptions(NetworkOptions):
             NaturalStatistics.load(self.natural, subject)  # refused now rather than later
             subject.natural = self.natural
         device = pick_device(self.device)
-        return subject, load_generator(self.generator, device, allow_code=self.allow_code)
+        address = self.constrained(self.generator)
+        return subject, load_generator(address, device, allow_code=self.allow_code)
 
 
 def tell_kind(subject: Subject, unit: str) -> None:

@@ -108,7 +108,7 @@ def run_experiment(
             records = execute(before, subject, generator, out, options=options, watch=own)
         start = draw_mei(records, generator, mei_seed)
     else:
-        start = photo_reference(Path(reference), subject)
+        start = photo_reference(Path(reference), subject, generator)
     coded, psnr = start, None
     if start.code is None and any(c.task == "adversarial" for c in conditions):
         coded, psnr = with_code(start, generator, out)

@@ -154,5 +154,5 @@ def _kind(code: str, kind: str) -> str:
 
 
 def _strobe(label: str) -> str:
-    """Decode a TDT epoch event's value from neo's whole number: the bytes of a double."""
+    """Decode the value of a TDT epoch event: neo's whole number has a double's bytes."""
     return f"{struct.unpack('<d', struct.pack('<q', int(label)))[0]:g}"

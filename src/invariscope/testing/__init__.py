@@ -1,1 +1,1 @@
-"""Analytic toys, a small study and contract suites for writers of new parts."""
+"""Analytic toys, small networks, a small study and contract suites for authors of parts."""
