@@ -278,12 +278,12 @@ def test_the_command_writes_tables_figures_and_a_page(copied, tmp_path, capsys):
     assert {"convergence.csv", "convergence.png"} <= kept
     assert {"fronts_conv-invariance-pixels.png", "fronts_conv-invariance-conv1.png"} <= kept
     assert all(f"(sns/{name})" in page.read_text() for name in kept)
+    assert str(page) in capsys.readouterr().out
     before = page.read_text().partition("| figure |")[2]
     assert run(["analyze", "--page", str(page)]) == 0
     assert page.read_text().partition("| figure |")[2] == before
     assert run(["analyze"]) == USER_ERROR
     assert "no study given" in capsys.readouterr().err
-    assert str(page) in capsys.readouterr().out
     assert run(["analyze", str(copied.path), "--only", "front", "--allow-code"]) == 2
     assert "did you mean 'fronts'" in capsys.readouterr().err
     assert run([*words[:-1], str(tmp_path / "page")]) == 2
