@@ -34,6 +34,9 @@ _WITHOUT_EXAMPLE = {
     # study
     "StudyResult",
     "load_study",
+    # recordings
+    "RecordedResponses",
+    "RecordingOptions",
     # subjects, generators, photos, survey
     "Autoencoder",
     "FunctionSubject",
