@@ -332,14 +332,9 @@ class Search:
         deviations: Tensor | None = None,
         drawn: Tensor | None = None,
     ) -> list[StepResult]:
-        """Rank a generation, tell the strategy, and add to archive, journal and stopping rules.
+        """Rank a generation by `flat` scores `(runs × population, 3)`, and tell all parts.
 
-        Args:
-            flat: `(runs × population, 3)` scores that are ranked and kept.
-            measured: the scores as measured, for an informed strategy.
-            confirm: tells if a run, by row, may stop.
-            deviations: `(runs × population,)` standard errors of the activity.
-            drawn: `(draws, runs, population, 3)` scores drawn within their errors.
+        An informed strategy learns `measured` scores, with `deviations` `(runs × population,)`.
         """
         codes = self.ask_codes()
         scores = flat.cpu().unflatten(0, (-1, self.population))
