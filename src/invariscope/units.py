@@ -12,10 +12,11 @@ A site of shape `(height, width, channels)`, as in Swin, has the same addresses:
 first. Several addresses joined by `+` are a set of units: `fc:3+fc:7`.
 """
 
+import difflib
 import math
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,6 +36,7 @@ class SiteTable(dict[str, Shape]):
         aliases: other names of some sites.
         older: aliases that are names of older versions of a library.
         class_token: False where no token is the class token, whatever the shapes.
+        classes: names of the readout's units, for suggestions; the readout has as many.
         others: what answers but is no site, and why, as the rest of a sentence.
     """
 
@@ -45,12 +47,14 @@ class SiteTable(dict[str, Shape]):
         *,
         older: Iterable[str] = (),
         class_token: bool = True,
+        classes: Sequence[str] = (),
         others: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(sites)
         self.aliases = aliases
         self.older = frozenset(older)
         self.class_token = class_token
+        self.classes = tuple(classes)
         self.others = others or {}
 
 
@@ -192,7 +196,21 @@ def parse_unit(address: str, sites: Sites) -> Unit:
             f"unit {address!r}: this network has no class token (extra tokens are registers); "
             "give a token's number"
         )
+    _check_no_class(index, site, sites, address)
     return Unit(site, _index(index, sites[site], address))
+
+
+def _check_no_class(word: str, site: str, sites: Sites, address: str) -> None:
+    """Raise an `InputError` that names units where a class's name stands for a number."""
+    classes = sites.classes if isinstance(sites, SiteTable) else ()
+    if sites[site] != (len(classes),) or not re.search("[^0-9,* -]", word):
+        return
+    small = [name.lower() for name in classes]
+    near = [i for i, name in enumerate(small) if word.strip().lower() in name]
+    near = near or [small.index(n) for n in difflib.get_close_matches(word.lower(), small)]
+    names = " or ".join(f"{site}:{i} ({classes[i]})" for i in near[:3])
+    hint = f"did you mean {names}?" if near else "`invariscope units MODEL` lists them"
+    raise InputError(f"unit {address!r} has no number; {hint}")
 
 
 def parse_target(addresses: str | Iterable[str], sites: Sites) -> Target:

@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 
 from invariscope.analysis.across import (
+    NetworkTables,
     accuracy_table,
     beside,
     confusion_table,
     invariance_means,
 )
-from invariscope.analysis.network_tables import NetworkTables
 from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED
 from invariscope.paper.findings import find
 from invariscope.paper.findings_units import differing_names

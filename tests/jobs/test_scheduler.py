@@ -62,7 +62,7 @@ class RandomEngine(Engine):
 
     def poll(self, seconds, watch):
         reports = []
-        for _ in range(self.draw(st.integers(0, len(self.held)), label="ended")):
+        for _ in range(self.draw(st.integers(1, len(self.held)), label="ended")):
             job = self.held.pop(self.draw(st.integers(0, len(self.held) - 1), label="which"))
             self.order.append(job)
             report = JobReport(job.number)

@@ -183,8 +183,14 @@ def test_sampling_rate_0_is_refused(tmp_path, session):
         read_recording(tmp_path / "oe")
     pytest.importorskip("neo")
     write_nev(tmp_path / "a.nev", session, rate=0)
-    with pytest.raises(StoreError, match="0 Hz"):
+    with pytest.raises(InputError, match="0 Hz"):
         read_recording(tmp_path / "a.nev")
+    write_plx(tmp_path / "a.plx", session)
+    plexon = bytearray((tmp_path / "a.plx").read_bytes())
+    plexon[136:140] = bytes(4)
+    (tmp_path / "a.plx").write_bytes(plexon)
+    with pytest.raises(InputError, match="0 Hz"):
+        read_recording(tmp_path / "a.plx")
 
 
 def test_several_recordings_ask_for_one(tmp_path, session):

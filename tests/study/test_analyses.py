@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from invariscope import FunctionSubject, load_study, seeds
-from invariscope.analysis.convergence import convergence
 from invariscope.analysis.people import COLUMNS
+from invariscope.analysis.searches import convergence
 from invariscope.cli.app import run
 from invariscope.errors import InputError, StoreError
 from invariscope.photos import open_folder

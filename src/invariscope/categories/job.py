@@ -19,7 +19,7 @@ TRAIN, SEARCH, MEASURE = "train", "tau", "measure"
 
 @lru_cache(maxsize=2)
 def data_of(rule: DataRule, base: Path, device: str) -> CategoryImages:
-    """The images of a study; a process reads them once."""
+    """Read the images of a study, once in a process."""
     return load_data(rule, base, device)
 
 

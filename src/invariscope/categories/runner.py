@@ -19,7 +19,7 @@ AT_ONCE = 4  # networks of a job, where they come one after the other anyway
 
 @final
 class NetworkRunner:
-    """Hands the networks of a study to an engine; the study's `failed` says which failed.
+    """Hands the networks of a study to an engine; failures go to the study's `failed`.
 
     Args:
         study: the study to work through.
@@ -61,7 +61,7 @@ class NetworkRunner:
         return missing
 
     def _per_job(self, task: str) -> int:
-        """The most networks of a job; one where an engine takes any number of jobs."""
+        """Size the jobs: a single network where an engine takes any number of jobs."""
         if task == TRAIN and self._together:
             return self._together
         if self.engine.slots is None:

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from invariscope.cli.numbers import Count
 from invariscope.cli.options import Force
+from invariscope.cli.terminal import output
 from invariscope.errors import InputError
 from invariscope.invariance.classes import class_names
 from invariscope.photos import open_folder
@@ -109,7 +109,7 @@ def analyze(
     if page is not None:
         check_may_replace(page, begins_with(FIRST_LINE), force=force)
         check_may_replace(page.with_suffix(".json"), is_json_with(*VERDICT), force=force)
-    console = Console(soft_wrap=True, highlight=False)
+    console = output()
     found = [load_study(folder) for folder in studies]
     for study in found:
         material = (shown or AnalysisOptions()).material(study, runs)

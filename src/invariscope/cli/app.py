@@ -7,6 +7,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError, Group, ValidationError
 from rich.console import Console
 
+from invariscope.cli.terminal import set_quiet
 from invariscope.errors import InvariscopeError
 from invariscope.memory import keep_freed_memory
 
@@ -16,7 +17,8 @@ app = App(
     help="See what a visual unit ignores.",
     version=version("invariscope"),
     suppress_keyboard_interrupt=False,
-    help_epilogue="Any command takes --debug to show where an error came from.",
+    help_epilogue="Any command takes -q (--quiet): no progress and no notes, only results; and -v "
+    "(--debug): where an error came from.",
 )
 # A command's module is imported when the command is used: `--help` needs no network.
 COMMANDS = {
@@ -51,19 +53,25 @@ for place, (title, commands) in enumerate(COMMANDS.items()):
     group = Group(title, sort_key=place)
     for name, line in commands.items():
         app.command(f"invariscope.cli.{name}:{name}", group=group, help=line)
+app.register_install_completion_command(
+    help="Let the shell complete commands and options (bash, zsh, fish, PowerShell)."
+)
 
+QUIET, DEBUG = ("--quiet", "-q"), ("--debug", "-v")
 USER_ERROR = 2
 INTERRUPTED = 130
 
 
 def run(arguments: Sequence[str], commands: App = app) -> int:
     """Run one command line and give its exit code; errors are printed as one sentence."""
-    words = [word for word in arguments if word != "--debug"]
+    debug, words = _without(arguments, DEBUG)
+    quiet, words = _without(words, QUIET)
+    set_quiet(quiet)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     try:
         code = commands(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (InvariscopeError, CycloptsError, OSError, UnicodeDecodeError) as error:
-        if len(words) < len(arguments):
+        if debug:
             raise
         console.print(f"error: {_sentence(error)}", style="red", markup=False)
         return USER_ERROR
@@ -71,6 +79,13 @@ def run(arguments: Sequence[str], commands: App = app) -> int:
         console.print("stopped; what was found is kept, and the same command goes on from there")
         return INTERRUPTED
     return code if isinstance(code, int) else 0
+
+
+def _without(words: Sequence[str], names: tuple[str, ...]) -> tuple[bool, list[str]]:
+    """Take a switch of every command out of a command line; words after `--` are values."""
+    end = words.index("--") if "--" in words else len(words)
+    left = [word for word in words[:end] if word not in names]
+    return len(left) < end, [*left, *words[end:]]
 
 
 def _sentence(error: Exception) -> str:

@@ -25,6 +25,9 @@ Unit = Annotated[
     ),
 ]
 Task = Literal["invariance", "adversarial"]
+OutFolder = Annotated[
+    Path | None, Parameter(alias="-o", help="The folder to write to; runs/… by default.")
+]
 Force = Annotated[
     bool, Parameter(negative="", help="Replace a file that invariscope did not write.")
 ]

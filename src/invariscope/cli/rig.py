@@ -9,11 +9,11 @@ from typing import Annotated
 
 import pandas as pd
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 
 from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
 from invariscope.cli.options import Force, NetworkOptions
+from invariscope.cli.terminal import notes, output, print_table, tell_start
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.recordings.variability import load_variability
 from invariscope.rig.export import RecordedSession
@@ -33,7 +33,9 @@ from invariscope.subjects.rig.zeromq import ZeroMQLink, ZeroMQRig
 rig = App(name="rig", help="The same search on a brain: images out, responses in.")
 
 File = Annotated[Path, Parameter(help="The session file (TOML).")]
-Out = Annotated[Path, Parameter(help="The session's folder: log, images, runs, exchange.")]
+Out = Annotated[
+    Path, Parameter(alias="-o", help="The session's folder: log, images, runs, exchange.")
+]
 EXCHANGE = "exchange"
 POLL = 0.05
 
@@ -41,20 +43,21 @@ POLL = 0.05
 @rig.command
 def serve(file: File, /, *, out: Out) -> None:
     """Begin a session, or go on with it: show images, take responses, search."""
-    console, asked = Console(), read_session(file)
+    asked = read_session(file)
     check_names(asked.rig)
 
     def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        output().print(text, markup=False)
 
     with _link(asked, out) as link:
+        tell_start(out)
         where = link.address if isinstance(link, ZeroMQLink) else str(out / EXCHANGE)
         say(f"session {asked.rig.name!r}: waiting for the rig at {where}")
         with closing(RigSession(asked, out, link, base=file.parent, say=say)) as session:
             records = session.run()
             natural = NaturalStatistics.load(out / NATURAL, session.rig)
-    console.print(_range_table(natural))
-    console.print(_found_table(records))
+    print_table(_range_table(natural))
+    print_table(_found_table(records))
     RecordedSession.load(out).write_responses()
     say(f"the session is over; export it with `invariscope rig export {out}`")
 
@@ -122,7 +125,7 @@ def simulate(
     source: NetworkOptions | None = None,
 ) -> None:
     """Play the rig: units of a network fire spikes, drift, and trials get lost."""
-    asked, console = read_session(file), Console()
+    asked = read_session(file)
     check_names(asked.rig)
     subject = (source or NetworkOptions()).subject(model)
     cortex = SimulatedRates(drift=drift, lost=lost)
@@ -137,7 +140,7 @@ def simulate(
     else:
         other = ZeroMQRig(asked.rig.address)
     with closing(other):
-        console.print("the simulated rig waits for blocks", highlight=False)
+        notes().print("the simulated rig waits for blocks")
         last = time.monotonic()
         while time.monotonic() - last < idle:
             if play(brain, other):
@@ -167,4 +170,4 @@ def export(
     recorded = RecordedSession.load(folder)
     table = recorded.write_responses()
     path = write_nwb(recorded, target, start=start)
-    Console().print(f"{path}\n{table}", highlight=False, soft_wrap=True)
+    output().print(f"{path}\n{table}")

@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
+from invariscope.cli.constraint_options import ConstraintOptions
 from invariscope.cli.numbers import Count
 from invariscope.cli.options import NetworkOptions
+from invariscope.cli.terminal import notes
 from invariscope.devices import pick_device
 from invariscope.experiments.plan import SearchOptions, natural_of
 from invariscope.generators import Generator, load_generator
@@ -20,7 +21,7 @@ from invariscope.units import parse_target
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class SearchCommandOptions(NetworkOptions):
+class SearchCommandOptions(ConstraintOptions, NetworkOptions):
     """Options of every search."""
 
     generator: Annotated[
@@ -46,7 +47,7 @@ class SearchCommandOptions(NetworkOptions):
 
     def words(self) -> list[str]:
         """The options on which a search's result depends, for a command that can be repeated."""
-        words = super().words()
+        words = super().words() + self.constraint_words()
         for name in ("generator", "strategy", "population", "generations", "precision", "natural"):
             value = getattr(self, name)
             if value != getattr(type(self), name):
@@ -70,12 +71,13 @@ class SearchCommandOptions(NetworkOptions):
             NaturalStatistics.load(self.natural, subject)  # refused now rather than later
             subject.natural = self.natural
         device = pick_device(self.device)
-        return subject, load_generator(self.generator, device, allow_code=self.allow_code)
+        address = self.constrained(self.generator)
+        return subject, load_generator(address, device, allow_code=self.allow_code)
 
 
-def tell_kind(subject: Subject, unit: str, console: Console) -> None:
+def tell_kind(subject: Subject, unit: str) -> None:
     """Print the kind of a unit whose answers need a word, where its statistics are known."""
     natural = natural_of(subject, parse_target(unit, subject.sites()))
     note = kind_note(unit, natural_kind(natural and asdict(natural)))
     if note:
-        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+        notes().print(f"note: {note}", markup=False)

@@ -4,13 +4,14 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
-from invariscope.cli.experiment import ExperimentCondition, experiment
+from invariscope.cli.experiment import report_experiment
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import Model, Task, Unit, default_out
+from invariscope.cli.options import Model, OutFolder, Task, Unit, default_out
 from invariscope.cli.search_options import SearchCommandOptions
+from invariscope.cli.terminal import Open
 from invariscope.errors import InputError
+from invariscope.experiments.experiment import ExperimentCondition
 from invariscope.units import NUMBER
 
 
@@ -48,7 +49,8 @@ def sns(
     ] = None,
     mei_seed: Annotated[Seed, Parameter(help="Seed of the search for the MEI.")] = 0,
     mei_tries: Annotated[Count, Parameter(help="MEI searches, one is drawn; the paper's 4.")] = 1,
-    out: Annotated[Path | None, Parameter(help="Folder for the runs; runs/… by default.")] = None,
+    out: OutFolder = None,
+    open_page: Open = False,
     common: SearchCommandOptions | None = None,
 ) -> None:
     """Search for images a unit cannot tell from a reference, or that silence it; report them."""
@@ -68,14 +70,14 @@ def sns(
         subset=parse_subset(subset),
         direction=direction,
     )
-    experiment(
+    report_experiment(
         common,
         model,
         unit,
         [condition],
         folder,
-        console=Console(),
         command=" ".join(words),
+        open_page=open_page,
         reference=reference,
         mei_seed=mei_seed,
         mei_tries=mei_tries,

@@ -5,15 +5,15 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 
 from invariscope import plot
 from invariscope.analysis.people import people_accuracy
 from invariscope.cli.numbers import Count, Natural, NotNegative, Port, Seed, Share
 from invariscope.cli.options import Force, Model, NetworkOptions
+from invariscope.cli.terminal import output, print_table
 from invariscope.errors import InputError, StoreError
-from invariscope.plot.style import figure_of
+from invariscope.plot.axes import figure_of
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import PNG_MARK, begins_with, check_may_replace, is_figure
 from invariscope.study.folder import study_folder
@@ -34,7 +34,8 @@ HELD_BACK_HELP = Annotated[
     Path, Parameter(help="The survey's folder, or the study that it belongs to.")
 ]
 Out = Annotated[
-    Path | None, Parameter(help="The survey's folder; by default survey/ in the study.")
+    Path | None,
+    Parameter(alias="-o", help="The survey's folder; by default survey/ in the study."),
 ]
 
 
@@ -119,7 +120,7 @@ class SurveyOptions:
 
 
 def _say(text: str) -> None:
-    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+    output().print(text, markup=False)
 
 
 def _describe(folder: SurveyFolder) -> None:
@@ -135,7 +136,7 @@ def _describe(folder: SurveyFolder) -> None:
         table.add_column(column, justify="right")
     for cell, number in sizes.items():
         table.add_row(*cell, str(number), str(design.per_condition))
-    Console().print(table)
+    print_table(table)
     total = len(sizes) * design.per_condition + design.catch + design.practice
     _say(
         f"{len(design.categories)} categories · {total} trials a participant "
@@ -223,7 +224,7 @@ def simulated(
     source: NetworkOptions | None = None,
 ) -> None:
     """A network answers in people's place, to plan how many of them are needed."""
-    folder, console = open_survey(place), Console()
+    folder = open_survey(place)
     how = ObserverModel(temperature=temperature, spread=spread, lapse=lapse)
     subject = (source or NetworkOptions()).subject(observer)
     if any(s.network == subject.name for s in folder.stimuli):
@@ -247,7 +248,7 @@ def simulated(
     for row in found.to_dict("records"):
         cells = (f"{row[n]:.2f}" for n in sizes)
         table.add_row(row["one"], row["other"], f"{row['difference']:+.3f}", *cells)
-    console.print(table)
+    print_table(table)
     _say(f"simulated answers: {file}\nplot: {picture}")
 
 
@@ -257,7 +258,8 @@ def exported(
     /,
     *,
     out: Annotated[
-        Path | None, Parameter(help="A folder; by default export/ in the survey.")
+        Path | None,
+        Parameter(alias="-o", help="A folder; by default export/ in the survey."),
     ] = None,
     ids: Annotated[
         Path | None,
@@ -290,7 +292,7 @@ def show(
     answers: Annotated[Path, Parameter(help="A survey, an export, or a table of answers.")],
     /,
     *,
-    out: Annotated[Path, Parameter(help="The PNG to write.")] = Path("answers.png"),
+    out: Annotated[Path, Parameter(alias="-o", help="The PNG to write.")] = Path("answers.png"),
     force: Force = False,
 ) -> None:
     """Plot the accuracy in each condition."""

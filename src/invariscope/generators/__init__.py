@@ -9,12 +9,11 @@ from invariscope.generators.autoencoder import Autoencoder, AutoencoderGenerator
 from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.generators.code_space import CodeSpace, fit_code_space, load_code_space
 from invariscope.generators.constrained import (
-    MARK,
     ConstrainedGenerator,
     ShownLevels,
     constrain_generator,
 )
-from invariscope.generators.constraints import Aperture, ImageConstraints
+from invariscope.generators.constraints import MARK, Aperture, ImageConstraints, constrained_address
 from invariscope.generators.deepsim import DeepsimGenerator, deepsim_generator
 from invariscope.generators.display import Display
 from invariscope.generators.embedded import EmbeddedGenerator
@@ -99,6 +98,7 @@ __all__ = [
     "PixelGenerator",
     "ShownLevels",
     "constrain_generator",
+    "constrained_address",
     "fit_code_space",
     "load_autoencoder",
     "load_code_space",

@@ -10,6 +10,7 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.devices import part_of_batch
 from invariscope.errors import InputError
+from invariscope.generators.constraints import ImageConstraints
 from invariscope.generators.inversion import Features, InvertedCodes, invert
 
 
@@ -47,6 +48,7 @@ class Generator(ABC):
         code_statistics: of natural images' codes, where they are known.
         device: where images are made.
         encodes: whether it has an encoder of its own.
+        constraints: that all its images keep to; none for most.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Generator(ABC):
     code_statistics: CodeStatistics | None = None
     device: torch.device
     encodes: bool = False
+    constraints: ImageConstraints = ImageConstraints()
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
@@ -141,6 +144,10 @@ class Generator(ABC):
             `(n, 3, height, width)`, of its `image_size` where it has constraints; else as given.
         """
         return images
+
+    def violations(self, images: Tensor) -> str:  # noqa: ARG002  (for those with constraints)
+        """In which way images break its constraints, in words; empty where they keep to them."""
+        return ""
 
     def _sized(self, images: Tensor) -> Tensor:
         side = self.image_size

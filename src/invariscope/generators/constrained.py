@@ -11,10 +11,10 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.generators.base import Generator
-from invariscope.generators.constraints import ImageConstraints, luminance
+from invariscope.generators.constraints import MARK, ImageConstraints, luminance
 from invariscope.generators.levels import Levels, at_levels
 
-MARK = "?"  # between a generator's address and its constraints
+TOLERANCE = 0.004  # of the most luminance: 8 bits lose a little
 
 
 @dataclass(frozen=True)
@@ -120,6 +120,22 @@ class ConstrainedGenerator(Generator):
         sd = None if asked.contrast is None else asked.contrast * mean
         low, high = asked.span
         return Levels(mean, sd, low / high, self.seen, asked.weights)
+
+    def violations(self, images: Tensor) -> str:
+        """In which way images break mean luminance or surround, in words; empty where they do not.
+
+        Args:
+            images: `(n, 3, image_size, image_size)` in [0, 1].
+        """
+        found, asked = self.levels(images), self.constraints
+        slack = TOLERANCE * asked.span[1]
+        wanted = asked.luminance
+        if wanted is not None and float((found.luminance - wanted).abs().max()) > slack:
+            worst = found.luminance[(found.luminance - wanted).abs().argmax()]
+            return f"mean luminance {float(worst):.4g} where {wanted:g} is asked for"
+        if float(found.outside.max()) > slack:
+            return f"its surround differs from grey by {float(found.outside.max()):.3g}"
+        return ""
 
     def levels(self, images: Tensor) -> ShownLevels:
         """Mean luminance and RMS contrast of images as they are shown.

@@ -46,9 +46,9 @@ class Display:
             raise InputError(f"{self.name} has {len(values)} rows; expected at least two")
         if not all(map(math.isfinite, (*values, *light))) or light[0] < 0:
             raise InputError(f"{self.name} holds luminance that is no number, or below 0")
-        if not 0 <= values[0] < values[-1] <= 1:
+        if not 0 <= min(values) <= max(values) <= 1:
             raise InputError(
-                f"{self.name} has values from {values[0]:g} to {values[-1]:g}; expected 0 … 1, "
+                f"{self.name} has values from {min(values):g} to {max(values):g}; expected 0 … 1, "
                 "or 0 … 255"
             )
         for what, row in (("values", values), ("luminance", light)):
@@ -92,8 +92,8 @@ class Display:
             try:
                 value, light = (float(cell) for cell in line)
             except ValueError as error:
-                if number == 1 and len(line) == 2:  # a header
-                    continue
+                if number == 1 and len(line) == 2 and not any(map(_is_number, line)):
+                    continue  # a header
                 raise InputError(
                     f"display table {str(path)!r}, line {number}: expected a value and its "
                     f"luminance, got {','.join(line)!r}"
@@ -121,6 +121,14 @@ class Display:
     def to_values(self, light: Tensor) -> Tensor:
         """Values of luminance; gradients pass."""
         return _interpolated(light, self.luminance, self.values)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _interpolated(x: Tensor, known: Sequence[float], wanted: Sequence[float]) -> Tensor:

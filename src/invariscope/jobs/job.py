@@ -1,4 +1,4 @@
-"""Pieces of a study: what an engine hands to a worker, and what comes back."""
+"""Pieces of a study for the workers of an engine, and their reports."""
 
 import json
 import os
@@ -23,7 +23,7 @@ NEWS_EVERY = 1.0  # seconds
 
 @dataclass
 class JobReport:
-    """What became of a job.
+    """The outcome of a job.
 
     Attributes:
         number: the job's.
@@ -44,7 +44,7 @@ class JobReport:
 
 @dataclass
 class JobNews:
-    """The small file in which a worker tells how far a job is.
+    """The small file with a worker's progress in a job.
 
     Attributes:
         path: the file; `read_news` reads it.
@@ -76,7 +76,7 @@ class JobNews:
 
 
 def read_news(paths: Iterable[Path]) -> list[dict[str, Any]]:
-    """Read what workers told last, leaving out files that are gone."""
+    """Read workers' progress, leaving out files that are gone."""
     news = []
     for path in paths:
         with suppress(OSError, ValueError):
@@ -107,7 +107,7 @@ class Job(ABC):
 
     @abstractmethod
     def _work(self, report: JobReport, news: JobNews) -> None:
-        """Do the work, and write what became of each name into the report."""
+        """Do the work, and write each name's outcome into the report."""
 
     def at(self, device: str, threads: int | None) -> Self:
         """Copy the job for a device and a number of torch's threads."""
@@ -149,6 +149,6 @@ def work_as_worker(job: Job) -> JobReport:
 
 
 def sentence_of(error: BaseException) -> str:
-    """Say on one line what went wrong."""
+    """Describe an error on one line."""
     text = " ".join(str(error).split())
     return text if isinstance(error, InputError) else f"{type(error).__name__}: {text}"

@@ -92,7 +92,7 @@ class Scheduler(Generic[Item]):
             self._dependents[reference].append(item)
 
     def news(self) -> list[dict[str, Any]]:
-        """Read what the workers of the jobs under way told last."""
+        """Read the progress of the jobs under way."""
         return read_news(job.news for job in self.running.values())
 
     def run(self) -> None:

@@ -1,4 +1,4 @@
-"""Statements of the two papers and the one rule by which a verdict on them is given.
+"""Statements of the two papers, and the one rule of their verdicts.
 
 A statement puts a number above a bound, below a bound, or between two bounds. The number comes
 with a 95 % interval over clusters that are independent of each other: units, observers, or seeds
@@ -79,7 +79,7 @@ def shared_level(parts: int) -> float:
 
 @dataclass(frozen=True)
 class Claim:
-    """One statement of a paper, with what was measured and the verdict that follows.
+    """One statement of a paper, with measured numbers and the verdict that follows.
 
     Attributes:
         source: the paper's figure, row of the supplement, or finding.
@@ -109,7 +109,7 @@ class Claim:
 
     @property
     def reason(self) -> str:
-        """Say what an undecided claim, or a claim with nothing to compare, would need."""
+        """The need of a claim that is undecided, or has nothing to compare."""
         if self.verdict == NOTHING:
             return self.lacks or f"needs {self.clusters} on both sides of the comparison"
         if self.verdict != UNDECIDED:
@@ -121,7 +121,7 @@ class Claim:
 
     @property
     def outcome(self) -> str:
-        """The verdict, with the reason where there is one."""
+        """The verdict, with the reason if any."""
         return f"{self.verdict}: {self.reason}" if self.reason else self.verdict
 
     @property
@@ -147,7 +147,7 @@ class Claim:
 
 
 def read_claim(record: dict[str, Any]) -> Claim:
-    """Read what `Claim.record` gave; the verdict is decided again from the numbers.
+    """Read a record of `Claim.record`; the verdict is decided again from the numbers.
 
     Raises:
         KeyError: a value is missing.

@@ -1,4 +1,4 @@
-"""What the paper says of each figure (PAPERS §1), judged from the tables of analyses."""
+"""The paper's statement on each figure (PAPERS §1), judged from tables of analyses."""
 
 from collections.abc import Callable, Iterator, Mapping
 from itertools import product
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from invariscope.analysis.grouping import Rows, groups_by, invariant, rows_where
+from invariscope.analysis.grouping import Rows, groups_by, invariant, rows_where, rows_with
 from invariscope.analysis.intervals import Interval, difference_interval, summary_interval
 from invariscope.paper.claim import Claim, Evidence, over_clusters, shared_level
 
@@ -29,13 +29,12 @@ def with_role(table: Rows, role: str) -> Rows | None:
 
 
 def _row(table: Rows, **values: str) -> Rows | None:
-    chosen = np.logical_and.reduce([table[key] == value for key, value in values.items()])
-    rows = rows_where(table, chosen)
+    rows = rows_with(table, **values)
     return rows.iloc[0] if len(rows) else None
 
 
 def _over_units(row: Rows, column: str, parts: int) -> Interval:
-    """Estimate a column of which a table has the mean and SD over units."""
+    """Estimate a column from its mean and SD over units in a table."""
     return summary_interval(
         float(row[column]), float(row[f"{column}_sd"]), int(row["units"]), shared_level(parts)
     )
@@ -56,7 +55,7 @@ def farther_than_affine(tables: Tables) -> list[Evidence] | str:
 
 
 def silenced_nearby(tables: Tables) -> list[Evidence] | str:
-    """Compare silencing images with invariant ones: loss of activity and distance."""
+    """Compare silencing with invariant images: loss of activity and distance."""
     table = with_role(tables["distance"], ROBUST)
     if table is None:
         return NO_ROLES
@@ -74,7 +73,7 @@ def silenced_nearby(tables: Tables) -> list[Evidence] | str:
 
 
 def _changes(tables: Tables, statistics: tuple[str, ...], place: int) -> list[Evidence] | str:
-    """Compare the change at one of three sites with that at the other two."""
+    """Compare the change at one site with the changes at two others."""
     rows = invariant(tables["appearance"])
     rows = rows_where(rows, rows["statistic"].isin(statistics))
     sites = list(dict.fromkeys(rows["site"]))
@@ -109,9 +108,8 @@ def layout_when_deep(tables: Tables) -> list[Evidence] | str:
 
 
 def _separated(table: Rows) -> Iterator[tuple[str, Rows]]:
-    """Each network's row of the classifier, folds grouped by unit."""
-    chosen = (table["scheme"] == "grouped") & (table["class"] == "all")
-    own = rows_where(table, chosen & (table["components"] == COMPONENTS))
+    """Give each network's row of the classifier, folds grouped by unit."""
+    own = rows_with(table, scheme="grouped", components=COMPONENTS, **{"class": "all"})
     for row in own.to_dict("records"):
         yield row["subject"], row
 
@@ -144,7 +142,7 @@ def standard_easier(tables: Tables) -> list[Evidence] | str:
 
 
 def _trend(tables: Tables, role: str, *, each: bool = False) -> list[Evidence] | str:
-    """The slope of observers' accuracy along the sites, over observers other than the source."""
+    """Estimate the slope of observers' accuracy along the sites, the source itself left out."""
     table = with_role(tables["observers_trend"], role)
     if table is None:
         return NO_ROLES
@@ -219,14 +217,14 @@ def subsets_work(tables: Tables) -> list[Evidence] | str:
 
 
 def _ends(fronts: Rows, task: str, column: str) -> Rows:
-    """Of each unit's fronts of a task the member with the largest value of a column, averaged."""
+    """Average the members with the largest value of a column in each unit's fronts of a task."""
     own = rows_where(fronts, fronts["task"] == task).dropna(subset=[column])
     ends = own.loc[own.groupby("run")[column].idxmax()]
     return ends.groupby("unit")[["reduction", "pixel_distance"]].mean()
 
 
 def fronts_as_shown(tables: Tables) -> list[Evidence] | str:
-    """Compare the most silencing member of a front with the farthest invariant one."""
+    """Compare the most silencing member of a front with the farthest invariant member."""
     table = rows_where(tables["fronts"], tables["fronts"]["site"] == "pixels")
     groups, found = list(groups_by(table, ["subject"])), []
     for key, own in groups:
@@ -258,7 +256,7 @@ def fronts_as_shown(tables: Tables) -> list[Evidence] | str:
 
 
 def no_people(_: Tables) -> str:
-    """Say what only people could tell."""
+    """Say that answers of people are lacking."""
     return "needs answers of people; simulated ones give no verdict"
 
 
@@ -268,7 +266,7 @@ def unread(_: Tables) -> str:
 
 
 class FigureTest(NamedTuple):
-    """One statement of the paper, and what judges it.
+    """One statement of the paper, and the function that judges the statement.
 
     Attributes:
         source: the paper's figure, or row of its supplement.

@@ -3,9 +3,8 @@
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 
-from invariscope.analysis.across import NONE
+from invariscope.analysis.across import NONE, NetworkTables
 from invariscope.analysis.intervals import Interval, mean_interval
-from invariscope.analysis.network_tables import NetworkTables
 from invariscope.paper import findings_accuracy, findings_units
 from invariscope.paper.claim import Claim
 from invariscope.paper.measured_study import MeasuredStudy
@@ -24,7 +23,7 @@ PARTS: tuple[Callable[[MeasuredStudy], Iterator[Claim]], ...] = (
 
 
 def clean_accuracy(study: MeasuredStudy) -> Interval:
-    """Estimate the accuracy of networks that saw no transformation on images as they are."""
+    """Estimate the accuracy on untransformed images of networks that saw no transformation."""
     return mean_interval(study.without(NONE))
 
 

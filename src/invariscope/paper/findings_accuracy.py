@@ -1,4 +1,4 @@
-"""Findings 1 to 3: what networks recognise (PAPERS §2)."""
+"""Findings 1 to 3: the accuracy of networks (PAPERS §2)."""
 
 from collections.abc import Iterator
 

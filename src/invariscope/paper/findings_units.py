@@ -1,4 +1,4 @@
-"""Findings 4 to 9: what units ignore, and whether that is why (PAPERS §2)."""
+"""Findings 4 to 9: the invariance of units as a cause of accuracy (PAPERS §2)."""
 
 from collections.abc import Iterator, Sequence
 
@@ -116,7 +116,7 @@ def accuracy_follows_invariance(s: MeasuredStudy) -> Iterator[Claim]:
 
 
 def active_sets(s: MeasuredStudy) -> Iterator[Claim]:
-    """Finding 8: active sets are small, and hold what accuracy needs."""
+    """Finding 8: active sets are small, and accuracy needs the active units."""
     units, images = s.tables.units, s.tables.images
     own = units[(units["count"] == s.all) & (units["class"] == "all")].dropna(subset=["invariance"])
     shares = own.assign(share=own["active"].astype(float) / own["images"])

@@ -1,4 +1,4 @@
-"""Look-ups in the tables of a study of networks: one value a seed, which is one cluster."""
+"""Look-ups in the tables of a study of networks: one value a seed, since a seed is a cluster."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from invariscope.analysis.across import NONE
-from invariscope.analysis.network_tables import NetworkTables
+from invariscope.analysis.across import NONE, NetworkTables
+from invariscope.analysis.grouping import rows_with
 from invariscope.paper.claim import Claim, Evidence, over_clusters
 
 LOCAL = ("convolutional", "noise")
@@ -27,9 +27,7 @@ def by_seed(table: Any, column: str, **where: Any) -> BySeed:
         column: the numbers, averaged; NaN is left out.
         where: the value, or a list of values, that other columns must have.
     """
-    for name, value in where.items():
-        table = table[table[name].isin(value if isinstance(value, list) else [value])]
-    return table.groupby("seed")[column].mean()
+    return rows_with(table, **where).groupby("seed")[column].mean()
 
 
 def mean_of(parts: Sequence[BySeed]) -> BySeed:
@@ -82,7 +80,7 @@ class MeasuredStudy:
         return own - self.without(under)
 
     def beside(self, column: str, names: list[str], count: int) -> BySeed:
-        """A column of `analysis.across.beside` for some transformations at a count."""
+        """Average a column of `analysis.across.beside` for some transformations at a count."""
         return by_seed(self.tables.beside, column, trained=names, count=count)
 
     def rise(self, column: str, names: list[str], first: int, last: int) -> BySeed:

@@ -14,7 +14,7 @@ from invariscope.subjects.rig.subject import SITE
 def natural_table(
     units: Sequence[str], means: Floats, variances: Floats, repeats: Ints
 ) -> pd.DataFrame:
-    """One row a unit, as `NaturalStatistics` takes it, with `reliability` and the noise's terms.
+    """Describe each unit in a row of natural statistics, with reliability and the noise's terms.
 
     Args:
         units: names of the units.

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from invariscope.errors import InputError, StoreError
-from invariscope.recordings.options import RecordingOptions
+from invariscope.recordings.options import RecordingOptions, check_rate
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes
 
 FILES = {".nev": "BlackrockRawIO", ".plx": "PlexonRawIO", ".pl2": "Plexon2RawIO"}
@@ -27,14 +27,14 @@ UNREADABLE = (
 
 
 def reader_of(path: Path) -> str | None:
-    """The name of neo's reader for a file or folder; None where there is none."""
+    """Name neo's reader for a file or folder; None for another format."""
     if path.is_dir():
         return TDT if any(path.rglob("*.tsq")) else None
     return FILES.get(path.suffix.lower())
 
 
 def library() -> Any:
-    """`neo.rawio`, where it is installed.
+    """Import `neo.rawio`.
 
     Raises:
         InputError: it is not.
@@ -82,7 +82,7 @@ def read_neo(path: Path, options: RecordingOptions) -> SpikeRecording:
 
 
 def _check_whole(path: Path, kind: str) -> None:
-    """Refuse a file that ends within a packet, of which neo leaves out the rest."""
+    """Refuse a file that ends within a packet, as neo would leave the packet out."""
     if kind == TDT:
         for index in path.rglob("*.tsq"):
             if index.stat().st_size % TSQ_ROW:
@@ -90,13 +90,18 @@ def _check_whole(path: Path, kind: str) -> None:
                     f"{str(path)!r}: {index.name} ends within a row of {TSQ_ROW} bytes; it is "
                     "truncated: put a copy of it back"
                 )
-    if kind != "BlackrockRawIO":
+    if path.is_dir():
         return
     with path.open("rb") as file:
-        head = file.read(20)
-    if len(head) < 20 or head[:8] not in (b"NEURALEV", b"BREVENTS"):
+        head = file.read(140)
+    if kind == "PlexonRawIO" and len(head) == 140:
+        check_rate(struct.unpack("<i", head[136:140])[0], f"the sampling rate of {str(path)!r}")
+    if kind != "BlackrockRawIO":
+        return
+    if len(head) < 24 or head[:8] not in (b"NEURALEV", b"BREVENTS"):
         raise StoreError(f"{str(path)!r} is no NEV file; its first bytes are {head[:8]!r}")
-    start, packet = struct.unpack("<II", head[12:20])
+    start, packet, rate = struct.unpack("<III", head[12:24])
+    check_rate(rate, f"the sampling rate of {str(path)!r}")
     size = path.stat().st_size
     if packet == 0 or size < start or (size - start) % packet:
         raise StoreError(
@@ -149,5 +154,5 @@ def _kind(code: str, kind: str) -> str:
 
 
 def _strobe(label: str) -> str:
-    """The value of a TDT epoch event: a double, whose bytes neo gives as a whole number."""
+    """Decode the value of a TDT epoch event: neo's whole number has a double's bytes."""
     return f"{struct.unpack('<d', struct.pack('<q', int(label)))[0]:g}"

@@ -70,7 +70,7 @@ def _text(value: Any) -> str:
 
 
 def _ragged(table: Any, name: str) -> list[np.ndarray]:
-    """A column with several values a row."""
+    """Read a column with several values a row."""
     data, ends = np.asarray(table[name][()]), np.asarray(table[f"{name}_index"][()], np.int64)
     if len(ends) and int(ends[-1]) != len(data):
         raise StoreError(
@@ -108,7 +108,7 @@ def _kinds(table: Any, options: RecordingOptions, units: int) -> list[str]:
 
 
 def _events(file: Any, options: RecordingOptions, scale: float) -> tuple[EventChannel, ...]:
-    """The chosen events; else a single index series, else columns that name images."""
+    """Find the chosen events; else a single index series, else columns that name images."""
     series = {
         name: group
         for place in SERIES_PLACES
@@ -163,7 +163,7 @@ def _from_series(file: Any, name: str, series: Any, scale: float) -> EventChanne
 
 
 def _image_order(file: Any, series: Any) -> list[str] | None:
-    """The images that a series numbers; None where the file does not tell their order."""
+    """Name the images that a series numbers; None where the file does not tell their order."""
     images = series.get("indexed_images")
     if images is None or "order_of_images" not in images:
         return None

@@ -19,7 +19,7 @@ STRUCTURE = "structure.oebin"
 
 
 def recordings_below(path: Path) -> list[Path]:
-    """The recordings in a folder of Open Ephys, each with its `structure.oebin`."""
+    """Find the recordings in a folder of Open Ephys, each with its `structure.oebin`."""
     return sorted(file.parent for file in path.rglob(STRUCTURE))
 
 
@@ -59,7 +59,7 @@ def read_open_ephys(path: Path, options: RecordingOptions) -> SpikeRecording:
 
 
 def _load(folder: Path, *names: str) -> Any:
-    """The first of several files that is there; None where none is."""
+    """Load the first of several files that exists; None without any."""
     for name in names:
         if (folder / f"{name}.npy").is_file():
             return np.load(folder / f"{name}.npy", allow_pickle=False)
@@ -71,7 +71,7 @@ def _rate(info: dict[str, Any]) -> float:
 
 
 def _seconds(folder: Path, info: dict[str, Any], *names: str) -> np.ndarray:
-    """Times in seconds: as they are in version 0.6 and later, else samples over the rate."""
+    """Read times in seconds: stored so from version 0.6 on, before as samples."""
     times = _load(folder, *names)
     if times is None:
         raise StoreError(f"{str(folder)!r} has no times ({names[0]}.npy); put a copy of it back")

@@ -46,7 +46,11 @@ class RecordingOptions:
         InputError: a value out of its range.
 
     Example:
-        `RecordingOptions(window=(50, 200), images=Path("photos"), other_codes="drop")`
+        >>> from pathlib import Path
+        >>> import invariscope as iv
+        >>> options = iv.RecordingOptions(window=(50, 250), images=Path("photos"))
+        >>> options.seconds
+        0.2
     """
 
     window: tuple[float, float] = (50.0, 150.0)
@@ -99,7 +103,7 @@ class RecordingOptions:
         return (self.window[1] - self.window[0]) / 1000
 
     def time_scale(self, what: str, stated: float | None = None) -> float:
-        """Seconds in a unit of a table's times.
+        """Convert the unit of a table's times to seconds.
 
         Args:
             what: the file in words.
@@ -117,7 +121,7 @@ class RecordingOptions:
 
 
 def check_rate(rate: float, what: str) -> float:
-    """A sampling rate in Hz that can be divided by.
+    """Check a sampling rate in Hz.
 
     Raises:
         InputError: it is 0, negative or no number.

@@ -41,9 +41,12 @@ def read_recording(path: str | Path, options: RecordingOptions | None = None) ->
         StoreError: a file that is missing, damaged or truncated.
 
     Example:
-        >>> recorded = iv.read_recording("responses.npy")  # doctest: +SKIP
-        >>> recorded.means.shape  # doctest: +SKIP
-        (640, 50)
+        >>> import numpy as np
+        >>> import invariscope as iv
+        >>> np.save("responses.npy", [[[3, 5], [0, 2]]])  # 1 neuron, 2 images, 2 repeats
+        >>> recorded = iv.read_recording("responses.npy")
+        >>> recorded.means.tolist()
+        [[4.0], [1.0]]
     """
     options = options or RecordingOptions()
     file = Path(path)
@@ -77,7 +80,7 @@ def _spikes(file: Path, options: RecordingOptions) -> SpikeRecording | RecordedR
 
 
 def _events(file: Path, options: RecordingOptions) -> EventChannel:
-    """Events of a file beside the spikes'."""
+    """Read the events of a file beside the spikes'."""
     if not file.exists():
         raise InputError(f"there is no file of events {str(file)!r}")
     if file.suffix.lower() == ".csv":

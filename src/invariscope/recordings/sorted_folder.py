@@ -1,4 +1,4 @@
-"""Folders of Kilosort and phy: spike samples, clusters, and what a person called them.
+"""Folders of Kilosort and phy: spike samples, clusters, and a person's labels.
 
 Read as phy writes them, not through SpikeInterface, whose readers drop clusters without a label
 and let the sorter's label stand above a person's (docs/other_software.md).
@@ -28,7 +28,7 @@ KINDS = {"good": "sorted", "mua": "multiunit", "noise": "noise", "unsorted": "un
 
 
 def is_sorted_folder(path: Path) -> bool:
-    """Whether a folder holds a sorting as Kilosort and phy keep it."""
+    """Recognise a folder of Kilosort or phy."""
     return (path / TIMES).is_file()
 
 
@@ -67,7 +67,7 @@ def _array(path: Path) -> np.ndarray:
 
 
 def _sampling_rate(path: Path, options: RecordingOptions) -> float:
-    """From `params.py`, which is read as text and never run."""
+    """Find the sampling rate in `params.py`, as text that is never run."""
     if options.sampling_rate is not None:
         return options.sampling_rate
     file = path / "params.py"
@@ -84,7 +84,7 @@ def _sampling_rate(path: Path, options: RecordingOptions) -> float:
 
 
 def _labels(path: Path) -> dict[int, str]:
-    """The kind of each cluster that has a label; of several files the first one's."""
+    """Read the kind of each labelled cluster; the first of several files decides."""
     found: dict[int, str] = {}
     for name, column in LABELS:
         file = path / name

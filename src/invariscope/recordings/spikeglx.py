@@ -20,7 +20,7 @@ CHUNK = 2**22  # samples that are looked at together
 
 
 def meta_files(path: Path) -> list[Path]:
-    """The streams' descriptions; of a probe's two bands the one at the higher rate."""
+    """Find the streams' descriptions; of a probe's two bands the band at the higher rate."""
     return sorted(f for f in path.rglob("*.meta") if not f.name.endswith(".lf.meta"))
 
 
@@ -76,7 +76,7 @@ def _lines(meta: Path) -> list[EventChannel]:
 
 
 def _rising(word: np.ndarray) -> list[np.ndarray]:
-    """Samples at which each line of a digital word goes up."""
+    """Find the samples of each rising edge, by line of a digital word."""
     found: list[list[np.ndarray]] = [[] for _ in range(LINES)]
     for first in range(0, len(word), CHUNK):
         part = np.asarray(word[max(first - 1, 0) : first + CHUNK]).astype(np.uint16)

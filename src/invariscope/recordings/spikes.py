@@ -1,4 +1,4 @@
-"""From spike times and events to responses: which event is which image, which spikes count."""
+"""From spike times and events to responses: images of events, spikes in windows."""
 
 import math
 from collections import Counter
@@ -16,6 +16,7 @@ from invariscope.recordings.responses import Dropped, Floats, Ints, RecordedResp
 NANOSECONDS = 1e9
 SILENCE = math.log(1e-6)  # a silence less likely than this is no silence: recording had ended
 LONGEST_PAUSE = 100.0  # seconds between images, beyond which times are rather in ms
+TELLING = 20  # spikes from which on their rate tells how long a silence may be
 FEW = 5
 
 
@@ -52,7 +53,7 @@ class UnitSpikes:
 
 @dataclass(frozen=True)
 class SpikeRecording:
-    """What a file of spikes and events holds, on one clock.
+    """Spikes and events of a recording, on a common clock.
 
     Attributes:
         name: of the recording.
@@ -100,13 +101,13 @@ def window_responses(recording: SpikeRecording, options: RecordingOptions) -> Re
 
 
 def few(names: Iterable[object]) -> str:
-    """The first names of many."""
+    """List the first names of many."""
     found = [str(name) for name in names]
     return ", ".join(found[:FEW]) + (", …" if len(found) > FEW else "")
 
 
 def choose_events(recording: SpikeRecording, options: RecordingOptions) -> EventChannel:
-    """The channel of events that carries the images.
+    """Choose the channel of events that carries the images.
 
     Raises:
         InputError: none, several and none chosen, or an unknown one.
@@ -128,7 +129,7 @@ def choose_events(recording: SpikeRecording, options: RecordingOptions) -> Event
 
 
 def _without_missing(events: EventChannel, dropped: list[Dropped]) -> EventChannel:
-    """Events with a time, sorted by it."""
+    """Sort events by their time and leave out events without."""
     known = np.isfinite(events.times)
     if not known.any():
         raise InputError(f"events {events.name!r} have no times; expected seconds")
@@ -140,7 +141,7 @@ def _without_missing(events: EventChannel, dropped: list[Dropped]) -> EventChann
 
 
 def _in_turn(events: EventChannel, options: RecordingOptions) -> EventChannel:
-    """Events whose images are told by a table, one row an event."""
+    """Label events in turn by a table's rows."""
     if options.order is None:
         return events
     rows = read_rows(options.order, ("image",))
@@ -166,7 +167,7 @@ def _images_of(
         known = {label: label for label in names}
     else:
         names = list(dict.fromkeys(codes.values()))
-        known = {name: name for name in names} | codes
+        known = codes | {name: name for name in names if name not in codes}
     other = Counter(label for label in labels if label and label not in known)
     if other and options.other_codes == "refuse":
         raise InputError(
@@ -188,7 +189,7 @@ def _images_of(
 def _chosen_units(
     recording: SpikeRecording, options: RecordingOptions, dropped: list[Dropped]
 ) -> list[UnitSpikes]:
-    """Units of the kinds that count, with spikes."""
+    """Choose the units of the kinds that count, with spikes."""
     for kind in dict.fromkeys(unit.kind for unit in recording.units):
         names = [unit.name for unit in recording.units if unit.kind == kind]
         if kind not in options.kinds:
@@ -253,7 +254,7 @@ def _check_overlap(name: str, onsets: Floats, units: Sequence[UnitSpikes]) -> No
 def _count(
     units: Sequence[UnitSpikes], onsets: Floats, options: RecordingOptions
 ) -> tuple[Floats, Floats]:
-    """Spikes in the response window, and rates less the baseline's, `(trials, units)` each."""
+    """Count spikes in the response window, and rates less the baseline's, `(trials, units)`."""
     counts = np.stack([_within(u.times, onsets, options.window) for u in units], 1)
     rates = counts / options.seconds
     if options.baseline:
@@ -264,7 +265,7 @@ def _count(
 
 
 def _within(times: Floats, onsets: Floats, window: tuple[float, float]) -> Floats:
-    """Spikes with first ≤ t < last after each onset, compared in whole nanoseconds."""
+    """Count spikes with first ≤ t < last after each onset, compared in whole nanoseconds."""
     spikes, begin = _whole(times), _whole(onsets)
     edges = [begin + round(edge * NANOSECONDS / 1000) for edge in window]
     first, last = (np.searchsorted(spikes, edge, side="left") for edge in edges)
@@ -282,7 +283,7 @@ def _recorded(
     options: RecordingOptions,
     dropped: list[Dropped],
 ) -> tuple[Floats, Floats, NDArray[np.bool_]]:
-    """NaN where a unit was not recorded; trials in which none was are left out."""
+    """Put NaN where a unit was not recorded, and leave out trials without any unit."""
     windows = [options.window, *([options.baseline] if options.baseline else [])]
     begin = onsets + min(w[0] for w in windows) / 1000
     end = onsets + max(w[1] for w in windows) / 1000
@@ -314,14 +315,15 @@ def _observed(unit: UnitSpikes, begin: Floats, end: Floats) -> NDArray[np.bool_]
 
 
 def _ends(units: Sequence[UnitSpikes]) -> tuple[float, float]:
-    """When recording began and ended at the latest, if all units are silent beyond chance.
+    """Bound the recording's begin and end: beyond, all units are silent longer than by chance.
 
     Together the units fire so often that a silence longer than `limit` has a probability below one
-    in a million; whatever lies farther than that from any spike was not recorded.
+    in a million; whatever lies farther than that from any spike was not recorded. Few spikes tell
+    nothing.
     """
     times = np.concatenate([unit.times for unit in units])
     first, last = float(times.min()), float(times.max())
-    if last <= first:
+    if last <= first or len(times) < TELLING:
         return -math.inf, math.inf
     limit = -SILENCE * (last - first) / len(times)
     return first - limit, last + limit

@@ -1,4 +1,4 @@
-"""A recording that was read, as a folder: tables, variability, what `recorded:` answers from."""
+"""A recording as a folder: tables, variability, the answers of `recorded:`."""
 
 import json
 from collections.abc import Mapping
@@ -29,7 +29,8 @@ from invariscope.recordings.variability import (
 )
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.rig.pixels import image_names
-from invariscope.subjects.rig.subject import ABOUT, RECORDED, RigSubject
+from invariscope.subjects.rig.recorded import ABOUT, RECORDED
+from invariscope.subjects.rig.subject import RigSubject
 
 MARK = "recording.json"
 TRIALS, UNITS, NATURAL = "trials.parquet", "units.csv", "natural.parquet"
@@ -133,7 +134,7 @@ def _write_answers(
     options: RecordingOptions,
     image_size: int | None,
 ) -> None:
-    """Write what `recorded:FOLDER` reads, images named by their pixels."""
+    """Write the answers of `recorded:FOLDER`, images named by their pixels."""
     side = _side(files, image_size)
     how = {"resize": side, "interpolation": "bilinear", "crop": True}
     names: list[str] = []

@@ -8,7 +8,7 @@ from typing import Any
 
 import matplotlib as mpl
 
-from invariscope.analysis.network_tables import NetworkTables
+from invariscope.analysis.across import NetworkTables
 from invariscope.categories.result_tables import read_tables
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
@@ -31,7 +31,7 @@ def families() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class ReportedStudy:
-    """What a page of findings says of a study.
+    """A study as a page of findings describes the study.
 
     Attributes:
         facts: figures about the study itself.
@@ -46,14 +46,14 @@ class ReportedStudy:
     captions: list[list[str]]
 
     def save(self, folder: Path) -> None:
-        """Write `claims.json`, from which the page can be written again."""
+        """Write `claims.json`, the source of the page when the page is written again."""
         plain = {**vars(self), "claims": [claim.record() for claim in self.claims]}
         text = json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
         replace_file(folder / CLAIMS, lambda part: part.write_text(text, encoding="utf-8"))
 
 
 def load_reported(folder: Path) -> ReportedStudy:
-    """Read what `ReportedStudy.save` wrote.
+    """Read a study that `ReportedStudy.save` wrote.
 
     Raises:
         StoreError: the file is damaged.

@@ -25,7 +25,7 @@ def _plain(value: Any) -> str:
 
 
 def _table(name: str, table: Rows) -> dict[str, Any]:
-    """A table's first rows, and all of it as CSV where that is not too large."""
+    """Describe a table: its first rows, and the whole as CSV where not too large."""
     size = len(table.to_csv(index=False))
     shown = table.drop(columns=["study", "runs"], errors="ignore")
     numbers = [pd.api.types.is_numeric_dtype(shown[column]) for column in shown]
@@ -42,12 +42,12 @@ def _table(name: str, table: Rows) -> dict[str, Any]:
 
 
 def _own(tables: Mapping[str, Rows], analysis: str) -> list[str]:
-    """The tables that an analysis wrote."""
+    """List the tables that an analysis wrote."""
     return [n for n in tables if n == analysis or n.startswith(f"{analysis}_")]
 
 
 def sections(material: AnalysisMaterial, tables: Mapping[str, Rows]) -> list[dict[str, Any]]:
-    """One section an analysis whose tables are there.
+    """Make a section for each analysis with tables.
 
     Args:
         material: the study.
@@ -76,5 +76,5 @@ def sections(material: AnalysisMaterial, tables: Mapping[str, Rows]) -> list[dic
 
 
 def left_out(tables: Mapping[str, Rows]) -> list[dict[str, str]]:
-    """The analyses that the study does not allow, each with its reason."""
+    """List the analyses that the study does not allow, each with its reason."""
     return tables["missing"].to_dict("records") if "missing" in tables else []

@@ -40,7 +40,7 @@ VERDICT = ("analysis", "verdict")  # of what the JSON file has of each
 
 
 def collect_tables(folders: Sequence[Path]) -> dict[str, pd.DataFrame]:
-    """Read the tables of several studies; where two have one, that of the first.
+    """Read the tables of several studies; of a table in two the first study's.
 
     Raises:
         StoreError: there are none.
@@ -59,7 +59,7 @@ def collect_tables(folders: Sequence[Path]) -> dict[str, pd.DataFrame]:
 
 
 def first_parts(claim: Claim) -> str:
-    """Say what was found, the first parts where they are many: a table below has all."""
+    """Say the first parts of the evidence; a table below has the rest."""
     parts = [part.words for part in claim.evidence]
     rest = len(parts) - MOST_PARTS
     more = [f"{rest} more from the table {claim.analysis!r} below"] if rest > 0 else []
@@ -110,7 +110,7 @@ def section(
 
 
 def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
-    """Write the page, the verdicts as JSON beside it, and a folder of its tables and figures.
+    """Write the page, the verdicts as JSON, and a folder of tables and figures.
 
     Args:
         folders: `STUDY/analysis` of each study, or the folder that an earlier page has.

@@ -3,9 +3,10 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from invariscope.errors import InputError
+from invariscope.generators.constraints import check_words
 from invariscope.recordings.windows import Windows
 from invariscope.search.strategies import load_strategy
 from invariscope.store.toml_text import read_toml
@@ -108,6 +109,8 @@ class SearchRequest(FileSection):
         task, stretch: as everywhere; a stretch site other than `pixels` is one of `proxy`.
         proxy: a network that sees the same images.
         generator, strategy, population: as everywhere.
+        constraints: what every image keeps to, photos and controls too: the words of
+            `ImageConstraints`; the file of a display counts from the session file's folder.
         mei_generations: of the search for each target's most exciting image; 0 departs from the
             photo of the range block that drives it most.
         generations: at most, of the search from there.
@@ -124,6 +127,9 @@ class SearchRequest(FileSection):
     stretch: str = "pixels"
     proxy: str | None = None
     generator: str = "embedded"
+    constraints: Annotated[dict[str, Any], AfterValidator(check_words)] = Field(
+        default_factory=dict
+    )
     strategy: str = "isotropic"
     population: Annotated[int, Field(ge=4)] = 50
     mei_generations: Annotated[int, Field(ge=0)] = 20

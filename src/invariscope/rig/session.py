@@ -11,7 +11,7 @@ import torch
 from invariscope.errors import InputError, StoreError
 from invariscope.experiments.plan import Planned, SearchOptions, plan
 from invariscope.experiments.reference import Reference, image_reference
-from invariscope.generators import Generator, load_generator
+from invariscope.generators import Generator, constrained_address, load_generator
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.rig.file import SessionFile
 from invariscope.rig.ledger import RANGE
@@ -29,6 +29,7 @@ from invariscope.subjects.rig.subject import SITE
 
 ABOUT = "session.json"
 GREY = 0.5
+UNKNOWN: dict[str, Any] = {"constraints": {}}  # keys that older sessions do not have
 
 
 @final
@@ -62,7 +63,9 @@ class RigSession:
         check_names(asked.rig)
         self.asked, self.folder, self.base = asked, make_folder(folder), base
         self._begin()
-        self.generator = generator or load_generator(asked.search.generator)
+        self.generator = generator or load_generator(
+            constrained_address(asked.search.generator, asked.search.constraints, base)
+        )
         if proxy is None and asked.search.proxy:
             proxy = load_subject(asked.search.proxy)
         self.presenter = Presenter(folder, link, asked.rig, asked.blocks, say)
@@ -87,7 +90,10 @@ class RigSession:
         except ValueError as error:
             raise StoreError(f"{str(path)!r} is damaged; put a copy of it back") from error
         differ = [
-            f"[{p}] {k}" for p in now for k in now[p] if before.get(p, {}).get(k) != now[p][k]
+            f"[{part}] {key}"
+            for part in now
+            for key in now[part]
+            if before.get(part, {}).get(key, UNKNOWN.get(key)) != now[part][key]
         ]
         if differ:
             raise StoreError(
@@ -115,7 +121,7 @@ class RigSession:
         Returns:
             The records of its searches, without those for most exciting images.
         """
-        photos = range_photos(self.asked.range, self.base, self.generator.image_size)
+        photos = range_photos(self.asked.range, self.base, self.generator)
         measured = self.measure_range(photos)
         records = []
         for target in self.targets:
@@ -140,6 +146,7 @@ class RigSession:
         """From now on that unit's answers count, and its strongest photos are controls."""
         blocks, presenter = self.asked.blocks, self.presenter
         grey = torch.full((1, 3, self.generator.image_size, self.generator.image_size), GREY)
+        grey = self.generator.constrain(grey)
         photos = strongest(measured, target, max(blocks.natural, 1))
         names = [measured.names[i] for i in photos]
         presenter.targets = (target,)

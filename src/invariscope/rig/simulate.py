@@ -65,7 +65,7 @@ class SimulatedRates:
 
     @classmethod
     def like(cls, found: MeasuredVariability, *, drift: float = 0.3, lost: float = 0.05) -> Self:
-        """Rates and noise as a recording has them; a negative correlation counts as none.
+        """Take rates and noise from a recording; a negative correlation counts as none.
 
         Args:
             found: from `recordings.variability`.

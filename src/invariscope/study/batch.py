@@ -62,7 +62,7 @@ class RunBatch(Job):
         report: JobReport,
         news: JobNews,
     ) -> None:
-        """Advance runs together; where one of them fails, in halves, down to that one."""
+        """Advance runs together; where a run fails, in halves, down to the failing run."""
         before, options = report.images, self.planned_runs[0].search_options
 
         def tell(event: ProgressEvent) -> None:
@@ -87,14 +87,14 @@ def _reference(
     planned_run: PlannedRun, subject: Subject, generator: Generator, runs: Path
 ) -> Reference:
     if planned_run.photo is not None:
-        return photo_reference(Path(planned_run.photo), subject)
+        return photo_reference(Path(planned_run.photo), subject, generator)
     if planned_run.needs is None:
         raise ValueError(f"run {planned_run.folder!r} has neither an MEI nor a photo")
     return mei_reference(load_run(runs / planned_run.needs[1]), generator)
 
 
 def prepare(planned_run: PlannedRun, subject: Subject, generator: Generator, runs: Path) -> Planned:
-    """The run that is wanted, ready to start.
+    """Make a planned run ready to start.
 
     Raises:
         InputError: subject, generator or photo are not those that the study was planned with.

@@ -1,4 +1,4 @@
-"""Work a study through: MEIs before the runs that depart from them, nothing twice."""
+"""Work a study through: MEIs before the runs that depart from an MEI, nothing twice."""
 
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -21,7 +21,7 @@ Watch = Callable[[StudyProgress], None]
 
 
 def ended_runs(study: StudyFolder, planned_runs: Iterable[PlannedRun]) -> set[str]:
-    """Name the planned runs that have ended and are there, after the index caught up with them.
+    """Name the planned runs that have ended and are there, and bring the index up to date.
 
     Raises:
         StoreError: the index is damaged or cannot be written.

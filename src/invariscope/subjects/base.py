@@ -116,6 +116,7 @@ class Subject(ABC):
             self._aliases(),
             older=self.older_names,
             class_token=self.class_token,
+            classes=self.classes,
             others=self._other_outputs(),
         )
 

@@ -68,7 +68,7 @@ Into = Annotated[Path, Parameter(help="Where the packaged files go.")]
 
 
 def _class_names(data: Path, folders: tuple[str, ...]) -> tuple[str, ...]:
-    """Class names from `classes.tsv` (folder, name), where there is one."""
+    """Read class names from `classes.tsv` (folder, name), where there is such a file."""
     path = data / "classes.tsv"
     if not path.exists():
         return folders
@@ -177,7 +177,7 @@ def package(
     device: str = "cpu",
     judge: Judge = None,
 ) -> None:
-    """Package a network with its natural statistics, or the generator; then measure it."""
+    """Package a network with its natural statistics, or the generator; then measure."""
     train, val = _both(data, device)
     if name == "generator":
         package_generator(*_generator(train, work), into)
@@ -200,7 +200,7 @@ def measure(
     device: str = "cpu",
     judge: Judge = None,
 ) -> None:
-    """Measure what was packaged and write its model card."""
+    """Measure a packaged network or generator and write its model card."""
     train, val = _both(data, device)
     if name == "generator":
         card = _measured_generator(train, val, work=work, into=into, judge=judge, device=device)

@@ -52,7 +52,7 @@ def _conv(channels_in: int, channels: int, side: int = 3, stride: int = 1) -> nn
 
 
 class Critics(nn.Module):
-    """Verdicts on patches: one critic of pixels, one of each of three feature maps."""
+    """Critics of patches: of pixels, and of each of three feature maps."""
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -68,7 +68,7 @@ class Critics(nn.Module):
         self.heads = nn.ModuleList(_conv(64, 1) for _ in channels)
 
     def forward(self, images: Tensor, maps: list[Tensor]) -> list[Tensor]:
-        """Verdicts `(n, 1, h, w)` of each critic, above 0 for a photo."""
+        """Give verdicts `(n, 1, h, w)` of each critic, above 0 for a photo."""
         own = [self.pixels(2 * images - 1)]
         for map_, trunk, head in zip(maps, self.maps, self.heads, strict=True):
             own.append(head(trunk(map_ / (map_.detach().float().std() + 1e-6).to(map_))))

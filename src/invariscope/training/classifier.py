@@ -78,7 +78,7 @@ class ClassifierRecipe:
 
 
 def standardise(images: Tensor) -> Tensor:
-    """Images in [0, 1] as the embedded networks take them: less the mean, over the SD."""
+    """Standardise images in [0, 1] for the embedded networks: less the mean, over the SD."""
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
     return ((images - mean) / std).to(memory_format=torch.channels_last)
@@ -97,7 +97,7 @@ def accuracy(network: nn.Module, photos: Photos, *, batch: int = 256) -> float:
 
 @torch.no_grad()
 def calibrate(network: EmbeddedNetwork, train: Photos, *, batch: int = 256) -> EmbeddedNetwork:
-    """Batch norms that know photos as the network will see them.
+    """Calibrate batch norms on photos at the size of the test.
 
     Random crops enlarge things, so running statistics are not those of whole photos (Touvron et
     al. 2019): mean and variance are taken again, over the centre crops of all training photos in
@@ -131,7 +131,7 @@ class _ClassifierTraining(EpochTraining):
         self.begin(0)
 
     def begin(self, phase: int) -> None:
-        """Start a phase from the weights as they are."""
+        """Start a phase from the present weights."""
         recipe, own = self.recipe, self.recipe.phases[phase]
         self.phase, self.epoch = phase, 0
         self.average = copy.deepcopy(self.network)
@@ -207,7 +207,7 @@ class _ClassifierTraining(EpochTraining):
             return self.network(standardise(images)).float()
 
     def _moved(self, images: Tensor, labels: Tensor, steps: int, stream: torch.Generator) -> Tensor:
-        """The batch moved against the network as it answers in eval mode."""
+        """Move the batch against the network in eval mode."""
         self.network.eval().requires_grad_(requires_grad=False)
         moved = l2_attack(
             self._logits, images, labels, radius=self.recipe.radius, steps=steps, stream=stream

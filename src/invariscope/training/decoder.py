@@ -45,7 +45,7 @@ class DecoderRecipe:
 
 
 def features(network: EmbeddedResNet, images: Tensor) -> list[Tensor]:
-    """`layer1`, `layer2` and `layer3` of images in [0, 1]."""
+    """Compute `layer1`, `layer2` and `layer3` of images in [0, 1]."""
     x = network.maxpool(network.relu(network.bn1(network.conv1(standardise(images)))))
     out = []
     for name in ("layer1", "layer2", "layer3"):
@@ -55,7 +55,7 @@ def features(network: EmbeddedResNet, images: Tensor) -> list[Tensor]:
 
 
 class LossWeights(Protocol):
-    """What weighs the parts of the inversion's loss."""
+    """The weights of the inversion's loss."""
 
     @property
     def pixel_weight(self) -> float: ...
@@ -66,7 +66,7 @@ class LossWeights(Protocol):
 def inversion_loss(
     made: Tensor, photos: Tensor, got: list[Tensor], aim: list[Tensor], recipe: LossWeights
 ) -> Tensor:
-    """How far images are from their photos: mean absolute pixels, relative squared features.
+    """Measure images against their photos: mean absolute pixels, relative squared features.
 
     Args:
         made, photos: `(n, 3, h, w)`.
@@ -109,7 +109,7 @@ def whiten(
 def encode(
     encoder: EmbeddedEncoder, network: EmbeddedResNet, photos: Photos, *, batch: int = 256
 ) -> Tensor:
-    """Codes `(n, code_dim)` of the photos' centre crops."""
+    """Encode the photos' centre crops, `(n, code_dim)`."""
     crops = (centre_crop(images, SIDE) for images in photos.images.split(batch))
     return torch.cat([encoder(features(network, crop)[-1]) for crop in crops])
 

@@ -36,7 +36,7 @@ class TrainingRecipe(Protocol):
 
 
 def plain_recipe(recipe: Any) -> dict[str, Any]:
-    """Turn a recipe into plain values, as a checkpoint keeps them."""
+    """Turn a recipe into the plain values of a checkpoint."""
     return json.loads(json.dumps(asdict(recipe)))
 
 
@@ -79,7 +79,7 @@ class EpochTraining(ABC):
         return mean_loss
 
     def state(self) -> dict[str, Any]:
-        """Give what a checkpoint keeps."""
+        """Give the state for a checkpoint."""
         parts = {key: part.state_dict() for key, part in self.parts().items()}
         return {"recipe": plain_recipe(self._recipe), "epoch": self.epoch, **parts}
 
@@ -102,7 +102,7 @@ class EpochTraining(ABC):
         return total / self.steps
 
     def run(self, path: Path, on_step: OnStep, on_epoch: OnEpoch) -> None:
-        """Train to the last epoch, from the checkpoint at `path` where there is one.
+        """Train to the last epoch, from the checkpoint at `path` if there is a file.
 
         Args:
             path: where the checkpoint of each epoch goes.

@@ -34,7 +34,7 @@ OBSERVERS = ("plain", "plain-robust", "narrow", "narrow-robust")
 
 
 def new_network(name: str, classes: int) -> EmbeddedNetwork:
-    """The network of that name before its training."""
+    """Make the network of a name, before its training."""
     with torch.random.fork_rng([]):
         torch.manual_seed(seeds.integer("classifier", RECIPES[name].seed))
         if name.startswith("plain"):
@@ -74,5 +74,5 @@ GENERATOR_WORDS = (
 
 
 def network_words(name: str) -> str:
-    """The text of the card of `embedded:NAME`."""
+    """Write the text of the card of `embedded:NAME`."""
     return f"{_NETWORKS[name]} {_TRAINED}"

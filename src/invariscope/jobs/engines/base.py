@@ -8,7 +8,7 @@ from invariscope.jobs.job import Job, JobReport
 
 
 class Engine(ABC):
-    """A place where jobs are worked on; as a context, it is stopped at the end.
+    """A place where jobs are worked on, and a context that stops at its end.
 
     Attributes:
         name: the engine's name on the command line.
@@ -45,5 +45,5 @@ class Engine(ABC):
 
 
 def lost(job: Job, sentence: str) -> JobReport:
-    """Report a job whose worker was lost for good."""
+    """Report the loss of a job's worker."""
     return JobReport(job.number, failed=dict.fromkeys(job.names, sentence))

@@ -22,7 +22,7 @@ HEARTBEAT = 0.5  # seconds between two looks whether the engine is still there
 
 
 def local_devices(device: str = "auto") -> list[str]:
-    """List the devices that runs go to: every GPU where `auto` or `cuda` is asked, else the one.
+    """List the devices for runs: every GPU where `auto` or `cuda` is asked, else a single device.
 
     Raises:
         InputError: this machine has no such device.
@@ -53,7 +53,7 @@ def _begin_worker(stop: Event) -> None:
 
 @final
 class LocalEngine(Engine):
-    """Works on jobs in this process, one by one; with several GPUs or workers, a process each.
+    """Works on jobs in this process, or with several GPUs or workers in a process each.
 
     A job whose worker process dies is started again, `RETRIES` times; its runs go on from
     their checkpoints.
@@ -106,7 +106,7 @@ class LocalEngine(Engine):
         return future.result()
 
     def _after_death(self) -> list[JobReport]:
-        """Start new workers after one died and took the pool with it."""
+        """Start new workers after a worker's death took the pool away."""
         wait(self._away)
         self.stop()
         self._pool = None

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from invariscope.analysis.unit_profile import IGNORES, IMAGES, SENSITIVE, Profile
-from invariscope.plot.style import COLOURS, TASK_COLOURS, new_axes
+from invariscope.plot.axes import COLOURS, TASK_COLOURS, new_axes
 
 
 def profile(found: Profile, ax: Axes | None = None) -> Axes:
@@ -13,6 +13,16 @@ def profile(found: Profile, ax: Axes | None = None) -> Axes:
     Args:
         found: from `analysis.profile.profile`.
         ax: where to plot; by default new axes, as high as there are rows.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> from invariscope import plot
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> found = iv.profile(subject, "output:0", images, transformations=["inversion"])
+        >>> [tick.get_text() for tick in plot.profile(found).get_yticklabels()]
+        ['contrast polarity · inversion']
     """
     known = found.coefficients.sort_values("invariance", ascending=False)
     groups: dict[tuple[str, str], list[float]] = {}

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from invariscope.analysis.matched import (
+from bench.matched import (
     NONE_LOSES,
     NONE_SO_FAR,
     UNKNOWN,

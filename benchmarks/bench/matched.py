@@ -24,14 +24,14 @@ def _curves(copies: Rows) -> Iterator[tuple[Floats, Floats]]:
 
 
 def _crossings(x: Floats, y: Floats, level: float) -> Iterator[float]:
-    """Where a curve of straight pieces, given as points (x, y), has y = level."""
+    """Find where a curve of straight pieces, given as points (x, y), has y = level."""
     for (x0, x1), (y0, y1) in zip(pairwise(x), pairwise(y), strict=True):
         if y0 != y1 and min(y0, y1) <= level <= max(y0, y1):
             yield float(x0 + (level - y0) / (y1 - y0) * (x1 - x0))
 
 
 def distance_at(copies: Rows, reduction: float) -> float:
-    """The farthest that copies are where they lose exactly so much, interpolated on each curve.
+    """Find the largest distance of copies of exactly that loss, interpolated on each curve.
 
     `affine.affine_distance` also counts copies that lose less.
 
@@ -48,7 +48,7 @@ def distance_at(copies: Rows, reduction: float) -> float:
 
 
 def reduction_at(copies: Rows, distance: float) -> float:
-    """The least that copies lose where they are exactly so far; NaN if none is."""
+    """Find the smallest loss of copies at exactly that distance; NaN without such a copy."""
     found = [r for x, y in _curves(copies) for r in _crossings(y, x, distance)]
     return min(found, default=float("nan"))
 

@@ -1,15 +1,56 @@
-"""Stretch at a few units of a site beside stretch at all of them (row 13)."""
+"""Runs of a study: how many converged (row 10), and stretch at subsets of a site (row 13)."""
 
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from invariscope.analysis.grouping import groups_by, invariant, of_units, rows_where
+from invariscope.analysis.grouping import groups_by, invariant, of_units, rows_where, searched
 from invariscope.analysis.intervals import clustered_mean, mean_interval, share_interval
 
-KEYS = ["subject", "site"]
+KEYS = ["condition", "subject", "task", "target", "site", "subset"]
+AT_SITE = ["subject", "site"]
 VALUES = ("pixel_distance", "reduction", "full_stretch")
+
+
+def site_of(unit: str) -> str:
+    """Read the site from a unit's address, or from the first address of a set."""
+    return unit.split("+", maxsplit=1)[0].rpartition(":")[0]
+
+
+def convergence(table: pd.DataFrame) -> pd.DataFrame:
+    """Count the runs that their stopping rule ended, with Wilson's 95 % interval.
+
+    Args:
+        table: a study's, all runs; searches for MEIs, which have no such rule, are left out.
+
+    Returns:
+        One row a condition, subject, task, site of the target, stretch site and size of its
+        subset (missing for the whole site): `count`
+        (runs), `converged`, `share`, `low`, `high`, `milestone` (the share that reached 25 of
+        50) and `generations` (the median).
+    """
+    searches = searched(table)
+    searches = searches.assign(
+        target=[site_of(unit) for unit in searches["unit"]], subset=searches["subset"].astype(float)
+    )
+    rows = []
+    for key, own in groups_by(searches, KEYS):
+        fired, count = int(own["converged"].sum()), len(own)
+        low, high = share_interval(fired, count)
+        rows.append(
+            {
+                **key,
+                "count": count,
+                "converged": fired,
+                "share": fired / count,
+                "low": low,
+                "high": high,
+                "milestone": float(own["milestone"].mean()),
+                "generations": float(own["generations"].median()),
+            }
+        )
+    return pd.DataFrame(rows)
 
 
 def subsets(table: pd.DataFrame) -> pd.DataFrame:
@@ -31,7 +72,7 @@ def subsets(table: pd.DataFrame) -> pd.DataFrame:
     if "full_stretch" not in own:
         own = own.assign(full_stretch=np.nan)
     rows: list[dict[str, Any]] = []
-    for key, group in groups_by(own, KEYS):
+    for key, group in groups_by(own, AT_SITE):
         base = of_units(rows_where(group, group["subset"].isna()), VALUES)
         for entries, some in group.groupby("subset", dropna=False):
             fired = int(some["converged"].sum())

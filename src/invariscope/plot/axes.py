@@ -1,17 +1,35 @@
-"""Points with spreads: a place a category, a colour a group, joined by a line."""
+"""Colours, axes and points that all plots share."""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from invariscope.plot.style import COLOURS, new_axes
-
+# Okabe & Ito's colours, told apart by people with any colour vision.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
+TASK_COLOURS = {"invariance": "#0072B2", "adversarial": "#D55E00"}
+AFFINE_COLOURS = {"rotation": "#009E73", "translation": "#CC79A7", "scale": "#8C6D00"}
+AFFINE_MARKERS = {"rotation": "s", "translation": "^", "scale": "D"}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDEST = 9.0  # inches
 SPREAD = 0.5  # of a category's width is taken by its groups
 MOST_INSIDE = 4  # groups; the legend of more stands beside the axes
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float] = (6.0, 4.0)) -> Axes:
+    """Give the axes handed in, or new axes in a figure that no window system knows of."""
+    if ax is None:
+        ax = Figure(figsize=size, layout="constrained").add_subplot()
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Give the figure that axes belong to."""
+    figure: Any = ax.figure
+    return figure
 
 
 def points(
@@ -75,7 +93,7 @@ def points(
 
 
 def chance_line(ax: Axes, chance: float, words: str = "chance") -> None:
-    """A dotted line at the level of guessing."""
+    """Draw a dotted line at the level of guessing."""
     ax.axhline(chance, color="0.6", linewidth=0.8, linestyle=":")
     ax.annotate(
         words,
