@@ -3,11 +3,13 @@
 import json
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
-from invariscope import seeds
+from invariscope import FunctionSubject, seeds
 from invariscope.errors import InputError, StoreError
+from invariscope.natural.statistics import measure_natural
 from invariscope.rig.held_back import HeldBackClaim
 from invariscope.rig.plan import PLAN, load_predictions, plan_session
 from invariscope.rig.predictions import ModelPredictions, power, refutations
@@ -67,36 +69,50 @@ def test_predictions_are_images_that_keep_the_models_response(
     assert bool((made.stretch.diff() >= 0).all())
 
 
-def test_a_neuron_that_is_the_model_rejects_nothing_and_one_that_is_not_does(
-    planned, make_session, asked, network, tmp_path
-):
+@pytest.fixture
+def put_to_neuron(planned, make_session, asked, tmp_path):
+    """Runs a session on a neuron, and puts the plan's predictions to it."""
     planned()
     (made,) = load_predictions(tmp_path / "plan")
     text = asked(search=FEW, blocks="drift = 0.0\n")
     often = text.final.model_copy(update={"repeats": 100, "reference": 200})
     file = text.model_copy(update={"final": often})
 
-    def table(units, out):
-        brain = SimulatedBrain(network, units, ["a", "b", "c"], cortex=RATES, seed=1)
-        session = make_session(file, link=DirectLink(brain), out=out)
+    def tested(subject, units):
+        brain = SimulatedBrain(subject, units, ["a", "b", "c"], cortex=RATES, seed=1)
+        session = make_session(file, link=DirectLink(brain), out="real")
         session.run()
         found = session.test_predictions(made)
-        assert list((tmp_path / out / REFUTED).glob("*.parquet"))
-        again = session.test_predictions(made)
-        assert found.equals(again)
-        return found, brain
+        assert found.equals(session.test_predictions(made))
+        (kept,) = (tmp_path / "real" / REFUTED).glob("*.parquet")
+        assert pd.read_parquet(kept)["rejected"].equals(found["rejected"])
+        return found
 
-    same, brain = table(["out:0", "out:1", "out:2"], "same")
-    assert not same["rejected"].any()
-    assert same["confirmed"].mean() > 0.5
-    other, brain = table(["out:1", "out:0", "out:2"], "other")
-    rates = brain.rates(made.images)[:, 0].numpy() + RATES.spontaneous
-    at = float(brain.rates(made.reference.unsqueeze(0))[0, 0]) + RATES.spontaneous
-    truly = rates < 0.5 * at
-    assert (other["rejected"].to_numpy() <= truly).all()
-    assert other["rejected"].any()
-    clear = rates < 0.3 * at
-    assert other["rejected"].to_numpy()[clear].all()
+    return tested, made
+
+
+def test_a_neuron_that_is_the_model_rejects_nothing(put_to_neuron, network):
+    tested, _ = put_to_neuron
+    found = tested(network, ["out:0", "out:1", "out:2"])
+    assert not found["rejected"].any()
+    assert found["confirmed"].mean() > 0.5
+
+
+def test_a_neuron_that_wants_the_reference_alone_rejects_all(put_to_neuron, tmp_path):
+    tested, made = put_to_neuron
+
+    def picky(images):
+        far = (images - made.reference).flatten(1).norm(dim=1)
+        return torch.exp(-(far**2)).unsqueeze(1).expand(-1, 3) + 0.02
+
+    neuron = FunctionSubject(picky, name="picky", image_size=8)
+    shown = torch.cat([made.reference.unsqueeze(0), made.images])
+    path = tmp_path / "picky.parquet"
+    measure_natural(neuron, [shown], ["output"], "train").save(path)
+    neuron.natural = path
+    found = tested(neuron, ["output:0", "output:1", "output:2"])
+    assert found["rejected"].all()
+    assert not found["confirmed"].any()
 
 
 def test_false_rejections_are_held_at_the_level():
