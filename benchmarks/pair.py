@@ -24,6 +24,7 @@ from bench.matched import matched_affine
 from invariscope import seeds
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.intervals import share_interval
+from invariscope.markup import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = ROOT / "configs" / "embedded" / "pair.toml"
@@ -126,11 +127,8 @@ ROWS = (
 def as_markdown(figures: dict[str, Any]) -> str:
     """Make the table of `docs/measured.md`."""
     own = figures["subjects"]
-    lines = ["| | " + " | ".join(f"`{one['subject']}`" for one in own) + " |"]
-    lines.append("| --- |" + " --- |" * len(own))
-    for words, key, say in ROWS:
-        lines.append(f"| {words} | " + " | ".join(say(one[key]) for one in own) + " |")
-    return "\n".join(lines) + "\n"
+    lines = [[words, *(say(one[key]) for one in own)] for words, key, say in ROWS]
+    return markdown_table(["", *(f"`{one['subject']}`" for one in own)], lines) + "\n"
 
 
 def main(store: Path, file: Path = STUDY) -> None:

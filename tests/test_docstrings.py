@@ -42,7 +42,6 @@ _UNCLEAR = {
     "rig": 85,
     "subjects": 109,
     "survey": 81,
-    "testing": 7,
     "zoo": 35,
 }
 

@@ -11,6 +11,7 @@ from invariscope.experiments.evaluator import Evaluator
 from invariscope.experiments.mei import find_mei
 from invariscope.experiments.plan import Planned, SearchOptions, plan
 from invariscope.generators.base import Generator
+from invariscope.markup import markdown_table
 from invariscope.search.objectives import Objective
 from invariscope.search.precision import SMALLEST_TAU, rank_correlation
 from invariscope.search.search import SMALLEST_CHUNK, Search
@@ -96,15 +97,13 @@ def _taus(evaluator: Evaluator, codes: Tensor, objectives: Sequence[Objective]) 
 
 def as_markdown(rows: Sequence[Mapping[str, Any]]) -> str:
     """For each task and generation: τ over units and sites, and how many searches rank alike."""
-    lines = [
-        "| task | generation | τ of stretch: least, median | of activity | alike |",
-        "| --- | ---: | --- | --- | --- |",
-    ]
+    heads = ["task", "generation", "τ of stretch: least, median", "of activity", "alike"]
+    lines = []
     for task in TASKS:
         for generation in sorted({row["generation"] for row in rows}):
             own = [r for r in rows if (r["task"], r["generation"]) == (task, generation)]
             taus = [[r[f"tau_{what}"] for r in own] for what in ("stretch", "activity")]
             cells = [f"{min(values):.3f}, {median(values):.3f}" for values in taus]
             alike = sum(min(pair) >= SMALLEST_TAU for pair in zip(*taus, strict=True))
-            lines.append(f"| {task} | {generation} | {' | '.join(cells)} | {alike} of {len(own)} |")
-    return "\n".join(lines) + "\n"
+            lines.append([task, generation, *cells, f"{alike} of {len(own)}"])
+    return markdown_table(heads, lines, ("---", "---:", "---")) + "\n"

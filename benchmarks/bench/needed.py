@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from invariscope import seeds
 from invariscope.errors import InputError
+from invariscope.markup import markdown_table
 
 BASELINE, BASELINE_IMAGES = "cma", 25_000
 FEW, TABLED = 2000, 10_000  # images at which the table compares
@@ -123,7 +124,7 @@ def as_markdown(conditions: Sequence[Mapping[str, Any]]) -> str:
         for c in conditions
         for head in (f"noise {c['noise']:g}: needed", f"{FEW:,}", f"{TABLED:,}", "to choose on")
     ]
-    lines = [f"| strategy | {' | '.join(heads)} |", "| --- |" + " --- |" * len(heads)]
+    lines = []
     for row in sorted(conditions[0]["rows"], key=lambda row: rank(row, TABLED)):
         cells = [f"`{row['strategy']}`"]
         for condition in conditions:
@@ -135,8 +136,8 @@ def as_markdown(conditions: Sequence[Mapping[str, Any]]) -> str:
             )
             compared = ((own, FEW), (own, TABLED), (tried, TABLED))
             cells += [f"{100 * _share(r, images):.0f} %" for r, images in compared]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
+        lines.append(cells)
+    return markdown_table(["strategy", *heads], lines) + "\n"
 
 
 def _images(number: float | None) -> str:

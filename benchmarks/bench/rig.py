@@ -25,6 +25,7 @@ from invariscope.experiments.evaluator import Evaluator
 from invariscope.experiments.plan import SearchOptions, plan
 from invariscope.experiments.reference import Reference
 from invariscope.generators.base import Generator
+from invariscope.markup import markdown_table
 from invariscope.rig.file import HeldBackRequest, SessionFile
 from invariscope.rig.ledger import RANGE
 from invariscope.rig.presenter import Presenter
@@ -154,22 +155,22 @@ def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
     """
     known = {(row["strategy"], row["repeats"]): row for row in rows}
     strategies, policies = (list(dict.fromkeys(key)) for key in zip(*known, strict=True))
-    lines = ["| strategy | " + " | ".join(f"repeats: {p}" for p in policies) + " |"]
-    lines.append("| --- |" + " ---: |" * len(policies))
+    lines = []
     for s in strategies:
         shares = (f"{100 * known[s, p]['share']:.0f} %" for p in policies)
-        lines.append(f"| `{s}` | " + " | ".join(shares) + " |")
+        lines.append([f"`{s}`", *shares])
     for words, key in (
         ("optimism of the selected front, spikes/s", "optimism_selected"),
         ("of held-back repeats", "optimism_held_back"),
     ):
         means = (float(np.mean([known[s, p][key] for s in strategies])) for p in policies)
-        lines.append(f"| *{words}* | " + " | ".join(f"{x:.1f}" for x in means) + " |")
+        lines.append([f"*{words}*", *(f"{x:.1f}" for x in means)])
     keys = ("tested", "true", "hold", "false")
     sums = [[sum(known[s, p][key] for s in strategies) for key in keys] for p in policies]
-    cells = " | ".join(f"{tested}, {true}, {hold}, {false}" for tested, true, hold, false in sums)
-    lines.append(f"| *members tested, truly so, found so, of these wrongly* | {cells} |")
-    return "\n".join(lines) + "\n"
+    cells = [f"{tested}, {true}, {hold}, {false}" for tested, true, hold, false in sums]
+    lines.append(["*members tested, truly so, found so, of these wrongly*", *cells])
+    heads = ["strategy", *(f"repeats: {p}" for p in policies)]
+    return markdown_table(heads, lines, ("---", "---:")) + "\n"
 
 
 def _honesty(

@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from invariscope.markup import markdown_table
+
 PARTS = ("strategy", "generator", "subject", "objectives", "ranking", "archive", "store", "rest")
 LOOP = ("strategy", "ranking", "archive", "store", "rest")
 FLAT = 1.1  # a tenth more counts as flat: two measurements of one thing differ by that
@@ -69,15 +71,16 @@ def as_markdown(figures: Mapping[str, Any]) -> str:
     """The cases side by side, then the targets: the two tables of `benchmarks/README.md`."""
     cases = figures["cases"]
     heads = [f"{name}, {side}" for name in cases for side in ("original's way", "ours")]
-    lines = [f"| | {' | '.join(heads)} |", "| --- |" + " ---: |" * len(heads)]
-    for label, cells in _rows(cases):
-        lines.append(f"| {label} | {' | '.join(cells)} |")
-    lines += ["", "| target | measured | bound | met |", "| --- | ---: | ---: | --- |"]
+    measured = [[label, *cells] for label, cells in _rows(cases)]
+    lines = []
     for row in figures["targets"]:
         bound = f"{'≥' if row['at_least'] else '≤'} {row['limit']:g} {row['unit']}"
         met = "yes" if row["met"] else "**no**"
-        lines.append(f"| {row['name']} | {row['measured']:.3g} {row['unit']} | {bound} | {met} |")
-    return "\n".join(lines) + "\n"
+        lines.append([row["name"], f"{row['measured']:.3g} {row['unit']}", bound, met])
+    first = markdown_table(["", *heads], measured, ("---", "---:"))
+    titles = ["target", "measured", "bound", "met"]
+    second = markdown_table(titles, lines, ("---", "---:", "---:", "---"))
+    return f"{first}\n\n{second}\n"
 
 
 def _rows(cases: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from invariscope import plot as plot
     from invariscope.analysis.profile import profile
     from invariscope.analysis.unit_profile import Profile, load_profile
+    from invariscope.experiments.experiment import ExperimentCondition, run_experiment
     from invariscope.experiments.mei import find_mei
     from invariscope.experiments.open_search import open_search
     from invariscope.experiments.plan import SearchOptions
@@ -55,6 +56,7 @@ __version__ = version("invariscope")
 __all__ = [
     "Autoencoder",
     "Calibration",
+    "ExperimentCondition",
     "FunctionSubject",
     "HybridSubject",
     "ImageConstraints",
@@ -96,6 +98,7 @@ __all__ = [
     "photo_reference",
     "profile",
     "read_recording",
+    "run_experiment",
     "stretch_and_squeeze",
     "write_invariance_report",
     "write_report",
@@ -105,6 +108,7 @@ __all__ = [
 _MODULES = {
     "Autoencoder": "invariscope.generators",
     "Calibration": "invariscope.invariance.calibration",
+    "ExperimentCondition": "invariscope.experiments.experiment",
     "FunctionSubject": "invariscope.subjects",
     "HybridSubject": "invariscope.subjects",
     "ImageConstraints": "invariscope.generators",
@@ -147,6 +151,7 @@ _MODULES = {
     "plot": "invariscope.plot",
     "profile": "invariscope.analysis.profile",
     "read_recording": "invariscope.recordings.read",
+    "run_experiment": "invariscope.experiments.experiment",
     "stretch_and_squeeze": "invariscope.experiments.stretch_squeeze",
     "write_invariance_report": "invariscope.report.invariance",
     "write_report": "invariscope.report.report",

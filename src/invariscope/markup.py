@@ -50,17 +50,19 @@ def _figure(picture: CaptionedPicture) -> str:
     return f'<figure style="margin:0;width:{SIDE}px">{image}{caption}</figure>'
 
 
-def markdown_table(heads: Sequence[str], rows: Iterable[Iterable[Any]], align: str = "---") -> str:
+def markdown_table(
+    heads: Sequence[str], rows: Iterable[Iterable[Any]], align: Sequence[str] = ("---",)
+) -> str:
     """Write a Markdown table.
 
     Args:
         heads: of the columns.
         rows: the cells; floats are given to three digits, a missing one as –.
-        align: what the line below the heads holds for all columns but the first: `---` or `---:`.
+        align: below the heads, `---` or `---:` a column; the last of them for all further columns.
     """
-    ruler = ["---", *[align] * (len(heads) - 1)]
+    ruler = [*align, *[align[-1]] * (len(heads) - len(align))]
     lines = [heads, ruler, *([_markdown(cell) for cell in row] for row in rows)]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return "\n".join("|" + "|".join(f" {x} " if x else " " for x in line) + "|" for line in lines)
 
 
 def _markdown(cell: Any) -> str:

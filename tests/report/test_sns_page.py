@@ -293,7 +293,7 @@ def test_evidence_of_many_parts_is_cut_and_points_at_its_table():
 
 def test_markdown_of_a_table():
     rows = [(1.23456, "x|y"), (np.nan, "z")]
-    assert markdown_table(["a", "b"], rows, "---:").splitlines() == [
+    assert markdown_table(["a", "b"], rows, ("---", "---:")).splitlines() == [
         "| a | b |",
         "| --- | ---: |",
         "| 1.23 | x\\|y |",

@@ -7,24 +7,10 @@ from invariscope.study.batch import check_done
 from invariscope.study.loading import load_generator_cached, load_subject_cached
 
 FACTORY = """
-import torch
-from torch import nn
-from invariscope.subjects import NetworkSubject
-
-class Repeats(nn.Module):
-    def __init__(self, times):
-        super().__init__()
-        torch.manual_seed(0)
-        self.times = times
-        self.first = nn.Conv2d(3, 3, 3, padding=1)
-        self.fc = nn.Linear(3, 5)
-    def forward(self, x):
-        for _ in range(self.times):
-            x = torch.tanh(self.first(x))
-        return self.fc(x.mean((2, 3)))
+from invariscope.testing.networks import RepeatingNetwork, small_subject
 
 def subject():
-    return NetworkSubject(Repeats(TIMES).eval(), image_size=8, name="repeats")
+    return small_subject(RepeatingNetwork(TIMES), name="repeats")
 """
 
 

@@ -77,9 +77,7 @@ def correlation(first: Any, second: Any) -> tuple[float, float, float, int]:
     return float(found.statistic), float(ends.low), float(ends.high), number
 
 
-def correlation_within(
-    first: Any, second: Any, groups: Any, clusters: Any, level: float = LEVEL
-) -> Interval:
+def correlation_within(first: Any, second: Any, groups: Any, clusters: Any) -> Interval:
     """Estimate the correlation of two variables inside groups, with an interval over clusters.
 
     Each group's means are taken off first, so that groups that lie apart make no correlation. Each
@@ -90,7 +88,6 @@ def correlation_within(
         second: `(n,)`.
         groups: the group of each pair, such as its transformation, `(n,)`.
         clusters: the cluster of each pair, such as its seed, `(n,)`.
-        level: of the interval, in (0, 1).
 
     Returns:
         (r, low, high); NaN where no cluster has three pairs that vary, the interval also with one
@@ -105,7 +102,7 @@ def correlation_within(
         if spare >= 2 and min(np.ptp(pairs["a"]), np.ptp(pairs["b"])) > 0:
             r = float(np.clip(np.corrcoef(pairs["a"], pairs["b"])[0, 1], -1 + 1e-9, 1 - 1e-9))
             scores.append(np.arctanh(r))
-    r, low, high = np.tanh(mean_interval(scores, level))
+    r, low, high = np.tanh(mean_interval(scores))
     return float(r), float(low), float(high)
 
 
@@ -122,9 +119,7 @@ def difference_interval(first: Interval, second: Interval) -> Interval:
     return a - b, low, a - b + float(np.hypot(a_high - a, b - b_low))
 
 
-def clustered_mean(
-    values: ArrayLike, clusters: Sequence[Any] | NDArray[Any], draws: int = DRAWS
-) -> Interval:
+def clustered_mean(values: ArrayLike, clusters: Sequence[Any] | NDArray[Any]) -> Interval:
     """Average the clusters' means, with a 95 % bootstrap interval.
 
     Whole clusters (units, participants) are drawn again, since values inside a cluster
@@ -140,6 +135,6 @@ def clustered_mean(
     if len(means) == 1:
         return middle, float("nan"), float("nan")
     stream = seeds.numpy_stream("clustered_mean", len(means))
-    drawn = means[stream.integers(0, len(means), (draws, len(means)))].mean(1)
+    drawn = means[stream.integers(0, len(means), (DRAWS, len(means)))].mean(1)
     low, high = np.quantile(drawn, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return middle, float(low), float(high)

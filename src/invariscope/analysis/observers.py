@@ -114,7 +114,7 @@ def over_observers(accuracy: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def trend(accuracy: pd.DataFrame, sites: Sequence[str], score: str = "restricted") -> pd.DataFrame:
+def trend(accuracy: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
     """Fit a line to accuracy over the depth of the stretched site.
 
     Args:
@@ -127,7 +127,7 @@ def trend(accuracy: pd.DataFrame, sites: Sequence[str], score: str = "restricted
     """
     rows = []
     for key, group in groups_by(invariant(accuracy), ["source", "observer", "own"]):
-        value = dict(zip(group["site"], group[score], strict=True))
+        value = dict(zip(group["site"], group["restricted"], strict=True))
         there = [(place, value[site]) for place, site in enumerate(sites) if site in value]
         if len(there) < 2:
             continue

@@ -108,7 +108,7 @@ def _correlation(how: str, one: NDArray[np.float64], other: NDArray[np.float64])
     return float(np.corrcoef(x, y)[0, 1])
 
 
-def noise_ceiling(answers: pd.DataFrame, how: str = "pearson", splits: int = SPLITS) -> float:
+def noise_ceiling(answers: pd.DataFrame, how: str = "pearson") -> float:
     """Estimate how well half of the people predict the others over conditions.
 
     The mean r over random halves of their correlation, corrected for halving (Spearman and
@@ -120,7 +120,7 @@ def noise_ceiling(answers: pd.DataFrame, how: str = "pearson", splits: int = SPL
         return float("nan")
     stream = seeds.numpy_stream("noise_ceiling", people)
     found = []
-    for _ in range(splits):
+    for _ in range(SPLITS):
         order = stream.permutation(people)
         halves = (table[order[: people // 2]], table[order[people // 2 :]])
         found.append(_correlation(how, _over(halves[0]), _over(halves[1])))

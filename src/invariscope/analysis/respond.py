@@ -11,17 +11,17 @@ from invariscope.subjects.base import Subject
 from invariscope.units import Target
 
 
-def chunks(
-    subject: Subject, images: Tensor, sites: Iterable[str], chunk: int = SMALLEST_CHUNK
-) -> Iterator[dict[str, Tensor]]:
+def chunks(subject: Subject, images: Tensor, sites: Iterable[str]) -> Iterator[dict[str, Tensor]]:
     """Give the responses at some sites, chunk by chunk, padding taken off.
 
     Args:
+        subject: the responding one.
         images: `(n, 3, height, width)` in [0, 1].
+        sites: by name.
     """
     wanted = tuple(sites)
-    for some in images.split(chunk):
-        found = subject.respond(pad(some, chunk), wanted)
+    for some in images.split(SMALLEST_CHUNK):
+        found = subject.respond(pad(some, SMALLEST_CHUNK), wanted)
         yield {site: response[: len(some)] for site, response in found.items()}
 
 

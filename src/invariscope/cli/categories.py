@@ -159,9 +159,9 @@ def train(
     study = _begin(file, out)
     _tell_plan(study, console)
     _tell_cost(study, console, where.device, None)
-    tell_start(study.path)
     stacks = pick_device(where.device).type == "cuda" or where.gpus > 0
     with study.alone(), where.start_at(study.path / "jobs") as engine:
+        tell_start(study.path)
         NetworkRunner(
             study,
             engine,
@@ -211,8 +211,8 @@ def evaluate(folder: Folder, /, *, where: EngineOptions | None = None) -> None:
     study = open_networks(folder.resolve())
     if not study.trained:
         raise InputError(f"no network of {str(folder)!r} is trained yet; see `categories train`")
-    tell_start(study.path)
     with study.alone(), where.start_at(study.path / "jobs") as engine:
+        tell_start(study.path)
         NetworkRunner(study, engine, watch=_teller(notes(), "answers")).run(SEARCH)
         tau = study.asked.tau
         if tau is None:

@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.progress import Progress
 
 from invariscope.cli.numbers import Count, Seed
 from invariscope.cli.options import Model, NetworkOptions, OutFolder, default_out
-from invariscope.cli.terminal import Open, notes, output, tell_page, tell_start
+from invariscope.cli.terminal import Open, StartNote, output, progress_bar, tell_page
 from invariscope.errors import InputError
 from invariscope.invariance.accumulate import EVERY
 from invariscope.invariance.classes import class_names, classifier
@@ -105,13 +104,18 @@ def coefficient(
     subject = source.subject(model)
     shown = image_set(found, resize=resize) if resize else images_for(subject, found)
     place = make_folder(out or default_out(model, folder.name, "coefficient"))
-    tell_start(place)
+    start = StartNote(place)
     readout = None
     if ablation or asked.tau == SEARCH:
         readout = classifier(subject, shown.classes, names=class_names(folder, classes))
         console.print(readout.matched)
-    with Progress(console=notes()) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("two passes over the images", total=None)
+
+        def watch(done: int, total: int) -> None:
+            start()
+            bar.update(task, completed=done, total=total)
+
         result = invariance_coefficient(
             subject,
             shown,
@@ -128,7 +132,7 @@ def coefficient(
             batch=asked.batch,
             seed=asked.seed,
             out=place,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=watch,
         )
     command = " ".join(["invariscope coefficient", model, str(folder), *source.words()])
     page = write_invariance_report(place, command=command)

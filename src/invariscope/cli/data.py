@@ -4,11 +4,10 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.progress import Progress
 
 from invariscope.categories.facescrub import MISSING, SIDE, prepare_faces
 from invariscope.cli.numbers import Count
-from invariscope.cli.terminal import notes, output, tell_start
+from invariscope.cli.terminal import StartNote, output, progress_bar
 from invariscope.errors import InputError
 
 data = App(name="data", help="Data sets that cannot be shipped, from what you downloaded.")
@@ -28,12 +27,15 @@ def facescrub(
         raise InputError("expected one list or more, then the folder of originals")
     console = output()
     *lists, folder = paths
-    tell_start(out)
-    with Progress(console=notes(), transient=True) as bar:
+    start = StartNote(out)
+    with progress_bar(transient=True) as bar:
         task = bar.add_task("looking at files", total=None)
-        report = prepare_faces(
-            lists, folder, out, side=side, progress=lambda n: bar.update(task, completed=n)
-        )
+
+        def watch(number: int) -> None:
+            start()
+            bar.update(task, completed=number)
+
+        report = prepare_faces(lists, folder, out, side=side, progress=watch)
     for line in report.lines():
         console.print(line, markup=False)
     if report.missing:

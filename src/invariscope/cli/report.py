@@ -7,8 +7,7 @@ from cyclopts import Parameter
 
 from invariscope.cli.options import Force
 from invariscope.cli.terminal import Json, Open, output, print_json, tell_page
-from invariscope.report.paper import write_figures
-from invariscope.report.report import write_report
+from invariscope.report.report import write_figures, write_report
 from invariscope.report.source import read_source
 from invariscope.store.own_files import check_may_replace, is_page
 

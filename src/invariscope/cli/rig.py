@@ -62,8 +62,8 @@ def serve(
     def say(text: str) -> None:
         output().print(text, markup=False)
 
-    tell_start(out)
     with _link(asked, out) as link:
+        tell_start(out)
         where = link.address if isinstance(link, ZeroMQLink) else str(out / EXCHANGE)
         say(f"session {asked.rig.name!r}: waiting for the rig at {where}")
         with closing(RigSession(asked, out, link, base=file.parent, say=say)) as session:

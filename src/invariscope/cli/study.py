@@ -200,7 +200,6 @@ def _go_on(study: StudyFolder, where: EngineOptions, *, allow_code: bool) -> Non
     for run in study.planned_runs():  # what was planned may have come in an archive
         for address in (run.subject, run.generator):
             user_code.allow(address, allow_code=allow_code)
-    tell_start(study.path)
     with study.alone():
         with where.start(study) as engine, StudyTable(study.name, notes()) as watch:
             runner = StudyRunner(
@@ -210,6 +209,7 @@ def _go_on(study: StudyFolder, where: EngineOptions, *, allow_code: bool) -> Non
                 compiled=where.compiled,
                 watch=watch,
             )
+            tell_start(study.path)
             check_done((run for run in runner.planned_runs if run.name in runner.done), study.runs)
             progress = runner.run()
         if study.file().measure.affine:

@@ -60,9 +60,9 @@ class StudyTable:
     def render(name: str, progress: StudyProgress) -> Group:
         """The table and the line below it."""
         table = Table(title=name, title_justify="left", box=None, pad_edge=False)
-        table.add_column("condition")
+        table.add_column("condition", overflow="fold")
         for column in ("done", "failed", "left"):
-            table.add_column(column, justify="right")
+            table.add_column(column, justify="right", overflow="fold")
         for condition, count in progress.conditions.items():
             table.add_row(condition, *_cells(count))
         return Group(table, Text(_summary(progress)))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 
 WIDE = 1000  # columns where nothing is a terminal: tables in a pipe are not folded
@@ -47,7 +48,9 @@ def notes() -> Console:
 
 
 def print_table(table: Table) -> None:
-    """Print a table as a result, folded into the terminal's width."""
+    """Print a table as a result, folded into the terminal's width: nothing is cut."""
+    for column in table.columns:
+        column.overflow = "fold"
     output().print(table, soft_wrap=False)
 
 
@@ -59,6 +62,31 @@ def print_json(value: Any) -> None:
 def tell_start(folder: Path, after_interruption: str = GOES_ON) -> None:
     """Print where a long command writes, and how to go on when it is interrupted."""
     notes().print(f"writing to {folder} · Ctrl-C stops; {after_interruption}", markup=False)
+
+
+class StartNote:
+    """Prints where a long command writes, once, when the work has begun: mistakes come before.
+
+    Args:
+        folder: where the command writes.
+        after_interruption: what the same command does then.
+    """
+
+    def __init__(self, folder: Path, after_interruption: str = GOES_ON) -> None:
+        self._words = (folder, after_interruption)
+        self._told = False
+
+    def __call__(self) -> None:
+        if not self._told:
+            self._told = True
+            tell_start(*self._words)
+
+
+def progress_bar(*columns: ProgressColumn, transient: bool = False) -> Progress:
+    """Make a progress bar among the notes; where no terminal shows it, a silent one."""
+    console = notes()
+    silent = not console.is_terminal
+    return Progress(*columns, console=console, transient=transient, disable=silent)
 
 
 def tell_page(page: Path, *, open_page: bool, silent: bool = False) -> None:

@@ -73,6 +73,21 @@ class _Test:
     batch: int
     seed: int
 
+    def describe(self, first: Transformation, way: Strength, bound: float | None) -> dict[str, Any]:
+        """Collect the settings that determine a calibration's figures."""
+        settings = {
+            "transformation": first.describe(),
+            "strength": asdict(way),
+            "subject": self.subject.identity(),
+            "images": self.images.content,
+            "classes": list(self.images.classes),
+            "readout": self.readout.site,
+            "targets": self.readout.targets.tolist(),
+            "bound": bound,
+            "seed": self.seed,
+        }
+        return without_none(settings)
+
     def row(self, strength: float, transformation: Transformation | None) -> dict[str, Any]:
         """Measure one row of the curve: accuracy over all images under a transformation."""
         keys = self.images.keys(self.seed)
@@ -144,7 +159,8 @@ def calibrate(
     readout = readout or classifier(subject, shown.classes, names=_names(images))
     if bound is not None:
         validate.between("bound", bound, 0, 1)
-    settings = _settings(subject, shown, readout, grown[0], way, bound, seed)
+    test = _Test(subject, shown, readout, batch, seed)
+    settings = test.describe(grown[0], way, bound)
     check_repeatable(subject, [readout.site])
     now = answers(subject, [readout.site])
     if out is not None and (path := settings_path(Path(out), settings)).exists():
@@ -152,7 +168,6 @@ def calibrate(
         before = there.labels.get("answers", {})
         check_same(path, "calibration", (there.settings, settings), (before, now))
         return there
-    test = _Test(subject, shown, readout, batch, seed)
     rows = [test.row(way.nothing, None)]
     chance, clean = 1 / readout.units, rows[0]["accuracy"]
     limit, rule = (bound, "as asked") if bound is not None else bound_of(chance, clean)
@@ -185,28 +200,3 @@ def calibrate(
     if out is not None:
         calibration.save(out)
     return calibration
-
-
-def _settings(  # noqa: PLR0917
-    subject: Subject,
-    images: ImageSet,
-    readout: Classifier,
-    first: Transformation,
-    way: Strength,
-    bound: float | None,
-    seed: int,
-) -> dict[str, Any]:
-    """Collect the settings that determine a calibration's figures."""
-    return without_none(
-        {
-            "transformation": first.describe(),
-            "strength": asdict(way),
-            "subject": subject.identity(),
-            "images": images.content,
-            "classes": list(images.classes),
-            "readout": readout.site,
-            "targets": readout.targets.tolist(),
-            "bound": bound,
-            "seed": seed,
-        }
-    )

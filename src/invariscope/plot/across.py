@@ -72,7 +72,6 @@ def against_count(
     *,
     names: Sequence[str] | None = None,
     chance: float | None = None,
-    log: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Accuracy or invariance against the number of seen categories (Figs. 2b, 2c, 5a).
@@ -82,7 +81,6 @@ def against_count(
         column: `within`, `across`, `invariance`, `invariance_seen` or `invariance_unseen`.
         names: transformations; by default all.
         chance: accuracy by chance, as a dotted line.
-        log: whether the axis of counts is logarithmic.
         ax: where to plot; by default new axes.
 
     Example:
@@ -98,8 +96,6 @@ def against_count(
     _lines(ax, table, names, column, 100 if of_accuracy else 1)
     if chance is not None:
         ax.axhline(100 * chance, color="0.5", linestyle=":", linewidth=1)
-    if log:
-        ax.set_xscale("log")
     ax.set_xlabel("categories seen transformed")
     group = column.partition("_")[2]
     words = "mean invariance coefficient" + (f" ({group})" if group else "")
@@ -143,15 +139,12 @@ def invariance_accuracy(
     return ax
 
 
-def by_count(
-    units: pd.DataFrame, name: str, *, column: str = "invariance", ax: Axes | None = None
-) -> Axes:
+def by_count(units: pd.DataFrame, name: str, ax: Axes | None = None) -> Axes:
     """Draw violins of I_k against the number of seen categories (Figs. 4, 9, 10).
 
     Args:
         units: with `trained`, `count`, `transformation`, `class` (`seen`, `unseen`, `all`).
         name: of the transformation.
-        column: `invariance` or `specialization`.
         ax: where to plot; by default new axes.
 
     Example:
@@ -167,18 +160,18 @@ def by_count(
     before = own[(own["trained"] == NONE) & (own["class"] == "all")]
     counts = sorted({int(c) for c in own.loc[own["trained"] == name, "count"]})
     ax = new_axes(ax, (1.6 + 0.75 * len(counts), 3.0))
-    ax.set_ylim(-1.05 if column == "specialization" else -0.02, 1.05)
-    draw_violins(ax, [before[column]], [0], WIDTH / 2, "0.5")
+    ax.set_ylim(-0.02, 1.05)
+    draw_violins(ax, [before["invariance"]], [0], WIDTH / 2, "0.5")
     for number, group in enumerate(("seen", "unseen")):
         rows = own[(own["trained"] == name) & (own["class"] == group)]
-        groups = [rows.loc[rows["count"] == count, column] for count in counts]
+        groups = [rows.loc[rows["count"] == count, "invariance"] for count in counts]
         there = [k for k, values in enumerate(groups) if values.notna().any()]
         places = [1 + k + (number - 0.5) * WIDTH / 2 for k in there]
         draw_violins(ax, [groups[k] for k in there], places, WIDTH / 2.2, COLOURS[number])
         ax.plot([], [], color=COLOURS[number], linewidth=6, alpha=0.45, label=group)
     ax.set_xticks(range(len(counts) + 1), ["none", *map(str, counts)])
     ax.set_xlabel("categories seen transformed")
-    ax.set_ylabel("specialization" if column == "specialization" else "invariance coefficient")
+    ax.set_ylabel("invariance coefficient")
     ax.set_title(name, fontsize=9)
     ax.legend(frameon=False, fontsize=7, loc="lower right")
     return ax

@@ -6,24 +6,28 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from invariscope import plot
 from invariscope.analysis.unit_profile import EXPLAINS, IGNORES, SENSITIVE, Profile
+from invariscope.experiments.front_choice import choose
+from invariscope.experiments.pictures import read_png
 from invariscope.experiments.result import Result
-from invariscope.plot import profile as profile_axes
 from invariscope.plot.axes import figure_of
-from invariscope.report.album import Album, check_pictures
+from invariscope.report.album import Album, check_pictures, picture_path
 from invariscope.report.explorer import explored
-from invariscope.report.groups import ReferenceGroup, describe, plots
+from invariscope.report.figures import figures, save
+from invariscope.report.groups import ReferenceGroup, describe, distance_axes, front_axes, plots
 from invariscope.report.page import csv, fill, svg
 from invariscope.report.provenance import provenance, save_command
-from invariscope.report.sections import left_out, sections
+from invariscope.report.sections import ABOVE, left_out, sections
 from invariscope.report.source import ReportSource, home, read_source, source_of
-from invariscope.store.files import replace_file
+from invariscope.store.files import make_folder, replace_file
 from invariscope.study.analyses import FOLDER, read_tables
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.result import StudyResult
 from invariscope.subjects.kinds import kind_note, natural_kind, times_maximum
 
 PAPER_GENERATIONS = 500
+FORMATS = ("pdf", "svg")  # of figures for a paper
 MOST_PLOTTED = 4  # units whose plots the page holds; of more, only the example's
 
 
@@ -37,7 +41,7 @@ def _profile(found: Profile) -> dict[str, Any]:
         "departures": found.departures.to_dict("records"),
         "images": found.images.to_dict("records"),
         "images_csv": csv(found.images),
-        "plot": svg(figure_of(profile_axes(found))),
+        "plot": svg(figure_of(plot.profile(found))),
     }
 
 
@@ -206,3 +210,33 @@ def write_report(
     page = Path(path) if path else beside / "report.html"
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
     return page
+
+
+def _of_unit(group: ReferenceGroup, folder: Path) -> list[Path]:
+    """Gallery, distances and fronts of one unit."""
+    name = f"{group.first.labels['subject']} {group.first.settings.unit} {group.number}"
+    images = [read_png(picture_path(r, choose(r.front, r.settings))) for r in group.runs]
+    gallery = plot.gallery(Result(group.runs), images=images)
+    paths = save(gallery, folder, "gallery", name, FORMATS)
+    paths += save(figure_of(distance_axes(group)), folder, "distance", name, FORMATS)
+    for title, ax in front_axes(group):
+        paths += save(figure_of(ax), folder, "front", f"{name} {title}", FORMATS)
+    return paths
+
+
+def write_figures(result: Result | StudyResult, folder: Path) -> list[Path]:
+    """Write every figure as PDF and SVG: of each unit, and of each analysis of a study.
+
+    Galleries hold the store's own pictures; text stays text that an editor can change.
+
+    Raises:
+        StoreError: nothing to draw, a damaged run, or a folder that cannot be written.
+    """
+    make_folder(folder)
+    paths = [path for group in source_of(result).groups for path in _of_unit(group, folder)]
+    if isinstance(result, StudyResult):
+        tables = read_tables(result.folder.path / FOLDER)
+        own = {name: table for name, table in tables.items() if name not in ABOVE and len(table)}
+        for name, words, figure in figures(AnalysisMaterial(result), own):
+            paths += save(figure, folder, f"analysis_{name}", words, FORMATS)
+    return paths
