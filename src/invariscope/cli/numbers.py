@@ -1,4 +1,4 @@
-"""Numbers as options take them: whole ones stay whole, and each has its bounds.
+"""Numbers in options: whole numbers stay whole, and each option has its bounds.
 
 Without these a number that is not whole would be rounded, and one beyond what torch and NumPy
 hold would end in an error of theirs.
@@ -29,7 +29,7 @@ def _whole(_type: Any, tokens: Sequence[Token]) -> int:
 
 
 def _bounded(expected: str, fits: Callable[[float], bool]) -> Callable[[Any, Any], None]:
-    """Make a validator that says what it expects."""
+    """Make a validator that names the expected range."""
 
     def check(_type: Any, value: Any) -> None:
         numbers = value if isinstance(value, list | tuple) else [value]

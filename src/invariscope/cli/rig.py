@@ -1,4 +1,4 @@
-"""`invariscope rig …`: a session on a brain, or on a simulated one."""
+"""`invariscope rig …`: a session on a brain, or on a simulated brain."""
 
 import time
 from contextlib import closing
@@ -44,6 +44,7 @@ POLL = 0.05
 
 
 @rig.command
+<<<<<<< HEAD
 def serve(
     file: File,
     /,
@@ -56,6 +57,10 @@ def serve(
 ) -> None:
     """Begin a session, or go on with it: show images, take responses, search."""
     predictions = load_predictions(plan) if plan else []
+=======
+def serve(file: File, /, *, out: Out) -> None:
+    """Begin a session, or go on with an earlier session: show images, take responses, search."""
+>>>>>>> w/d
     asked = read_session(file)
     check_names(asked.rig)
 
