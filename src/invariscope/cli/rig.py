@@ -44,7 +44,6 @@ POLL = 0.05
 
 
 @rig.command
-<<<<<<< HEAD
 def serve(
     file: File,
     /,
@@ -55,12 +54,8 @@ def serve(
         Parameter(help="What `rig plan` made: its model's invariances are put to the neuron."),
     ] = None,
 ) -> None:
-    """Begin a session, or go on with it: show images, take responses, search."""
-    predictions = load_predictions(plan) if plan else []
-=======
-def serve(file: File, /, *, out: Out) -> None:
     """Begin a session, or go on with an earlier session: show images, take responses, search."""
->>>>>>> w/d
+    predictions = load_predictions(plan) if plan else []
     asked = read_session(file)
     check_names(asked.rig)
 
