@@ -9,8 +9,10 @@ Writes the counts to FILE, by default benchmarks/walks.json. To count an earlier
 package, put its `src` on PYTHONPATH.
 """
 
+import importlib
 import inspect
 import json
+import pkgutil
 import sys
 import tempfile
 import threading
@@ -34,6 +36,13 @@ generations = 2
 population = 10
 precision = "float32"
 """
+
+
+def code_in_demo(folder: Path) -> None:
+    """Codes of short searches in `demo`, from the strategy to the page."""
+    importlib.import_module("invariscope.cli.demo").REDUCED = 2
+    if run(["demo", "--out", str(folder / "demo"), "--device", "cpu"]):
+        raise SystemExit("the demo failed")
 
 
 def study_file_to_table_row(folder: Path) -> None:
@@ -60,7 +69,7 @@ def photo_to_coefficient(folder: Path) -> None:
     )
 
 
-JOURNEYS = (study_file_to_table_row, photo_to_coefficient)
+JOURNEYS = (code_in_demo, study_file_to_table_row, photo_to_coefficient)
 
 
 def is_function(code: CodeType) -> bool:
@@ -88,8 +97,16 @@ def functions_of(journey: Callable[[Path], None]) -> int:
     return len(called)
 
 
+def import_all() -> None:
+    """Import every module of the package, so that what runs on import does not count."""
+    for found in pkgutil.walk_packages(invariscope.__path__, "invariscope."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+
+
 def main(path: Path) -> None:
     """Count the functions of every journey."""
+    import_all()
     counts = {journey.__name__: functions_of(journey) for journey in JOURNEYS}
     figures = {"command": "python benchmarks/walks.py", "functions": counts}
     path.write_text(json.dumps(figures, indent=1) + "\n")

@@ -8,13 +8,21 @@ if TYPE_CHECKING:
     from invariscope import plot as plot
     from invariscope.analysis.profile import profile
     from invariscope.analysis.unit_profile import Profile, load_profile
+    from invariscope.experiments.experiment import ExperimentCondition, run_experiment
     from invariscope.experiments.mei import find_mei
     from invariscope.experiments.open_search import open_search
     from invariscope.experiments.plan import SearchOptions
     from invariscope.experiments.reference import Reference, image_reference, photo_reference
     from invariscope.experiments.result import Result, load_result
     from invariscope.experiments.stretch_squeeze import stretch_and_squeeze
-    from invariscope.generators import Autoencoder, fit_code_space, load_autoencoder, load_generator
+    from invariscope.generators import (
+        Autoencoder,
+        ImageConstraints,
+        constrain_generator,
+        fit_code_space,
+        load_autoencoder,
+        load_generator,
+    )
     from invariscope.invariance.calibrate import calibrate
     from invariscope.invariance.calibration import Calibration, load_calibration
     from invariscope.invariance.coefficient import invariance_coefficient
@@ -48,8 +56,10 @@ __version__ = version("invariscope")
 __all__ = [
     "Autoencoder",
     "Calibration",
+    "ExperimentCondition",
     "FunctionSubject",
     "HybridSubject",
+    "ImageConstraints",
     "Invariance",
     "NetworkSubject",
     "PhotoRule",
@@ -64,6 +74,7 @@ __all__ = [
     "StudyResult",
     "Subject",
     "calibrate",
+    "constrain_generator",
     "find_mei",
     "fit_code_space",
     "group_networks",
@@ -87,6 +98,7 @@ __all__ = [
     "photo_reference",
     "profile",
     "read_recording",
+    "run_experiment",
     "stretch_and_squeeze",
     "write_invariance_report",
     "write_report",
@@ -96,8 +108,10 @@ __all__ = [
 _MODULES = {
     "Autoencoder": "invariscope.generators",
     "Calibration": "invariscope.invariance.calibration",
+    "ExperimentCondition": "invariscope.experiments.experiment",
     "FunctionSubject": "invariscope.subjects",
     "HybridSubject": "invariscope.subjects",
+    "ImageConstraints": "invariscope.generators",
     "Invariance": "invariscope.invariance.result",
     "NetworkSubject": "invariscope.subjects",
     "PhotoRule": "invariscope.subjects",
@@ -112,6 +126,7 @@ _MODULES = {
     "StudyResult": "invariscope.study.result",
     "Subject": "invariscope.subjects",
     "calibrate": "invariscope.invariance.calibrate",
+    "constrain_generator": "invariscope.generators",
     "find_mei": "invariscope.experiments.mei",
     "fit_code_space": "invariscope.generators",
     "group_networks": "invariscope.subjects",
@@ -136,6 +151,7 @@ _MODULES = {
     "plot": "invariscope.plot",
     "profile": "invariscope.analysis.profile",
     "read_recording": "invariscope.recordings.read",
+    "run_experiment": "invariscope.experiments.experiment",
     "stretch_and_squeeze": "invariscope.experiments.stretch_squeeze",
     "write_invariance_report": "invariscope.report.invariance",
     "write_report": "invariscope.report.report",

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from invariscope.errors import InputError
@@ -100,7 +100,6 @@ def outcome(items):
     return {item.name for item in items if fails(item)}
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(studies(), st.sampled_from([None, 1, 2, 3]), st.integers(1, 5), st.data())
 def test_every_item_ends_or_fails_once_and_after_its_reference(items, slots, per_job, data):
     engine, kept, watched = RandomEngine(slots, data.draw), [], []

@@ -137,6 +137,7 @@ def write_open_ephys(folder, session, *, seconds=True):
         np.save(ttl / "full_words.npy", words)
     else:
         np.save(ttl / "channel_states.npy", np.array(states, np.int16))
+        np.save(ttl / "channels.npy", np.abs(np.array(states, np.int16)))
         low = np.stack([words & 255, words >> np.uint64(8)], 1)
         np.save(ttl / "full_words.npy", low.astype(np.uint8))
     every = [(t, channel, code) for t, channel, code, is_spike in packets(session) if is_spike]

@@ -4,11 +4,12 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from invariscope import seeds, validate
@@ -17,6 +18,7 @@ from invariscope.invariance.images import ImageSet
 from invariscope.photos import PhotoFolder, batches, open_folder
 from invariscope.photos.folder import PhotoReport
 from invariscope.photos.stream import Batch
+from invariscope.study.file_section import FileSection, Names, Seed
 
 BYTES_IN_MEMORY = (
     8 * 2**30
@@ -111,8 +113,7 @@ class StreamedImages:
         return replace(self, folder=_chosen(self.folder, rows.numpy()))
 
 
-@dataclass(frozen=True)
-class DataRule:
+class DataRule(FileSection):
     """The source of a study's images and the rule of their division.
 
     Attributes:
@@ -130,12 +131,12 @@ class DataRule:
 
     folder: str
     test: str | None = None
-    held_out: float = 0.2
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
     side: int = 64
     squash: bool = False
-    categories: int | tuple[str, ...] | None = None
-    each: int | None = None
-    seed: int = 0
+    categories: int | Names | None = None
+    each: Annotated[int, Field(ge=1)] | None = None
+    seed: Seed = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -187,7 +188,6 @@ def _sets(rule: DataRule, base: Path) -> tuple[PhotoFolder, PhotoFolder]:
     for name in ("val", "valid", "validation", "test"):
         if (folder / "train").is_dir() and (folder / name).is_dir():
             return open_folder(folder / "train"), open_folder(folder / name)
-    validate.between("held_out", rule.held_out, 0, 1)
     whole = open_folder(folder)
     hashes = np.array([seeds.integer("split", name) for name in whole.names], np.float64)
     testing = np.zeros(len(whole), bool)

@@ -276,21 +276,30 @@ def plan_networks(paradigm: Paradigm, data: CategoryImages) -> list[PlannedNetwo
     for label in labels:
         if labels.count(label) > 1:
             raise InputError(f"transformation {label!r} is given twice; name each once")
-    alike = {
-        "network": paradigm.network,
-        "options": paradigm.options,
-        "recipe": paradigm.recipe,
-        "classes": data.classes,
-        "side": data.side,
-        "content": data.content,
-    }
-    planned = [PlannedNetwork(None, (), seed, **alike) for seed in paradigm.seeds]
+    plain = PlannedNetwork(
+        transformation=None,
+        seen=(),
+        seed=0,
+        network=paradigm.network,
+        options=paradigm.options,
+        recipe=paradigm.recipe,
+        classes=data.classes,
+        side=data.side,
+        content=data.content,
+    )
+    planned = [replace(plain, seed=seed) for seed in paradigm.seeds]
     for transformation in paradigm.transformations:
         fault = fault_of(transformation, data)
         for seed in paradigm.seeds:
             order = seen_order(data.classes, seed)
             planned += [
-                PlannedNetwork(transformation, order[:count], seed, **alike, fault=fault)
+                replace(
+                    plain,
+                    transformation=transformation,
+                    seen=order[:count],
+                    seed=seed,
+                    fault=fault,
+                )
                 for count in sorted(set(paradigm.counts))
             ]
     return planned

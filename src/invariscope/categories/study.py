@@ -13,10 +13,11 @@ from invariscope.categories.plan import PlannedNetwork, label_of, plan_networks
 from invariscope.categories.train import folders_of
 from invariscope.devices import pick_device
 from invariscope.errors import StoreError
-from invariscope.store.files import alone, make_folder, remove_file
+from invariscope.jobs.failures import read_failures, save_failures
+from invariscope.store.files import alone, make_folder
 from invariscope.store.hashes import check_hashed, write_hashed
 
-STUDY, PLAN, FAILED = "study.toml", "plan.json", "failed.json"
+STUDY, PLAN = "study.toml", "plan.json"
 PLAN_REPAIR = "delete it, and `categories train` with the study's file writes it again"
 
 
@@ -50,12 +51,7 @@ class NetworkStudy:
 
     def save_failed(self) -> None:
         """Replace the file of failures and their reasons."""
-        path = self.path / FAILED
-        if not self.failed:
-            remove_file(path)
-            return
-        text = json.dumps(self.failed, indent=1) + "\n"
-        write_hashed(path, lambda part: part.write_text(text))
+        save_failures(self.path, self.failed)
 
     def alone(self) -> AbstractContextManager[None]:
         """Work on the study as the only process that does.
@@ -96,7 +92,7 @@ def begin_networks(text: str, base: Path, path: Path, device: str = "cpu") -> Ne
     """
     asked = parse_paradigm(text, "study file", base)
     data = data_of(asked.rule, asked.base, str(pick_device(device)))
-    study = NetworkStudy(path, asked, plan_networks(asked.paradigm, data), _failed(path))
+    study = NetworkStudy(path, asked, plan_networks(asked.paradigm, data), read_failures(path))
     make_folder(path)
     there = path / PLAN
     if there.exists():
@@ -145,16 +141,6 @@ def read_plan(path: Path) -> dict[str, Any]:
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{str(path / PLAN)!r} is damaged; {PLAN_REPAIR}") from error
     return plan
-
-
-def _failed(path: Path) -> dict[str, str]:
-    check_hashed(path / FAILED, "delete it")
-    try:
-        return dict(json.loads((path / FAILED).read_bytes()))
-    except FileNotFoundError:
-        return {}
-    except (ValueError, TypeError, RecursionError) as error:
-        raise StoreError(f"{str(path / FAILED)!r} is damaged; delete it") from error
 
 
 def open_networks(path: Path) -> NetworkStudy:

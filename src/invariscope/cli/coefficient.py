@@ -1,4 +1,4 @@
-"""`invariscope coefficient MODEL FOLDER`: which units ignore which known transformation."""
+"""`invariscope coefficient MODEL FOLDER`: every unit's invariance to known transformations."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from rich.console import Console
-from rich.progress import Progress
 
 from invariscope.cli.numbers import Count, Seed
 from invariscope.cli.options import Model, NetworkOptions, OutFolder, default_out
-from invariscope.cli.terminal import Open, notes, output, tell_page, tell_start
+from invariscope.cli.terminal import Open, StartNote, output, progress_bar, tell_page
 from invariscope.errors import InputError
 from invariscope.invariance.accumulate import EVERY
 from invariscope.invariance.classes import class_names, classifier
@@ -26,7 +25,7 @@ from invariscope.store.files import make_folder
 
 
 def parse_list(text: str) -> str | list[str]:
-    """`all` → `all`; `blur,hue` → both names."""
+    """Read a list: `all` → `all`; `blur,hue` → both names."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     return ALL if names == [ALL] else names
 
@@ -34,7 +33,7 @@ def parse_list(text: str) -> str | list[str]:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class CoefficientOptions:
-    """Options of what is measured."""
+    """Options of the measurement."""
 
     transformations: Annotated[
         str, Parameter(help="all (the paper's twelve), or names with commas: blur,hue.")
@@ -97,7 +96,7 @@ def coefficient(
     asked: CoefficientOptions | None = None,
     source: NetworkOptions | None = None,
 ) -> None:
-    """Measure every unit's invariance to known transformations; tables and a page about them."""
+    """Measure every unit's invariance to known transformations; write tables and a page."""
     console = output()
     asked, source = asked or CoefficientOptions(), source or NetworkOptions()
     found = open_folder(folder)
@@ -105,13 +104,18 @@ def coefficient(
     subject = source.subject(model)
     shown = image_set(found, resize=resize) if resize else images_for(subject, found)
     place = make_folder(out or default_out(model, folder.name, "coefficient"))
-    tell_start(place)
+    start = StartNote(place)
     readout = None
     if ablation or asked.tau == SEARCH:
         readout = classifier(subject, shown.classes, names=class_names(folder, classes))
         console.print(readout.matched)
-    with Progress(console=notes()) as bar:
+    with progress_bar() as bar:
         task = bar.add_task("two passes over the images", total=None)
+
+        def watch(done: int, total: int) -> None:
+            start()
+            bar.update(task, completed=done, total=total)
+
         result = invariance_coefficient(
             subject,
             shown,
@@ -128,7 +132,7 @@ def coefficient(
             batch=asked.batch,
             seed=asked.seed,
             out=place,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
+            progress=watch,
         )
     command = " ".join(["invariscope coefficient", model, str(folder), *source.words()])
     page = write_invariance_report(place, command=command)
@@ -140,7 +144,7 @@ def coefficient(
 
 
 def _tell(result: Invariance, console: Console) -> None:
-    """The deepest site's mean coefficients, largest first, and what is missing."""
+    """Print the deepest site's mean coefficients, largest first, and missing coefficients."""
     if result.tau_tried is not None:
         found, at = result.settings["measured"]["tau"], result.tau_tried["site"].iloc[0]
         console.print(f"τ = {found:g} by the paper's rule at {at}")

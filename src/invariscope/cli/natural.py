@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from invariscope.cli.numbers import Count, Natural
 from invariscope.cli.options import Model, NetworkOptions, OutFolder, default_out
-from invariscope.cli.terminal import notes, output, tell_start
+from invariscope.cli.terminal import StartNote, output, progress_bar
 from invariscope.natural.folder_pass import NATURAL, measure_folder
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import open_folder
@@ -50,20 +50,20 @@ def natural(
     place = out or default_out(model, folder.name, "natural")
     rule = PhotoRule(resize, subject.photo.interpolation) if resize else subject.photo
     console = output()
-    tell_start(place)
-    bar = Progress(
+    start = StartNote(place)
+    bar = progress_bar(
         TextColumn("photos"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        console=notes(),
     )
     began = time.monotonic()
     with bar:
         task = bar.add_task("photos", total=len(photos), rate="")
 
         def watch(seen: int, _all: int, now: int) -> None:
+            start()
             rate = f"{now / (time.monotonic() - began):.0f} photos/s"
             bar.update(task, completed=seen, rate=rate)
 
@@ -91,6 +91,6 @@ def natural(
 
 
 def _kinds(found: NaturalStatistics) -> list[str]:
-    """The kinds of the units whose answers need a word."""
+    """List the kinds of units with answers that need a word."""
     columns = (found.table[name].to_numpy() for name in ("minimum", "maximum", "p1"))
     return [str(kind) for kind in unit_kinds(*columns) if kind]

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 from rich.table import Table
 
 from invariscope.cli.numbers import Count, Natural, Number, Positive
+from invariscope.cli.terminal import output, print_table
 from invariscope.recordings.options import RecordingOptions
 from invariscope.recordings.read import read_recording
 from invariscope.recordings.responses import RecordedResponses
@@ -32,7 +32,9 @@ def recording(
     file: Annotated[Path, Parameter(help="NWB, NEV, Plexon, npy, mat, CSV; or a folder.")],
     /,
     *,
-    out: Annotated[Path | None, Parameter(help="A folder for tables and recorded:FOLDER.")] = None,
+    out: Annotated[
+        Path | None, Parameter(alias="-o", help="A folder for tables and recorded:FOLDER.")
+    ] = None,
     window: Annotated[
         tuple[Number, Number], Parameter(help="First and last ms from onset; spikes there count.")
     ] = (50.0, 150.0),
@@ -106,15 +108,15 @@ def recording(
         fastest=fastest,
     )
     recorded = read_recording(file, options)
-    console = Console()
-    _tell(recorded, console)
+    console = output()
+    _tell(recorded)
     if out is not None:
         for note in write_recording(recorded, out, options, image_size=image_size):
-            console.print(note, soft_wrap=True, highlight=False, markup=False)
-        console.print(str(out), soft_wrap=True, highlight=False, markup=False)
+            console.print(note, markup=False)
+        console.print(str(out), markup=False)
 
 
-def _tell(recorded: RecordedResponses, console: Console) -> None:
+def _tell(recorded: RecordedResponses) -> None:
     size = f"{len(recorded.units)} units, {len(recorded.images)} images"
     lines = [f"{recorded.name}: {size}, {len(recorded.shown)} trials, in {recorded.quantity}"]
     lines += map(str, recorded.dropped)
@@ -122,7 +124,7 @@ def _tell(recorded: RecordedResponses, console: Console) -> None:
     if not math.isnan(correlation):
         lines.append(f"noise correlation: {correlation:.3f} (mean over pairs)")
     for line in lines:
-        console.print(line, soft_wrap=True, highlight=False, markup=False)
+        output().print(line, markup=False)
     table = Table(title="units", title_justify="left")
     found = unit_table(recorded)
     for heading in COLUMNS.values():
@@ -130,9 +132,9 @@ def _tell(recorded: RecordedResponses, console: Console) -> None:
     for row in found.head(SHOWN).to_dict("records"):
         cells = [str(row["unit"]), str(row["trials"])]
         table.add_row(*cells, *(_cell(row[name]) for name in list(COLUMNS)[2:]))
-    console.print(table)
+    print_table(table)
     if len(found) > SHOWN:
-        console.print(f"{len(found) - SHOWN} more units in units.csv", highlight=False)
+        output().print(f"{len(found) - SHOWN} more units in units.csv")
 
 
 def _cell(value: float) -> str:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from invariscope.cli.constraint_options import ConstraintOptions
 from invariscope.cli.numbers import Count
 from invariscope.cli.options import NetworkOptions
 from invariscope.cli.terminal import notes
@@ -20,7 +21,7 @@ from invariscope.units import parse_target
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class SearchCommandOptions(NetworkOptions):
+class SearchCommandOptions(ConstraintOptions, NetworkOptions):
     """Options of every search."""
 
     generator: Annotated[
@@ -45,8 +46,8 @@ class SearchCommandOptions(NetworkOptions):
     ] = None
 
     def words(self) -> list[str]:
-        """The options on which a search's result depends, for a command that can be repeated."""
-        words = super().words()
+        """Write the options that decide a search's result, for a command that can be repeated."""
+        words = super().words() + self.constraint_words()
         for name in ("generator", "strategy", "population", "generations", "precision", "natural"):
             value = getattr(self, name)
             if value != getattr(type(self), name):
@@ -54,7 +55,7 @@ class SearchCommandOptions(NetworkOptions):
         return words + ["--no-stop"] * (not self.stop)
 
     def options(self) -> SearchOptions:
-        """What the searches take."""
+        """Make the options that the searches take."""
         return SearchOptions(
             strategy=self.strategy,
             population=self.population,
@@ -64,17 +65,18 @@ class SearchCommandOptions(NetworkOptions):
         )
 
     def load(self, model: str) -> tuple[Subject, Generator]:
-        """The subject and the generator, on the device."""
+        """Load the subject and the generator onto the device."""
         subject = self.subject(model)
         if self.natural:
             NaturalStatistics.load(self.natural, subject)  # refused now rather than later
             subject.natural = self.natural
         device = pick_device(self.device)
-        return subject, load_generator(self.generator, device, allow_code=self.allow_code)
+        address = self.constrained(self.generator)
+        return subject, load_generator(address, device, allow_code=self.allow_code)
 
 
 def tell_kind(subject: Subject, unit: str) -> None:
-    """Print the kind of a unit whose answers need a word, where its statistics are known."""
+    """Print the kind of a unit with answers that need a word, where statistics are known."""
     natural = natural_of(subject, parse_target(unit, subject.sites()))
     note = kind_note(unit, natural_kind(natural and asdict(natural)))
     if note:

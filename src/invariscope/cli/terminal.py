@@ -1,4 +1,4 @@
-"""What commands print: results to the standard output, progress and notes to the standard error."""
+"""Output of commands: results to the standard output, progress and notes to the standard error."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 from rich.table import Table
 
 WIDE = 1000  # columns where nothing is a terminal: tables in a pipe are not folded
@@ -34,7 +35,7 @@ def output() -> Console:
 
 
 def notes() -> Console:
-    """Make the console for progress and notes; `--quiet` silences it."""
+    """Make the console for progress and notes, silent under `--quiet`."""
     terminal = False if _quiet else None
     return Console(
         stderr=True,
@@ -47,7 +48,9 @@ def notes() -> Console:
 
 
 def print_table(table: Table) -> None:
-    """Print a table as a result, folded into the terminal's width."""
+    """Print a table as a result, folded into the terminal's width: nothing is cut."""
+    for column in table.columns:
+        column.overflow = "fold"
     output().print(table, soft_wrap=False)
 
 
@@ -57,8 +60,33 @@ def print_json(value: Any) -> None:
 
 
 def tell_start(folder: Path, after_interruption: str = GOES_ON) -> None:
-    """Print where a long command writes, and how to go on when it is interrupted."""
+    """Print where a long command writes, and how to go on after an interruption."""
     notes().print(f"writing to {folder} · Ctrl-C stops; {after_interruption}", markup=False)
+
+
+class StartNote:
+    """Prints where a long command writes, once, when the work has begun: mistakes come before.
+
+    Args:
+        folder: where the command writes.
+        after_interruption: what the same command does then.
+    """
+
+    def __init__(self, folder: Path, after_interruption: str = GOES_ON) -> None:
+        self._words = (folder, after_interruption)
+        self._told = False
+
+    def __call__(self) -> None:
+        if not self._told:
+            self._told = True
+            tell_start(*self._words)
+
+
+def progress_bar(*columns: ProgressColumn, transient: bool = False) -> Progress:
+    """Make a progress bar among the notes, silent where no terminal shows the bar."""
+    console = notes()
+    silent = not console.is_terminal
+    return Progress(*columns, console=console, transient=transient, disable=silent)
 
 
 def tell_page(page: Path, *, open_page: bool, silent: bool = False) -> None:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invariscope import seeds, validate
 from invariscope.errors import InputError
-from invariscope.experiments.reference import Reference
+from invariscope.experiments.reference import Reference, check_reference
 from invariscope.generators.base import Generator
 from invariscope.natural.statistics import NaturalStatistics, UnitStatistics
 from invariscope.search.objectives import TASKS, Objective
@@ -219,8 +219,7 @@ def plan(
     objective = Objective(task=task, target=target, direction=direction, tie_break=tie_break)
     if task != "excitation":
         site = find_site(site or PIXELS, sites)
-        if reference is None:
-            raise InputError("no reference was given; find an MEI first, or give an image")
+        check_reference(reference, generator)
         entries = resolve_subset(subset, site, subject)
         objective = replace(objective, site=site, subset=entries)
     natural = natural_of(subject, target)

@@ -9,12 +9,11 @@ from invariscope.generators.autoencoder import Autoencoder, AutoencoderGenerator
 from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.generators.code_space import CodeSpace, fit_code_space, load_code_space
 from invariscope.generators.constrained import (
-    MARK,
     ConstrainedGenerator,
     ShownLevels,
     constrain_generator,
 )
-from invariscope.generators.constraints import Aperture, ImageConstraints
+from invariscope.generators.constraints import MARK, Aperture, ImageConstraints, constrained_address
 from invariscope.generators.deepsim import DeepsimGenerator, deepsim_generator
 from invariscope.generators.display import Display
 from invariscope.generators.embedded import EmbeddedGenerator
@@ -26,7 +25,7 @@ from invariscope.zoo import registry
 def load_generator(  # noqa: PLR0911  (one for each kind of address)
     address: str = "embedded", device: torch.device | str = "cpu", *, allow_code: bool = False
 ) -> Generator:
-    """A generator from its address.
+    """Load a generator from its address.
 
     Args:
         address: `embedded`; `deepsim:fc7` and its seven siblings; `codes:FILE`, a code space;
@@ -40,6 +39,13 @@ def load_generator(  # noqa: PLR0911  (one for each kind of address)
         InputError: an unknown address, weights that are not of its architecture, or a factory
             that gives no generator.
         StoreError: a file that is missing, damaged or cannot be downloaded.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> generator = iv.load_generator("embedded")
+        >>> generator.generate(torch.zeros(1, generator.code_dim)).shape
+        torch.Size([1, 3, 96, 96])
     """
     plain, mark, constraints = address.partition(MARK)
     if mark:
@@ -99,6 +105,7 @@ __all__ = [
     "PixelGenerator",
     "ShownLevels",
     "constrain_generator",
+    "constrained_address",
     "fit_code_space",
     "load_autoencoder",
     "load_code_space",

@@ -1,4 +1,4 @@
-"""What every image of a search must keep to: luminance, contrast, aperture, grey, code, display.
+"""Constraints on every image of a search: luminance, contrast, aperture, grey, code, display.
 
 Luminance is that of the image as shown: with a display in its units of light, else of the pixel
 values in [0, 1] (0.299 R + 0.587 G + 0.114 B). RMS contrast is the SD of luminance over its mean.
@@ -8,6 +8,7 @@ Both are taken over the pixels of the aperture (those that the aperture does not
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, Self, final
 from urllib.parse import parse_qsl, quote
 
@@ -18,6 +19,7 @@ from invariscope import validate
 from invariscope.errors import InputError, unknown
 from invariscope.generators.display import LIGHT_WEIGHTS, VALUES_WEIGHTS, Display
 
+MARK = "?"  # between a generator's address and its constraints
 GREY = 0.5  # the value around an aperture where no mean luminance is asked for
 LARGEST = 4096  # pixels of a side
 
@@ -51,7 +53,7 @@ class Aperture:
         validate.at_least("edge of the aperture", self.edge, 0)
 
     def weights(self, side: int, device: torch.device | str = "cpu") -> Tensor:
-        """How much of the image is seen at each pixel, `(side, side)` in [0, 1].
+        """Weigh each pixel by how much of the image is seen there, `(side, side)` in [0, 1].
 
         Raises:
             InputError: an aperture that lies beside the image.
@@ -73,7 +75,7 @@ class Aperture:
 @final
 @dataclass(frozen=True)
 class ImageConstraints:
-    """What every image of a search keeps to.
+    """Constraints on every image of a search.
 
     Attributes:
         luminance: mean over the aperture; in the display's units, or of values in [0, 1].
@@ -149,7 +151,7 @@ class ImageConstraints:
         return float(self.display.to_light(grey)) if self.display else GREY
 
     def settings(self) -> dict[str, Any]:
-        """Plain values that say which constraints these are, for the name of a run."""
+        """Describe the constraints as plain values, for the name of a run."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         if self.aperture:
             plain["aperture"] = list(map(float, _numbers(self.aperture)))
@@ -159,7 +161,7 @@ class ImageConstraints:
 
     @property
     def address(self) -> str:
-        """The constraints as they stand behind a generator's address and a `?`."""
+        """Write the constraints as a generator's address holds constraints behind a `?`."""
         words = []
         for f in fields(self):
             value = getattr(self, f.name)
@@ -176,7 +178,7 @@ class ImageConstraints:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Constraints from their address.
+        """Read constraints from their address.
 
         Raises:
             InputError: a word that is no constraint, or a value that does not fit.
@@ -193,7 +195,7 @@ class ImageConstraints:
 
     @classmethod
     def of(cls, words: Mapping[str, Any]) -> Self:
-        """Constraints from their words, as an address, a file or an option gives them.
+        """Read constraints from the words of an address, a file or an option.
 
         Raises:
             InputError: a word that is no constraint, or a value that does not fit.
@@ -205,8 +207,57 @@ class ImageConstraints:
         return cls(**{name: _value(name, value) for name, value in words.items()})
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
+        """Tell whether there is any constraint."""
         return bool(self.settings())
+
+
+def constrained_address(address: str, words: Mapping[str, Any], base: Path = Path()) -> str:
+    """A generator's address with the constraints that a file or command names beside it.
+
+    Args:
+        address: of the generator; with constraints of its own it takes no more.
+        words: of `ImageConstraints`; those that are None do not count.
+        base: the folder from which the file of a display counts.
+
+    Raises:
+        InputError: a constraint that is unknown or cannot be kept, or constraints in both places.
+    """
+    given = {name: value for name, value in words.items() if value not in (None, False)}
+    if not given:
+        return address
+    if MARK in address:
+        raise InputError(
+            f"generator {address!r} names constraints already, and there are others beside it "
+            f"({', '.join(given)}); give all of them in one place"
+        )
+    if isinstance(given.get("display"), str) and not _gamma(given["display"]):
+        given["display"] = str((base / given["display"]).resolve())
+    return f"{address}{MARK}{ImageConstraints.of(given).address}"
+
+
+def check_words(words: Mapping[str, Any]) -> dict[str, Any]:
+    """Constraints of a file, as far as they can be checked without a display's own file.
+
+    Raises:
+        InputError: see `ImageConstraints.of`.
+    """
+    known = [f.name for f in fields(ImageConstraints)]
+    for name in words:
+        if name not in known:
+            raise unknown("constraint", name, known)
+    display = words.get("display")
+    if not (isinstance(display, str) and not _gamma(display)):
+        ImageConstraints.of(words)
+    return dict(words)
+
+
+def _gamma(text: str) -> bool:
+    """Whether a display's word is an exponent and no file."""
+    try:
+        float(text.removeprefix("gamma:"))
+    except ValueError:
+        return text.startswith("gamma:")
+    return True
 
 
 def _numbers(aperture: Aperture) -> tuple[float, float, float, float]:
@@ -214,31 +265,43 @@ def _numbers(aperture: Aperture) -> tuple[float, float, float, float]:
 
 
 def _value(name: str, value: Any) -> Any:
-    """A constraint's value from a word or a number."""
+    """Read a constraint's value from a word or a number."""
     if value is None:
         return None
-    if name == "display":
-        return read_display(value)
-    if name == "grey":
-        if isinstance(value, bool):
-            return value
-        if value in ("yes", "no"):
-            return value == "yes"
-        raise InputError(f"grey is {value!r}; expected yes or no")
+    read = {"display": read_display, "grey": _yes, "aperture": _window}.get(name)
+    if read is not None:
+        return read(value)
     try:
-        if name == "aperture":
-            given = value.split(",") if isinstance(value, str) else list(value)
-            if len(given) not in (3, 4):
-                raise ValueError("numbers")  # noqa: TRY301
-            return Aperture(*(float(number) for number in given))
         return int(value) if name == "size" else float(value)
     except (TypeError, ValueError) as error:
-        expected = "x, y, radius and edge in pixels" if name == "aperture" else "a number"
-        raise InputError(f"{name} is {value!r}; expected {expected}") from error
+        raise InputError(f"{name} is {value!r}; expected a number") from error
+
+
+def _yes(value: Any) -> bool:
+    if isinstance(value, bool):
+        return value
+    if value not in ("yes", "no"):
+        raise InputError(f"grey is {value!r}; expected yes or no")
+    return value == "yes"
+
+
+def _window(value: Any) -> Aperture:
+    if isinstance(value, Aperture):
+        return value
+    given = value.split(",") if isinstance(value, str) else value
+    try:
+        numbers = [float(number) for number in given]
+    except (TypeError, ValueError):
+        numbers = []
+    if len(numbers) not in (3, 4):
+        raise InputError(
+            f"aperture is {value!r}; expected x, y, radius and edge in pixels, such as 48,48,20,4"
+        )
+    return Aperture(*numbers)
 
 
 def read_display(value: str | float | Display) -> Display:
-    """A display from `gamma:2.2`, a number (its gamma), or the file of a table.
+    """Read a display from `gamma:2.2`, a number (its gamma), or the file of a table.
 
     Raises:
         InputError: a gamma that is no number, or a table that cannot be read.

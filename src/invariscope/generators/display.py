@@ -1,4 +1,4 @@
-"""How a display turns pixel values into light, and what counts as luminance."""
+"""Displays: how pixel values become light, and the definition of luminance."""
 
 import csv
 import hashlib
@@ -46,9 +46,9 @@ class Display:
             raise InputError(f"{self.name} has {len(values)} rows; expected at least two")
         if not all(map(math.isfinite, (*values, *light))) or light[0] < 0:
             raise InputError(f"{self.name} holds luminance that is no number, or below 0")
-        if not 0 <= values[0] < values[-1] <= 1:
+        if not 0 <= min(values) <= max(values) <= 1:
             raise InputError(
-                f"{self.name} has values from {values[0]:g} to {values[-1]:g}; expected 0 … 1, "
+                f"{self.name} has values from {min(values):g} to {max(values):g}; expected 0 … 1, "
                 "or 0 … 255"
             )
         for what, row in (("values", values), ("luminance", light)):
@@ -61,7 +61,7 @@ class Display:
 
     @classmethod
     def gamma(cls, exponent: float) -> Self:
-        """A display whose luminance is the value to a power, 1 for white.
+        """Make a display with a luminance of the value to a power, 1 for white.
 
         Raises:
             InputError: an exponent that is not between 0.1 and 10.
@@ -73,7 +73,7 @@ class Display:
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """A measured table: CSV, a value and its luminance a line, with or without a header.
+        """Read a measured table: CSV, a value and its luminance a line, with or without a header.
 
         Values above 1 mean 0 to 255.
 
@@ -92,8 +92,8 @@ class Display:
             try:
                 value, light = (float(cell) for cell in line)
             except ValueError as error:
-                if number == 1 and len(line) == 2:  # a header
-                    continue
+                if number == 1 and len(line) == 2 and not any(map(_is_number, line)):
+                    continue  # a header
                 raise InputError(
                     f"display table {str(path)!r}, line {number}: expected a value and its "
                     f"luminance, got {','.join(line)!r}"
@@ -115,12 +115,20 @@ class Display:
         return self.luminance[0], self.luminance[-1]
 
     def to_light(self, values: Tensor) -> Tensor:
-        """Luminance of values, those beyond the table at its ends; gradients pass."""
+        """Turn values into luminance, clamped to the table's ends; gradients pass."""
         return _interpolated(values, self.values, self.luminance)
 
     def to_values(self, light: Tensor) -> Tensor:
-        """Values of luminance; gradients pass."""
+        """Turn luminance into values; gradients pass."""
         return _interpolated(light, self.luminance, self.values)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _interpolated(x: Tensor, known: Sequence[float], wanted: Sequence[float]) -> Tensor:

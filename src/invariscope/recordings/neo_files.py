@@ -154,5 +154,5 @@ def _kind(code: str, kind: str) -> str:
 
 
 def _strobe(label: str) -> str:
-    """Decode the value of a TDT epoch event from neo's whole number, which holds a double's bytes."""
+    """Decode the value of a TDT epoch event: neo's whole number has a double's bytes."""
     return f"{struct.unpack('<d', struct.pack('<q', int(label)))[0]:g}"

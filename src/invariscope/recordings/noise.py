@@ -49,7 +49,7 @@ class ResponseNoise:
         return np.where(counts > 0, np.sqrt(variance / np.maximum(counts, 1)), np.nan)
 
     def variances(self, means: Floats) -> Floats:
-        """Compute the variance of single responses to images with given means, `(images, units)`."""
+        """Compute variances `(images, units)` of single responses to images with given means."""
         return self.floor + self.slope * np.maximum(means, 0)
 
 

@@ -2,8 +2,8 @@
 
 import csv
 import re
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from invariscope.errors import InputError
 from invariscope.photos import open_folder
@@ -102,7 +102,7 @@ def plain_code(value: object) -> str:
     return str(int(number)) if number.is_integer() else text
 
 
-def read_rows(path: Path, columns: tuple[str, ...]) -> list[Mapping[str, str]]:
+def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """Read the rows of a CSV with a header.
 
     Raises:
@@ -113,7 +113,7 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[Mapping[str, str]]:
             reader = csv.DictReader(file, skipinitialspace=True, restkey="", restval=None)
             header = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = header
-            rows = list(reader)
+            rows: list[Any] = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {str(path)!r}: {reason}") from error

@@ -1,7 +1,6 @@
 """CSV: spike times by unit and events beside, or responses with a row a trial."""
 
 import math
-from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -71,7 +70,7 @@ def number(word: str, path: Path, line: int, column: str) -> float:
 
 
 def _trains(
-    rows: list[Mapping[str, str]], path: Path, options: RecordingOptions
+    rows: list[dict[str, str]], path: Path, options: RecordingOptions
 ) -> tuple[UnitSpikes, ...]:
     scale = options.time_scale(repr(str(path)))
     times: dict[str, list[float]] = {}
@@ -88,7 +87,7 @@ def _trains(
 
 
 def _responses(
-    rows: list[Mapping[str, str]], path: Path, options: RecordingOptions
+    rows: list[dict[str, str]], path: Path, options: RecordingOptions
 ) -> RecordedResponses:
     units = [name for name in rows[0] if name not in FIXED]
     if not units:

@@ -10,19 +10,20 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError, StoreError
 from invariscope.recordings.noise import Floats, shrink_means
-from invariscope.recordings.responses import RecordedResponses, image_moments
+from invariscope.recordings.responses import Ints, RecordedResponses, image_moments
 from invariscope.store.files import replace_file
 
 VARIABILITY = "variability.json"
 
 
-def spearman_brown(single: Floats | float, repeats: float) -> Floats | float:
+def spearman_brown(single: Any, repeats: Any) -> Any:
     """Reliability of a mean of repeats, from that of a single trial.
 
     Spearman (1910), Brown (1910): n r / (1 + (n − 1) r).
@@ -82,7 +83,7 @@ def _mean_over_images(values: Floats) -> Floats:
         return np.where(known, values, 0).sum(0) / known.sum(0)
 
 
-def _variances(means: Floats, variances: Floats, repeats: Floats) -> tuple[Floats, Floats]:
+def _variances(means: Floats, variances: Floats, repeats: Ints) -> tuple[Floats, Floats]:
     """Signal and noise variance `(units,)` over images with at least two trials."""
     known = repeats > 1
     noise = _mean_over_images(np.where(known, variances, np.nan))
@@ -188,27 +189,26 @@ def measured_variability(recorded: RecordedResponses) -> MeasuredVariability:
             "counts or rates, with the window in which spikes were counted"
         )
     table = unit_table(recorded)
-    if table["noise_variance"].isna().all():
+    columns = {name: table[name].to_numpy(np.float64) for name in table.columns if name != "unit"}
+    if np.isnan(columns["noise_variance"]).all():
         raise InputError(
             f"{recorded.name} has one trial of each image; noise is known from repeats alone"
         )
-    good = (table["signal_variance"] > 0) & (table["fano"] > 0)
-    if not good.any():
+    chosen = np.flatnonzero((columns["signal_variance"] > 0) & (columns["fano"] > 0))
+    if not len(chosen):
         raise InputError(f"no unit of {recorded.name} tells images apart beyond its noise")
-    chosen = np.flatnonzero(good.to_numpy())
-    kept = table[good]
     scale = 1.0 if recorded.quantity == "spikes/s" else 1 / recorded.seconds
-    middle = kept.median(numeric_only=True)
+    middle = {name: float(np.median(values[chosen])) for name, values in columns.items()}
     moments = image_moments(recorded.responses, recorded.shown, len(recorded.images))
     drawn = shrink_means(*moments)[:, chosen] * scale
     return MeasuredVariability(
         units=len(chosen),
         best=float(np.median(np.nanmax(drawn, 0))),
         weakest=max(float(np.median(np.nanpercentile(drawn, 5, 0))), 0.0),
-        fano=float(middle["fano"]),
-        correlation=mean_correlation(recorded, [*chosen]),
-        signal_to_noise=float(middle["signal_to_noise"]),
-        reliability=float(middle["reliability"]),
+        fano=middle["fano"],
+        correlation=mean_correlation(recorded, chosen.tolist()),
+        signal_to_noise=middle["signal_to_noise"],
+        reliability=middle["reliability"],
     )
 
 
@@ -237,9 +237,8 @@ def load_variability(path: Path) -> MeasuredVariability:
     """
     file = path / VARIABILITY if path.is_dir() else path
     try:
-        numbers = dict(json.loads(file.read_text())["variability"])
-        known = {k: math.nan if v is None else v for k, v in numbers.items()}
-        found = MeasuredVariability(**known)
+        numbers: dict[str, Any] = dict(json.loads(file.read_text())["variability"])
+        found = MeasuredVariability(**{k: math.nan if v is None else v for k, v in numbers.items()})
         _check(found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(

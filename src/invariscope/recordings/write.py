@@ -29,7 +29,8 @@ from invariscope.recordings.variability import (
 )
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.rig.pixels import image_names
-from invariscope.subjects.rig.subject import ABOUT, RECORDED, RigSubject
+from invariscope.subjects.rig.recorded import ABOUT, RECORDED
+from invariscope.subjects.rig.subject import RigSubject
 
 MARK = "recording.json"
 TRIALS, UNITS, NATURAL = "trials.parquet", "units.csv", "natural.parquet"

@@ -175,7 +175,9 @@ def describe(group: ReferenceGroup, number: int, album: Album) -> dict[str, Any]
     table = group.result.table()
     reference = group.result.reference
     first = group.first
-    possible = farthest_seen(reference.image, first.labels, first.settings.subject)
+    possible = farthest_seen(
+        reference.image, first.labels, first.settings.subject, first.settings.generator
+    )
     cells = [
         _cell(record, row, number + place, possible)
         for place, (record, row) in enumerate(

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from invariscope.errors import InputError, SubjectError
+from invariscope.generators.base import Generator
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import open_folder, read_image
 from invariscope.recordings.natural import natural_table
@@ -18,8 +19,8 @@ from invariscope.subjects.rig.subject import RigSubject
 NATURAL = "natural.parquet"
 
 
-def range_photos(asked: RangeRequest, base: Path, side: int) -> Tensor:
-    """The photos of a range block, `(images, 3, side, side)`.
+def range_photos(asked: RangeRequest, base: Path, generator: Generator) -> Tensor:
+    """Draw the photos of a range block, `(images, 3, side, side)`, under the constraints.
 
     Raises:
         InputError: a folder with fewer than three.
@@ -29,8 +30,9 @@ def range_photos(asked: RangeRequest, base: Path, side: int) -> Tensor:
         raise InputError(f"{str(folder.path)!r} holds {len(folder)} photos; expected at least 3")
     chosen = folder.spread(asked.images)
     files = [chosen.file(i) for i in range(len(chosen))]
+    side = generator.image_size
     how = {"resize": side, "interpolation": "bilinear", "crop": True}
-    return torch.stack([read_image(file, side=side, **how) for file in files])
+    return generator.constrain(torch.stack([read_image(f, side=side, **how) for f in files]))
 
 
 def range_table(measured: MeasuredResponses, subject: RigSubject) -> NaturalStatistics:
@@ -52,13 +54,13 @@ def range_table(measured: MeasuredResponses, subject: RigSubject) -> NaturalStat
 
 
 def strongest(measured: MeasuredResponses, unit: int, most: int) -> list[int]:
-    """The photos that drive a unit most, best first."""
+    """Choose the photos that drive a unit most, best first."""
     means = np.nan_to_num(measured.means[:, unit], nan=-np.inf)
     return [int(i) for i in np.argsort(-means, kind="stable")[:most]]
 
 
 def targets_of(asked: tuple[str, ...], table: pd.DataFrame) -> list[int]:
-    """The numbers of the target units; `best` is the most reliable one."""
+    """Find the numbers of the target units; `best` is the most reliable unit."""
     names = list(table["name"])
     best = int(table["reliability"].fillna(-np.inf).to_numpy().argmax())
     found = [best if word == BEST else names.index(word) for word in asked]

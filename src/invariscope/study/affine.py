@@ -47,12 +47,13 @@ def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> 
     tables = []
     for (address, unit, key), run in asked.items():
         subject = load_subject_cached(address, device)
+        generator = load_generator_cached(run.generator, device)
         if run.needs:
             record = load_run(study.runs / run.needs[1])
-            image = mei_reference(record, load_generator_cached(run.generator, device)).image
+            image = mei_reference(record, generator).image
         else:
-            image = photo_reference(Path(str(run.photo)), subject).image
-        table = affine_baseline(subject, unit, image)
+            image = photo_reference(Path(str(run.photo)), subject, generator).image
+        table = affine_baseline(subject, unit, image, shown=generator.constrain)
         own = {"subject": subject.name, "address": address, "unit": unit}
         tables.append(table.assign(**own, reference_run=key))
     if tables:

@@ -87,7 +87,7 @@ def _reference(
     planned_run: PlannedRun, subject: Subject, generator: Generator, runs: Path
 ) -> Reference:
     if planned_run.photo is not None:
-        return photo_reference(Path(planned_run.photo), subject)
+        return photo_reference(Path(planned_run.photo), subject, generator)
     if planned_run.needs is None:
         raise ValueError(f"run {planned_run.folder!r} has neither an MEI nor a photo")
     return mei_reference(load_run(runs / planned_run.needs[1]), generator)

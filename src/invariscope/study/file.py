@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from invariscope.errors import InputError, unknown
 from invariscope.experiments.plan import SearchOptions
+from invariscope.generators.constraints import check_words
 from invariscope.photos.walk import is_hidden
 from invariscope.study.file_section import (
     MOST_SEEDS,
@@ -129,6 +130,8 @@ class StudyCondition(FileSection):
         seeds: how many (0, 1, …), or which.
         generators, strategies: addresses and names.
         reference: see `ReferenceRule`.
+        constraints: what every image keeps to: the words of `ImageConstraints`; the file of a
+            display counts from the study file's folder.
         direction, population, generations, stop, sigma, tie_break, precision: see `SearchOptions`.
     """
 
@@ -142,6 +145,9 @@ class StudyCondition(FileSection):
     generators: Words = ("embedded",)
     strategies: Words = ("isotropic",)
     reference: ReferenceRule = ReferenceRule()
+    constraints: Annotated[dict[str, Any], AfterValidator(check_words)] = Field(
+        default_factory=dict
+    )
     direction: Literal["either", "down"] = "either"
     population: int = 50
     generations: int = 500

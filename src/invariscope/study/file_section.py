@@ -23,6 +23,11 @@ def as_list(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def as_tuple(value: Any) -> Any:
+    """Turn a list of TOML into a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _count(value: Any) -> Any:
     """Turn a number of seeds into the first seeds from 0."""
     if isinstance(value, bool):
@@ -33,15 +38,13 @@ def _count(value: Any) -> Any:
         if value > MOST_SEEDS:
             raise ValueError(f"seeds is {value}; expected at most {MOST_SEEDS:,}, or a list")
         return tuple(range(value))
-    return tuple(value) if isinstance(value, list) else value
+    return as_tuple(value)
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_count)]
-Numbers = Annotated[
-    tuple[Annotated[int, Field(ge=0)], ...],
-    BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
-]
+Numbers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(as_tuple)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(as_list(v)))]
 
 

@@ -4,22 +4,22 @@ A store is a folder with `runs/` (every run of every study, by name, and their i
 `studies/NAME/`. A study refers to its runs by name, so two studies that want one run share it.
 """
 
-import json
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from invariscope.errors import StoreError, unknown
+from invariscope.jobs.failures import read_failures, save_failures
 from invariscope.jobs.job import read_news
 from invariscope.store import version_0_1
-from invariscope.store.files import alone, make_folder, remove_file
+from invariscope.store.files import alone, make_folder
 from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.study.file import StudyFile, parse_study
 from invariscope.study.planned_run import REPAIR, PlannedRun, read_planned_runs, write_planned_runs
 
-STUDY, PLANNED, FAILED = "study.toml", "runs.jsonl", "failed.json"
+STUDY, PLANNED = "study.toml", "runs.jsonl"
 
 
 @dataclass(frozen=True)
@@ -93,26 +93,11 @@ class StudyFolder:
 
     def failed(self) -> dict[str, str]:
         """Read a sentence for each run that failed and was not tried again, by name."""
-        with suppress(FileNotFoundError):
-            check_hashed(self.path / FAILED, "delete it")
-            try:
-                failed = json.loads((self.path / FAILED).read_bytes())
-                return {str(name): str(why) for name, why in failed.items()}
-            except (ValueError, AttributeError, RecursionError) as error:
-                raise StoreError(f"{str(self.path / FAILED)!r} is damaged; delete it") from error
-        return {}
+        return read_failures(self.path)
 
     def save_failed(self, failed: dict[str, str]) -> None:
-        """Replace the sentences that `failed` reads.
-
-        Raises:
-            StoreError: it cannot be written.
-        """
-        if failed:
-            text = json.dumps(failed, indent=1) + "\n"
-            write_hashed(self.path / FAILED, lambda part: part.write_text(text))
-        else:
-            remove_file(self.path / FAILED)
+        """Replace the sentences that `failed` reads."""
+        save_failures(self.path, failed)
 
     def alone(self) -> AbstractContextManager[None]:
         """Work on the study as the only process that does.

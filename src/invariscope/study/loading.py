@@ -6,6 +6,7 @@ from pathlib import Path
 from invariscope import user_code
 from invariscope.devices import pick_device
 from invariscope.generators import Generator, load_generator
+from invariscope.generators.constraints import MARK
 from invariscope.subjects import Subject, load_subject
 
 
@@ -18,9 +19,11 @@ def resolve_address(address: str, base: Path, *, allow_code: bool) -> str:
     Raises:
         InputError: it names code, and that was not allowed.
     """
-    user_code.allow(address, allow_code=allow_code)
-    file = user_code.python_file(address)
-    return f"{(base / file[0]).resolve()}:{file[1]}" if file else address
+    plain, mark, constraints = address.partition(MARK)
+    user_code.allow(plain, allow_code=allow_code)
+    file = user_code.python_file(plain)
+    plain = f"{(base / file[0]).resolve()}:{file[1]}" if file else plain
+    return plain + mark + constraints
 
 
 @lru_cache(maxsize=2)

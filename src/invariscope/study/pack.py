@@ -12,10 +12,11 @@ from typing import IO
 
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
+from invariscope.jobs.failures import FAILED
 from invariscope.store.files import LOCK, replace_file, sync_folder
 from invariscope.store.hashes import HASHES
 from invariscope.store.run_toml import FILE as RUN
-from invariscope.study.folder import FAILED, PLANNED, STUDY, StudyFolder
+from invariscope.study.folder import PLANNED, STUDY, StudyFolder
 from invariscope.study.index import FILE as INDEX
 from invariscope.study.index import catch_up, rows_of
 from invariscope.study.result import AFFINE

@@ -11,7 +11,7 @@ from invariscope.errors import InputError
 from invariscope.experiments.mei import draw_index, plan_mei
 from invariscope.experiments.plan import Planned, SearchOptions, plan, resolve_subset
 from invariscope.experiments.reference import Reference, photo_reference
-from invariscope.generators import Generator
+from invariscope.generators import Generator, constrained_address
 from invariscope.natural.statistics import unit_names
 from invariscope.study.file import (
     RANGE,
@@ -175,7 +175,7 @@ def _sources(
         yield _mei_source(condition, pair, unit, strategy)
     else:
         for file in files_of(condition.reference.photos, base):
-            yield _ReferenceSource(photo_reference(file, pair.subject), photo=file)
+            yield _ReferenceSource(photo_reference(file, pair.subject, pair.generator), photo=file)
 
 
 def _of_unit(
@@ -256,6 +256,7 @@ def _of_condition(
         for generator in condition.generators:
             subject_address = resolve_address(subject, base, allow_code=allow_code)
             generator_address = resolve_address(generator, base, allow_code=allow_code)
+            generator_address = constrained_address(generator_address, condition.constraints, base)
             pair = SubjectAndGenerator(
                 subject_address,
                 generator_address,

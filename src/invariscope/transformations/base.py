@@ -2,7 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
@@ -52,6 +52,8 @@ class Transformation(ABC):
         random: whether it needs keys.
         identity_for_grey: whether it leaves images without colour as they are.
         strength: which field grows in calibration; None where it has no strength.
+        positive: names of the fields that must be above 0.
+        limits: the smallest and largest value of fields, by name.
         white: the pixel value of white: 1 for images in [0, 1], 255 for images in 0–255.
         beyond: what happens to values that leave [0, white]. `keep`: nothing (the paper
             standardises each image afterwards); `clip`; `rescale`: each image's range, widened to
@@ -63,6 +65,8 @@ class Transformation(ABC):
     random: ClassVar[bool] = False
     identity_for_grey: ClassVar[bool] = False
     strength: ClassVar[Strength | None] = None
+    positive: ClassVar[tuple[str, ...]] = ()
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
     white: float = 1.0
     beyond: str = "keep"
@@ -71,6 +75,10 @@ class Transformation(ABC):
         validate.fields_of(f"transformation {self.name!r}", self)
         validate.above("white", self.white, 0)
         validate.one_of("rule for values beyond the range", self.beyond, BEYOND)
+        for field in self.positive:
+            validate.above(field, getattr(self, field), 0)
+        for field, (lowest, highest) in self.limits.items():
+            validate.between(field, getattr(self, field), lowest, highest)
 
     def describe(self) -> dict[str, Any]:
         """Describe the transformation by plain values: for names of runs and for tables."""

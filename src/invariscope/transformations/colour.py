@@ -1,10 +1,10 @@
 """Colour and light: grayscale, hue turned by 180°, luminance, contrast."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
-from invariscope import validate
 from invariscope.transformations.base import Parameters, Strength, Transformation
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
@@ -54,12 +54,9 @@ class Luminance(Transformation):
     name = "luminance"
     group = "light"
     strength = Strength("shift", 0.05, 0.05, 1.0)
+    limits: ClassVar = {"shift": (-1, 1)}
 
     shift: float = 0.25
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.between("shift", self.shift, -1, 1)
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
         return images + self.shift * self.white
@@ -76,12 +73,9 @@ class Contrast(Transformation):
     name = "contrast"
     group = "light"
     strength = Strength("factor", 0.9, -0.1, 0.0, nothing=1.0)
+    limits: ClassVar = {"factor": (0, 1)}
 
     factor: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.between("factor", self.factor, 0, 1)
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
         mean = images.mean((1, 2, 3), keepdim=True)

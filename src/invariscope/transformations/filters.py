@@ -65,12 +65,9 @@ class Blur(Transformation):
     name = "blur"
     group = "convolutional"
     strength = Strength("sigma", 0.5, 0.5, 20.0)
+    positive = ("sigma",)
 
     sigma: float = 2.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.above("sigma", self.sigma, 0)
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
         height, width = images.shape[-2:]

@@ -68,8 +68,8 @@ class RayEngine(Engine):
             raise InputError(f"no Ray cluster at {address!r}: {error}") from error
         self._device = "cuda" if gpus else "cpu"
         self._threads = cpus
-        options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": retries}
-        self._task: Any = ray.remote(**options)(work_as_worker)
+        as_task: Any = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=retries)
+        self._task: Any = as_task(work_as_worker)
         self._under_way: dict[Any, Job] = {}
 
     def submit(self, jobs: Sequence[Job]) -> None:

@@ -11,6 +11,8 @@ from invariscope.jobs.engines.base import Engine, lost
 from invariscope.jobs.job import Job, JobReport, work_as_worker
 
 POLL = 1.0
+PREEMPTED = "PREEMPTED"
+PATIENCE = 600.0  # seconds until a preempted job that SLURM does not put back is given up
 TIMEOUTS = 100  # of submitit three end a job, which is too few for days of work
 
 
@@ -80,6 +82,7 @@ class SlurmEngine(Engine):
         self._device = "cuda" if gpus else "cpu"
         self._threads = cpus
         self._under_way: dict[str, tuple[Any, Job]] = {}
+        self._preempted: dict[str, float] = {}  # since when a job has been preempted
 
     def submit(self, jobs: Sequence[Job]) -> None:
         if not jobs:
@@ -91,13 +94,34 @@ class SlurmEngine(Engine):
     def poll(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:  # noqa: ARG002
         until = time.monotonic() + seconds
         while True:
-            done = [key for key, (task, _) in self._under_way.items() if task.done()]
+            done = [
+                key
+                for key, (task, _) in self._under_way.items()
+                if task.done() or self._stays_preempted(key, task.state)
+            ]
             if done or time.monotonic() >= until:
                 return [self._report(key) for key in done]
             time.sleep(min(POLL, seconds))
 
+    def _stays_preempted(self, key: str, state: str) -> bool:
+        """Tell whether SLURM has left a preempted job where it is, as with PreemptMode=CANCEL.
+
+        To submitit a preempted job is one that will run again, however long that takes.
+        """
+        if state != PREEMPTED:
+            self._preempted.pop(key, None)
+            return False
+        since = self._preempted.setdefault(key, time.monotonic())
+        return time.monotonic() - since > PATIENCE
+
     def _report(self, key: str) -> JobReport:
         task, job = self._under_way.pop(key)
+        if not task.done():
+            return lost(
+                job,
+                f"SLURM job {key} was preempted and not put back within {PATIENCE / 60:.0f} "
+                "minutes; `study retry` goes on",
+            )
         try:
             return task.result()
         except self._failures as error:

@@ -49,7 +49,7 @@ class AnalysisMaterial:
 
     Attributes:
         study: see there.
-        runs: which runs count: `all`, `milestone` or `stopped` (`study.result.keep`).
+        runs: which runs count: `all`, `milestone` or `stopped` (see `filter_runs`).
         observers: addresses of networks that look at its images.
         photos: natural images, already as few of each class as are wanted.
         names: what observers call the study's classes, for those that do not know them by the
