@@ -171,8 +171,8 @@ def measure_folder(
         activity = torch.cat([column.read(responses) for column in read], 1)
         segments.add(activity.cpu().numpy(), part.indices)
         if watch:
-            seen = int(part.indices[-1]) + 1
-            watch(seen, len(folder), seen - first)
+            position = int(part.indices[-1]) + 1
+            watch(position, len(folder), position - first)
     segments.finish()
     statistics = _describe(segments, folder, split, subject, out, top, now)
     shutil.rmtree(out / SEGMENTS)
@@ -192,11 +192,11 @@ def _has_begun(out: Path, settings: dict[str, Any], now: dict[str, Any]) -> bool
         replace_file(path, lambda part: part.write_text(text))
         return False
     try:
-        there = dict(json.loads(path.read_bytes()))
-        before = there.pop(ANSWERS, {})
+        stored = dict(json.loads(path.read_bytes()))
+        before = stored.pop(ANSWERS, {})
     except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{str(path)!r} is damaged; choose another --out") from error
-    differ = sorted(k for k in there | settings if there.get(k) != settings.get(k))
+    differ = sorted(k for k in stored | settings if stored.get(k) != settings.get(k))
     if differ:
         raise StoreError(
             f"{str(out)!r} holds natural statistics with other settings (these differ: "

@@ -21,15 +21,15 @@ def by_class(
         photos: their numbers in the folder, rising; so they are sorted by class.
     """
     labels = folder.labels[photos]
-    there, starts = np.unique(labels, return_index=True)
+    classes, starts = np.unique(labels, return_index=True)
     counts = np.diff([*starts, len(labels)])
     values = activity.astype(np.float64)
     mean = np.add.reduceat(values, starts, axis=1) / counts
     values -= np.repeat(mean, counts, axis=1)
     sd = np.sqrt(np.add.reduceat(values**2, starts, axis=1) / counts)
     table = {
-        "unit": np.repeat(names, len(there)),
-        "class": np.tile([folder.classes[i] for i in there], len(names)),
+        "unit": np.repeat(names, len(classes)),
+        "class": np.tile([folder.classes[i] for i in classes], len(names)),
         "images": np.tile(counts, len(names)),
         "minimum": np.minimum.reduceat(activity, starts, axis=1).ravel(),
         "maximum": np.maximum.reduceat(activity, starts, axis=1).ravel(),
