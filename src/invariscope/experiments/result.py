@@ -57,8 +57,14 @@ class Result:
         tables = []
         for record in self.runs:
             s = record.settings
-            words = {"run": record.path.name, "task": s.task, "unit": s.unit, "site": s.site}
-            table = record.front.assign(**words, seed=s.seed, member=range(len(record.front)))
+            table = record.front.assign(
+                run=record.path.name,
+                task=s.task,
+                unit=s.unit,
+                site=s.site,
+                seed=s.seed,
+                member=range(len(record.front)),
+            )
             tables.append(table)
         table = pd.concat(tables, ignore_index=True)
         first = ["run", "task", "unit", "site", "seed", "member", "generation", "candidate"]
