@@ -1,4 +1,4 @@
-"""What `sns` and `demo` share: an experiment with progress, affine copies beside, and a report."""
+"""The part that `sns` and `demo` share: an experiment with progress, affine copies and a report."""
 
 from collections.abc import Sequence
 from pathlib import Path
