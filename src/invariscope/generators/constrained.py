@@ -122,7 +122,7 @@ class ConstrainedGenerator(Generator):
         return Levels(mean, sd, low / high, self.seen, asked.weights)
 
     def violations(self, images: Tensor) -> str:
-        """In which way images break mean luminance or surround, in words; empty where they do not.
+        """Say how images break mean luminance or surround; empty where both are kept.
 
         Args:
             images: `(n, 3, image_size, image_size)` in [0, 1].
