@@ -45,6 +45,7 @@ COMMANDS = {
     "Measure and report": {
         "units": "List a network's sites, and how to name a unit.",
         "natural": "Measure each unit's activity over photos.",
+        "field": "Find where in the image a unit looks, as an aperture for its searches.",
         "data": "Prepare data sets that cannot be shipped, from what you downloaded.",
         "report": "Write one page about the runs in a folder, or about a study.",
     },
