@@ -34,7 +34,7 @@ import sys
 from pathlib import Path
 from invariscope.survey.folder import open_survey
 from invariscope.survey.serve import serve
-serve(open_survey(Path(sys.argv[1])), port=int(sys.argv[2]))
+serve(open_survey(Path(sys.argv[1])), port=int(sys.argv[2]), pilot=True)
 """
 
 

@@ -44,6 +44,11 @@ function brought() {
   return Object.fromEntries(found.map((name) => [name, query.get(name).slice(0, 200)]));
 }
 
+/** The code of a single-use link, "" where there is none. */
+function linkCode() {
+  return (new URLSearchParams(location.search).get("link") ?? "").slice(0, 200);
+}
+
 /** Frames a second, over a few of them; 0 where the page is not seen. */
 function hertz(frames = 12) {
   return new Promise((resolve) => {
@@ -148,10 +153,15 @@ async function run() {
   const survey = await insist("api/survey");
   const { words } = survey;
   const ids = brought();
-  const name = `invariscope:${survey.id}:${JSON.stringify(ids)}`;
+  const link = linkCode();
+  const name = `invariscope:${survey.id}:${JSON.stringify(link ? { ...ids, link } : ids)}`;
   const fault = (error) => {
-    const [title, text] =
-      error.message === "full" ? [words.full_title, words.full] : [words.fault_title, words.fault];
+    const known = {
+      full: [words.full_title, words.full],
+      link: [words.gate_title, words.gate_link],
+      id: [words.gate_title, words.gate_id],
+    };
+    const [title, text] = known[error.message] ?? [words.fault_title, words.fault];
     pages.note("fault", title, fill(text, { reason: error.message }));
   };
   try {
@@ -163,7 +173,7 @@ async function run() {
       remember(name, token);
     }
     const queue = new Queue(`${name}:queue`, token, fault);
-    const body = { brought: ids, screen: await screen() };
+    const body = { brought: ids, ...(link && { link }), screen: await screen() };
     const session = await insist("api/sessions", { token, body });
     const asked = session.asked || queue.waiting.some((one) => one.path === "api/about");
     if (survey.questions.length && !asked)

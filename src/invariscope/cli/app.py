@@ -17,6 +17,7 @@ from invariscope.cli.demo import demo
 from invariscope.cli.frugality import frugality
 from invariscope.cli.mei import mei
 from invariscope.cli.natural import natural
+from invariscope.cli.people import people
 from invariscope.cli.profile import profile
 from invariscope.cli.report import report
 from invariscope.cli.rig import rig
@@ -52,6 +53,7 @@ for command in (
     report,
     rig,
     survey,
+    people,
     bench,
 ):
     app.command(command)

@@ -1,16 +1,18 @@
 """The server as a process."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import uvicorn
 
 from invariscope import validate
 from invariscope.errors import InputError
+from invariscope.survey.connections import bounded_protocol
 from invariscope.survey.database import Database
-from invariscope.survey.folder import SurveyFolder
-from invariscope.survey.server import MOST_SESSIONS, SurveyServer
+from invariscope.survey.folder import WORDS, SurveyFolder
+from invariscope.survey.server import MOST_SESSIONS, STARTS, SurveyServer
+from invariscope.survey.texts import is_placeholder_consent
 
 MOST_CONNECTIONS = 5000
 GRACE_SECONDS = 10
@@ -24,6 +26,9 @@ def serve(
     certificate: Path | None = None,
     key: Path | None = None,
     most: int = MOST_SESSIONS,
+    pilot: bool = False,
+    proxies: Sequence[str] = (),
+    starts: int = STARTS,
     tell: Callable[[str], object] = print,
 ) -> None:
     """Serve a survey until the process is asked to end (Ctrl-C, SIGTERM).
@@ -36,6 +41,9 @@ def serve(
         certificate, key: PEM files for https; without them http, for this machine or behind a
             proxy that speaks https.
         most: sessions that the survey takes.
+        pilot: try the survey out: any consent form will do, and no session counts.
+        proxies: addresses of reverse proxies, whose X-Forwarded-For is believed.
+        starts: sessions that an address may begin at once, and again in ten minutes.
         tell: is called with what to do.
 
     Raises:
@@ -44,6 +52,9 @@ def serve(
     """
     folder.check()
     validate.at_least("--participants", most, 1)
+    validate.at_least("--starts-per-address", starts, 1)
+    if not pilot:
+        check_consent(folder)
     if (certificate is None) != (key is None):
         raise InputError("give --certificate and --key together")
     for file in (certificate, key):
@@ -53,7 +64,9 @@ def serve(
     with folder.alone(), _listen(host, port) as listening:
         database = Database(folder.answers)
         try:
-            server = SurveyServer(folder, database, token, most)
+            server = SurveyServer(
+                folder, database, token, most, pilot=pilot, proxies=proxies, starts=starts
+            )
             config = uvicorn.Config(
                 server.app(),
                 access_log=False,
@@ -62,7 +75,7 @@ def serve(
                 proxy_headers=False,
                 lifespan="off",
                 ws="none",
-                http="h11",
+                http=bounded_protocol(trusted=frozenset(proxies)),
                 limit_concurrency=MOST_CONNECTIONS,
                 timeout_keep_alive=30,
                 timeout_graceful_shutdown=GRACE_SECONDS,
@@ -71,10 +84,24 @@ def serve(
             )
             scheme = "https" if certificate else "http"
             place = f"{scheme}://{host}:{listening.getsockname()[1]}"
-            tell(f"participants: {place}/\nexperimenter: {place}/live")
+            kind = "pilot, whose sessions are no data" if pilot else "participants"
+            tell(f"{kind}: {place}/\nexperimenter: {place}/live")
             uvicorn.Server(config).run(sockets=[listening])
         finally:
             database.close()
+
+
+def check_consent(folder: SurveyFolder) -> None:
+    """Make sure that the consent form is not the one that stands there to be replaced.
+
+    Raises:
+        InputError: it is.
+    """
+    if is_placeholder_consent(folder.words):
+        raise InputError(
+            f"'consent' in {str(folder.path / WORDS)!r} still says that it is to be replaced; "
+            "write your consent form there, or try the survey out with --pilot (no data)"
+        )
 
 
 def _listen(host: str, port: int) -> socket.socket:

@@ -14,6 +14,9 @@ PLACE = re.compile(r"\{(\w+)\}")
 KINDS = ("number", "choice", "text")
 # Parts that a lab fills as it likes; all others must have the English file's keys.
 FREE = ("categories", "questions")
+# Texts that older files do not have: English until they are translated.
+NEWER = ("gate_title", "gate_link", "gate_id")
+TO_BE_REPLACED = "Replace this text"
 
 
 def write_words(path: Path, categories: Iterable[str]) -> None:
@@ -45,6 +48,7 @@ def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) 
     name = repr(str(path))
     if not isinstance(words, dict):
         raise InputError(f"{name} is not an object of texts")
+    words = {**{key: english[key] for key in NEWER}, **words}
     _same(name, words, english)
     for category in categories:
         if not isinstance(words["categories"].get(category), str):
@@ -52,6 +56,11 @@ def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) 
     for question in questions:
         _question(name, question, words["questions"])
     return words
+
+
+def is_placeholder_consent(words: Mapping[str, Any]) -> bool:
+    """Whether the consent form holds the paragraph that asks to be replaced."""
+    return any(str(text).strip().startswith(TO_BE_REPLACED) for text in words["consent"])
 
 
 def _same(name: str, words: Mapping[str, Any], english: Mapping[str, Any]) -> None:
