@@ -97,4 +97,5 @@ def name_images(subject: Subject, images: Tensor, categories: Sequence[str]) -> 
     known = classifier(subject, list(categories))
     logits = subject.respond(images, [known.site])[known.site].flatten(1)
     best = logits[:, known.targets.to(logits.device)].argmax(1).tolist()
-    return [categories[k] for k in best]
+    names = list(categories)
+    return [names[k] for k in best]

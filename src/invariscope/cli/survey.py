@@ -13,6 +13,7 @@ from invariscope import plot
 from invariscope.analysis.people import people_accuracy
 from invariscope.cli.numbers import Count, Natural, NotNegative, Port, Seed, Share
 from invariscope.cli.options import Force, Model, NetworkOptions
+from invariscope.cli.survey_search import search
 from invariscope.errors import InputError, StoreError
 from invariscope.plot.style import figure_of
 from invariscope.store.files import make_folder, replace_file
@@ -321,7 +322,7 @@ def show(
     check_may_replace(out, is_figure, force=force)
     table = load_answers(answers)
     ax = plot.people(people_accuracy(table.assign(excluded=False) if with_excluded else table))
-    if with_excluded and table["excluded"].any():
+    if with_excluded and bool(table["excluded"].to_numpy(bool).any()):
         ax.set_title("with answers that do not count", color="#D55E00", fontsize="small")
     figure = figure_of(ax)
     options = {"format": "png", "dpi": 150, "metadata": PNG_MARK}
@@ -353,3 +354,6 @@ def links(
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror or error}") from error
     _say(f"{number} links, each for one session: {out}")
+
+
+survey.command(search)

@@ -22,7 +22,7 @@ from invariscope.survey.folder import SurveyFolder
 BATCH = 64
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
 ImageKey = tuple[str, str]  # condition and image
-KEYS = ["condition", "image"]
+KEYS: Any = ["condition", "image"]
 
 
 @dataclass(frozen=True)

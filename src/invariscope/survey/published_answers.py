@@ -7,6 +7,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from invariscope.analysis.people import COLUMNS
@@ -75,12 +76,12 @@ def read_published(files: Sequence[Path]) -> pd.DataFrame:
             "category": own["category"],
             "answer": own["object_response"],
             "correct": own["object_response"] == own["category"],
-            "rt_ms": 1000 * pd.to_numeric(own["rt"], errors="coerce").astype(float),
+            "rt_ms": 1000 * np.asarray(pd.to_numeric(own["rt"], errors="coerce"), float),
             "excluded": False,
             "simulated": False,
         }
     )
-    return made.assign(site=None, network=None, unit=None)[list(COLUMNS)]
+    return made.assign(site=None, network=None, unit=None).reindex(columns=list(COLUMNS))
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -126,7 +127,7 @@ def _counted(wrong: pd.Series) -> str:
 def _check_categories(own: pd.DataFrame) -> None:
     known = set(class_numbers())
     for column, allowed in (("category", known), ("object_response", known | {NO_ANSWER})):
-        wrong = own.loc[~own[column].isin(allowed), column]
+        wrong = own.loc[~own[column].isin(sorted(allowed)), column]
         if len(wrong):
             raise InputError(
                 f"{len(wrong)} answers with an unknown {column.replace('_', ' ')}: "

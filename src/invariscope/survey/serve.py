@@ -3,6 +3,7 @@
 import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import uvicorn
 
@@ -67,28 +68,66 @@ def serve(
             server = SurveyServer(
                 folder, database, token, most, pilot=pilot, proxies=proxies, starts=starts
             )
-            config = uvicorn.Config(
-                server.app(),
-                access_log=False,
-                log_level="warning",
-                server_header=False,
-                proxy_headers=False,
-                lifespan="off",
-                ws="none",
-                http=bounded_protocol(trusted=frozenset(proxies)),
-                limit_concurrency=MOST_CONNECTIONS,
-                timeout_keep_alive=30,
-                timeout_graceful_shutdown=GRACE_SECONDS,
-                ssl_certfile=certificate,
-                ssl_keyfile=key,
-            )
-            scheme = "https" if certificate else "http"
-            place = f"{scheme}://{host}:{listening.getsockname()[1]}"
             kind = "pilot, whose sessions are no data" if pilot else "participants"
-            tell(f"{kind}: {place}/\nexperimenter: {place}/live")
-            uvicorn.Server(config).run(sockets=[listening])
+            run_listening(
+                server.app(),
+                listening,
+                host=host,
+                proxies=proxies,
+                certificate=certificate,
+                key=key,
+                tell=lambda place: tell(f"{kind}: {place}/\nexperimenter: {place}/live"),
+            )
         finally:
             database.close()
+
+
+def run_listening(
+    app: Any,
+    listening: socket.socket,
+    *,
+    host: str,
+    proxies: Sequence[str] = (),
+    certificate: Path | None = None,
+    key: Path | None = None,
+    tell: Callable[[str], object],
+) -> None:
+    """Run an application until the process is asked to end; `tell` learns its address."""
+    config = uvicorn.Config(
+        app,
+        access_log=False,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=False,
+        lifespan="off",
+        ws="none",
+        http=bounded_protocol(trusted=frozenset(proxies)),
+        limit_concurrency=MOST_CONNECTIONS,
+        timeout_keep_alive=30,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_certfile=certificate,
+        ssl_keyfile=key,
+    )
+    scheme = "https" if certificate else "http"
+    tell(f"{scheme}://{host}:{listening.getsockname()[1]}")
+    uvicorn.Server(config).run(sockets=[listening])
+
+
+def run_server(
+    app: Any,
+    *,
+    host: str,
+    port: int,
+    proxies: Sequence[str] = (),
+    tell: Callable[[str], object],
+) -> None:
+    """Run an application at an address.
+
+    Raises:
+        InputError: the port is taken.
+    """
+    with _listen(host, port) as listening:
+        run_listening(app, listening, host=host, proxies=proxies, tell=tell)
 
 
 def check_consent(folder: SurveyFolder) -> None:

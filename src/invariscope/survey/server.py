@@ -39,6 +39,7 @@ from invariscope.survey.sessions import ConflictError, SurveyAnswer, SurveySessi
 STATIC = Path(__file__).with_name("static")
 FILES = {
     "app.js": "text/javascript",
+    "compare.js": "text/javascript",
     "live.js": "text/javascript",
     "app.css": "text/css",
     "icon.svg": "image/svg+xml",
@@ -132,11 +133,11 @@ class SurveyServer:
             Route("/api/live", self._live_data),
         ]
         handlers: dict[Any, Any] = {
-            RefusedError: _told,
-            sqlite3.Error: _not_kept,
-            TooLargeError: _too_large,
-            TimeoutError: _too_slow,
-            ClientDisconnect: _too_slow,
+            RefusedError: told_refusal,
+            sqlite3.Error: not_kept,
+            TooLargeError: too_large,
+            TimeoutError: too_slow,
+            ClientDisconnect: too_slow,
         }
         return Guard(Starlette(routes=routes, exception_handlers=handlers))
 
@@ -339,23 +340,26 @@ def _public(trial: SurveyTrial) -> dict[str, Any]:
     return {"kind": trial.kind, "image": bool(trial.image), "category": told}
 
 
-def _told(_request: Request, error: Exception) -> Response:
+def told_refusal(_request: Request, error: Exception) -> Response:
+    """Answer a request that is refused."""
     assert isinstance(error, RefusedError)
     return refused(error.status, error.reason)
 
 
-def _too_large(_request: Request, _error: Exception) -> Response:
+def too_large(_request: Request, _error: Exception) -> Response:
+    """Answer a body beyond the bound, and close."""
     reply = refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too large")
     reply.headers["connection"] = "close"
     return reply
 
 
-def _too_slow(_request: Request, _error: Exception) -> Response:
+def too_slow(_request: Request, _error: Exception) -> Response:
+    """Answer a body that does not end, and close."""
     reply = refused(HTTPStatus.REQUEST_TIMEOUT, "too slow")
     reply.headers["connection"] = "close"
     return reply
 
 
-def _not_kept(_request: Request, _error: Exception) -> Response:
-    """The disk is full, say: the browser keeps its answer and tries again."""
+def not_kept(_request: Request, _error: Exception) -> Response:
+    """Answer where the disk is full, say: the browser keeps its answer and tries again."""
     return refused(HTTPStatus.SERVICE_UNAVAILABLE, "cannot keep answers now")

@@ -49,7 +49,7 @@ def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) 
     if not isinstance(words, dict):
         raise InputError(f"{name} is not an object of texts")
     words = {**{key: english[key] for key in NEWER}, **words}
-    _same(name, words, english)
+    check_texts(name, words, english)
     for category in categories:
         if not isinstance(words["categories"].get(category), str):
             raise InputError(f"{name} has no name for category {category!r} under 'categories'")
@@ -63,7 +63,12 @@ def is_placeholder_consent(words: Mapping[str, Any]) -> bool:
     return any(str(text).strip().startswith(TO_BE_REPLACED) for text in words["consent"])
 
 
-def _same(name: str, words: Mapping[str, Any], english: Mapping[str, Any]) -> None:
+def check_texts(name: str, words: Mapping[str, Any], english: Mapping[str, Any]) -> None:
+    """Make sure that a file of texts has those of the English one, with their places.
+
+    Raises:
+        InputError: one is missing, unknown, or lacks a place.
+    """
     for key in words:
         if key not in english:
             raise unknown(f"text in {name}", key, english)
