@@ -16,19 +16,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from invariscope.invariance.tables import EVERY
 from matplotlib.figure import Figure
 
 import invariscope as iv
+from bench.machine import describe
 from invariscope import seeds
 from invariscope.analysis.intervals import clustered_mean, correlation
 from invariscope.analysis.people import people_accuracy
-from invariscope.bench.machine import describe
 from invariscope.invariance.classes import Classifier, class_names, classifier
 from invariscope.invariance.images import ImageSet
 from invariscope.invariance.setup import images_for
-from invariscope.invariance.tables import EVERY
 from invariscope.photos import open_folder
-from invariscope.plot.style import COLOURS, new_axes
+from invariscope.plot.axes import COLOURS, new_axes
 from invariscope.subjects import Subject
 from invariscope.survey.compare import compare_people, find_images
 from invariscope.transformations.base import Transformation

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import invariscope as iv
-from invariscope.bench.machine import describe
+from bench.machine import describe
 from invariscope.subjects.rig.subject import SITE
 from invariscope.survey.people_search import PeopleSearch, departure
 from invariscope.survey.search_design import SearchDesign

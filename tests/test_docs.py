@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import invariscope
-from invariscope.bench import rig
+from bench import rig
 from invariscope.cli.app import run
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"

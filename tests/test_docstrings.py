@@ -17,79 +17,10 @@ import invariscope
 ROOT = Path(invariscope.__file__).parent
 
 # Public names whose docstring shows no example yet, by the rooms that they come from.
-_WITHOUT_EXAMPLE = {
-    # report, analysis, invariance
-    "Calibration",
-    "Invariance",
-    "Profile",
-    "calibrate",
-    "image_set",
-    "invariance_coefficient",
-    "load_calibration",
-    "load_invariance",
-    "load_profile",
-    "profile",
-    "write_invariance_report",
-    "write_report",
-    # study
-    "StudyResult",
-    "load_study",
-    # subjects, generators, photos, survey
-    "Autoencoder",
-    "FunctionSubject",
-    "HybridSubject",
-    "NetworkSubject",
-    "PhotoRule",
-    "RigSubject",
-    "Subject",
-    "fit_code_space",
-    "load_answers",
-    "load_autoencoder",
-    "load_generator",
-    "load_subject",
-    "open_folder",
-    "perceptual",
-}
+_WITHOUT_EXAMPLE: set[str] = set()
 
 # How many first lines of a room's docstrings hold a stand-in, or begin with no verb.
-_UNCLEAR = {
-    # searches, experiments, the store and the shared files
-    "__init__.py": 1,
-    "devices.py": 3,
-    "errors.py": 5,
-    "experiments": 51,
-    "markup.py": 4,
-    "natural": 19,
-    "search": 171,
-    "seeds.py": 5,
-    "store": 46,
-    "units.py": 10,
-    "user_code.py": 3,
-    "validate.py": 5,
-    # studies, networks and training
-    "categories": 83,
-    "jobs": 18,
-    "study": 128,
-    "training": 43,
-    # tables and pages
-    "analysis": 101,
-    "invariance": 78,
-    "paper": 55,
-    "plot": 27,
-    "report": 72,
-    # commands, people, and the parts of a search
-    "bench": 64,
-    "cli": 65,
-    "generators": 21,
-    "photos": 24,
-    "recordings": 30,
-    "rig": 92,
-    "subjects": 109,
-    "survey": 81,
-    "testing": 7,
-    "transformations": 22,
-    "zoo": 35,
-}
+_UNCLEAR: dict[str, int] = {}
 
 # A pronoun without a noun, wherever it stands; `one` only where no noun follows.
 STAND_IN = re.compile(

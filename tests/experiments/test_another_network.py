@@ -2,10 +2,8 @@
 
 import pytest
 import torch
-from torch import nn
 
 from invariscope import (
-    NetworkSubject,
     find_mei,
     image_set,
     invariance_coefficient,
@@ -16,30 +14,13 @@ from invariscope import (
 from invariscope.errors import InputError, StoreError
 from invariscope.natural.folder_pass import NATURAL, measure_folder
 from invariscope.natural.statistics import NaturalStatistics
+from invariscope.testing.networks import RepeatingNetwork, small_subject
 
 SIDE = 8
 
 
-class Repeats(nn.Module):
-    """A plain attribute, which neither weights, text nor source show, decides the answer."""
-
-    def __init__(self, times):
-        super().__init__()
-        torch.manual_seed(0)
-        self.times = times
-        self.first = nn.Conv2d(3, 3, 3, padding=1)
-        self.last = nn.Linear(3, 4)
-
-    def forward(self, x):
-        for _ in range(self.times):
-            x = torch.tanh(self.first(x))
-        return self.last(x.mean((2, 3)))
-
-
 def network(times):
-    return NetworkSubject(
-        Repeats(times).eval(), image_size=SIDE, name="repeats", classes=["a", "b", "c", "d"]
-    )
+    return small_subject(RepeatingNetwork(times), name="repeats", classes=["a", "b", "c", "d"])
 
 
 def test_the_two_have_one_identity_and_other_answers():

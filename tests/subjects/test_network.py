@@ -159,7 +159,7 @@ def test_the_model_is_unchanged(model, subject, images):
 def test_hooks_are_removed_when_the_model_fails(model, subject, images):
     subject.sites()
     model.fc.broken = True
-    with pytest.raises(RuntimeError, match="broken"):
+    with pytest.raises(InputError, match="broken"):
         subject.respond(images, ["relu", "fc"])
     assert hooks(model) == 0
 

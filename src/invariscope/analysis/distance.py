@@ -63,7 +63,7 @@ def distance_activation(table: pd.DataFrame, affine: pd.DataFrame | None = None)
 
 
 def beside_affine(summary: pd.DataFrame) -> pd.DataFrame:
-    """How far invariant images are, and how far affine copies of no greater loss.
+    """Put the distance of invariant images beside that of affine copies of no greater loss.
 
     Args:
         summary: of `distance_activation` with affine copies.

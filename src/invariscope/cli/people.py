@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from invariscope.cli.options import Model, NetworkOptions, default_out
+from invariscope.cli.terminal import output, print_table
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder, replace_file
 from invariscope.survey.answers import load_answers
@@ -34,7 +35,7 @@ def compare(
     source: NetworkOptions | None = None,
 ) -> None:
     """Compare accuracy, errors and shape bias of people and a network at the same images."""
-    given, console = load_answers(answers), Console(soft_wrap=True, highlight=False)
+    given, console = load_answers(answers), output()
     files = _own_images(answers) if images is None else find_images(given, images)
     subject = (source or NetworkOptions()).subject(model)
     found = compare_people(given, subject, files)
@@ -73,4 +74,4 @@ def _tell(found: PeopleComparison, console: Console) -> None:
             shown.add_column(str(column))
         for row in table.itertuples(index=False):
             shown.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row))
-        console.print(shown)
+        print_table(shown)

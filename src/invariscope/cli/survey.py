@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 
 from invariscope import plot
@@ -14,8 +13,9 @@ from invariscope.analysis.people import people_accuracy
 from invariscope.cli.numbers import Count, Natural, NotNegative, Port, Seed, Share
 from invariscope.cli.options import Force, Model, NetworkOptions
 from invariscope.cli.survey_search import search
+from invariscope.cli.terminal import output, print_table
 from invariscope.errors import InputError, StoreError
-from invariscope.plot.style import figure_of
+from invariscope.plot.axes import figure_of
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import PNG_MARK, begins_with, check_may_replace, is_figure
 from invariscope.study.folder import study_folder
@@ -38,14 +38,15 @@ HELD_BACK_HELP = Annotated[
     Path, Parameter(help="The survey's folder, or the study that it belongs to.")
 ]
 Out = Annotated[
-    Path | None, Parameter(help="The survey's folder; by default survey/ in the study.")
+    Path | None,
+    Parameter(alias="-o", help="The survey's folder; by default survey/ in the study."),
 ]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class SurveyOptions:
-    """What a survey asks, where it is made."""
+    """Options of a survey, for the command that makes a survey."""
 
     classes: Annotated[
         Count | None,
@@ -94,7 +95,7 @@ class SurveyOptions:
     ] = False
 
     def make(self, study: Path, out: Path) -> SurveyFolder:
-        """Write the survey and say what it is."""
+        """Write the survey and describe its conditions."""
         settings: dict[str, Any] = {
             "per_condition": self.per_condition,
             "catch": self.catch,
@@ -128,11 +129,11 @@ class SurveyOptions:
 
 
 def _say(text: str) -> None:
-    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+    output().print(text, markup=False)
 
 
 def _describe(folder: SurveyFolder) -> None:
-    """What a participant will see."""
+    """Print the images and trials that a participant will see."""
     design, sizes = folder.design, {}
     for stimulus in folder.stimuli:
         if stimulus.condition != PRACTICE:
@@ -144,7 +145,7 @@ def _describe(folder: SurveyFolder) -> None:
         table.add_column(column, justify="right")
     for cell, number in sizes.items():
         table.add_row(*cell, str(number), str(design.per_condition))
-    Console().print(table)
+    print_table(table)
     total = len(sizes) * design.per_condition + design.catch + design.practice
     _say(
         f"{len(design.categories)} categories · {total} trials a participant "
@@ -186,7 +187,7 @@ def serve(
     out: Out = None,
     asked: SurveyOptions | None = None,
 ) -> None:
-    """Serve a survey to people; Ctrl-C ends it, and it goes on where it was when started again."""
+    """Serve a survey to people; Ctrl-C ends the server, and a new start goes on."""
     try:
         from invariscope.survey.serve import serve as run  # noqa: PLC0415 (an extra)
     except ImportError as error:
@@ -216,7 +217,7 @@ def serve(
 
 
 def _there(place: Path) -> SurveyFolder | None:
-    """The survey in a folder, or None."""
+    """Open the survey in a folder, or give None."""
     try:
         return open_survey(place)
     except StoreError:
@@ -244,8 +245,8 @@ def simulated(
     seed: Annotated[Seed, Parameter(help="Other participants.")] = 0,
     source: NetworkOptions | None = None,
 ) -> None:
-    """A network answers in people's place, to plan how many of them are needed."""
-    folder, console = open_survey(place), Console()
+    """Let a network answer in people's place, to plan how many participants are needed."""
+    folder = open_survey(place)
     how = ObserverModel(temperature=temperature, spread=spread, lapse=lapse)
     subject = (source or NetworkOptions()).subject(observer)
     if any(s.network == subject.name for s in folder.stimuli):
@@ -269,7 +270,7 @@ def simulated(
     for row in found.to_dict("records"):
         cells = (f"{row[n]:.2f}" for n in sizes)
         table.add_row(row["one"], row["other"], f"{row['difference']:+.3f}", *cells)
-    console.print(table)
+    print_table(table)
     _say(f"simulated answers: {file}\nplot: {picture}")
 
 
@@ -279,7 +280,8 @@ def exported(
     /,
     *,
     out: Annotated[
-        Path | None, Parameter(help="A folder; by default export/ in the survey.")
+        Path | None,
+        Parameter(alias="-o", help="A folder; by default export/ in the survey."),
     ] = None,
     ids: Annotated[
         Path | None,
@@ -287,7 +289,7 @@ def exported(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write the answers as tidy tables and a Psych-DS folder; the raw answers stay as they are."""
+    """Write the answers as tidy tables and a Psych-DS folder; raw answers stay untouched."""
     if ids is not None:
         check_may_replace(ids, begins_with(IDS), force=force)
     folder = open_survey(place)
@@ -312,7 +314,7 @@ def show(
     answers: Annotated[Path, Parameter(help="A survey, an export, or a table of answers.")],
     /,
     *,
-    out: Annotated[Path, Parameter(help="The PNG to write.")] = Path("answers.png"),
+    out: Annotated[Path, Parameter(alias="-o", help="The PNG to write.")] = Path("answers.png"),
     with_excluded: Annotated[
         bool, Parameter(negative="", help="Show what does not count too: a pilot's sessions, say.")
     ] = False,

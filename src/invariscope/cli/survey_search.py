@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from invariscope.cli.numbers import Count, NotNegative, Port
+from invariscope.cli.terminal import output
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
 from invariscope.generators import load_generator
@@ -46,7 +46,7 @@ def search(
 
     Ctrl-C ends the server; the same command goes on where it was.
     """
-    asked, console = read_search_design(design), Console(soft_wrap=True, highlight=False)
+    asked, console = read_search_design(design), output()
     place = out or design.with_suffix("")
     if simulated is not None:
         place /= "simulated"
@@ -98,5 +98,5 @@ def _serve(
         most=most,
         pilot=pilot,
         proxies=proxies,
-        tell=lambda text: Console(soft_wrap=True).print(f"participants: {text}/", markup=False),
+        tell=lambda text: output().print(f"participants: {text}/", markup=False),
     )

@@ -24,7 +24,7 @@ def plan_mei(
     tries: int = 1,
     options: SearchOptions | None = None,
 ) -> list[Planned]:
-    """Plan the searches among which an MEI is drawn: seeds `seed · tries` and up."""
+    """Plan the searches for an MEI: seeds `seed · tries` and up."""
     validate.at_least("tries", tries, 1)
     first = seed * tries
     return plan(

@@ -24,7 +24,7 @@ def open_search(
     options: SearchOptions | None = None,
     name: str = "own loop",
 ) -> Search:
-    """Open a search in which you show the images and tell the responses (PAPERS §1).
+    """Open a search for a loop of your own: show the images, tell the responses (PAPERS §1).
 
     The stretch site is `pixels`.
 
@@ -58,20 +58,26 @@ def open_search(
     """
     options = options or SearchOptions()
     subject = RigSubject(name, ("unit",), generator.image_size)
-    wanted = None
+    start = None
     if reference is not None:
-        wanted = image_reference(reference, generator.image_size, code)
+        start = image_reference(reference, generator.image_size, code)
     if task != "excitation" and activity is None:
         raise InputError("give activity, the unit's response to the reference")
-    site = None if task == "excitation" else PIXELS
-    words = {"task": task, "reference": wanted, "site": site, "run_seeds": (seed,)}
-    run = plan(subject, generator, f"{SITE}:0", options=options, **words)[0].run
-    if wanted is not None and activity is not None:
-        known = {"site_reference": wanted.image.flatten(), "target_reference": tensor([activity])}
-        run = replace(run, objective=replace(run.objective, **known))
-    return Search(
+    run = plan(
+        subject,
         generator,
-        [run],
-        strategy=options.strategy,
-        population=options.population,
-    )
+        f"{SITE}:0",
+        task=task,
+        reference=start,
+        site=None if task == "excitation" else PIXELS,
+        run_seeds=(seed,),
+        options=options,
+    )[0].run
+    if start is not None and activity is not None:
+        objective = replace(
+            run.objective,
+            site_reference=start.image.flatten(),
+            target_reference=tensor([activity]),
+        )
+        run = replace(run, objective=objective)
+    return Search(generator, [run], strategy=options.strategy, population=options.population)

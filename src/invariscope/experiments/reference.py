@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.errors import StoreError
+from invariscope.errors import InputError, StoreError
 from invariscope.generators.base import Generator
 from invariscope.photos import read_image, read_photo
 from invariscope.search.measure import pad
@@ -98,7 +98,9 @@ def depart_from(objective: Objective, subject: Subject, image: Tensor, chunk: in
     )
 
 
-def photo_reference(path: str | Path, subject: Subject) -> Reference:
+def photo_reference(
+    path: str | Path, subject: Subject, generator: Generator | None = None
+) -> Reference:
     """Make a reference from a photo's own pixels.
 
     A photo of the size that the subject sees is taken as it is, any other one cropped as the
@@ -107,6 +109,7 @@ def photo_reference(path: str | Path, subject: Subject) -> Reference:
     Args:
         path: of the photo, in any format that Pillow reads.
         subject: whose size and `PhotoRule` count.
+        generator: under whose constraints the photo is shown, where it has any.
 
     Returns:
         A reference with an image `(3, image_size, image_size)` in [0, 1] and no code.
@@ -133,11 +136,36 @@ def photo_reference(path: str | Path, subject: Subject) -> Reference:
             crop=rule.crop,
             transform=rule.transform,
         )
-    return image_reference(image, side)
+    if generator is None or not generator.constraints:
+        return image_reference(image, side)
+    shown = generator.constrain(image.unsqueeze(0))[0]
+    return image_reference(shown, generator.image_size)
+
+
+def check_reference(reference: Reference | None, generator: Generator) -> None:
+    """Make sure that there is an image to depart from, under the generator's constraints.
+
+    Its mean luminance and surround count; not its contrast, which some images cannot have, and
+    not an image of another size, which the subject resizes.
+
+    Raises:
+        InputError: there is none, or it does not keep to them.
+    """
+    if reference is None:
+        raise InputError("no reference was given; find an MEI first, or give an image")
+    side = generator.image_size
+    is_image = reference.recipe.get("kind") == "image"
+    if not generator.constraints or not is_image or reference.image.shape[-1] != side:
+        return
+    if why := generator.violations(reference.image.unsqueeze(0)):
+        raise InputError(
+            f"the reference does not keep to the constraints of {generator.name} ({why}); pass it "
+            "through generator.constrain(images) first"
+        )
 
 
 def with_code(reference: Reference, generator: Generator, out: Path) -> tuple[Reference, float]:
-    """Give a reference a code whose image is close: an adversarial search starts there.
+    """Give a reference a code with a close image: an adversarial search starts there.
 
     A code that `save_code` put into `out` is taken from there, so that a search goes on with the
     very same one; else the generator inverts the image.

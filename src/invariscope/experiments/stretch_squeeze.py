@@ -1,4 +1,4 @@
-"""Stretch-and-Squeeze: far images that a unit cannot tell apart, near ones that silence it."""
+"""Stretch-and-Squeeze: far images alike for a unit, near images that silence a unit."""
 
 import tempfile
 from collections.abc import Iterable, Sequence

@@ -1,4 +1,4 @@
-"""One pass over a folder of photos: how units respond to each, kept on disk, then described.
+"""A pass over a folder of photos: activities are kept on disk, then described.
 
 The activities themselves are kept while the pass runs (4 bytes a unit and photo), in segments
 that are whole or absent. So every figure is exact, memory does not grow with the photos, and a
@@ -45,7 +45,7 @@ SPARE = 1.1  # times the activities' size that the disk must have free
 
 @dataclass(frozen=True)
 class _UnitColumn:
-    """Units that are read together: all of a site, or one."""
+    """Units that are read together: all of a site, or a single unit."""
 
     site: str
     names: list[str]
@@ -59,23 +59,23 @@ class _UnitColumn:
 Watcher = Callable[[int, int, int], None]
 
 
-def columns(subject: Subject, wanted: Sequence[str] | None) -> list[_UnitColumn]:
-    """What is read: sites with all their units (of channels the spatial mean), or single units.
+def columns(subject: Subject, addresses: Sequence[str] | None) -> list[_UnitColumn]:
+    """Find the units to read: of sites all units (of channels the spatial mean), or single units.
 
     Args:
-        wanted: sites and unit addresses; by default the readout, the deepest site.
+        addresses: sites and unit addresses; by default the readout, the deepest site.
 
     Raises:
         InputError: an unknown site or unit.
     """
     sites, found = subject.sites(), []
-    for word in dict.fromkeys(wanted or [list(sites)[-1]]):
-        if ":" in word:
-            unit = parse_unit(word, sites)
+    for address in dict.fromkeys(addresses or [list(sites)[-1]]):
+        if ":" in address:
+            unit = parse_unit(address, sites)
             found.append(_UnitColumn(unit.site, [str(unit)], unit))
         else:
-            find_site(word, sites)
-            found.append(_UnitColumn(word, unit_names(word, sites[word])))
+            find_site(address, sites)
+            found.append(_UnitColumn(address, unit_names(address, sites[address])))
     return found
 
 
@@ -104,7 +104,8 @@ def measure_folder(
         folder: from `open_folder`.
         out: the folder to write.
         sites: sites, and addresses of single units elsewhere; by default the readout.
-        split: what the photos are to the network, `train` or `val`; stopping rules take `train`.
+        split: the photos' part in the network's training, `train` or `val`; stopping rules take
+            `train`.
         photo: how photos are cropped; by default as the subject has it.
         batch: photos that pass at once.
         top: strongest photos to name for each unit.
@@ -145,9 +146,9 @@ def measure_folder(
         "batch": batch,
         "top": top,
     }
-    wanted = list(dict.fromkeys(column.site for column in read))
-    check_repeatable(subject, wanted)
-    now = answers(subject, wanted)
+    tapped = list(dict.fromkeys(column.site for column in read))
+    check_repeatable(subject, tapped)
+    now = answers(subject, tapped)
     if _has_begun(out, settings, now) and (out / NATURAL).exists():
         shutil.rmtree(out / SEGMENTS, ignore_errors=True)  # killed between table and removal
         return NaturalStatistics.load(out / NATURAL, subject)
@@ -166,7 +167,7 @@ def measure_folder(
         device=subject.device,
     )
     for part in stream:
-        responses = subject.respond(part.images, wanted)
+        responses = subject.respond(part.images, tapped)
         activity = torch.cat([column.read(responses) for column in read], 1)
         segments.add(activity.cpu().numpy(), part.indices)
         if watch:
@@ -179,10 +180,10 @@ def measure_folder(
 
 
 def _has_begun(out: Path, settings: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Whether a pass with these settings began in `out`; else its settings are written there.
+    """Tell if a pass with these settings began in `out`; else write its settings there.
 
     Args:
-        now: what the subject answers to the probe images.
+        now: the subject's answers to the probe images.
     """
     path = out / SETTINGS
     if not path.exists():
@@ -229,7 +230,7 @@ def _describe(  # noqa: PLR0917
     top: int,
     now: dict[str, Any],
 ) -> NaturalStatistics:
-    """Write the tables; `natural.parquet` last, so that where it is the others are too."""
+    """Write the tables; `natural.parquet` last, so that its presence means all are there."""
     photos = np.concatenate([segments.photos(file) for file in segments.files])
     whole, classes, tops = [], [], []
     for units, activity in segments.blocks():
@@ -252,7 +253,7 @@ def _describe(  # noqa: PLR0917
         table = pd.concat(parts, ignore_index=True)
         write_hashed(out / file, lambda part, table=table: table.to_parquet(part, index=False))
     about = {"subject": subject.name, "photos": len(photos), "content": folder.content}
-    about |= {ANSWERS: now}
+    about[ANSWERS] = now
     table = pd.concat(whole, ignore_index=True)
     statistics = NaturalStatistics(table, subject.natural_identity(), about)
     statistics.save(out / NATURAL)

@@ -1,4 +1,4 @@
-"""The tables beside natural statistics: each class, and each unit's strongest photos."""
+"""Tables beside natural statistics: activity by class, and each unit's strongest photos."""
 
 import numpy as np
 import pandas as pd
@@ -13,7 +13,7 @@ def by_class(
     folder: PhotoFolder,
     photos: NDArray[np.int64],
 ) -> pd.DataFrame:
-    """Each unit's activity over the photos of each class.
+    """Describe each unit's activity over the photos of each class.
 
     Args:
         names: of the units.
@@ -46,7 +46,7 @@ def strongest(
     photos: NDArray[np.int64],
     top: int,
 ) -> pd.DataFrame:
-    """Each unit's strongest photos, the strongest first; of equals the earlier."""
+    """List each unit's strongest photos, the strongest first; of equals the earlier."""
     kept = min(top, activity.shape[1])
     bound = -np.partition(-activity, kept - 1, axis=1)[:, kept - 1]
     chosen = []

@@ -15,7 +15,7 @@ from invariscope.recordings.responses import Dropped, Floats, RecordedResponses
 
 SUFFIXES = (".npy", ".npz", ".mat")
 UNREADABLE = (
-    *(OSError, ValueError, EOFError, KeyError, TypeError, NotImplementedError),
+    *(OSError, ValueError, EOFError, LookupError, TypeError, NotImplementedError),
     *(BadZipFile, zlib.error, io.matlab.MatReadError),
 )
 EXPECTED = "expected neurons × images, or neurons × images × repeats"
@@ -71,7 +71,7 @@ def read_array(path: Path, options: RecordingOptions) -> RecordedResponses:
 
 
 def spike_counts(responses: Floats, options: RecordingOptions) -> Floats | None:
-    """Spikes in the response window, from what an array holds."""
+    """Compute spike counts in the response window from an array's values."""
     if options.values == "other":
         return None
     return responses if options.values == "counts" else responses * options.seconds
@@ -86,8 +86,8 @@ def _load(path: Path, options: RecordingOptions) -> Any:
         if path.suffix == ".npy":
             return np.load(path, allow_pickle=False)
         if path.suffix == ".npz":
-            with np.load(path, allow_pickle=False) as file:
-                found = {name: file[name] for name in file.files}
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                found = {name: arrays[name] for name in arrays.files}
         else:
             found = _mat(path)
     except UNREADABLE as error:
@@ -115,7 +115,7 @@ def _short(error: Exception) -> str:
 
 
 def _mat(path: Path) -> dict[str, Any]:
-    """Variables of a MATLAB file; of version 7.3, which is HDF5, with the axes as MATLAB has."""
+    """Read the variables of a MATLAB file; of version 7.3 (HDF5) with MATLAB's order of axes."""
     with path.open("rb") as file:
         head = file.read(128)
     if b"MATLAB 7.3" not in head:
@@ -127,7 +127,7 @@ def _mat(path: Path) -> dict[str, Any]:
 
 
 def hdf5() -> Any:
-    """`h5py`, where it is installed.
+    """Import `h5py`.
 
     Raises:
         InputError: it is not.
@@ -143,7 +143,7 @@ def hdf5() -> Any:
 
 
 def _numbers(array: Any, path: Path) -> Floats:
-    """An array as `(neurons, images, repeats)` float64."""
+    """Convert an array to `(neurons, images, repeats)` float64."""
     found = np.asarray(array)
     if found.dtype.kind not in "iuf":
         raise InputError(f"{str(path)!r} holds {found.dtype}; expected numbers, {EXPECTED}")

@@ -24,7 +24,7 @@ class ResponseNoise:
 
     @classmethod
     def fit(cls, means: Floats, variances: Floats) -> "ResponseNoise":
-        """From images that were shown several times, by least squares with both terms ≥ 0.
+        """Fit both terms, at least 0, by least squares to images that were shown several times.
 
         Args:
             means, variances: `(images, units)` over each image's trials; NaN where there are none.
@@ -49,12 +49,12 @@ class ResponseNoise:
         return np.where(counts > 0, np.sqrt(variance / np.maximum(counts, 1)), np.nan)
 
     def variances(self, means: Floats) -> Floats:
-        """Of a single response to images with these means, `(images, units)`."""
+        """Compute variances `(images, units)` of single responses to images with given means."""
         return self.floor + self.slope * np.maximum(means, 0)
 
 
 def reliability(means: Floats, variances: Floats, counts: NDArray[np.int64]) -> Floats:
-    """The share of the variance of repeat means that the images explain, `(units,)`.
+    """Compute the share of the variance of repeat means that the images explain, `(units,)`.
 
     1 − (mean squared error of a mean) / (variance of the means): the intraclass correlation of
     the means; 0 or below where there is only noise, NaN where nothing was recorded.
@@ -74,7 +74,7 @@ def reliability(means: Floats, variances: Floats, counts: NDArray[np.int64]) -> 
 
 
 def shrink_means(means: Floats, variances: Floats, counts: NDArray[np.int64]) -> Floats:
-    """Repeat means `(images, units)` drawn to the images' common one by the share that is noise.
+    """Draw repeat means `(images, units)` to the images' common mean by their share of noise.
 
     The image with the largest mean of few trials was lucky too, and brings less when it is shown
     again; these are unbiased for images that were picked by their means. Where the reliability is

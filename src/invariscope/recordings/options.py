@@ -26,6 +26,7 @@ class RecordingOptions:
             default the only one there is.
         events: a file or folder with the events, where the spikes' own holds none.
         events_offset: seconds to add to the events' times to be on the spikes' clock.
+        order: a CSV with a column `image`, one row an event in turn, where events carry no code.
         onset: column of a trials table with the image's onset.
         images: the images that the codes number: a folder of photos, in the order of their
             names, or a CSV with columns `code` and `image`; by default each code is an image.
@@ -45,7 +46,11 @@ class RecordingOptions:
         InputError: a value out of its range.
 
     Example:
-        `RecordingOptions(window=(50, 200), images=Path("photos"), other_codes="drop")`
+        >>> from pathlib import Path
+        >>> import invariscope as iv
+        >>> options = iv.RecordingOptions(window=(50, 250), images=Path("photos"))
+        >>> options.seconds
+        0.2
     """
 
     window: tuple[float, float] = (50.0, 150.0)
@@ -53,6 +58,7 @@ class RecordingOptions:
     event: str | None = None
     events: Path | None = None
     events_offset: float = 0.0
+    order: Path | None = None
     onset: str = "start_time"
     images: Path | None = None
     first_code: int = 1
@@ -71,6 +77,10 @@ class RecordingOptions:
         if not all(len(w) == 2 and all(map(math.isfinite, w)) for w in windows):
             raise InputError(f"window is {self.window}; expected its first and last ms")
         _ = self.windows
+        if short := [w for w in windows if w[1] - w[0] < 1]:
+            raise InputError(
+                f"window {list(short[0])} is shorter than 1 ms; expected ms, such as 50 and 150"
+            )
         for kind in self.kinds:
             one_of("kind of unit", kind, KINDS)
         one_of("time_unit", self.time_unit, (*TIME_UNITS, "samples"))
@@ -93,7 +103,7 @@ class RecordingOptions:
         return (self.window[1] - self.window[0]) / 1000
 
     def time_scale(self, what: str, stated: float | None = None) -> float:
-        """Seconds in a unit of a table's times.
+        """Convert the unit of a table's times to seconds.
 
         Args:
             what: the file in words.
@@ -111,7 +121,7 @@ class RecordingOptions:
 
 
 def check_rate(rate: float, what: str) -> float:
-    """A sampling rate in Hz that can be divided by.
+    """Check a sampling rate in Hz.
 
     Raises:
         InputError: it is 0, negative or no number.

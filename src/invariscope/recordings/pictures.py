@@ -1,9 +1,9 @@
-"""Which image a code stands for: a folder of photos in order, or a table of codes."""
+"""The image of each code: a folder of photos in order, or a table of codes."""
 
 import csv
 import re
-from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from invariscope.errors import InputError
 from invariscope.photos import open_folder
@@ -13,13 +13,13 @@ DIGITS = re.compile(r"(\d+)")
 
 
 def numbered(name: str) -> list[tuple[int, str]]:
-    """A key that sorts numbers within names by their value: 2 before 10."""
+    """Split a name into a sorting key with numbers by value: 2 before 10."""
     parts = DIGITS.split(name)
     return [(int(p), "") if p.isdigit() else (-1, p) for p in parts]
 
 
 def image_files(options: RecordingOptions) -> dict[str, Path] | None:
-    """The files of the images by name, in order; None where the images are not files.
+    """Find the images' files by name, in order; None where the images are not files.
 
     Raises:
         InputError: no photos, or a folder whose order is not clear.
@@ -43,7 +43,7 @@ def image_files(options: RecordingOptions) -> dict[str, Path] | None:
 
 
 def image_list(options: RecordingOptions, expected: int) -> tuple[str, ...] | None:
-    """The images' names in order, or None where `images` was not given.
+    """List the images' names in order, or None without `images`.
 
     Args:
         expected: how many there should be; a table of codes must number them without a gap.
@@ -66,7 +66,7 @@ def image_list(options: RecordingOptions, expected: int) -> tuple[str, ...] | No
 
 
 def image_codes(options: RecordingOptions) -> dict[str, str] | None:
-    """The image of each code, in the images' order; None where each code is an image."""
+    """Map each code to an image, in the images' order; None where each code is an image."""
     if options.images is None:
         return None
     if not options.images.is_dir():
@@ -76,7 +76,7 @@ def image_codes(options: RecordingOptions) -> dict[str, str] | None:
 
 
 def code_table(path: Path) -> dict[str, str]:
-    """A CSV with columns `code` and `image`.
+    """Read a CSV with columns `code` and `image`.
 
     Raises:
         InputError: it is missing, has other columns, or a code twice.
@@ -91,17 +91,19 @@ def code_table(path: Path) -> dict[str, str]:
 
 
 def plain_code(value: object) -> str:
-    """A code as text: whole numbers without a point, `7.0` as `7`."""
+    """Write a code as text: whole numbers without a point, `7.0` as `7`; NaN as no code."""
     text = str(value).strip()
     try:
         number = float(text)
     except ValueError:
         return text
+    if number != number:  # noqa: PLR0124  (NaN names no image)
+        return ""
     return str(int(number)) if number.is_integer() else text
 
 
-def read_rows(path: Path, columns: tuple[str, ...]) -> list[Mapping[str, str]]:
-    """The rows of a CSV with a header.
+def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
+    """Read the rows of a CSV with a header.
 
     Raises:
         InputError: it cannot be read, lacks one of `columns`, or has a line that is cut short.
@@ -111,13 +113,15 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[Mapping[str, str]]:
             reader = csv.DictReader(file, skipinitialspace=True, restkey="", restval=None)
             header = [name.strip() for name in reader.fieldnames or ()]
             reader.fieldnames = header
-            rows = list(reader)
+            rows: list[Any] = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {str(path)!r}: {reason}") from error
+    if not header:
+        raise InputError(f"{str(path)!r} is empty; expected a line with the columns' names")
     if missing := [name for name in columns if name not in header]:
         raise InputError(
-            f"{str(path)!r} has no column {missing[0]!r} (it has {', '.join(header) or 'none'}); "
+            f"{str(path)!r} has no column {missing[0]!r} (it has {', '.join(header)}); "
             f"expected {', '.join(columns)}"
         )
     if len(set(header)) < len(header):

@@ -1,4 +1,4 @@
-"""What a recording says of images: one row a presentation, one column a unit."""
+"""Responses of recorded units to images: one row a presentation, one column a unit."""
 
 from dataclasses import dataclass, field
 from typing import final
@@ -15,7 +15,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Dropped:
-    """What a reading left out.
+    """A count of units, trials or images that a reading left out.
 
     Attributes:
         what: such as `units`, `trials`, `images`.
@@ -51,6 +51,22 @@ class RecordedResponses:
 
     Raises:
         InputError: shapes that do not belong together, infinite responses, or nothing recorded.
+
+    Example:
+        >>> import numpy as np
+        >>> import invariscope as iv
+        >>> recorded = iv.RecordedResponses(
+        ...     name="day 1",
+        ...     units=("u1",),
+        ...     images=("a", "b"),
+        ...     shown=np.array([0, 1, 0]),
+        ...     onsets=np.array([0.1, 0.3, 0.5]),
+        ...     responses=np.array([[20.0], [0.0], [40.0]]),
+        ...     quantity="spikes/s",
+        ...     seconds=0.1,
+        ... )
+        >>> recorded.means.tolist()
+        [[30.0], [0.0]]
     """
 
     name: str
@@ -78,7 +94,7 @@ class RecordedResponses:
 
     @property
     def repeats(self) -> Ints:
-        """Trials `(images, units)` in which a unit was recorded."""
+        """Count the trials `(images, units)` with a recorded unit."""
         found = np.zeros((len(self.images), len(self.units)), np.int64)
         np.add.at(found, self.shown, ~np.isnan(self.responses))
         return found
@@ -94,13 +110,13 @@ class RecordedResponses:
         return image_moments(self.responses, self.shown, len(self.images))[1]
 
     def trials(self) -> pd.DataFrame:
-        """One row a presentation: `image`, `onset` in s, and a column a unit."""
+        """Make a table of trials: `image`, `onset` in s, and a column a unit."""
         names = np.array(self.images, object)[self.shown]
         first = pd.DataFrame({"image": names, "onset": self.onsets})
         return first.join(pd.DataFrame(self.responses, columns=list(self.units)))
 
     def table(self) -> pd.DataFrame:
-        """One row an image: `image`, each unit's mean, its trials and standard error."""
+        """Make a table of images: `image`, each unit's mean, its trials and standard error."""
         means, variances, repeats = self.means, self.variances, self.repeats
         with np.errstate(divide="ignore", invalid="ignore"):
             errors = np.sqrt(variances / repeats)
@@ -112,7 +128,7 @@ class RecordedResponses:
 
 
 def image_moments(values: Floats, shown: Ints, images: int) -> tuple[Floats, Floats, Ints]:
-    """Mean, variance and number of what was recorded, `(images, units)` each.
+    """Compute mean, variance and number of the recorded trials, `(images, units)` each.
 
     Args:
         values: `(trials, units)`; NaN where a unit was not recorded.

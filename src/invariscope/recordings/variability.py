@@ -7,22 +7,23 @@ variance of the images' means less what noise puts there, so both are unbiased.
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError, StoreError
 from invariscope.recordings.noise import Floats, shrink_means
-from invariscope.recordings.responses import RecordedResponses, image_moments
+from invariscope.recordings.responses import Ints, RecordedResponses, image_moments
 from invariscope.store.files import replace_file
 
 VARIABILITY = "variability.json"
 
 
-def spearman_brown(single: Floats | float, repeats: float) -> Floats | float:
+def spearman_brown(single: Any, repeats: Any) -> Any:
     """Reliability of a mean of repeats, from that of a single trial.
 
     Spearman (1910), Brown (1910): n r / (1 + (n − 1) r).
@@ -35,7 +36,7 @@ def spearman_brown(single: Floats | float, repeats: float) -> Floats | float:
 
 
 def unit_table(recorded: RecordedResponses) -> pd.DataFrame:
-    """One row a unit: range, variances, reliability and Fano factor.
+    """Measure each unit's range, variances, reliability and Fano factor, in a row a unit.
 
     Returns:
         Columns `unit`, `images`, `trials`, `smallest`, `mean`, `largest` (image means),
@@ -82,7 +83,7 @@ def _mean_over_images(values: Floats) -> Floats:
         return np.where(known, values, 0).sum(0) / known.sum(0)
 
 
-def _variances(means: Floats, variances: Floats, repeats: Floats) -> tuple[Floats, Floats]:
+def _variances(means: Floats, variances: Floats, repeats: Ints) -> tuple[Floats, Floats]:
     """Signal and noise variance `(units,)` over images with at least two trials."""
     known = repeats > 1
     noise = _mean_over_images(np.where(known, variances, np.nan))
@@ -134,13 +135,27 @@ def noise_correlations(recorded: RecordedResponses) -> Floats:
     return found
 
 
+def mean_correlation(recorded: RecordedResponses, units: Sequence[int] | None = None) -> float:
+    """Mean noise correlation over pairs of units; NaN where there is no pair.
+
+    Args:
+        recorded: the recording.
+        units: numbers of the units that count; by default all.
+    """
+    chosen = np.arange(len(recorded.units)) if units is None else np.asarray(units)
+    pairs = noise_correlations(recorded)[np.ix_(chosen, chosen)]
+    pairs = pairs[np.triu_indices(len(chosen), 1)]
+    pairs = pairs[~np.isnan(pairs)]
+    return float(pairs.mean()) if len(pairs) else math.nan
+
+
 def _residuals(values: Floats, shown: np.ndarray, images: int) -> Floats:
     return values - image_moments(values, shown, images)[0][shown]
 
 
 @dataclass(frozen=True)
 class MeasuredVariability:
-    """What a recording says of typical units: medians over the units with signal.
+    """Variability of typical units of a recording: medians over the units with signal.
 
     Attributes:
         units: how many count: those with repeats and signal variance above 0.
@@ -174,35 +189,31 @@ def measured_variability(recorded: RecordedResponses) -> MeasuredVariability:
             "counts or rates, with the window in which spikes were counted"
         )
     table = unit_table(recorded)
-    if table["noise_variance"].isna().all():
+    columns = {name: table[name].to_numpy(np.float64) for name in table.columns if name != "unit"}
+    if np.isnan(columns["noise_variance"]).all():
         raise InputError(
             f"{recorded.name} has one trial of each image; noise is known from repeats alone"
         )
-    good = (table["signal_variance"] > 0) & (table["fano"] > 0)
-    if not good.any():
+    chosen = np.flatnonzero((columns["signal_variance"] > 0) & (columns["fano"] > 0))
+    if not len(chosen):
         raise InputError(f"no unit of {recorded.name} tells images apart beyond its noise")
-    chosen = np.flatnonzero(good.to_numpy())
-    pairs = noise_correlations(recorded)[np.ix_(chosen, chosen)]
-    pairs = pairs[np.triu_indices(len(chosen), 1)]
-    pairs = pairs[~np.isnan(pairs)]
-    kept = table[good]
     scale = 1.0 if recorded.quantity == "spikes/s" else 1 / recorded.seconds
-    middle = kept.median(numeric_only=True)
+    middle = {name: float(np.median(values[chosen])) for name, values in columns.items()}
     moments = image_moments(recorded.responses, recorded.shown, len(recorded.images))
     drawn = shrink_means(*moments)[:, chosen] * scale
     return MeasuredVariability(
         units=len(chosen),
         best=float(np.median(np.nanmax(drawn, 0))),
         weakest=max(float(np.median(np.nanpercentile(drawn, 5, 0))), 0.0),
-        fano=float(middle["fano"]),
-        correlation=float(pairs.mean()) if len(pairs) else float("nan"),
-        signal_to_noise=float(middle["signal_to_noise"]),
-        reliability=float(middle["reliability"]),
+        fano=middle["fano"],
+        correlation=mean_correlation(recorded, chosen.tolist()),
+        signal_to_noise=middle["signal_to_noise"],
+        reliability=middle["reliability"],
     )
 
 
 def save_variability(path: Path, found: MeasuredVariability, about: Mapping[str, object]) -> None:
-    """Write what a simulated brain is calibrated from, as JSON.
+    """Write a recording's variability as JSON, for a simulated brain.
 
     Args:
         about: where it is from, for people.
@@ -216,7 +227,7 @@ def save_variability(path: Path, found: MeasuredVariability, about: Mapping[str,
 
 
 def load_variability(path: Path) -> MeasuredVariability:
-    """Read what `save_variability` wrote.
+    """Read a recording's variability from its file.
 
     Args:
         path: the file, or the folder that `invariscope recording` wrote.
@@ -226,9 +237,8 @@ def load_variability(path: Path) -> MeasuredVariability:
     """
     file = path / VARIABILITY if path.is_dir() else path
     try:
-        numbers = dict(json.loads(file.read_text())["variability"])
-        known = {k: math.nan if v is None else v for k, v in numbers.items()}
-        found = MeasuredVariability(**known)
+        numbers: dict[str, Any] = dict(json.loads(file.read_text())["variability"])
+        found = MeasuredVariability(**{k: math.nan if v is None else v for k, v in numbers.items()})
         _check(found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(

@@ -1,4 +1,4 @@
-"""From what a rig recorded in a trial to a number: response windows and baseline."""
+"""Response windows and baseline: from spike times of a trial to a rate."""
 
 import math
 from dataclasses import dataclass
@@ -27,7 +27,7 @@ class Windows:
                 )
 
     def read(self, value: Value) -> float:
-        """Spikes per second in the response window, less those in the baseline window.
+        """Compute spikes per second in the response window, less the baseline window's.
 
         Args:
             value: spike times in ms; a plain number is taken as it is, the rig has read its own

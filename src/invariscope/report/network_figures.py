@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from invariscope import plot
-from invariscope.analysis.network_tables import NetworkTables
-from invariscope.paper.finding_claims import family
-from invariscope.plot.style import figure_of
+from invariscope.analysis.across import NetworkTables
+from invariscope.paper.measured_study import family
+from invariscope.plot.axes import figure_of
 
 ACROSS = 3  # panels side by side
 
@@ -155,7 +155,7 @@ def _specialization(tables: NetworkTables) -> Iterator[NetworkFigure]:
 
 
 def network_figures(tables: NetworkTables, families: Mapping[str, str]) -> list[NetworkFigure]:
-    """Every figure that the tables allow, in the paper's order.
+    """Draw every figure that the tables allow, in the paper's order.
 
     A study of another network gives Figs. 13 and 14, which repeat Figs. 2 to 5.
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from torch import Tensor
 
 COLUMNS = {
     "place": "candidate",
@@ -12,6 +13,7 @@ COLUMNS = {
     "checkpoint_generation": "milestone_generation",
     "within": "tie_break",
 }
+CHECKPOINT = {".place": ".candidate", "strategy.shown.": "strategy.observations."}
 SESSION_KEYS = {
     "search": {"most": "max_repeats"},
     "blocks": {"missing": "on_missing", "again": "max_retries"},
@@ -31,6 +33,14 @@ def table(stored: pd.DataFrame) -> pd.DataFrame:
 def row(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Rename the keys of a study's stored row or of a search's stored options."""
     return {COLUMNS.get(key, key): value for key, value in stored.items()}
+
+
+def checkpoint(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of a stored checkpoint."""
+    found = dict(stored)
+    for old, new in CHECKPOINT.items():
+        found = {key.replace(old, new): tensor for key, tensor in found.items()}
+    return found
 
 
 def study_text(stored: str) -> str:

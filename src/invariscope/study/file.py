@@ -1,14 +1,15 @@
-"""A study file: which runs are wanted, as TOML that a person writes."""
+"""Study files: a person's request for runs, in TOML."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from invariscope.errors import InputError, unknown
 from invariscope.experiments.plan import SearchOptions
+from invariscope.generators.constraints import check_words
 from invariscope.photos.walk import is_hidden
 from invariscope.study.file_section import (
     MOST_SEEDS,
@@ -64,7 +65,7 @@ class UnitSelection(FileSection):
 
 
 class StretchSelection(FileSection):
-    """A stretch site, or a part of it.
+    """A stretch site, or a part of a site.
 
     Attributes:
         site: a site of the subject.
@@ -129,6 +130,8 @@ class StudyCondition(FileSection):
         seeds: how many (0, 1, …), or which.
         generators, strategies: addresses and names.
         reference: see `ReferenceRule`.
+        constraints: what every image keeps to: the words of `ImageConstraints`; the file of a
+            display counts from the study file's folder.
         direction, population, generations, stop, sigma, tie_break, precision: see `SearchOptions`.
     """
 
@@ -142,6 +145,9 @@ class StudyCondition(FileSection):
     generators: Words = ("embedded",)
     strategies: Words = ("isotropic",)
     reference: ReferenceRule = ReferenceRule()
+    constraints: Annotated[dict[str, Any], AfterValidator(check_words)] = Field(
+        default_factory=dict
+    )
     direction: Literal["either", "down"] = "either"
     population: int = 50
     generations: int = 500
@@ -165,7 +171,7 @@ class StudyCondition(FileSection):
         return self
 
     def options(self, strategy: str) -> SearchOptions:
-        """What the condition's runs with that strategy share."""
+        """Give the search options of the condition's runs with a strategy."""
         return SearchOptions(
             strategy=strategy,
             population=self.population,
@@ -177,7 +183,7 @@ class StudyCondition(FileSection):
         )
 
     def mei_options(self, strategy: str) -> SearchOptions:
-        """What the searches for its MEIs share."""
+        """Give the search options of the condition's MEIs."""
         return SearchOptions(
             strategy=self.reference.strategy or strategy,
             population=self.reference.population or self.population,
@@ -187,7 +193,7 @@ class StudyCondition(FileSection):
 
 
 class AnalysisData(FileSection):
-    """What analyses of the study show, and to whom.
+    """Photos and observers for analyses of the study.
 
     Attributes:
         photos: a folder of natural images, from the study file's folder.
@@ -199,7 +205,7 @@ class AnalysisData(FileSection):
 
 
 class ExtraMeasures(FileSection):
-    """What is measured beside the runs.
+    """Measures beside the runs.
 
     Attributes:
         affine: affine copies of every reference (PAPERS §1, row 1), in `affine.parquet`.
@@ -271,7 +277,7 @@ class StudyFile(FileSection):
 
 
 def parse_study(text: str, name: str = "study") -> StudyFile:
-    """A study from the text of its file.
+    """Parse the text of a study file.
 
     Raises:
         InputError: see `parse_section`.
@@ -280,7 +286,7 @@ def parse_study(text: str, name: str = "study") -> StudyFile:
 
 
 def read_study(path: Path) -> StudyFile:
-    """The study in a file.
+    """Read a study file.
 
     Raises:
         InputError: no such file, or one that is not a study.
@@ -289,13 +295,13 @@ def read_study(path: Path) -> StudyFile:
 
 
 def _is_meant(path: Path, root: Path, pattern: Path) -> bool:
-    """Whether nothing on the way is hidden that the pattern does not name itself."""
+    """Check that no hidden folder lies on the way, but for names in the pattern itself."""
     parts = set(path.relative_to(root).parts) - set(pattern.parts)
     return not any(map(is_hidden, parts))
 
 
 def files_of(patterns: Sequence[str], base: Path) -> list[Path]:
-    """The files that patterns name, in order; hidden and system files only by their own name.
+    """Find the files that patterns name, in order; hidden files only by their own name.
 
     Args:
         base: the folder from which relative patterns count.

@@ -19,12 +19,17 @@ MOST_SEEDS = 1_000_000
 
 
 def as_list(value: Any) -> Any:
-    """A single entry is a list of one."""
+    """Turn a single entry into a list."""
     return value if isinstance(value, list | tuple) else [value]
 
 
+def as_tuple(value: Any) -> Any:
+    """Turn a list of TOML into a tuple."""
+    return tuple(value) if isinstance(value, list) else value
+
+
 def _count(value: Any) -> Any:
-    """A number of seeds is the first so many."""
+    """Turn a number of seeds into the first seeds from 0."""
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -33,15 +38,13 @@ def _count(value: Any) -> Any:
         if value > MOST_SEEDS:
             raise ValueError(f"seeds is {value}; expected at most {MOST_SEEDS:,}, or a list")
         return tuple(range(value))
-    return tuple(value) if isinstance(value, list) else value
+    return as_tuple(value)
 
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_count)]
-Numbers = Annotated[
-    tuple[Annotated[int, Field(ge=0)], ...],
-    BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
-]
+Numbers = Annotated[tuple[Annotated[int, Field(ge=0)], ...], BeforeValidator(as_tuple)]
+Names = Annotated[tuple[str, ...], BeforeValidator(as_tuple)]
 Words = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(as_list(v)))]
 
 
@@ -56,7 +59,7 @@ RENAMED = {
 
 
 class FileSection(BaseModel):
-    """A table of a study file; a key that it does not know is an error with the nearest one."""
+    """A table of a study file; an unknown key is an error that names the nearest key."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
@@ -73,7 +76,7 @@ class FileSection(BaseModel):
 
 
 def error_sentence(error: ValidationError) -> str:
-    """The first of pydantic's complaints as a part of a sentence."""
+    """Put the first of pydantic's complaints into a sentence."""
     first = error.errors(include_url=False)[0]
     place = [str(word) for word in first["loc"]]
     where = f"[{'.'.join(place)}]: " if place else ""
@@ -92,7 +95,7 @@ AnySection = TypeVar("AnySection", bound=FileSection)
 
 
 def parse_section(kind: type[AnySection], text: str, name: str) -> AnySection:
-    """A study file of any kind from its text.
+    """Parse the text of a study file of any kind.
 
     Args:
         kind: what a file may say.
@@ -108,7 +111,7 @@ def parse_section(kind: type[AnySection], text: str, name: str) -> AnySection:
 
 
 def study_text(path: Path) -> str:
-    """The text of a study file.
+    """Read the text of a study file.
 
     Raises:
         InputError: no such file, or one that is no text.

@@ -1,4 +1,4 @@
-"""From a study file to the runs that it wants, each with its name."""
+"""Plan a study: from its file to its runs, each with its name."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -11,7 +11,7 @@ from invariscope.errors import InputError
 from invariscope.experiments.mei import draw_index, plan_mei
 from invariscope.experiments.plan import Planned, SearchOptions, plan, resolve_subset
 from invariscope.experiments.reference import Reference, photo_reference
-from invariscope.generators import Generator
+from invariscope.generators import Generator, constrained_address
 from invariscope.natural.statistics import unit_names
 from invariscope.study.file import (
     RANGE,
@@ -30,7 +30,7 @@ Subset = tuple[tuple[int, ...] | None, int | None]
 
 
 def units_of(units: UnitSelection, subject: Subject) -> list[str]:
-    """The addresses that an entry of a study file stands for.
+    """List the unit addresses of an entry of a study file.
 
     Raises:
         InputError: a site that the subject has not, or a sample larger than it.
@@ -68,7 +68,7 @@ def units_of(units: UnitSelection, subject: Subject) -> list[str]:
 
 
 def subsets_of(stretch: StretchSelection, subject: Subject) -> list[Subset]:
-    """The parts of a site that an entry stands for, each with the number of its draw."""
+    """List the parts of a site that an entry stands for, each with the number of its draw."""
     if stretch.sample is None:
         return [(resolve_subset(stretch.units, stretch.site, subject), None)]
     return [
@@ -79,7 +79,7 @@ def subsets_of(stretch: StretchSelection, subject: Subject) -> list[Subset]:
 
 @dataclass(frozen=True)
 class SubjectAndGenerator:
-    """A subject with a generator, as a condition of a study pairs them.
+    """A subject with a generator, paired by a condition of a study.
 
     Attributes:
         subject_address, generator_address: settled addresses.
@@ -139,7 +139,7 @@ class SubjectAndGenerator:
 
 @dataclass(frozen=True)
 class _ReferenceSource:
-    """Where runs depart from: `reference` names their settings, `meis` are the searches for it."""
+    """The reference of some runs, and the MEI searches that must come before."""
 
     reference: Reference | None = None
     mei: PlannedRun | None = None
@@ -150,7 +150,7 @@ class _ReferenceSource:
 def _mei_source(
     condition: StudyCondition, pair: SubjectAndGenerator, unit: str, strategy: str
 ) -> _ReferenceSource:
-    """Plan the searches for a unit's MEI, and draw one of them.
+    """Plan the searches for a unit's MEI, and draw one search.
 
     The MEI is still to be found; its run's name is enough to name the runs that depart from it.
     """
@@ -175,7 +175,7 @@ def _sources(
         yield _mei_source(condition, pair, unit, strategy)
     else:
         for file in files_of(condition.reference.photos, base):
-            yield _ReferenceSource(photo_reference(file, pair.subject), photo=file)
+            yield _ReferenceSource(photo_reference(file, pair.subject, pair.generator), photo=file)
 
 
 def _of_unit(
@@ -226,7 +226,7 @@ def _of_unit(
 
 
 def plan_study(study: StudyFile, base: Path, *, allow_code: bool = False) -> list[PlannedRun]:
-    """Every run that a study wants, each once, an MEI's search before those that depart from it.
+    """Plan every run of a study once, an MEI's search before the runs that depart from the MEI.
 
     Args:
         base: the study file's folder.
@@ -256,6 +256,7 @@ def _of_condition(
         for generator in condition.generators:
             subject_address = resolve_address(subject, base, allow_code=allow_code)
             generator_address = resolve_address(generator, base, allow_code=allow_code)
+            generator_address = constrained_address(generator_address, condition.constraints, base)
             pair = SubjectAndGenerator(
                 subject_address,
                 generator_address,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.errors import InputError, SubjectError
+from invariscope.errors import InputError, InvariscopeError, SubjectError
 from invariscope.subjects.base import Subject
 from invariscope.units import Sites
 
@@ -44,6 +44,15 @@ class FunctionSubject(Subject):
 
     Raises:
         InputError: no name, or repeats below 1.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> def brightness(images):
+        ...     return images.mean((1, 2, 3))
+        >>> subject = iv.FunctionSubject(brightness, name="brightness", image_size=16)
+        >>> subject.respond(torch.ones(2, 3, 16, 16), ["output"])["output"].shape
+        torch.Size([2, 1])
     """
 
     def __init__(
@@ -99,17 +108,22 @@ class FunctionSubject(Subject):
         return dict.fromkeys(sites, answers)
 
     def _ask(self, images: Tensor) -> Tensor:
-        """The function's answers `(n, units)`, float32 on the device.
+        """Call the function for answers `(n, units)`, float32 on the device.
 
         Raises:
             SubjectError: it answered with something else.
         """
-        answers = self._function(images.cpu().numpy() if self._numpy else images)
+        shown = images.clone()  # its own, to work on in place if it likes
         try:
-            found = answers if isinstance(answers, Tensor) else np.asarray(answers)
-            numbers = torch.as_tensor(found).to(self.device, torch.float32).detach()
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise SubjectError(f"{self.name} answered with something that is no number") from error
+            answers = self._function(shown.cpu().numpy() if self._numpy else shown)
+        except (InvariscopeError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise SubjectError(
+                f"{self.name} fails on images of {self.image_size} × {self.image_size} px "
+                f"({type(error).__name__}: {error})"
+            ) from error
+        numbers = self._numbers(answers)
         n = len(images)
         if numbers.ndim not in (1, 2) or len(numbers) != n or numbers.numel() == 0:
             raise SubjectError(
@@ -117,3 +131,18 @@ class FunctionSubject(Subject):
                 f"({n},) or ({n}, units)"
             )
         return numbers.reshape(n, -1)
+
+    def _numbers(self, answers: Any) -> Tensor:
+        """Convert a function's answer to float32 of our own; masked entries of an array are NaN."""
+        try:
+            if isinstance(answers, np.ma.MaskedArray):
+                answers = answers.astype(np.float32).filled(np.nan)
+            found = answers if isinstance(answers, Tensor) else np.asarray(answers)
+            tensor = torch.as_tensor(found).detach()
+            if tensor.is_complex():
+                raise SubjectError(f"{self.name} answered with complex numbers; expected real ones")
+            return tensor.to(self.device, torch.float32, copy=True).to_dense()
+        except (TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, SubjectError):
+                raise
+            raise SubjectError(f"{self.name} answered with something that is no number") from error

@@ -1,4 +1,4 @@
-"""What must hold of a model before it is measured, and the code that is its own."""
+"""Requirements on a model before any measurement, and the model's own code."""
 
 import hashlib
 import inspect
@@ -6,55 +6,89 @@ import re
 from contextlib import suppress
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from invariscope.errors import InputError
 
 # Their code does not change under a network, and repr tells their modules apart.
 SIZES = re.compile(r"size|shape|height|width|dimension|mat1", re.IGNORECASE)
-FAILURES = (
-    *(RuntimeError, ValueError, AssertionError, TypeError),
-    *(KeyError, IndexError, AttributeError),
-)
+FAILURES = Exception  # of a forward that a person wrote: anything
 CLASS_TOKEN = re.compile(r"(^|[._])(cls|class)_?(tokens?|embed(ding)?)(_|\.|$)|(^|\.)cls$")
 LIBRARIES = ("torch", "torchvision", "timm", "transformers", "invariscope")
 
 
 def refuse_training(model: nn.Module) -> None:
-    """Raise an `InputError` for a model any part of which is in training mode."""
+    """Raise an `InputError` for a model with any part in training mode."""
     if any(module.training for module in model.modules()):
         raise InputError("the model is in training mode; call model.eval() first")
 
 
 def refuse_unusable(model: nn.Module, device: torch.device) -> None:
-    """Raise an `InputError` for a model whose modules or numbers cannot be read."""
-    if isinstance(model, torch.jit.ScriptModule):
+    """Raise an `InputError` for a model with modules or numbers that cannot be read."""
+    if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
         raise InputError(
-            "the model is a torch.jit script, whose modules cannot be read; give the nn.Module "
-            "that it was made from"
+            f"the model is a {type(model).__name__}, which spreads a batch over devices; give its "
+            ".module"
         )
-    meta = [k for k, v in model.state_dict().items() if v.is_meta]
-    if meta:
+    for name, module in model.named_modules():
+        part = f"the model's {name!r}" if name else "the model"
+        if isinstance(module, torch.jit.ScriptModule):
+            raise InputError(
+                f"{part} is a torch.jit script, whose modules cannot be read; give the nn.Module "
+                "that it was made from"
+            )
+        if type(module).__name__ == "OptimizedModule":  # its own module takes seconds to import
+            raise InputError(
+                f"{part} was compiled by torch.compile, whose modules cannot be read; give the "
+                "nn.Module that it was made from, and let invariscope compile it"
+            )
+    if any(is_lazy(tensor) for tensor in [*model.parameters(), *model.buffers()]):
         raise InputError(
-            f"the model's weights are on the meta device ({meta[0]!r}), so without numbers; load "
-            "weights into it"
+            "the model has weights without a shape yet (lazy modules); call it once on a batch of "
+            "images, and load its weights"
         )
+    _refuse_state(model)
     if device.type == "meta":
         raise InputError("device 'meta' computes no numbers; choose cpu or an accelerator")
 
 
+def _refuse_state(model: nn.Module) -> None:
+    """Raise an `InputError` for weights without plain numbers."""
+    for name, value in model.state_dict().items():
+        if not isinstance(value, Tensor) or value.is_quantized:
+            raise InputError(
+                f"the model is quantized or keeps something else than tensors ({name!r}); give the "
+                "float32 model that it was made from"
+            )
+        if value.is_meta:
+            raise InputError(
+                f"the model's weights are on the meta device ({name!r}), so without numbers; load "
+                "weights into it"
+            )
+
+
 def failure(name: str, model: nn.Module, side: int, error: Exception) -> InputError:
-    """What to say about a forward pass that fails on two images of `side` pixels."""
+    """Describe a forward pass that fails on two images of `side` pixels."""
     told = f"{type(error).__name__}: {error}"
     wanted = [getattr(m, "in_channels", 3) for m in model.modules() if isinstance(m, nn.Conv2d)]
     text = str(error)
-    if wanted and wanted[0] != 3 and "channels" in text:
+    if wanted and wanted[0] == 1 and "channels" in text:
+        way = "it takes images of one channel; give channels='L' (luminance), with its mean and std"
+    elif wanted and wanted[0] == 3 and "got 1 channels" in text:
+        way = "it takes images of three channels; give channels='RGB' or 'BGR'"
+    elif wanted and wanted[0] != 3 and "channels" in text:
         way = f"it takes images of {wanted[0]} channels; wrap it in a module that takes three"
     elif isinstance(error, TypeError) and ("argument" in text or "forward()" in text):
         way = "its forward takes other arguments than one batch of images; wrap it in a module"
     elif isinstance(error, KeyError | TypeError | IndexError | AttributeError):
         way = "its forward wants something else than one tensor of images; wrap it in a module"
-    elif SIZES.search(text):
+    elif wanted and "channels" in text:
+        way = (
+            "its first convolution is given images whose channels come first, (n, 3, height, "
+            "width); wrap a network that takes another order in a module"
+        )
+    elif SIZES.search(text) or isinstance(error, AssertionError):
         way = "give the image_size it was made for"
     else:
         way = "make sure that model(images) works in eval mode"
@@ -76,7 +110,7 @@ def check_weights(model: nn.Module) -> None:
 
 
 def has_class_token(model: nn.Module) -> bool:
-    """Whether a weight of the model is a class token by its name (`cls_token`, `class_embedding`).
+    """Tell whether a weight is a class token by its name (`cls_token`, `class_embedding`).
 
     timm's networks without one keep `cls_token = None` beside their registers.
     """

@@ -1,4 +1,4 @@
-"""Whether a subject's answer is a function of the image, and which answers it gives.
+"""Checks that a subject's answer is a function of the image, and its answers to probe images.
 
 A search, an invariance coefficient or a table of natural statistics takes for granted that one
 image has one answer. Networks break that by dropout that stays on, by state that they keep
@@ -25,18 +25,17 @@ ANSWERS = 0.01  # the same for answers of another machine or version of torch
 Responses = Mapping[str, Tensor]
 
 
-def probe_images(side: int, stream: str = "probe") -> Tensor:
+def probe_images(side: int) -> Tensor:
     """Make images of coarse and fine noise that are the same everywhere.
 
     Args:
         side: height and width in pixels.
-        stream: other words give other images.
 
     Returns:
         `(IMAGES, 3, side, side)` float32 in [0, 1].
     """
-    coarse = seeds.normal([(stream, "coarse")], (IMAGES, 3, 4, 4))[0].float()
-    fine = seeds.normal([(stream, "fine", side)], (IMAGES, 3, side, side))[0].float()
+    coarse = seeds.normal([("probe", "coarse")], (IMAGES, 3, 4, 4))[0].float()
+    fine = seeds.normal([("probe", "fine", side)], (IMAGES, 3, side, side))[0].float()
     wide = F.interpolate(coarse, (side, side), mode="bilinear", align_corners=False)
     return (0.5 + 0.2 * wide + 0.05 * fine).clamp(0, 1)
 
@@ -44,13 +43,13 @@ def probe_images(side: int, stream: str = "probe") -> Tensor:
 def check_repeatable(subject: Subject, sites: Iterable[str]) -> None:
     """Make sure that answers at `sites` depend on the image alone.
 
-    The same eight images are shown twice, in another order, among other neighbours, by whole
-    passes and by passes that are cut short at the deepest of the sites. Where only cutting short
-    changes an answer, the subject passes images through the whole network from then on. Noisy
-    sites are left out: their answers are expected to differ. A site is checked once.
+    The same eight images are shown twice, in another order, beside black and beside white images,
+    by whole passes and by passes that are cut short at the deepest of the sites. Where only
+    cutting short changes an answer, the subject passes images through the whole network from then
+    on. Noisy sites are left out: their answers are expected to differ. A site is checked once.
 
     Args:
-        subject: about 50 images are shown to it.
+        subject: 72 images are shown to it.
         sites: names from `subject.sites()`.
 
     Raises:
@@ -80,14 +79,15 @@ def check_repeatable(subject: Subject, sites: Iterable[str]) -> None:
     turned = subject.respond(images.flip(0), left)
     _compare(subject, first, {s: r.flip(0) for s, r in turned.items()}, _NEIGHBOURS)
     half = IMAGES // 2
-    others = probe_images(subject.image_size, "neighbours").to(subject.device)
-    mixed = subject.respond(torch.cat([images[:half], others[half:]]), left)
-    _compare(
-        subject,
-        {site: r[:half] for site, r in first.items()},
-        {site: r[:half] for site, r in mixed.items()},
-        _NEIGHBOURS,
-    )
+    for grey in (0.0, 1.0):  # what a batch holds in all differs most beside black and white
+        others = torch.full_like(images[half:], grey)
+        mixed = subject.respond(torch.cat([images[:half], others]), left)
+        _compare(
+            subject,
+            {site: r[:half] for site, r in first.items()},
+            {site: r[:half] for site, r in mixed.items()},
+            _NEIGHBOURS,
+        )
     subject.cuts_short = _cutting_is_harmless(subject, images, first)
     subject.checked |= frozenset(left)
 
@@ -99,7 +99,7 @@ _NEIGHBOURS = (
 
 
 def _cutting_is_harmless(subject: Subject, images: Tensor, whole: Responses) -> bool:
-    """Whether passes that end at the deepest site answer as whole passes do, before and after."""
+    """Tell whether passes that end at the deepest site answer as whole passes do."""
     subject.cuts_short = True
     cut = [subject.respond(images, list(whole)) for _ in range(2)]
     subject.cuts_short = False
@@ -125,14 +125,14 @@ def _compare(subject: Subject, before: Responses, now: Responses, why: str) -> N
 
 
 def _worst(before: Responses, now: Responses, most: float = ROUNDING) -> tuple[str, float] | None:
-    """The site whose answers differ most, with the share, where that is more than `most`."""
+    """Find the site with the largest difference and the share, where the share is above `most`."""
     shares = {site: _share(before[site].double(), now[site].double()) for site in before}
     site = max(shares, key=lambda name: shares[name])
     return (site, shares[site]) if shares[site] > most else None
 
 
 def _share(before: Tensor, now: Tensor) -> float:
-    """The largest difference as a share of the largest answer.
+    """Return the largest difference as a share of the largest answer.
 
     Answers that are no numbers are left to whoever measures them, who names the image.
     """
@@ -173,7 +173,7 @@ def answers(subject: Subject, sites: Iterable[str]) -> dict[str, list[list[float
 def changed_answer(
     before: Mapping[str, list[list[float]]], now: Mapping[str, list[list[float]]]
 ) -> str | None:
-    """Name the site at which a subject answers otherwise than it did, or None.
+    """Name the site with answers unlike the stored answers, or None.
 
     Args:
         before, now: as `answers` gives them; sites that only one of them has are not compared.

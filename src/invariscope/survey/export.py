@@ -78,7 +78,7 @@ def without_pilots(
 
 
 def flat_sessions(judged: pd.DataFrame, questions: tuple[str, ...]) -> pd.DataFrame:
-    """Sessions with a column for each property of the screen and each question."""
+    """Flatten sessions to a column for each property of the screen and each question."""
     screens = pd.json_normalize(judged["screen"].tolist()).reindex(
         columns=["width", "height", "ratio", "hertz", "touch"]
     )
@@ -91,7 +91,7 @@ def flat_sessions(judged: pd.DataFrame, questions: tuple[str, ...]) -> pd.DataFr
 
 
 def brought(folder: SurveyFolder) -> pd.DataFrame:
-    """Which id brought each session, and its completion code: to pay people, not to publish."""
+    """List the id behind each session, and its completion code: to pay people, not to publish."""
     connection = connect(folder.answers)
     try:
         rows = connection.execute(

@@ -1,4 +1,4 @@
-"""What the experimenter sees while people answer."""
+"""The experimenter's view while people answer."""
 
 import json
 import sqlite3
@@ -21,7 +21,7 @@ def live(
     now: float,
     categories: int,
 ) -> dict[str, Any]:
-    """Counts, accuracy and time left.
+    """Count sessions, accuracy and time left.
 
     Args:
         stimuli: by image name.

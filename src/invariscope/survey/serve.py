@@ -144,7 +144,7 @@ def check_consent(folder: SurveyFolder) -> None:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens."""
+    """Listen on a socket."""
     try:
         return socket.create_server((host, port), backlog=2048)
     except (OSError, OverflowError) as error:

@@ -1,4 +1,4 @@
-"""The analyses of a study by name, and how they are made and kept."""
+"""Analyses of a study by name; how tables are made and kept."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -53,7 +53,7 @@ Made = Callable[[str, Tables, str], None]
 
 
 def serving(figures: Sequence[str]) -> list[str]:
-    """The names of the analyses that some figures are made of; every one where none is."""
+    """Name the analyses behind some figures, or every analysis where there is no match."""
     found = [name for name, own in ANALYSES.items() if set(own.serves) & set(figures)]
     return found or list(ANALYSES)
 
@@ -106,7 +106,7 @@ def analyze(
 
 
 def _with_role(table: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFrame:
-    """Add the role of each row's subject, in a column of one of the names that tables use."""
+    """Add a column with the role of each row's subject."""
     column = next((name for name in ("subject", "source", "network") if name in table), None)
     return table if column is None else table.assign(role=table[column].map(roles))
 
@@ -123,7 +123,7 @@ def save_tables(tables: Tables, folder: Path) -> None:
 
 
 def read_tables(folder: Path) -> Tables:
-    """The tables that `save_tables` wrote; none where there is no such folder.
+    """Read the tables that `save_tables` wrote, an empty set where there is no such folder.
 
     Raises:
         StoreError: one cannot be read.
