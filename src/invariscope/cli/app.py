@@ -37,7 +37,10 @@ COMMANDS = {
         "analyze": "Analyse studies: tables, figures and a page of verdicts.",
         "categories": "Train with some categories seen transformed; measure what follows.",
     },
-    "People": {"survey": "People classify the images of a study in a browser."},
+    "People": {
+        "survey": "People classify images, or tell them apart, in a browser.",
+        "people": "People's answers beside a network's.",
+    },
     "Rig": {
         "rig": "The same search on a brain: images out, responses in.",
         "recording": "Read what a lab recorded, as responses to images.",
