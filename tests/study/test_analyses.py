@@ -107,8 +107,9 @@ def test_the_source_as_observer_stands_apart(tables, material):
 def test_the_source_keeps_its_own_activity(tables, material):
     row = tables["transfer"][tables["transfer"]["site"] == "pixels"].iloc[0]
     own = material.table[material.table["site"] == "pixels"]
-    lost = own.groupby("unit")["reduction"].mean().mean()
-    assert row["kept"] == pytest.approx(100 - lost, abs=0.1)
+    units = own.groupby("unit")[["activation", "reference_activity"]].mean().mean()
+    kept = 100 * units["activation"] / units["reference_activity"]
+    assert row["kept"] == pytest.approx(kept, abs=0.1)
 
 
 def test_natural_activity_is_that_of_the_photos(tables, material):

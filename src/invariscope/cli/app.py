@@ -89,7 +89,7 @@ def _without(words: Sequence[str], names: tuple[str, ...]) -> tuple[bool, list[s
 
 
 def _sentence(error: Exception) -> str:
-    """What is wrong, on one line; of an option out of bounds in the words of every other check."""
+    """Write an error as one sentence; options out of bounds read like every other check."""
     if isinstance(error, ValidationError) and error.argument and error.argument.tokens:
         given = " ".join(token.value for token in error.argument.tokens)
         return f"{error.argument.name} is {given}; {error.exception_message}"
@@ -101,6 +101,6 @@ def _sentence(error: Exception) -> str:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     keep_freed_memory()
     sys.exit(run(sys.argv[1:]))

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from invariscope.cli.numbers import Positive
+from invariscope.cli.numbers import Count, Percentile, Positive
 from invariscope.generators import constrained_address
 
 
@@ -16,7 +16,7 @@ class ConstraintOptions:
     """What every image of a search keeps to, as an addition to its generator."""
 
     luminance: Annotated[
-        float | None,
+        Positive | None,
         Parameter(help="Mean luminance: of values in [0, 1], or in the display's units."),
     ] = None
     contrast: Annotated[
@@ -28,7 +28,7 @@ class ConstraintOptions:
     ] = None
     grey: Annotated[bool, Parameter(negative="", help="Grey images.")] = False
     code_percentile: Annotated[
-        float | None,
+        Percentile | None,
         Parameter(help="Codes stay within this percentile of natural codes, such as 95."),
     ] = None
     display: Annotated[
@@ -36,7 +36,7 @@ class ConstraintOptions:
         Parameter(help="How values become light: gamma:2.2, or a CSV of values and luminance."),
     ] = None
     size: Annotated[
-        int | None, Parameter(help="Height and width of the images; the generator's by default.")
+        Count | None, Parameter(help="Height and width of the images; the generator's by default.")
     ] = None
 
     def _constraints(self) -> dict[str, Any]:

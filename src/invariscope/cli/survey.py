@@ -42,7 +42,7 @@ Out = Annotated[
 @Parameter(name="*")
 @dataclass(frozen=True)
 class SurveyOptions:
-    """What a survey asks, where it is made."""
+    """Options of a survey, for the command that makes a survey."""
 
     classes: Annotated[
         Count | None,
@@ -87,7 +87,7 @@ class SurveyOptions:
     ] = False
 
     def make(self, study: Path, out: Path) -> SurveyFolder:
-        """Write the survey and say what it is."""
+        """Write the survey and describe its conditions."""
         settings: dict[str, Any] = {
             "per_condition": self.per_condition,
             "catch": self.catch,
@@ -124,7 +124,7 @@ def _say(text: str) -> None:
 
 
 def _describe(folder: SurveyFolder) -> None:
-    """What a participant will see."""
+    """Print the images and trials that a participant will see."""
     design, sizes = folder.design, {}
     for stimulus in folder.stimuli:
         if stimulus.condition != PRACTICE:
@@ -168,7 +168,7 @@ def serve(
     out: Out = None,
     asked: SurveyOptions | None = None,
 ) -> None:
-    """Serve a survey to people; Ctrl-C ends it, and it goes on where it was when started again."""
+    """Serve a survey to people; Ctrl-C ends the server, and a new start goes on."""
     try:
         from invariscope.survey.serve import serve as run  # noqa: PLC0415 (an extra)
     except ImportError as error:
@@ -195,7 +195,7 @@ def serve(
 
 
 def _there(place: Path) -> SurveyFolder | None:
-    """The survey in a folder, or None."""
+    """Open the survey in a folder, or give None."""
     try:
         return open_survey(place)
     except StoreError:
@@ -223,7 +223,7 @@ def simulated(
     seed: Annotated[Seed, Parameter(help="Other participants.")] = 0,
     source: NetworkOptions | None = None,
 ) -> None:
-    """A network answers in people's place, to plan how many of them are needed."""
+    """Let a network answer in people's place, to plan how many participants are needed."""
     folder = open_survey(place)
     how = ObserverModel(temperature=temperature, spread=spread, lapse=lapse)
     subject = (source or NetworkOptions()).subject(observer)
@@ -267,7 +267,7 @@ def exported(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write the answers as tidy tables and a Psych-DS folder; the raw answers stay as they are."""
+    """Write the answers as tidy tables and a Psych-DS folder; raw answers stay untouched."""
     if ids is not None:
         check_may_replace(ids, begins_with(IDS), force=force)
     folder = open_survey(place)

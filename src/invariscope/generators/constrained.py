@@ -19,7 +19,7 @@ TOLERANCE = 0.004  # of the most luminance: 8 bits lose a little
 
 @dataclass(frozen=True)
 class ShownLevels:
-    """What images have, over the pixels of the aperture.
+    """Measured levels of shown images, over the pixels of the aperture.
 
     Attributes:
         luminance: `(n,)` means.
@@ -34,7 +34,7 @@ class ShownLevels:
 
 @final
 class ConstrainedGenerator(Generator):
-    """A generator whose images all keep to constraints; gradients pass where its own do.
+    """A generator with constraints on all images; gradients pass where its own do.
 
     Codes are drawn back to the natural ones, then the image is made, brought to its size, to the
     display's light, to grey, to mean luminance and contrast, and faded into the surround. Mean and
@@ -89,7 +89,7 @@ class ConstrainedGenerator(Generator):
         return self.generator.encode(_sized(images, self.generator.image_size))
 
     def bounded(self, codes: Tensor) -> Tensor:
-        """Codes `(n, code_dim)`, those beyond the bound drawn back to it along a straight line."""
+        """Draw codes `(n, code_dim)` beyond the bound back to the bound along a straight line."""
         if self.radius is None or self.code_statistics is None:
             return codes
         mean = self.code_statistics.mean.to(codes)
@@ -138,7 +138,7 @@ class ConstrainedGenerator(Generator):
         return ""
 
     def levels(self, images: Tensor) -> ShownLevels:
-        """Mean luminance and RMS contrast of images as they are shown.
+        """Measure mean luminance and RMS contrast of images as shown.
 
         Args:
             images: `(n, 3, image_size, image_size)` in [0, 1].
@@ -188,7 +188,7 @@ def _sized(images: Tensor, side: int) -> Tensor:
 
 
 def _radius(generator: Generator, percentile: float | None) -> float | None:
-    """The distance from the natural codes' mean below which that percentile of them lie.
+    """Measure the radius around the natural codes' mean that a percentile of codes lies within.
 
     Natural codes are taken as normal; a sum of squares of unequal variances as the χ² that has
     its mean and variance (Satterthwaite), which is exact for whitened codes.

@@ -29,7 +29,7 @@ WHOLE = (
 
 
 def library() -> Any:
-    """`pynwb`, where it is installed.
+    """Import `pynwb`, where the library is installed.
 
     Raises:
         InputError: it is not.
@@ -44,7 +44,7 @@ def library() -> Any:
 
 
 def is_session(path: Path) -> bool:
-    """Whether a file is an NWB file that `write_nwb` wrote."""
+    """Tell whether a file is an NWB file that `write_nwb` wrote."""
     library()
     with importlib.import_module("h5py").File(path, "r") as file:
         script = file.get("general/source_script")
@@ -96,7 +96,7 @@ def write_nwb(recorded: RecordedSession, path: Path, *, start: datetime | None =
 
 
 def _names(recorded: RecordedSession) -> list[str]:
-    """Every image that was shown, in the order of its first presentation."""
+    """List every shown image, in the order of its first presentation."""
     return list(dict.fromkeys(recorded.trials["image"]))
 
 
@@ -133,7 +133,7 @@ def _start(recorded: RecordedSession) -> np.ndarray:
 
 
 def _when(seconds: np.ndarray) -> dict[str, Any]:
-    """Times of a series, as a rate where they are regular."""
+    """Describe the times of a series, as a rate where the times are regular."""
     steps = np.diff(seconds)
     if len(steps) and np.allclose(steps, steps[0], rtol=1e-6, atol=1e-6):
         return {"starting_time": float(seconds[0]), "rate": float(1 / steps.mean())}
@@ -165,7 +165,7 @@ def _presentations(file: Any, recorded: RecordedSession) -> None:
 
 
 def _images(file: Any, recorded: RecordedSession) -> None:
-    """Each image's code and where it was met."""
+    """Tabulate each image's code and the request that first showed the image."""
     common = importlib.import_module("hdmf.common")
     codes = recorded.codes
     if not codes:
@@ -193,7 +193,7 @@ def _images(file: Any, recorded: RecordedSession) -> None:
 
 
 def _spikes(file: Any, recorded: RecordedSession) -> None:
-    """Spike times of units that were answered with them."""
+    """Tabulate spike times of units with spike times for answers."""
     trains: dict[str, list[float]] = {unit: [] for unit in recorded.units}
     told: list[float] = []
     begins: dict[str, list[float]] = {unit: [] for unit in recorded.units}
@@ -224,7 +224,7 @@ def _spikes(file: Any, recorded: RecordedSession) -> None:
 
 
 def _finest_step(times: list[float]) -> float:
-    """The decimal step of which all times in ms are multiples, from 1 ms down to 0.1 µs.
+    """Find the decimal step that divides all times in ms, from 1 ms down to 0.1 µs.
 
     Readers take an NWB file's resolution for its sampling rate and move spikes onto that grid, so
     a step that is too coarse would change them.

@@ -1,4 +1,4 @@
-"""Answers as tables: one row an answer, whoever gave it."""
+"""Answers as tables: a row an answer, a person's or a network's."""
 
 import json
 from collections.abc import Sequence
@@ -32,12 +32,12 @@ EXPORTED = "answers.parquet"
 
 
 def participant_name(number: int) -> str:
-    """What a participant is called: nothing that tells who it is."""
+    """Name a participant without a word about the person."""
     return f"p{number:04d}"
 
 
 def row_of(trial: SurveyTrial, stimuli: dict[str, Stimulus], answer: str) -> dict[str, Any]:
-    """What an answer to a trial is about."""
+    """Describe the trial of an answer as columns."""
     shown = stimuli.get(trial.image)
     return {
         "kind": trial.kind,
@@ -53,7 +53,7 @@ def row_of(trial: SurveyTrial, stimuli: dict[str, Stimulus], answer: str) -> dic
 
 
 def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every answer that people gave, and every session.
+    """Read every answer of people, and every session.
 
     Returns:
         Tables with the columns `RAW` and `SESSIONS`; `trials` is the length of a session's list,
@@ -106,7 +106,7 @@ def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def load_answers(path: str | Path) -> pd.DataFrame:
-    """The answers of a survey, people's or simulated ones.
+    """Read the answers of a survey, people's or simulated answers.
 
     Args:
         path: a survey's folder (people's answers, as they are now); a folder that `survey export`
@@ -122,6 +122,16 @@ def load_answers(path: str | Path) -> pd.DataFrame:
     Raises:
         StoreError: there is nothing to read, or it cannot be read.
         InputError: a table of another form.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import invariscope as iv
+        >>> columns = "participant,session,trial,condition,site,network,unit,image,category,answer"
+        >>> columns += ",correct,rt_ms,excluded,simulated"
+        >>> row = "p1,1,1,natural,,,,cat.png,cat,cat,True,640,False,False"
+        >>> _ = Path("answers.csv").write_text(columns + chr(10) + row + chr(10))
+        >>> iv.load_answers("answers.csv")["correct"].mean()
+        np.float64(1.0)
     """
     place = Path(path)
     if place.is_dir() and (place / EXPORTED).exists():
@@ -135,7 +145,7 @@ def load_answers(path: str | Path) -> pd.DataFrame:
 
 
 def main_trials(answers: pd.DataFrame) -> pd.DataFrame:
-    """The trials that are neither practice nor catch, in the public columns."""
+    """Return the trials that are neither practice nor catch, in the public columns."""
     own = answers.loc[(answers["kind"] == "trial").to_numpy(bool), list(COLUMNS)]
     return own.reset_index(drop=True)
 
@@ -153,7 +163,7 @@ def _table(path: Path) -> pd.DataFrame:
 
 
 def check_answers(table: pd.DataFrame, name: str = "the table") -> pd.DataFrame:
-    """A table of answers with the public columns in their own types.
+    """Check a table of answers and convert the public columns to their own types.
 
     Raises:
         InputError: a column is missing or of another kind, or `correct` is not whether
@@ -184,7 +194,7 @@ def check_answers(table: pd.DataFrame, name: str = "the table") -> pd.DataFrame:
 
 
 def _numbers(values: pd.Series) -> NDArray[np.float64]:
-    """The numbers of a column; what is none is missing."""
+    """Read the numbers of a column; other entries are missing."""
     numbers: Any = pd.to_numeric(values, errors="coerce")
     return np.asarray(numbers, dtype=float)
 

@@ -1,4 +1,4 @@
-"""The answers as they arrive: SQLite, one writing thread, many answers a sync.
+"""The arriving answers: SQLite, a single writing thread, many answers a sync.
 
 An answer is acknowledged once it is safe from power loss. A sync takes milliseconds, so what
 arrives meanwhile waits and is written in the next transaction, all of it at once.
@@ -65,7 +65,7 @@ Work = Callable[[sqlite3.Connection], Any]
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection for reading.
+    """Open a connection for reading.
 
     Raises:
         StoreError: there is no such database.
@@ -113,7 +113,7 @@ class Database:
         return future
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write the waiting works, and end."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -136,7 +136,7 @@ class Database:
 
 
 def _commit(connection: sqlite3.Connection, works: list[tuple[Work, Future[Any]]]) -> None:
-    """Several works in a transaction; one that fails leaves nothing and harms no other.
+    """Commit several works in a transaction; a failing work leaves nothing and harms no other.
 
     What nobody waits for any more, since the server is ending, is not begun.
     """

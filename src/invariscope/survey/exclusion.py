@@ -1,4 +1,4 @@
-"""Whose answers do not count, and why; the answers themselves stay as they are."""
+"""Answers that do not count, with reasons; raw answers stay untouched."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ MEASURES = ("answers", "complete", "catch_right", "fast", "same_answer", "reason
 
 
 def judge(answers: pd.DataFrame, sessions: pd.DataFrame, rules: ExclusionRules) -> pd.DataFrame:
-    """Each session with what the rules look at.
+    """Judge each session by the columns that the rules look at.
 
     Args:
         answers: every trial of every session (`read_raw`).
@@ -75,7 +75,7 @@ def _reasons(row: dict[Any, Any], rules: ExclusionRules, *, other: bool) -> list
 def with_exclusions(
     answers: pd.DataFrame, sessions: pd.DataFrame, rules: ExclusionRules
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The answers with `excluded`, and the sessions as `judge` has them."""
+    """Mark the answers that are `excluded`, and judge the sessions."""
     judged = judge(answers, sessions, rules)
     marked = answers.drop(columns="excluded", errors="ignore").merge(
         judged[[*WHO, "excluded"]], on=WHO, how="left", validate="many_to_one"

@@ -66,7 +66,7 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
 
 
 def flat_sessions(judged: pd.DataFrame, questions: tuple[str, ...]) -> pd.DataFrame:
-    """Sessions with a column for each property of the screen and each question."""
+    """Flatten sessions to a column for each property of the screen and each question."""
     screens = pd.json_normalize(judged["screen"].tolist()).reindex(
         columns=["width", "height", "ratio", "hertz", "touch"]
     )
@@ -79,7 +79,7 @@ def flat_sessions(judged: pd.DataFrame, questions: tuple[str, ...]) -> pd.DataFr
 
 
 def brought(folder: SurveyFolder) -> pd.DataFrame:
-    """Which id brought each session, and its completion code: to pay people, not to publish."""
+    """List the id behind each session, and its completion code: to pay people, not to publish."""
     connection = connect(folder.answers)
     try:
         rows = connection.execute(

@@ -1,4 +1,4 @@
-"""What stands before every request: bounds on its body and its rate, and strict headers."""
+"""The guard before every request: bounds on its body and its rate, and strict headers."""
 
 import asyncio
 import time
@@ -56,7 +56,7 @@ class Bucket:
         self._left, self._seen = self.burst, time.monotonic()
 
     def take(self) -> bool:
-        """Whether one more is within the rate; it counts if so."""
+        """Count a request and tell whether the request is within the rate."""
         now = time.monotonic()
         self._left = min(self.burst, self._left + (now - self._seen) * self.rate)
         self._seen = now
@@ -67,7 +67,7 @@ class Bucket:
 
 
 class Guard:
-    """Bounds on what comes in, headers on what goes out.
+    """Bounds on requests, headers on replies.
 
     Args:
         app: what answers; it sees a `TooLargeError` or `TimeoutError` where it reads a body beyond
@@ -91,7 +91,7 @@ class Guard:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """The same with bodies up to the bounds of size and time."""
+    """Wrap a request with bodies up to the bounds of size and time."""
     size, whole = 0, False
 
     async def bounded() -> Message:

@@ -1,4 +1,4 @@
-"""What the experimenter sees while people answer."""
+"""The experimenter's view while people answer."""
 
 import json
 import sqlite3
@@ -16,7 +16,7 @@ ACTIVE_SECONDS = 120.0
 def live(
     connection: sqlite3.Connection, stimuli: Mapping[str, Stimulus], now: float
 ) -> dict[str, Any]:
-    """Counts, accuracy and time left.
+    """Count sessions, accuracy and time left.
 
     Args:
         stimuli: by image name.

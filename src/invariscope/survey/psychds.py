@@ -54,12 +54,12 @@ ABOUT = "about_"
 
 
 def plain_word(word: str) -> str:
-    """A value that Psych-DS allows in a file's name: letters and digits."""
+    """Turn a value into a word that Psych-DS allows in a file's name: letters and digits."""
     return re.sub(r"[^A-Za-z0-9]", "", word) or "survey"
 
 
 def variable(name: str, words: Mapping[str, Any]) -> dict[str, Any]:
-    """A column's entry in the data dictionary."""
+    """Describe a column in the data dictionary."""
     if name.startswith(ABOUT):
         label = words["questions"].get(name.removeprefix(ABOUT), {}).get("label", name)
         description, unit = f"Answer to: {label}", ""

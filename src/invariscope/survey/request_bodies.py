@@ -1,4 +1,4 @@
-"""What a browser may send, checked before anything else sees it."""
+"""Bodies that a browser may send, checked before anything else sees a body."""
 
 import json
 from typing import Annotated, Any, Literal
@@ -20,7 +20,7 @@ class RequestBody(BaseModel):
 
 
 class ScreenBody(RequestBody):
-    """What a browser tells of itself; nothing that names a person.
+    """A browser's description of itself; nothing that names a person.
 
     Attributes:
         width, height: of the window, in CSS pixels.
@@ -68,13 +68,13 @@ class AnswerBody(RequestBody):
 
 
 class AboutBody(RequestBody):
-    """Answers about the person, by the question's name; what was left open is not there."""
+    """Answers about the person, by the question's name; open questions are left out."""
 
     answers: Annotated[dict[Word, Word], Field(max_length=50)]
 
 
 def pick_body(kind: type[RequestBody], raw: bytes) -> Any:
-    """A body of that kind.
+    """Describe the body of a choice of that kind.
 
     Raises:
         ValueError: it is another.

@@ -78,7 +78,7 @@ def serve(
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    """A socket that listens."""
+    """Listen on a socket."""
     try:
         return socket.create_server((host, port), backlog=2048)
     except (OSError, OverflowError) as error:

@@ -1,4 +1,4 @@
-"""The server: a page, a session's images, and answers that are acknowledged once they are safe."""
+"""The server: a page, a session's images, and answers that are acknowledged once on disk."""
 
 import asyncio
 import hmac
@@ -48,7 +48,7 @@ FRESH_SECONDS = 1.0
 
 
 def refused(status: HTTPStatus, reason: str) -> JSONResponse:
-    """A refusal that the page can show."""
+    """Make a refusal that the page can show."""
     return JSONResponse({"reason": reason}, status)
 
 
@@ -66,7 +66,7 @@ class RefusedError(Exception):
 
 
 def bearer(request: Request) -> str:
-    """The token that came with a request.
+    """Read the token of a request.
 
     Raises:
         RefusedError: there is none.
@@ -100,7 +100,7 @@ class SurveyServer:
         self._live: tuple[float, dict[str, Any]] = (-FRESH_SECONDS, {})
 
     def app(self) -> Guard:
-        """The application, for uvicorn."""
+        """Build the application, for uvicorn."""
         routes = [
             Route("/", self._page),
             Route("/live", self._live_page),
@@ -134,7 +134,7 @@ class SurveyServer:
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"not a {kind.__name__.lower()}") from error
 
     async def _session(self, request: Request) -> SurveySession:
-        """The session of a request.
+        """Find the session of a request.
 
         Raises:
             RefusedError: an unknown token, or too many requests.
@@ -172,7 +172,7 @@ class SurveyServer:
         return FileResponse(STATIC / name, media_type=FILES[name])
 
     async def _survey(self, _request: Request) -> Response:
-        """What is known before anyone takes part."""
+        """Describe the survey before anyone takes part."""
         design = self.design
         cells = {s.cell for s in self.stimuli.values() if s.condition != PRACTICE}
         trials = design.practice + design.catch + design.per_condition * len(cells)
@@ -292,7 +292,7 @@ class SurveyServer:
 
 
 def _public(trial: SurveyTrial) -> dict[str, Any]:
-    """A trial as its participant may know it: the right answer only where it is told anyway."""
+    """Describe a trial for its participant: the right answer only where told anyway."""
     told = trial.category if trial.kind == PRACTICE or not trial.image else None
     return {"kind": trial.kind, "image": bool(trial.image), "category": told}
 
@@ -315,5 +315,5 @@ def _too_slow(_request: Request, _error: Exception) -> Response:
 
 
 def _not_kept(_request: Request, _error: Exception) -> Response:
-    """The disk is full, say: the browser keeps its answer and tries again."""
+    """Reply that the disk is full, say: the browser keeps its answer and tries again."""
     return refused(HTTPStatus.SERVICE_UNAVAILABLE, "cannot keep answers now")

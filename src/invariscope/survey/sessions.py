@@ -1,4 +1,4 @@
-"""Sessions and answers as functions of a connection: what is written, and what is read of it."""
+"""Sessions and answers as functions of a connection: rows written, and rows read."""
 
 import hashlib
 import json
@@ -26,7 +26,7 @@ class ConflictError(ValueError):
 
 @dataclass(frozen=True)
 class SurveySession:
-    """One session, as the server needs it.
+    """A session, as the server needs its row.
 
     Attributes:
         number: from 0; which list.
@@ -51,7 +51,7 @@ class SurveySession:
 
 @dataclass(frozen=True)
 class SurveyAnswer:
-    """One answer, as the browser sent it.
+    """An answer, as the browser sent the answer.
 
     Attributes:
         trial: place in the session's list.
@@ -71,12 +71,12 @@ class SurveyAnswer:
 
 
 def hashed(token: str) -> bytes:
-    """What is kept of a token: the database opens no session."""
+    """Hash a token for storage: the database opens no session."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def find(connection: sqlite3.Connection, token: str) -> SurveySession | None:
-    """The session of a token."""
+    """Find the session of a token."""
     row = connection.execute(
         f"SELECT {', '.join(COLUMNS)} FROM sessions WHERE token = ?",  # noqa: S608 (constants)
         (hashed(token),),
@@ -106,7 +106,7 @@ def begin(
     now: float,
     most: int,
 ) -> SurveySession:
-    """The session of a token; a new one where there is none, so a repeated start is harmless.
+    """Begin the session of a token, or go on with an earlier start of the session.
 
     Args:
         list_of: the list of a session's number.
@@ -144,7 +144,7 @@ def begin(
 
 
 def _participant(connection: sqlite3.Connection, who: str | None) -> tuple[int, int]:
-    """The participant's number and which session of theirs this is."""
+    """Number the participant, and their sessions."""
     participant, session = connection.execute(
         "SELECT MAX(participant), MAX(session) FROM sessions WHERE who = ?", (who,)
     ).fetchone()
@@ -155,7 +155,7 @@ def _participant(connection: sqlite3.Connection, who: str | None) -> tuple[int, 
 
 
 def answered(connection: sqlite3.Connection, number: int) -> list[int]:
-    """The trials of a session that have an answer, rising."""
+    """List the trials of a session that have an answer, rising."""
     rows = connection.execute("SELECT trial FROM answers WHERE number = ?", (number,))
     return sorted(trial for (trial,) in rows)
 
@@ -184,7 +184,7 @@ def save_answer(
 
 
 def save_about(connection: sqlite3.Connection, number: int, about: Mapping[str, Any]) -> None:
-    """Keep what a person says of themselves; the last word counts."""
+    """Save a person's answers about themselves; the last word counts."""
     connection.execute(
         "UPDATE sessions SET about = ? WHERE number = ?", (json.dumps(dict(about)), number)
     )
@@ -193,7 +193,7 @@ def save_about(connection: sqlite3.Connection, number: int, about: Mapping[str, 
 def finish(
     connection: sqlite3.Connection, session: SurveySession, code: str, now: float
 ) -> tuple[str, list[int]]:
-    """End a session whose trials all have an answer.
+    """End a session with an answer to every trial.
 
     Args:
         code: its completion code; `random` for one of its own.

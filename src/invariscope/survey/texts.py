@@ -17,14 +17,14 @@ FREE = ("categories", "questions")
 
 
 def write_words(path: Path, categories: Iterable[str]) -> None:
-    """Put the English words where a lab can change them, with the categories' names."""
+    """Put the English words where a lab can change the words, with the categories' names."""
     words = json.loads(ENGLISH.read_text(encoding="utf-8"))
     words["categories"] = {name: name.split(",")[0].strip() for name in categories}
     path.write_text(json.dumps(words, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) -> dict[str, Any]:
-    """The words of a survey, checked against the English ones.
+    """Read the words of a survey, checked against the English words.
 
     Args:
         categories: each must have its name in the file.
@@ -67,7 +67,7 @@ def _same(name: str, words: Mapping[str, Any], english: Mapping[str, Any]) -> No
 
 
 def _wrong(text: Any, own: Any, *, free: bool) -> str:
-    """What does not fit of a text, beside the English one; "" where it fits."""
+    """Describe a misfit of a text beside the English text; "" where the text fits."""
     if free:
         return "" if isinstance(text, dict) else "is not an object"
     if isinstance(own, list):
