@@ -52,6 +52,7 @@ class ConstrainedGenerator(Generator):
             known; an aperture beside the image; a generator that has constraints already.
 
     Example:
+        >>> import torch
         >>> import invariscope as iv
         >>> plain = iv.load_generator("pixels@16")
         >>> fixed = ConstrainedGenerator(plain, ImageConstraints(luminance=0.5, contrast=0.2))
@@ -169,6 +170,7 @@ def constrain_generator(generator: Generator, **constraints: Any) -> Constrained
         InputError: a constraint that is unknown or cannot be kept.
 
     Example:
+        >>> import torch
         >>> import invariscope as iv
         >>> plain = iv.load_generator("pixels@16")
         >>> window = iv.constrain_generator(plain, luminance=0.5, aperture=(8, 8, 4, 2))

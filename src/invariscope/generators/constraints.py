@@ -93,7 +93,8 @@ class ImageConstraints:
             contrast that no image with that luminance has, a percentile that is none.
 
     Example:
-        >>> ImageConstraints(luminance=0.5, contrast=0.3).address
+        >>> import invariscope as iv
+        >>> iv.ImageConstraints(luminance=0.5, contrast=0.3).address
         'luminance=0.5&contrast=0.3'
     """
 
