@@ -16,18 +16,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import neurons_page
 import numpy as np
 import torch
-import v4_networks
 from PIL import Image
 from torch import Tensor
 
 import invariscope as iv
+import neurons_page
+import v4_networks
+from bench.frugality import FrugalityBench
+from bench.rig import Cell, RigBench
 from invariscope.analysis.affine import affine_baseline, affine_distance
 from invariscope.analysis.intervals import mean_interval
-from invariscope.bench.frugality import FrugalityBench
-from invariscope.bench.rig import Cell, RigBench
 from invariscope.experiments.pictures import write_png
 from invariscope.generators import ConstrainedGenerator, ImageConstraints
 from invariscope.natural.statistics import NaturalStatistics, describe
