@@ -17,33 +17,10 @@ import invariscope
 ROOT = Path(invariscope.__file__).parent
 
 # Public names whose docstring shows no example yet, by the rooms that they come from.
-_WITHOUT_EXAMPLE = {
-    "Autoencoder",
-    "FunctionSubject",
-    "HybridSubject",
-    "NetworkSubject",
-    "PhotoRule",
-    "RigSubject",
-    "Subject",
-    "fit_code_space",
-    "load_answers",
-    "load_autoencoder",
-    "load_generator",
-    "load_subject",
-    "open_folder",
-    "perceptual",
-}
+_WITHOUT_EXAMPLE: set[str] = set()
 
 # How many first lines of a room's docstrings hold a stand-in, or begin with no verb.
-_UNCLEAR = {
-    "cli": 62,
-    "generators": 21,
-    "photos": 24,
-    "rig": 85,
-    "subjects": 109,
-    "survey": 81,
-    "zoo": 35,
-}
+_UNCLEAR: dict[str, int] = {}
 
 # A pronoun without a noun, wherever it stands; `one` only where no noun follows.
 STAND_IN = re.compile(

@@ -1,4 +1,4 @@
-"""`invariscope analyze STUDY …`: what the runs of studies found, figure by figure."""
+"""`invariscope analyze STUDY …`: the analyses of studies' runs, figure by figure."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ EACH = 20
 @Parameter(name="*")
 @dataclass(frozen=True)
 class AnalysisOptions:
-    """What the analyses show, and to whom."""
+    """Options of the analyses: observers, photos, classes, answers."""
 
     observers: Annotated[
         tuple[str, ...],
@@ -53,7 +53,7 @@ class AnalysisOptions:
     ] = False
 
     def words(self) -> list[str]:
-        """The options that change what is found, for a command that can be repeated."""
+        """Write the options that change a result, for a command that can be repeated."""
         words = [f"--observers {address}" for address in self.observers]
         words += [f"--photos {self.photos.name}"] if self.photos else []
         words += [f"--each {self.each}"] if self.each != EACH else []
@@ -62,7 +62,7 @@ class AnalysisOptions:
         return words + ["--allow-code"] * self.allow_code
 
     def material(self, study: StudyResult, runs: str) -> AnalysisMaterial:
-        """A study with what is shown beside it."""
+        """Collect a study with its observers, photos and answers."""
         data = study.folder.file().data
         place = self.photos or (Path(data.photos) if data and data.photos else None)
         if place is not None and not self.photos and not place.is_absolute():

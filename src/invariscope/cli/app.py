@@ -37,7 +37,10 @@ COMMANDS = {
         "analyze": "Analyse studies: tables, figures and a page of verdicts.",
         "categories": "Train with some categories seen transformed; measure what follows.",
     },
-    "People": {"survey": "People classify the images of a study in a browser."},
+    "People": {
+        "survey": "People classify images, or tell them apart, in a browser.",
+        "people": "People's answers beside a network's.",
+    },
     "Rig": {
         "rig": "The same search on a brain: images out, responses in.",
         "recording": "Read what a lab recorded, as responses to images.",
@@ -90,7 +93,7 @@ def _without(words: Sequence[str], names: tuple[str, ...]) -> tuple[bool, list[s
 
 
 def _sentence(error: Exception) -> str:
-    """What is wrong, on one line; of an option out of bounds in the words of every other check."""
+    """Write an error as one sentence; options out of bounds read like every other check."""
     if isinstance(error, ValidationError) and error.argument and error.argument.tokens:
         given = " ".join(token.value for token in error.argument.tokens)
         return f"{error.argument.name} is {given}; {error.exception_message}"
@@ -102,6 +105,6 @@ def _sentence(error: Exception) -> str:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     keep_freed_memory()
     sys.exit(run(sys.argv[1:]))

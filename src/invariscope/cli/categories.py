@@ -1,4 +1,4 @@
-"""`invariscope categories …`: networks that see some categories transformed, and what follows."""
+"""`invariscope categories …`: networks that see some categories transformed, and their measures."""
 
 import time
 from pathlib import Path
@@ -53,7 +53,7 @@ def _begin(file: Path, out: Path | None) -> NetworkStudy:
 
 
 def _tell_plan(study: NetworkStudy, console: Console) -> None:
-    """The plan, a line a transformation, and what cannot be trained."""
+    """Print the plan, a line a transformation, and the networks that cannot be trained."""
     paradigm = study.asked.paradigm
     data = data_of(study.asked.rule, study.asked.base, "cpu")
     console.print(
@@ -89,7 +89,7 @@ def plan(
     ] = None,
     device: Annotated[str, Parameter(help="Where the rate is measured.")] = "auto",
 ) -> None:
-    """What a study would train, how many networks and how long, before anything starts."""
+    """Print the networks that a study would train, and the time, before anything starts."""
     console = output()
     study = _begin(file, out)
     _tell_plan(study, console)
@@ -97,7 +97,7 @@ def plan(
 
 
 def _tell_cost(study: NetworkStudy, console: Console, device: str, rate: float | None) -> None:
-    """How many networks are left and how long they take."""
+    """Print the number of networks left and their time."""
     left = [own for own in study.trainable if own not in study.trained]
     data = data_of(study.asked.rule, study.asked.base, "cpu")
     images = images_of(left, len(data.train.labels))
@@ -110,7 +110,7 @@ def _tell_cost(study: NetworkStudy, console: Console, device: str, rate: float |
 
 
 def _teller(console: Console, task: str):  # noqa: ANN202
-    """Prints a line now and then: how many are done, accuracy, time left."""
+    """Make a watcher that prints a line now and then: networks done, accuracy, time left."""
     began, printed = time.monotonic(), [0.0]
 
     def tell(done: int, every: int, news: list[dict[str, Any]]) -> None:
@@ -154,7 +154,7 @@ def train(
     together: Together = None,
     where: EngineOptions | None = None,
 ) -> None:
-    """Train every network of a study; the same command goes on where it was broken off."""
+    """Train every network of a study; the same command goes on after a break."""
     console, where = output(), where or EngineOptions()
     study = _begin(file, out)
     _tell_plan(study, console)
@@ -234,7 +234,7 @@ def report(
     ] = None,
     open_page: Open = False,
 ) -> None:
-    """Tables, figures, the paper's findings and a page, from what was measured."""
+    """Write tables, figures, the paper's findings and a page from the measurements."""
     page = write_networks_report(folder.resolve(), beside and beside.resolve())
     tell_page(page, open_page=open_page)
 
@@ -248,7 +248,7 @@ def reproduce(
     out: Annotated[Path, Parameter(alias="-o", help="The page to write (Markdown).")],
     force: Force = False,
 ) -> None:
-    """The findings of studies as one Markdown page, each holding or not with its number."""
+    """Write the findings of studies as one Markdown page, each held or failed, with its number."""
     if not folders:
         raise InputError("no study given; expected folders of `categories train`")
     check_may_replace(out, begins_with(FIRST_LINE), force=force)

@@ -1,4 +1,4 @@
-"""`invariscope coefficient MODEL FOLDER`: which units ignore which known transformation."""
+"""`invariscope coefficient MODEL FOLDER`: every unit's invariance to known transformations."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ from invariscope.store.files import make_folder
 
 
 def parse_list(text: str) -> str | list[str]:
-    """`all` → `all`; `blur,hue` → both names."""
+    """Read a list: `all` → `all`; `blur,hue` → both names."""
     names = [name.strip() for name in text.split(",") if name.strip()]
     return ALL if names == [ALL] else names
 
@@ -33,7 +33,7 @@ def parse_list(text: str) -> str | list[str]:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class CoefficientOptions:
-    """Options of what is measured."""
+    """Options of the measurement."""
 
     transformations: Annotated[
         str, Parameter(help="all (the paper's twelve), or names with commas: blur,hue.")
@@ -96,7 +96,7 @@ def coefficient(
     asked: CoefficientOptions | None = None,
     source: NetworkOptions | None = None,
 ) -> None:
-    """Measure every unit's invariance to known transformations; tables and a page about them."""
+    """Measure every unit's invariance to known transformations; write tables and a page."""
     console = output()
     asked, source = asked or CoefficientOptions(), source or NetworkOptions()
     found = open_folder(folder)
@@ -144,7 +144,7 @@ def coefficient(
 
 
 def _tell(result: Invariance, console: Console) -> None:
-    """The deepest site's mean coefficients, largest first, and what is missing."""
+    """Print the deepest site's mean coefficients, largest first, and missing coefficients."""
     if result.tau_tried is not None:
         found, at = result.settings["measured"]["tau"], result.tau_tried["site"].iloc[0]
         console.print(f"τ = {found:g} by the paper's rule at {at}")

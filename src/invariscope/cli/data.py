@@ -1,4 +1,4 @@
-"""`invariscope data …`: data sets that cannot be shipped, from what a person downloaded."""
+"""`invariscope data …`: data sets that cannot be shipped, from a person's downloads."""
 
 from pathlib import Path
 from typing import Annotated
@@ -22,7 +22,7 @@ def facescrub(
     side: Annotated[Count, Parameter(help="Width and height of a face in pixels.")] = SIDE,
     out: Annotated[Path, Parameter(alias="-o", help="The folder of faces.")] = Path("facescrub"),
 ) -> None:
-    """Verify downloaded originals by sha256, cut out the faces, and tell what is missing."""
+    """Verify downloaded originals by sha256, cut out the faces, and name missing files."""
     if len(paths) < 2:
         raise InputError("expected one list or more, then the folder of originals")
     console = output()

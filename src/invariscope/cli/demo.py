@@ -1,4 +1,4 @@
-"""`invariscope demo`: the whole of it for one unit in two minutes."""
+"""`invariscope demo`: a whole experiment for one unit in two minutes."""
 
 from typing import Annotated
 
@@ -29,7 +29,7 @@ def demo(
     open_page: Open = False,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Find what one unit of the shipped network ignores, and what silences it; write a report.
+    """Find images that a shipped unit ignores, and images that silence the unit; write a report.
 
     It searches, nothing is replayed: the most exciting image, invariant images at three
     stages, silencing images, and affine copies for comparison.

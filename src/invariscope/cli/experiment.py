@@ -1,4 +1,4 @@
-"""What `sns` and `demo` share: an experiment with progress, affine copies beside, and a report."""
+"""The part that `sns` and `demo` share: an experiment with progress, affine copies and a report."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -49,8 +49,6 @@ def report_experiment(
         watch=step,
         note=lambda text: notes().print(text),
     )
-    table = affine_baseline(
-        subject, unit, result.reference.image, shown=generator.constrain
-    )
+    table = affine_baseline(subject, unit, result.reference.image, shown=generator.constrain)
     write_hashed(out / AFFINE, table.to_parquet)
     tell_page(write_report(out, command=command), open_page=open_page)

@@ -91,6 +91,6 @@ def natural(
 
 
 def _kinds(found: NaturalStatistics) -> list[str]:
-    """The kinds of the units whose answers need a word."""
+    """List the kinds of units with answers that need a word."""
     columns = (found.table[name].to_numpy() for name in ("minimum", "maximum", "p1"))
     return [str(kind) for kind in unit_kinds(*columns) if kind]

@@ -53,7 +53,7 @@ class NetworkOptions:
     ] = False
 
     def subject(self, model: str) -> Subject:
-        """The network, on the device."""
+        """Load the network onto the device."""
         return load_subject(
             model,
             pick_device(self.device),
@@ -63,12 +63,12 @@ class NetworkOptions:
         )
 
     def words(self) -> list[str]:
-        """The options that say which network it is, for a command that can be repeated."""
+        """Write the options that name the network, for a command that can be repeated."""
         words = [] if self.weights == PRETRAINED else [f"--weights {self.weights}"]
         return words + ["--allow-code"] * self.allow_code
 
 
 def default_out(model: str, unit: str, what: str) -> Path:
-    """`runs/…` named by model, unit and what is done; no character that files cannot have."""
+    """Name a folder in `runs/` by model, unit and task; no character that files cannot have."""
     words = f"{what}_{model}_{unit}"
     return Path("runs") / "".join(c if c.isalnum() or c in "._-+" else "-" for c in words)

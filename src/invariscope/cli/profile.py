@@ -1,4 +1,4 @@
-"""`invariscope profile RUNS FOLDER`: what the unit of a search ignores, known and found."""
+"""`invariscope profile RUNS FOLDER`: known transformations beside the images of a search."""
 
 from pathlib import Path
 from typing import Annotated, Literal

@@ -21,7 +21,7 @@ def _number(value: float | None) -> str:
 
 
 class LiveProgress:
-    """Shows the news of searches as they come; use it as a context and as a watcher.
+    """Shows the news of searches as a live table; a context and a watcher.
 
     Args:
         title: what is searched for.

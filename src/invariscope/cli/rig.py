@@ -1,4 +1,4 @@
-"""`invariscope rig …`: a session on a brain, or on a simulated one."""
+"""`invariscope rig …`: a session on a brain, or on a simulated brain."""
 
 import time
 from contextlib import closing
@@ -54,7 +54,7 @@ def serve(
         Parameter(help="What `rig plan` made: its model's invariances are put to the neuron."),
     ] = None,
 ) -> None:
-    """Begin a session, or go on with it: show images, take responses, search."""
+    """Begin a session, or go on with an earlier session: show images, take responses, search."""
     predictions = load_predictions(plan) if plan else []
     asked = read_session(file)
     check_names(asked.rig)

@@ -46,7 +46,7 @@ class SearchCommandOptions(ConstraintOptions, NetworkOptions):
     ] = None
 
     def words(self) -> list[str]:
-        """The options on which a search's result depends, for a command that can be repeated."""
+        """Write the options that decide a search's result, for a command that can be repeated."""
         words = super().words() + self.constraint_words()
         for name in ("generator", "strategy", "population", "generations", "precision", "natural"):
             value = getattr(self, name)
@@ -55,7 +55,7 @@ class SearchCommandOptions(ConstraintOptions, NetworkOptions):
         return words + ["--no-stop"] * (not self.stop)
 
     def options(self) -> SearchOptions:
-        """What the searches take."""
+        """Make the options that the searches take."""
         return SearchOptions(
             strategy=self.strategy,
             population=self.population,
@@ -65,7 +65,7 @@ class SearchCommandOptions(ConstraintOptions, NetworkOptions):
         )
 
     def load(self, model: str) -> tuple[Subject, Generator]:
-        """The subject and the generator, on the device."""
+        """Load the subject and the generator onto the device."""
         subject = self.subject(model)
         if self.natural:
             NaturalStatistics.load(self.natural, subject)  # refused now rather than later
@@ -76,7 +76,7 @@ class SearchCommandOptions(ConstraintOptions, NetworkOptions):
 
 
 def tell_kind(subject: Subject, unit: str) -> None:
-    """Print the kind of a unit whose answers need a word, where its statistics are known."""
+    """Print the kind of a unit with answers that need a word, where statistics are known."""
     natural = natural_of(subject, parse_target(unit, subject.sites()))
     note = kind_note(unit, natural_kind(natural and asdict(natural)))
     if note:

@@ -16,7 +16,7 @@ from invariscope.units import NUMBER
 
 
 def parse_subset(text: str | None) -> int | list[int] | None:
-    """`sample=100` → 100, `3,17,40` → those entries, nothing → all.
+    """Read a subset: `sample=100` → 100, `3,17,40` → three entries, nothing → all.
 
     Raises:
         InputError: any other text.
@@ -53,7 +53,7 @@ def sns(
     open_page: Open = False,
     common: SearchCommandOptions | None = None,
 ) -> None:
-    """Search for images a unit cannot tell from a reference, or that silence it; report them."""
+    """Search for images a unit cannot tell from a reference, or that silence the unit."""
     common = common or SearchCommandOptions()
     folder = out or default_out(model, unit, f"sns-{task}-{stretch}")
     words = [f"invariscope sns {model} {unit} --stretch {stretch} --task {task} --seeds {seeds}"]

@@ -86,11 +86,11 @@ class EngineOptions:
     ] = ()
 
     def start(self, study: StudyFolder) -> Engine:
-        """The engine, ready to take batches."""
+        """Start the engine, ready to take batches."""
         return self.start_at(study.batches)
 
     def start_at(self, jobs: Path) -> Engine:
-        """The engine, ready to take jobs whose files are in this folder."""
+        """Start the engine, ready to take jobs with files in this folder."""
         if self.engine == "local":
             return LocalEngine(self.device, self.threads, self.workers)
         if self.engine == "ray":
@@ -108,7 +108,7 @@ class EngineOptions:
 
 
 def _parameters(words: tuple[str, ...]) -> dict[str, Any]:
-    """`name=value` pairs; a whole number is one.
+    """Read `name=value` pairs; a value of digits becomes a whole number.
 
     Raises:
         InputError: a word without `=`, or a time limit that is no whole number of minutes.
@@ -146,7 +146,7 @@ def plan(
     allow_code: AllowCode = False,
     json: Json = False,
 ) -> None:
-    """Print what a study would run, and its images, time and disk, before anything starts."""
+    """Print a study's runs, images, time and disk, before anything starts."""
     planned_runs = _planned(file, allow_code=allow_code)
     rows = read_rows(StudyFolder(out, file.stem).runs)
     cost = cost_of(planned_runs, rows)
@@ -233,7 +233,7 @@ def run(
     where: EngineOptions | None = None,
     allow_code: AllowCode = False,
 ) -> None:
-    """Plan a study and work on it; what is done, by this study or another, is not done again."""
+    """Plan a study and work on its runs; a run that any study has done is not done again."""
     planned_runs = _planned(file, allow_code=allow_code)
     folder = StudyFolder(out.resolve(), file.stem)
     make_folder(out)
@@ -251,7 +251,7 @@ def resume(
     where: EngineOptions | None = None,
     allow_code: AllowCode = False,
 ) -> None:
-    """Go on with a study as it was planned, without planning again."""
+    """Go on with a study as planned earlier, without planning again."""
     folder = known_study(out.resolve(), file.stem)
     _unchanged(folder, file)
     _go_on(folder, where or EngineOptions(), allow_code=allow_code)
@@ -346,7 +346,7 @@ def unpack(
     out: Out = STORE,
     limit: Annotated[Positive, Parameter(help="The most gigabytes that are taken.")] = 100.0,
 ) -> None:
-    """Check a packed study and take it, and the runs that are not there yet, into a store."""
+    """Check a packed study and take the study, with the runs that are missing, into a store."""
     validate.between("--limit", limit, SMALLEST_LIMIT, LARGEST_LIMIT)
     name, taken, there = unpack_study(archive, make_folder(out), most_bytes=int(limit * 1e9))
     output().print(

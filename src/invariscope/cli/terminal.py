@@ -1,4 +1,4 @@
-"""What commands print: results to the standard output, progress and notes to the standard error."""
+"""Output of commands: results to the standard output, progress and notes to the standard error."""
 
 import json
 import sys
@@ -35,7 +35,7 @@ def output() -> Console:
 
 
 def notes() -> Console:
-    """Make the console for progress and notes; `--quiet` silences it."""
+    """Make the console for progress and notes, silent under `--quiet`."""
     terminal = False if _quiet else None
     return Console(
         stderr=True,
@@ -60,7 +60,7 @@ def print_json(value: Any) -> None:
 
 
 def tell_start(folder: Path, after_interruption: str = GOES_ON) -> None:
-    """Print where a long command writes, and how to go on when it is interrupted."""
+    """Print where a long command writes, and how to go on after an interruption."""
     notes().print(f"writing to {folder} · Ctrl-C stops; {after_interruption}", markup=False)
 
 
@@ -83,7 +83,7 @@ class StartNote:
 
 
 def progress_bar(*columns: ProgressColumn, transient: bool = False) -> Progress:
-    """Make a progress bar among the notes; where no terminal shows it, a silent one."""
+    """Make a progress bar among the notes, silent where no terminal shows the bar."""
     console = notes()
     silent = not console.is_terminal
     return Progress(*columns, console=console, transient=transient, disable=silent)

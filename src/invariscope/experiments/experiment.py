@@ -1,4 +1,4 @@
-"""An experiment: one reference, then searches of several conditions from it in lockstep."""
+"""An experiment: a reference, then searches from there under several conditions."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -58,7 +58,7 @@ def run_experiment(
     watch: StepWatcher = lambda title: nullcontext(),
     note: Callable[[str], None] = lambda text: None,
 ) -> Result:
-    """Search under several conditions from one reference: what `invariscope demo` and `sns` do.
+    """Search under several conditions from one reference, as `invariscope demo` and `sns` do.
 
     A run that is in the folder is not done again, and an interrupted one goes on.
 

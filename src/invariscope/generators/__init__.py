@@ -25,7 +25,7 @@ from invariscope.zoo import registry
 def load_generator(  # noqa: PLR0911  (one for each kind of address)
     address: str = "embedded", device: torch.device | str = "cpu", *, allow_code: bool = False
 ) -> Generator:
-    """A generator from its address.
+    """Load a generator from its address.
 
     Args:
         address: `embedded`; `deepsim:fc7` and its seven siblings; `codes:FILE`, a code space;
@@ -39,6 +39,13 @@ def load_generator(  # noqa: PLR0911  (one for each kind of address)
         InputError: an unknown address, weights that are not of its architecture, or a factory
             that gives no generator.
         StoreError: a file that is missing, damaged or cannot be downloaded.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> generator = iv.load_generator("embedded")
+        >>> generator.generate(torch.zeros(1, generator.code_dim)).shape
+        torch.Size([1, 3, 96, 96])
     """
     plain, mark, constraints = address.partition(MARK)
     if mark:

@@ -19,7 +19,7 @@ TOLERANCE = 0.004  # of the most luminance: 8 bits lose a little
 
 @dataclass(frozen=True)
 class ShownLevels:
-    """What images have, over the pixels of the aperture.
+    """Measured levels of shown images, over the pixels of the aperture.
 
     Attributes:
         luminance: `(n,)` means.
@@ -34,7 +34,7 @@ class ShownLevels:
 
 @final
 class ConstrainedGenerator(Generator):
-    """A generator whose images all keep to constraints; gradients pass where its own do.
+    """A generator with constraints on all images; gradients pass where its own do.
 
     Codes are drawn back to the natural ones, then the image is made, brought to its size, to the
     display's light, to grey, to mean luminance and contrast, and faded into the surround. Mean and
@@ -52,6 +52,7 @@ class ConstrainedGenerator(Generator):
             known; an aperture beside the image; a generator that has constraints already.
 
     Example:
+        >>> import torch
         >>> import invariscope as iv
         >>> plain = iv.load_generator("pixels@16")
         >>> fixed = ConstrainedGenerator(plain, ImageConstraints(luminance=0.5, contrast=0.2))
@@ -89,7 +90,7 @@ class ConstrainedGenerator(Generator):
         return self.generator.encode(_sized(images, self.generator.image_size))
 
     def bounded(self, codes: Tensor) -> Tensor:
-        """Codes `(n, code_dim)`, those beyond the bound drawn back to it along a straight line."""
+        """Draw codes `(n, code_dim)` beyond the bound back to the bound along a straight line."""
         if self.radius is None or self.code_statistics is None:
             return codes
         mean = self.code_statistics.mean.to(codes)
@@ -122,7 +123,7 @@ class ConstrainedGenerator(Generator):
         return Levels(mean, sd, low / high, self.seen, asked.weights)
 
     def violations(self, images: Tensor) -> str:
-        """In which way images break mean luminance or surround, in words; empty where they do not.
+        """Say how images break mean luminance or surround; empty where both are kept.
 
         Args:
             images: `(n, 3, image_size, image_size)` in [0, 1].
@@ -138,7 +139,7 @@ class ConstrainedGenerator(Generator):
         return ""
 
     def levels(self, images: Tensor) -> ShownLevels:
-        """Mean luminance and RMS contrast of images as they are shown.
+        """Measure mean luminance and RMS contrast of images as shown.
 
         Args:
             images: `(n, 3, image_size, image_size)` in [0, 1].
@@ -169,6 +170,7 @@ def constrain_generator(generator: Generator, **constraints: Any) -> Constrained
         InputError: a constraint that is unknown or cannot be kept.
 
     Example:
+        >>> import torch
         >>> import invariscope as iv
         >>> plain = iv.load_generator("pixels@16")
         >>> window = iv.constrain_generator(plain, luminance=0.5, aperture=(8, 8, 4, 2))
@@ -188,7 +190,7 @@ def _sized(images: Tensor, side: int) -> Tensor:
 
 
 def _radius(generator: Generator, percentile: float | None) -> float | None:
-    """The distance from the natural codes' mean below which that percentile of them lie.
+    """Measure the radius around the natural codes' mean that a percentile of codes lies within.
 
     Natural codes are taken as normal; a sum of squares of unequal variances as the χ² that has
     its mean and variance (Satterthwaite), which is exact for whitened codes.

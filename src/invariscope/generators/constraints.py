@@ -1,4 +1,4 @@
-"""What every image of a search must keep to: luminance, contrast, aperture, grey, code, display.
+"""Constraints on every image of a search: luminance, contrast, aperture, grey, code, display.
 
 Luminance is that of the image as shown: with a display in its units of light, else of the pixel
 values in [0, 1] (0.299 R + 0.587 G + 0.114 B). RMS contrast is the SD of luminance over its mean.
@@ -53,7 +53,7 @@ class Aperture:
         validate.at_least("edge of the aperture", self.edge, 0)
 
     def weights(self, side: int, device: torch.device | str = "cpu") -> Tensor:
-        """How much of the image is seen at each pixel, `(side, side)` in [0, 1].
+        """Weigh each pixel by how much of the image is seen there, `(side, side)` in [0, 1].
 
         Raises:
             InputError: an aperture that lies beside the image.
@@ -75,7 +75,7 @@ class Aperture:
 @final
 @dataclass(frozen=True)
 class ImageConstraints:
-    """What every image of a search keeps to.
+    """Constraints on every image of a search.
 
     Attributes:
         luminance: mean over the aperture; in the display's units, or of values in [0, 1].
@@ -93,7 +93,8 @@ class ImageConstraints:
             contrast that no image with that luminance has, a percentile that is none.
 
     Example:
-        >>> ImageConstraints(luminance=0.5, contrast=0.3).address
+        >>> import invariscope as iv
+        >>> iv.ImageConstraints(luminance=0.5, contrast=0.3).address
         'luminance=0.5&contrast=0.3'
     """
 
@@ -151,7 +152,7 @@ class ImageConstraints:
         return float(self.display.to_light(grey)) if self.display else GREY
 
     def settings(self) -> dict[str, Any]:
-        """Plain values that say which constraints these are, for the name of a run."""
+        """Describe the constraints as plain values, for the name of a run."""
         plain = {f.name: getattr(self, f.name) for f in fields(self)}
         if self.aperture:
             plain["aperture"] = list(map(float, _numbers(self.aperture)))
@@ -161,7 +162,7 @@ class ImageConstraints:
 
     @property
     def address(self) -> str:
-        """The constraints as they stand behind a generator's address and a `?`."""
+        """Write the constraints as a generator's address holds constraints behind a `?`."""
         words = []
         for f in fields(self):
             value = getattr(self, f.name)
@@ -178,7 +179,7 @@ class ImageConstraints:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Constraints from their address.
+        """Read constraints from their address.
 
         Raises:
             InputError: a word that is no constraint, or a value that does not fit.
@@ -195,7 +196,7 @@ class ImageConstraints:
 
     @classmethod
     def of(cls, words: Mapping[str, Any]) -> Self:
-        """Constraints from their words, as an address, a file or an option gives them.
+        """Read constraints from the words of an address, a file or an option.
 
         Raises:
             InputError: a word that is no constraint, or a value that does not fit.
@@ -207,12 +208,12 @@ class ImageConstraints:
         return cls(**{name: _value(name, value) for name, value in words.items()})
 
     def __bool__(self) -> bool:
-        """Whether there is any."""
+        """Tell whether there is any constraint."""
         return bool(self.settings())
 
 
 def constrained_address(address: str, words: Mapping[str, Any], base: Path = Path()) -> str:
-    """A generator's address with the constraints that a file or command names beside it.
+    """Add the constraints of a file or command to a generator's address.
 
     Args:
         address: of the generator; with constraints of its own it takes no more.
@@ -236,7 +237,7 @@ def constrained_address(address: str, words: Mapping[str, Any], base: Path = Pat
 
 
 def check_words(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Constraints of a file, as far as they can be checked without a display's own file.
+    """Check the constraints of a file, all but a display's own file.
 
     Raises:
         InputError: see `ImageConstraints.of`.
@@ -252,7 +253,7 @@ def check_words(words: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _gamma(text: str) -> bool:
-    """Whether a display's word is an exponent and no file."""
+    """Tell if a display's word is an exponent and no file."""
     try:
         float(text.removeprefix("gamma:"))
     except ValueError:
@@ -265,7 +266,7 @@ def _numbers(aperture: Aperture) -> tuple[float, float, float, float]:
 
 
 def _value(name: str, value: Any) -> Any:
-    """A constraint's value from a word or a number."""
+    """Read a constraint's value from a word or a number."""
     if value is None:
         return None
     read = {"display": read_display, "grey": _yes, "aperture": _window}.get(name)
@@ -301,7 +302,7 @@ def _window(value: Any) -> Aperture:
 
 
 def read_display(value: str | float | Display) -> Display:
-    """A display from `gamma:2.2`, a number (its gamma), or the file of a table.
+    """Read a display from `gamma:2.2`, a number (its gamma), or the file of a table.
 
     Raises:
         InputError: a gamma that is no number, or a table that cannot be read.

@@ -1,4 +1,4 @@
-"""How a display turns pixel values into light, and what counts as luminance."""
+"""Displays: how pixel values become light, and the definition of luminance."""
 
 import csv
 import hashlib
@@ -61,7 +61,7 @@ class Display:
 
     @classmethod
     def gamma(cls, exponent: float) -> Self:
-        """A display whose luminance is the value to a power, 1 for white.
+        """Make a display with a luminance of the value to a power, 1 for white.
 
         Raises:
             InputError: an exponent that is not between 0.1 and 10.
@@ -73,7 +73,7 @@ class Display:
 
     @classmethod
     def read(cls, path: str | Path) -> Self:
-        """A measured table: CSV, a value and its luminance a line, with or without a header.
+        """Read a measured table: CSV, a value and its luminance a line, with or without a header.
 
         Values above 1 mean 0 to 255.
 
@@ -115,11 +115,11 @@ class Display:
         return self.luminance[0], self.luminance[-1]
 
     def to_light(self, values: Tensor) -> Tensor:
-        """Luminance of values, those beyond the table at its ends; gradients pass."""
+        """Turn values into luminance, clamped to the table's ends; gradients pass."""
         return _interpolated(values, self.values, self.luminance)
 
     def to_values(self, light: Tensor) -> Tensor:
-        """Values of luminance; gradients pass."""
+        """Turn luminance into values; gradients pass."""
         return _interpolated(light, self.luminance, self.values)
 
 

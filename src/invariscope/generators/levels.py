@@ -21,7 +21,7 @@ STEEPEST = 50.0  # SD, as shares of the most light, to which an image is stretch
 
 @dataclass(frozen=True)
 class Levels:
-    """What shown images are brought to.
+    """The levels of luminance and contrast that shown images are brought to.
 
     Attributes:
         mean: luminance over the aperture, as a share of the most that can be shown.
@@ -42,7 +42,7 @@ class Levels:
         return light[:, 0] if light.shape[1] == 1 else luminance(light, self.weights)
 
     def average(self, values: Tensor) -> Tensor:
-        """Mean over the aperture of `(n, h, w)`, in double precision where the device has it."""
+        """Average `(n, h, w)` over the aperture, in double precision where the device can."""
         inside = self.seen > 0
         wide = values.dtype if values.device.type == "mps" else torch.float64
         return (values * inside).sum((1, 2), dtype=wide) / inside.sum()
@@ -70,14 +70,14 @@ def at_levels(light: Tensor, levels: Levels) -> Tensor:
 
 
 def _centre(light: Tensor, levels: Levels) -> Tensor:
-    """The mean luminance of what is seen, `(n, 1, 1, 1)`."""
+    """Measure the mean luminance of the visible part, `(n, 1, 1, 1)`."""
     seen = levels.luminance(light) * levels.seen
     mean = levels.average(seen) / levels.average(levels.seen.unsqueeze(0))
     return mean.float().view(-1, 1, 1, 1)
 
 
 def _cropped(offset: Tensor, levels: Levels) -> tuple[Tensor, Levels]:
-    """What lies around the aperture left out: nothing of it counts."""
+    """Crop to the aperture's box: nothing around the aperture counts."""
     rows = (levels.seen > 0).any(1).nonzero().flatten()
     columns = (levels.seen > 0).any(0).nonzero().flatten()
     window = (slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1))
@@ -86,7 +86,7 @@ def _cropped(offset: Tensor, levels: Levels) -> tuple[Tensor, Levels]:
 
 
 def _deviation(offset: Tensor, gain: Tensor, shift: Tensor, levels: Levels) -> Tensor:
-    """What is shown, less the mean."""
+    """Subtract the mean from the visible part."""
     gain, shift = (v.to(offset.dtype).view(-1, 1, 1, 1) for v in (gain, shift))
     change = gain * offset + shift
     return levels.seen * change.clamp(levels.low - levels.mean, 1 - levels.mean)
@@ -104,7 +104,7 @@ def _errors(
 def _jacobian(
     offset: Tensor, gain: Tensor, shift: Tensor, shown: Tensor, levels: Levels
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Derivatives of both errors by gain and shift, each `(n,)`."""
+    """Differentiate both errors by gain and shift, each `(n,)`."""
     change = gain.to(offset.dtype).view(-1, 1, 1, 1) * offset
     change = change + shift.to(offset.dtype).view(-1, 1, 1, 1)
     free = (change > levels.low - levels.mean) & (change < 1 - levels.mean)
@@ -133,7 +133,7 @@ def _step(
 
 
 def _missed(mean: Tensor, square: Tensor, levels: Levels) -> Tensor:
-    """How far an image is from its levels, as shares of the span, `(n,)`."""
+    """Measure how far an image is from its levels, as shares of the span, `(n,)`."""
     if levels.sd is None:
         return mean.abs()
     return torch.maximum(mean.abs(), square.abs() / (2 * levels.sd))
@@ -167,7 +167,7 @@ def _solved(offset: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
 
 
 def _bisected(offset: Tensor, own: Tensor, levels: Levels) -> tuple[Tensor, Tensor]:
-    """The slow, sure way: the SD grows with the gain, and each gain has a shift for the mean.
+    """Solve the slow, sure way: the SD grows with the gain, and each gain has a shift for the mean.
 
     An image that cannot have the contrast gets as much as it can, at the mean asked for.
     """
@@ -184,7 +184,7 @@ def _bisected(offset: Tensor, own: Tensor, levels: Levels) -> tuple[Tensor, Tens
 
 
 def _shift_for(offset: Tensor, gain: Tensor, levels: Levels) -> Tensor:
-    """The shift at which an image of a given gain has the mean."""
+    """Solve for the shift that gives an image of a given gain the mean."""
     most = 1 + gain * offset.abs().amax((1, 2, 3))
     low, high = -most, most
     for _ in range(BISECT):
@@ -197,7 +197,7 @@ def _shift_for(offset: Tensor, gain: Tensor, levels: Levels) -> Tensor:
 def _with_gradients(
     offset: Tensor, gain: Tensor, shift: Tensor, levels: Levels
 ) -> tuple[Tensor, Tensor]:
-    """Gain and shift through which gradients pass: one step of Newton's at the solution.
+    """Give gain and shift with gradients: one step of Newton's at the solution.
 
     Its value is that of the solution and its derivative that of the implicit function.
     """

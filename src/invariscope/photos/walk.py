@@ -1,4 +1,4 @@
-"""The files below a folder as a person sees them: nothing hidden, no folder twice."""
+"""The files below a folder as a person sees files: nothing hidden, no folder twice."""
 
 import os
 from collections import Counter
@@ -17,13 +17,13 @@ SHOWN = 5
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden, or kept there by a system or a program for itself."""
+    """Tell whether a file or folder is hidden, or kept by a system or a program for itself."""
     return name.startswith(".") or name.lower() in SYSTEM
 
 
 @dataclass
 class FoundFiles:
-    """The files below a folder, and what was passed over.
+    """The files below a folder, and the paths that were passed over.
 
     Attributes:
         files: paths relative to the folder, `/` between the parts, sorted.
@@ -42,7 +42,7 @@ class FoundFiles:
     lost: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """What was passed over, in sentences; none where there is nothing to tell."""
+        """Write the passed-over paths in sentences, none where there is nothing to tell."""
         told = []
         if self.skipped:
             names = named(f"{name} ({n})" for name, n in self.skipped.most_common())
@@ -60,7 +60,7 @@ class FoundFiles:
 
 
 def named(words: Iterable[str]) -> str:
-    """The first words of many, with commas."""
+    """Join the first words of many with commas."""
     every = list(words)
     return ", ".join(every[:SHOWN]) + (", …" if len(every) > SHOWN else "")
 
@@ -109,7 +109,7 @@ def find_files(folder: Path) -> FoundFiles:
 def _sort_in(
     entry: "os.DirEntry[str]", path: str, found: FoundFiles, waiting: list[str], links: list[str]
 ) -> None:
-    """Put what lies in a folder where it belongs."""
+    """Sort a folder's entries into files, folders and paths to pass over."""
     if is_hidden(entry.name):
         found.skipped["._*" if entry.name.startswith("._") else entry.name] += 1
         return

@@ -20,7 +20,7 @@ NATURAL = "natural.parquet"
 
 
 def range_photos(asked: RangeRequest, base: Path, generator: Generator) -> Tensor:
-    """The photos of a range block, `(images, 3, side, side)`, under the generator's constraints.
+    """Draw the photos of a range block, `(images, 3, side, side)`, under the constraints.
 
     Raises:
         InputError: a folder with fewer than three.
@@ -54,13 +54,13 @@ def range_table(measured: MeasuredResponses, subject: RigSubject) -> NaturalStat
 
 
 def strongest(measured: MeasuredResponses, unit: int, most: int) -> list[int]:
-    """The photos that drive a unit most, best first."""
+    """Choose the photos that drive a unit most, best first."""
     means = np.nan_to_num(measured.means[:, unit], nan=-np.inf)
     return [int(i) for i in np.argsort(-means, kind="stable")[:most]]
 
 
 def targets_of(asked: tuple[str, ...], table: pd.DataFrame) -> list[int]:
-    """The numbers of the target units; `best` is the most reliable one."""
+    """Find the numbers of the target units; `best` is the most reliable unit."""
     names = list(table["name"])
     best = int(table["reliability"].fillna(-np.inf).to_numpy().argmax())
     found = [best if word == BEST else names.index(word) for word in asked]

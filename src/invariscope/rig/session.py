@@ -83,7 +83,7 @@ class RigSession:
         self.stage: Subject = HybridSubject(self.rig, proxy) if proxy else self.rig
 
     def _begin(self) -> None:
-        """Keep what was asked, or make sure that the same is asked again."""
+        """Keep the settings, or check that a session goes on with the same settings."""
         path, now = self.folder / ABOUT, self.asked.model_dump(mode="json")
         if not path.exists():
             text = json.dumps(now, indent=1) + "\n"
@@ -110,7 +110,7 @@ class RigSession:
         return RepeatPolicy(first, most, blocks.max_retries if blocks.on_missing == "again" else 0)
 
     def _answer(self, images: torch.Tensor) -> torch.Tensor:
-        """Responses to any images, by the search's repeats: the rig as a subject."""
+        """Measure responses to any images by the search's repeats: the rig as a subject."""
         names = self.presenter.store(images)
         repeats = self._repeats(self.asked.search.repeats)
         # Everything on which the answer depends: who asks the same again gets the same trials.
@@ -120,7 +120,7 @@ class RigSession:
         return torch.from_numpy(found.means).float()
 
     def run(self) -> list[RunRecord]:
-        """The session from where it is to its end.
+        """Run the session from its present state to its end.
 
         Returns:
             The records of its searches, without those for most exciting images.
@@ -136,7 +136,7 @@ class RigSession:
         return records
 
     def measure_range(self, photos: torch.Tensor) -> MeasuredResponses:
-        """Each unit's range, noise and reliability; who is searched for follows from them."""
+        """Measure each unit's range, noise and reliability, and choose the targets."""
         self.presenter.controls.each["blank"] = (0, [])
         found = self.presenter.measure(RANGE, photos, self._repeats(self.asked.range.repeats))
         table = range_table(found, self.rig)
@@ -147,7 +147,7 @@ class RigSession:
         return found
 
     def aim(self, target: int, measured: MeasuredResponses) -> None:
-        """From now on that unit's answers count, and its strongest photos are controls."""
+        """Make a unit's answers count from now on, with its strongest photos as controls."""
         blocks, presenter = self.asked.blocks, self.presenter
         grey = torch.full((1, 3, self.generator.image_size, self.generator.image_size), GREY)
         grey = self.generator.constrain(grey)
@@ -160,7 +160,7 @@ class RigSession:
         }
 
     def _with_reference(self, reference: Reference) -> None:
-        """The reference joins the controls."""
+        """Add the reference to the controls."""
         presenter = self.presenter
         name = presenter.store(self.stage.see(reference.image.unsqueeze(0)))[0]
         presenter.controls.each["reference"] = (self.asked.blocks.reference, [name])
@@ -201,7 +201,7 @@ class RigSession:
         return load_run(folder)
 
     def reference(self, target: int, measured: MeasuredResponses) -> Reference:
-        """The image to depart from: the target's MEI by a search on the rig, or a photo."""
+        """Find the image to depart from: the target's MEI by a search on the rig, or a photo."""
         asked = self.asked.search
         if asked.mei_generations == 0:
             best = strongest(measured, target, 1)[0]
@@ -221,7 +221,7 @@ class RigSession:
         return Reference(image.cpu(), code, recipe, activity)
 
     def search(self, target: int, reference: Reference, seed: int) -> RunRecord:
-        """One search from the reference, to its held-back repeats."""
+        """Run one search from the reference, to its held-back repeats."""
         asked = self.asked.search
         options = self._options(asked.generations)
         words = {"task": asked.task, "site": asked.stretch, "run_seeds": (seed,)}
@@ -229,7 +229,7 @@ class RigSession:
         return self._search(planned, options, self.folder / "runs")
 
     def test_predictions(self, predictions: ModelPredictions) -> pd.DataFrame:
-        """Show the images that a model says its neuron ignores, and test whether it does.
+        """Show the images that a model claims its neuron ignores, and test the claim.
 
         Call it after `run`. Keeps the table in `refuted/`.
 

@@ -110,7 +110,7 @@ def spike_counts(
 
 @final
 class SimulatedBrain:
-    """Units of a subject as neurons; what a trial brings follows from its name alone.
+    """Units of a subject as neurons; a trial's responses follow from its name alone.
 
     Args:
         subject: the network; it needs natural statistics, by which activity becomes a rate.
@@ -146,7 +146,7 @@ class SimulatedBrain:
         self._known: dict[str, np.ndarray] = {}
 
     def rates(self, images: Tensor) -> Tensor:
-        """Each unit's true rate above its spontaneous one, in spikes per second, `(n, units)`.
+        """Give each unit's true rate above the spontaneous rate, in spikes/s, `(n, units)`.
 
         In proportion to the network's activity, rectified; `peak` at its natural maximum.
         """
@@ -157,11 +157,11 @@ class SimulatedBrain:
         return span * activity / torch.tensor(self.strongest)
 
     def gain(self, trial: int) -> float:
-        """How responsive the units are in a trial, 1 on average."""
+        """Give the responsiveness of the units in a trial, 1 on average."""
         return 1 + self.cortex.drift * math.sin(2 * math.pi * trial / self.cortex.period)
 
     def answer(self, manifest: Mapping[str, Any], images: Mapping[str, bytes]) -> list[RigAnswer]:
-        """What is recorded in a block."""
+        """Record the answers of a block."""
         self._look(images)
         return [self._trial(entry["trial"], entry["image"]) for entry in manifest["trials"]]
 
@@ -194,7 +194,7 @@ class SimulatedBrain:
 
 
 def play(brain: SimulatedBrain, rig: OtherSide) -> bool:
-    """Show one block on the simulated rig, if one is wanted.
+    """Show one block on the simulated rig, if a block is there.
 
     Returns:
         Whether there was one.

@@ -32,7 +32,7 @@ def load_subject(
     allow_code: bool = False,
     compiled: bool = False,
 ) -> Subject:
-    """A subject from its address.
+    """Load a subject from its address.
 
     Args:
         address: `embedded:NAME`, `torchvision:NAME`, `timm:NAME`, `hf:NAME` (or `hf:FOLDER`),
@@ -49,6 +49,12 @@ def load_subject(
     Raises:
         InputError: an unknown address, or weights that do not fit.
         StoreError: weights that cannot be read or downloaded.
+
+    Example:
+        >>> import invariscope as iv
+        >>> subject = iv.load_subject("embedded:standard")
+        >>> subject.classes[5], subject.sites()["fc"]
+        ('French horn', (10,))
     """
     asked, settings = WeightChoice(weights), {"device": device, "compiled": compiled}
     user_code.allow(address, allow_code=allow_code)

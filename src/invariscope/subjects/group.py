@@ -15,7 +15,7 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 
 
 class _Member(nn.Module):
-    """A network with the preprocessing that its subject has, so that members may differ in it."""
+    """A network with its subject's preprocessing, so that members may differ in preprocessing."""
 
     def __init__(self, subject: NetworkSubject) -> None:
         super().__init__()

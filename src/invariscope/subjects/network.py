@@ -47,7 +47,7 @@ def _has_own_weights(module: nn.Module) -> bool:
 
 
 def _in_float32(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
-    """What a tapped layer gives in float32, when the layers before it ran in bf16."""
+    """Convert a tapped layer's output to float32, when the layers before ran in bf16."""
     with torch.autocast(inputs[0].device.type, enabled=False):
         return module.forward(*(x.float() if _is_float(x) else x for x in inputs))
 
@@ -57,7 +57,7 @@ def _is_float(value: Any) -> bool:
 
 
 def _channels(name: str, values: float | Sequence[float], order: str) -> Tensor:
-    """One number or one a channel, `(1, 1 or 3, 1, 1)` float32."""
+    """Shape one number, or one number a channel, as `(1, 1 or 3, 1, 1)` float32."""
     if order == "L" and (values is MEAN or values is STD):
         raise InputError(
             f"{name} of a network of one channel is not given; expected one number, in its own "
@@ -72,7 +72,7 @@ def _channels(name: str, values: float | Sequence[float], order: str) -> Tensor:
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """How an image in [0, 1] becomes what a network takes.
+    """The change from an image in [0, 1] to a network's input.
 
     Attributes:
         channels: `RGB`, `BGR` or `L`.
@@ -126,6 +126,14 @@ class NetworkSubject(Subject):
     Raises:
         InputError: the model is in training mode, has weights that are not finite float32
             numbers, or fails on an image of that size; preprocessing that is not understood.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU()).eval()
+        >>> subject = iv.NetworkSubject(model, image_size=32, mean=0.5, std=0.25)
+        >>> subject.respond(torch.rand(4, 3, 64, 64), ["1"])["1"].shape
+        torch.Size([4, 8, 30, 30])
     """
 
     def __init__(
@@ -214,7 +222,7 @@ class NetworkSubject(Subject):
         return self._found[1]
 
     def module(self, site: str) -> nn.Module:
-        """The module whose output a site is.
+        """Find the module with the site's output.
 
         Raises:
             InputError: an unknown site, or `pixels`.
@@ -226,7 +234,7 @@ class NetworkSubject(Subject):
 
     @contextmanager
     def edited(self, site: str, edit: Callable[[Tensor], Tensor]) -> Iterator[None]:
-        """While it lasts, the network goes on from `edit(output)` in place of a site's output.
+        """Replace a site's output by `edit(output)` in every pass within the context.
 
         Args:
             edit: takes the site's output `(n, *shape)` and gives a tensor of the same shape; the
@@ -273,7 +281,7 @@ class NetworkSubject(Subject):
         return self.model(self._prepare(seen))
 
     def _read(self, site: str, module: nn.Module, inputs: Any, output: Any) -> Tensor:
-        """A site's response, taken where its module has just run."""
+        """Read a site's response, where its module has just run."""
         tensor = first_tensor(output)
         if tensor is None:
             raise InputError(f"site {site!r} of {self.name} gave no tensor this time")
@@ -288,7 +296,7 @@ class NetworkSubject(Subject):
 
     @cached_property
     def _found(self) -> tuple[dict[str, Tap], dict[str, str]]:
-        """Every site in the order in which the network finishes them, and what is no site."""
+        """Find every site in the network's order, and outputs that are no site."""
         refuse_training(self.model)
         images = probe_images(self.image_size).to(self.device)
         try:

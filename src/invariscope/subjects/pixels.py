@@ -1,4 +1,4 @@
-"""Distances between images as a subject sees them: the one definition of their size and scale.
+"""Distances between images as a subject sees images: one definition of size and scale.
 
 A network of 227 pixels that a generator of 96 pixels shows images to sees them enlarged: a
 distance, and the largest that is possible, are both of the enlarged images. So a share of the
@@ -46,7 +46,7 @@ def pixel_distance(images: Tensor, reference: Tensor) -> Tensor:
 
 
 def max_distance(seen: Tensor, open_to: Tensor | None = None) -> float:
-    """The largest pixel distance from an image: `‖max(ref, 1 − ref)‖₂` (PAPERS §1, ours).
+    """Compute the largest pixel distance from an image: `‖max(ref, 1 − ref)‖₂` (PAPERS §1, ours).
 
     Args:
         seen: `(3, side, side)` in [0, 1], as the subject sees it (`resize_images`).
@@ -58,7 +58,7 @@ def max_distance(seen: Tensor, open_to: Tensor | None = None) -> float:
 
 
 def size_seen(labels: Mapping[str, Any], identity: Mapping[str, Any]) -> int | None:
-    """The size of the images that a run's subject saw, or None where the run does not say.
+    """Find the size of the images that a run's subject saw, or None where the run does not say.
 
     Args:
         labels: of the run, which hold `image_size`.
@@ -77,7 +77,7 @@ def farthest_seen(
     identity: Mapping[str, Any],
     generator: Mapping[str, Any] | None = None,
 ) -> float:
-    """The largest pixel distance from a stored reference at the size that the subject sees.
+    """Compute the largest pixel distance from a stored reference at the size the subject sees.
 
     Args:
         reference: `(3, height, width)` in [0, 1], of any size.

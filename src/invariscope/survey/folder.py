@@ -63,7 +63,7 @@ class SurveyFolder:
         return read_words(self.path / WORDS, design.categories, design.questions)
 
     def image(self, stimulus: Stimulus) -> Path:
-        """The PNG of a stimulus.
+        """Return the path of a stimulus's PNG.
 
         Raises:
             InputError: a link that leads out of `images/`: participants would see any file.
@@ -95,7 +95,7 @@ class SurveyFolder:
                 raise StoreError(f"image {str(self.image(stimulus))!r} is missing")
 
     def token(self) -> str:
-        """What opens the experimenter's page: from the environment, or a file made once.
+        """Return the token of the experimenter's page: from the environment, or a file made once.
 
         Raises:
             InputError: one that is too short to be safe.
@@ -142,7 +142,7 @@ def write_stimuli(path: Path, stimuli: Sequence[Stimulus]) -> None:
 
 
 def read_stimuli(path: Path) -> list[Stimulus]:
-    """The table that `write_stimuli` kept.
+    """Read the table that `write_stimuli` kept.
 
     Raises:
         InputError: an image that is named by another place than below `images/`.
@@ -171,7 +171,7 @@ def read_stimuli(path: Path) -> list[Stimulus]:
 
 
 def _inside(name: str) -> bool:
-    """Whether a file's name stays in its folder, on any system."""
+    """Tell whether a file's name stays in its folder, on any system."""
     parts = PurePosixPath(name).parts
     return (
         bool(parts)
@@ -183,7 +183,7 @@ def _inside(name: str) -> bool:
 
 
 def open_survey(path: str | Path) -> SurveyFolder:
-    """The survey in a folder: its own, or `survey/` in a study's.
+    """Open the survey in a folder: its own, or `survey/` in a study's.
 
     Raises:
         StoreError: there is none.

@@ -18,7 +18,7 @@ ABOUT = b"invariscope"
 
 
 def recorded(path: str | Path) -> RigSubject:
-    """A finished session as a subject: it answers with what it recorded.
+    """Open a finished session as a subject that answers with the recorded responses.
 
     An image that was shown has the mean of its trials, drift removed; any other one NaN.
 
@@ -57,7 +57,7 @@ def recorded(path: str | Path) -> RigSubject:
 
 
 def read_recorded(file: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """What a `responses.parquet` says of its session, and its table.
+    """Read the description of a session in a `responses.parquet`, and the table.
 
     Raises:
         OSError, ArrowInvalid, KeyError, ValueError: it is none.

@@ -18,7 +18,7 @@ SITE = "rig"
 
 @final
 class RigSubject(Subject):
-    """Recorded units at the site `rig`: `rig:0` is the first of them.
+    """Recorded units at the site `rig`: `rig:0` is the first unit.
 
     What it sees is what a rig shows: images of 8 bits. NaN is "not recorded".
 
@@ -32,6 +32,15 @@ class RigSubject(Subject):
 
     Raises:
         InputError: no units, or one named twice.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> def rates(images):
+        ...     return images.mean((2, 3))[:, :2]
+        >>> rig = iv.RigSubject("monday", ["V4 12", "V4 30"], 96, answer=rates)
+        >>> rig.respond(torch.ones(1, 3, 96, 96), ["rig"])["rig"]
+        tensor([[1., 1.]])
     """
 
     incomplete = True
