@@ -38,6 +38,13 @@ precision = "float32"
 """
 
 
+def code_in_demo(folder: Path) -> None:
+    """Codes of short searches in `demo`, from the strategy to the page."""
+    importlib.import_module("invariscope.cli.demo").REDUCED = 2
+    if run(["demo", "--out", str(folder / "demo"), "--device", "cpu"]):
+        raise SystemExit("the demo failed")
+
+
 def study_file_to_table_row(folder: Path) -> None:
     """A study of an MEI and a search, from its file to the rows of its table."""
     (folder / "small.toml").write_text(STUDY)
@@ -62,7 +69,7 @@ def photo_to_coefficient(folder: Path) -> None:
     )
 
 
-JOURNEYS = (study_file_to_table_row, photo_to_coefficient)
+JOURNEYS = (code_in_demo, study_file_to_table_row, photo_to_coefficient)
 
 
 def is_function(code: CodeType) -> bool:

@@ -16,7 +16,7 @@ def subject():
 
 def test_finished_runs_of_another_network_are_refused(begin, run_study, study_text, tmp_path):
     file = tmp_path / "mine.py"
-    text = study_text('[conditions.a]\nstretch = ["pixels"]\nseeds = 1\n')
+    text = study_text('[conditions.a]\nstretch = ["pixels"]\nseeds = 1\n').replace("fc:", "last:")
     lines = [f'subjects = "{file}:subject"' if "subjects" in x else x for x in text.splitlines()]
 
     def plan(times):

@@ -150,7 +150,7 @@ def test_a_subject_that_changed_since_it_was_planned_is_refused(
     )
     from worlds import __file__ as worlds
 
-    code = Path(worlds).read_text().replace("(0.5,) * 3", "(0.4,) * 3")
+    code = Path(worlds).read_text().replace("fc.bias += 1", "fc.bias += 2")
     (tmp_path / "other.py").write_text(code)
     lines = lines.replace(str(worlds).replace("worlds.py", "other.py"), str(tmp_path / "other.py"))
     write_hashed(folder.path / "runs.jsonl", lambda part: part.write_text(lines))

@@ -57,6 +57,7 @@ class Pooled(SmallNetwork):
 def _subject(model, device, name, side=SIDE):
     classes = [f"class {i}" for i in range(5)]
     model = fixed_weights(model)
+    model.fc.bias += 1  # so that references drive every unit
     return small_subject(model, image_size=side, name=name, device=device, classes=classes)
 
 

@@ -1,4 +1,4 @@
-"""Options for constraints on every image of a search."""
+"""Options for the constraints of every image of a search."""
 
 import shlex
 from dataclasses import dataclass, fields
@@ -6,17 +6,17 @@ from typing import Annotated, Any
 
 from cyclopts import Parameter
 
-from invariscope.cli.numbers import Positive
+from invariscope.cli.numbers import Count, Percentile, Positive
 from invariscope.generators import constrained_address
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ConstraintOptions:
-    """Constraints on every image of a search, as an addition to its generator."""
+    """Constraints of every image of a search, as an addition to its generator."""
 
     luminance: Annotated[
-        float | None,
+        Positive | None,
         Parameter(help="Mean luminance: of values in [0, 1], or in the display's units."),
     ] = None
     contrast: Annotated[
@@ -28,7 +28,7 @@ class ConstraintOptions:
     ] = None
     grey: Annotated[bool, Parameter(negative="", help="Grey images.")] = False
     code_percentile: Annotated[
-        float | None,
+        Percentile | None,
         Parameter(help="Codes stay within this percentile of natural codes, such as 95."),
     ] = None
     display: Annotated[
@@ -36,18 +36,18 @@ class ConstraintOptions:
         Parameter(help="How values become light: gamma:2.2, or a CSV of values and luminance."),
     ] = None
     size: Annotated[
-        int | None, Parameter(help="Height and width of the images; the generator's by default.")
+        Count | None, Parameter(help="Height and width of the images; the generator's by default.")
     ] = None
 
     def _constraints(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in fields(ConstraintOptions)}
 
     def constrained(self, generator: str) -> str:
-        """Write the generator's address with these constraints."""
+        """Add these constraints to a generator's address."""
         return constrained_address(generator, self._constraints())
 
     def constraint_words(self) -> list[str]:
-        """Write the options, for a command that can be repeated."""
+        """Write the options for a command that can be repeated."""
         words = []
         for name, value in self._constraints().items():
             if value not in (None, False):

@@ -13,6 +13,7 @@ from rich.table import Table
 
 from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
 from invariscope.cli.options import Force, NetworkOptions
+from invariscope.cli.rig_plan import refuted_table
 from invariscope.cli.terminal import notes, output, print_table, tell_start
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.recordings.variability import load_variability
@@ -20,6 +21,7 @@ from invariscope.rig.export import RecordedSession
 from invariscope.rig.file import SessionFile, read_session
 from invariscope.rig.names import check_names
 from invariscope.rig.nwb import is_session, write_nwb
+from invariscope.rig.plan import load_predictions
 from invariscope.rig.range_block import NATURAL
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.session import RigSession
@@ -31,6 +33,7 @@ from invariscope.subjects.rig.link import Link, OtherSide
 from invariscope.subjects.rig.zeromq import ZeroMQLink, ZeroMQRig
 
 rig = App(name="rig", help="The same search on a brain: images out, responses in.")
+rig.command("invariscope.cli.rig_plan:plan", name="plan")
 
 File = Annotated[Path, Parameter(help="The session file (TOML).")]
 Out = Annotated[
@@ -41,8 +44,18 @@ POLL = 0.05
 
 
 @rig.command
-def serve(file: File, /, *, out: Out) -> None:
+def serve(
+    file: File,
+    /,
+    *,
+    out: Out,
+    plan: Annotated[
+        Path | None,
+        Parameter(help="What `rig plan` made: its model's invariances are put to the neuron."),
+    ] = None,
+) -> None:
     """Begin a session, or go on with an earlier session: show images, take responses, search."""
+    predictions = load_predictions(plan) if plan else []
     asked = read_session(file)
     check_names(asked.rig)
 
@@ -55,9 +68,12 @@ def serve(file: File, /, *, out: Out) -> None:
         say(f"session {asked.rig.name!r}: waiting for the rig at {where}")
         with closing(RigSession(asked, out, link, base=file.parent, say=say)) as session:
             records = session.run()
+            tested = {p.unit: (p, session.test_predictions(p)) for p in predictions}
             natural = NaturalStatistics.load(out / NATURAL, session.rig)
     print_table(_range_table(natural))
     print_table(_found_table(records))
+    for each in tested.values():
+        print_table(refuted_table(*each))
     RecordedSession.load(out).write_responses()
     say(f"the session is over; export it with `invariscope rig export {out}`")
 

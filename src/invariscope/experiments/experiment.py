@@ -1,4 +1,4 @@
-"""An experiment: a reference, then searches of several conditions, in lockstep."""
+"""An experiment: a reference, then searches from there under several conditions."""
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext

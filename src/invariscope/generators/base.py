@@ -146,7 +146,7 @@ class Generator(ABC):
         return images
 
     def violations(self, images: Tensor) -> str:  # noqa: ARG002  (for those with constraints)
-        """Describe how images break the constraints; empty where no constraint is broken."""
+        """Say how images break the constraints; empty where all are kept."""
         return ""
 
     def _sized(self, images: Tensor) -> Tensor:

@@ -123,7 +123,7 @@ class ConstrainedGenerator(Generator):
         return Levels(mean, sd, low / high, self.seen, asked.weights)
 
     def violations(self, images: Tensor) -> str:
-        """Describe how images break mean luminance or surround; empty where both hold.
+        """Say how images break mean luminance or surround; empty where both are kept.
 
         Args:
             images: `(n, 3, image_size, image_size)` in [0, 1].

@@ -213,7 +213,7 @@ class ImageConstraints:
 
 
 def constrained_address(address: str, words: Mapping[str, Any], base: Path = Path()) -> str:
-    """Join a generator's address and the constraints that a file or command names.
+    """Add the constraints of a file or command to a generator's address.
 
     Args:
         address: of the generator; with constraints of its own it takes no more.
@@ -237,7 +237,7 @@ def constrained_address(address: str, words: Mapping[str, Any], base: Path = Pat
 
 
 def check_words(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Check constraints of a file, except for the file of a display.
+    """Check the constraints of a file, all but a display's own file.
 
     Raises:
         InputError: see `ImageConstraints.of`.
@@ -253,7 +253,7 @@ def check_words(words: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _gamma(text: str) -> bool:
-    """Tell whether a display's word is an exponent and no file."""
+    """Tell if a display's word is an exponent and no file."""
     try:
         float(text.removeprefix("gamma:"))
     except ValueError:

@@ -101,8 +101,8 @@ def _events(recording: Path, info: dict[str, Any]) -> list[EventChannel]:
     states, words = _load(folder, "states", "channel_states"), _load(folder, "full_words")
     if states is None:
         return []
-    samples = _load(folder, "sample_numbers")
-    _same_length(folder, times=times, states=states, words=words, samples=samples)
+    others = {name: _load(folder, name) for name in ("sample_numbers", "channels")}
+    _same_length(folder, times=times, states=states, words=words, **others)
     rising = np.asarray(states) > 0
     lines = tuple(str(int(s)) for s in np.asarray(states)[rising])
     found = [EventChannel(name, times[rising], lines)]

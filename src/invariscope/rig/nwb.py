@@ -196,11 +196,13 @@ def _spikes(file: Any, recorded: RecordedSession) -> None:
     """Tabulate spike times of units with spike times for answers."""
     trains: dict[str, list[float]] = {unit: [] for unit in recorded.units}
     told: list[float] = []
+    begins: dict[str, list[float]] = {unit: [] for unit in recorded.units}
     for trial, begin in zip(recorded.trials["trial"], _start(recorded), strict=True):
         answer = recorded.answers.get(trial)
         for unit, value in answer.responses.items() if answer else ():
             if isinstance(value, tuple):
                 trains[unit] += [begin + time / 1000 for time in value]
+                begins[unit].append(begin)
                 told += value
     if not any(trains.values()):
         return
@@ -211,9 +213,14 @@ def _spikes(file: Any, recorded: RecordedSession) -> None:
         resolution=step / 1000,
     )
     file.add_unit_column("unit_name", "what the session calls the unit")
+    # A trial that was lost is outside of every interval, so its silence is none.
+    windows = [w for w in (recorded.asked.rig.window, recorded.asked.rig.baseline) if w]
+    edges = [*told, *(edge for window in windows for edge in window)]
+    span = np.array([min(edges), max(edges)]) / 1000
     for unit, train in trains.items():
         times = np.unique(np.array(train))
-        file.add_unit(spike_times=times[times >= 0], unit_name=unit)
+        intervals = np.array(begins[unit])[:, None] + span
+        file.add_unit(spike_times=times[times >= 0], unit_name=unit, obs_intervals=intervals)
 
 
 def _finest_step(times: list[float]) -> float:

@@ -6,6 +6,8 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+import pandas as pd
 import torch
 
 from invariscope.errors import InputError, StoreError
@@ -14,8 +16,10 @@ from invariscope.experiments.reference import Reference, image_reference
 from invariscope.generators import Generator, constrained_address, load_generator
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.rig.file import SessionFile
+from invariscope.rig.held_back import HeldBackClaim
 from invariscope.rig.ledger import RANGE
 from invariscope.rig.names import check_names
+from invariscope.rig.predictions import ModelPredictions, refutations
 from invariscope.rig.presenter import MeasuredResponses, Presenter, Say
 from invariscope.rig.range_block import NATURAL, range_photos, range_table, strongest, targets_of
 from invariscope.rig.repeats import RepeatPolicy
@@ -27,7 +31,7 @@ from invariscope.subjects import HybridSubject, RigSubject, Subject, load_subjec
 from invariscope.subjects.rig.link import Link
 from invariscope.subjects.rig.subject import SITE
 
-ABOUT = "session.json"
+ABOUT, REFUTED = "session.json", "refuted"
 GREY = 0.5
 UNKNOWN: dict[str, Any] = {"constraints": {}}  # keys that older sessions do not have
 
@@ -226,6 +230,46 @@ class RigSession:
         words = {"task": asked.task, "site": asked.stretch, "run_seeds": (seed,)}
         planned = self._planned(target, options, reference=reference, **words)
         return self._search(planned, options, self.folder / "runs")
+
+    def test_predictions(self, predictions: ModelPredictions) -> pd.DataFrame:
+        """Show the images that a model claims its neuron ignores, and test the claim.
+
+        Call it after `run`. Keeps the table in `refuted/`.
+
+        Raises:
+            InputError: predictions for a unit that is not recorded, or images of another size.
+        """
+        asked, key = self.asked.final, f"asked/predictions-{predictions.key}"
+        if predictions.unit not in self.asked.rig.units:
+            raise InputError(
+                f"the plan predicts unit {predictions.unit!r}, which is not recorded; units are "
+                f"{', '.join(self.asked.rig.units)}"
+            )
+        unit, presenter = self.asked.rig.units.index(predictions.unit), self.presenter
+        if predictions.images.shape[-1] != self.generator.image_size:
+            raise InputError(
+                f"the plan's images have {predictions.images.shape[-1]} px, those of the session "
+                f"{self.generator.image_size}; plan again with this session file"
+            )
+        presenter.targets = (unit,)
+        retries = self._repeats(1).max_retries
+        often = RepeatPolicy(asked.reference, max_retries=retries)
+        at = presenter.measure(f"{key}-reference", predictions.reference.unsqueeze(0), often)
+        often = RepeatPolicy(asked.repeats, max_retries=retries)
+        found = presenter.measure(f"{key}-images", predictions.images, often)
+        assert presenter.noise is not None
+        error = float(presenter.noise.errors(at.means, at.counts)[0, unit])
+        claim = HeldBackClaim.of(
+            predictions.task, float(at.means[0, unit]), error, asked.share, asked.level
+        )
+        errors = presenter.noise.errors(found.means, found.counts)[:, unit]
+        counts = found.counts[:, unit].astype(float)
+        # Spikes of few repeats can be alike by chance: their variance is at least the noise's.
+        variances = np.fmax(found.variances[:, unit], errors**2 * counts)
+        table = refutations(predictions, claim, found.means[:, unit], variances, counts)
+        path = make_folder(self.folder / REFUTED) / f"{predictions.key}.parquet"
+        replace_file(path, table.assign(image=found.names).to_parquet)
+        return table
 
     def close(self) -> None:
         """Give the session's log back."""

@@ -51,8 +51,9 @@ class StoppingMonitor:
         self, name: str, generation: int, activations: Tensor | NDArray[np.floating[Any]]
     ) -> GenerationProgress:
         """Join recent activities and a generation's `(population,)` for a run's rules."""
-        recent, new = self._recent[name].numpy(), np.asarray(activations)
-        return GenerationProgress(generation, np.concatenate([recent, new]) if len(recent) else new)
+        recent, new = self._recent[name], np.asarray(activations)
+        joined = np.concatenate([recent.numpy(), new]) if len(recent) else new
+        return GenerationProgress(generation, joined)
 
     def update(self, run: Run, progress: GenerationProgress, archive: Archive, row: int) -> None:
         """Keep a generation's activities, and the front where the milestone is met first."""

@@ -4,7 +4,7 @@
 `squeeze = |a_u^ℓ(x) − a_u^ℓ(ref)|` of the target unit, the norm over a set (PAPERS §1).
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,6 @@ from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.search import noise
 from invariscope.search.reductions import aligned
-from invariscope.search.together import score_together
 from invariscope.subjects.base import PIXELS
 from invariscope.units import Target
 
@@ -126,43 +125,59 @@ def responses_by_site(
     return by_site
 
 
-def _distances(response: Tensor, reference: Tensor) -> Tensor:
-    """Measure the L2 distance `(n,)` of responses `(n, *shape)` to a reference `(entries,)`.
+def _distances(response: Tensor, references: Tensor) -> Tensor:
+    """Measure the L2 distance `(n,)` of responses `(n, *shape)` to references `(…, entries)`.
 
     Entries are taken in the order in which the response lies in memory, so nothing is copied.
     """
     if response.ndim == 4 and response.is_contiguous(memory_format=torch.channels_last):
         response = response.permute(0, 2, 3, 1)
-        channels = response.shape[-1]
-        reference = reference.unflatten(0, (channels, -1)).T.flatten()
-    return torch.linalg.vector_norm(response.flatten(1).float() - reference, dim=1)
+        references = references.unflatten(1, (response.shape[-1], -1)).mT.flatten(1)
+    return torch.linalg.vector_norm(response.flatten(1).float() - references, dim=1)
 
 
-def _squeeze(objective: Objective, activity: Tensor) -> Tensor:
-    """Measure how far `(n, units)` activities are from the reference's; 0 for `excitation`."""
-    if objective.task == "excitation":
-        return torch.zeros_like(activity[:, 0])
-    if objective.target_reference is None:
-        raise ValueError("an objective with a squeeze needs the reference's activity")
-    change = activity - objective.target_reference.to(activity)
-    if objective.direction == "down":
-        change = change.clamp(max=0)
-    return torch.linalg.vector_norm(change, dim=1)
+def _set_activity(
+    scores: Tensor, objective: Objective, activity: Tensor, references: Tensor
+) -> None:
+    """Write squeeze and mean of `(…, units)` activities into scores `(…, 3)`, in place."""
+    scores[..., 2] = activity.mean(-1)
+    if objective.task != "excitation":
+        change = activity - references
+        change = change.clamp(max=0) if objective.direction == "down" else change
+        scores[..., 1] = torch.linalg.vector_norm(change, dim=-1)
 
 
-def _set_activity(scores: Tensor, objective: Objective, activity: Tensor) -> None:
-    """Write squeeze and mean of `(n, units)` activities into scores `(n, 3)`, in place."""
-    scores[:, 1] = _squeeze(objective, activity)
-    scores[:, 2] = activity.mean(1)
+def _target(objective: Objective) -> Hashable:
+    """Name the part of an objective that squeeze and activity depend on."""
+    return objective.target, objective.direction, objective.task
+
+
+def _stretch_site(objective: Objective) -> Hashable:
+    """Name the part of an objective that stretch depends on."""
+    return objective.site, objective.subset
 
 
 class Objectives:
-    """The objectives of the runs that advance together."""
+    """The objectives of the runs that advance together.
 
-    def __init__(self, objectives: Sequence[Objective], device: torch.device | str) -> None:
+    Args:
+        objectives: one a run.
+        device: of the scores.
+        together: score the runs that share a site or target at once; by default on accelerators,
+            where each operation has to be launched: none more for each run more.
+    """
+
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        device: torch.device | str,
+        *,
+        together: bool | None = None,
+    ) -> None:
         self.objectives = tuple(objectives)
         self.sites = tuple(dict.fromkeys(site for o in objectives for site in o.sites))
         self._device = torch.device(device)
+        self._together = self._device.type == "cuda" if together is None else together
         signs = [TASKS[o.task].signs for o in objectives]
         self._signs = torch.tensor(signs, dtype=torch.float32, device=self._device)
 
@@ -176,20 +191,65 @@ class Objectives:
 
         Returns:
             `(n, 3)` float32. Activity is the mean over a set of units. For `excitation`
-            stretch and squeeze are 0. On an accelerator one pass for all runs (`together`).
+            stretch and squeeze are 0.
         """
-        if self._device.type == "cuda":
-            return score_together(self.objectives, responses, runs.to(self._device))
-        parts = [self._score(o, responses, rows) for o, rows in self._parts(runs)]
-        return torch.cat(parts)
+        scores = torch.zeros(len(runs), 3, device=self._device)
+        for numbers, rows, own in self._groups(runs, _target):
+            first = self.objectives[numbers[0]]
+            tapped = {site: aligned(responses[site][rows]) for site in first.target.sites}
+            activity = first.target.read(tapped)
+            references = self._references(numbers, "target_reference", activity)[own]
+            part = torch.zeros(len(activity), 3, device=self._device)
+            _set_activity(part, first, activity, references)
+            scores[rows] = part
+        for numbers, rows, own in self._groups(runs, _stretch_site):
+            first = self.objectives[numbers[0]]
+            if first.site is not None:
+                response = aligned(responses[first.site][rows])
+                if first.subset is not None:
+                    response = read_site(response, first.subset)
+                references = self._references(numbers, "site_reference", scores)[own]
+                scores[rows, 0] = _distances(response, references)
+        return scores
 
-    def _parts(self, runs: Tensor) -> Iterator[tuple[Objective, slice]]:
-        """Give each run's objective and rows."""
+    def _references(self, numbers: list[int], name: str, like: Tensor) -> Tensor:
+        """Stack a reference of some objectives, `(objectives, entries)`; zeros where needless."""
+        values = [getattr(self.objectives[number], name) for number in numbers]
+        if self.objectives[numbers[0]].task == "excitation":
+            return like.new_zeros(len(numbers), 1)
+        if any(value is None for value in values):
+            raise ValueError("an objective with stretch or squeeze needs the reference's responses")
+        return torch.stack([value.to(like) for value in values])
+
+    def _groups(
+        self, runs: Tensor, key: Callable[[Objective], Hashable]
+    ) -> Iterator[tuple[list[int], slice | Tensor, slice | Tensor]]:
+        """Group runs to score at once: objectives, rows, and each row's objective in the group."""
+        if not self._together:
+            yield from (([run], rows, slice(None)) for run, rows in self._parts(runs))
+            return
+        groups: dict[Hashable, list[int]] = {}
+        for number, objective in enumerate(self.objectives):
+            groups.setdefault(key(objective), []).append(number)
+        for numbers in groups.values():
+            index = torch.full((len(self.objectives),), -1)
+            index[numbers] = torch.arange(len(numbers))
+            own = index[runs]
+            rows = (own >= 0).nonzero().squeeze(1)
+            every = len(rows) == len(runs)  # nothing to copy
+            yield (
+                numbers,
+                slice(None) if every else rows.to(self._device),
+                own[rows].to(self._device),
+            )
+
+    def _parts(self, runs: Tensor) -> Iterator[tuple[int, slice]]:
+        """Give each run's number and rows."""
         numbers, counts = runs.unique_consecutive(return_counts=True)
         last = 0
         for run, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             first, last = last, last + count
-            yield self.objectives[run], slice(first, last)
+            yield run, slice(first, last)
 
     def resampled(
         self,
@@ -213,10 +273,10 @@ class Objectives:
             `(draws, n, 3)`. The units of a set are taken to err alike.
         """
         drawn = scores.expand(len(normal), *scores.shape).clone()
-        for objective, rows, activity, error in self._with_errors(responses, errors, runs):
-            for scored, numbers in zip(drawn, normal, strict=True):
-                shifted = activity + error * numbers[rows].to(error).unsqueeze(1)
-                _set_activity(scored[rows], objective, shifted)
+        for number, rows, activity, error in self._with_errors(responses, errors, runs):
+            shifted = activity + error * normal[:, rows].to(error).unsqueeze(2)
+            reference = self._references([number], "target_reference", activity)
+            _set_activity(drawn[:, rows], self.objectives[number], shifted, reference)
         return drawn
 
     def shrunk(
@@ -232,9 +292,10 @@ class Objectives:
             scores, responses, errors, runs: as for `resampled`.
         """
         found = scores.clone()
-        for objective, rows, activity, error in self._with_errors(responses, errors, runs):
+        for number, rows, activity, error in self._with_errors(responses, errors, runs):
             expected = noise.shrunk(activity, error, scores[rows, 0])
-            _set_activity(found[rows], objective, expected)
+            reference = self._references([number], "target_reference", activity)
+            _set_activity(found[rows], self.objectives[number], expected, reference)
         return found
 
     def errors(
@@ -246,31 +307,16 @@ class Objectives:
 
     def _with_errors(
         self, responses: Mapping[str, Tensor], errors: Mapping[str, Tensor], runs: Tensor
-    ) -> Iterator[tuple[Objective, slice, Tensor, Tensor]]:
-        """Give each run's objective and rows, and the targets' activity and errors `(n, units)`."""
-        for objective, rows in self._parts(runs):
-            target = objective.target
+    ) -> Iterator[tuple[int, slice, Tensor, Tensor]]:
+        """Give each run's number and rows, and the targets' activity and errors `(n, units)`."""
+        for run, rows in self._parts(runs):
+            target = self.objectives[run].target
             own = {site: aligned(responses[site][rows]) for site in target.sites}
             deviations = {
                 site: aligned(errors[site][rows]) if site in errors else torch.zeros_like(response)
                 for site, response in own.items()
             }
-            yield objective, rows, target.read(own), target.read(deviations)
-
-    def _score(self, objective: Objective, responses: Mapping[str, Tensor], rows: slice) -> Tensor:
-        own = {site: aligned(responses[site][rows]) for site in objective.sites}
-        activity = objective.target.read(own)
-        scores = torch.zeros(len(activity), 3, device=self._device)
-        _set_activity(scores, objective, activity)
-        if objective.site is not None:
-            if objective.site_reference is None:
-                raise ValueError("an objective with a stretch site needs the reference's response")
-            reference = objective.site_reference.to(self._device, torch.float32)
-            response = own[objective.site]
-            if objective.subset is not None:
-                response = read_site(response, objective.subset)
-            scores[:, 0] = _distances(response, reference)
-        return scores
+            yield run, rows, target.read(own), target.read(deviations)
 
     def costs(self, scores: Tensor) -> Tensor:
         """Turn `(runs, population, 3)` scores into `(runs, population, 2)` costs to minimise.

@@ -34,9 +34,9 @@ class Search:
     """Runs in lockstep through one generator and one subject (PAPERS §1).
 
     Each generation: `ask` for images, show the images, `tell` the responses; `step` and `advance`
-    do that with a subject. `ask` may be called again before `tell` and gives the same images;
-    `tell` may be called once after each `ask`. When a run stops, its slot goes to the next
-    waiting run. A run's result does not depend on the other runs.
+    do that with a subject. `ask` again before `tell` gives the same images; each `tell` needs an
+    `ask`. When a run stops, its slot goes to the next waiting run. A run's result does not depend
+    on the other runs.
 
     Args:
         generator: makes images from codes.
@@ -44,8 +44,8 @@ class Search:
         strategy: a name or a `Strategy`.
         population: candidates a generation and run.
         slots: runs that advance together; by default all.
-        chunk: images that pass through generator and subject at once, by default the
-            population, at least 32. Part of a run's numeric context, padded when not full.
+        chunk: images that pass at once, padded where fewer; by default the population, at least
+            32. Part of a run's numeric context.
         restored: `snapshot`s of some of the runs, by name.
         stage: for a strategy that sees the problem, the subject whose stretch site counts.
 
@@ -92,6 +92,9 @@ class Search:
         self.strategy = load_strategy(strategy).with_statistics(generator.code_statistics)
         self.population = population
         self.chunk = max(SMALLEST_CHUNK, chunk or population)
+        # Strategy state is float64, which only CPU and CUDA have.
+        cuda = generator.device.type == "cuda"
+        self._device = generator.device if cuda else torch.device("cpu")
         self._evaluation = MixedPrecisionEvaluation(generator, self.chunk)
         self._problem = partial(Problem.of, generator=generator, stage=stage)
         self._slots = slots or len(runs)
@@ -119,11 +122,6 @@ class Search:
         """The sites of the responses that `tell` needs."""
         return self._objectives.sites
 
-    def _device(self) -> torch.device:
-        # Strategy state is float64, which only CPU and CUDA have.
-        device = self.generator.device
-        return device if device.type == "cuda" else torch.device("cpu")
-
     def _refill(self) -> None:
         """Give free slots to waiting runs."""
         free = self._slots - len(self._active)
@@ -134,10 +132,10 @@ class Search:
             self._state = type(states[0]).cat(states)
             self._archive = Archive.cat(archives)
             self._active += new
-        self._objectives = Objectives([r.objective for r in self._active], self._device())
+        self._objectives = Objectives([r.objective for r in self._active], self._device)
 
     def _begin(self, run: Run) -> tuple[State, Archive]:
-        device = self._device()
+        device = self._device
         mean = run.start.to(device, torch.float64).unsqueeze(0)
         sigma = torch.tensor([run.sigma], dtype=torch.float64, device=device)
         packed = self._restored.pop(run.name, {})
@@ -182,9 +180,9 @@ class Search:
             packed.setdefault(name, {})[own] = value
         if others := sorted(packed.keys() - {run.name for run in self._runs}):
             raise InputError(f"the state holds run {others[0]!r}, which this search has not")
-        ended = {name for name, own in packed.items() if ENDED in own}
+        self._restored = {name: own for name, own in packed.items() if ENDED not in own}
+        ended = packed.keys() - self._restored.keys()
         self._waiting = deque(run for run in self._runs if run.name not in ended)
-        self._restored = {name: own for name, own in packed.items() if name not in ended}
         self._active, self._codes, self._images = [], None, None
         self._refill()
 
@@ -257,13 +255,7 @@ class Search:
         by_site = self._responses(responses)
         scores = self._objectives.score(by_site, self._rows())
         drawn = self._drawn(scores, by_site, errors)
-
-        def order(scores: Tensor) -> Tensor:
-            costs = self._objectives.costs(scores)
-            fronts = ranking.fronts(costs)
-            return ranking.order(costs, self._tie_break(costs, scores, fronts), fronts)
-
-        return noise.p_top_half(drawn, order).flatten()
+        return noise.p_top_half(drawn, lambda scores: self._ranked(scores)[2]).flatten()
 
     def _responses(self, responses: Mapping[str, Tensor] | ArrayLike) -> dict[str, Tensor]:
         """Check the responses to the images that were asked, by site."""
@@ -278,7 +270,7 @@ class Search:
         """Draw scores within the errors, `(draws, runs, population, 3)`."""
         normal = noise.normal(self._state.streams("noise"), self.population)
         drawn = self._objectives.resampled(scores, by_site, errors, self._rows(), normal)
-        return drawn.cpu().unflatten(1, (len(self._active), self.population))
+        return drawn.cpu().unflatten(1, (-1, self.population))
 
     def _rows(self) -> Tensor:
         """Number the active run of each image of a generation, `(images,)`."""
@@ -295,14 +287,14 @@ class Search:
         codes = self.ask_codes()
         generations = [number + 1 for number in self._state.generation.tolist()]
         scores, in_bf16 = self._evaluation.scores(
-            subject, codes, self._active, generations, self._device()
+            subject, codes, self._active, generations, self._device
         )
         scores = scores.cpu()  # the one copy of a generation: ranking and rules are the CPU's
         if not subject.incomplete and bool(scores.isnan().any()):
-            count = int(scores.isnan().any(1).sum())
             raise SubjectError(
-                f"{subject.name} answered NaN for {count} of {len(scores)} images; a network "
-                "must answer with numbers: check its weights and preprocessing"
+                f"{subject.name} answered NaN for {int(scores.isnan().any(1).sum())} of "
+                f"{len(scores)} images; a network must answer with numbers: check its weights "
+                "and preprocessing"
             )
 
         def confirm(row: int) -> bool:
@@ -320,11 +312,16 @@ class Search:
         while not self.done:
             yield self.step(subject)
 
-    def _tie_break(self, costs: Tensor, scores: Tensor, fronts: Tensor) -> Tensor:
-        """Compute the keys that order candidates inside a front, the smaller first."""
+    def _ranked(self, scores: Tensor, drawn: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Rank scores `(runs, population, 3)`: costs, fronts, and order, best first."""
+        costs = self._objectives.costs(scores)
+        front = fronts = ranking.fronts(costs)
+        if drawn is not None:
+            front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
         rules = [run.objective.tie_break for run in self._active]
         streams = self._state.streams("shuffle")
-        return ranking.within_fronts(costs, scores[..., 1], fronts, rules, streams)
+        tie_break = ranking.within_fronts(costs, scores[..., 1], fronts, rules, streams)
+        return costs, fronts, ranking.order(costs, tie_break, front)
 
     def _tell_scores(
         self,
@@ -335,24 +332,14 @@ class Search:
         deviations: Tensor | None = None,
         drawn: Tensor | None = None,
     ) -> list[StepResult]:
-        """Rank a generation, tell the strategy, and add to archive, journal and stopping rules.
+        """Rank a generation by `flat` scores `(runs × population, 3)`, and tell all parts.
 
-        Args:
-            flat: `(runs × population, 3)` scores that are ranked and kept.
-            measured: the scores as measured, for an informed strategy.
-            confirm: tells if a run, by row, may stop.
-            deviations: `(runs × population,)` standard errors of the activity.
-            drawn: `(draws, runs, population, 3)` scores drawn within their errors.
+        An informed strategy learns `measured` scores, with `deviations` `(runs × population,)`.
         """
         codes = self.ask_codes()
-        scores = flat.cpu().unflatten(0, (len(self._active), self.population))
-        costs = self._objectives.costs(scores)
+        scores = flat.cpu().unflatten(0, (-1, self.population))
+        costs, fronts, order = self._ranked(scores, drawn)
         observed = ~costs.isnan().any(-1)
-        fronts = ranking.fronts(costs)
-        front = fronts
-        if drawn is not None:
-            front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
-        order = ranking.order(costs, self._tie_break(costs, scores, fronts), front)
         if isinstance(self.strategy, InformedStrategy):
             errors = torch.zeros_like(measured[:, 0]) if deviations is None else deviations
             pair = (t.to(codes.device).unflatten(0, observed.shape) for t in (measured, errors))
@@ -365,33 +352,34 @@ class Search:
         candidate = torch.arange(self.population).expand_as(observed)
         self._archive = self._archive.add(costs, scores, codes, generation, candidate)
         self._codes, self._images = None, None
-        firsts = (fronts == 0).logical_and(observed).sum(1).tolist()
-        members = self._archive.alive.sum(1).tolist()
-        numbers = self._state.generation.tolist()
+        first = (fronts == 0).logical_and(observed).sum(1)
+        members = self._archive.alive.sum(1)
+        counts = torch.stack([self._state.generation, first, members], 1).tolist()
         results = [
-            self._result(row, numbers[row], plain, (firsts[row], members[row]), confirm)
-            for row, plain in enumerate(scores.numpy())
+            self._result(row, own, counts[row], confirm) for row, own in enumerate(scores.numpy())
         ]
-        self._drop([row for row, result in enumerate(results) if result.outcome])
+        going_on = [row for row, result in enumerate(results) if result.outcome is None]
+        if len(going_on) < len(results):
+            self._state, self._archive = self._state[going_on], self._archive[going_on]
+            self._active = [self._active[row] for row in going_on]
+            self._refill()
         return results
 
     def _result(
         self,
         row: int,
-        generation: int,
         scores: NDArray[np.floating[Any]],
-        counts: tuple[int, int],
+        counts: list[int],
         confirm: Callable[[int], bool] | None,
     ) -> StepResult:
-        """Report a run's generation; `counts` are of its first front and of the archive."""
-        run = self._active[row]
+        """Report a run's generation; `counts`: generations, first front, archive members."""
+        run, (generation, first, members) = self._active[row], counts
         progress = self._monitor.progress(run.name, generation, scores[:, 2])
-        line = journal_line(run, progress, scores, *counts)
+        line = journal_line(run, progress, scores, first, members)
         stopped = run.stop.met(progress) and (confirm is None or confirm(row))
         self._monitor.update(run, progress, self._archive, row)
-        status = "stopped" if stopped else None
-        if status is None and generation >= run.generations:
-            status = "finished"
+        finished = "finished" if generation >= run.generations else None
+        status = "stopped" if stopped else finished
         return StepResult(run, line, self._outcome(row, status) if status else None)
 
     def _outcome(self, row: int, status: str) -> Outcome:
@@ -409,12 +397,3 @@ class Search:
     def interrupted(self) -> list[Outcome]:
         """Give the outcomes of the active runs so far; the runs go on."""
         return [self._outcome(row, "interrupted") for row in range(len(self._active))]
-
-    def _drop(self, rows: Sequence[int]) -> None:
-        if not rows:
-            return
-        kept = [row for row in range(len(self._active)) if row not in rows]
-        self._state = self._state[kept]
-        self._archive = self._archive[kept]
-        self._active = [self._active[row] for row in kept]
-        self._refill()
