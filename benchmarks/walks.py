@@ -13,6 +13,7 @@ import importlib
 import inspect
 import json
 import pkgutil
+import subprocess
 import sys
 import tempfile
 import threading
@@ -35,6 +36,25 @@ units = "fc:3"
 generations = 2
 population = 10
 precision = "float32"
+"""
+SESSION = """
+[rig]
+name = "practice"
+units = ["u1", "u2"]
+[range]
+photos = "photos"
+images = 4
+repeats = 2
+[blocks]
+trials = 20
+[search]
+population = 8
+mei_generations = 1
+generations = 2
+[final]
+members = 2
+repeats = 2
+reference = 2
 """
 
 
@@ -69,7 +89,33 @@ def photo_to_coefficient(folder: Path) -> None:
     )
 
 
-JOURNEYS = (code_in_demo, study_file_to_table_row, photo_to_coefficient)
+def rig_response_to_front(folder: Path) -> None:
+    """A session with a simulated rig in another process, to a front on held-back repeats."""
+    stream = np.random.default_rng(0)
+    (folder / "photos").mkdir()
+    for number in range(4):
+        pixels = stream.integers(0, 256, (96, 96, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(folder / "photos" / f"{number}.png")
+    (folder / "session.toml").write_text(SESSION)
+    words = [str(folder / "session.toml"), "--out", str(folder / "out")]
+    main = [sys.executable, "-c", "from invariscope.cli import main; main()"]
+    rig = [*main, "rig", "simulate", *words, "--units", "fc:3", "fc:5"]
+    with subprocess.Popen(rig, stdout=subprocess.DEVNULL) as other:  # noqa: S603
+        try:
+            if run(["rig", "serve", *words]):
+                raise SystemExit("the session failed")
+        finally:
+            other.terminate()
+    if not list((folder / "out" / "runs").glob("*/front.parquet")):
+        raise SystemExit("the session left no front")
+
+
+JOURNEYS = (
+    code_in_demo,
+    study_file_to_table_row,
+    photo_to_coefficient,
+    rig_response_to_front,
+)
 
 
 def is_function(code: CodeType) -> bool:
