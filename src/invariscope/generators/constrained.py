@@ -5,7 +5,6 @@ from typing import Any, final
 
 import torch
 import torch.nn.functional as F
-from scipy import stats
 from torch import Tensor
 
 from invariscope import validate
@@ -206,4 +205,6 @@ def _radius(generator: Generator, percentile: float | None) -> float | None:
     trace = float(known.covariance.diagonal().double().sum())
     square = float(known.covariance.double().square().sum())
     scale, freedom = square / trace, trace**2 / square
+    from scipy import stats  # noqa: PLC0415  (slow to import, and few ask for a bound)
+
     return float((scale * stats.chi2.ppf(percentile / 100, freedom)) ** 0.5)
