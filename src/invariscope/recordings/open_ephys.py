@@ -68,7 +68,8 @@ def _load(folder: Path, *names: str) -> Any:
 
 
 def _rate(info: dict[str, Any]) -> float:
-    return check_rate(float(info["sample_rate"]), f"the sampling rate of {info['folder_name']!r}")
+    name = info.get("folder_name", info.get("folder", "a stream"))
+    return check_rate(float(info["sample_rate"]), f"the sampling rate of {name!r}")
 
 
 def _seconds(folder: Path, info: dict[str, Any], *names: str) -> np.ndarray:
