@@ -37,7 +37,10 @@ COMMANDS = {
         "analyze": "Analyse studies: tables, figures and a page of verdicts.",
         "categories": "Train with some categories seen transformed; measure what follows.",
     },
-    "People": {"survey": "People classify the images of a study in a browser."},
+    "People": {
+        "survey": "People classify images, or tell them apart, in a browser.",
+        "people": "People's answers beside a network's.",
+    },
     "Rig": {
         "rig": "The same search on a brain: images out, responses in.",
         "recording": "Read what a lab recorded, as responses to images.",
@@ -45,6 +48,7 @@ COMMANDS = {
     "Measure and report": {
         "units": "List a network's sites, and how to name a unit.",
         "natural": "Measure each unit's activity over photos.",
+        "field": "Find where in the image a unit looks, as an aperture for its searches.",
         "data": "Prepare data sets that cannot be shipped, from what you downloaded.",
         "report": "Write one page about the runs in a folder, or about a study.",
     },

@@ -41,7 +41,7 @@ def plan(
     seed: Annotated[Seed, Parameter(help="Of all noise.")] = 0,
     source: NetworkOptions | None = None,
 ) -> None:
-    """Rehearse a session on a fitted network: presentations, minutes, power, what it can refute."""
+    """Rehearse a session on a fitted network: presentations, minutes, power, refutable claims."""
     asked = read_session(file)
     check_names(asked.rig)
     subject = (source or NetworkOptions()).subject(model)
@@ -102,7 +102,7 @@ def _predictions(predictions: pd.DataFrame) -> Table:
 
 
 def refuted_table(predictions: ModelPredictions, tested: pd.DataFrame) -> Table:
-    """The model's invariances, and which of them a neuron rejects or confirms."""
+    """Tabulate the model's invariances, each rejected or confirmed by a neuron."""
     rejected, confirmed = int(tested["rejected"].sum()), int(tested["confirmed"].sum())
     title = (
         f"invariances of {predictions.model}: unit {predictions.unit} rejects {rejected} and "

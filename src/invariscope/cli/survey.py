@@ -1,5 +1,6 @@
 """`invariscope survey …`: people classify the images of a study in a browser."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,6 +12,7 @@ from invariscope import plot
 from invariscope.analysis.people import people_accuracy
 from invariscope.cli.numbers import Count, Natural, NotNegative, Port, Seed, Share
 from invariscope.cli.options import Force, Model, NetworkOptions
+from invariscope.cli.survey_search import search
 from invariscope.cli.terminal import output, print_table
 from invariscope.errors import InputError, StoreError
 from invariscope.plot.axes import figure_of
@@ -22,9 +24,11 @@ from invariscope.survey.answers import load_answers
 from invariscope.survey.design import PRACTICE
 from invariscope.survey.export import IDS, brought, export
 from invariscope.survey.folder import DESIGN, SurveyFolder, open_survey
+from invariscope.survey.links import new_links
 from invariscope.survey.make import make_survey
 from invariscope.survey.power import power_table
 from invariscope.survey.simulate import ObserverModel, simulate
+from invariscope.survey.spreadsheets import write_csv
 from invariscope.survey.stimulus_selection import StimulusSelection
 
 survey = App(name="survey", help="People classify the images of a study in a browser.")
@@ -74,6 +78,10 @@ class SurveyOptions:
     practice: Annotated[Natural, Parameter(help="Practice trials, with feedback.")] = 4
     catch: Annotated[Natural, Parameter(help="Trials that show a category's name.")] = 6
     break_every: Annotated[Natural, Parameter(help="Trials between breaks; 0, none.")] = 40
+    admission: Annotated[
+        Literal["anyone", "link", "id"],
+        Parameter(help="Who may begin: who has a single-use link, or brings an id."),
+    ] = "anyone"
     code: Annotated[str, Parameter(help="The completion code; `random`, each session its own.")] = (
         ""
     )
@@ -92,6 +100,7 @@ class SurveyOptions:
             "per_condition": self.per_condition,
             "catch": self.catch,
             "break_every": self.break_every,
+            "admission": self.admission,
             "show": {"presentation_ms": self.presentation, "mask": self.mask},
             "completion": {"code": self.code, "link": self.link},
         }
@@ -165,6 +174,16 @@ def serve(
     certificate: Annotated[Path | None, Parameter(help="PEM file, for https.")] = None,
     key: Annotated[Path | None, Parameter(help="Its key.")] = None,
     participants: Annotated[Count, Parameter(help="The most sessions.")] = 10_000,
+    pilot: Annotated[
+        bool, Parameter(negative="", help="Try it out: no consent form needed, sessions no data.")
+    ] = False,
+    proxy: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="A reverse proxy's address, to be believed (repeat)."),
+    ] = (),
+    starts_per_address: Annotated[
+        Count, Parameter(help="Sessions that an address may begin in ten minutes.")
+    ] = 30,
     out: Out = None,
     asked: SurveyOptions | None = None,
 ) -> None:
@@ -190,6 +209,9 @@ def serve(
         certificate=certificate,
         key=key,
         most=participants,
+        pilot=pilot,
+        proxies=proxy,
+        starts=starts_per_address,
         tell=lambda text: _say(f"{text}\nits token: {folder.path / 'token'}"),
     )
 
@@ -281,7 +303,7 @@ def exported(
     if ids is not None:
         try:
             ids.touch(mode=0o600)
-            brought(folder).to_csv(ids, index=False)
+            write_csv(brought(folder), ids)
         except OSError as error:
             raise StoreError(f"cannot write {str(ids)!r}: {error.strerror or error}") from error
         _say(f"ids: {ids}")
@@ -293,11 +315,47 @@ def show(
     /,
     *,
     out: Annotated[Path, Parameter(alias="-o", help="The PNG to write.")] = Path("answers.png"),
+    with_excluded: Annotated[
+        bool, Parameter(negative="", help="Show what does not count too: a pilot's sessions, say.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Plot the accuracy in each condition."""
     check_may_replace(out, is_figure, force=force)
-    figure = figure_of(plot.people(people_accuracy(load_answers(answers))))
+    table = load_answers(answers)
+    ax = plot.people(people_accuracy(table.assign(excluded=False) if with_excluded else table))
+    if with_excluded and bool(table["excluded"].to_numpy(bool).any()):
+        ax.set_title("with answers that do not count", color="#D55E00", fontsize="small")
+    figure = figure_of(ax)
     options = {"format": "png", "dpi": 150, "metadata": PNG_MARK}
     replace_file(out, lambda part: figure.savefig(part, **options))
     _say(f"plot: {out}")
+
+
+@survey.command
+def links(
+    place: HELD_BACK_HELP,
+    number: Annotated[Count, Parameter(help="How many.")],
+    /,
+    *,
+    base: Annotated[str, Parameter(help="The survey's address, as participants reach it.")],
+    out: Annotated[
+        Path | None, Parameter(help="A file for them; by default they are shown.")
+    ] = None,
+) -> None:
+    """Make links that open one session each; the survey's design must say admission = "link"."""
+    if out is not None and out.exists():
+        raise StoreError(f"{str(out)!r} is there already; choose another --out")
+    made = new_links(open_survey(place), number, base)
+    if out is None:
+        _say("\n".join(made))
+        return
+    try:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write("\n".join(made) + "\n")
+    except OSError as error:
+        raise StoreError(f"cannot write {str(out)!r}: {error.strerror or error}") from error
+    _say(f"{number} links, each for one session: {out}")
+
+
+survey.command(search)

@@ -57,8 +57,14 @@ class Result:
         tables = []
         for record in self.runs:
             s = record.settings
-            words = {"run": record.path.name, "task": s.task, "unit": s.unit, "site": s.site}
-            table = record.front.assign(**words, seed=s.seed, member=range(len(record.front)))
+            table = record.front.assign(
+                run=record.path.name,
+                task=s.task,
+                unit=s.unit,
+                site=s.site,
+                seed=s.seed,
+                member=range(len(record.front)),
+            )
             tables.append(table)
         table = pd.concat(tables, ignore_index=True)
         first = ["run", "task", "unit", "site", "seed", "member", "generation", "candidate"]
@@ -132,8 +138,8 @@ class Result:
         """
         rows = [choose(r.front, r.settings, which) for r in self.runs]
         if all(FRONT_IMAGES in r.tensors for r in self.runs):
-            shown = zip(self.runs, rows, strict=True)
-            return torch.stack([r.tensors[FRONT_IMAGES][row] for r, row in shown])
+            pictures = zip(self.runs, rows, strict=True)
+            return torch.stack([r.tensors[FRONT_IMAGES][row] for r, row in pictures])
         label = self.runs[0].labels["generator"]
         generator = self.generator or load_generator(label)
         for record in self.runs:
@@ -145,18 +151,18 @@ class Result:
         """Show the reference, one image a run, and the table in a notebook."""
         first = self.runs[0]
         table = self.table()
-        shown = [CaptionedPicture(first.path / "images" / "reference.png", "reference")]
+        pictures = [CaptionedPicture(first.path / "images" / "reference.png", "reference")]
         for record, row in zip(self.runs[:MOST_SHOWN], table.to_dict("records"), strict=False):
             words = f"{row['task']} at {row['site']}, seed {row['seed']}: "
             words += f"activity {row['activation']:.3g}, distance {row['pixel_distance']:.3g}"
-            shown.append(
+            pictures.append(
                 CaptionedPicture(record.path / "images" / f"member-{row['member']}.png", words)
             )
         units = ", ".join(dict.fromkeys(record.settings.unit for record in self.runs))
         return notebook(
             f"{len(self.runs)} runs of {first.labels['subject']} {units}",
             [] if len(self.runs) <= MOST_SHOWN else [f"the first {MOST_SHOWN} images:"],
-            shown,
+            pictures,
             table.drop(columns=["run", "member"]).to_html(index=False, max_rows=12, border=0),
         )
 

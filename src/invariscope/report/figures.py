@@ -153,9 +153,11 @@ def save(
     paths = []
     for kind in formats:
         path = folder / (f"{name}_{safe}.{kind}" if safe else f"{name}.{kind}")
-        options = {"format": kind, "dpi": DPI, "metadata": UNDATED[kind]}
         with mpl.rc_context(TEXT):
-            replace_file(path, lambda part, o=options: figure.savefig(part, **o))
+            replace_file(
+                path,
+                lambda part, k=kind: figure.savefig(part, format=k, dpi=DPI, metadata=UNDATED[k]),
+            )
         paths.append(path)
     return paths
 

@@ -229,7 +229,7 @@ class RigSession:
         return self._search(planned, options, self.folder / "runs")
 
     def test_predictions(self, predictions: ModelPredictions) -> pd.DataFrame:
-        """Show the images that a model says its neuron ignores, and test whether it does.
+        """Show the images that a model claims its neuron ignores, and test the claim.
 
         Call it after `run`. Keeps the table in `refuted/`.
 

@@ -13,10 +13,13 @@ from pyarrow import ArrowInvalid
 
 from invariscope.analysis.people import COLUMNS
 from invariscope.errors import InputError, StoreError
+from invariscope.survey.admission import pilot_sessions
 from invariscope.survey.database import connect
 from invariscope.survey.exclusion import with_exclusions
 from invariscope.survey.folder import SurveyFolder, open_survey
 from invariscope.survey.lists import Stimulus, SurveyTrial
+from invariscope.survey.published_answers import published_files, read_published
+from invariscope.survey.spreadsheets import unquoted
 
 WORDS = ("participant", "condition", "site", "network", "unit", "image", "category", "answer")
 NUMBERS = ("session", "trial")
@@ -27,7 +30,7 @@ RAW = (
     *("participant", "session", "trial", "kind", *COLUMNS[3:12]),
     *("shown_ms", "by", "arrived", "simulated"),
 )
-SESSIONS = ("participant", "session", "trials", "begun", "ended", "screen", "about")
+SESSIONS = ("participant", "session", "trials", "begun", "ended", "screen", "about", "pilot")
 EXPORTED = "answers.parquet"
 
 
@@ -74,6 +77,7 @@ def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
             "SELECT number, trial, answer, rt_ms, shown_ms, by, arrived FROM answers"
             " ORDER BY number, trial"
         ).fetchall()
+        pilots = pilot_sessions(connection)
     lists = {row[0]: [SurveyTrial(*trial) for trial in json.loads(row[3])] for row in held}
     who = {row[0]: {"participant": participant_name(row[1]), "session": row[2]} for row in held}
     rows = [
@@ -97,6 +101,7 @@ def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
             "ended": ended,
             "screen": json.loads(screen),
             "about": json.loads(about or "{}"),
+            "pilot": number in pilots,
         }
         for number, _, _, _, begun, ended, screen, about in held
     ]
@@ -106,11 +111,12 @@ def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def load_answers(path: str | Path) -> pd.DataFrame:
-    """Read the answers of a survey, people's or simulated answers.
+    """Read the answers of a survey, people's or simulated ones, or published answers of people.
 
     Args:
         path: a survey's folder (people's answers, as they are now); a folder that `survey export`
-            wrote; or a table of this form, .csv or .parquet.
+            wrote; a table of this form, .csv or .parquet; or answers in the layout of Geirhos et
+            al.'s raw data, a file or a folder of them (`survey.published_answers`).
 
     Returns:
         One row an answer to an image, in the columns `participant` `session` `trial` `condition`
@@ -136,6 +142,9 @@ def load_answers(path: str | Path) -> pd.DataFrame:
     place = Path(path)
     if place.is_dir() and (place / EXPORTED).exists():
         place /= EXPORTED
+    files = published_files(place)
+    if files:
+        return check_answers(read_published(files), repr(str(place)))
     if place.suffix in (".csv", ".parquet"):
         return check_answers(_table(place), repr(str(place)))
     folder = open_survey(place)
@@ -155,7 +164,8 @@ def _table(path: Path) -> pd.DataFrame:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
         kinds: Any = dict.fromkeys(WORDS, str)
-        return pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values={"rt_ms": [""]})
+        table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values={"rt_ms": [""]})
+        return unquoted(table)
     except FileNotFoundError as error:
         raise StoreError(f"no file {str(path)!r}; `survey export` writes one") from error
     except (OSError, ArrowInvalid, ValueError) as error:

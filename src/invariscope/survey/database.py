@@ -45,6 +45,18 @@ CREATE TABLE IF NOT EXISTS answers (
     arrived REAL NOT NULL,
     PRIMARY KEY (number, trial)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seats (  -- which list a session has, where it is not its number
+    number INTEGER PRIMARY KEY REFERENCES sessions,
+    seat INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS links (  -- that open one session each
+    hash BLOB PRIMARY KEY,
+    made REAL NOT NULL,
+    number INTEGER REFERENCES sessions
+) STRICT;
+CREATE TABLE IF NOT EXISTS pilots ( -- sessions that were no data to begin with
+    number INTEGER PRIMARY KEY REFERENCES sessions
+) STRICT;
 CREATE INDEX IF NOT EXISTS sessions_who ON sessions (who);
 """
 MOST_AT_ONCE = 1000

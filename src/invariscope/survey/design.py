@@ -19,6 +19,7 @@ HEAD = """\
 # Change it only while nobody has answered: `survey make` writes it again.
 
 """
+ADMISSIONS = ("anyone", "link", "id")
 Names = Annotated[
     tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
 ]
@@ -108,6 +109,8 @@ class SurveyDesign(FileSection):
         break_every: trials between breaks; 0 for none.
         seed: of the lists.
         questions: asked before the start; their words are in the text file.
+        admission: who may begin: `anyone`; who has a single-use `link` (`survey links`); or who
+            brings an `id` of Prolific's, SONA's or your own.
         show, completion, exclusion: see there.
     """
 
@@ -120,6 +123,7 @@ class SurveyDesign(FileSection):
     break_every: Count = 40
     seed: Seed = 0
     questions: Names = ("age", "gender", "vision")
+    admission: Literal["anyone", "link", "id"] = "anyone"
     show: PresentationSettings = PresentationSettings()
     completion: CompletionSettings = CompletionSettings()
     exclusion: ExclusionRules = ExclusionRules()

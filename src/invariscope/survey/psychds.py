@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from invariscope.survey.folder import DESIGN, IMAGES, WORDS, SurveyFolder
+from invariscope.survey.spreadsheets import RULE, write_csv
 
 VERSION = "Psych-DS 1.5.1"
 # What each column is, and its unit.
@@ -92,9 +93,9 @@ def write_psychds(
     sittings: Any = raw.groupby(["participant", "session"], sort=False)
     for (participant, session), own in sittings:
         name = f"subject-{participant}_session-{session}_task-classification_data.csv"
-        own.to_csv(path / "data" / "raw" / name, index=False)
-    tidy.to_csv(path / "data" / f"{study}_description-answers_data.csv", index=False)
-    sessions.to_csv(path / "data" / f"{study}_description-sessions_data.csv", index=False)
+        write_csv(own, path / "data" / "raw" / name)
+    write_csv(tidy, path / "data" / f"{study}_description-answers_data.csv")
+    write_csv(sessions, path / "data" / f"{study}_description-sessions_data.csv")
     columns = dict.fromkeys([*raw.columns, *tidy.columns, *sessions.columns])
     about = {
         "@context": "https://schema.org/",
@@ -123,7 +124,7 @@ def _summary(folder: SurveyFolder, raw: pd.DataFrame, sessions: pd.DataFrame) ->
     return (
         f"{who} chose among {len(folder.design.categories)} categories for each image: "
         f"{sessions['participant'].nunique()} participants, {len(raw)} answers, practice and "
-        "catch trials among them."
+        f"catch trials among them. {RULE}"
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from invariscope.survey.sessions import BROUGHT
+from invariscope.survey.admission import BROUGHT
 
 Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
@@ -41,12 +41,14 @@ class StartBody(RequestBody):
 
     Attributes:
         brought: the ids that came with the link.
+        link: the code of a single-use link.
         screen: see there.
     """
 
     brought: Annotated[dict[Word, Word], Field(max_length=len(BROUGHT))] = Field(
         default_factory=dict
     )
+    link: Word = ""
     screen: ScreenBody
 
     @model_validator(mode="after")

@@ -8,16 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from invariscope.survey.admission import check_id, check_link, free_seat, use_link, who_came
+from invariscope.survey.design import ADMISSIONS
 from invariscope.survey.lists import SurveyTrial
 
-# What brings a participant, by the names that recruiting services use in links.
-BROUGHT = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID", "survey_code", "participant")
-WHO = ("PROLIFIC_PID", "survey_code", "participant")  # of these, who it is
 COLUMNS = ("number", "participant", "session", "brought", "list", "about", "ended", "code")
-
-
-class FullError(ValueError):
-    """The survey takes no more sessions."""
 
 
 class ConflictError(ValueError):
@@ -105,25 +100,35 @@ def begin(
     list_of: Callable[[int], list[SurveyTrial]],
     now: float,
     most: int,
+    admission: str = ADMISSIONS[0],
+    link: str = "",
+    pilot: bool = False,
 ) -> SurveySession:
     """Begin the session of a token, or go on with an earlier start of the session.
 
     Args:
-        list_of: the list of a session's number.
-        most: sessions that the survey takes.
+        list_of: the list of a place (`admission.free_seat`), from 0.
+        most: sessions that the survey takes; those that show no life do not count.
+        admission: of the design.
+        link: the code of a single-use link, where one came.
+        pilot: whether the session is no data.
 
     Raises:
+        GateError: it is not let in.
         FullError: there are so many.
     """
     found = find(connection, token)
     if found is not None:
         return found
+    if admission == "link":
+        check_link(connection, link, now)
+    elif admission == "id":
+        check_id(brought)
+    seat = free_seat(connection, most=most, pilot=pilot, now=now)
     number = connection.execute("SELECT COALESCE(MAX(number) + 1, 0) FROM sessions").fetchone()[0]
-    if number >= most:
-        raise FullError
-    who = next((brought[name] for name in WHO if brought.get(name)), None)
+    who = who_came(brought)
     participant, session = _participant(connection, who)
-    trials = list_of(number)
+    trials = list_of(seat)
     connection.execute(
         "INSERT INTO sessions"
         " (number, token, participant, session, who, brought, list, screen, begun)"
@@ -140,6 +145,11 @@ def begin(
             now,
         ),
     )
+    connection.execute("INSERT INTO seats VALUES (?, ?)", (number, seat))
+    if pilot:
+        connection.execute("INSERT INTO pilots VALUES (?)", (number,))
+    if admission == "link":
+        use_link(connection, link, number)
     return SurveySession(number, participant, session, brought, tuple(trials), False, False, "")  # noqa: FBT003
 
 

@@ -123,7 +123,7 @@ def simulate(
         for k, trial in enumerate(trials):
             answer = _answer(trial, chances, place, names, stream)
             rows.append({**who, "trial": k, **row_of(trial, stimuli, answer), "simulated": True})
-        sessions.append({**who, "trials": len(trials)})
+        sessions.append({**who, "trials": len(trials), "pilot": False})
     answers = pd.DataFrame(rows, columns=list(RAW)).astype({"rt_ms": float})
     held = pd.DataFrame(sessions, columns=list(SESSIONS))
     return check_answers(main_trials(with_exclusions(answers, held, folder.design.exclusion)[0]))

@@ -14,6 +14,9 @@ PLACE = re.compile(r"\{(\w+)\}")
 KINDS = ("number", "choice", "text")
 # Parts that a lab fills as it likes; all others must have the English file's keys.
 FREE = ("categories", "questions")
+# Texts that older files do not have: English until they are translated.
+NEWER = ("gate_title", "gate_link", "gate_id")
+TO_BE_REPLACED = "Replace this text"
 
 
 def write_words(path: Path, categories: Iterable[str]) -> None:
@@ -45,7 +48,8 @@ def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) 
     name = repr(str(path))
     if not isinstance(words, dict):
         raise InputError(f"{name} is not an object of texts")
-    _same(name, words, english)
+    words = {**{key: english[key] for key in NEWER}, **words}
+    check_texts(name, words, english)
     for category in categories:
         if not isinstance(words["categories"].get(category), str):
             raise InputError(f"{name} has no name for category {category!r} under 'categories'")
@@ -54,7 +58,17 @@ def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) 
     return words
 
 
-def _same(name: str, words: Mapping[str, Any], english: Mapping[str, Any]) -> None:
+def is_placeholder_consent(words: Mapping[str, Any]) -> bool:
+    """Whether the consent form holds the paragraph that asks to be replaced."""
+    return any(str(text).strip().startswith(TO_BE_REPLACED) for text in words["consent"])
+
+
+def check_texts(name: str, words: Mapping[str, Any], english: Mapping[str, Any]) -> None:
+    """Make sure that a file of texts has those of the English one, with their places.
+
+    Raises:
+        InputError: one is missing, unknown, or lacks a place.
+    """
     for key in words:
         if key not in english:
             raise unknown(f"text in {name}", key, english)
