@@ -1,6 +1,5 @@
 """A session's log: shown trials and answers, appended, each addition safe at once."""
 
-import fcntl
 import json
 import os
 from collections.abc import Mapping
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import BeingWrittenError, StoreError
+from invariscope.store.files import lock
 
 FILE = "log.jsonl"
 
@@ -27,10 +27,10 @@ class SessionLog:
         self.path = folder / FILE
         try:
             self._file = self.path.open("ab", buffering=0)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            lock(self._file, f"another process serves session {str(folder)!r}")
+        except BeingWrittenError:
             self._file.close()
-            raise BeingWrittenError(f"another process serves session {str(folder)!r}") from error
+            raise
         except OSError as error:
             raise self._unwritable(error) from error
         try:
