@@ -229,7 +229,7 @@ class PeopleSearch:
 
     def _modelled(self) -> Sensitivity:
         """d′ of the phase's images from the judgements of all phases."""
-        said, judged = self.book.counts()
+        said, judged = (counts.astype(float) for counts in self.book.counts())
         squares = descriptions(self.images, self.reference, self.network)
         self._known.append((squares, said, judged))
         parts = (np.concatenate(p) for p in zip(*self._known, strict=True))
@@ -329,7 +329,9 @@ class PeopleSearch:
             outcome, seconds=time.monotonic() - self._began, tensors=tensors, columns=columns
         )
         self.phase, self.images = DONE, self.images[:0]
-        self.say(f"done: {self.book.given} judgements, {int(table['holds'].sum())} members hold")
+        self.say(
+            f"done: {self.book.given} judgements, {table['holds'].to_numpy(bool).sum()} members hold"
+        )
 
     def table(
         self, members: Front, scores: Tensor, found: Sensitivity, kept: Tensor

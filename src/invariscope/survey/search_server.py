@@ -68,7 +68,14 @@ def read_judgements(connection: sqlite3.Connection) -> list[Judgement]:
         "SELECT number, session, phase, kind, candidate, asked, different FROM judgements"
         " ORDER BY number"
     ).fetchall()
-    return [Judgement(*row[:6], None if row[6] is None else bool(row[6])) for row in rows]
+    names = ("number", "participant", "phase", "kind", "candidate", "asked")
+    return [
+        Judgement(
+            **dict(zip(names, row, strict=False)),
+            different=None if row[6] is None else bool(row[6]),
+        )
+        for row in rows
+    ]
 
 
 def encode_png(image: Tensor) -> bytes:
