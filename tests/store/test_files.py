@@ -60,7 +60,7 @@ def test_tensors_are_written_whole_and_leave_no_other_name(tmp_path, monkeypatch
         Path, "replace", lambda part, path: (seen.append(names(tmp_path)), replace(part, path))
     )
     replace_tensors(tmp_path / "x.safetensors", {"a": torch.arange(6).view(2, 3).T}, {"run": "r"})
-    assert seen == [["x.safetensors.part"]]
+    assert seen == [[".x.safetensors.invariscope.part"]]
     assert torch.equal(load_file(tmp_path / "x.safetensors")["a"], torch.arange(6).view(2, 3).T)
     with pytest.raises(StoreError, match="cannot write"):
         replace_tensors(tmp_path / "missing" / "x.safetensors", {"a": torch.zeros(1)})

@@ -25,6 +25,12 @@ def _tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def _each_once(value: Any) -> Any:
+    if isinstance(value, tuple) and len(set(value)) < len(value):
+        raise ValueError(f"{list(value)} names one twice; expected each once")
+    return value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
 Numbers = Annotated[tuple[int, ...], BeforeValidator(_tuple)]
 Rates = Annotated[
@@ -75,6 +81,8 @@ class GridSettings(FileSection):
     decays: Decays
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
 
+    _once = field_validator("rates", "decays")(_each_once)
+
 
 class ParadigmFile(FileSection):
     """A whole study file.
@@ -107,6 +115,8 @@ class ParadigmFile(FileSection):
     seeds: Seeds = (0,)
     tau: float | Literal["search"] = "search"
     grid: GridSettings | None = None
+
+    _once = field_validator("counts", "seeds")(_each_once)
 
     @field_validator("options")
     @classmethod

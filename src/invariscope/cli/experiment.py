@@ -8,7 +8,7 @@ from rich.console import Console
 
 from invariscope import validate
 from invariscope.analysis.affine import affine_baseline
-from invariscope.cli.options import SearchCommandOptions, tell_kind
+from invariscope.cli.options import SearchCommandOptions, check_page, tell_kind
 from invariscope.cli.progress import LiveProgress
 from invariscope.experiments.execute import check_out, ended, execute
 from invariscope.experiments.mei import draw_mei, plan_mei
@@ -87,6 +87,7 @@ def experiment(
     subject, generator = common.load(model)
     options = common.options()
     _check(subject, unit, conditions)
+    check_page(out)
     tell_kind(subject, unit, console)
     before: list[Planned] = []
     if reference is None:

@@ -7,7 +7,14 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import Model, SearchCommandOptions, Unit, default_out, tell_kind
+from invariscope.cli.options import (
+    Model,
+    SearchCommandOptions,
+    Unit,
+    check_page,
+    default_out,
+    tell_kind,
+)
 from invariscope.cli.progress import LiveProgress
 from invariscope.experiments.mei import find_mei
 from invariscope.report.report import write_report
@@ -29,6 +36,7 @@ def mei(
     common = common or SearchCommandOptions()
     subject, generator = common.load(model)
     folder = out or default_out(model, unit, "mei")
+    check_page(folder)
     console = Console()
     tell_kind(subject, unit, console)
     with LiveProgress(f"most exciting image of {unit}", console) as watch:

@@ -1,7 +1,6 @@
 """`invariscope natural MODEL FOLDER`: how a network's units respond to natural images."""
 
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +13,7 @@ from invariscope.cli.options import Model, NetworkOptions, default_out
 from invariscope.natural.folder_pass import NATURAL, measure_folder
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import open_folder
+from invariscope.photos.walk import named
 from invariscope.subjects.base import PhotoRule
 from invariscope.subjects.kinds import unit_kinds
 
@@ -80,8 +80,9 @@ def natural(
         bar.update(task, completed=len(photos))
     for line in photos.report.lines()[:SHOWN]:
         console.print(f"photos: {line}", soft_wrap=True, highlight=False)
-    for kind, number in Counter(_kinds(found)).items():
-        console.print(f"{number} units are {kind}", soft_wrap=True, highlight=False, markup=False)
+    for kind, units in _kinds(found).items():
+        told = f"{len(units)} {'unit is' if len(units) == 1 else 'units are'} {kind}"
+        console.print(f"{told} ({named(units)})", soft_wrap=True, highlight=False, markup=False)
     table = place / NATURAL
     console.print(
         f"{len(found.table)} units of {found.about['photos']} photos: {table}\n"
@@ -91,7 +92,11 @@ def natural(
     )
 
 
-def _kinds(found: NaturalStatistics) -> list[str]:
-    """The kinds of the units whose answers need a word."""
+def _kinds(found: NaturalStatistics) -> dict[str, list[str]]:
+    """The units whose answers need a word, by their kind."""
     columns = (found.table[name].to_numpy() for name in ("minimum", "maximum", "p1"))
-    return [str(kind) for kind in unit_kinds(*columns) if kind]
+    units: dict[str, list[str]] = {}
+    for unit, kind in zip(found.table["unit"], unit_kinds(*columns), strict=True):
+        if kind:
+            units.setdefault(str(kind), []).append(str(unit))
+    return units

@@ -12,6 +12,7 @@ from invariscope.devices import pick_device
 from invariscope.experiments.plan import SearchOptions, natural_of
 from invariscope.generators import Generator, load_generator
 from invariscope.natural.statistics import NaturalStatistics
+from invariscope.store.own_files import check_may_replace, is_page
 from invariscope.subjects import Subject, load_subject
 from invariscope.subjects.kinds import kind_note, natural_kind
 from invariscope.subjects.sources.loaded import PRETRAINED
@@ -133,6 +134,15 @@ def tell_kind(subject: Subject, unit: str, console: Console) -> None:
     note = kind_note(unit, natural_kind(natural and asdict(natural)))
     if note:
         console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
+
+
+def check_page(out: Path) -> None:
+    """Make sure, before anything is searched, that the page of a folder may be written.
+
+    Raises:
+        InputError: it holds a report.html that is not ours.
+    """
+    check_may_replace(out / "report.html", is_page, way="choose another --out")
 
 
 def default_out(model: str, unit: str, what: str) -> Path:

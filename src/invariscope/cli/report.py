@@ -10,7 +10,6 @@ from invariscope.cli.options import Force
 from invariscope.report.paper import write_figures
 from invariscope.report.report import write_report
 from invariscope.report.source import read_source
-from invariscope.store.own_files import check_may_replace, is_page
 
 
 def report(
@@ -24,10 +23,8 @@ def report(
     force: Force = False,
 ) -> None:
     """Write one self-contained HTML page about the runs in a folder, or about a study."""
-    if out is not None:
-        check_may_replace(out, is_page, force=force)
     console = Console(soft_wrap=True, highlight=False)
-    console.print(f"report: {write_report(folder, out)}", markup=False)
+    console.print(f"report: {write_report(folder, out, force=force)}", markup=False)
     if figures is not None:
-        paths = write_figures(read_source(folder), figures)
+        paths = write_figures(read_source(folder), figures, force=force)
         console.print(f"figures: {len(paths)} files in {figures}", markup=False)

@@ -11,6 +11,7 @@ from invariscope.invariance.tables import EVERY
 from invariscope.plot.style import figure_of
 from invariscope.report.page import fill, svg
 from invariscope.store.files import replace_file
+from invariscope.store.own_files import check_may_replace, is_page
 
 ABLATION_FILE, TAU_FILE = "ablation.parquet", "tau.parquet"
 Rows = list[dict[str, Any]]
@@ -104,7 +105,11 @@ def _tau(table: pd.DataFrame) -> Rows:
 
 
 def write_invariance_report(
-    folder: str | Path, path: str | Path | None = None, *, command: str = ""
+    folder: str | Path,
+    path: str | Path | None = None,
+    *,
+    command: str = "",
+    force: bool = False,
 ) -> Path:
     """Write one self-contained HTML page about what `invariance_coefficient` wrote.
 
@@ -112,15 +117,18 @@ def write_invariance_report(
         folder: that result's.
         path: where the page goes; by default `report.html` in the folder.
         command: what a person typed, for the last section.
+        force: replace a file at the page's path that is not ours.
 
     Returns:
         The page's path.
 
     Raises:
+        InputError: a file is there that is not ours.
         StoreError: no result there, or a path that cannot be written.
     """
     place = Path(folder)
-    text = render_invariance(load_invariance(place), place, command)
     page = Path(path) if path else place / "report.html"
+    check_may_replace(page, is_page, force=force)
+    text = render_invariance(load_invariance(place), place, command)
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
     return page

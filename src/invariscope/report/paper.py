@@ -20,31 +20,37 @@ from invariscope.study.result import StudyResult
 FORMATS = ("pdf", "svg")
 
 
-def _of_unit(group: ReferenceGroup, folder: Path) -> list[Path]:
+def _of_unit(group: ReferenceGroup, folder: Path, *, force: bool) -> list[Path]:
     """Gallery, distances and fronts of one unit."""
     name = f"{group.first.labels['subject']} {group.first.settings.unit} {group.number}"
     images = [read_png(picture_path(r, choose(r.front, r.settings))) for r in group.runs]
     gallery = plot.gallery(Result(group.runs), images=images)
-    paths = save(gallery, folder, "gallery", name, FORMATS)
-    paths += save(figure_of(distance_axes(group)), folder, "distance", name, FORMATS)
+    paths = save(gallery, folder, "gallery", name, FORMATS, force=force)
+    paths += save(figure_of(distance_axes(group)), folder, "distance", name, FORMATS, force=force)
     for title, ax in front_axes(group):
-        paths += save(figure_of(ax), folder, "front", f"{name} {title}", FORMATS)
+        paths += save(figure_of(ax), folder, "front", f"{name} {title}", FORMATS, force=force)
     return paths
 
 
-def write_figures(result: Result | StudyResult, folder: Path) -> list[Path]:
+def write_figures(result: Result | StudyResult, folder: Path, *, force: bool = False) -> list[Path]:
     """Write every figure as PDF and SVG: of each unit, and of each analysis of a study.
 
     Galleries hold the store's own pictures; text stays text that an editor can change.
 
+    Args:
+        force: replace files of these names that are not ours.
+
     Raises:
+        InputError: a file is there that is not ours.
         StoreError: nothing to draw, a damaged run, or a folder that cannot be written.
     """
     make_folder(folder)
-    paths = [path for group in source_of(result).groups for path in _of_unit(group, folder)]
+    paths = []
+    for group in source_of(result).groups:
+        paths += _of_unit(group, folder, force=force)
     if isinstance(result, StudyResult):
         tables = read_tables(result.folder.path / FOLDER)
         own = {name: table for name, table in tables.items() if name not in ABOVE and len(table)}
         for name, words, figure in figures(AnalysisMaterial(result), own):
-            paths += save(figure, folder, f"analysis_{name}", words, FORMATS)
+            paths += save(figure, folder, f"analysis_{name}", words, FORMATS, force=force)
     return paths

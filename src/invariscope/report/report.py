@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope.analysis.unit_profile import EXPLAINS, IGNORES, SENSITIVE, Profile
-from invariscope.experiments.result import Result
+from invariscope.experiments.result import Result, kind_of
 from invariscope.plot import profile as profile_axes
 from invariscope.plot.style import figure_of
 from invariscope.report.album import Album, check_pictures
@@ -18,10 +18,11 @@ from invariscope.report.provenance import provenance, save_command
 from invariscope.report.sections import left_out, sections
 from invariscope.report.source import ReportSource, home, read_source, source_of
 from invariscope.store.files import replace_file
+from invariscope.store.own_files import check_may_replace, is_page
 from invariscope.study.analyses import FOLDER, read_tables
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.result import StudyResult
-from invariscope.subjects.kinds import kind_note, natural_kind, times_maximum
+from invariscope.subjects.kinds import kind_note, times_maximum
 
 PAPER_GENERATIONS = 500
 MOST_PLOTTED = 4  # units whose plots the page holds; of more, only the example's
@@ -124,7 +125,7 @@ def _meis(source: ReportSource, album: Album) -> list[dict[str, Any]]:
             "times_maximum": times_maximum(
                 float(r.front["activation"].iloc[-1]), r.settings.natural
             ),
-            "note": kind_note(r.settings.unit, natural_kind(r.settings.natural)),
+            "note": kind_note(r.settings.unit, kind_of(r)),
         }
         for r in source.records
     ]
@@ -168,6 +169,7 @@ def write_report(
     path: str | Path | None = None,
     *,
     command: str = "",
+    force: bool = False,
 ) -> Path:
     """Write one self-contained HTML page about a run, the runs of a folder, or a study.
 
@@ -177,19 +179,22 @@ def write_report(
         path: where the page goes; by default `report.html` beside the run folders, or in the
             study's folder.
         command: what made the runs; it is kept beside them and told on the last screen.
+        force: replace a file at the page's path that is not ours.
 
     Returns:
         The page's path.
 
     Raises:
+        InputError: a file is there that is not ours.
         StoreError: no run with a result, a damaged one, or a path that cannot be written.
     """
     given = isinstance(source, Result | StudyResult)
     result = source if given else read_source(Path(source))
     beside = home(result) if given else Path(source)
+    page = Path(path) if path else beside / "report.html"
+    check_may_replace(page, is_page, force=force)
     if command and isinstance(result, Result):
         save_command(beside, command)
     text = render(source_of(result))
-    page = Path(path) if path else beside / "report.html"
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
     return page

@@ -84,7 +84,7 @@ class RigSession:
             return
         try:
             before = version_0_1.session(json.loads(path.read_text()))
-        except ValueError as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise StoreError(f"{str(path)!r} is damaged; put a copy of it back") from error
         differ = [
             f"[{p}] {k}" for p in now for k in now[p] if before.get(p, {}).get(k) != now[p][k]

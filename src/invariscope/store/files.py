@@ -11,6 +11,7 @@ from torch import Tensor
 
 from invariscope.errors import StoreError
 
+PART = ".invariscope.part"  # behind a dot and the name of the file that is being written
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
 
@@ -34,7 +35,9 @@ def sync_folder(folder: Path) -> None:
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write `path` through a temporary file, so that a reader sees the old or the new one.
 
-    When it returns, the new file is safe from power loss.
+    When it returns, the new file is safe from power loss. The temporary file's name is one that no
+    person gives, so nothing of theirs is overwritten; a killed process leaves it, and the next one
+    writes it anew.
 
     Args:
         write: writes the whole content to the path it is given.
@@ -42,7 +45,7 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         StoreError: the file cannot be written (disk full, no permission).
     """
-    part = path.with_name(f"{path.name}.part")
+    part = path.with_name(f".{path.name}{PART}")
     try:
         write(part)
         part.chmod(0o644)  # some writers leave files that only their owner can read

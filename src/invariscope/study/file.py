@@ -29,6 +29,11 @@ def _several(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _own(value: Any, shared: Any) -> Any:
+    """A value of its own where there is one, 0 and "" too."""
+    return shared if value is None else value
+
+
 def _count(value: Any) -> Any:
     """A number of seeds is the first so many."""
     if isinstance(value, bool):
@@ -231,9 +236,9 @@ class StudyCondition(FileSection):
     def mei_options(self, strategy: str) -> SearchOptions:
         """What the searches for its MEIs share."""
         return SearchOptions(
-            strategy=self.reference.strategy or strategy,
-            population=self.reference.population or self.population,
-            generations=self.reference.generations or self.generations,
+            strategy=_own(self.reference.strategy, strategy),
+            population=_own(self.reference.population, self.population),
+            generations=_own(self.reference.generations, self.generations),
             precision=self.precision,
         )
 
