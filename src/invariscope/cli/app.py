@@ -27,6 +27,7 @@ from invariscope.cli.survey import survey
 from invariscope.cli.units import units
 from invariscope.devices import keep_freed_memory
 from invariscope.errors import InvariscopeError
+from invariscope.photos.walk import is_text
 
 app = App(
     name="invariscope",
@@ -67,6 +68,9 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command line and give its exit code; errors are printed as one sentence."""
     words = [word for word in arguments if word != "--debug"]
     console = Console(stderr=True, soft_wrap=True, highlight=False)
+    if not all(map(is_text, words)):
+        console.print("error: a word of the command is no text in UTF-8; rename what it names")
+        return USER_ERROR
     try:
         code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (InvariscopeError, CycloptsError, OSError, UnicodeDecodeError) as error:
