@@ -29,11 +29,6 @@ def _several(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
-def _own(value: Any, shared: Any) -> Any:
-    """A value of its own where there is one, 0 and "" too."""
-    return shared if value is None else value
-
-
 def _count(value: Any) -> Any:
     """A number of seeds is the first so many."""
     if isinstance(value, bool):
@@ -235,10 +230,11 @@ class StudyCondition(FileSection):
 
     def mei_options(self, strategy: str) -> SearchOptions:
         """What the searches for its MEIs share."""
+        own = self.reference
         return SearchOptions(
-            strategy=_own(self.reference.strategy, strategy),
-            population=_own(self.reference.population, self.population),
-            generations=_own(self.reference.generations, self.generations),
+            strategy=strategy if own.strategy is None else own.strategy,
+            population=self.population if own.population is None else own.population,
+            generations=self.generations if own.generations is None else own.generations,
             precision=self.precision,
         )
 
