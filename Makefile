@@ -28,8 +28,8 @@ $(VENV)/.dev: $(VENV)/.package
 demo: $(VENV)/.package ## search one unit of the shipped network and write a report (2 minutes)
 	$(BIN)/invariscope demo
 
-test: $(VENV)/.dev ## the quick tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.dev ## the quick tests, on every core
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 test-statistical: $(VENV)/.dev ## the heavy statistical checks
 	$(BIN)/python -m pytest -m statistical
@@ -59,7 +59,7 @@ docs: $(VENV)/.dev ## the documentation's site, in docs/_build/html; warnings ar
 	$(INSTALL) --group docs
 	PYTHONPATH=src $(BIN)/sphinx-build --builder html --fail-on-warning --keep-going --jobs auto --quiet docs docs/_build/html
 
-measure: $(VENV)/.package ## measure the README's table and picture again
+measure: $(VENV)/.package ## measure the demo's table and the README's picture again
 	$(BIN)/python benchmarks/first_run.py
 
 clean: ## remove the environment and caches

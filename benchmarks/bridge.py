@@ -14,10 +14,10 @@ from typing import Any
 import torch
 
 import invariscope as iv
+from bench.machine import describe
 from invariscope.analysis.appearance import STATISTICS, appearance
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.intervals import clustered_mean
-from invariscope.bench.machine import describe
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGE = ROOT / "docs" / "categories.md"

@@ -23,7 +23,7 @@ from torch import Tensor
 import invariscope as iv
 from invariscope import seeds
 from invariscope.experiments.front_choice import choose
-from invariscope.plot.style import COLOURS, TASK_COLOURS
+from invariscope.plot.axes import COLOURS, TASK_COLOURS
 from invariscope.store.record import RunRecord
 from invariscope.transformations import load as load_transformation
 from invariscope.units import parse_target

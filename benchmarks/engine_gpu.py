@@ -19,11 +19,11 @@ from typing import Any
 import torch
 from scipy.stats import ks_2samp
 
+from bench.cases import CASES, Case
+from bench.machine import describe, matrix_rate, operations
+from bench.ours import LockstepLoop
+from bench.pair import make_baseline, seconds_of
 from invariscope import seeds
-from invariscope.bench.cases import CASES, Case
-from invariscope.bench.machine import describe, matrix_rate, operations
-from invariscope.bench.ours import LockstepLoop
-from invariscope.bench.pair import make_baseline, seconds_of
 from invariscope.categories.plan import RECIPES
 from invariscope.categories.stacked_trainer import StackedTrainer
 from invariscope.experiments.plan import SearchOptions

@@ -2,9 +2,10 @@
 
 python benchmarks/engine_processor.py --before WORKTREE [--out FILE.json] [--case paper]
 
-WORKTREE is a checkout of the build to compare with (`git worktree add WORKTREE 8f11919`). Every way
-has a process of its own with one thread; each does a generation when it is its turn, and its
-processor time (user and system) counts, so another load on the machine disturbs ratios little.
+WORKTREE is a checkout of the build to compare with (`git worktree add WORKTREE COMMIT`, of a commit
+that has this file, since each build runs its own). Every way has a process of its own with one
+thread; each does a generation when it is its turn, and its processor time (user and system)
+counts, so another load on the machine disturbs ratios little.
 """
 
 import argparse
@@ -56,9 +57,9 @@ def turns(case_name: str, original: bool, precision: str) -> None:
     """A generation for each line of the standard input, and what it took as a line of JSON."""
     import torch  # noqa: PLC0415  (only a way's own process needs it)
 
-    from invariscope.bench.cases import CASES  # noqa: PLC0415
-    from invariscope.bench.ours import LockstepLoop  # noqa: PLC0415
-    from invariscope.bench.pair import make_baseline  # noqa: PLC0415
+    from bench.cases import CASES  # noqa: PLC0415
+    from bench.ours import LockstepLoop  # noqa: PLC0415
+    from bench.pair import make_baseline  # noqa: PLC0415
     from invariscope.experiments.plan import SearchOptions  # noqa: PLC0415
 
     torch.set_num_threads(1)
@@ -94,7 +95,8 @@ def started(case: str, way: str, before: Path) -> subprocess.Popen[str]:
     plain = {k: v for k, v in os.environ.items() if not k.startswith("MALLOC_")}
     threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
     own = {**plain, **threads, "PYTHONPATH": str(root / "src"), **(KEPT if kept else {})}
-    command = [sys.executable, __file__, "--turns", case, str(int(original)), precision]
+    script = str(root / "benchmarks" / Path(__file__).name)
+    command = [sys.executable, script, "--turns", case, str(int(original)), precision]
     pipe = subprocess.PIPE
     return subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=own)  # noqa: S603
 

@@ -23,12 +23,12 @@ from invariscope.errors import InputError
 from invariscope.jobs.engines import Engine, LocalEngine, RayEngine, SlurmEngine
 from invariscope.search.objectives import Objective
 from invariscope.search.run import Run
-from invariscope.store.checkpoint import write_checkpoint
+from invariscope.store.run_folder import write_checkpoint
 from invariscope.study.batch import RunBatch
-from invariscope.study.conduct import Conductor
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
 from invariscope.study.plan import plan_study
+from invariscope.study.runner import StudyRunner
 from invariscope.testing.toys import LINEAR, ToyGenerator, ToySubject
 from invariscope.units import parse_target
 
@@ -50,7 +50,7 @@ def begin(store: Path) -> StudyFolder:
     """A study of one run that has ended."""
     folder = StudyFolder(store, "one")
     folder.write(TEXT, plan_study(parse_study(TEXT), store))
-    Conductor(folder, LocalEngine("cpu")).run()
+    StudyRunner(folder, LocalEngine("cpu")).run()
     return folder
 
 
@@ -61,14 +61,20 @@ def task_seconds(folder: StudyFolder, start: Callable[[], Engine], tasks: int) -
     ready = time.perf_counter()
     planned_runs = tuple(folder.planned_runs())
     waiting = [
-        RunBatch(i, planned_runs, folder.runs, folder.batches / f"{i}.json") for i in range(tasks)
+        RunBatch(
+            number=i,
+            news=folder.batches / f"{i}.json",
+            planned_runs=planned_runs,
+            runs=folder.runs,
+        )
+        for i in range(tasks)
     ]
     reports: list[Any] = []
     try:
         while len(reports) < tasks:
             free = tasks if engine.slots is None else engine.slots
-            engine.start([waiting.pop() for _ in range(min(free, len(waiting)))])
-            reports += engine.ended(1.0, lambda: None)
+            engine.submit([waiting.pop() for _ in range(min(free, len(waiting)))])
+            reports += engine.poll(1.0, lambda: None)
         ended = time.perf_counter()
     finally:
         engine.stop()

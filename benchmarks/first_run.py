@@ -1,7 +1,7 @@
-"""Measure the README's table and picture: the demo, for three units of the shipped network.
+"""Measure the demo for three units of the shipped network: a table and the README's picture.
 
 Writes `benchmarks/first_run.json` (every figure, machine and versions), `benchmarks/first_run.md`
-(the table in the README) and `docs/images/first_run.png` (its picture).
+(a table of `docs/measured.md`) and `docs/images/first_run.png` (the README's picture).
 
     python benchmarks/first_run.py
 """
@@ -69,7 +69,7 @@ def depth(record: RunRecord) -> tuple[int, int]:
 
 
 def as_markdown(figures: dict) -> str:
-    """The README's table."""
+    """Make the demo's table."""
     lines = [
         (
             "| unit | MEI over natural maximum | invariant images: distance, activity lost "
@@ -90,14 +90,14 @@ def as_markdown(figures: dict) -> str:
 
 
 def fill(text: str, marker: str, block: str) -> str:
-    """The README with a table between `<!-- marker -->` and `<!-- end -->`."""
+    """Return the page with a table between `<!-- marker -->` and `<!-- end -->`."""
     before, rest = text.split(f"<!-- {marker} -->", 1)
     _, after = rest.split("<!-- end -->", 1)
     return f"{before}<!-- {marker} -->\n{block}<!-- end -->{after}"
 
 
 def shipped_markdown() -> str:
-    """The README's table of the shipped networks and generator, from `figures.json`."""
+    """Make the table of the shipped networks and generator, from `figures.json`."""
     figures = json.loads((WEIGHTS / "figures.json").read_text())
     generator, pair = figures.pop("generator"), ("standard", "robust")
     networks = {name: figures[name] for name in (*pair, *sorted(set(figures) - {*pair}))}
@@ -117,9 +117,9 @@ def shipped_markdown() -> str:
     )
 
 
-def write_readme() -> None:
-    """Put both tables into the README."""
-    path = ROOT / "README.md"
+def write_page() -> None:
+    """Put both tables into `docs/measured.md`."""
+    path = ROOT / "docs" / "measured.md"
     text = fill(
         path.read_text(), "benchmarks/first_run.md", (ROOT / "benchmarks/first_run.md").read_text()
     )
@@ -151,7 +151,7 @@ def main() -> None:
     here = ROOT / "benchmarks"
     (here / "first_run.json").write_text(json.dumps(figures, indent=1) + "\n")
     (here / "first_run.md").write_text(as_markdown(figures))
-    write_readme()
+    write_page()
     print(as_markdown(figures))
 
 

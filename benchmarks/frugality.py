@@ -17,9 +17,9 @@ from typing import Any
 
 import torch
 
-from invariscope.bench.frugality import FrugalityBench, FrugalityTrial, entrant
-from invariscope.bench.machine import describe
-from invariscope.bench.needed import figures_of, last_mean
+from bench.frugality import FrugalityBench, FrugalityTrial, entrant
+from bench.machine import describe
+from bench.needed import figures_of, last_mean
 from invariscope.devices import pick_device
 from invariscope.errors import InvariscopeError
 from invariscope.generators import load_generator

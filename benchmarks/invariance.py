@@ -23,13 +23,13 @@ import torch
 from PIL import Image
 
 import invariscope as iv
-from invariscope.bench.machine import describe
-from invariscope.bench.memory import _most_resident
+from bench.machine import describe
+from bench.memory import _most_resident
+from invariscope.invariance.accumulate import ActiveSums
 from invariscope.invariance.coefficient import invariance_coefficient
-from invariscope.invariance.first_pass import first_pass
 from invariscope.invariance.images import ImageSet
+from invariscope.invariance.ranges import measure_ranges
 from invariscope.invariance.setup import make_setup
-from invariscope.invariance.tally import ActiveSums
 from invariscope.invariance.top import PERCENTS
 from invariscope.photos import open_folder
 from invariscope.photos.stream import Batch
@@ -97,11 +97,11 @@ def speed(name: str, rounds: int = 3) -> dict:
             work(bare)
             return bare.seconds, time.perf_counter() - began - bare.seconds
 
-        first = first_pass(setup, PERCENTS)
+        ranges = measure_ranges(setup, PERCENTS)
         times = [
             (
-                timed(lambda bare: first_pass(setup, PERCENTS, progress=bare)),
-                timed(lambda bare: ActiveSums(setup, first, 0.1).run(bare)),
+                timed(lambda bare: measure_ranges(setup, PERCENTS, progress=bare)),
+                timed(lambda bare: ActiveSums(setup, ranges, 0.1).run(bare)),
             )
             for _ in range(rounds)
         ]

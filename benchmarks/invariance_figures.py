@@ -18,13 +18,13 @@ import pandas as pd
 import torch
 
 import invariscope as iv
-from invariscope.bench.machine import describe
+from bench.machine import describe
+from invariscope.invariance.ablation import ablation_accuracy, find_tau
+from invariscope.invariance.accumulate import EVERY
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.setup import images_for, make_setup
-from invariscope.invariance.tables import EVERY
-from invariscope.invariance.tau import ablation_accuracy, find_tau
 from invariscope.photos import open_folder
-from invariscope.plot.style import figure_of
+from invariscope.plot.axes import figure_of
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP = (5, 10, 20, 40)

@@ -1,4 +1,4 @@
-"""What adversarial training changes: the README's table of the embedded pair.
+"""What adversarial training changes: the table of the embedded pair.
 
 Runs the study `configs/embedded/pair.toml` (what is done is not done again) and writes
 `benchmarks/pair.json` and the table, `benchmarks/pair.md`.
@@ -19,11 +19,12 @@ import pandas as pd
 import torch
 
 import invariscope as iv
+from bench.machine import describe
+from bench.matched import matched_affine
 from invariscope import seeds
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.intervals import share_interval
-from invariscope.analysis.matched import matched_affine
-from invariscope.bench.machine import describe
+from invariscope.markup import markdown_table
 
 ROOT = Path(__file__).resolve().parent.parent
 STUDY = ROOT / "configs" / "embedded" / "pair.toml"
@@ -124,13 +125,10 @@ ROWS = (
 
 
 def as_markdown(figures: dict[str, Any]) -> str:
-    """The README's table."""
+    """Make the table of `docs/measured.md`."""
     own = figures["subjects"]
-    lines = ["| | " + " | ".join(f"`{one['subject']}`" for one in own) + " |"]
-    lines.append("| --- |" + " --- |" * len(own))
-    for words, key, say in ROWS:
-        lines.append(f"| {words} | " + " | ".join(say(one[key]) for one in own) + " |")
-    return "\n".join(lines) + "\n"
+    lines = [[words, *(say(one[key]) for one in own)] for words, key, say in ROWS]
+    return markdown_table(["", *(f"`{one['subject']}`" for one in own)], lines) + "\n"
 
 
 def main(store: Path, file: Path = STUDY) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 
 import invariscope as iv
-from invariscope.bench.machine import describe
+from bench.machine import describe
 
 ROOT = Path(__file__).resolve().parent.parent
 UNITS, IMAGES = ("fc:3", "fc:5", "fc:9"), 10_000

@@ -24,7 +24,7 @@ from matplotlib import pyplot as plt
 from torch import Tensor
 
 import invariscope as iv
-from invariscope.bench.machine import describe
+from bench.machine import describe
 from invariscope.experiments.plan import natural_of
 from invariscope.experiments.reference import Reference, photo_reference, with_code
 from invariscope.generators import Generator

@@ -43,11 +43,14 @@ FILES = {
         RIGHT: [
             "tests/search/test_places.py",
             "tests/search/test_reductions.py",
-            "tests/sns/test_batch_place.py",
+            "tests/experiments/test_batch_place.py",
         ]
     },
     "another network's finished runs": {
-        REFUSED: ["tests/study/test_finished_by_another.py", "tests/sns/test_another_network.py"]
+        REFUSED: [
+            "tests/study/test_finished_by_another.py",
+            "tests/experiments/test_another_network.py",
+        ]
     },
     "answers that are no function of the image": {REFUSED: ["tests/subjects/test_trust.py"]},
     "network and generator of other sizes": {RIGHT: ["tests/subjects/test_pixels.py"]},

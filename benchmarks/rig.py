@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench.machine import describe
 from invariscope import seeds
-from invariscope.bench.machine import describe
 from invariscope.rig.file import BlockRequest, Recording
 from invariscope.rig.ledger import RANGE
 from invariscope.rig.presenter import Presenter

@@ -20,8 +20,8 @@ from foolbox.attacks import DDNAttack, L2ProjectedGradientDescentAttack
 from torch import nn
 
 import invariscope as iv
+from bench.machine import describe
 from invariscope import seeds
-from invariscope.bench.machine import describe
 from invariscope.subjects import NetworkSubject
 from invariscope.training.attack import survivors
 from invariscope.training.classifier import MEAN, STD, standardise

@@ -29,7 +29,6 @@ from invariscope.jobs.engines import LocalEngine
 from invariscope.jobs.engines.base import Engine
 from invariscope.store.record import load_run
 from invariscope.study.batch import JobReport, RunBatch
-from invariscope.study.conduct import Conductor, done_in
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
 from invariscope.study.index import append_rows, read_rows, rebuild
@@ -37,6 +36,7 @@ from invariscope.study.pack import pack_study
 from invariscope.study.plan import plan_study
 from invariscope.study.planned_run import PlannedRun
 from invariscope.study.progress import progress_of
+from invariscope.study.runner import StudyRunner, ended_runs
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXT = """
@@ -56,7 +56,7 @@ def real(store: Path, generations: int) -> StudyFolder:
     folder = StudyFolder(store, "real")
     text = TEXT.replace("GENERATIONS", str(generations))
     folder.write(text, plan_study(parse_study(text), store))
-    Conductor(folder, LocalEngine("cpu")).run()
+    StudyRunner(folder, LocalEngine("cpu")).run()
     return folder
 
 
@@ -93,7 +93,7 @@ def timed(work: Callable[[], Any], repeats: int = 3) -> float:
 def status(folder: StudyFolder) -> None:
     """What `invariscope study status` does once it is imported."""
     planned_runs = folder.planned_runs()
-    progress_of(planned_runs, done_in(folder, planned_runs), folder.failed(), folder.news())
+    progress_of(planned_runs, ended_runs(folder, planned_runs), folder.failed(), folder.news())
 
 
 def resident_mb() -> float:
@@ -111,11 +111,11 @@ class Nothing(Engine):
         self.rows, self.slots, self.batches = rows, slots, []
         self.count, self.most_mb = 0, 0.0
 
-    def start(self, batches: list[RunBatch]) -> None:
+    def submit(self, batches: list[RunBatch]) -> None:
         self.batches += batches
         self.count += len(batches)
 
-    def ended(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:  # noqa: ARG002
+    def poll(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:  # noqa: ARG002
         batches, self.batches = self.batches, []
         self.most_mb = max(self.most_mb, resident_mb())
         return [
@@ -126,16 +126,16 @@ class Nothing(Engine):
         pass
 
 
-def scheduled(folder: StudyFolder, rows: list[dict], places: int) -> dict[str, float]:
+def scheduled(folder: StudyFolder, rows: list[dict], size: int) -> dict[str, float]:
     """The scheduler's time and memory for a study whose work takes none."""
     (folder.runs / "index.jsonl").unlink(missing_ok=True)
     engine = Nothing({row["name"]: row for row in rows}, slots=64)
     began = time.perf_counter()
     planned_runs: list[PlannedRun] = folder.planned_runs()
-    conductor = Conductor(folder, engine, places=places, watch=lambda progress: None)
+    runner = StudyRunner(folder, engine, runs_per_job=size, watch=lambda progress: None)
     ready = time.perf_counter()
     before = resident_mb()
-    conductor.run()
+    runner.run()
     ended = time.perf_counter()
     return {
         "runs": len(planned_runs),

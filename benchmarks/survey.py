@@ -1,6 +1,11 @@
 """Many participants at once on one machine: are all answers stored, and how soon acknowledged?
 
-python benchmarks/survey.py [--participants 500] [--seconds 30] [--out benchmarks/survey.json]
+python benchmarks/survey.py [--participants 500] [--seconds 30] [--outsider]
+    [--out benchmarks/survey.json]
+
+Each participant has an address of their own (127.1.x.y). With --outsider one more address attacks
+meanwhile: connections that send half a head, bodies that never end, starts with made-up tokens,
+requests of the page and of nothing, as fast as the machine allows.
 """
 
 import argparse
@@ -34,7 +39,7 @@ import sys
 from pathlib import Path
 from invariscope.survey.folder import open_survey
 from invariscope.survey.serve import serve
-serve(open_survey(Path(sys.argv[1])), port=int(sys.argv[2]))
+serve(open_survey(Path(sys.argv[1])), port=int(sys.argv[2]), pilot=True)
 """
 
 
@@ -63,9 +68,15 @@ class Participant:
         self.reader: asyncio.StreamReader
         self.writer: asyncio.StreamWriter | None = None
 
+    def address(self) -> str:
+        number = int(self.token)
+        return f"127.1.{number // 250}.{1 + number % 250}"
+
     async def ask(self, method: str, path: str, body: object = None) -> tuple[int, bytes]:
         if self.writer is None:
-            self.reader, self.writer = await asyncio.open_connection("127.0.0.1", self.port)
+            self.reader, self.writer = await asyncio.open_connection(
+                "127.0.0.1", self.port, local_addr=(self.address(), 0)
+            )
         content = b"" if body is None else json.dumps(body).encode()
         head = (
             f"{method} {path} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {self.token}\r\n"
@@ -105,13 +116,81 @@ async def crowd(participants: int, port: int, seconds: float) -> tuple[int, list
     return sum(given), waits
 
 
+SCREEN = {"width": 1280, "height": 800, "ratio": 1, "hertz": 60, "touch": False}
+HALF = b"GET / HTTP/1.1\r\nX-Slow: "
+OPEN_AT_ONCE = 1000
+
+
+async def attack(port: int, seconds: float) -> dict[str, int]:
+    """What one outsider does from one address, and how often."""
+    counts = {"half_heads": 0, "slow_bodies": 0, "starts": 0, "requests": 0, "cut": 0}
+    end = time.monotonic() + seconds
+    held: list[asyncio.StreamWriter] = []
+
+    async def once(head: bytes, kind: str, *, keep: bool) -> None:
+        try:
+            reader, writer = await asyncio.open_connection(
+                "127.0.0.1", port, local_addr=("127.0.0.2", 0)
+            )
+            writer.write(head)
+            await writer.drain()
+            counts[kind] += 1
+            if keep:
+                held.append(writer)
+            else:
+                await asyncio.wait_for(reader.read(200), 5)
+                writer.close()
+        except (OSError, TimeoutError):
+            counts["cut"] += 1
+        while len(held) > OPEN_AT_ONCE:
+            held.pop(0).close()
+
+    async def worker(number: int) -> None:
+        step = 0
+        body = json.dumps({"brought": {"PROLIFIC_PID": "=1+1"}, "screen": SCREEN}).encode()
+        while time.monotonic() < end:
+            step += 1
+            token = f"{number:020d}{step:044d}".replace("0", "f")
+            post = (
+                f"POST /api/sessions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\n"
+                "Connection: close\r\nContent-Length: "
+            ).encode()
+            await once(HALF, "half_heads", keep=True)
+            await once(post + b"9000\r\n\r\n{", "slow_bodies", keep=True)
+            whole = post + f"{len(body)}\r\n\r\n".encode() + body
+            await once(whole, "starts", keep=False)
+            get = b"GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+            await once(get, "requests", keep=False)
+
+    await asyncio.gather(*(worker(k) for k in range(20)))
+    for writer in held:
+        writer.close()
+    return counts
+
+
+def attack_alone(port: int, seconds: float) -> None:
+    """The outsider as a process of its own."""
+    print(json.dumps(asyncio.run(attack(port, seconds))))
+
+
+ATTACK = """
+import runpy, sys
+runpy.run_path(sys.argv[1])["attack_alone"](int(sys.argv[2]), float(sys.argv[3]))
+"""
+
+
+def outsider(port: int, seconds: float) -> subprocess.Popen[str]:
+    command = [sys.executable, "-c", ATTACK, str(Path(__file__)), str(port), str(seconds)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+
+
 def cpu_seconds(process: int) -> float:
     """Processor time that a process has used (Linux)."""
     words = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
     return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(participants: int, seconds: float) -> dict[str, Any]:
+def measure(participants: int, seconds: float, *, attacked: bool = False) -> dict[str, Any]:
     """What `participants` at once see of a server of their own."""
     with tempfile.TemporaryDirectory() as place:
         survey = Path(place) / "survey"
@@ -125,20 +204,25 @@ def measure(participants: int, seconds: float) -> dict[str, Any]:
                     if probe.connect_ex(("127.0.0.1", port)) == 0:
                         break
                 time.sleep(0.1)
+            stranger = outsider(port, seconds + START) if attacked else None
             before = cpu_seconds(server.pid)
             given, waits = asyncio.run(crowd(participants, port, seconds))
             used = cpu_seconds(server.pid) - before
+            done = json.loads(stranger.communicate()[0]) if stranger else None
         finally:
             server.terminate()
             server.wait()
         with closing(sqlite3.connect(survey / "answers.sqlite")) as connection:
             stored = connection.execute("SELECT COUNT(*) FROM answers").fetchone()[0]
+            begun = connection.execute("SELECT COUNT(*) FROM sessions").fetchone()[0]
     levels = np.percentile(np.array(waits) * 1000, (50, 95, 99, 100)).round(1).tolist()
     return {
         "participants": participants,
         "seconds": seconds,
         "given": given,
         "stored": stored,
+        "outsider": done,
+        "places_taken_by_the_outsider": begun - participants,
         "answers_a_second": round(given / seconds, 1),
         "server_cpu_ms_an_answer": round(used / given * 1000, 2),
         **dict(zip(("p50_ms", "p95_ms", "p99_ms", "most_ms"), levels, strict=True)),
@@ -154,8 +238,9 @@ def main() -> None:
     parser.add_argument("--participants", type=int, default=500)
     parser.add_argument("--seconds", type=float, default=30)
     parser.add_argument("--out", type=Path)
+    parser.add_argument("--outsider", action="store_true")
     asked = parser.parse_args()
-    found = measure(asked.participants, asked.seconds)
+    found = measure(asked.participants, asked.seconds, attacked=asked.outsider)
     text = json.dumps(found, indent=1) + "\n"
     if asked.out:
         asked.out.write_text(text)

@@ -18,8 +18,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from bench.machine import describe
 from invariscope import __version__
-from invariscope.bench.machine import describe
 from invariscope.devices import pick_device, place
 from invariscope.transformations import TWELVE, image_keys, load
 from invariscope.zoo.vision import torchvision_models

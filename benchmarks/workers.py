@@ -15,12 +15,12 @@ from typing import Any
 
 import torch
 
-from invariscope.bench.machine import describe
+from bench.machine import describe
 from invariscope.jobs.engines.local import LocalEngine
-from invariscope.study.conduct import Conductor
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
 from invariscope.study.plan import plan_study
+from invariscope.study.runner import StudyRunner
 
 TEXT = """
 [shared]
@@ -39,10 +39,11 @@ def images_a_second(workers: int, threads: int) -> float:
         store = Path(name)
         folder = StudyFolder(store, "study")
         folder.write(TEXT, plan_study(parse_study(TEXT), store))
-        conductor = Conductor(folder, LocalEngine("cpu", threads, workers))
-        began = time.monotonic()
-        conductor.run()
-        return conductor.images / (time.monotonic() - began)
+        with LocalEngine("cpu", threads, workers) as engine:
+            runner = StudyRunner(folder, engine)
+            began = time.monotonic()
+            runner.run()
+            return runner.images / (time.monotonic() - began)
 
 
 def main(repeats: int = 3) -> None:

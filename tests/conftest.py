@@ -4,18 +4,27 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import fcntl
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import nn
 
 from invariscope import seeds
 from invariscope.generators import CodeStatistics, Generator
-from invariscope.subjects import NetworkSubject, Subject
+from invariscope.subjects import Subject
+from invariscope.testing.networks import fixed_weights as fixed_weights_of
+from invariscope.testing.networks import small_subject
+
+# Times are never asserted: a test may wait while others use the processor.
+hypothesis.settings.register_profile(
+    "untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("untimed")
 
 SIDE = 8
 CODE_DIM = 6
@@ -76,28 +85,6 @@ class ToySubject(Subject):
         return {site: {"features": features, "out": out}[site] for site in sites}
 
 
-class ConvNet(nn.Module):
-    """Two convolutions and a readout."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 8, 3, padding=1)
-        self.relu = nn.ReLU(inplace=True)
-        self.conv2 = nn.Conv2d(8, 8, 3, 2, 1)
-        self.fc = nn.Linear(8 * 16, 5)
-
-    def forward(self, x):
-        return self.fc(self.relu(self.conv2(self.relu(self.conv1(x)))).flatten(1))
-
-
-def give_weights(model):
-    """The model with fixed weights that use no global random number."""
-    for name, parameter in model.named_parameters():
-        spread = 1 / max(parameter[0].numel(), 1) ** 0.5 if parameter.ndim > 1 else 0.1
-        parameter.data = weights(*parameter.shape, name=name) * spread
-    return model.eval().requires_grad_(requires_grad=False)
-
-
 @pytest.fixture
 def generator():
     return PaintGenerator()
@@ -120,19 +107,38 @@ def make_subject():
 
 @pytest.fixture
 def fixed_weights():
-    return give_weights
+    return fixed_weights_of
 
 
 @pytest.fixture
 def conv_subject():
-    model = give_weights(ConvNet())
-    return NetworkSubject(model, image_size=SIDE, mean=(0.5,) * 3, std=(0.25,) * 3, name="conv")
+    return small_subject()
 
 
 @pytest.fixture
 def picture():
     """A photo of the toy's size that the toy's generator never makes exactly."""
     return torch.rand(3, SIDE, SIDE, generator=seeds.torch_stream("picture"))
+
+
+@pytest.fixture(scope="session")
+def once(request, tmp_path_factory):
+    """Fills a folder once a test run, by the process that comes first; do not change the folder."""
+    own = tmp_path_factory.getbasetemp()
+    shared = own.parent if hasattr(request.config, "workerinput") else own
+
+    def make(name, fill):
+        folder, done = shared / name, shared / f"{name}.done"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not done.exists():
+                shutil.rmtree(folder, ignore_errors=True)  # another process failed on the way
+                folder.mkdir()
+                fill(folder)
+                done.touch()
+        return folder
+
+    return make
 
 
 @pytest.fixture(scope="session")

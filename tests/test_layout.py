@@ -17,7 +17,6 @@ ROOMS = (
     "testing",
     "__init__",
     "cli",
-    "bench",
     "report",
     "plot",
     "survey",
@@ -29,6 +28,7 @@ ROOMS = (
     "analysis",
     "training",
     "experiments",
+    "recordings",
     "natural",
     "invariance",
     "store",
@@ -39,7 +39,7 @@ ROOMS = (
     "photos",
     "zoo",
 )
-BOTTOM = ("markup", "units", "seeds", "validate", "errors", "devices", "user_code")
+BOTTOM = ("markup", "units", "seeds", "validate", "errors", "devices", "memory", "user_code")
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 55
 

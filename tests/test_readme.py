@@ -1,4 +1,4 @@
-"""What the README says is what commands wrote."""
+"""What the README and `docs/measured.md` say is what commands wrote."""
 
 import importlib.util
 import json
@@ -11,6 +11,7 @@ import invariscope
 
 ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
+MEASURED = (ROOT / "docs" / "measured.md").read_text()
 
 
 def benchmark(name):
@@ -28,7 +29,7 @@ def first_run():
 
 
 def between(marker: str) -> str:
-    return README.split(f"<!-- {marker} -->\n", 1)[1].split("<!-- end -->", 1)[0]
+    return MEASURED.split(f"<!-- {marker} -->\n", 1)[1].split("<!-- end -->", 1)[0]
 
 
 @pytest.mark.parametrize("name", ["first_run", "pair"])
@@ -36,6 +37,11 @@ def test_a_measured_table_is_the_file_that_the_command_wrote_from_its_figures(na
     written = (ROOT / f"benchmarks/{name}.md").read_text()
     figures = json.loads((ROOT / f"benchmarks/{name}.json").read_text())
     assert between(f"benchmarks/{name}.md") == written == benchmark(name).as_markdown(figures)
+
+
+def test_the_readmes_table_is_made_from_stored_figures():
+    readme = benchmark("readme")
+    assert README.split(readme.MARK, 1)[1].split(readme.END, 1)[0] == readme.as_markdown()
 
 
 @pytest.mark.statistical

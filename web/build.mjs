@@ -8,7 +8,7 @@ const out = "../src/invariscope/survey/static";
 mkdirSync(out, { recursive: true });
 
 const bundled = await build({
-  entryPoints: ["src/app.js", "src/live.js", "src/app.css"],
+  entryPoints: ["src/app.js", "src/compare.js", "src/live.js", "src/app.css"],
   outdir: out,
   bundle: true,
   minify: true,

@@ -1,8 +1,5 @@
-"""Where networks run, and how their memory is kept."""
+"""Devices of networks."""
 
-import ctypes
-import os
-from contextlib import suppress
 from typing import TypeVar
 
 import torch
@@ -12,48 +9,14 @@ from invariscope.errors import InputError
 
 AnyModule = TypeVar("AnyModule", bound=nn.Module)
 
-# glibc's mallopt: numbers of its parameters, and what they are set to, in bytes.
-_TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
-# Above the largest temporary of a part of a chunk (`search.measure`), below the largest weights of
-# the published generators (64 MiB in float32), which go back to the system when they are freed.
-LARGEST_KEPT = 60 * 2**20
-MOST_KEPT = 512 * 2**20
-
 # Pixels that pass through a network at once on a CPU, and the fewest images worth a pass: beyond,
 # temporaries only grow (`benchmarks/README.md`, "Where a generation's time goes").
 PART_PIXELS = 700_000
 SMALLEST_PART = 8
 
 
-def keep_freed_memory() -> bool:
-    """Keep freed memory for the next temporary of the same process (glibc only).
-
-    Above 32 MB glibc otherwise asks the system anew for each temporary of a network, and the
-    system fills it with zeros first: a quarter of all processor time. Results stay the same bit
-    for bit. The command and its workers call it at their start; in Python call it once, before
-    the first network runs. A `MALLOC_…` or `GLIBC_TUNABLES` setting in the environment is left
-    as it is.
-
-    Returns:
-        Whether it was set; False with another C library.
-
-    Example:
-        >>> import invariscope as iv
-        >>> kept = iv.keep_freed_memory()
-    """
-    tuned = any(name.startswith("MALLOC_") for name in os.environ)
-    if tuned or "glibc.malloc" in os.environ.get("GLIBC_TUNABLES", ""):
-        return False
-    with suppress(OSError, AttributeError, TypeError):
-        library = ctypes.CDLL(None)
-        library.gnu_get_libc_version  # noqa: B018  (only glibc has it)
-        mallopt = library.mallopt
-        return bool(mallopt(_MMAP_THRESHOLD, LARGEST_KEPT) and mallopt(_TRIM_THRESHOLD, MOST_KEPT))
-    return False
-
-
 def pick_device(name: str = "auto") -> torch.device:
-    """The device of that name; `auto` is cuda, else mps, else cpu.
+    """Pick a device by name; `auto` is cuda, else mps, else cpu.
 
     Raises:
         InputError: this machine has no such device.
@@ -73,7 +36,7 @@ def pick_device(name: str = "auto") -> torch.device:
 
 
 def place(module: AnyModule, device: torch.device | str) -> AnyModule:
-    """The module on the device, channels-last: the order in which convolutions are fast.
+    """Move a module to a device, channels-last, the fast order for convolutions.
 
     A module with weights of five dimensions, as of a convolution over time, has no such order.
     """
@@ -84,10 +47,10 @@ def place(module: AnyModule, device: torch.device | str) -> AnyModule:
 
 
 def part_of_batch(images: int, side: int, device: torch.device) -> int:
-    """How many images of a batch a network takes at once, so that temporaries stay small.
+    """Choose how many images of a batch pass at once, so that temporaries stay small.
 
-    On a CPU equal parts of at most `PART_PIXELS`, on other devices the whole batch. It depends on
-    nothing but the batch, so the shape that a network sees, and with it the last digits, do too.
+    On a CPU equal parts of at most `PART_PIXELS`, on other devices the whole batch. The choice
+    depends on nothing but the batch, and so do the shape that a network sees and the last digits.
 
     Args:
         images: in the batch.

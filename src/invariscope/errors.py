@@ -1,4 +1,4 @@
-"""What invariscope raises when a person can mend the cause."""
+"""Errors with a cause that a person can mend."""
 
 import difflib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ BEHIND = 0.15  # how much less alike than the closest name a suggestion may be
 
 
 class InvariscopeError(Exception):
-    """One sentence for a person: what arrived, what was expected, what to do."""
+    """A sentence for a person: arrived value, expected values, way out."""
 
 
 class InputError(InvariscopeError, ValueError):
@@ -19,15 +19,15 @@ class StoreError(InvariscopeError, OSError):
 
 
 class BeingWrittenError(StoreError):
-    """Another process writes there now; what it writes will be there later."""
+    """A folder or file that another process writes now."""
 
 
 class SubjectError(InvariscopeError, RuntimeError):
-    """A subject that answered with something that is not a response."""
+    """A subject with an answer that is no response."""
 
 
 def nearest(arrived: str, valid: Iterable[str], *, most: int = 5) -> str:
-    """The valid names closest to `arrived`, as the end of a sentence.
+    """Suggest the valid names closest to `arrived`, as the end of a sentence.
 
     Returns:
         `"; did you mean 'a' or 'b'?"` where something is close, else
@@ -37,7 +37,7 @@ def nearest(arrived: str, valid: Iterable[str], *, most: int = 5) -> str:
     close = difflib.get_close_matches(arrived, names, n=3, cutoff=0.6)
     near = [difflib.SequenceMatcher(None, name, arrived).ratio() for name in close]
     # Names that are alike for what all of them begin with are no suggestion beside a close one.
-    close = [name for name, one in zip(close, near, strict=True) if one > near[0] - BEHIND]
+    close = [name for name, ratio in zip(close, near, strict=True) if ratio > near[0] - BEHIND]
     if close:
         return "; did you mean " + " or ".join(repr(name) for name in close) + "?"
     if not names:
@@ -47,5 +47,5 @@ def nearest(arrived: str, valid: Iterable[str], *, most: int = 5) -> str:
 
 
 def unknown(kind: str, arrived: str, valid: Iterable[str]) -> InputError:
-    """An `InputError` for a name that is not among the valid ones."""
+    """Make an `InputError` for a name that is not valid."""
     return InputError(f"unknown {kind} {arrived!r}{nearest(arrived, valid)}")

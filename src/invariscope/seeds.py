@@ -26,17 +26,17 @@ def _digest(words: tuple[Word, ...]) -> bytes:
 
 
 def integer(*words: Word) -> int:
-    """A 63-bit integer that depends on the words alone."""
+    """Derive a 63-bit integer from words."""
     return int.from_bytes(_digest(words)[:8], "little") >> 1
 
 
 def numpy_stream(*words: Word) -> np.random.Generator:
-    """A NumPy generator (Philox, 128-bit key) that depends on the words alone."""
+    """Make a NumPy generator (Philox, 128-bit key) that depends on the words alone."""
     return np.random.Generator(np.random.Philox(key=int.from_bytes(_digest(words)[:16], "little")))
 
 
 def torch_stream(*words: Word, device: torch.device | str = "cpu") -> torch.Generator:
-    """A torch generator that depends on the words and the device's kind alone."""
+    """Make a torch generator that depends on the words and the device's kind alone."""
     return torch.Generator(device=device).manual_seed(integer(*words))
 
 
@@ -65,7 +65,7 @@ _STEPS = (0x9E3779B9, 0xBB67AE85)
 
 
 def philox(counter: list[Tensor], key: list[Tensor]) -> list[Tensor]:
-    """Philox4x32-10 (Salmon et al. 2011, SC '11): four 32-bit words of each counter and key.
+    """Compute Philox4x32-10 (Salmon et al. 2011, SC '11): four 32-bit words a counter and key.
 
     Args:
         counter: four int64 tensors of 32-bit words.
@@ -97,7 +97,7 @@ def counted(
     device: torch.device | str,
     kind: Literal["normal", "uniform"],
 ) -> Tensor:
-    """Numbers of many streams at once, in the same few operations for any number of streams.
+    """Draw numbers of many streams in the same few operations for any number of streams.
 
     A stream is a Philox4x32-10 whose key and three counter words are its name's digest (160 bits);
     the fourth word counts pairs of numbers. Normal numbers by Box & Muller (1958) from 53-bit
@@ -133,7 +133,7 @@ def counted(
 
 @contextmanager
 def torch_global(*words: Word, device: torch.device | None = None) -> Iterator[None]:
-    """Torch's global streams follow from the words inside, and go on as before after.
+    """Derive torch's global streams from words inside a context, and restore all after.
 
     For libraries that initialise networks, or drop activity out, from nothing else.
 
@@ -156,7 +156,7 @@ def normal(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Standard normal numbers, one stream a name.
+    """Draw standard normal numbers, a stream for each name.
 
     On the CPU they come from 128-bit Philox streams (torch's own CPU generator keeps only
     32 bits of a seed); on an accelerator from `counted`, where the numbers are needed and in one
@@ -179,5 +179,5 @@ def uniform(
     dtype: torch.dtype = torch.float64,
     device: torch.device | str = "cpu",
 ) -> Tensor:
-    """Numbers in [0, 1), one stream a name; otherwise as `normal`."""
+    """Draw numbers in [0, 1), a stream for each name; otherwise as `normal`."""
     return _rows(names, shape, dtype, device, "uniform")

@@ -1,4 +1,4 @@
-"""Unit addresses: which number of a site's response is meant.
+"""Addresses of units, the numbers of a site's response.
 
 `site:index` names one number an image:
 
@@ -12,10 +12,11 @@ A site of shape `(height, width, channels)`, as in Swin, has the same addresses:
 first. Several addresses joined by `+` are a set of units: `fc:3+fc:7`.
 """
 
+import difflib
 import math
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -33,8 +34,9 @@ class SiteTable(dict[str, Shape]):
 
     Attributes:
         aliases: other names of some sites.
-        older: which of them are names of older versions of a library.
+        older: aliases that are names of older versions of a library.
         class_token: False where no token is the class token, whatever the shapes.
+        classes: names of the readout's units, for suggestions; the readout has as many.
         others: what answers but is no site, and why, as the rest of a sentence.
     """
 
@@ -45,22 +47,24 @@ class SiteTable(dict[str, Shape]):
         *,
         older: Iterable[str] = (),
         class_token: bool = True,
+        classes: Sequence[str] = (),
         others: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(sites)
         self.aliases = aliases
         self.older = frozenset(older)
         self.class_token = class_token
+        self.classes = tuple(classes)
         self.others = others or {}
 
 
 def channels_last(shape: Shape) -> bool:
-    """Whether a site's shape is `(height, width, channels)`: images are square, so it shows."""
+    """Tell if a shape is `(height, width, channels)`: square first, since images are square."""
     return len(shape) == 3 and shape[0] == shape[1] != shape[2]
 
 
 def channels_first(response: Tensor) -> Tensor:
-    """A site's response with the channels before height and width, `(n, channels, …)`."""
+    """Move the channels of a site's response before height and width, `(n, channels, …)`."""
     return response.movedim(-1, 1) if channels_last(tuple(response.shape[1:])) else response
 
 
@@ -69,7 +73,7 @@ NUMBER = re.compile(r"[0-9]{1,18}")  # more digits than any site has units
 
 @dataclass(frozen=True)
 class Unit:
-    """One number at a site.
+    """A single number at a site.
 
     Attributes:
         site: a site of the subject.
@@ -84,15 +88,15 @@ class Unit:
         return f"{self.site}:{','.join('*' if i == EVERY else str(i) for i in self.index)}"
 
     def read(self, response: Tensor) -> Tensor:
-        """This unit's activity `(n,)`, float32, from the site's response `(n, *shape)`."""
-        places = (slice(None) if i == EVERY else i for i in self.index)
-        value = channels_first(response)[(slice(None), *places)].float()
+        """Read the unit's activity `(n,)`, float32, from the site's response `(n, *shape)`."""
+        index = (slice(None) if i == EVERY else i for i in self.index)
+        value = channels_first(response)[(slice(None), *index)].float()
         return value.mean(tuple(range(1, value.ndim))) if value.ndim > 1 else value
 
 
 @dataclass(frozen=True)
 class Target:
-    """The unit, or the set of units, whose activity a search keeps or silences."""
+    """The unit, or the set of units, that a search keeps or silences."""
 
     units: tuple[Unit, ...]
 
@@ -105,12 +109,12 @@ class Target:
         return tuple(dict.fromkeys(unit.site for unit in self.units))
 
     def read(self, responses: Mapping[str, Tensor]) -> Tensor:
-        """Activities `(n, units)`, float32."""
+        """Read activities `(n, units)`, float32, from the sites' responses."""
         return torch.stack([unit.read(responses[unit.site]) for unit in self.units], 1)
 
 
 def find_site(site: str, sites: Sites) -> str:
-    """The site of that name or alias.
+    """Find a site by name or alias.
 
     Raises:
         InputError: the subject has no such site.
@@ -136,7 +140,7 @@ def _form(shape: Shape) -> str:
 
 
 def has_class_token(shape: Shape) -> bool:
-    """Whether `(tokens, channels)` has a token beside those of a square of patches."""
+    """Tell if `(tokens, channels)` has a token beside a square of patches."""
     return len(shape) == 2 and math.isqrt(shape[0]) ** 2 != shape[0]
 
 
@@ -171,7 +175,7 @@ def _index(text: str, shape: Shape, address: str) -> tuple[int, ...]:
 
 
 def parse_unit(address: str, sites: Sites) -> Unit:
-    """One unit from its address.
+    """Parse the address of a unit.
 
     Args:
         address: `site:index` (see the module).
@@ -192,14 +196,28 @@ def parse_unit(address: str, sites: Sites) -> Unit:
             f"unit {address!r}: this network has no class token (extra tokens are registers); "
             "give a token's number"
         )
+    _check_no_class(index, site, sites, address)
     return Unit(site, _index(index, sites[site], address))
 
 
+def _check_no_class(word: str, site: str, sites: Sites, address: str) -> None:
+    """Raise an `InputError` that names units where a class's name stands for a number."""
+    classes = sites.classes if isinstance(sites, SiteTable) else ()
+    if sites[site] != (len(classes),) or not re.search("[^0-9,* -]", word):
+        return
+    small = [name.lower() for name in classes]
+    near = [i for i, name in enumerate(small) if word.strip().lower() in name]
+    near = near or [small.index(n) for n in difflib.get_close_matches(word.lower(), small)]
+    names = " or ".join(f"{site}:{i} ({classes[i]})" for i in near[:3])
+    hint = f"did you mean {names}?" if near else "`invariscope units MODEL` lists them"
+    raise InputError(f"unit {address!r} has no number; {hint}")
+
+
 def parse_target(addresses: str | Iterable[str], sites: Sites) -> Target:
-    """A unit or a set of units: an address, addresses joined by `+`, or a list of them.
+    """Parse a unit or a set of units: an address, addresses joined by `+`, or a list.
 
     Raises:
-        InputError: an address that does not fit, none at all, or one named twice.
+        InputError: an address that does not fit, none at all, or an address named twice.
     """
     texts = addresses.split("+") if isinstance(addresses, str) else list(addresses)
     units = tuple(parse_unit(text, sites) for text in texts)

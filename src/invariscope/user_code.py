@@ -1,7 +1,12 @@
-"""`file.py:factory`: a Python file of the user's that makes a network, subject or generator."""
+"""`file.py:factory`: a user's Python file that makes a network, subject or generator.
 
+`file.py:factory(5, layers=[1, 2])` passes plain literals to it: one file for many networks.
+"""
+
+import ast
 import hashlib
 import inspect
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,18 +19,57 @@ import torch
 
 from invariscope.errors import InputError, InvariscopeError, unknown
 
+ADDRESS = re.compile(r"(?P<file>.+?\.py):(?P<factory>[^:()/\\]*(\(.*\))?)", re.DOTALL)
+
 
 def python_file(address: str) -> tuple[Path, str] | None:
-    """The file and the factory of an address `file.py:factory`; None for any other."""
-    file, colon, factory = address.rpartition(":")
-    return (Path(file), factory) if colon and file.endswith(".py") else None
+    """Split an address into file and factory, arguments in brackets; None for other addresses.
+
+    Example:
+        >>> python_file("neurons.py:network(5)")
+        (PosixPath('neurons.py'), 'network(5)')
+    """
+    found = ADDRESS.fullmatch(address)
+    return (Path(found["file"]), found["factory"]) if found else None
+
+
+def literal_arguments(factory: str) -> tuple[str, tuple[Any, ...], dict[str, Any]]:
+    """Split `name(5, key="a")` into the name and plain literals, its arguments.
+
+    Numbers, texts, True, False, None, and lists, tuples, sets and dicts of these are literals;
+    nothing is computed and no name is looked up.
+
+    Raises:
+        InputError: brackets that hold anything else.
+
+    Example:
+        >>> literal_arguments("network(5, layer='deep')")
+        ('network', (5,), {'layer': 'deep'})
+    """
+    name, bracket, _ = factory.partition("(")
+    if not bracket:
+        return factory, (), {}
+    try:
+        call = ast.parse(factory, mode="eval").body
+        if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Name):
+            raise ValueError("no call")  # noqa: TRY301, TRY004  (one sentence for all)
+        values = tuple(ast.literal_eval(value) for value in call.args)
+        named = {str(k.arg): ast.literal_eval(k.value) for k in call.keywords if k.arg}
+        if len(named) < len(call.keywords):
+            raise ValueError("a starred argument")  # noqa: TRY301
+    except (SyntaxError, ValueError, TypeError, MemoryError, RecursionError) as error:
+        raise InputError(
+            f"the arguments of {factory!r} are not understood; expected plain values in brackets, "
+            f"such as {name or 'factory'}(5) or {name or 'factory'}('a', layers=[1, 2])"
+        ) from error
+    return name, values, named
 
 
 def allow(address: str, *, allow_code: bool) -> None:
-    """Make sure that an address names no Python file, or that it may be run.
+    """Make sure that an address names no Python file, or that running code is allowed.
 
     Raises:
-        InputError: it names one, and that was not allowed.
+        InputError: a Python file that may not be run.
     """
     if python_file(address) and not allow_code:
         raise InputError(
@@ -35,33 +79,64 @@ def allow(address: str, *, allow_code: bool) -> None:
 
 
 def make(path: Path, factory: str, device: torch.device | str) -> Any:
-    """What a function of a Python file gives; running the file is what the user allowed.
+    """Call a function of a Python file that the user allowed to run, and give its result.
 
     Args:
-        path: of the file; it may import its neighbours.
-        factory: a function without arguments, or of the device.
-        device: what it is called with in the second case.
+        path: of the file, which may import its neighbours.
+        factory: a function without arguments, or of the device; or `name(5)`, a function that
+            is called with these literals, and with the device as `device=` where it needs that.
+        device: the argument in the second case.
 
     Raises:
-        InputError: no such file or function, or one that fails.
+        InputError: no such file or function, arguments that are no literals or that it does not
+            take, or a function that fails.
     """
     if not path.is_file():
         raise InputError(f"no Python file {str(path)!r}; expected file.py:factory")
+    name, values, named = literal_arguments(factory)
     module = _run(path)
-    function = getattr(module, factory, None)
+    function = getattr(module, name, None)
     if not callable(function):
         names = [k for k, v in vars(module).items() if callable(v) and not k.startswith("_")]
-        raise unknown(f"function of {path.name}", factory, names)
-    takes = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+        raise unknown(f"function of {path.name}", name, names)
+    if "(" not in factory:
+        takes = [p for p in inspect.signature(function).parameters.values() if p.default is p.empty]
+        values = (torch.device(device),) if takes else ()
+    else:
+        named = _bound(function, factory, values, named, torch.device(device))
     try:
-        return function(torch.device(device)) if takes else function()
+        return function(*values, **named)
     except InvariscopeError:
         raise
     except (Exception, SystemExit) as error:
-        raise InputError(f"{factory} of {path.name} fails: {_told(error)}") from error
+        raise InputError(f"{factory} of {path.name} fails: {_message(error)}") from error
 
 
-def _told(error: BaseException) -> str:
+def _bound(
+    function: Any,
+    factory: str,
+    values: tuple[Any, ...],
+    named: dict[str, Any],
+    device: torch.device,
+) -> dict[str, Any]:
+    """Name the arguments of a call with literals, with the device where needed."""
+    parameters = inspect.signature(function).parameters
+    device_parameter = parameters.get("device")
+    if (
+        device_parameter is not None
+        and device_parameter.default is device_parameter.empty
+        and "device" not in named
+    ):
+        named = {**named, "device": device}
+    try:
+        inspect.signature(function).bind(*values, **named)
+    except TypeError as error:
+        takes = ", ".join(parameters) or "nothing"
+        raise InputError(f"{factory} does not fit: the function takes {takes} ({error})") from error
+    return named
+
+
+def _message(error: BaseException) -> str:
     return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
 
 
@@ -80,7 +155,7 @@ def _run(path: Path) -> ModuleType:
             raise
         except (Exception, SystemExit) as error:
             del sys.modules[name]
-            raise InputError(f"{path.name} cannot be run: {_told(error)}") from error
+            raise InputError(f"{path.name} cannot be run: {_message(error)}") from error
     return module
 
 

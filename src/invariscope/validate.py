@@ -1,4 +1,4 @@
-"""Checks of what a user hands in; each raises one sentence."""
+"""Checks of a user's input; each raises an error of one sentence."""
 
 import dataclasses
 import math
@@ -20,7 +20,7 @@ WORDS = {
 
 
 def one_of(kind: str, arrived: str, valid: Iterable[str]) -> str:
-    """`arrived`, if it is a valid name; else an `InputError` with the nearest ones."""
+    """Return a valid name, or raise an `InputError` with the nearest names."""
     names = list(valid)
     if arrived not in names:
         raise unknown(kind, arrived, names)
@@ -46,10 +46,10 @@ def between(name: str, arrived: float, smallest: float, largest: float) -> None:
 
 
 def fields_of(what: str, settings: Any) -> None:
-    """Raise an `InputError` for a field that is not of the kind that its annotation says.
+    """Raise an `InputError` for a field that is not of its annotation's kind.
 
     Annotations of `float` take whole numbers too, none take NaN or infinity; a field of another
-    kind than numbers, words, `bool` and tuples of them is not looked at.
+    kind than numbers, words, `bool` and tuples is not checked.
 
     Args:
         what: the settings in words, for messages.
@@ -66,13 +66,13 @@ def fields_of(what: str, settings: Any) -> None:
 
 
 def _is_of(value: Any, kind: Any) -> bool:
-    """Whether a value is of an annotated kind; unknown kinds hold anything."""
+    """Tell if a value is of an annotated kind; unknown kinds hold anything."""
     inner = get_args(kind)
     if get_origin(kind) is tuple:
         each = inner[0] if inner[1:] == (...,) else None
         return isinstance(value, tuple) and (each is None or all(_is_of(v, each) for v in value))
     if isinstance(kind, UnionType):
-        return any(_is_of(value, one) for one in inner)
+        return any(_is_of(value, part) for part in inner)
     if kind is float:
         return type(value) in (int, float) and math.isfinite(value)
     if kind in (int, bool, str, NoneType):
@@ -81,7 +81,7 @@ def _is_of(value: Any, kind: Any) -> bool:
 
 
 def images(batch: Tensor, *, channels: tuple[int, ...] = (3,)) -> Tensor:
-    """A batch of images as every subject takes it.
+    """Check a batch of images, as every subject takes batches.
 
     Args:
         batch: `(n, one of channels, height, width)`, floating point.
@@ -100,7 +100,7 @@ def images(batch: Tensor, *, channels: tuple[int, ...] = (3,)) -> Tensor:
 
 
 def image(picture: Tensor, size: int) -> Tensor:
-    """One image of a known size and range.
+    """Check an image's size and range.
 
     Args:
         picture: `(3, size, size)` in [0, 1].

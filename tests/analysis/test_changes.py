@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from invariscope import seeds
-from invariscope.analysis.change_words import changes
+from invariscope.analysis.appearance import changes
 
 SIDE = 64
 

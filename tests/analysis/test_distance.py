@@ -6,8 +6,8 @@ import pytest
 from scipy.stats import norm
 
 from invariscope.analysis.affine import affine_distance
-from invariscope.analysis.convergence import convergence, site_of
 from invariscope.analysis.distance import beside_affine, distance_activation
+from invariscope.analysis.searches import convergence, site_of
 
 
 def runs(**columns):

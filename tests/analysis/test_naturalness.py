@@ -7,7 +7,7 @@ import torch
 
 from invariscope.analysis.layers import between, layer_distances, over_units, to_one
 from invariscope.analysis.naturalness import distribution, naturalness, percentile, sample
-from invariscope.analysis.subsets import subsets
+from invariscope.analysis.searches import subsets
 from invariscope.errors import InputError
 
 

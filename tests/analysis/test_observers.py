@@ -9,12 +9,13 @@ import torch
 
 from invariscope.analysis.observers import (
     classify,
+    matching_activity,
     observer_accuracy,
     over_observers,
     same_network,
+    transfer,
     trend,
 )
-from invariscope.analysis.transfer import matching_activity, transfer
 from invariscope.errors import InputError
 from invariscope.invariance.classes import classifier
 from invariscope.subjects import Subject

@@ -4,8 +4,8 @@ import json
 
 import torch
 
+from bench.agreement import as_markdown, rank_agreement
 from invariscope import load_generator, load_subject
-from invariscope.bench.agreement import as_markdown, rank_agreement
 from invariscope.testing.toys import ToyGenerator, ToySubject
 
 

@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 import torch
 
+from bench.baseline import OriginalLoop, contiguous
+from bench.plain_sorting import sort_fronts
 from invariscope import seeds
-from invariscope.bench.baseline import OriginalLoop, contiguous
-from invariscope.bench.plain_sorting import sort_fronts
 from invariscope.experiments.reference import depart_from
 from invariscope.search import ranking
 from invariscope.search.archive import Archive

@@ -1,14 +1,15 @@
-"""`bench engine` on the smallest settings: what it writes, and what it refuses."""
+"""`benchmarks/engine.py` on the smallest settings: what it writes, and what it refuses."""
 
 import json
 
 import pytest
 import torch
 
-from invariscope.bench.cases import random_weights
-from invariscope.bench.memory import MemoryTask, peak_memory
-from invariscope.bench.sweep import sweep
-from invariscope.bench.targets import as_markdown, loop_share, targets
+from bench.cases import random_weights
+from bench.memory import MemoryTask, peak_memory
+from bench.sweep import sweep
+from bench.targets import as_markdown, loop_share, targets
+from engine import app
 from invariscope.cli.app import run
 from invariscope.zoo.deepsim import DeepsimNetwork
 
@@ -21,7 +22,7 @@ PARTS = {"strategy", "generator", "subject", "objectives", "ranking", "rest"}
 @pytest.fixture(scope="module")
 def figures(tmp_path_factory):
     out = tmp_path_factory.mktemp("bench") / "new" / "engine.json"
-    assert run(["bench", "engine", *QUICK, "--out", str(out)]) == 0
+    assert run([*QUICK, "--out", str(out)], app) == 0
     return json.loads(out.read_text())
 
 
@@ -119,14 +120,14 @@ def test_random_weights_keep_activity_alive_and_repeat():
     ],
 )
 def test_bad_input_is_one_sentence(words, expected, capsys):
-    assert run(["bench", "engine", *words]) == 2
+    assert run(words, app) == 2
     error = capsys.readouterr().err
     assert all(text in error for text in expected), error
     assert "Traceback" not in error
 
 
 def test_a_folder_for_out_is_refused_before_the_measurement(tmp_path, capsys):
-    assert run(["bench", "engine", *QUICK, "--out", str(tmp_path)]) == 2
+    assert run([*QUICK, "--out", str(tmp_path)], app) == 2
     assert "is a folder" in capsys.readouterr().err
 
 

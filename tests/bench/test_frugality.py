@@ -9,14 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymoo.indicators.hv import HV
 
-from invariscope.bench.frugality import (
+from bench.frugality import (
     FrugalityBench,
     FrugalityTrial,
     NoisySubject,
     entrant,
     hypervolume,
 )
-from invariscope.bench.needed import (
+from bench.needed import (
     as_markdown,
     curves_of,
     evaluations_to_target,
@@ -24,6 +24,7 @@ from invariscope.bench.needed import (
     images_to_reach,
     last_mean,
 )
+from images_needed import app
 from invariscope.cli.app import run
 from invariscope.errors import InputError
 from invariscope.search.strategies import load_strategy
@@ -142,15 +143,15 @@ def test_a_unit_in_which_the_baseline_finds_nothing_drowns_no_other():
 @pytest.fixture
 def short(monkeypatch):
     """The baseline shows 500 images."""
-    for module in ("cli.frugality", "bench.needed"):
-        monkeypatch.setattr(f"invariscope.{module}.BASELINE_IMAGES", 500)
+    for module in ("images_needed", "bench.needed"):
+        monkeypatch.setattr(f"{module}.BASELINE_IMAGES", 500)
 
 
 def test_the_command_chooses_on_one_half_and_reports_on_the_other(
     tmp_path, capsys, monkeypatch, short
 ):
     """Two strategies, of which one is worse wherever it is tried."""
-    words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
+    words = ["--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
     words += ["--images", "250", "--strategies", "isotropic", "--units", "fc:3", "fc:8"]
 
     def trial(_self, trial, say):
@@ -160,7 +161,7 @@ def test_the_command_chooses_on_one_half_and_reports_on_the_other(
         return {"unit": trial.unit, "curves": {"0": [[n, level + n * 1e-4] for n in points]}}
 
     monkeypatch.setattr(FrugalityBench, "run", trial)
-    assert run(words) == 0
+    assert run(words, app) == 0
     said = " ".join(capsys.readouterr().out.split())
     assert "chosen on other units: isotropic" in said
     found = json.loads((tmp_path / "frugality.json").read_text())
@@ -184,9 +185,9 @@ def test_strategies_are_chosen_with_as_many_images_each(
         return {"unit": trial.unit, "curves": {"0": curve}}
 
     monkeypatch.setattr(FrugalityBench, "run", trial)
-    words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
+    words = ["--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
     words += ["--images", "250", "--strategies", "isotropic", "--units", "fc:3", "fc:8"]
-    assert run(words) == 0
+    assert run(words, app) == 0
     found = json.loads((tmp_path / "frugality.json").read_text())
     assert found["conditions"][0]["chosen"] == chosen
 
@@ -198,8 +199,8 @@ def test_a_strategy_that_never_gets_there_is_said_to(tmp_path, capsys, monkeypat
         return {"unit": trial.unit, "curves": {"0": [[n, level + n * 1e-4] for n in points]}}
 
     monkeypatch.setattr(FrugalityBench, "run", trial)
-    words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
-    assert run([*words, "--images", "250", "--strategies", "sphere", "--units", "fc:3"]) == 0
+    words = ["--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
+    assert run([*words, "--images", "250", "--strategies", "sphere", "--units", "fc:3"], app) == 0
     assert "not reached" in capsys.readouterr().out
     condition = json.loads((tmp_path / "frugality.json").read_text())["conditions"][0]
     assert condition["chosen"] is None
@@ -219,9 +220,9 @@ def test_a_strategy_enters_with_its_own_population(tmp_path, monkeypatch, short)
         return {"unit": trial.unit, "curves": {"0": [[250, 0.1], [500, 0.2]]}}
 
     monkeypatch.setattr(FrugalityBench, "run", trial)
-    words = ["bench", "frugality", "--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
+    words = ["--out", str(tmp_path), "--noise", "0", "--seeds", "1"]
     words += ["--images", "250", "--units", "fc:3", "--strategies", "separable", "separable:10"]
-    assert run(words) == 0
+    assert run(words, app) == 0
     assert asked == [("cma", 50, 500), ("separable", 50, 250), ("separable", 10, 250)]
     (condition,) = json.loads((tmp_path / "frugality.json").read_text())["conditions"]
     assert [row["strategy"] for row in condition["rows"]] == ["cma", "separable", "separable:10"]

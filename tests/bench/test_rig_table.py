@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 import torch
 
+from bench.frugality import FrugalityBench
+from bench.rig import Cell, RigBench
 from invariscope import seeds
-from invariscope.bench.frugality import FrugalityBench
-from invariscope.bench.rig import Cell, RigBench
 from invariscope.natural.statistics import measure_natural
 
 

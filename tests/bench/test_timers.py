@@ -5,7 +5,7 @@ import time
 import pytest
 import torch
 
-from invariscope.bench.timers import PartTimes
+from bench.timers import PartTimes
 
 CPU = torch.device("cpu")
 

@@ -39,7 +39,7 @@ def picture_folder(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def data(picture_folder):
-    return load_data(DataRule(str(picture_folder), side=SIDE))
+    return load_data(DataRule(folder=str(picture_folder), side=SIDE))
 
 
 @pytest.fixture

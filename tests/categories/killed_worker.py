@@ -25,5 +25,5 @@ def folder_of(data, out):
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    pictures = load_data(DataRule(sys.argv[1], side=16))
+    pictures = load_data(DataRule(folder=sys.argv[1], side=16))
     Training(pictures, torch.device("cpu")).train(folder_of(pictures, sys.argv[2]))

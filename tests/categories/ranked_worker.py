@@ -30,7 +30,7 @@ def wanted_of(data, epochs=5):
 if __name__ == "__main__":
     torch.set_num_threads(1)
     distributed.init_process_group("gloo")
-    pictures = load_data(DataRule(sys.argv[1], side=SIDE))
+    pictures = load_data(DataRule(folder=sys.argv[1], side=SIDE))
     (folder,) = folders_of(Path(sys.argv[2]), wanted_of(pictures))
     train_distributed(folder, pictures, torch.device("cpu"), lambda told: None)
     distributed.destroy_process_group()

@@ -115,22 +115,22 @@ def test_a_category_with_too_few_images_is_refused(picture_folder, tmp_path):
             ]:
                 (tmp_path / kind / name / photo.name).write_bytes(photo.read_bytes())
     with pytest.raises(InputError, match=r"category 'bee' has 1 training image in .*at least 2"):
-        load_data(DataRule(str(tmp_path), side=16))
+        load_data(DataRule(folder=str(tmp_path), side=16))
 
 
 def test_categories_are_drawn_or_named_and_unknown_ones_are_refused(picture_folder):
-    drawn = load_data(DataRule(str(picture_folder), side=16, categories=2))
+    drawn = load_data(DataRule(folder=str(picture_folder), side=16, categories=2))
     assert len(drawn.classes) == 2
-    named = load_data(DataRule(str(picture_folder), side=16, categories=("dog", "ant")))
+    named = load_data(DataRule(folder=str(picture_folder), side=16, categories=("dog", "ant")))
     assert named.classes == ("ant", "dog")
     with pytest.raises(InputError, match="5 categories are asked for and there are 4"):
-        load_data(DataRule(str(picture_folder), categories=5))
+        load_data(DataRule(folder=str(picture_folder), categories=5))
     with pytest.raises(InputError, match="unknown category 'anT'; did you mean 'ant'"):
-        load_data(DataRule(str(picture_folder), categories=("anT",)))
+        load_data(DataRule(folder=str(picture_folder), categories=("anT",)))
 
 
 def test_one_folder_is_split_by_its_files_names(picture_folder):
-    rule = DataRule(str(picture_folder / "train"), side=16, held_out=0.25)
+    rule = DataRule(folder=str(picture_folder / "train"), side=16, held_out=0.25)
     first, again = load_data(rule), load_data(rule)
     assert first.test.names == again.test.names
     assert torch.bincount(first.test.labels).tolist() == [3, 3, 3, 3]
@@ -139,7 +139,7 @@ def test_one_folder_is_split_by_its_files_names(picture_folder):
 
 
 def test_streamed_images_are_the_held_ones(picture_folder, data):
-    streamed = load_data(DataRule(str(picture_folder), side=16), most=0)
+    streamed = load_data(DataRule(folder=str(picture_folder), side=16), most=0)
     order = torch.tensor([5, 40, 3, 3, 17, 0, 47])
     for held, read in zip(data.train.parts(order, 3), streamed.train.parts(order, 3), strict=True):
         assert all(torch.equal(a, b) for a, b in zip(held, read, strict=True))

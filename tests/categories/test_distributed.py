@@ -32,7 +32,7 @@ def test_two_processes_train_as_one_does(picture_folder, tmp_path, worker):
         [*command, *words], env=environment, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
-    data = load_data(DataRule(str(picture_folder), side=worker.SIDE))
+    data = load_data(DataRule(folder=str(picture_folder), side=worker.SIDE))
     planned = worker.wanted_of(data)
     one, two = folders_of(tmp_path / "one", planned)[0], folders_of(tmp_path / "two", planned)[0]
     Training(data, torch.device("cpu")).train([one])

@@ -477,7 +477,9 @@ def test_every_option_that_a_message_names_exists():
     import invariscope
 
     root = Path(invariscope.__file__).parent
-    every = {name for _, a in OPTIONS for name in a.names} | {"--debug", "--help", "--version"}
+    every = {name for _, a in OPTIONS for name in a.names} | {
+        *("--debug", "--quiet", "--help", "--version", "--install-completion")
+    }
     of_room = {
         room: {name for path, a in OPTIONS if path[0] == room for name in a.names}
         for room in ("survey", "rig", "categories")
@@ -486,7 +488,7 @@ def test_every_option_that_a_message_names_exists():
     for path in root.rglob("*.py"):
         room = path.relative_to(root).parts[0]
         if (
-            room in ("training", "plot", "report") or path.name == "ranked.py"
+            room in ("training", "plot", "report") or path.name == "distributed.py"
         ):  # own parsers, styles
             continue
         known = of_room.get(room, every) | {"--no-top", "--debug"}

@@ -163,7 +163,7 @@ def test_an_adversarial_search_from_a_photo_starts_at_its_code(tmp_path, capsys)
     (record,) = load_result(out).runs
     inverted = load_generator().invert(read_photo(photo)[None] / 255)
     torch.testing.assert_close(record.tensors["reference_code"], inverted.codes[0])
-    assert f"{float(inverted.psnr):.1f} dB from the photo" in capsys.readouterr().out
+    assert f"{float(inverted.psnr):.1f} dB from the photo" in capsys.readouterr().err
     assert record.settings.start["mean"] == "reference"
     # The code in the folder is the one that the same command takes, whatever it would find.
     kept = out / "reference_code.safetensors"
@@ -246,7 +246,7 @@ def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path):
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
     journals: list[Path] = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 600  # a busy machine takes long to start Python
     while time.monotonic() < deadline and process.poll() is None:
         journals = [p for p in out.glob("invariance*/journal.jsonl") if p.stat().st_size > 0]
         if journals:

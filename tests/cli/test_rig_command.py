@@ -63,6 +63,24 @@ def test_a_session_between_two_commands(file, tmp_path, capsys):
     assert run(["rig", "serve", str(file), "--out", str(out)]) == 0
 
 
+def test_a_plan_and_the_session_that_puts_it_to_the_neuron(file, tmp_path, capsys):
+    plan, out = tmp_path / "plan", tmp_path / "real"
+    model = ["--units", "fc:3", "fc:5", "--peak", "80", "--lost", "0", "--drift", "0"]
+    words = ["--model", "embedded:standard", "--out", str(plan), *model]
+    assert run(["rig", "plan", str(file), *words]) == 0
+    told = capsys.readouterr().out
+    assert "invariances of the model could be refuted" in told
+    assert "power to refute" in told
+    other = ["rig", "simulate", str(file), "--out", str(out), *model, "--idle", "60"]
+    threading.Thread(target=run, args=(other,), daemon=True).start()
+    assert run(["rig", "serve", str(file), "--out", str(out), "--plan", str(plan)]) == 0
+    told = capsys.readouterr().out
+    assert "rejects 0 and confirms" in told
+    assert list((out / "refuted").glob("*.parquet"))
+    assert run(["rig", "serve", str(file), "--out", str(out), "--plan", str(tmp_path)]) == 2
+    assert "holds no predictions" in capsys.readouterr().err
+
+
 def test_mistakes_are_one_sentence(file, tmp_path, capsys):
     assert run(["rig", "serve", str(tmp_path / "none.toml"), "--out", str(tmp_path / "a")]) == 2
     assert "cannot read session file" in capsys.readouterr().err

@@ -101,7 +101,7 @@ def test_failures_are_said_and_retry_mends(study, file, tmp_path):
     [
         (["plan", "FILE", "--rate", "0"], "--rate is 0; expected a number above 0"),
         (["plan", "FILE", "--workers", "0"], "--workers is 0; expected at least 1"),
-        (["run", "FILE", "--places", "0"], "--places is 0; expected at least 1"),
+        (["run", "FILE", "--runs-per-job", "0"], "--runs-per-job is 0; expected at least 1"),
         (["run", "FILE", "--engine", "slurm", "--gpus", "0.5"], "SLURM gives whole GPUs"),
         (["run", "FILE", "--engine", "slurm", "--slurm", "a"], "expected name=value"),
         (

@@ -7,10 +7,9 @@ import torch
 
 from invariscope import FunctionSubject, HybridSubject, find_mei, seeds, stretch_and_squeeze
 from invariscope.errors import StoreError, SubjectError
-from invariscope.experiments.evaluator import Evaluator
+from invariscope.experiments.evaluator import Evaluator, check_answers
 from invariscope.experiments.execute import execute
 from invariscope.experiments.plan import plan
-from invariscope.experiments.probe import check_answers
 from invariscope.store.record import load_runs
 
 SIDE, NOISE = 8, 0.5

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from pandas.testing import assert_frame_equal
 from torch import nn
 
 from invariscope.errors import InputError
@@ -10,14 +11,16 @@ from invariscope.invariance.ablation import (
     INACTIVE,
     NOTHING,
     ablate,
+    ablation_accuracy,
+    find_tau,
     tau_thresholds,
     top_thresholds,
 )
 from invariscope.invariance.classes import classifier
-from invariscope.invariance.first_pass import first_pass
-from invariscope.invariance.images import image_set
+from invariscope.invariance.coefficient import invariance_coefficient
+from invariscope.invariance.images import ImageSet, image_set
+from invariscope.invariance.ranges import measure_ranges
 from invariscope.invariance.setup import make_setup
-from invariscope.invariance.tau import ablation_accuracy, find_tau
 from invariscope.subjects import NetworkSubject
 from invariscope.transformations import load
 
@@ -40,9 +43,9 @@ def test_units_are_set_to_0_by_their_own_activity_for_each_image(
     photos, labels = make_photos(40), torch.arange(40) % 5
     images = image_set(photos, labels, CLASSES)
     own = make_setup(conv_subject, images, ["inversion"], "relu", reading=reading, batch=16)
-    first = first_pass(own)
+    ranges = measure_ranges(own)
     readout = classifier(conv_subject, CLASSES)
-    table = ablate(own, "relu", tau_thresholds(own, first, "relu", 0.4), which, readout)
+    table = ablate(own, "relu", tau_thresholds(own, ranges, "relu", 0.4), which, readout)
 
     model = conv_subject.model
     for shown, presented in (("as it is", photos), ("transformed", 1 - photos)):
@@ -65,19 +68,19 @@ def test_units_are_set_to_0_by_their_own_activity_for_each_image(
 
 def test_without_ablation_accuracy_is_the_networks(setup):
     readout = classifier(setup.subject, CLASSES)
-    first = first_pass(setup)
-    table = ablate(setup, "conv1", tau_thresholds(setup, first, "conv1", 0), NOTHING, readout)
+    ranges = measure_ranges(setup)
+    table = ablate(setup, "conv1", tau_thresholds(setup, ranges, "conv1", 0), NOTHING, readout)
     as_it_is = table[table["shown"] == "as it is"]
     assert as_it_is["accuracy"].tolist() == [1, 1]
     assert table["share"].eq(0).all()
 
 
 def test_top_thresholds_are_those_of_the_first_pass(setup):
-    first = first_pass(setup, (10, 40))
-    levels = top_thresholds(setup, first, "conv1", 40)
-    assert torch.equal(levels[1], first.levels[1])
+    ranges = measure_ranges(setup, (10, 40))
+    levels = top_thresholds(setup, ranges, "conv1", 40)
+    assert torch.equal(levels[1], ranges.levels[1])
     with pytest.raises(InputError, match="top 20 %"):
-        top_thresholds(setup, first, "conv1", 20)
+        top_thresholds(setup, ranges, "conv1", 20)
 
 
 class RedGreen(nn.Module):
@@ -144,3 +147,35 @@ def test_accuracy_on_both_sides_of_a_threshold_is_one_table(setup):
     shares = table.set_index(["threshold", "ablated", "transformation", "shown"])["share"]
     both = shares["tau 0.2"]["inactive"] + shares["tau 0.2"]["active"]
     assert both.to_numpy() == pytest.approx(1)
+
+
+def test_one_call_gives_what_the_parts_give(setup, tmp_path, monkeypatch):
+    """Search, coefficients and ablation together, kept, and added to a result that lacks it."""
+    words = {"sites": "conv1", "tau": "search", "top": (10, 40), "batch": 16}
+    wanted = ["inversion", "hue"]
+    images = setup.images
+    one = invariance_coefficient(
+        setup.subject, images, wanted, ablation=True, out=tmp_path, **words
+    )
+    found = find_tau(setup, "conv1")
+    assert one.settings["measured"]["tau"] == found.tau
+    assert_frame_equal(one.tau_tried, found.table)
+    parts = ablation_accuracy(setup, "conv1", found.tau, top=(10, 40))
+    assert_frame_equal(one.ablation, parts)
+    words["tau"] = found.tau
+    bare = invariance_coefficient(setup.subject, images, wanted, **words)
+    assert_frame_equal(one.units, bare.units)
+    assert bare.ablation is None
+    (tmp_path / "ablation.parquet").unlink()
+    again = invariance_coefficient(
+        setup.subject, images, wanted, ablation=True, out=tmp_path, **words
+    )
+    assert_frame_equal(again.ablation, parts)
+    monkeypatch.setattr(type(setup), "show", None)
+    monkeypatch.setattr(ImageSet, "keys", None)
+    words["tau"] = "search"
+    kept = invariance_coefficient(
+        setup.subject, images, wanted, ablation=True, out=tmp_path, **words
+    )
+    assert_frame_equal(kept.tau_tried, found.table)
+    assert_frame_equal(kept.ablation, parts)

@@ -5,7 +5,7 @@ from torch import nn
 from invariscope.errors import InputError
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.reading import count, read, spread, unit_names
-from invariscope.invariance.sites import choose_sites, nonlinear_sites
+from invariscope.invariance.setup import choose_sites, nonlinear_sites
 from invariscope.subjects import NetworkSubject
 from invariscope.units import parse_target
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from invariscope.errors import InputError
-from invariscope.invariance import tables
+from invariscope.invariance import accumulate
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import image_set
 from invariscope.subjects import kinds
@@ -81,24 +81,24 @@ def test_a_dead_network_has_no_coefficient_and_no_units_an_image(known, make_pho
 def test_one_image_has_no_scale(known, make_photos):
     table = measure(known, make_photos(1), ["hue"])
     assert table["invariance"].isna().all()
-    assert set(table["reason"]) == {tables.ONE_IMAGE}
+    assert set(table["reason"]) == {accumulate.ONE_IMAGE}
 
 
 def test_an_empty_active_set_is_missing(known, make_photos):
     table = measure(known, make_photos(9), ["inversion"], tau=1).loc["inversion", "all"]
     assert table.loc["mean", "active"] == 0
     assert pd.isna(table.loc["mean", "invariance"])
-    assert table.loc["mean", "reason"] == tables.INACTIVE
+    assert table.loc["mean", "reason"] == accumulate.INACTIVE
 
 
 def test_classes_without_an_image_or_an_active_one_are_missing(known, make_photos):
     dim, bright = make_photos(6) * 0.2, 1 - make_photos(6) * 0.2
     images = image_set(torch.cat([dim, bright]), [0] * 6 + [1] * 6, ("dim", "bright", "none"))
     table = measure(known, images, ["hue"], by_class=True).loc["hue"]
-    assert table.loc[("dim", "bright"), "reason"] == tables.INACTIVE
+    assert table.loc[("dim", "bright"), "reason"] == accumulate.INACTIVE
     assert table.loc[("bright", "bright"), "invariance"] > 0
     assert set(table.loc["none", "reason"]) == {
-        tables.NO_IMAGE,
+        accumulate.NO_IMAGE,
         kinds.CONSTANT,
         kinds.SILENT,
     }

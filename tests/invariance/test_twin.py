@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from invariscope.invariance.coefficient import invariance_coefficient
-from invariscope.invariance.first_pass import first_pass
 from invariscope.invariance.images import image_set
+from invariscope.invariance.ranges import measure_ranges
 from invariscope.invariance.setup import make_setup
 from invariscope.transformations import load
 
@@ -140,6 +140,6 @@ def test_activities_are_not_kept_beyond_the_bound(conv_subject, make_photos, mon
 def test_random_transformations_are_the_same_in_both_passes(conv_subject, make_photos):
     """The maximum of the first pass is reached, and never exceeded, in the second."""
     setup = make_setup(conv_subject, make_photos(12), ["white-noise"], "relu", batch=5)
-    maximum = first_pass(setup).extremes.maximum(0, "signed")
+    maximum = measure_ranges(setup).maximum(0, "signed")
     shown = torch.cat([s.activities for s in setup.show()])
     assert torch.equal(shown.abs().amax(0).double(), maximum)

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from invariscope import plot
-from invariscope.plot.points import points
+from invariscope.plot.axes import points
 
 
 def lines(ax):

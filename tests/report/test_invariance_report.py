@@ -9,14 +9,7 @@ from invariscope.errors import StoreError
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import image_set
 from invariscope.invariance.result import load_invariance
-from invariscope.invariance.setup import make_setup
-from invariscope.invariance.tau import ablation_accuracy, find_tau
-from invariscope.report.invariance import (
-    ABLATION_FILE,
-    TAU_FILE,
-    render_invariance,
-    write_invariance_report,
-)
+from invariscope.report.invariance import render_invariance, write_invariance_report
 
 SITES = ("layer4.1.relu", "layer4.1.relu@2")
 WANTED = ("hue", "rotation-180")
@@ -32,11 +25,16 @@ def folder(tmp_path_factory):
     labels = subject.respond(photos, ["fc"])["fc"].argmax(1)
     images = image_set(photos, labels, subject.classes)
     invariance_coefficient(
-        subject, images, WANTED, sites=SITES, by_class=True, top=(10, 40), out=out
+        subject,
+        images,
+        WANTED,
+        sites=SITES,
+        tau="search",
+        by_class=True,
+        top=(10, 40),
+        ablation=True,
+        out=out,
     )
-    setup = make_setup(subject, images, WANTED, SITES[-1])
-    ablation_accuracy(setup, SITES[-1], 0.1, top=(10, 40)).to_parquet(out / ABLATION_FILE)
-    find_tau(setup, SITES[-1], taus=(0, 0.05)).table.to_parquet(out / TAU_FILE)
     return out
 
 
@@ -51,7 +49,7 @@ def test_the_page_is_self_contained_and_every_picture_has_words(folder):
 
 
 def test_every_number_of_the_table_is_the_results(folder):
-    text = render_invariance(load_invariance(folder), folder)
+    text = render_invariance(load_invariance(folder))
     for row in load_invariance(folder).summary.to_dict("records"):
         if row["class"] == "all":
             cells = "".join(f"<td>{row[key]:.3f}</td>" for key in ("mean", "q25", "median", "q75"))
@@ -63,7 +61,7 @@ def test_names_and_reasons_are_escaped(folder):
     result.settings["labels"]["subject"] = "<script>x</script>"
     result.settings["labels"]["failed"] = {"<b>": "<i>broken</i>"}
     result.units.loc[0, "reason"] = "<script>y</script>"
-    text = render_invariance(result, None, "<u>&")
+    text = render_invariance(result, "<u>&")
     assert "<script>" not in text
     assert "&lt;script&gt;x" in text
     assert "&lt;i&gt;broken" in text
@@ -104,9 +102,7 @@ def test_a_violin_of_no_unit_is_a_dash(folder):
 
 
 def test_ablation_plots_show_the_table(folder):
-    import pandas as pd
-
-    table = pd.read_parquet(folder / ABLATION_FILE)
+    table = load_invariance(folder).ablation
     bars = plot.ablation(table, "as it is").patches
     intact = table[(table["ablated"] == "nothing") & (table["shown"] == "as it is")]
     assert [bar.get_height() for bar in bars[:2]] == (100 * intact["accuracy"]).tolist()

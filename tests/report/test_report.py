@@ -22,9 +22,8 @@ from invariscope.experiments.mei import draw_mei, plan_mei
 from invariscope.experiments.pictures import write_png
 from invariscope.experiments.plan import plan
 from invariscope.plot import distance_activation, front, gallery
-from invariscope.report.paper import write_figures
 from invariscope.report.provenance import commands, save_command
-from invariscope.report.report import render, write_report
+from invariscope.report.report import render, write_figures, write_report
 from invariscope.report.source import AFFINE
 from invariscope.subjects.pixels import resize_images
 

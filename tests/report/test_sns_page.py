@@ -7,24 +7,24 @@ import pandas as pd
 import pytest
 
 from invariscope.errors import StoreError
-from invariscope.paper.figure_claims import CLAIMS
-from invariscope.paper.figure_verdicts import NOT, SAME, UNTESTED
-from invariscope.report.sns_page import (
-    as_markdown,
-    collect_tables,
-    figures_of,
-    first_parts,
-    judged,
-    write_page,
-)
+from invariscope.markup import markdown_table
+from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED, Claim, Evidence
+from invariscope.paper.figure_claims import NO_PAIR, NO_ROLES, TESTS, figure_claims
+from invariscope.report.sns_page import collect_tables, figures_of, first_parts, write_page
 from invariscope.study.analyses import ANALYSES, save_tables
 
-NETS = ("net:standard", "net:robust")
+# The names lie about the roles, which alone count.
+NETS = ("net:robust-looking", "net:plain")
+ROLES = dict(zip(NETS, ("standard", "robust"), strict=True))
 SITES = ("pixels", "mid", "deep")
 
 
 def rows(*columns, **values):
-    return pd.DataFrame(list(values["of"]), columns=list(columns)).assign(study="s", runs="all")
+    table = pd.DataFrame(list(values["of"]), columns=list(columns)).assign(study="s", runs="all")
+    for name in ("subject", "source"):
+        if name in table:
+            table = table.assign(role=table[name].map(ROLES))
+    return table
 
 
 def tables(turn=1):
@@ -48,10 +48,11 @@ def tables(turn=1):
             "distance_sd",
             "reduction",
             "reduction_sd",
-            "share",
+            "units",
             of=[
-                (NETS[1], "adversarial", "pixels", 10, 1, 50 + 40 * turn, 2, 0.1),
-                (NETS[1], "invariance", "pixels", 30, 1, 50 - 40 * turn, 2, 0.3),
+                (NETS[1], "adversarial", "pixels", 20 - 10 * turn, 1, 50 + 40 * turn, 2, 10),
+                (NETS[1], "invariance", "pixels", 10 + 5 * turn, 1, 50 - 40 * turn, 2, 10),
+                (NETS[0], "invariance", "pixels", 10 + 5 * turn, 1, 50 - 40 * turn, 2, 10),
             ],
         ),
         "separability": rows(
@@ -64,9 +65,9 @@ def tables(turn=1):
             "high",
             "shuffled_high",
             of=[
-                (n, "stratified", "all", k, a, a - 0.02, a + 0.02, 0.4)
+                (n, "grouped", "all", k, a, a - 0.02, a + 0.02, 0.4)
                 for k in (25, 50)
-                for n, a in zip(NETS, (0.3 + 0.6 * up, 0.35 + 0.5 * up), strict=True)
+                for n, a in zip(NETS, (0.2 + 0.7 * up, 0.3 + 0.5 * up), strict=True)
             ],
         ),
         "appearance": rows(
@@ -75,8 +76,10 @@ def tables(turn=1):
             "site",
             "statistic",
             "relative",
+            "relative_sd",
+            "units",
             of=[
-                (n, "invariance", site, name, turn * (place == at) + 0.5)
+                (n, "invariance", site, name, turn * (place == at) + 1.5, 0.1, 10)
                 for n in NETS
                 for name, at in statistics.items()
                 for place, site in enumerate(SITES)
@@ -92,6 +95,7 @@ def tables(turn=1):
             of=[
                 (NETS[0], NETS[1], False, 0.1 * turn, 0.2, 0.4),
                 (NETS[0], "other", False, 0.11 * turn, 0.2, 0.4),
+                (NETS[0], "third", False, 0.105 * turn, 0.2, 0.4),
                 (NETS[1], NETS[0], False, -0.1 * turn, 0.8, 0.6),
                 (NETS[1], "other", False, -0.11 * turn, 0.8, 0.6),
                 (NETS[1], NETS[1], True, 9.0, 0.0, 1.0),
@@ -106,8 +110,9 @@ def tables(turn=1):
             "enough",
             "dimension",
             of=[
-                (n, "fc:0", site, estimator, True, True, 5 + turn * d)
+                (n, f"fc:{u}", site, estimator, True, True, 5 + u + 0.01 * u * d + turn * d)
                 for n in NETS
+                for u in range(4)
                 for estimator in ("two nearest", "participation ratio")
                 for site, d in zip(SITES, (-2, 2, 0), strict=True)
             ],
@@ -116,20 +121,30 @@ def tables(turn=1):
             "site",
             "entries",
             "full_stretch_ratio",
-            "converged",
-            of=[("mid", np.nan, 1.0, 1.0), ("mid", 100, 0.4 + 0.5 * up, 0.9)],
+            "ratio_low",
+            "ratio_high",
+            of=[
+                ("mid", np.nan, 1.0, 1.0, 1.0),
+                ("mid", 100, 0.3 + 0.5 * up, 0.2 + 0.5 * up, 0.4 + 0.5 * up),
+            ],
         ),
         "fronts": rows(
+            "subject",
+            "unit",
             "run",
             "task",
             "site",
             "reduction",
             "pixel_distance",
             of=[
-                ("a", "adversarial", "pixels", 100 * up, 10),
-                ("a", "adversarial", "pixels", 0, 10),
-                ("b", "invariance", "pixels", 10, 60),
-                ("b", "invariance", "pixels", 90 * down, 60),
+                (NETS[1], f"fc:{u}", f"{task}{u}", task, "pixels", lost + 0.1 * u, far + 0.1 * u)
+                for u in range(4)
+                for task, members in (
+                    # The most silencing member is near; another is far and silences less.
+                    ("adversarial", [(100 * up + 50 * down, 10 * up + 90 * down), (10, 80)]),
+                    ("invariance", [(10 * up + 95 * down, 60), (99, 5)]),
+                )
+                for lost, far in members
             ],
         ),
     }
@@ -146,108 +161,144 @@ TESTED = {
 }
 
 
-@pytest.mark.parametrize(("turn", "verdict"), [(1, SAME), (-1, NOT)])
+def claim_of(found, words):
+    (claim,) = (claim for claim in figure_claims(found) if words in claim.statement)
+    return claim
+
+
+@pytest.mark.parametrize(("turn", "verdict"), [(1, HOLDS), (-1, CONTRADICTED)])
 def test_every_claim_is_judged_from_the_numbers(turn, verdict):
-    found = [(c.figure, v) for c, v in judged(tables(turn)) if v.verdict != UNTESTED]
-    counts = pd.Series([figure for figure, _ in found]).value_counts().to_dict()
-    assert counts == TESTED
-    assert {figure for figure, v in found if v.verdict != verdict} == set()
+    found = [claim for claim in figure_claims(tables(turn)) if claim.verdict != NOTHING]
+    assert pd.Series([claim.source for claim in found]).value_counts().to_dict() == TESTED
+    assert {claim.statement: claim.outcome for claim in found if claim.verdict != verdict} == {}
+
+
+def test_wide_intervals_decide_nothing():
+    wide = tables()
+    for name, table in wide.items():
+        ends = {k: -99.0 for k in ("low", "ratio_low") if k in table}
+        ends |= {k: 999.0 for k in table if k.endswith("_sd")}
+        if name in ("dimension", "observers_trend", "fronts"):
+            value = {"dimension": "dimension", "observers_trend": "slope"}.get(name, "reduction")
+            ends[value] = table[value] + 999 * np.resize([-1, 1, 1, -1, 1], len(table))
+        wide[name] = table.assign(**ends)
+    found = [claim for claim in figure_claims(wide) if claim.verdict != NOTHING]
+    assert {claim.statement: claim.outcome for claim in found if claim.verdict != UNDECIDED} == {}
+    assert all("an interval holds its bound" in claim.reason for claim in found)
 
 
 def test_people_never_get_a_verdict_and_each_gap_has_its_reason():
     missing = pd.DataFrame({"analysis": ["distance"], "reason": ["no runs"]})
-    found = judged({"missing": missing})
-    assert {v.verdict for _, v in found} == {UNTESTED}
-    reasons = {c.paper: v.reason for c, v in found}
-    assert "no runs" in reasons.values()
-    assert any("answers of people" in reason for reason in reasons.values())
-    assert all(reasons.values())
+    found = figure_claims({"missing": missing, "people": pd.DataFrame({"accuracy": [1.0]})})
+    assert {claim.verdict for claim in found} == {NOTHING}
+    reasons = [claim.reason for claim in found]
+    assert "no runs" in reasons
+    assert any("answers of people" in reason for reason in reasons)
+    assert all(reasons)
 
 
-def test_without_a_robust_network_its_claims_are_not_testable():
+def test_roles_come_from_the_table_alone():
+    for lost in (lambda t: t.drop(columns="role", errors="ignore"), lambda t: t.assign(role=None)):
+        bare = {name: lost(table) for name, table in tables().items()}
+        found = [claim for claim in figure_claims(bare) if claim.reason == NO_ROLES]
+        assert sorted(claim.source for claim in found) == [
+            "Fig 2",
+            "Fig 3c",
+            *["Fig 4c"] * 2,
+            "Fig 4e",
+        ]
+        assert claim_of(bare, "farther from the MEI").verdict == HOLDS
+
+
+def test_one_role_alone_compares_nothing():
     alone = {
-        name: table[table["subject"] == NETS[0]] if "subject" in table else table
+        name: table[table["role"] == "standard"] if "role" in table else table
         for name, table in tables().items()
     }
-    alone["observers_trend"] = alone["observers_trend"].iloc[:1]
-    verdicts = {c.paper: v for c, v in judged(alone)}
-    assert verdicts["more easily for the standard network than for the robust one"][1] == UNTESTED
-    falls = next(v for paper, v in verdicts.items() if "falls with the depth" in paper)
-    assert falls.verdict == UNTESTED
+    assert claim_of(alone, "more easily for the standard").reason == NO_PAIR
+    assert claim_of(alone, "falls with the depth").verdict == NOTHING
+    assert claim_of(alone, "it rises").verdict == HOLDS
 
 
-def test_the_same_trends_need_several_architectures():
+def test_the_same_trends_need_several_networks_of_a_role():
     several = tables()
     first = several["observers_trend"]
-    assert next(v for c, v in judged(several) if c.figure == "Fig 4e").verdict == UNTESTED
-    more = first.iloc[:1].assign(source="other:standard")
+    same = "the same trends"
+    assert claim_of(several, same).verdict == NOTHING
+    more = first.iloc[:3].assign(source="other")
     several["observers_trend"] = pd.concat([first, more])
-    assert next(v for c, v in judged(several) if c.figure == "Fig 4e").verdict == SAME
-    several["observers_trend"] = pd.concat([first, more.assign(slope=-1.0)])
-    assert next(v for c, v in judged(several) if c.figure == "Fig 4e").verdict == NOT
+    assert claim_of(several, same).verdict == HOLDS
+    several["observers_trend"] = pd.concat([first, more.assign(slope=-more["slope"])])
+    assert claim_of(several, same).verdict == CONTRADICTED
+
+
+def test_one_observer_gives_no_interval():
+    few = tables()
+    few["observers_trend"] = few["observers_trend"].iloc[:1]
+    assert claim_of(few, "it rises").outcome == "undecided: needs an interval over observers"
 
 
 def test_fewer_than_100_runs_tell_no_dimension():
     few = tables()
     few["dimension"] = few["dimension"].assign(enough=False)
-    verdict = next(v for c, v in judged(few) if c.figure == "row 11")
-    assert (verdict.verdict, "100 independent" in verdict.reason) == (UNTESTED, True)
-    assert f"{NETS[0]} two nearest: 3.0 / 7.0 / 5.0" in verdict.found
+    assert "100 independent" in claim_of(few, "dimension is lowest").reason
 
 
-def test_one_estimator_of_dimension_alone_is_no_verdict():
+def test_one_estimator_of_dimension_that_differs_leaves_no_verdict():
     other = tables()
     table = other["dimension"]
     ratio = table["estimator"] == "participation ratio"
     other["dimension"] = table.assign(dimension=table["dimension"].where(~ratio, 5.0))
-    verdict = next(v for c, v in judged(other) if c.figure == "row 11")
-    assert (verdict.verdict, "highest at mid in 2," in verdict.reason) == (NOT, True)
+    assert claim_of(other, "dimension is lowest").verdict == UNDECIDED
 
 
-def test_a_difference_within_its_interval_is_no_verdict():
-    wide = tables()
-    table = wide["separability"]
-    wide["separability"] = table.assign(low=table["accuracy"] - 0.1, high=table["accuracy"] + 0.1)
-    found = [v for c, v in judged(wide) if "more easily" in c.paper]
-    assert [(v.verdict, "more units are needed" in v.reason) for v in found] == [(UNTESTED, True)]
+def test_a_subsets_ratio_without_interval_is_undecided():
+    old = tables()
+    old["subsets"] = old["subsets"].drop(columns=["ratio_low", "ratio_high"])
+    assert claim_of(old, "at subsets").outcome == "undecided: needs an interval over units"
 
 
-def test_claims_name_analyses_that_there_are():
-    assert {claim.analysis for claim in CLAIMS} <= set(ANALYSES)
+def test_statements_name_analyses_that_there_are():
+    assert {test.tables[0].partition("_")[0] for test in TESTS} <= set(ANALYSES)
 
 
-def test_the_page_and_its_record_agree(tmp_path):
+def test_the_page_and_its_record_agree_and_the_page_is_written_again_from_its_folder(tmp_path):
     save_tables(tables(), tmp_path / "a")
-    save_tables({"subsets": tables()["subsets"].assign(converged=0.0)}, tmp_path / "b")
+    save_tables({"subsets": tables()["subsets"].assign(entries=7.0)}, tmp_path / "b")
+    (tmp_path / "a" / "galleries_x.png").write_bytes(b"picture")
     page = write_page([tmp_path / "a", tmp_path / "b"], tmp_path / "sns.md", "invariscope …")
     record = json.loads((tmp_path / "sns.json").read_text())
     text = page.read_text()
-    assert len(record) == len(CLAIMS)
-    assert text.count(f"**{SAME}**") == sum(row["verdict"] == SAME for row in record)
+    assert len(record) == len(TESTS)
+    assert text.count(f"**{HOLDS}** |") == sum(row["verdict"] == HOLDS for row in record)
     assert "invariscope …" in text
-    assert collect_tables([tmp_path / "a", tmp_path / "b"])["subsets"]["converged"].iloc[0] == 1.0
+    assert collect_tables([tmp_path / "a", tmp_path / "b"])["subsets"]["entries"].iloc[1] == 100
     assert "\nAll of [subsets.csv](sns/subsets.csv)." in text
     assert len(pd.read_csv(tmp_path / "sns" / "subsets.csv")) == len(tables()["subsets"])
+    write_page([tmp_path / "sns"], page, "invariscope …")
+    assert page.read_text() == text
+    assert json.loads((tmp_path / "sns.json").read_text()) == record
     with pytest.raises(StoreError, match="no analyses"):
         collect_tables([tmp_path / "c"])
 
 
-def test_what_was_found_in_many_parts_is_cut_and_points_at_its_table():
-    (claim,) = (claim for claim in CLAIMS if claim.figure == "row 8")
-    cut = first_parts(claim, "; ".join(f"network {i}: {i}" for i in range(9)))
-    assert cut.endswith("network 5: 5; 3 more in the table 'naturalness' below")
-    assert first_parts(claim, "one; two") == "one; two"
+def test_evidence_of_many_parts_is_cut_and_points_at_its_table():
+    parts = tuple(Evidence(f"network {i}", i, i - 1, i + 1, above=0) for i in range(9))
+    claim = Claim("row 8", "", parts, analysis="naturalness")
+    assert first_parts(claim).endswith(
+        "network 5 5 [4, 6], stated > 0; 3 more from the table 'naturalness' below"
+    )
+    assert first_parts(Claim("row 8", "")) == "–"
 
 
 def test_markdown_of_a_table():
-    table = pd.DataFrame({"a": [1.23456, np.nan], "b": ["x|y", "z"], "runs": "all"})
-    assert as_markdown(table).splitlines() == [
+    rows = [(1.23456, "x|y"), (np.nan, "z")]
+    assert markdown_table(["a", "b"], rows, ("---", "---:")).splitlines() == [
         "| a | b |",
-        "| --- | --- |",
+        "| --- | ---: |",
         "| 1.23 | x\\|y |",
         "| – | z |",
     ]
-    assert len(as_markdown(pd.DataFrame({"a": range(50)})).splitlines()) == 42
 
 
 def test_a_tables_figures_are_its_own_and_a_few_of_many(tmp_path):
@@ -270,14 +321,3 @@ def test_a_tables_figures_are_its_own_and_a_few_of_many(tmp_path):
         "layers": ["layers_0", "layers_2", "layers_5", "layers_7"],
         "dimension": [],
     }
-
-
-def test_a_trend_needs_observers_that_agree():
-    for change, words in (({"slope": [0.3, -0.2]}, "holds 0"), ({}, "one observer")):
-        few = tables()
-        trend = few["observers_trend"]
-        own = trend[trend["source"] == NETS[0]].iloc[: 2 if change else 1].assign(**change)
-        few["observers_trend"] = pd.concat([own, trend[trend["source"] == NETS[1]]])
-        verdict = next(v for c, v in judged(few) if "it rises" in c.paper)
-        assert (verdict.verdict, words in verdict.reason) == (UNTESTED, True)
-        assert NETS[1] in verdict.found

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from invariscope import load_subject
+from invariscope import RecordingOptions, load_subject, read_recording
 from invariscope.cli.rig import export
 from invariscope.errors import InputError, StoreError
 from invariscope.natural.statistics import NaturalStatistics
+from invariscope.recordings.windows import Windows
 from invariscope.rig.export import RecordedSession
 from invariscope.rig.nwb import _finest_step, write_nwb
 from invariscope.subjects.rig.pixels import as_shown
@@ -45,6 +46,25 @@ def test_nwb_is_valid_and_holds_every_presentation(folder):
         codes = file.processing["misc"]["image_codes"].to_dataframe().set_index("image")
         for name, code in recorded.codes.items():
             np.testing.assert_array_equal(codes.loc[name, "code"], code.double().numpy())
+
+
+def test_an_exported_session_is_read_as_a_recording(folder):
+    """Spikes by window are those of the answers; a lost trial is missing and not silent."""
+    pytest.importorskip("pynwb")
+    recorded = RecordedSession.load(folder)
+    path = write_nwb(recorded, folder / "session.nwb")
+    # The simulated trials come every 200 ms; later windows hold spikes of the next one too.
+    found = read_recording(path, RecordingOptions(window=(0, 100)))
+    kept = recorded.trials[recorded.trials["answered"] & recorded.trials["a"].notna()]
+    lost = len(recorded.trials) - len(kept)
+    assert lost > 0
+    assert sum("outside what was recorded" in str(one) for one in found.dropped) == 1
+    windows = Windows((0.0, 100.0))
+    answers = [recorded.answers[trial].responses for trial in kept["trial"]]
+    expected = [[windows.read(a[unit]) for unit in found.units] for a in answers]
+    assert found.units == recorded.units
+    np.testing.assert_allclose(found.responses, expected)
+    assert [found.images[i] for i in found.shown] == list(kept["image"])
 
 
 def test_codes_make_the_images_that_were_shown(folder, generator):

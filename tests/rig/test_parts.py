@@ -11,12 +11,12 @@ from scipy import stats
 
 from invariscope import seeds
 from invariscope.errors import InputError
+from invariscope.recordings.noise import ResponseNoise, reliability, shrink_means
+from invariscope.recordings.windows import Windows
 from invariscope.rig.drift import gains
 from invariscope.rig.file import HeldBackRequest, parse_session
 from invariscope.rig.held_back import HeldBackClaim, held_back, spread_members
-from invariscope.rig.noise import ResponseNoise, reliability, shrink_means
 from invariscope.rig.repeats import RepeatPolicy
-from invariscope.rig.responses import Windows
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
 from invariscope.units import Target, Unit

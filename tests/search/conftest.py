@@ -7,7 +7,7 @@ from typing import Any
 import hypothesis
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from invariscope import seeds
 from invariscope.experiments.reference import depart_from
@@ -16,7 +16,8 @@ from invariscope.search.measure import pad
 from invariscope.search.objectives import Objective
 from invariscope.search.run import Outcome, Run
 from invariscope.search.search import Search
-from invariscope.subjects import NetworkSubject, Subject
+from invariscope.subjects import Subject
+from invariscope.testing.networks import SmallGenerator, small_subject
 from invariscope.testing.toys import ToyGenerator, ToySubject
 from invariscope.units import parse_target
 
@@ -26,51 +27,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("repeatable")
 
 POPULATION = 12
-
-
-def own_weights(module: nn.Module, name: str) -> nn.Module:
-    """The module with weights from a named stream, scaled by their fan-in."""
-    for key, weight in module.named_parameters():
-        draws = seeds.normal([("weights", name, key)], tuple(weight.shape))[0]
-        weight.data = (draws / max(weight[0].numel(), 1) ** 0.5).float()
-    return module.eval()
-
-
-class ConvGenerator(Generator):
-    def __init__(self) -> None:
-        self.name, self.code_dim, self.image_size = "conv", 12, 16
-        self.device = torch.device("cpu")
-        self.net = own_weights(
-            nn.Sequential(
-                nn.Linear(12, 128),
-                nn.Unflatten(1, (8, 4, 4)),
-                nn.ReLU(),
-                nn.ConvTranspose2d(8, 6, 4, stride=2, padding=1),
-                nn.ReLU(),
-                nn.ConvTranspose2d(6, 3, 4, stride=2, padding=1),
-                nn.Sigmoid(),
-            ),
-            "generator",
-        )
-
-    def identity(self) -> dict[str, Any]:
-        return {"test": "conv"}
-
-    def _generate(self, codes: Tensor) -> Tensor:
-        return self.net(codes)
-
-
-def conv_subject() -> NetworkSubject:
-    model = nn.Sequential(
-        nn.Conv2d(3, 8, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(8, 12, 3, stride=2, groups=2),
-        nn.ReLU(),
-        nn.AdaptiveAvgPool2d(2),
-        nn.Flatten(),
-        nn.Linear(48, 5),
-    )
-    return NetworkSubject(own_weights(model, "subject"), image_size=16, name="conv")
 
 
 @dataclass(frozen=True)
@@ -116,10 +72,10 @@ def correlated(n: int) -> CodeStatistics:
 
 def make_world(kind: str) -> World:
     if kind == "conv":
-        reference = seeds.normal([("reference",)], (12,))[0]
-        generator = ConvGenerator()
-        generator.code_statistics = correlated(12)
-        return World(generator, conv_subject(), reference, "6:1", "2:3", "0")
+        generator = SmallGenerator()
+        reference = seeds.normal([("reference",)], (generator.code_dim,))[0]
+        generator.code_statistics = correlated(generator.code_dim)
+        return World(generator, small_subject(), reference, "fc:1", "conv2:3", "conv1")
     generator = ToyGenerator(4)
     generator.code_statistics = correlated(48)
     mask = torch.zeros(48)

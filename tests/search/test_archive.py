@@ -102,7 +102,7 @@ def test_runs_together_equal_each_run_alone(history):
 def test_joined_and_split_archives_go_on_as_if_nothing_had_happened(before, after):
     archive = filled(before)
     unbroken = filled(after, filled(before), first=10)
-    parts = [archive[torch.tensor([2])], archive[torch.tensor([0, 1])].grow(64)]
+    parts = [archive[[2]], archive[[0, 1]].grow(64)]
     joined = Archive.cat(parts)
     moved = filled([values[[2, 0, 1]] for values in after], joined, first=10)
     for row, run in enumerate([2, 0, 1]):
@@ -155,7 +155,7 @@ def test_codes_take_the_memory_of_the_members_that_there_are():
     archive = filled([torch.stack([many, *[few] * 7])])
     assert archive.alive.sum(1).tolist() == [400, *[1] * 7]
     assert len(archive.codes) == 407
-    kept = archive[torch.arange(1, 8)]
+    kept = archive[[*range(1, 8)]]
     assert len(kept.codes) == 7
     assert all(len(kept.front(row).codes) == 1 for row in range(7))
 

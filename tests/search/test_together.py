@@ -1,15 +1,16 @@
 """All runs in one pass: the same scores as run by run, in a number of operations that stays."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from bench.cases import TrivialGenerator, TrivialSubject
+from bench.sweep import _runs
 from invariscope import seeds
-from invariscope.bench.cases import TrivialGenerator, TrivialSubject
-from invariscope.bench.sweep import _runs
 from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.search import Search
-from invariscope.search.together import score_together
 from invariscope.units import Target, parse_unit
 
 SITES = {"map": (4, 5, 5), "row": (6,)}
@@ -63,10 +64,14 @@ def test_scores_are_those_of_each_run_by_itself():
     runs = torch.tensor([0, 0, 1, 1, 1, 2, 3, 3, 4])
     responses = {s: torch.randn(len(runs), *shape, generator=stream) for s, shape in SITES.items()}
     expected = Objectives(own, "cpu").score(responses, runs)
-    assert score_together(own, responses, runs) == pytest.approx(expected, abs=1e-5)
+    assert Objectives(own, "cpu", together=True).score(responses, runs) == pytest.approx(
+        expected, abs=1e-5
+    )
     mixed = torch.randperm(len(runs), generator=stream)
     shuffled = {site: response[mixed] for site, response in responses.items()}
-    assert score_together(own, shuffled, runs[mixed]) == pytest.approx(expected[mixed], abs=1e-5)
+    assert Objectives(own, "cpu", together=True).score(shuffled, runs[mixed]) == pytest.approx(
+        expected[mixed], abs=1e-5
+    )
 
 
 def test_what_was_not_recorded_stays_unknown():
@@ -74,7 +79,7 @@ def test_what_was_not_recorded_stays_unknown():
     own = objectives(stream)[:2]
     responses = {s: torch.randn(4, *shape, generator=stream) for s, shape in SITES.items()}
     responses["row"][1] = torch.nan
-    scores = score_together(own, responses, torch.tensor([0, 0, 1, 1]))
+    scores = Objectives(own, "cpu", together=True).score(responses, torch.tensor([0, 0, 1, 1]))
     assert scores.isnan().any(1).tolist() == [False, True, False, False]
 
 
@@ -85,7 +90,7 @@ def test_operations_do_not_grow_with_runs_that_share_their_sites(count):
     runs = torch.arange(count).repeat_interleave(5)
     responses = {s: torch.randn(len(runs), *shape, generator=stream) for s, shape in SITES.items()}
     with Counted() as counted:
-        score_together(own, responses, runs)
+        Objectives(own, "cpu", together=True).score(responses, runs)
     assert counted.count < 60 + 2 * count  # a cheap cast a reference, copied nowhere
 
 
@@ -96,9 +101,9 @@ def test_a_generation_of_64_runs_takes_at_most_400_operations(monkeypatch):
     accelerator has them. What is left in a loop over runs is NumPy's, on the CPU.
     """
     device = torch.device("cpu")
+    monkeypatch.setattr("invariscope.search.search.Objectives", partial(Objectives, together=True))
     monkeypatch.setattr(
-        "invariscope.search.objectives.Objectives.score",
-        lambda own, responses, runs: score_together(own.objectives, responses, runs),
+        "invariscope.search.evaluation.Objectives", partial(Objectives, together=True)
     )
     monkeypatch.setattr(
         "invariscope.seeds._rows",

@@ -16,71 +16,21 @@ from pathlib import Path
 from unittest.mock import patch
 
 import torch
-import torch.nn.functional as F
-from torch import nn
 
 from invariscope import SearchOptions, image_reference, seeds, stretch_and_squeeze
 from invariscope.experiments import pictures
-from invariscope.generators import Generator
 from invariscope.natural.statistics import measure_natural
 from invariscope.store import run_folder
-from invariscope.subjects import NetworkSubject
+from invariscope.testing.networks import SIDE, SmallGenerator, small_subject
 
 UNIT, SITE, SEEDS = "fc:3", "conv1", (0, 1, 2)
-SIDE, CODE_DIM = 8, 16
 EVERY = 3  # generations between checkpoints
-
-
-def weights(*shape):
-    """Fixed weights that differ with their shape."""
-    return seeds.normal([("searcher", *shape)], shape)[0].float()
-
-
-class ConvNet(nn.Module):
-    """A convolution and a readout."""
-
-    scale = 1.0  # neither weight nor architecture
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 8, 3, 2, 1)
-        self.fc = nn.Linear(8 * 16, 5)
-        for parameter in self.parameters():
-            size = parameter[0].numel()
-            parameter.data = weights(*parameter.shape) / size**0.5
-
-    def forward(self, x):
-        return self.fc(self.scale * torch.relu(self.conv1(x)).flatten(1))
-
-
-class ConvGenerator(Generator):
-    """A transposed convolution and a convolution."""
-
-    name = "conv"
-    code_dim = CODE_DIM
-    image_size = SIDE
-    device = torch.device("cpu")
-
-    def identity(self):
-        return {"kind": "conv"}
-
-    def _generate(self, codes):
-        x = codes.unflatten(1, (1, 4, 4))
-        x = torch.tanh(F.conv_transpose2d(x, weights(1, 6, 2, 2), stride=2))
-        return torch.sigmoid(F.conv2d(x, weights(3, 6, 3, 3) / 2, padding=1))
-
-
-def conv_subject(natural):
-    model = ConvNet().eval()
-    return NetworkSubject(
-        model, image_size=SIDE, mean=(0.5,) * 3, std=(0.25,) * 3, name="conv", natural=natural
-    )
 
 
 def natural_table(path):
     """Natural statistics with which runs reach their milestone and stop at different times."""
     images = torch.rand(64, 3, SIDE, SIDE, generator=seeds.torch_stream("natural"))
-    table = measure_natural(conv_subject(None), images.split(32), ["fc"], "train")
+    table = measure_natural(small_subject(), images.split(32), ["fc"], "train")
     row = table.table["unit"] == UNIT
     table.table.loc[row, "maximum"] = table.table.loc[row, "p5"]
     table.save(path)
@@ -91,15 +41,15 @@ def search(folder, strategy="isotropic", *, out="out", generations=12, seeds_=SE
     natural = Path(folder) / "natural.parquet"
     if not natural.exists():
         natural_table(natural)
-    generator = ConvGenerator()
-    code = seeds.normal([("code",)], (CODE_DIM,))[0].float()
+    generator = SmallGenerator(statistics=False)
+    code = seeds.normal([("code",)], (generator.code_dim,))[0].float()
     image = generator.generate(code.unsqueeze(0))[0]
     with (
         patch.object(run_folder, "CHECKPOINT_GENERATIONS", EVERY),
         patch.object(pictures, "MOST", 2),
     ):
         return stretch_and_squeeze(
-            asked.pop("subject", None) or conv_subject(natural),
+            asked.pop("subject", None) or small_subject(natural=natural),
             generator,
             UNIT,
             reference=image_reference(image, SIDE, code),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from searcher import SITE, ConvNet, conv_subject, natural_table, no_sync, same_files, search
+from searcher import SITE, natural_table, no_sync, same_files, search
 
 from invariscope.errors import StoreError
 from invariscope.experiments import execute
@@ -17,6 +17,7 @@ from invariscope.natural.statistics import NaturalStatistics
 from invariscope.store.files import PART
 from invariscope.store.journal import Journal
 from invariscope.store.record import load_runs
+from invariscope.testing.networks import SmallNetwork, small_subject
 
 SHORT = {"generations": 7, "seeds_": (0, 1)}
 STOPS_AT = 4  # one generation after a checkpoint
@@ -209,8 +210,8 @@ def test_a_result_that_lost_a_file_is_made_again(tmp_path, unbroken, goes_on, lo
 
 
 def test_changed_weights_are_refused_by_name(broken, tmp_path, goes_on):
-    natural = NaturalStatistics.load(tmp_path / "natural.parquet", conv_subject(None))
-    subject = conv_subject(tmp_path / "others.parquet")
+    natural = NaturalStatistics.load(tmp_path / "natural.parquet", small_subject())
+    subject = small_subject(natural=tmp_path / "others.parquet")
     with torch.no_grad():
         subject.model.fc.bias[0] += 1e-3
     NaturalStatistics(natural.table, subject.identity()).save(subject.natural)
@@ -223,7 +224,7 @@ def test_changed_answers_are_refused_beyond_rounding(
     broken, tmp_path, goes_on, monkeypatch, scale, taken
 ):
     with monkeypatch.context() as patched:
-        patched.setattr(ConvNet, "scale", scale)
+        patched.setattr(SmallNetwork, "scale", scale)
         if taken:
             assert len(search(tmp_path, **SHORT).runs) == 2
             return

@@ -11,11 +11,11 @@ import pytest
 
 from invariscope.experiments import pictures
 from invariscope.jobs.engines import LocalEngine
-from invariscope.study.conduct import Conductor
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
 from invariscope.study.loading import load_generator_cached, load_subject_cached
 from invariscope.study.plan import plan_study
+from invariscope.study.runner import StudyRunner
 
 WORLDS = Path(__file__).with_name("worlds.py")
 SHARED = f"""
@@ -81,12 +81,12 @@ class Counting:
         self.inner, self.batches = LocalEngine("cpu"), []
         self.slots, self.name = slots, "counting"
 
-    def start(self, batches):
+    def submit(self, batches):
         self.batches += batches
-        self.inner.start(batches)
+        self.inner.submit(batches)
 
-    def ended(self, seconds, watch):
-        return self.inner.ended(seconds, watch)
+    def poll(self, seconds, watch):
+        return self.inner.poll(seconds, watch)
 
     def stop(self):
         self.inner.stop()
@@ -97,12 +97,12 @@ class Counting:
 
 
 @pytest.fixture
-def conduct():
+def run_study():
     """Works a study through on this machine; gives its progress and the engine."""
 
-    def go(folder, *, places=3, watch=None):
+    def go(folder, *, runs_per_job=3, watch=None):
         engine = Counting()
-        progress = Conductor(folder, engine, places=places, watch=watch).run()
+        progress = StudyRunner(folder, engine, runs_per_job=runs_per_job, watch=watch).run()
         return progress, engine
 
     return go
@@ -116,16 +116,20 @@ def world():
     )
 
 
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A study that has ended; do not change it."""
-    base = tmp_path_factory.mktemp("finished")
-    text = text_of(top="[measure]\naffine = true\n")
+def _finish(base):
+    """Works a small study through."""
+    roles = f'[roles]\n"{WORLDS}:subject" = "robust"\n'
+    text = text_of(top=f"[measure]\naffine = true\n{roles}")
     folder = StudyFolder(base / "store", "small")
     folder.write(text, plan_study(parse_study(text), base, allow_code=True))
     with quick():
-        Conductor(folder, LocalEngine("cpu")).run()
-    return folder
+        StudyRunner(folder, LocalEngine("cpu")).run()
+
+
+@pytest.fixture(scope="session")
+def finished(once):
+    """A study that has ended; do not change it."""
+    return StudyFolder(once("finished", _finish) / "store", "small")
 
 
 @pytest.fixture

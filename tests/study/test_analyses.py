@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 
 from invariscope import FunctionSubject, load_study, seeds
-from invariscope.analysis.convergence import convergence
 from invariscope.analysis.people import COLUMNS
-from invariscope.cli.app import run
+from invariscope.analysis.searches import convergence
+from invariscope.cli.app import USER_ERROR, run
 from invariscope.errors import InputError, StoreError
 from invariscope.photos import open_folder
 from invariscope.report.figures import FIGURES, draw
@@ -107,8 +107,9 @@ def test_the_source_as_observer_stands_apart(tables, material):
 def test_the_source_keeps_its_own_activity(tables, material):
     row = tables["transfer"][tables["transfer"]["site"] == "pixels"].iloc[0]
     own = material.table[material.table["site"] == "pixels"]
-    lost = own.groupby("unit")["reduction"].mean().mean()
-    assert row["kept"] == pytest.approx(100 - lost, abs=0.1)
+    units = own.groupby("unit")[["activation", "reference_activity"]].mean().mean()
+    kept = 100 * units["activation"] / units["reference_activity"]
+    assert row["kept"] == pytest.approx(kept, abs=0.1)
 
 
 def test_natural_activity_is_that_of_the_photos(tables, material):
@@ -270,7 +271,7 @@ def test_the_command_writes_tables_figures_and_a_page(copied, tmp_path, capsys):
     assert {"convergence.csv", "convergence.png", "fronts.csv"} <= {
         p.name for p in folder.iterdir()
     }
-    assert "not testable at this size" in page.read_text()
+    assert "nothing to compare" in page.read_text()
     options = "--only convergence --only fronts --allow-code --page"
     assert f"Written by `invariscope analyze {copied.path} {options} {page}`" in page.read_text()
     assert page.with_suffix(".json").exists()
@@ -279,6 +280,11 @@ def test_the_command_writes_tables_figures_and_a_page(copied, tmp_path, capsys):
     assert {"fronts_conv-invariance-pixels.png", "fronts_conv-invariance-conv1.png"} <= kept
     assert all(f"(sns/{name})" in page.read_text() for name in kept)
     assert str(page) in capsys.readouterr().out
+    before = page.read_text().partition("| figure |")[2]
+    assert run(["analyze", "--page", str(page)]) == 0
+    assert page.read_text().partition("| figure |")[2] == before
+    assert run(["analyze"]) == USER_ERROR
+    assert "no study given" in capsys.readouterr().err
     assert run(["analyze", str(copied.path), "--only", "front", "--allow-code"]) == 2
     assert "did you mean 'fronts'" in capsys.readouterr().err
     assert run([*words[:-1], str(tmp_path / "page")]) == 2

@@ -18,11 +18,11 @@ import pytest
 
 from invariscope.experiments import pictures
 from invariscope.jobs.engines import LocalEngine, SlurmEngine
-from invariscope.study.conduct import Conductor
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
 from invariscope.study.index import read_rows
 from invariscope.study.plan import plan_study
+from invariscope.study.runner import StudyRunner
 
 pytestmark = [
     pytest.mark.cluster,
@@ -53,7 +53,7 @@ def local(tmp_path_factory, text):
     folder = StudyFolder(base, "study")
     folder.write(text, plan_study(parse_study(text), base, allow_code=True))
     with patch.object(pictures, "MOST", EVERY_PICTURE):
-        Conductor(folder, LocalEngine("cpu", threads=1)).run()
+        StudyRunner(folder, LocalEngine("cpu", threads=1)).run()
     return folder
 
 
@@ -152,7 +152,7 @@ def ray_address():
 def test_ray_equals_local_with_a_worker_killed_on_the_way(
     ray_address, planned, local, same_store, resume
 ):
-    process = resume(planned, "--engine", "ray", "--address", ray_address, "--places", "2")
+    process = resume(planned, "--engine", "ray", "--address", ray_address, "--runs-per-job", "2")
     told = wait_for("a milestone", lambda: worker_with_a_checkpoint(planned))
     os.kill(told["pid"], signal.SIGKILL)
     said = whole(process)
@@ -176,7 +176,7 @@ def running_jobs():
 
 
 def test_slurm_equals_local_with_a_task_preempted(slurm, planned, local, same_store, resume):
-    process = resume(planned, "--engine", "slurm", "--places", "4", DELAY=DELAY)
+    process = resume(planned, "--engine", "slurm", "--runs-per-job", "4", DELAY=DELAY)
     wait_for("a milestone", lambda: worker_with_a_checkpoint(planned))
     # What submitit asks SLURM to send before a preemption.
     subprocess.run(["scancel", "--signal", "USR2", running_jobs()[0]], check=True)
@@ -206,7 +206,8 @@ def test_the_tasks_of_an_array_equal_local_with_one_of_them_interrupted(
             job._interrupt()
             interrupted.append(job)
 
-    progress = Conductor(planned, engine, places=4, watch=watch).run()
+    with engine:
+        progress = StudyRunner(planned, engine, runs_per_job=4, watch=watch).run()
     assert interrupted
     assert "bypassing" not in interrupted[0].stderr().lower()
     assert progress.total.failed == 0
@@ -228,7 +229,8 @@ def test_worker_processes_equal_local_with_one_of_them_killed(
             os.kill(told["pid"], signal.SIGKILL)
             killed.append(told)
 
-    progress = Conductor(planned, LocalEngine(threads=1), places=4, watch=watch).run()
+    with LocalEngine(threads=1) as engine:
+        progress = StudyRunner(planned, engine, runs_per_job=4, watch=watch).run()
     assert killed
     assert (progress.total.done, progress.total.failed) == (len(planned.planned_runs()), 0)
     held_to(local, planned, same_store)
@@ -246,7 +248,7 @@ def is_there(pid):
 def test_workers_end_with_the_engine_and_the_study_goes_on(
     planned, local, same_store, resume, sent
 ):
-    words = ["--workers", "2", "--threads", "1", "--places", "4"]
+    words = ["--workers", "2", "--threads", "1", "--runs-per-job", "4"]
     process = resume(planned, *words, DELAY=DELAY)
     wait_for("a milestone", lambda: worker_with_a_checkpoint(planned))
     workers = {told["pid"] for told in planned.news()}

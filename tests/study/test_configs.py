@@ -18,6 +18,8 @@ FIGURES |= {"row 10", "row 11", "row 12", "row 13", "row 14", "S1", "photo refer
 def only_here(text):
     """A study of the network that is shipped."""
     one = '"embedded:standard"'
+    text = text.replace('"embedded:standard" = "standard"\n', "")
+    text = text.replace('"embedded:robust" = "robust"\n', "")
     return text.replace(f'{one}, "embedded:robust"', one).replace('"embedded:robust"', one)
 
 

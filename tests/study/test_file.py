@@ -12,9 +12,12 @@ serves = ["Fig 2", "Fig 3"]
 
 [shared]
 subjects = ["embedded:standard"]
-units = ["fc:0-9", { site = "layer3.0.conv1", sample = 5, seed = 1, place = "center" }]
+units = ["fc:0-9", { site = "layer3.0.conv1", sample = 5, seed = 1, position = "center" }]
 seeds = 5
 reference = { tries = 4, generations = 100 }
+
+[roles]
+"embedded:standard" = "standard"
 
 [conditions.invariance]
 stretch = ["pixels", { site = "layer3.0.conv1", sample = 100, draws = 10 }]
@@ -70,7 +73,12 @@ def test_a_file_is_read_as_it_is_meant():
         ("title =", "title", "is not TOML"),
         ("subjects =", "generators =", "subjects]: is missing (and 1 more)"),
         ("tries = 4", "kind = 'photos'", "photos go with kind = 'photos'"),
-        ('place = "center"', 'place = "corner"', "'center'"),
+        ('position = "center"', 'position = "corner"', "'center'"),
+        ('position = "center"', 'place = "center"', "key 'place' is now called 'position'"),
+        ('standard" = "standard"', 'standart" = "standard"', "unknown subject in [roles]"),
+        ('standard" = "standard"', 'standard" = ""', "expected a word such as 'standard'"),
+        ('standard" = "standard"', 'standard" = " robust"', "expected a word such as 'standard'"),
+        ('standard" = "standard"', 'standard" = 1', "valid string; got 1"),
     ],
 )
 def test_what_does_not_fit_is_answered_by_one_sentence(old, new, says):
@@ -121,7 +129,7 @@ def test_units_are_addresses_ranges_and_samples(world):
     assert set(numbers) <= set(range(8))
     assert units(world, site="conv1", sample=8) == [f"conv1:{i}" for i in range(8)]
     assert units(world, site="conv1", numbers=(7, 0)) == ["conv1:7", "conv1:0"]
-    places = units(world, site="conv1", sample=2, place="center")
+    places = units(world, site="conv1", sample=2, position="center")
     assert all(place.endswith(",center") for place in places)
 
 

@@ -7,30 +7,16 @@ from invariscope.study.batch import check_done
 from invariscope.study.loading import load_generator_cached, load_subject_cached
 
 FACTORY = """
-import torch
-from torch import nn
-from invariscope.subjects import NetworkSubject
-
-class Repeats(nn.Module):
-    def __init__(self, times):
-        super().__init__()
-        torch.manual_seed(0)
-        self.times = times
-        self.first = nn.Conv2d(3, 3, 3, padding=1)
-        self.fc = nn.Linear(3, 5)
-    def forward(self, x):
-        for _ in range(self.times):
-            x = torch.tanh(self.first(x))
-        return self.fc(x.mean((2, 3)))
+from invariscope.testing.networks import RepeatingNetwork, small_subject
 
 def subject():
-    return NetworkSubject(Repeats(TIMES).eval(), image_size=8, name="repeats")
+    return small_subject(RepeatingNetwork(TIMES), name="repeats")
 """
 
 
-def test_finished_runs_of_another_network_are_refused(begin, conduct, study_text, tmp_path):
+def test_finished_runs_of_another_network_are_refused(begin, run_study, study_text, tmp_path):
     file = tmp_path / "mine.py"
-    text = study_text('[conditions.a]\nstretch = ["pixels"]\nseeds = 1\n')
+    text = study_text('[conditions.a]\nstretch = ["pixels"]\nseeds = 1\n').replace("fc:", "last:")
     lines = [f'subjects = "{file}:subject"' if "subjects" in x else x for x in text.splitlines()]
 
     def plan(times):
@@ -40,7 +26,7 @@ def test_finished_runs_of_another_network_are_refused(begin, conduct, study_text
         return begin("\n".join(lines))
 
     study = plan(1)
-    progress, _ = conduct(study)
+    progress, _ = run_study(study)
     assert progress.total.failed == 0
     check_done(plan(1).planned_runs(), study.runs)
     assert [w.name for w in plan(8).planned_runs()] == [w.name for w in plan(1).planned_runs()]

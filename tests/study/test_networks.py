@@ -1,6 +1,7 @@
 """A study of networks from its file to its page: planned, trained, measured, told."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,17 +9,22 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from invariscope.categories.conduct import NetworkConductor
 from invariscope.categories.evaluate import chosen_tau
 from invariscope.categories.file import parse_paradigm
 from invariscope.categories.job import MEASURE, SEARCH, TRAIN
 from invariscope.categories.plan import RECIPES
 from invariscope.categories.result_tables import read_tables
+from invariscope.categories.runner import NetworkRunner
 from invariscope.categories.study import begin_networks, open_networks
 from invariscope.cli.app import run
 from invariscope.errors import InputError, StoreError
 from invariscope.jobs.engines import LocalEngine
-from invariscope.report.networks import write_networks_report, write_reproduction
+from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED
+from invariscope.report.networks import (
+    load_reported,
+    write_networks_report,
+    write_reproduction,
+)
 
 CONFIGS = Path(__file__).parents[2] / "configs" / "categories"
 SIDE = 16
@@ -51,22 +57,26 @@ def paint(folder, *, grey=False):
                 Image.fromarray(pixels.astype(np.uint8)).save(folder / kind / name / f"{k}.png")
 
 
-def conduct(study, task, tau=0.1):
-    engine = LocalEngine("cpu", 1)
-    NetworkConductor(study, engine).run(task, tau)
+def do(study, task, tau=0.1):
+    NetworkRunner(study, LocalEngine("cpu", 1)).run(task, tau)
+
+
+def measure(base):
+    """Trains and measures a small study of networks."""
+    paint(base / "pictures")
+    study = begin_networks(TEXT, base, base / "out")
+    do(study, TRAIN)
+    do(study, SEARCH)
+    tau = chosen_tau([study.folder(own).path / "tau.parquet" for own in study.trained])
+    do(study, MEASURE, tau)
+    assert study.failed == {}
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory):
-    base = tmp_path_factory.mktemp("study")
-    paint(base / "pictures")
-    study = begin_networks(TEXT, base, base / "out")
-    conduct(study, TRAIN)
-    conduct(study, SEARCH)
-    tau = chosen_tau([study.folder(own).path / "tau.parquet" for own in study.trained])
-    conduct(study, MEASURE, tau)
-    assert study.failed == {}
-    return study
+def measured(once, tmp_path_factory):
+    base = tmp_path_factory.mktemp("measured") / "study"
+    shutil.copytree(once("measured", measure), base)
+    return open_networks(base / "out")
 
 
 def test_the_plan_is_a_file_with_every_network(measured):
@@ -80,7 +90,7 @@ def test_what_is_done_is_not_done_again(measured):
     before = {p: p.stat().st_mtime_ns for p in measured.path.glob("networks/**/*") if p.is_file()}
     again = open_networks(measured.path)
     for task in (TRAIN, SEARCH, MEASURE):
-        conduct(again, task)
+        do(again, task)
     after = {p: p.stat().st_mtime_ns for p in measured.path.glob("networks/**/*") if p.is_file()}
     assert before == after
 
@@ -113,9 +123,9 @@ def test_a_report_holds_every_figure_and_finding(measured):
                        "fig5c", "fig6", "fig7", "fig8", "fig11_all", "fig12"}  # fmt: skip
     text = page.read_text()
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")
-    claims = pd.read_csv(measured.path / "tables" / "findings.csv")
-    assert set(claims["finding"]) == set(range(1, 10))
-    assert set(claims["outcome"]) <= {"holds", "does not hold", "not testable"}
+    claims = load_reported(measured.path / "tables").claims
+    assert {claim.source for claim in claims} == {f"finding {k}" for k in range(1, 10)}
+    assert {claim.verdict for claim in claims} <= {HOLDS, CONTRADICTED, UNDECIDED, NOTHING}
 
 
 def test_the_reproduction_is_one_page_with_its_pictures(measured, tmp_path):
@@ -125,6 +135,8 @@ def test_the_reproduction_is_one_page_with_its_pictures(measured, tmp_path):
     for line in text.splitlines():
         if line.startswith("!["):
             assert (tmp_path / line.partition("](")[2].rstrip(")")).exists()
+    write_reproduction([tmp_path / "across" / measured.path.name], page)
+    assert page.read_text() == text
 
 
 def test_the_commands_say_what_they_do(measured, capsys, monkeypatch, tmp_path):
@@ -149,7 +161,7 @@ def test_colour_is_missing_for_grey_images_and_the_study_goes_on(tmp_path):
     )
     study = begin_networks(text, tmp_path, tmp_path / "out")
     assert {own.label for own in study.planned if own.fault} == {"hue"}
-    conduct(study, TRAIN)
+    do(study, TRAIN)
     assert len(study.trained) == 1 + 3
 
 
@@ -157,7 +169,7 @@ def test_one_bad_network_does_not_stop_the_others(tmp_path):
     paint(tmp_path / "pictures")
     text = TEXT.replace("epochs = 3", 'epochs = 1\nrate = 1e30\nschedule = "constant"')
     study = begin_networks(text, tmp_path, tmp_path / "out")
-    conduct(study, TRAIN)
+    do(study, TRAIN)
     assert len(study.failed) == 7
     assert all("take a smaller rate (it is 1e+30)" in told for told in study.failed.values())
     assert json.loads((study.path / "failed.json").read_text()) == study.failed

@@ -107,7 +107,7 @@ def test_photos_are_crossed_with_units_and_named_by_their_pixels(world, study_te
         ({"subjects": '"nothing.py:subject"'}, "no Python file"),
         ({"units": '"fc:5"'}, "the largest is 4"),
         ({"units": '"fcc:1"'}, "did you mean 'fc'"),
-        ({"stretch": '"conv2"'}, "did you mean 'conv1'"),
+        ({"stretch": '"convv1"'}, "did you mean 'conv1'"),
     ],
 )
 def test_what_there_is_not_is_said_with_its_condition(study_text, tmp_path, changed, says):
@@ -134,7 +134,7 @@ def test_a_factory_that_is_missing_or_gives_something_else(study_text, tmp_path)
         InputError, match=r"unknown function of worlds.py 'subjekt'; did you mean 'subject'"
     ):
         planned(study_text(subject="subjekt"), tmp_path)
-    with pytest.raises(InputError, match="gives a ConvGenerator; expected a torch"):
+    with pytest.raises(InputError, match="gives a SlowGenerator; expected a torch"):
         planned(study_text(subject="generator"), tmp_path)
 
 

@@ -10,6 +10,8 @@ from invariscope.errors import InputError, StoreError
 from invariscope.experiments.front_choice import choose
 from invariscope.store.record import load_run
 from invariscope.study.affine import measure_affine
+from invariscope.study.analyses import analyze
+from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.index import append_rows, read_rows
 from invariscope.study.result import filter_runs
 from invariscope.study.row import COLUMNS
@@ -18,7 +20,7 @@ from invariscope.study.row import COLUMNS
 def test_a_row_a_run_with_what_the_run_has(finished):
     table = load_study(finished.path).table()
     assert list(table["name"]) == [run.name for run in finished.planned_runs()]
-    assert [*COLUMNS, "condition", "draw", "photo", "path"] == list(table.columns)
+    assert [*COLUMNS, "role", "condition", "draw", "photo", "path"] == list(table.columns)
     for row in table.itertuples():
         record = load_run(finished.runs / row.run)
         s, end = record.settings, record.outcome
@@ -33,6 +35,7 @@ def test_a_row_a_run_with_what_the_run_has(finished):
         assert row.squeeze == record.front["squeeze"].iloc[chosen]
         assert row.bytes == sum(p.stat().st_size for p in record.path.rglob("*") if p.is_file())
         assert row.context_changes == 0
+        assert (row.role, record.labels["role"]) == ("robust", "robust")
         assert row.label == f"class {s.unit[3:]}"
         if s.task == "invariance":
             assert row.reference_id == s.reference["run"]
@@ -99,3 +102,22 @@ def test_affine_copies_of_every_reference(copied, world):
     before = (copied.path / "affine.parquet").stat().st_mtime_ns
     assert measure_affine(copied, done, "cpu") == 2
     assert (copied.path / "affine.parquet").stat().st_mtime_ns == before
+
+
+def test_a_role_is_the_studys_own_word_and_not_part_of_a_runs_name(begin, copied, study_text):
+    """A network whose name says nothing may be robust; a second study may see it otherwise."""
+    first = load_study(copied.path)
+    assert first.roles == {"conv": "robust"}
+    other = load_study(begin(study_text(), "other", copied.store).path)
+    assert set(other.table()["name"]) == set(first.table()["name"])
+    assert other.table()["role"].isna().all()
+    assert other.roles == {}
+
+
+def test_tables_of_analyses_hold_the_role_of_each_subject(finished):
+    study = load_study(finished.path)
+    tables = analyze(
+        AnalysisMaterial(study, device="cpu", allow_code=True), ["distance", "convergence"]
+    )
+    for table in tables.values():
+        assert set(table["role"]) == {"robust"}

@@ -12,54 +12,21 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from invariscope import seeds
-from invariscope.generators import CodeStatistics, Generator
-from invariscope.subjects import NetworkSubject
-
-SIDE, CODE_DIM = 8, 16
-
-
-def weights(*shape):
-    """Fixed weights that differ with their shape."""
-    return seeds.normal([("worlds", *shape)], shape)[0].float()
+from invariscope.testing.networks import (
+    SIDE,
+    SmallGenerator,
+    SmallNetwork,
+    fixed_weights,
+    small_subject,
+)
 
 
-class ConvNet(nn.Module):
-    """A convolution and a readout."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv1 = nn.Conv2d(3, 8, 3, 2, 1)
-        self.fc = nn.Linear(8 * 16, 5)
-        for parameter in self.parameters():
-            size = parameter[0].numel()
-            parameter.data = weights(*parameter.shape) / size**0.5
-
-    def forward(self, x):
-        return self.fc(torch.relu(self.conv1(x)).flatten(1))
-
-
-class ConvGenerator(Generator):
-    """A transposed convolution and a convolution."""
-
-    name = "conv"
-    code_dim = CODE_DIM
-    image_size = SIDE
-    code_statistics = CodeStatistics(
-        torch.zeros(CODE_DIM, dtype=torch.float64), torch.eye(CODE_DIM, dtype=torch.float64)
-    )
-
-    def __init__(self, device):
-        self.device = torch.device(device)
-
-    def identity(self):
-        return {"kind": "conv"}
+class SlowGenerator(SmallGenerator):
+    """The small generator, `DELAY` seconds slower."""
 
     def _generate(self, codes):
         time.sleep(float(os.environ.get("DELAY", "0")))
-        x = codes.unflatten(1, (1, 4, 4))
-        x = torch.tanh(F.conv_transpose2d(x, weights(1, 6, 2, 2), stride=2))
-        return torch.sigmoid(F.conv2d(x, weights(3, 6, 3, 3) / 2, padding=1))
+        return super()._generate(codes)
 
 
 class BrokenReadout(nn.Linear):
@@ -72,16 +39,15 @@ class BrokenReadout(nn.Linear):
         return answers
 
 
-class Broken(ConvNet):
+class Broken(SmallNetwork):
     """The same with a readout that fails."""
 
     def __init__(self):
         super().__init__()
-        whole, self.fc = self.fc, BrokenReadout(8 * 16, 5)
-        self.fc.load_state_dict(whole.state_dict())
+        self.fc = BrokenReadout(8 * 16, 5)
 
 
-class Pooled(ConvNet):
+class Pooled(SmallNetwork):
     """The same for images of twice the size."""
 
     def forward(self, x):
@@ -89,19 +55,14 @@ class Pooled(ConvNet):
 
 
 def _subject(model, device, name, side=SIDE):
-    return NetworkSubject(
-        model.eval().requires_grad_(requires_grad=False),
-        image_size=side,
-        mean=(0.5,) * 3,
-        std=(0.25,) * 3,
-        name=name,
-        device=device,
-        classes=[f"class {i}" for i in range(5)],
-    )
+    classes = [f"class {i}" for i in range(5)]
+    model = fixed_weights(model)
+    model.fc.bias += 1  # so that references drive every unit
+    return small_subject(model, image_size=side, name=name, device=device, classes=classes)
 
 
 def subject(device):
-    return _subject(ConvNet(), device, "conv")
+    return _subject(SmallNetwork(), device, "conv")
 
 
 def broken(device):
@@ -115,4 +76,4 @@ def large(device):
 
 
 def generator(device):
-    return ConvGenerator(device)
+    return SlowGenerator(device)

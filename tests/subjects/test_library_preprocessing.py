@@ -62,7 +62,10 @@ def apart(subject, photo, expected):
     side = subject.image_size
     image = read_image(photo, side=side, transform=subject.photo.transform)[None]
     difference = (subject._prepare(image) - torch.as_tensor(expected)).abs()
-    return float((difference * subject._std / subject._range).max()) * 255
+    return (
+        float((difference * subject.preprocessing.std / subject.preprocessing.value_range).max())
+        * 255
+    )
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -1,5 +1,6 @@
 """A small survey that no network made: flat images, three conditions, five categories."""
 
+import json
 import sqlite3
 from contextlib import closing
 
@@ -45,6 +46,9 @@ def build_survey(path, *, side=8, **settings):
         Image.fromarray(np.ascontiguousarray(pixels)).save(path / "images" / stimulus.file)
     write_stimuli(path / IMAGES, stimuli)
     write_words(path / WORDS, CATEGORIES)
+    words = json.loads((path / WORDS).read_text())
+    words["consent"] = words["consent"][:2]  # without the paragraph that asks to be replaced
+    (path / WORDS).write_text(json.dumps(words))
     write_design(path / DESIGN, parse_design(values))
     folder = SurveyFolder(path)
     folder.check()

@@ -13,8 +13,9 @@ import pytest
 
 from invariscope.errors import StoreError
 from invariscope.survey import sessions
+from invariscope.survey.admission import FullError
 from invariscope.survey.database import Database
-from invariscope.survey.sessions import ConflictError, FullError, SurveyAnswer
+from invariscope.survey.sessions import ConflictError, SurveyAnswer
 
 WRITER = """
 import sys

@@ -47,7 +47,7 @@ def test_a_missing_survey_says_how_to_make_one(tmp_path):
 def test_the_english_words_are_complete_and_the_names_short(survey_folder):
     words = survey_folder.words
     assert words["categories"]["French horn, horn"] == "French horn"
-    assert words["consent"] == json.loads(ENGLISH.read_text())["consent"]
+    assert words["consent"] == json.loads(ENGLISH.read_text())["consent"][:2]
 
 
 @pytest.mark.parametrize(

@@ -33,18 +33,19 @@ def test_every_bundled_package_has_its_licence():
     assert text.count("Permission is hereby granted") >= 4
 
 
-@pytest.mark.parametrize("name", ["app.css", "index.html", "live.html"])
+@pytest.mark.parametrize("name", ["app.css", "index.html", "live.html", "compare.html"])
 def test_pages_and_styles_name_no_other_origin(name):
     assert "http" not in (server.STATIC / name).read_text()
 
 
 def test_every_file_of_the_bundle_is_served_and_there():
     there = {path.name for path in server.STATIC.iterdir()}
-    assert there == {*server.FILES, "index.html", "live.html", "build.json"}
+    assert there == {*server.FILES, "index.html", "live.html", "compare.html", "build.json"}
 
 
 def test_pages_use_texts_that_exist_and_all_of_them():
     words = set(json.loads((server.STATIC.parent / "words.json").read_text()))
+    words |= set(json.loads((server.STATIC.parent / "search_words.json").read_text()))
     sources = "".join(path.read_text() for path in (WEB / "src").glob("*.js"))
     used = set(re.findall(r"\bwords\.(\w+)", sources))
     pages = set(re.findall(r"\{\{(\w+)\}\}", (server.STATIC / "index.html").read_text()))

@@ -13,11 +13,11 @@ from invariscope.cli.app import run as command
 from invariscope.errors import InputError, StoreError
 from invariscope.jobs.engines import LocalEngine
 from invariscope.photos.read import read_photo
-from invariscope.study.conduct import Conductor
 from invariscope.study.file import parse_study
 from invariscope.study.folder import StudyFolder
 from invariscope.study.plan import plan_study
 from invariscope.study.result import load_study
+from invariscope.study.runner import StudyRunner
 from invariscope.survey.folder import open_survey
 from invariscope.survey.make import make_survey
 from invariscope.survey.stimulus_selection import StimulusSelection
@@ -54,7 +54,7 @@ def study(tmp_path_factory):
     folder = StudyFolder(base / "store", "small")
     with patch.object(os, "fsync", lambda handle: None):
         folder.write(STUDY, plan_study(parse_study(STUDY), base, allow_code=True))
-        Conductor(folder, LocalEngine("cpu"), places=4).run()
+        StudyRunner(folder, LocalEngine("cpu"), runs_per_job=4).run()
     return load_study(folder.path)
 
 

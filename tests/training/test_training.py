@@ -44,7 +44,7 @@ def photos():
 def fresh() -> EmbeddedResNet:
     with torch.random.fork_rng([]):
         torch.manual_seed(7)
-        return EmbeddedResNet(2)
+        return EmbeddedResNet(2, (8, 16, 24, 32))
 
 
 def same(a: nn.Module, b: nn.Module) -> bool:
@@ -64,26 +64,27 @@ def stop_after(epoch):
     return on_epoch
 
 
+@pytest.fixture(scope="module")
+def trained(photos, tmp_path_factory):
+    """A network that was trained without a stop, the loss of each step, and the checkpoint."""
+    path, losses = tmp_path_factory.mktemp("trained") / "tiny.safetensors", []
+    network = train_classifier(
+        fresh(), photos, photos, TINY, path, on_step=lambda _e, _s, loss: losses.append(loss)
+    )
+    return network, losses, path
+
+
 @pytest.mark.parametrize("epoch", [1, 2])
-def test_a_training_that_was_stopped_goes_on_to_the_same_weights(photos, tmp_path, epoch):
-    whole = train_classifier(fresh(), photos, photos, TINY, tmp_path / "whole.safetensors")
+def test_a_training_that_was_stopped_goes_on_to_the_same_weights(photos, trained, tmp_path, epoch):
     path = tmp_path / "cut.safetensors"
     # The checkpoint of an epoch is written after its report: a stop there loses that epoch only.
     with pytest.raises(StoppedError):
         train_classifier(fresh(), photos, photos, TINY, path, on_epoch=stop_after(epoch))
-    assert same(train_classifier(fresh(), photos, photos, TINY, path), whole)
+    assert same(train_classifier(fresh(), photos, photos, TINY, path), trained[0])
 
 
-def test_training_learns_and_ends_in_eval_mode(photos, tmp_path):
-    losses = []
-    network = train_classifier(
-        fresh(),
-        photos,
-        photos,
-        TINY,
-        tmp_path / "tiny.safetensors",
-        on_step=lambda _e, _s, loss: losses.append(loss),
-    )
+def test_training_learns_and_ends_in_eval_mode(photos, trained):
+    network, losses, _ = trained
     assert not network.training
     assert sum(losses[:3]) > sum(losses[5:8])
     assert len(losses) == TINY.epochs * (len(photos) // TINY.batch)
@@ -151,25 +152,26 @@ def test_calibrated_batch_norms_hold_the_moments_of_centre_crops(photos):
     torch.testing.assert_close(norm.running_var, first.var((0, 2, 3)), rtol=1e-3, atol=1e-5)
 
 
-def test_adversarial_training_moves_photos_and_keeps_them_under_the_attack(photos, tmp_path):
-    plain = train_classifier(fresh(), photos, photos, TINY, tmp_path / "plain.safetensors")
+def test_adversarial_training_goes_another_way_and_leaves_its_start_alone(
+    photos, trained, tmp_path
+):
+    plain, _, kept = trained
+    before = copy.deepcopy(plain)
     recipe = replace(
         TINY, phases=tuple(replace(p, attack_steps=2) for p in TINY.phases), radius=1.0, begins="x"
     )
     path = tmp_path / "robust.safetensors"
     robust = train_classifier(plain, photos, photos, recipe, path)
     assert not same(plain, robust)
-    assert same(
-        plain, train_classifier(fresh(), photos, photos, TINY, tmp_path / "plain.safetensors")
-    )
+    assert same(plain, before)
+    assert same(plain, train_classifier(fresh(), photos, photos, TINY, kept))
     assert all(p.requires_grad for p in robust.parameters())
 
 
-def test_a_checkpoint_of_another_recipe_is_refused(photos, tmp_path):
-    train_classifier(fresh(), photos, photos, TINY, tmp_path / "tiny.safetensors")
+def test_a_checkpoint_of_another_recipe_is_refused(photos, trained):
     other = ClassifierRecipe(phases=TINY.phases, batch=8, seed=1)
     with pytest.raises(StoreError, match="another recipe"):
-        train_classifier(fresh(), photos, photos, other, tmp_path / "tiny.safetensors")
+        train_classifier(fresh(), photos, photos, other, trained[2])
 
 
 def test_accuracy_counts_right_answers(photos):

@@ -2,6 +2,7 @@
 
 import { initJsPsych, ParameterType } from "jspsych";
 import { insist, Refused } from "./api.js";
+import { brought, linkCode, refusal, screen } from "./arrive.js";
 import { ChoicePlugin } from "./choice.js";
 import { element, fill } from "./dom.js";
 import { random, recall, remember } from "./memory.js";
@@ -9,8 +10,6 @@ import * as pages from "./pages.js";
 import { load } from "./pictures.js";
 import { Queue } from "./queue.js";
 import { Stage } from "./stage.js";
-
-const BROUGHT = ["PROLIFIC_PID", "STUDY_ID", "SESSION_ID", "survey_code", "participant"];
 
 class RestPlugin {
   static info = {
@@ -35,38 +34,6 @@ class RestPlugin {
     await done;
     this.jsPsych.finishTrial({});
   }
-}
-
-/** The ids that came with the link. */
-function brought() {
-  const query = new URLSearchParams(location.search);
-  const found = BROUGHT.filter((name) => query.get(name));
-  return Object.fromEntries(found.map((name) => [name, query.get(name).slice(0, 200)]));
-}
-
-/** Frames a second, over a few of them; 0 where the page is not seen. */
-function hertz(frames = 12) {
-  return new Promise((resolve) => {
-    const times = [];
-    const timer = setTimeout(() => resolve(0), 1500);
-    const note = (now) => {
-      times.push(now);
-      if (times.length <= frames) return requestAnimationFrame(note);
-      clearTimeout(timer);
-      resolve(Math.round((10_000 * frames) / (now - times[0])) / 10);
-    };
-    requestAnimationFrame(note);
-  });
-}
-
-async function screen() {
-  return {
-    width: Math.max(0, Math.round(innerWidth)),
-    height: Math.max(0, Math.round(innerHeight)),
-    ratio: devicePixelRatio,
-    hertz: await hertz(),
-    touch: matchMedia("(pointer: coarse)").matches,
-  };
 }
 
 /** Only one tab goes on; another waits until it is closed. Old browsers rely on the server. */
@@ -148,10 +115,10 @@ async function run() {
   const survey = await insist("api/survey");
   const { words } = survey;
   const ids = brought();
-  const name = `invariscope:${survey.id}:${JSON.stringify(ids)}`;
+  const link = linkCode();
+  const name = `invariscope:${survey.id}:${JSON.stringify(link ? { ...ids, link } : ids)}`;
   const fault = (error) => {
-    const [title, text] =
-      error.message === "full" ? [words.full_title, words.full] : [words.fault_title, words.fault];
+    const [title, text] = refusal(words, error.message);
     pages.note("fault", title, fill(text, { reason: error.message }));
   };
   try {
@@ -163,7 +130,7 @@ async function run() {
       remember(name, token);
     }
     const queue = new Queue(`${name}:queue`, token, fault);
-    const body = { brought: ids, screen: await screen() };
+    const body = { brought: ids, ...(link && { link }), screen: await screen() };
     const session = await insist("api/sessions", { token, body });
     const asked = session.asked || queue.waiting.some((one) => one.path === "api/about");
     if (survey.questions.length && !asked)

@@ -21,14 +21,20 @@ function ask(message) {
   );
 }
 
-function table(rows) {
-  const head = ["condition", "site", "network", "answers", "right"];
+const percent = (share) => `${(100 * share).toFixed(0)} %`;
+
+function table(rows, chance) {
+  const head = ["condition", "site", "network", "answers", "right", "95 % interval"];
   const line = (tag, cells) =>
     element("tr", {}, ...cells.map((cell) => element(tag, { textContent: cell })));
   return element(
     "table",
     {},
-    element("caption", { textContent: "Answers so far; nobody is left out yet" }),
+    element("caption", {
+      textContent:
+        `Answers so far; nobody is left out yet. Chance: ${percent(chance)}. Intervals are Wilson's ` +
+        "and take answers as independent; the export's are over participants.",
+    }),
     element("thead", {}, line("th", head)),
     element(
       "tbody",
@@ -39,7 +45,8 @@ function table(rows) {
           row.site,
           row.network,
           String(row.answers),
-          `${(100 * row.right).toFixed(0)} %`,
+          percent(row.right),
+          `${percent(row.low)} to ${percent(row.high)}`,
         ]),
       ),
     ),
@@ -64,7 +71,8 @@ function tell(data, stale) {
       count("time taken", minutes(data.minutes)),
       count("time left", minutes(data.minutes_left)),
     ),
-    data.accuracy.length ? table(data.accuracy) : element("p", { textContent: "No answers yet." }),
+    ...data.notes.map((text) => element("p", { className: "notice", textContent: text })),
+    data.accuracy.length ? table(data.accuracy, data.chance) : element("p", { textContent: "No answers yet." }),
   );
 }
 

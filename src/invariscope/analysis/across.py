@@ -1,14 +1,18 @@
-"""What networks that saw some categories transformed do: accuracy, confusion, invariance.
+"""Networks that saw some categories transformed: accuracy, confusion, invariance.
 
 Every function takes tables and gives a table. `answers`: one row a network, tested
 transformation and test image, with `network`, `trained`, `count`, `seed`, `tested`, `label`,
 `answer` and `seen` (whether the network saw the label's category transformed).
 """
 
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+
+from invariscope.store.files import make_folder, replace_file
 
 NONE = "none"
 GROUPS = ("all", "seen", "unseen")
@@ -22,7 +26,7 @@ OF_NETWORK = ["network", "trained", "count", "seed"]
 
 
 def _grouped(answers: pd.DataFrame) -> pd.DataFrame:
-    """Every row twice: in the group `all`, and in that of its category."""
+    """Double every row: in the group `all`, and in the group of its category."""
     own = answers.assign(group=np.where(answers["seen"], "seen", "unseen"))
     return pd.concat([answers.assign(group="all"), own], ignore_index=True)
 
@@ -43,7 +47,7 @@ def accuracy_table(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def confusion_table(answers: pd.DataFrame, seen_answers: pd.Series) -> pd.DataFrame:
-    """Where transformed images go: seen or unseen categories (Fig. 6's quadrants).
+    """Count where transformed images go: seen or unseen categories (Fig. 6's quadrants).
 
     Args:
         answers: of the networks, under the transformation that each was trained with.
@@ -109,3 +113,57 @@ def beside(accuracy: pd.DataFrame, means: pd.DataFrame, site: str) -> pd.DataFra
     invariances.columns = ["invariance", "invariance_seen", "invariance_unseen"]
     table = accuracies.join(invariances)
     return table.reset_index().sort_values(["trained", "seed", "count"], ignore_index=True)
+
+
+@dataclass(frozen=True)
+class NetworkTables:
+    """Everything that a study measured, as tables.
+
+    Attributes:
+        plan: what `plan.json` holds.
+        measured: the settings of one measure of invariance: τ and what else was used.
+        accuracy, confusion, means, beside: see `analysis.across`.
+        units: I_k and specialization of every unit at the penultimate site, with the network.
+        images: share of units that each image activates at that site.
+        ablation, tau: see `invariance.ablation`, with the network.
+        training: the last epoch of each network.
+        site: the penultimate site.
+        sites: all sites, shallow to deep.
+    """
+
+    plan: dict[str, Any]
+    measured: dict[str, Any]
+    accuracy: pd.DataFrame = field(repr=False)
+    confusion: pd.DataFrame = field(repr=False)
+    means: pd.DataFrame = field(repr=False)
+    beside: pd.DataFrame = field(repr=False)
+    units: pd.DataFrame = field(repr=False)
+    images: pd.DataFrame = field(repr=False)
+    ablation: pd.DataFrame = field(repr=False)
+    tau: pd.DataFrame = field(repr=False)
+    training: pd.DataFrame = field(repr=False)
+    site: str
+    sites: tuple[str, ...]
+
+    @property
+    def categories(self) -> int:
+        return len(self.plan["categories"])
+
+    @property
+    def chance(self) -> float:
+        return 1 / self.categories
+
+    @property
+    def transformations(self) -> list[str]:
+        """The transformations with a measured network, in the plan's order."""
+        there = set(self.accuracy["trained"])
+        return [t for t in self.plan["transformations"] if t in there]
+
+    def save(self, folder: Path) -> Path:
+        """Write every table as CSV."""
+        place = make_folder(folder)
+        for name in ("accuracy", "confusion", "means", "beside", "ablation", "tau", "training"):
+            table: pd.DataFrame = getattr(self, name)
+            replace_file(place / f"{name}.csv", lambda part, t=table: t.to_csv(part, index=False))
+        replace_file(place / "units.parquet", self.units.to_parquet)
+        return place

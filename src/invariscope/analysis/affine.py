@@ -1,4 +1,6 @@
-"""Affine copies of a reference: how far they go and how much activity they keep (Fig. 2)."""
+"""Affine copies of a reference: distance, and the activity that is kept (Fig. 2)."""
+
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,7 @@ SCALES = (0.2, 0.4, 0.6, 0.8, 1.0)
 
 
 def affine_copies(image: Tensor) -> list[tuple[str, float, Tensor]]:
-    """The paper's affine copies of an image (PAPERS §1, row 1).
+    """Make the paper's affine copies of an image (PAPERS §1, row 1).
 
     Args:
         image: `(3, side, side)` in [0, 1].
@@ -38,12 +40,16 @@ def affine_copies(image: Tensor) -> list[tuple[str, float, Tensor]]:
     return copies
 
 
-def affine_baseline(subject: Subject, unit: str, image: Tensor) -> pd.DataFrame:
+def affine_baseline(
+    subject: Subject, unit: str, image: Tensor, *, shown: Callable[[Tensor], Tensor] | None = None
+) -> pd.DataFrame:
     """Pixel distance and activity of a reference's affine copies.
 
     Args:
         unit: the target's address.
         image: the reference, `(3, height, width)` in [0, 1].
+        shown: what brings copies under the constraints of the searched images
+            (`Generator.constrain`), so that both keep to the same; the reference does already.
 
     Returns:
         One row a kind and strength (translations averaged over four directions): `kind`,
@@ -53,7 +59,9 @@ def affine_baseline(subject: Subject, unit: str, image: Tensor) -> pd.DataFrame:
     """
     target = parse_target(unit, subject.sites())
     copies = affine_copies(image)
-    batch = torch.stack([image, *(copy for _, _, copy in copies)])
+    moved = torch.stack([copy for _, _, copy in copies])
+    moved = moved if shown is None else shown(moved).to(image.device)
+    batch = torch.cat([image.unsqueeze(0), moved])
     responses = subject.respond(pad(batch, SMALLEST_CHUNK), [PIXELS, *target.sites])
     own = {site: response[: len(batch)] for site, response in responses.items()}
     activity = target.read(own).mean(1)
@@ -74,7 +82,7 @@ def affine_baseline(subject: Subject, unit: str, image: Tensor) -> pd.DataFrame:
 
 
 def affine_distance(affine: pd.DataFrame, reduction: float) -> float:
-    """The farthest affine copy, interpolated along each kind, that loses no more activity.
+    """Find the farthest affine copy, interpolated along each kind, that loses no more activity.
 
     Args:
         affine: columns `kind`, `distance` and `reduction`.

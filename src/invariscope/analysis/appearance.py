@@ -1,4 +1,4 @@
-"""What changed in an image, measured: light, colour, spectrum, texture and layout."""
+"""Changes of an image: light, colour, spectrum, texture and layout, measured and in words."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -23,10 +23,16 @@ DISTANCES = ("texture", "layout")
 STATISTICS = (*SCALARS, *DISTANCES)
 KEYS = ["subject", "task", "site"]
 VALUES = ("change", "apart", "relative")
+LIGHTER = 0.08  # of mean luma, in [0, 1]
+RATIO = 1.3  # of contrast and colourfulness
+SLOPE = 0.5  # of the spectrum's slope; photos have about −2
+TEXTURE = 0.8  # RMS difference of log energies in bands
+LAYOUT = 0.6  # 1 less the correlation of where contrast lies
+SMALLEST = 16  # pixels a side: below, `describe` says nothing
 
 
 def luma(images: Tensor) -> Tensor:
-    """Brightness of each pixel, `(n, height, width)` float64 in [0, 1]."""
+    """Weigh the colours to the brightness of each pixel, `(n, height, width)` float64 in [0, 1]."""
     weights = torch.tensor(LUMA, dtype=torch.float64, device=images.device)
     return torch.einsum("nchw,c->nhw", images.double(), weights)
 
@@ -40,7 +46,7 @@ def colourfulness(images: Tensor) -> Tensor:
 
 
 def texture(light: Tensor) -> Tensor:
-    """Log share of energy in bands of scale and orientation, `(n, 12)`: the same wherever it is.
+    """Measure the log share of energy in bands of scale and orientation, `(n, 12)`, in any place.
 
     Shares of the whole, so contrast does not matter; phases are left out, so places do not.
     """
@@ -62,7 +68,7 @@ def texture(light: Tensor) -> Tensor:
 
 
 def layout(light: Tensor) -> Tensor:
-    """Where contrast lies, `(n, 64)`: SD of luma in a grid of places, mean 0 and norm 1."""
+    """Map where contrast lies, `(n, 64)`: SD of luma in a grid of places, mean 0 and norm 1."""
     mean = F.adaptive_avg_pool2d(light[:, None], GRID)
     square = F.adaptive_avg_pool2d(light[:, None].square(), GRID)
     spread = (square - mean.square()).clamp_min(0).sqrt().flatten(1)
@@ -71,7 +77,7 @@ def layout(light: Tensor) -> Tensor:
 
 
 def describe(images: Tensor) -> dict[str, Tensor]:
-    """Every statistic of square images.
+    """Measure every statistic of square images.
 
     Args:
         images: `(n, 3, side, side)` in [0, 1].
@@ -100,7 +106,7 @@ def describe(images: Tensor) -> dict[str, Tensor]:
 
 
 def statistic_distance(name: str, one: Tensor, other: Tensor) -> Tensor:
-    """How far two rows of a statistic are apart: the difference's size, RMS for texture.
+    """Measure how far two rows of a statistic are apart: the difference's size, RMS for texture.
 
     For `layout`, 1 less the correlation of the two maps: 0 the same, 1 unrelated.
     """
@@ -120,7 +126,7 @@ def _between_units(name: str, values: Tensor) -> float:
 
 
 def appearance(table: Rows, images: Tensor, references: Tensor) -> pd.DataFrame:
-    """How each image differs from its reference in every statistic.
+    """Measure how each image differs from its reference in every statistic.
 
     Args:
         table: one row an image: `subject`, `task`, `site`, `unit`.
@@ -172,7 +178,7 @@ def appearance_summary(changes: pd.DataFrame) -> pd.DataFrame:
 
 
 def between_sites(changes: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
-    """Whether one stretched site changes a statistic more than another, paired by unit.
+    """Compare the changes of a statistic by two stretched sites, paired by unit.
 
     Args:
         changes: of `appearance`; its task `invariance` counts.
@@ -202,3 +208,40 @@ def between_sites(changes: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def _compared(value: float, other: float, more: str, less: str) -> list[str]:
+    if value > RATIO * other:
+        return [more]
+    return [less] if other > RATIO * value else []
+
+
+def changes(image: Tensor, reference: Tensor) -> list[str]:
+    """Say in words how an image differs from a reference, the plainest first.
+
+    Each word follows from one statistic of `analysis.appearance` and a threshold of this module;
+    none is said where no statistic passes one.
+
+    Args:
+        image, reference: `(3, side, side)` in [0, 1].
+    """
+    if image.shape[-1] < SMALLEST or image.shape != reference.shape:
+        return []
+    one, other = describe(image[None]), describe(reference[None])
+    sentences: list[str] = []
+    light = float(one["luminance"] - other["luminance"])
+    if abs(light) > LIGHTER:
+        sentences.append("lighter" if light > 0 else "darker")
+    for name, more, less in (
+        ("contrast", "more contrast", "less contrast"),
+        ("colour", "stronger colours", "paler colours"),
+    ):
+        sentences += _compared(float(one[name]), float(other[name]), more, less)
+    slope = float(one["slope"] - other["slope"])
+    if abs(slope) > SLOPE:
+        sentences.append("sharper" if slope > 0 else "softer")
+    if float(statistic_distance("texture", one["texture"], other["texture"])) > TEXTURE:
+        sentences.append("another texture")
+    if float(statistic_distance("layout", one["layout"], other["layout"])) > LAYOUT:
+        sentences.append("shapes in other places")
+    return sentences

@@ -35,7 +35,7 @@ def participation_ratio(products: ArrayLike) -> float:
     return float(np.trace(centred)) ** 2 / square if square > 0 else 0.0
 
 
-def two_nearest(products: ArrayLike, kept: float = KEPT) -> float:
+def two_nearest(products: ArrayLike) -> float:
     """Intrinsic dimension from the ratio of the two nearest neighbours' distances.
 
     Facco et al. (2017, doi 10.1038/s41598-017-11873-y): μ = r₂ / r₁ has the distribution
@@ -43,7 +43,6 @@ def two_nearest(products: ArrayLike, kept: float = KEPT) -> float:
 
     Args:
         products: inner products of the points, `(n, n)`; of equal points one counts.
-        kept: share of the smallest ratios that are fitted.
 
     Returns:
         The dimension; missing with fewer than 5 different points.
@@ -59,7 +58,7 @@ def two_nearest(products: ArrayLike, kept: float = KEPT) -> float:
     nearest = np.partition(distances, 1, axis=1)[:, :2]
     ratios = np.sort(np.log(nearest[:, 1] / nearest[:, 0]) / 2)
     shares = np.arange(1, points + 1) / points
-    fitted = int(points * kept)
+    fitted = int(points * KEPT)
     x, y = ratios[:fitted], -np.log1p(-shares[:fitted])
     square = float(x @ x)
     return float(x @ y) / square if square > 0 else float("nan")
@@ -71,7 +70,7 @@ ESTIMATORS = {"participation ratio": participation_ratio, "two nearest": two_nea
 def dimension(
     products: ArrayLike, groups: Sequence[tuple[Any, ...]], *, sizes: Sequence[int] = SIZES
 ) -> pd.DataFrame:
-    """Dimension of each group of points, against how many of them are taken.
+    """Estimate the dimension of each group of points, against how many points are taken.
 
     One point a run: members of one run's front are not independent points.
 

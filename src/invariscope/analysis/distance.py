@@ -15,13 +15,13 @@ VALUES = ("distance", "reduction", "loss", "share")
 def _searched(table: Rows) -> Rows:
     own = searched(table)
     lost = own["reference_activity"].to_numpy(float) - own["activation"].to_numpy(float)
-    known = {"strength": np.nan, "loss": lost / own["natural_sd"].to_numpy(float)}
     possible = own["possible"].to_numpy(float) if "possible" in own else np.nan
     return own.assign(
         series=own["task"],
         distance=own["pixel_distance"],
         share=own["pixel_distance"].to_numpy(float) / possible,
-        **known,
+        strength=np.nan,
+        loss=lost / own["natural_sd"].to_numpy(float),
     )
 
 
@@ -63,7 +63,7 @@ def distance_activation(table: pd.DataFrame, affine: pd.DataFrame | None = None)
 
 
 def beside_affine(summary: pd.DataFrame) -> pd.DataFrame:
-    """How far invariant images are, and how far affine copies of no greater loss.
+    """Put the distance of invariant images beside that of affine copies of no greater loss.
 
     Args:
         summary: of `distance_activation` with affine copies.

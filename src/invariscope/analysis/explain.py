@@ -1,4 +1,4 @@
-"""Which known transformation of a reference comes closest to an image that a search found."""
+"""The known transformation of a reference that comes closest to an image found by a search."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -31,7 +31,7 @@ NONE = "none"
 
 
 class ExplainedImages(NamedTuple):
-    """What is known of some images beside a reference.
+    """Images compared with known transformations of their reference.
 
     Attributes:
         copies: one row a transformation of the reference: `transformation`, `kind` (its name),
@@ -50,7 +50,7 @@ class ExplainedImages(NamedTuple):
 
 
 def known_copies(beyond: str = BEYOND) -> list[Transformation]:
-    """The twelve, and every step of every strength, in both directions where there are two.
+    """List the twelve, and every step of every strength, in both directions where there are two.
 
     Args:
         beyond: the rule for values beyond [0, 1].
@@ -84,7 +84,7 @@ def explain(
     *,
     seed: int = 0,
 ) -> ExplainedImages:
-    """Compare images with known transformations of the reference that they come from.
+    """Compare images with known transformations of the reference of their search.
 
     Args:
         target: the unit (`units.parse_target`).
@@ -134,7 +134,7 @@ def _numbers(tensor: Tensor) -> np.ndarray:
 
 
 def _nearest(rows: pd.DataFrame, copies: pd.DataFrame, left: Tensor) -> pd.DataFrame:
-    """For each image the copy that is nearest to it, if that is nearer than the reference."""
+    """Find the copy nearest to each image, if the copy is nearer than the reference."""
     best = left.argmin(0).cpu().numpy()
     remaining = _numbers(left.amin(0))
     distance = rows["distance"].to_numpy(float)

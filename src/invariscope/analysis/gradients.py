@@ -29,7 +29,7 @@ SPACES = ("pixels", "codes")
 
 
 def upgrad(one: Tensor, other: Tensor) -> Tensor:
-    """The UPGrad direction of two gradients, row by row, `(n, entries)` (arXiv 2406.16232).
+    """Join two gradients to the UPGrad direction, row by row, `(n, entries)` (arXiv 2406.16232).
 
     With two, the projection of one onto the cone takes off its part against the other.
     """
@@ -42,7 +42,7 @@ def upgrad(one: Tensor, other: Tensor) -> Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class GradientGoal:
-    """What a gradient search wants.
+    """The goal of a gradient search.
 
     Attributes:
         target: the unit or units.
@@ -58,7 +58,7 @@ class GradientGoal:
     bound: float | None = None
 
     def met(self, activity: Tensor) -> Tensor:
-        """Which activities are beyond the bound."""
+        """Find the activities beyond the bound."""
         if self.bound is None:
             return torch.zeros_like(activity, dtype=torch.bool)
         return activity > self.bound if self.task == "invariance" else activity < self.bound
@@ -66,7 +66,7 @@ class GradientGoal:
 
 @dataclass(frozen=True)
 class _Space:
-    """Where a search moves: parameters `(n, …)`, the images they make, and what follows a step."""
+    """The space of a search: parameters `(n, …)`, their images, and the action after a step."""
 
     parameters: Tensor
     images: Callable[[Tensor], Tensor]
@@ -114,7 +114,7 @@ def _codes(
 
 
 class _Distances:
-    """Stretch and squeeze of images, through which gradients pass."""
+    """Stretch and squeeze of images, differentiable."""
 
     def __init__(self, subject: Subject, goal: GradientGoal, reference: Tensor) -> None:
         self.goal, site = goal, find_site(goal.site, subject.sites())
@@ -205,7 +205,7 @@ def gradient_search(
 
 
 def _descend(where: _Space, distances: _Distances, steps: int) -> tuple[Tensor, Tensor]:
-    """The parameters where each start ended, and the steps that each took."""
+    """Descend from every start; give the last parameters, and the steps of each start."""
     goal = distances.goal
     moving = where.parameters.clone().requires_grad_()
     optimiser = torch.optim.Adam([moving], lr=RATE)

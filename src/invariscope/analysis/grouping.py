@@ -1,4 +1,4 @@
-"""Rows of tables by what they share, and means of means over units."""
+"""Rows of tables by shared values, and means of means over units."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -9,28 +9,35 @@ Rows = Any  # a DataFrame: pandas' own annotations allow little of what it can d
 
 
 def groups_by(table: Rows, keys: Sequence[str]) -> Iterator[tuple[dict[str, Any], Rows]]:
-    """Groups of rows in the order in which they come, each with what its rows share."""
+    """Group rows in their order, each group with the values that its rows share."""
     for key, rows in table.groupby(list(keys), sort=False, dropna=False):
         yield dict(zip(keys, key, strict=True)), rows
 
 
 def rows_where(table: Rows, chosen: Any) -> Rows:
-    """The rows of a table for which a column of booleans holds."""
+    """Select the rows of a table by a column of booleans."""
     return table.loc[pd.Series(chosen).to_numpy(bool)]
 
 
+def rows_with(table: Rows, **values: Any) -> Rows:
+    """Select the rows with a value, or a value of a list, in each named column."""
+    for name, value in values.items():
+        table = table[table[name].isin(value if isinstance(value, list) else [value])]
+    return table
+
+
 def searched(table: Rows) -> Rows:
-    """The runs of a study's table that depart from a reference: all but those for MEIs."""
+    """Select the runs of a study's table that depart from a reference: all but MEI searches."""
     return rows_where(table, table["task"] != "excitation")
 
 
 def invariant(table: Rows) -> Rows:
-    """The rows of the task `invariance`."""
+    """Select the rows of the task `invariance`."""
     return rows_where(table, table["task"] == "invariance")
 
 
 def of_units(rows: Rows, values: Sequence[str]) -> Rows:
-    """Each unit's mean of each value; a missing one does not count."""
+    """Average each value over a unit's rows; missing values do not count."""
     return rows.groupby("unit", sort=False)[list(values)].mean()
 
 

@@ -1,20 +1,24 @@
 """95 % intervals of shares, means, differences and correlations."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, norm, t
+from scipy.stats import binomtest, pearsonr, t
 
 from invariscope import seeds
 
 LEVEL = 0.95
+Interval = tuple[float, float, float]  # the estimate and the ends of its interval
 DRAWS = 2000
+ROUNDING = 1e-9  # of shares and coefficients: a smaller spread is none
 
 
 def share_interval(successes: int, trials: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share; missing without trials."""
+    """Estimate a share's 95 % interval (Wilson); NaN without trials."""
     if trials == 0:
         return float("nan"), float("nan")
     found = binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
@@ -22,32 +26,44 @@ def share_interval(successes: int, trials: int) -> tuple[float, float]:
 
 
 def cluster_means(values: ArrayLike, clusters: Sequence[Any] | NDArray[Any]) -> NDArray[np.float64]:
-    """The mean of each cluster's values, those that are missing left out; clusters sorted."""
+    """Average each cluster's values, NaN left out; clusters come sorted."""
     numbers, names = np.asarray(values, float), np.asarray(clusters).astype(str)
     known = np.isfinite(numbers)
     names, numbers = names[known], numbers[known]
     return np.array([numbers[names == name].mean() for name in np.unique(names)])
 
 
-def mean_interval(values: Any) -> tuple[float, float, float]:
-    """Mean, and a 95 % interval by Student's t over the values.
+def mean_interval(values: Any, level: float = LEVEL) -> Interval:
+    """Estimate a mean with an interval by Student's t over the values.
+
+    Args:
+        values: independent of each other, `(n,)`; those that are NaN are left out.
+        level: of the interval, in (0, 1).
 
     Returns:
         (mean, low, high); the interval is NaN for fewer than two values.
     """
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
-    if not len(known):
-        return float("nan"), float("nan"), float("nan")
-    mean = float(known.mean())
-    if len(known) < 2:
-        return mean, float("nan"), float("nan")
-    half = float(t.ppf(0.5 + LEVEL / 2, len(known) - 1) * known.std(ddof=1) / len(known) ** 0.5)
+    mean = float(known.mean()) if len(known) else math.nan
+    spread = float(known.std(ddof=1)) if len(known) > 1 else math.nan
+    return summary_interval(mean, spread, len(known), level)
+
+
+def summary_interval(mean: float, sd: float, number: int, level: float = LEVEL) -> Interval:
+    """Estimate a mean, given with its SD over `number` values (n − 1), as `mean_interval` does."""
+    if number < 2 or not math.isfinite(sd):
+        return mean, math.nan, math.nan
+    half = float(t.ppf(0.5 + level / 2, number - 1)) * sd / number**0.5
     return mean, mean - half, mean + half
 
 
 def correlation(first: Any, second: Any) -> tuple[float, float, float, int]:
-    """Pearson's r with a 95 % interval by Fisher's z.
+    """Estimate Pearson's r with a 95 % interval by Fisher's z, of pairs that are independent.
+
+    Args:
+        first: `(n,)`; pairs with a NaN are left out.
+        second: the same length.
 
     Returns:
         (r, low, high, pairs); NaN for fewer than four pairs, or where one side is constant.
@@ -56,19 +72,44 @@ def correlation(first: Any, second: Any) -> tuple[float, float, float, int]:
     both = np.isfinite(a) & np.isfinite(b)
     a, b, number = a[both], b[both], int(both.sum())
     if number < 4 or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return float("nan"), float("nan"), float("nan"), number
-    r = float(np.clip(np.corrcoef(a, b)[0, 1], -1, 1))
-    if abs(r) == 1:
-        return r, r, r, number
-    half = float(norm.ppf(0.5 + LEVEL / 2)) / (number - 3) ** 0.5
-    z = np.arctanh(r)
-    return r, float(np.tanh(z - half)), float(np.tanh(z + half)), number
+        return math.nan, math.nan, math.nan, number
+    found: Any = pearsonr(a, b)
+    ends = found.confidence_interval(LEVEL)
+    return float(found.statistic), float(ends.low), float(ends.high), number
 
 
-def difference_interval(
-    first: tuple[float, float, float], second: tuple[float, float, float]
-) -> tuple[float, float, float]:
-    """The difference of two independent estimates, each with its interval's ends.
+def correlation_within(first: Any, second: Any, groups: Any, clusters: Any) -> Interval:
+    """Estimate the correlation of two variables inside groups, with an interval over clusters.
+
+    Each group's means are taken off first, so that groups that lie apart make no correlation. Each
+    cluster has one r; the interval is Student's t over the clusters' Fisher z.
+
+    Args:
+        first: `(n,)`.
+        second: `(n,)`.
+        groups: the group of each pair, such as its transformation, `(n,)`.
+        clusters: the cluster of each pair, such as its seed, `(n,)`.
+
+    Returns:
+        (r, low, high); NaN where no cluster has three pairs that vary, the interval also with one
+        cluster.
+    """
+    pairs = {"a": first, "b": second, "group": groups, "cluster": clusters}
+    table: Any = pd.DataFrame(pairs).dropna()
+    own = table.groupby(["cluster", "group"])[["a", "b"]]
+    table[["a", "b"]] -= own.transform("mean")
+    scores = []
+    for _, rows in table.groupby("cluster"):
+        spare = len(rows) - int(rows["group"].nunique())  # each group's mean takes one pair
+        if spare >= 2 and min(np.ptp(rows["a"]), np.ptp(rows["b"])) > ROUNDING:
+            r = float(np.clip(np.corrcoef(rows["a"], rows["b"])[0, 1], -1 + 1e-9, 1 - 1e-9))
+            scores.append(np.arctanh(r))
+    r, low, high = np.tanh(mean_interval(scores))
+    return float(r), float(low), float(high)
+
+
+def difference_interval(first: Interval, second: Interval) -> Interval:
+    """Estimate the difference of two independent estimates, each with its interval's ends.
 
     The ends are joined as squares, each on its side (Zou and Donner 2008, doi 10.1002/sim.3095).
 
@@ -80,13 +121,11 @@ def difference_interval(
     return a - b, low, a - b + float(np.hypot(a_high - a, b - b_low))
 
 
-def clustered_mean(
-    values: ArrayLike, clusters: Sequence[Any] | NDArray[Any], draws: int = DRAWS
-) -> tuple[float, float, float]:
-    """The mean over clusters of each one's mean, with a 95 % bootstrap interval.
+def clustered_mean(values: ArrayLike, clusters: Sequence[Any] | NDArray[Any]) -> Interval:
+    """Average the clusters' means, with a 95 % bootstrap interval.
 
-    Whole clusters (units, participants) are drawn again, since what is inside one is not
-    independent; with one cluster the interval is missing.
+    Whole clusters (units, participants) are drawn again, since values inside a cluster
+    are not independent; with one cluster the interval is missing.
 
     Returns:
         The mean and the interval's ends.
@@ -98,6 +137,6 @@ def clustered_mean(
     if len(means) == 1:
         return middle, float("nan"), float("nan")
     stream = seeds.numpy_stream("clustered_mean", len(means))
-    drawn = means[stream.integers(0, len(means), (draws, len(means)))].mean(1)
+    drawn = means[stream.integers(0, len(means), (DRAWS, len(means)))].mean(1)
     low, high = np.quantile(drawn, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
     return middle, float(low), float(high)

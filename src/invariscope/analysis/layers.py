@@ -27,14 +27,14 @@ def between(points: Tensor) -> float:
 
 
 def to_one(point: Tensor, points: Tensor) -> float:
-    """Mean L2 distance of points, `(n, entries)`, from one, `(entries,)`."""
+    """Average the L2 distance of points, `(n, entries)`, from a point, `(entries,)`."""
     return float((points.double() - point.double()).norm(dim=1).mean())
 
 
 def layer_distances(
     observer: Subject, images: Tensor, labels: pd.DataFrame, sites: Sequence[str]
 ) -> pd.DataFrame:
-    """Distances of a source's images through an observer, over those of photos of one class.
+    """Measure images' distances through an observer, over distances of photos of a class.
 
     Args:
         images: `(n, 3, height, width)` in [0, 1].
@@ -75,7 +75,7 @@ def layer_distances(
 def _layers(
     observer: Subject, images: Tensor, sites: Sequence[str]
 ) -> Iterator[tuple[str, Tensor]]:
-    """Each site's responses in order, `(n, entries)`: as many sites a pass as memory allows."""
+    """Give each site's responses in order, `(n, entries)`: as many a pass as memory allows."""
     shapes, together, entries = observer.sites(), list[str](), 0
     for site in sites:
         own = len(images) * math.prod(shapes[site])
@@ -91,7 +91,7 @@ def _layers(
 def _natural(
     observer: Subject, images: Tensor, photos: Rows, sites: Sequence[str]
 ) -> dict[str, dict[str, float]]:
-    """For each layer the mean distance between two photos of each class; "": over the classes."""
+    """Average distances between photos of each class, by layer; "": over the classes."""
     found: dict[str, dict[str, float]] = {site: {} for site in sites}
     for key, own in groups_by(photos, ["class"]):
         for layer, points in _layers(observer, images[own.index.tolist()], sites):
@@ -105,7 +105,7 @@ def _natural(
 
 
 def _pairs(points: Tensor, group: Rows) -> list[dict[str, Any]]:
-    """The distances of one unit's images."""
+    """Measure the distances of one unit's images."""
     there = {kind: group.index[group["kind"] == kind].tolist() for kind in KINDS}
     rows = []
     if len(there["mei"]) > 1:

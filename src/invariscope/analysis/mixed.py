@@ -22,14 +22,14 @@ PRIOR_SD = 10  # of a fixed effect, in log odds: hardly any
 
 
 def condition_names(answers: Rows) -> pd.Series:
-    """One name a condition: network, condition and site, those that are there."""
+    """Name each condition: network, condition and site, as far as there are any."""
     own = answers[["network", "condition", "site"]].astype(str)
     names = [" ".join(dict.fromkeys(word for word in row if word)) for row in own.to_numpy()]
     return pd.Series(names, index=answers.index, dtype=object)
 
 
 def planned(names: list[str]) -> dict[str, dict[str, float]]:
-    """Each condition against the next, in their order."""
+    """Contrast each condition with the next, in their order."""
     return {f"{one} − {other}": {one: 1.0, other: -1.0} for one, other in pairwise(names)}
 
 
@@ -87,7 +87,7 @@ def mixed_model(
 
 
 def _random_effects(own: Rows) -> tuple[Numbers, NDArray[np.intp], list[str]]:
-    """A column a level of each grouping with two levels or more, and which grouping it is of."""
+    """Make a column for each level of a grouping with two or more, and number the groupings."""
     columns, which, groups = [], [], []
     for group in ("category", "participant"):
         words = own[group].astype(str)
@@ -103,7 +103,7 @@ def _random_effects(own: Rows) -> tuple[Numbers, NDArray[np.intp], list[str]]:
 def _spreads(
     right: Numbers, fixed: Numbers, random: Numbers, which: NDArray[np.intp]
 ) -> tuple[Numbers, Numbers]:
-    """Means and SDs of the logarithms of the random effects' SDs."""
+    """Fit means and SDs of the logarithms of the random effects' SDs."""
     if not len(which):
         return np.empty(0), np.empty(0)
     models = optional_library("statsmodels.genmod.bayes_mixed_glm")
@@ -115,7 +115,7 @@ def _spreads(
 
 
 def _mode(right: Numbers, columns: Numbers, precision: Numbers) -> tuple[Numbers, Numbers]:
-    """The posterior's mode under normal priors of mean 0, by Newton's steps, and its covariance."""
+    """Find the posterior's mode and covariance under normal priors of mean 0 (Newton's steps)."""
     mean, curvature = np.zeros(columns.shape[1]), np.diag(precision)
     for _ in range(100):
         chance = expit(columns @ mean)
@@ -134,7 +134,7 @@ def _rows(
     mean: Numbers,
     covariance: Numbers,
 ) -> list[dict[str, Any]]:
-    """Estimates of weighted sums of conditions."""
+    """Estimate weighted sums of conditions."""
     rows = []
     for name, own in weights.items():
         for condition in own:

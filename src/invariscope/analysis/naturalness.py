@@ -1,4 +1,4 @@
-"""Where an image stands among natural images, by what it does to the unit (row 8)."""
+"""The place of an image among natural images, by the unit's activity (row 8)."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,7 +15,7 @@ Distribution = tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
 def distribution(row: Mapping[str, Any], percentiles: tuple[float, ...]) -> Distribution:
-    """A unit's natural distribution from its stored statistics: activities and percentiles.
+    """Read a unit's natural distribution from its statistics: activities and percentiles.
 
     Args:
         row: of natural statistics: `minimum`, `p0.1` … `p99.9`, `maximum`.
@@ -26,7 +26,7 @@ def distribution(row: Mapping[str, Any], percentiles: tuple[float, ...]) -> Dist
 
 
 def sample(activities: ArrayLike) -> Distribution:
-    """A unit's natural distribution from its activity for each photo: every rank is known."""
+    """Make a unit's natural distribution of its activities for photos: every rank is known."""
     values = np.sort(np.asarray(activities, float))
     return values, np.linspace(0, 100, len(values)) if len(values) > 1 else np.array([100.0])
 

@@ -1,22 +1,24 @@
-"""What other networks say an image is (rows 5 and 6, Figs. 4c and 4e)."""
+"""Other networks' answers to the question of an image's class (Figs. 4c and 4e)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.analysis.grouping import groups_by, invariant, rows_where
+from invariscope.analysis.grouping import groups_by, invariant, mean_sd, of_units, rows_where
 from invariscope.analysis.intervals import clustered_mean
 from invariscope.analysis.respond import features
-from invariscope.invariance.classes import classifier
+from invariscope.invariance.classes import Classifier, classifier
 from invariscope.subjects.base import Subject
 
 KEYS = ["source", "observer", "own", "task", "site"]
 SCORES = ("top1", "topk", "restricted")
 TOP = 5
+KEPT = ("kept", "over_maximum", "above_maximum")
 
 
 def classify(
@@ -28,7 +30,7 @@ def classify(
     top: int = TOP,
     names: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
-    """An observer's answers to images whose class is known.
+    """Ask an observer for the class of images, and score the answers.
 
     Args:
         images: `(n, 3, height, width)` in [0, 1].
@@ -96,7 +98,7 @@ def observer_accuracy(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def over_observers(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """The mean over observers other than the source itself, keyed by source (Fig. 4e).
+    """Average over observers other than the source itself, by source (Fig. 4e).
 
     Args:
         accuracy: of `observer_accuracy`.
@@ -112,8 +114,8 @@ def over_observers(accuracy: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def trend(accuracy: pd.DataFrame, sites: Sequence[str], score: str = "restricted") -> pd.DataFrame:
-    """Whether accuracy rises or falls with the depth of the stretched site.
+def trend(accuracy: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
+    """Fit a line to accuracy over the depth of the stretched site.
 
     Args:
         accuracy: of `observer_accuracy`.
@@ -125,7 +127,7 @@ def trend(accuracy: pd.DataFrame, sites: Sequence[str], score: str = "restricted
     """
     rows = []
     for key, group in groups_by(invariant(accuracy), ["source", "observer", "own"]):
-        value = dict(zip(group["site"], group[score], strict=True))
+        value = dict(zip(group["site"], group["restricted"], strict=True))
         there = [(place, value[site]) for place, site in enumerate(sites) if site in value]
         if len(there) < 2:
             continue
@@ -142,5 +144,51 @@ def trend(accuracy: pd.DataFrame, sites: Sequence[str], score: str = "restricted
 
 
 def same_network(observer: Subject, source: Subject) -> bool:
-    """Whether an observer is the source itself."""
+    """Tell whether an observer is the source itself."""
     return observer.identity() == source.identity()
+
+
+def matching_activity(
+    logits: Tensor, match: Classifier, labels: Sequence[str], classes: Sequence[str]
+) -> Tensor:
+    """Read the activity of the unit that stands for each image's class, `(n,)`.
+
+    Args:
+        logits: the observer's readout, `(n, units)` (`respond.features`).
+        match: the readout's units by class (`invariance.classes.classifier`).
+        labels: each image's class.
+        classes: in the order of `match.targets`.
+    """
+    wanted = match.targets[[list(classes).index(label) for label in labels]]
+    return logits[torch.arange(len(logits)), wanted]
+
+
+def transfer(answers: pd.DataFrame) -> pd.DataFrame:
+    """Measure the share of the reference's activity that matching units keep.
+
+    Args:
+        answers: one row an image: `source`, `observer`, `own`, `task`, `site`, `unit`,
+            `activation` of the matching unit, `reference` (its activity for the image that was
+            departed from) and `maximum` (of its natural activity; missing where not known).
+
+    Returns:
+        One row a source, observer, task and site: `units`, `images`, and the mean and `_sd` over
+        units of `kept` (percent of the references' mean activity; missing where that is not
+        positive) and of `over_maximum`; `above_maximum`, the share of images beyond the natural
+        maximum. Single units' shares are not averaged: one whose reference hardly excites it
+        would drown the others.
+    """
+    maximum = answers["maximum"].to_numpy(float)
+    activation = answers["activation"].to_numpy(float)
+    scored = answers.assign(
+        over_maximum=activation / np.where(maximum > 0, maximum, np.nan),
+        above_maximum=np.where(np.isfinite(maximum), activation > maximum, np.nan),
+    )
+    rows = []
+    for key, group in groups_by(scored, KEYS):
+        units = of_units(group, ["activation", "reference", *KEPT[1:]])
+        whole = units["reference"].mean()
+        units["kept"] = units["activation"] * (100 / whole if whole > 0 else np.nan)
+        counts = {"units": len(units), "images": len(group)}
+        rows.append({**key, **counts, **mean_sd(units, KEPT)})
+    return pd.DataFrame(rows)

@@ -1,4 +1,4 @@
-"""Libraries of the extra `analysis`, imported where they are used."""
+"""Libraries of the extra `analysis`, imported at their first use."""
 
 from importlib import import_module
 from typing import Any
@@ -7,7 +7,7 @@ from invariscope.errors import InputError
 
 
 def optional_library(module: str) -> Any:
-    """A module of scikit-learn or statsmodels.
+    """Import a module of scikit-learn or statsmodels.
 
     Raises:
         InputError: it is not installed.

@@ -21,13 +21,13 @@ WAYS = ("straight", "spherical", "pixels")
 
 
 def straight(one: Tensor, other: Tensor, steps: int = STEPS) -> Tensor:
-    """Points on the segment between two codes, `(steps, code_dim)`, both ends included."""
+    """Go straight from a code to another, `(steps, code_dim)`, both ends included."""
     share = torch.linspace(0, 1, steps, dtype=one.dtype)[:, None]
     return (1 - share) * one + share * other
 
 
 def spherical(one: Tensor, other: Tensor, centre: Tensor, steps: int = STEPS) -> Tensor:
-    """Points on the great arc about `centre`, the radius changing evenly, `(steps, code_dim)`.
+    """Go along the great arc about `centre`, the radius changing evenly, `(steps, code_dim)`.
 
     Where the two directions are the same or opposite there is no one arc: the segment instead.
     """
@@ -46,7 +46,7 @@ def spherical(one: Tensor, other: Tensor, centre: Tensor, steps: int = STEPS) ->
 
 
 def _centre(generator: Generator) -> Tensor:
-    """What codes turn about: the mean of natural codes, 0 where it is not known."""
+    """Give the centre of codes: the mean of natural codes, 0 where no mean is known."""
     statistics = generator.code_statistics
     return statistics.mean.float().cpu() if statistics else torch.zeros(generator.code_dim)
 
@@ -60,7 +60,7 @@ def along_paths(
     steps: int = STEPS,
     most: int = 10,
 ) -> pd.DataFrame:
-    """The unit's activity along paths between the invariant images of one unit and site.
+    """Measure the unit's activity along paths between invariant images of one unit and site.
 
     Args:
         codes: `(images, code_dim)`; every pair is a path, the first `most` of them.
@@ -102,7 +102,7 @@ def along_paths(
 
 
 def path_summary(points: Rows, keys: Sequence[str]) -> pd.DataFrame:
-    """The least and the middle share kept along each path, over units.
+    """Average the least and the middle share kept along paths, over units.
 
     Args:
         points: of `along_paths`, with `unit` and the columns `keys`.

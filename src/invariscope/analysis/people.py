@@ -1,4 +1,4 @@
-"""What people say an image is, and whether observers agree (rows 4 and 7, Figs. 4a, 4b, 4d)."""
+"""People's answers to images, and the agreement of observers (rows 4 and 7, Fig. 4)."""
 
 from typing import Any
 
@@ -25,7 +25,7 @@ DIGITS = 12  # so that rounding breaks no ties
 
 
 def usable(answers: pd.DataFrame) -> Rows:
-    """The answers that count: of participants and trials that are not excluded.
+    """Select the answers that count: of participants and trials that are not excluded.
 
     Args:
         answers: one row a trial, with the columns of `COLUMNS`.
@@ -81,14 +81,14 @@ def people_accuracy(answers: pd.DataFrame) -> pd.DataFrame:
 
 
 def _by_participant(own: Rows) -> Rows:
-    """`(participants, conditions)` accuracies; missing where a participant saw none."""
+    """Pivot to accuracies, `(participants, conditions)`; NaN where a participant saw no image."""
     return own.pivot_table(
         index="participant", columns=KEYS, values="correct", aggfunc="mean", sort=False
     )
 
 
 def _over(means: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The mean over participants (first axis), missing only where nobody answered."""
+    """Average over participants (first axis); NaN only where nobody answered."""
     known = np.isfinite(means)
     counts = known.sum(-2)
     total = np.where(known, means, 0.0).sum(-2)
@@ -108,8 +108,8 @@ def _correlation(how: str, one: NDArray[np.float64], other: NDArray[np.float64])
     return float(np.corrcoef(x, y)[0, 1])
 
 
-def noise_ceiling(answers: pd.DataFrame, how: str = "pearson", splits: int = SPLITS) -> float:
-    """How well half of the people predict the others over conditions, for all of them.
+def noise_ceiling(answers: pd.DataFrame, how: str = "pearson") -> float:
+    """Estimate how well half of the people predict the others over conditions.
 
     The mean r over random halves of their correlation, corrected for halving (Spearman and
     Brown, 2r / (1 + r)). Missing with fewer than 4 participants.
@@ -120,7 +120,7 @@ def noise_ceiling(answers: pd.DataFrame, how: str = "pearson", splits: int = SPL
         return float("nan")
     stream = seeds.numpy_stream("noise_ceiling", people)
     found = []
-    for _ in range(splits):
+    for _ in range(SPLITS):
         order = stream.permutation(people)
         halves = (table[order[: people // 2]], table[order[people // 2 :]])
         found.append(_correlation(how, _over(halves[0]), _over(halves[1])))

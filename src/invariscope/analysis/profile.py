@@ -1,4 +1,4 @@
-"""What one unit ignores: its invariance to known transformations beside the images of a search.
+"""One unit's invariance to known transformations beside the images of a search.
 
 The two papers measure one thing from two sides. The invariance coefficient (PAPERS §2) asks of a
 transformation that is known whether the unit minds; stretch-and-squeeze (PAPERS §1) finds images
@@ -40,7 +40,7 @@ def profile(
     batch: int = 64,
     seed: int = 0,
 ) -> Profile:
-    """What a unit ignores, by known transformations of photos and by the images of a search.
+    """Profile a unit by known transformations of photos and by the images of a search.
 
     Args:
         subject: whose unit it is.
@@ -59,6 +59,14 @@ def profile(
         InputError: neither photos nor a search, several units, or a search on another unit or
             subject.
         StoreError: the folder of the search holds no result.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> iv.profile(subject, "output:0", images, transformations=["inversion"]).ignores
+        ['contrast polarity']
     """
     target = parse_target(unit, subject.sites())
     own, *others = target.units
@@ -109,7 +117,7 @@ def _labels(subject: Subject, unit: Unit, tau: float) -> dict[str, Any]:
 
 
 def _reading(subject: Subject, unit: Unit) -> str:
-    """The reading in which the unit's address is one of its site's units."""
+    """Find the reading that has the unit's address among its site's units."""
     shape = subject.sites()[unit.site]
     for reading in READINGS:
         if str(unit) in unit_names(unit.site, shape, reading):
@@ -124,7 +132,7 @@ def _searched(
     known: Sequence[Transformation],
     which: str,
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The tables `images` and `copies` of a search from one reference."""
+    """Make the tables `images` and `copies` of a search from one reference."""
     runs = [run for run in result.runs if run.settings.task != "excitation"]
     if not runs:
         raise InputError("the result holds no search from a reference; expected what sns wrote")
@@ -151,7 +159,7 @@ def _coefficients(
     chosen: Sequence[Transformation],
     copies: pd.DataFrame,
 ) -> pd.DataFrame:
-    """The table `coefficients`: the unit's rows, with h of the reference where it is known."""
+    """Make the table `coefficients`: the unit's rows, with h of the reference where known."""
     rows = measured[(measured["unit"] == str(target)) & (measured["class"] == "all")]
     kinds = [change.name for change in chosen]
     # The reference's copies begin with these very transformations.

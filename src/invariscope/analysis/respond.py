@@ -11,27 +11,27 @@ from invariscope.subjects.base import Subject
 from invariscope.units import Target
 
 
-def chunks(
-    subject: Subject, images: Tensor, sites: Iterable[str], chunk: int = SMALLEST_CHUNK
-) -> Iterator[dict[str, Tensor]]:
-    """The responses at some sites, chunk by chunk, padding taken off.
+def chunks(subject: Subject, images: Tensor, sites: Iterable[str]) -> Iterator[dict[str, Tensor]]:
+    """Give the responses at some sites, chunk by chunk, padding taken off.
 
     Args:
+        subject: the responding one.
         images: `(n, 3, height, width)` in [0, 1].
+        sites: by name.
     """
     wanted = tuple(sites)
-    for some in images.split(chunk):
-        found = subject.respond(pad(some, chunk), wanted)
+    for some in images.split(SMALLEST_CHUNK):
+        found = subject.respond(pad(some, SMALLEST_CHUNK), wanted)
         yield {site: response[: len(some)] for site, response in found.items()}
 
 
 def features(subject: Subject, images: Tensor, site: str) -> Tensor:
-    """One site's responses, `(n, entries)` float32 on the CPU."""
+    """Collect one site's responses, `(n, entries)` float32 on the CPU."""
     return features_at(subject, images, [site])[site]
 
 
 def features_at(subject: Subject, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
-    """Each site's responses, `(n, entries)` float32 on the CPU, of one pass."""
+    """Collect the responses of several sites in one pass, `(n, entries)` float32 on the CPU."""
     parts: dict[str, list[Tensor]] = {site: [] for site in sites}
     for responses in chunks(subject, images, parts):
         for site, own in parts.items():
@@ -40,5 +40,5 @@ def features_at(subject: Subject, images: Tensor, sites: Iterable[str]) -> dict[
 
 
 def activity(subject: Subject, target: Target, images: Tensor) -> Tensor:
-    """The target's activity for each image, `(n,)` float32: the mean over a set of units."""
+    """Read the target's activity for each image, `(n,)` float32: the mean over a set of units."""
     return torch.cat([target.read(r).mean(1) for r in chunks(subject, images, target.sites)])

@@ -1,4 +1,4 @@
-"""Can a classifier tell from an image which site was stretched (row 3, Fig. 3c)."""
+"""A classifier that tells the stretched site from an image (row 3, Fig. 3c)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -47,7 +47,7 @@ def _predict(
     test: NDArray[np.intp],
     components: Sequence[int],
 ) -> dict[int, NDArray[Any]]:
-    """For each number of components the answers for the images of a fold."""
+    """Predict the classes of a fold's images, for each number of components."""
     decomposition, svm = optional_library("sklearn.decomposition"), optional_library("sklearn.svm")
     most = min(max(components), len(train) - 1)
     # With inner products as its kernel, KernelPCA is PCA, fitted on the training images alone.
@@ -68,7 +68,7 @@ def _answers(
     splits: Sequence[tuple[NDArray[np.intp], NDArray[np.intp]]],
     components: Sequence[int],
 ) -> dict[int, NDArray[Any]]:
-    """Each image's answer by the classifier that did not see it."""
+    """Predict each image's class by the classifier that did not see the image."""
     answers = {k: np.empty_like(labels) for k in components}
     for train, test in splits:
         for k, found in _predict(products, labels, train, test, components).items():

@@ -1,4 +1,4 @@
-"""What one unit ignores and what it is sensitive to, in words, with the numbers they come from."""
+"""One unit's invariances and sensitivities in words, with their numbers."""
 
 import json
 from dataclasses import dataclass, field
@@ -73,13 +73,13 @@ WORDS = {
 
 
 def table(name: str, values: Any = None) -> pd.DataFrame:
-    """One of a profile's tables, with its columns and their types; empty without values."""
+    """Make a table of a profile, with its columns and their types; empty without values."""
     columns = COLUMNS[name]
     return pd.DataFrame(values if values is not None else [], columns=list(columns)).astype(columns)
 
 
 def words(kind: str) -> str:
-    """What a transformation changes, in a word or two; its own name where it is not ours."""
+    """Name in a word or two the property that a transformation changes; else its own name."""
     return WORDS.get(kind, kind)
 
 
@@ -96,6 +96,16 @@ class Profile:
         images: one row a searched image: `task`, `site`, `seed`, then as `Explained.images`.
             Empty without a search.
         copies: as `Explained.copies`.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> print(iv.profile(subject, "output:0", images, transformations=["inversion"]).card())
+        mean colour output:0
+        ignores (I ≥ 0.8): contrast polarity
+        sensitive to (I ≤ 0.5): nothing that was tried
     """
 
     labels: dict[str, Any]
@@ -105,17 +115,17 @@ class Profile:
 
     @property
     def ignores(self) -> list[str]:
-        """What the unit ignores: I_k of at least `IGNORES`."""
+        """The properties that the unit ignores: I_k of at least `IGNORES`."""
         return self._changes(self._invariance >= IGNORES)
 
     @property
     def sensitive(self) -> list[str]:
-        """What the unit is sensitive to: I_k of at most `SENSITIVE`."""
+        """The properties that the unit is sensitive to: I_k of at most `SENSITIVE`."""
         return self._changes(self._invariance <= SENSITIVE)
 
     @property
     def missing(self) -> list[str]:
-        """What could not be told, with the reason."""
+        """The properties without a coefficient, with the reason."""
         lost = self.coefficients[self.coefficients["invariance"].isna()]
         return [f"{row['changes']}: {row['reason']}" for _, row in lost.iterrows()]
 
@@ -129,7 +139,7 @@ class Profile:
 
     @property
     def departures(self) -> pd.DataFrame:
-        """One row a task, site and known change: how many searched images it explains.
+        """One row a task, site and known change: how many searched images the change explains.
 
         An image is explained by the nearest transformed reference if that takes away at least
         `EXPLAINS` of the squared distance; else by `nothing known`. The unit accepts that copy if
@@ -152,7 +162,7 @@ class Profile:
         )
 
     def card(self) -> str:
-        """The profile in a few lines; every word follows from a threshold of this module."""
+        """Say the profile in a few lines; every word follows from a threshold of this module."""
         unit, named = self.labels["unit"], self.labels.get("class")
         lines = [f"{self.labels['subject']} {unit}" + (f" ({named})" if named else "")]
         if note := kind_note(unit, self.labels.get("kind", "")):
@@ -173,7 +183,7 @@ class Profile:
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the card, and the coefficients it follows from."""
+        """Show the card in a notebook, above its coefficients."""
         title, *lines = self.card().split("\n")
         return notebook(title, lines, [], self.coefficients.to_html(index=False, border=0))
 
@@ -195,16 +205,26 @@ def _list(found: list[str]) -> str:
 
 
 def _records(values: pd.DataFrame) -> dict[str, list[Any]]:
-    """Columns as plain lists, None where a value is missing."""
+    """List the values of columns, None where a value is missing."""
     plain = values.astype(object).where(values.notna(), None)
     return {str(name): plain[name].tolist() for name in plain.columns}
 
 
 def load_profile(folder: str | Path) -> Profile:
-    """Read what `Profile.save` wrote.
+    """Read a profile that `Profile.save` wrote.
 
     Raises:
         StoreError: there is none, or a damaged one.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> found = iv.profile(subject, "output:0", images, transformations=["inversion"])
+        >>> path = found.save("profile")
+        >>> iv.load_profile("profile").ignores == found.ignores
+        True
     """
     path = Path(folder) / FILE
     try:

@@ -1,14 +1,15 @@
-"""The images of a study: which categories, which are for training, and what must hold of them."""
+"""Images of a study of networks: categories, training and test sets, and their checks."""
 
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Annotated, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import Field
 from torch import Tensor
 
 from invariscope import seeds, validate
@@ -17,6 +18,7 @@ from invariscope.invariance.images import ImageSet
 from invariscope.photos import PhotoFolder, batches, open_folder
 from invariscope.photos.folder import PhotoReport
 from invariscope.photos.stream import Batch
+from invariscope.study.file_section import FileSection, Names, Seed
 
 BYTES_IN_MEMORY = (
     8 * 2**30
@@ -54,7 +56,7 @@ class LabelledImages(Protocol):
     def names(self) -> tuple[str, ...]: ...
 
     def parts(self, order: Tensor, size: int) -> Iterator[ImageBatch]:
-        """The images that `order` numbers, in parts of `size`; a part may be smaller."""
+        """Yield the images that `order` numbers, in parts of `size`; a part may be smaller."""
         ...
 
     def subset(self, rows: Tensor) -> "LabelledImages":
@@ -83,7 +85,7 @@ class ImagesInMemory:
 
 @dataclass(frozen=True, eq=False)
 class StreamedImages:
-    """Images that are decoded ahead of who takes them, in the order in which they are asked for."""
+    """Images that are decoded ahead, in the order of the request."""
 
     folder: PhotoFolder
     side: int
@@ -111,9 +113,8 @@ class StreamedImages:
         return replace(self, folder=_chosen(self.folder, rows.numpy()))
 
 
-@dataclass(frozen=True)
-class DataRule:
-    """Where images come from and how they are divided.
+class DataRule(FileSection):
+    """The source of a study's images and the rule of their division.
 
     Attributes:
         folder: class folders; or a folder that holds `train` and `val` (or `test`).
@@ -130,12 +131,12 @@ class DataRule:
 
     folder: str
     test: str | None = None
-    held_out: float = 0.2
+    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
     side: int = 64
     squash: bool = False
-    categories: int | tuple[str, ...] | None = None
-    each: int | None = None
-    seed: int = 0
+    categories: int | Names | None = None
+    each: Annotated[int, Field(ge=1)] | None = None
+    seed: Seed = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +162,7 @@ class CategoryImages:
     notes: tuple[str, ...] = ()
 
     def test_set(self) -> ImageSet:
-        """The test images, as the measures of invariance take them."""
+        """Give the test images as an image set."""
 
         def stream(_side: int, batch: int, device: torch.device) -> Iterator[Batch]:
             for part in self.test.parts(torch.arange(len(self.test.labels)), batch):
@@ -180,14 +181,13 @@ def _chosen(folder: PhotoFolder, rows: NDArray[np.int64]) -> PhotoFolder:
 
 
 def _sets(rule: DataRule, base: Path) -> tuple[PhotoFolder, PhotoFolder]:
-    """The folders of training and of test images, by the rule of splitting."""
+    """Split the images into folders for training and for testing."""
     folder = base / rule.folder
     if rule.test is not None:
         return open_folder(folder), open_folder(base / rule.test)
     for name in ("val", "valid", "validation", "test"):
         if (folder / "train").is_dir() and (folder / name).is_dir():
             return open_folder(folder / "train"), open_folder(folder / name)
-    validate.between("held_out", rule.held_out, 0, 1)
     whole = open_folder(folder)
     hashes = np.array([seeds.integer("split", name) for name in whole.names], np.float64)
     testing = np.zeros(len(whole), bool)
@@ -199,7 +199,7 @@ def _sets(rule: DataRule, base: Path) -> tuple[PhotoFolder, PhotoFolder]:
 
 
 def choose_categories(rule: DataRule, known: tuple[str, ...]) -> tuple[str, ...]:
-    """The categories of a study, in alphabetical order.
+    """Choose the categories of a study, in alphabetical order.
 
     Raises:
         InputError: an unknown one, or more than there are.
@@ -222,7 +222,7 @@ def choose_categories(rule: DataRule, known: tuple[str, ...]) -> tuple[str, ...]
 
 
 def _of_categories(folder: PhotoFolder, classes: tuple[str, ...]) -> PhotoFolder:
-    """Only the photos of these categories, with labels that are indices into them."""
+    """Keep the photos of these categories, with labels that are indices into the categories."""
     for name in classes:
         if name not in folder.classes:
             raise InputError(
@@ -270,7 +270,7 @@ def load_data(
     *,
     most: int = BYTES_IN_MEMORY,
 ) -> CategoryImages:
-    """Read the images of a study: as uint8 on the device where they fit, else as they are needed.
+    """Read the images of a study: as uint8 on the device where there is room, else batch by batch.
 
     Args:
         base: the folder from which relative paths count.

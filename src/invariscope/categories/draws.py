@@ -1,4 +1,4 @@
-"""What is drawn for one network and epoch, and the input layer that carries it out.
+"""Random draws of a network and epoch, and the input layer that applies the draws.
 
 Everything follows from the network's seed and the epoch alone, so networks that differ only in
 which categories they see transformed are shown the same images in the same order.
@@ -20,7 +20,7 @@ TRANSFORMED = 0.5  # probability that an image of a seen-transformed category ap
 
 
 def balanced_order(labels: Tensor, stream: torch.Generator) -> Tensor:
-    """Numbers of images: every category as often, images of a category without repetition.
+    """Draw an order of images: categories equally often, images of a category not twice.
 
     As many as there are images, up to rounding. A category with fewer images than its part goes
     through them again in another order; of one with more, some are left for other epochs.
@@ -45,7 +45,7 @@ def balanced_order(labels: Tensor, stream: torch.Generator) -> Tensor:
 
 @dataclass(frozen=True)
 class Draws:
-    """What is drawn for one network and epoch, an entry an image of its order.
+    """Random draws of a network and epoch, an entry for each image of its order.
 
     Attributes:
         order: `(n,)` int64, numbers of training images; n is a multiple of the batch.
@@ -60,7 +60,7 @@ class Draws:
     windows: Tensor | None
 
     def of_rank(self, rank: int, world: int, batch: int) -> "Draws":
-        """One process's part of every batch of `batch` images."""
+        """Take one process's part of every batch of `batch` images."""
 
         def mine(drawn: Tensor) -> Tensor:
             return drawn.unflatten(0, (-1, world, batch // world))[:, rank].flatten(0, 1)
@@ -70,7 +70,7 @@ class Draws:
 
 
 def draw_epoch(planned: PlannedNetwork, labels: Tensor, epoch: int) -> Draws:
-    """The draws of an epoch.
+    """Draw all random numbers of an epoch.
 
     Args:
         labels: of the training images, indices into the network's classes.
@@ -91,7 +91,7 @@ def draw_epoch(planned: PlannedNetwork, labels: Tensor, epoch: int) -> Draws:
 def apply_input_layer(
     planned: Sequence[PlannedNetwork], draws: Sequence[Draws], parts: Sequence[ImageBatch]
 ) -> Tensor:
-    """The input layer: crops, transformations, then per-image standardisation, on the device.
+    """Apply crops, transformations, then per-image standardisation, on the device.
 
     Networks that train with one transformation have it applied together.
 

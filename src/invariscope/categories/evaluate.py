@@ -1,4 +1,4 @@
-"""What is measured of a trained network: its answers, its units' invariance, ablation.
+"""Measures of a trained network: answers, invariance of units, ablation.
 
 Everything is kept in the network's folder: `answers.parquet`, `invariance/`, `tau.parquet`,
 `ablation.parquet`. What is there is not measured again.
@@ -16,11 +16,10 @@ from invariscope.categories.data import CategoryImages
 from invariscope.categories.folder import NetworkFolder
 from invariscope.categories.plan import fault_of, label_of
 from invariscope.errors import StoreError
+from invariscope.invariance.ablation import ablation_accuracy, find_tau
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import ImageSet
-from invariscope.invariance.setup import make_setup
-from invariscope.invariance.sites import choose_sites
-from invariscope.invariance.tau import ablation_accuracy, find_tau
+from invariscope.invariance.setup import choose_sites, make_setup
 from invariscope.invariance.top import PERCENTS
 from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.subjects import Subject, load_subject
@@ -39,7 +38,7 @@ BATCH = 250
 
 @dataclass(frozen=True)
 class NetworkEvaluation:
-    """What is measured of every network of a study.
+    """The measures of every network of a study.
 
     Attributes:
         data: the images.
@@ -54,15 +53,15 @@ class NetworkEvaluation:
     tested: tuple[Transformation, ...] = ()
 
     def _meant(self, transformations: tuple[Transformation, ...]) -> tuple[Transformation, ...]:
-        """Those that say something of these images: colour says nothing of grey ones."""
+        """Keep the transformations that change these images: colour leaves grey images alone."""
         return tuple(t for t in transformations if not fault_of(t, self.data))
 
     def subject(self, folder: NetworkFolder) -> Subject:
-        """The trained network."""
+        """Load the trained network."""
         return load_subject(f"categories:{folder.path}", self.device)
 
     def answer(self, folder: NetworkFolder) -> None:
-        """Keep which category the network takes every test image for.
+        """Keep the category that the network reads from every test image.
 
         `answers.parquet`: `tested` (a label, or `none`), `image`, `label`, `answer`.
         """
@@ -86,12 +85,12 @@ class NetworkEvaluation:
         write_hashed(path, pd.concat(rows, ignore_index=True).to_parquet)
 
     def own(self, folder: NetworkFolder) -> tuple[Transformation, ...]:
-        """The transformations under which a network's units are measured."""
+        """List the transformations for the units of a network."""
         trained = folder.planned.transformation
         return self._meant(self.transformations) if trained is None else (trained,)
 
     def images(self, folder: NetworkFolder) -> ImageSet:
-        """The test images, labelled by whether the network saw their category transformed."""
+        """Label the test images as seen or unseen: was their category transformed in training?"""
         whole = self.data.test_set()
         unseen = np.array([name not in folder.planned.seen for name in self.data.classes])
         labels = unseen[whole.labels].astype(np.int64)
@@ -145,7 +144,7 @@ def _relabelled(whole: ImageSet, labels: np.ndarray):  # noqa: ANN202
 
 
 def read_measured(path: Path) -> pd.DataFrame:
-    """A table that `measure` or `search_tau` kept of a network.
+    """Read a table that `measure` or `search_tau` kept of a network.
 
     Raises:
         StoreError: it is missing or damaged.
@@ -159,7 +158,7 @@ def read_measured(path: Path) -> pd.DataFrame:
 
 
 def chosen_tau(paths: Sequence[Path]) -> float | None:
-    """The smallest τ that the searches of several networks chose; None where none was made."""
+    """Choose the smallest τ that the searches of several networks found, or None."""
     found = [read_measured(path)["chosen"].iloc[0] for path in paths if path.exists()]
     known = [float(value) for value in found if not pd.isna(value)]
     return min(known) if known else None

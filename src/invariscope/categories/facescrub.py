@@ -54,7 +54,7 @@ class Face:
 
 
 class FaceList(NamedTuple):
-    """What a list file holds.
+    """The rows of a list file.
 
     Attributes:
         faces: one a line, in order.
@@ -67,7 +67,7 @@ class FaceList(NamedTuple):
 
 @dataclass
 class FaceReport:
-    """What became of the faces of some lists.
+    """Counts of the faces of some lists, by their fate.
 
     Attributes:
         listed: faces in the lists.
@@ -99,7 +99,7 @@ class FaceReport:
     people: Counter[str] = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
-        """The report in sentences."""
+        """Put the report into sentences."""
         have = self.written + self.there
         now = f"{self.written} written, {self.there} were there"
         sentences = [f"{have} of {self.listed} faces of {len(self.people)} people ({now})"]
@@ -142,7 +142,7 @@ class FaceReport:
 
 
 def read_list(path: Path) -> FaceList:
-    """Read the faces of a list file, or of several lists joined into one.
+    """Read the faces of a list file, or of several lists joined into a single file.
 
     The columns are found by the names in a header, at the top or further down; without one, in
     FaceScrub's order. A last line without an end that is no face was cut off and is counted.
@@ -200,7 +200,7 @@ def _columns(path: Path, line: str) -> tuple[str, ...]:
 
 
 def _face(columns: Sequence[str], line: str) -> Face | None:
-    """The face of a line; None where it is none."""
+    """Read the face of a line, or None."""
     values = dict(zip(columns, (part.strip() for part in line.split("\t")), strict=False))
     box = [part.strip() for part in values.get("bbox", "").split(",")]
     sha256, number = values.get("sha256", "").lower(), values.get("face_id", "")
@@ -212,7 +212,7 @@ def _face(columns: Sequence[str], line: str) -> Face | None:
 
 
 def _files(folder: Path, out: Path, report: FaceReport) -> list[Path]:
-    """The files of the folder of originals; what lies in `out` is ours."""
+    """List the files of the folder of originals, without our own in `out`."""
     files, ours = find_files(folder), out.resolve()
     report.passed_over = files.lines()
     paths = [folder / name for name in files.files]
@@ -229,7 +229,7 @@ def _originals(
     report: FaceReport,
     progress: Callable[[int], None],
 ) -> dict[str, Path]:
-    """The originals among some files by their sha256."""
+    """Find originals among some files by their sha256."""
     found: dict[str, Path] = {}
     for number, path in enumerate(paths):
         progress(number + 1)
@@ -262,7 +262,7 @@ def _crop(face: Face, original: Path, side: int, out: Path) -> None:
 
 
 def _read_table(path: Path) -> dict[Path, Face]:
-    """The faces of a table that an earlier call wrote, by the places of their crops.
+    """Read the faces of a table that an earlier call wrote, by the paths of their crops.
 
     Raises:
         StoreError: the file is none of ours.
@@ -338,7 +338,7 @@ def prepare_faces(
 def _take_face(
     face: Face, original: Path | None, place: Path, side: int, report: FaceReport
 ) -> None:
-    """Write a face that is not there yet, and count what became of it."""
+    """Write a face that is not there yet, and count the outcome."""
     if place.exists():
         report.there += 1
     elif original is None:

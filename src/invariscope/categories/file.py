@@ -1,4 +1,4 @@
-"""A study file of the across-category paradigm: images, network, recipe, what is transformed."""
+"""Study files of the across-category paradigm: images, network, recipe, transformations."""
 
 import math
 from dataclasses import dataclass, fields, replace
@@ -17,12 +17,8 @@ from invariscope.categories.plan import (
     read_transformation,
 )
 from invariscope.errors import InputError, unknown
-from invariscope.study.file import FileSection, Seed, Seeds, Words, parse_section
+from invariscope.study.file_section import FileSection, Seeds, Words, as_tuple, parse_section
 from invariscope.transformations import Transformation
-
-
-def _tuple(value: Any) -> Any:
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _each_once(value: Any) -> Any:
@@ -31,28 +27,14 @@ def _each_once(value: Any) -> Any:
     return value
 
 
-Names = Annotated[tuple[str, ...], BeforeValidator(_tuple)]
-Numbers = Annotated[tuple[int, ...], BeforeValidator(_tuple)]
+Numbers = Annotated[tuple[int, ...], BeforeValidator(as_tuple)]
 Rates = Annotated[
-    tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), BeforeValidator(_tuple)
+    tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), BeforeValidator(as_tuple)
 ]
 Decays = Annotated[
-    tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), BeforeValidator(_tuple)
+    tuple[Annotated[float, Field(ge=0)], ...], Field(min_length=1), BeforeValidator(as_tuple)
 ]
-Transformed = Annotated[tuple[Any, ...], BeforeValidator(_tuple)]
-
-
-class ImageSettings(FileSection):
-    """Where images come from; see `categories.data.DataRule`."""
-
-    folder: str
-    test: str | None = None
-    held_out: Annotated[float, Field(gt=0, lt=1)] = 0.2
-    side: int = 64
-    squash: bool = False
-    categories: int | Names | None = None
-    each: Annotated[int, Field(ge=1)] | None = None
-    seed: Seed = 0
+Transformed = Annotated[tuple[Any, ...], BeforeValidator(as_tuple)]
 
 
 class CategoryCounts(FileSection):
@@ -90,7 +72,7 @@ class ParadigmFile(FileSection):
     Attributes:
         title: what it is about.
         serves: the figures that are made from it.
-        data: see `ImageSettings`.
+        data: see `categories.data.DataRule`.
         network: see `zoo.classifiers.make_classifier`.
         options: of that network.
         recipe: keys of `categories.plan.Recipe`; `like` names the recipe that they change.
@@ -105,7 +87,7 @@ class ParadigmFile(FileSection):
 
     title: str = ""
     serves: Words = ()
-    data: ImageSettings
+    data: DataRule
     network: str = "small"
     options: dict[str, Any] = Field(default_factory=dict)
     recipe: dict[str, Any] = Field(default_factory=dict)
@@ -143,7 +125,7 @@ class ParadigmFile(FileSection):
 
 @dataclass(frozen=True)
 class ParadigmRequest:
-    """What a study file asks for, before its images are known.
+    """The request of a study file, before its images are known.
 
     Attributes:
         title, serves: see `ParadigmFile`.
@@ -178,7 +160,7 @@ def _recipe(given: dict[str, Any]) -> Recipe:
 
 
 def parse_paradigm(text: str, name: str, base: Path) -> ParadigmRequest:
-    """A study from the text of its file.
+    """Parse the text of a study file.
 
     Args:
         name: of the file, for messages.
@@ -204,7 +186,7 @@ def parse_paradigm(text: str, name: str, base: Path) -> ParadigmRequest:
     return ParadigmRequest(
         title=file.title,
         serves=file.serves,
-        rule=DataRule(**file.data.model_dump()),
+        rule=file.data,
         base=base,
         paradigm=paradigm,
         tested=tuple(read_transformation(t) for t in file.tested),

@@ -40,7 +40,7 @@ class NetworkFolder:
         return (self.path / OUTCOME).exists()
 
     def begin(self) -> None:
-        """Make the folder, with the settings in it.
+        """Make the folder, and write the settings.
 
         Raises:
             StoreError: it cannot be written.
@@ -50,7 +50,7 @@ class NetworkFolder:
         replace_file(self.path / SETTINGS, lambda part: part.write_text(text + "\n"))
 
     def state(self) -> dict[str, Any] | None:
-        """The checkpoint that is there, or None.
+        """Read the checkpoint, or None where there is no file.
 
         Raises:
             StoreError: it is of another network.
@@ -90,7 +90,7 @@ class NetworkFolder:
         remove_file(self.path / CHECKPOINT)
 
     def outcome(self) -> dict[str, Any]:
-        """What `end` wrote last, its files held to their hashes.
+        """Read the outcome that `end` wrote, and hold the files to their hashes.
 
         Raises:
             StoreError: the network is not trained, or a file is damaged.
@@ -99,7 +99,7 @@ class NetworkFolder:
 
 
 def read_outcome(folder: Path) -> dict[str, Any]:
-    """What `NetworkFolder.end` wrote last, its files held to their hashes.
+    """Read the outcome that `NetworkFolder.end` wrote, and hold the files to their hashes.
 
     Raises:
         StoreError: the network is not trained, or a file is damaged.

@@ -46,7 +46,7 @@ def hold_out(data: CategoryImages, share: float) -> CategoryImages:
 
 
 def accuracy(folder: Path, data: CategoryImages, device: torch.device) -> float:
-    """Top-1 accuracy of a trained network on the test images as they are, in [0, 1]."""
+    """Measure a trained network's top-1 accuracy on the test images, in [0, 1]."""
     subject = load_subject(f"categories:{folder}", device)
     readout, right = list(subject.sites())[-1], 0
     for part in data.test.parts(torch.arange(len(data.test.labels)), BATCH):
@@ -66,7 +66,7 @@ def search_grid(
     device: torch.device,
     watch: Watch = lambda rate, decay, accuracy: None,
 ) -> pd.DataFrame:
-    """Train one network with every pair of rate and decay; test it on held-out training images.
+    """Train a network with every pair of rate and decay; test on held-out training images.
 
     Args:
         planned: the network, usually one that sees no image transformed.

@@ -1,4 +1,4 @@
-"""Which networks a study needs: nested sets of seen-transformed categories, and a name for each."""
+"""Planned networks of a study: nested sets of seen-transformed categories, and names."""
 
 import hashlib
 import json
@@ -68,7 +68,7 @@ class Recipe:
         validate.one_of("precision", self.precision, PRECISIONS)
 
     def share(self, step: int, steps: int) -> float:
-        """The share of the highest rate at a step of all steps."""
+        """Compute the share of the highest rate at a step of all steps."""
         if self.schedule == "constant":
             return 1.0
         if self.schedule == "steps":
@@ -99,7 +99,7 @@ RECIPES = {
 
 @dataclass(frozen=True)
 class Paradigm:
-    """What a study trains, for images that are known.
+    """The networks that a study trains, for images that are known.
 
     Attributes:
         network: see `zoo.classifiers.make_classifier`.
@@ -171,7 +171,7 @@ class PlannedNetwork:
 
     @property
     def label(self) -> str:
-        """What tables call its transformation."""
+        """The transformation's name in tables."""
         return "none" if self.transformation is None else label_of(self.transformation)
 
     @property
@@ -182,7 +182,7 @@ class PlannedNetwork:
 
     @property
     def batch_key(self) -> tuple[str, ...]:
-        """What networks that advance together must share."""
+        """The settings that networks must share to advance together."""
         alike = (self.network, self.options, asdict(self.recipe), self.side, len(self.classes))
         return (json.dumps(alike), self.content)
 
@@ -194,14 +194,14 @@ def _plain(transformation: Transformation) -> str:
 
 
 def label_of(transformation: Transformation) -> str:
-    """Its label without `beyond`, which is the same for all that a study trains with."""
+    """Label a transformation without `beyond`, a setting that all of a study's share."""
     if isinstance(transformation, Composition):
         return " + ".join(label_of(part) for part in transformation.parts)
     return replace(transformation, beyond="keep").label
 
 
 def read_transformation(asked: Any) -> Transformation:
-    """`"blur"`, `{name = "blur", sigma = 3}`, or a list of such: one after the other.
+    """Read `"blur"`, `{name = "blur", sigma = 3}`, or a list of such: a composition.
 
     Pixels beyond the range are kept, since every image is standardised afterwards (PAPERS §2).
 
@@ -221,7 +221,7 @@ def read_transformation(asked: Any) -> Transformation:
 
 
 def count_list(first: int, last: int, number: int, scale: str = "linear") -> tuple[int, ...]:
-    """Counts of categories from the first to the last, in equal steps or equal ratios.
+    """Space counts of categories from the first to the last, in equal steps or equal ratios.
 
     Raises:
         InputError: counts that do not rise, or another scale.
@@ -237,13 +237,13 @@ def count_list(first: int, last: int, number: int, scale: str = "linear") -> tup
 
 
 def seen_order(classes: tuple[str, ...], seed: int) -> tuple[str, ...]:
-    """The order in which categories become seen-transformed: the sets of a seed are nested."""
+    """Draw the order of the seen-transformed categories; sets of a seed are nested."""
     order = seeds.numpy_stream("categories", "seen", seed).permutation(len(classes))
     return tuple(classes[k] for k in order)
 
 
 def fault_of(transformation: Transformation, data: CategoryImages) -> str:
-    """Why a transformation says nothing of these images, in a sentence; else empty."""
+    """Explain in a sentence that a transformation leaves these images alone, or give none."""
     if not transformation.identity_for_grey or not data.grey:
         return ""
     name = label_of(transformation)
@@ -258,7 +258,7 @@ def fault_of(transformation: Transformation, data: CategoryImages) -> str:
 
 
 def plan_networks(paradigm: Paradigm, data: CategoryImages) -> list[PlannedNetwork]:
-    """Every network that a study wants: one without transformation a seed, then all others.
+    """Plan every network of a study: for each seed an untransformed network, then all others.
 
     Raises:
         InputError: counts that the categories do not allow, or nothing to train.
@@ -276,28 +276,37 @@ def plan_networks(paradigm: Paradigm, data: CategoryImages) -> list[PlannedNetwo
     for label in labels:
         if labels.count(label) > 1:
             raise InputError(f"transformation {label!r} is given twice; name each once")
-    alike = {
-        "network": paradigm.network,
-        "options": paradigm.options,
-        "recipe": paradigm.recipe,
-        "classes": data.classes,
-        "side": data.side,
-        "content": data.content,
-    }
-    planned = [PlannedNetwork(None, (), seed, **alike) for seed in paradigm.seeds]
+    plain = PlannedNetwork(
+        transformation=None,
+        seen=(),
+        seed=0,
+        network=paradigm.network,
+        options=paradigm.options,
+        recipe=paradigm.recipe,
+        classes=data.classes,
+        side=data.side,
+        content=data.content,
+    )
+    planned = [replace(plain, seed=seed) for seed in paradigm.seeds]
     for transformation in paradigm.transformations:
         fault = fault_of(transformation, data)
         for seed in paradigm.seeds:
             order = seen_order(data.classes, seed)
             planned += [
-                PlannedNetwork(transformation, order[:count], seed, **alike, fault=fault)
+                replace(
+                    plain,
+                    transformation=transformation,
+                    seen=order[:count],
+                    seed=seed,
+                    fault=fault,
+                )
                 for count in sorted(set(paradigm.counts))
             ]
     return planned
 
 
 def images_of(planned: Iterable[PlannedNetwork], each_epoch: int) -> int:
-    """How many images training shows in all.
+    """Count the images that training shows in all.
 
     Args:
         each_epoch: images that an epoch shows one network.

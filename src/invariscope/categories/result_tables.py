@@ -8,12 +8,12 @@ import pandas as pd
 
 from invariscope.analysis.across import (
     NONE,
+    NetworkTables,
     accuracy_table,
     beside,
     confusion_table,
     invariance_means,
 )
-from invariscope.analysis.network_tables import NetworkTables
 from invariscope.categories.evaluate import ABLATION, ANSWERS, INVARIANCE, TAU, read_measured
 from invariscope.categories.folder import read_outcome
 from invariscope.categories.study import read_plan
@@ -38,7 +38,7 @@ def _answers(place: Path, row: dict[str, Any], classes: list[str]) -> pd.DataFra
 
 
 def read_tables(study: Path) -> NetworkTables:
-    """The tables of a study, from the files of its networks.
+    """Read the tables of a study from the files of its networks.
 
     Networks that are not trained or measured yet are left out.
 

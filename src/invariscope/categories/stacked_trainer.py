@@ -1,4 +1,4 @@
-"""Networks of one architecture that take a step together: stacked, or a single one."""
+"""Networks of one architecture that take a step together: stacked, or a single network."""
 
 import copy
 from collections.abc import Mapping, Sequence
@@ -59,7 +59,7 @@ class StackedTrainer:
             self._answers = torch.compile(self._forward)
 
     def _forward(self, images: Tensor) -> Tensor:
-        """Readouts, `(networks, batch, classes)`."""
+        """Compute readouts, `(networks, batch, classes)`."""
         if self.single is not None:
             return self.single(images[0].contiguous(memory_format=torch.channels_last))[None]
 
@@ -70,7 +70,7 @@ class StackedTrainer:
         return together(self._parameters, self._buffers, images)
 
     def losses(self, images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """The loss of each network, and its readout.
+        """Compute the loss of each network, and its readout.
 
         Args:
             images: `(networks, batch, 3, side, side)`, standardised.
@@ -92,7 +92,7 @@ class StackedTrainer:
         return each.unflatten(0, labels.shape).mean(1), readout.detach()
 
     def step(self, images: Tensor, labels: Tensor, share: float) -> tuple[Tensor, Tensor]:
-        """One step of every network.
+        """Take a step with every network.
 
         Args:
             images, labels: see `losses`.
@@ -110,12 +110,12 @@ class StackedTrainer:
         return losses.detach(), readout
 
     def gradients(self, network: int) -> dict[str, Tensor]:
-        """The last step's gradients of one network, by the parameter's name."""
+        """Give the last step's gradients of a network, by the parameter's name."""
         named = {k: v.grad for k, v in self._parameters.items() if v.grad is not None}
         return {k: v if self.single is not None else v[network] for k, v in named.items()}
 
     def state(self, network: int) -> dict[str, dict[str, Tensor]]:
-        """One network's weights and momentum, copied."""
+        """Copy a network's weights and momentum."""
         whole = {**self._parameters, **self._buffers}
         momentum = {
             name: self.sgd.state[parameter]["momentum_buffer"]

@@ -1,4 +1,4 @@
-"""A study of networks in its folder: the file, the plan, the networks, and what failed."""
+"""A study of networks in its folder: file, plan, networks, failures."""
 
 import json
 from contextlib import AbstractContextManager
@@ -13,11 +13,11 @@ from invariscope.categories.plan import PlannedNetwork, label_of, plan_networks
 from invariscope.categories.train import folders_of
 from invariscope.devices import pick_device
 from invariscope.errors import StoreError
-from invariscope.store.files import make_folder, remove_file
+from invariscope.jobs.failures import read_failures, save_failures
+from invariscope.store.files import alone, make_folder
 from invariscope.store.hashes import check_hashed, write_hashed
-from invariscope.store.lock import alone
 
-STUDY, PLAN, FAILED = "study.toml", "plan.json", "failed.json"
+STUDY, PLAN = "study.toml", "plan.json"
 PLAN_REPAIR = "delete it, and `categories train` with the study's file writes it again"
 
 
@@ -39,7 +39,7 @@ class NetworkStudy:
 
     @property
     def trainable(self) -> list[PlannedNetwork]:
-        """Those without a fault."""
+        """The networks without a fault."""
         return [own for own in self.planned if not own.fault]
 
     def folder(self, planned: PlannedNetwork) -> NetworkFolder:
@@ -50,13 +50,8 @@ class NetworkStudy:
         return [own for own in self.trainable if self.folder(own).done]
 
     def save_failed(self) -> None:
-        """Replace the file that says which networks failed, and why."""
-        path = self.path / FAILED
-        if not self.failed:
-            remove_file(path)
-            return
-        text = json.dumps(self.failed, indent=1) + "\n"
-        write_hashed(path, lambda part: part.write_text(text))
+        """Replace the file of failures and their reasons."""
+        save_failures(self.path, self.failed)
 
     def alone(self) -> AbstractContextManager[None]:
         """Work on the study as the only process that does.
@@ -68,7 +63,7 @@ class NetworkStudy:
 
 
 def plan_rows(study: NetworkStudy) -> list[dict[str, Any]]:
-    """The plan as plain values, a row a network."""
+    """Put the plan into plain values, a row for each network."""
     return [
         {
             "name": own.name,
@@ -97,7 +92,7 @@ def begin_networks(text: str, base: Path, path: Path, device: str = "cpu") -> Ne
     """
     asked = parse_paradigm(text, "study file", base)
     data = data_of(asked.rule, asked.base, str(pick_device(device)))
-    study = NetworkStudy(path, asked, plan_networks(asked.paradigm, data), _failed(path))
+    study = NetworkStudy(path, asked, plan_networks(asked.paradigm, data), read_failures(path))
     make_folder(path)
     there = path / PLAN
     if there.exists():
@@ -125,7 +120,7 @@ def begin_networks(text: str, base: Path, path: Path, device: str = "cpu") -> Ne
 
 
 def read_plan(path: Path) -> dict[str, Any]:
-    """What `plan.json` of a study's folder holds.
+    """Read `plan.json` of a study's folder.
 
     Raises:
         StoreError: there is no study, or its plan is damaged.
@@ -148,18 +143,8 @@ def read_plan(path: Path) -> dict[str, Any]:
     return plan
 
 
-def _failed(path: Path) -> dict[str, str]:
-    check_hashed(path / FAILED, "delete it")
-    try:
-        return dict(json.loads((path / FAILED).read_bytes()))
-    except FileNotFoundError:
-        return {}
-    except (ValueError, TypeError, RecursionError) as error:
-        raise StoreError(f"{str(path / FAILED)!r} is damaged; delete it") from error
-
-
 def open_networks(path: Path) -> NetworkStudy:
-    """A study that began in a folder.
+    """Open a study that began in a folder.
 
     Raises:
         StoreError: there is none, or a damaged one.

@@ -1,4 +1,4 @@
-"""Training: networks of one batch advance together, or one after the other; each can go on."""
+"""Training of networks, together or in turn, from checkpoints; its speed."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -22,6 +22,7 @@ from invariscope.zoo.classifiers import make_classifier
 
 TOGETHER = {"cpu": 1, "cuda": 16, "mps": 1}
 NOTED = 1.0  # seconds between two words to a watcher
+TIMED_STEPS = 4  # that are timed for a rate, after one that is not
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ class _NetworkInTraining:
 
 @dataclass(frozen=True)
 class ProcessRanks:
-    """Which part of every batch this process takes, of one network that several train.
+    """This process's part of every batch, where several processes train a network.
 
     Attributes:
         rank: of this process.
@@ -84,7 +85,7 @@ class ProcessRanks:
 
 @dataclass
 class Training:
-    """Trains networks of one batch, and tells how far it is.
+    """Trains networks of one batch key, and reports progress.
 
     Attributes:
         data: the images, on the device where they are held.
@@ -107,7 +108,7 @@ class Training:
     _last_report: float = 0.0
 
     def train(self, folders: Sequence[NetworkFolder]) -> None:
-        """Train what is not trained yet; `failed` names those that could not be, with a sentence.
+        """Train the networks that are not trained yet; `failed` has a sentence for each failure.
 
         Raises:
             InputError: a batch that is larger than the training set, or networks of several batch
@@ -130,7 +131,7 @@ class Training:
         return _NetworkInTraining(folder, state["epoch"], state["history"], state)
 
     def _advance(self, trainees: list[_NetworkInTraining]) -> None:
-        """Bring all to their end; those that are behind catch up first, by themselves."""
+        """Train all networks to their end; networks that are behind catch up first."""
         trainer: StackedTrainer | None = None
         in_trainer: list[_NetworkInTraining] = []
         while going := [t for t in trainees if t.left]:
@@ -234,5 +235,39 @@ class Training:
 
 
 def folders_of(store: Path, planned: Sequence[PlannedNetwork]) -> list[NetworkFolder]:
-    """Where a store keeps each network."""
+    """Give each network's folder in a store."""
     return [NetworkFolder(store / "networks" / own.folder, own) for own in planned]
+
+
+def measure_rate(
+    planned: Sequence[PlannedNetwork],
+    data: CategoryImages,
+    device: torch.device,
+    together: int | None = None,
+) -> float:
+    """Measure the training images a second of a process, from a few steps; nothing is kept.
+
+    Args:
+        planned: at least one network; those that are timed have a transformation if any has.
+        together: see `Training`.
+    """
+    number = together or TOGETHER[device.type]
+    ordered = sorted(planned, key=lambda own: own.count, reverse=True)
+    own = [w for w in ordered if w.batch_key == ordered[0].batch_key][:number]
+    networks = [make_classifier(w.network, len(w.classes), w.side, w.options, w.seed) for w in own]
+    recipe = own[0].recipe
+    trainer = StackedTrainer(networks, recipe, device)
+    draws = [draw_epoch(w, data.train.labels, 0) for w in own]
+    streams = [data.train.parts(d.order, recipe.batch) for d in draws]
+    images, began = 0, 0.0
+    for step, parts in enumerate(zip(*streams, strict=False)):
+        labels = torch.stack([part.labels for part in parts]).to(device)
+        losses, _ = trainer.step(apply_input_layer(own, draws, parts).to(device), labels, 0.0)
+        losses.sum().item()  # waits for the device
+        if step == 0:
+            began = time.perf_counter()
+        else:
+            images += labels.numel()
+        if step == TIMED_STEPS:
+            break
+    return images / (time.perf_counter() - began) if images else float("nan")

@@ -1,14 +1,14 @@
-"""`invariscope analyze STUDY …`: what the runs of studies found, figure by figure."""
+"""`invariscope analyze STUDY …`: the analyses of studies' runs, figure by figure."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from invariscope.cli.numbers import Count
 from invariscope.cli.options import Force
+from invariscope.cli.terminal import output
 from invariscope.errors import InputError
 from invariscope.invariance.classes import class_names
 from invariscope.photos import open_folder
@@ -27,7 +27,7 @@ EACH = 20
 @Parameter(name="*")
 @dataclass(frozen=True)
 class AnalysisOptions:
-    """What the analyses show, and to whom."""
+    """Options of the analyses: observers, photos, classes, answers."""
 
     observers: Annotated[
         tuple[str, ...],
@@ -53,7 +53,7 @@ class AnalysisOptions:
     ] = False
 
     def words(self) -> list[str]:
-        """The options that change what is found, for a command that can be repeated."""
+        """Write the options that change a result, for a command that can be repeated."""
         words = [f"--observers {address}" for address in self.observers]
         words += [f"--photos {self.photos.name}"] if self.photos else []
         words += [f"--each {self.each}"] if self.each != EACH else []
@@ -62,7 +62,7 @@ class AnalysisOptions:
         return words + ["--allow-code"] * self.allow_code
 
     def material(self, study: StudyResult, runs: str) -> AnalysisMaterial:
-        """A study with what is shown beside it."""
+        """Collect a study with its observers, photos and answers."""
         data = study.folder.file().data
         place = self.photos or (Path(data.photos) if data and data.photos else None)
         if place is not None and not self.photos and not place.is_absolute():
@@ -80,9 +80,9 @@ class AnalysisOptions:
 
 
 def analyze(
-    studies: Annotated[list[Path], Parameter(help="STORE/studies/NAME, one or several.")],
-    /,
-    *,
+    *studies: Annotated[
+        Path, Parameter(help="STORE/studies/NAME, one or several; none to judge a page again.")
+    ],
     only: Annotated[
         tuple[str, ...],
         Parameter(
@@ -104,10 +104,12 @@ def analyze(
     """Analyse studies: tables (CSV) and figures (PNG) in STUDY/analysis, and a page of verdicts."""
     if page is not None and page.suffix != ".md":
         raise InputError(f"--page is {str(page)!r}; expected a Markdown file, such as sns.md")
+    if page is None and not studies:
+        raise InputError("no study given; expected STORE/studies/NAME, or --page of one written")
     if page is not None:
         check_may_replace(page, begins_with(FIRST_LINE), force=force)
         check_may_replace(page.with_suffix(".json"), is_json_with(*VERDICT), force=force)
-    console = Console(soft_wrap=True, highlight=False)
+    console = output()
     found = [load_study(folder) for folder in studies]
     for study in found:
         material = (shown or AnalysisOptions()).material(study, runs)
@@ -125,7 +127,7 @@ def analyze(
         for path in draw(material, tables, folder):
             console.print(f"  {path}")
     if page is not None:
-        places = [study.folder.path / FOLDER for study in found]
+        places = [study.folder.path / FOLDER for study in found] or [page.with_suffix("")]
         words = [*map(str, studies), *(f"--only {name}" for name in only)]
         words += [f"--runs {runs}"] if runs != "all" else []
         words += [*(shown or AnalysisOptions()).words(), f"--page {page}"]

@@ -4,30 +4,12 @@ import sys
 from collections.abc import Sequence
 from importlib.metadata import version
 
-from cyclopts import App, CycloptsError, ValidationError
+from cyclopts import App, CycloptsError, Group, ValidationError
 from rich.console import Console
 
-from invariscope.cli.analyze import analyze
-from invariscope.cli.bench import bench
-from invariscope.cli.calibrate import calibrate
-from invariscope.cli.categories import categories
-from invariscope.cli.coefficient import coefficient
-from invariscope.cli.data import data
-from invariscope.cli.demo import demo
-from invariscope.cli.frugality import frugality
-from invariscope.cli.mei import mei
-from invariscope.cli.natural import natural
-from invariscope.cli.profile import profile
-from invariscope.cli.report import report
-from invariscope.cli.rig import rig
-from invariscope.cli.rig_table import rig_table
-from invariscope.cli.sns import sns
-from invariscope.cli.study import study
-from invariscope.cli.survey import survey
-from invariscope.cli.units import units
-from invariscope.devices import keep_freed_memory
+from invariscope.cli.terminal import set_quiet
 from invariscope.errors import InvariscopeError
-from invariscope.photos.walk import is_text
+from invariscope.memory import keep_freed_memory
 
 app = App(
     name="invariscope",
@@ -35,46 +17,68 @@ app = App(
     help="See what a visual unit ignores.",
     version=version("invariscope"),
     suppress_keyboard_interrupt=False,
-    help_epilogue="Any command takes --debug to show where an error came from.",
+    help_epilogue="Any command takes -q (--quiet): no progress and no notes, only results; and -v "
+    "(--debug): where an error came from.",
 )
-for command in (
-    demo,
-    units,
-    mei,
-    sns,
-    study,
-    analyze,
-    categories,
-    data,
-    natural,
-    coefficient,
-    calibrate,
-    profile,
-    report,
-    rig,
-    survey,
-    bench,
-):
-    app.command(command)
+# A command's module is imported when the command is used: `--help` needs no network.
+COMMANDS = {
+    "Search": {
+        "demo": "Find what one unit of the shipped network ignores and what silences it.",
+        "mei": "Search for the image that excites a unit most, and write a report.",
+        "sns": "Search for images a unit cannot tell from a reference, or that silence it.",
+    },
+    "Known changes": {
+        "coefficient": "Measure every unit's invariance to known transformations.",
+        "calibrate": "Let a transformation grow until a network fails.",
+        "profile": "Set known transformations beside the images that a search found.",
+    },
+    "Studies": {
+        "study": "Hundreds of runs from one file, on one machine or a cluster.",
+        "analyze": "Analyse studies: tables, figures and a page of verdicts.",
+        "categories": "Train with some categories seen transformed; measure what follows.",
+    },
+    "People": {
+        "survey": "People classify images, or tell them apart, in a browser.",
+        "people": "People's answers beside a network's.",
+    },
+    "Rig": {
+        "rig": "The same search on a brain: images out, responses in.",
+        "recording": "Read what a lab recorded, as responses to images.",
+    },
+    "Measure and report": {
+        "units": "List a network's sites, and how to name a unit.",
+        "natural": "Measure each unit's activity over photos.",
+        "field": "Find where in the image a unit looks, as an aperture for its searches.",
+        "data": "Prepare data sets that cannot be shipped, from what you downloaded.",
+        "report": "Write one page about the runs in a folder, or about a study.",
+    },
+}
+for place, (title, commands) in enumerate(COMMANDS.items()):
+    group = Group(title, sort_key=place)
+    for name, line in commands.items():
+        app.command(f"invariscope.cli.{name}:{name}", group=group, help=line)
+app.register_install_completion_command(
+    help="Let the shell complete commands and options (bash, zsh, fish, PowerShell)."
+)
 
-bench.command(frugality)
-bench.command(rig_table, name="rig")
-
+QUIET, DEBUG = ("--quiet", "-q"), ("--debug", "-v")
 USER_ERROR = 2
 INTERRUPTED = 130
 
 
-def run(arguments: Sequence[str]) -> int:
+def run(arguments: Sequence[str], commands: App = app) -> int:
     """Run one command line and give its exit code; errors are printed as one sentence."""
-    words = [word for word in arguments if word != "--debug"]
+    debug, words = _without(arguments, DEBUG)
+    quiet, words = _without(words, QUIET)
+    set_quiet(quiet)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
-    if not all(map(is_text, words)):
+    if any("\udc80" <= letter <= "\udcff" for word in words for letter in word):  # no UTF-8
         console.print("error: a word of the command is no text in UTF-8; rename what it names")
         return USER_ERROR
     try:
-        code = app(words, exit_on_error=False, print_error=False, result_action="return_value")
+        code = commands(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (InvariscopeError, CycloptsError, OSError, UnicodeDecodeError) as error:
-        if len(words) < len(arguments):
+        if debug:
             raise
         console.print(f"error: {_sentence(error)}", style="red", markup=False)
         return USER_ERROR
@@ -84,8 +88,15 @@ def run(arguments: Sequence[str]) -> int:
     return code if isinstance(code, int) else 0
 
 
+def _without(words: Sequence[str], names: tuple[str, ...]) -> tuple[bool, list[str]]:
+    """Take a switch of every command out of a command line; words after `--` are values."""
+    end = words.index("--") if "--" in words else len(words)
+    left = [word for word in words[:end] if word not in names]
+    return len(left) < end, [*left, *words[end:]]
+
+
 def _sentence(error: Exception) -> str:
-    """What is wrong, on one line; of an option out of bounds in the words of every other check."""
+    """Write an error as one sentence; options out of bounds read like every other check."""
     if isinstance(error, ValidationError) and error.argument and error.argument.tokens:
         given = " ".join(token.value for token in error.argument.tokens)
         return f"{error.argument.name} is {given}; {error.exception_message}"
@@ -97,6 +108,6 @@ def _sentence(error: Exception) -> str:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     keep_freed_memory()
     sys.exit(run(sys.argv[1:]))

@@ -4,18 +4,18 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from invariscope import plot
 from invariscope.cli.numbers import Count, Number, Seed, Share
-from invariscope.cli.options import Model, NetworkOptions, default_out
+from invariscope.cli.options import Model, NetworkOptions, OutFolder, default_out
+from invariscope.cli.terminal import StartNote, notes, output
 from invariscope.invariance.calibrate import calibrate as measure
 from invariscope.invariance.calibration import Calibration
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.images import image_set
 from invariscope.invariance.setup import images_for
 from invariscope.photos import open_folder
-from invariscope.plot.style import figure_of
+from invariscope.plot.axes import figure_of
 from invariscope.store.files import replace_file
 from invariscope.transformations import load
 
@@ -44,11 +44,11 @@ def calibrate(
         Count | None, Parameter(help="A photo's shorter side, before its middle is cut out.")
     ] = None,
     seed: Annotated[Seed, Parameter(help="Another seed, other noise.")] = 0,
-    out: Annotated[Path | None, Parameter(help="A folder; runs/… by default.")] = None,
+    out: OutFolder = None,
     source: NetworkOptions | None = None,
 ) -> None:
     """Let a transformation grow until a network's top-1 accuracy falls below a bound."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = output()
     chosen = load(transformation, beyond=beyond)
     subject, found = (source or NetworkOptions()).subject(model), open_folder(folder)
     found = found if photos is None else found.of_each_class(photos)
@@ -56,9 +56,11 @@ def calibrate(
     readout = classifier(subject, images.classes, site, class_names(folder, classes))
     console.print(readout.matched)
     place = out or default_out(model, transformation, "calibrate")
+    start = StartNote(place, "the same command starts again")
 
     def tell(strength: float, accuracy: float) -> None:
-        console.print(f"  {strength:g}: {accuracy:.1%}")
+        start()
+        notes().print(f"  {strength:g}: {accuracy:.1%}")
 
     calibration = measure(
         subject,

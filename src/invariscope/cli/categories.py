@@ -1,4 +1,4 @@
-"""`invariscope categories …`: networks that see some categories transformed, and what follows."""
+"""`invariscope categories …`: networks that see some categories transformed, and their measures."""
 
 import time
 from pathlib import Path
@@ -8,25 +8,25 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from invariscope.categories.conduct import NetworkConductor
 from invariscope.categories.evaluate import TAU, chosen_tau
 from invariscope.categories.grid import search_grid
 from invariscope.categories.job import MEASURE, SEARCH, TRAIN, data_of
 from invariscope.categories.plan import images_of
-from invariscope.categories.rate import measure_rate
+from invariscope.categories.runner import NetworkRunner
 from invariscope.categories.study import NetworkStudy, begin_networks, open_networks
+from invariscope.categories.train import measure_rate
 from invariscope.cli.numbers import Count, Positive
 from invariscope.cli.options import Force
 from invariscope.cli.study import EngineOptions
 from invariscope.cli.study_progress import in_words
+from invariscope.cli.terminal import Open, notes, output, print_table, tell_page, tell_start
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
 from invariscope.invariance.coefficient import TAU as DEFAULT_TAU
-from invariscope.jobs.engines import Engine
 from invariscope.report.networks import FIRST_LINE, write_networks_report, write_reproduction
 from invariscope.store.files import replace_file
 from invariscope.store.own_files import begins_with, check_may_replace
-from invariscope.study.file import study_text
+from invariscope.study.file_section import study_text
 
 categories = App(
     name="categories", help="Train with some categories seen transformed; measure what follows."
@@ -35,7 +35,8 @@ categories = App(
 File = Annotated[Path, Parameter(help="The study file (TOML).")]
 Folder = Annotated[Path, Parameter(help="The study's folder, from `categories train`.")]
 Out = Annotated[
-    Path | None, Parameter(help="The study's folder; store/categories/NAME by default.")
+    Path | None,
+    Parameter(alias="-o", help="The study's folder; store/categories/NAME by default."),
 ]
 Together = Annotated[
     Count | None,
@@ -52,17 +53,16 @@ def _begin(file: Path, out: Path | None) -> NetworkStudy:
 
 
 def _tell_plan(study: NetworkStudy, console: Console) -> None:
-    """The plan, a line a transformation, and what cannot be trained."""
+    """Print the plan, a line a transformation, and the networks that cannot be trained."""
     paradigm = study.asked.paradigm
     data = data_of(study.asked.rule, study.asked.base, "cpu")
     console.print(
         f"{study.asked.title or study.path.name}: {len(data.classes)} categories, "
         f"{len(data.train.labels)} training and {len(data.test.labels)} test images of "
         f"{data.side} px; network {paradigm.network}, {paradigm.recipe.epochs} epochs",
-        highlight=False,
     )
     for note in data.notes:
-        console.print(f"  {note}", highlight=False, style="dim")
+        console.print(f"  {note}", style="dim")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for column in ("trained with", "seen transformed", "seeds", "networks"):
         table.add_column(column)
@@ -73,9 +73,9 @@ def _tell_plan(study: NetworkStudy, console: Console) -> None:
         counts = ", ".join(str(c) for c in sorted({own.count for own in networks}))
         numbers = ", ".join(str(s) for s in paradigm.seeds)
         table.add_row(label, counts, numbers, str(len(networks)))
-    console.print(table)
+    print_table(table)
     for fault in {own.fault: None for own in study.planned if own.fault}:
-        console.print(fault, style="yellow", highlight=False, soft_wrap=True, markup=False)
+        console.print(fault, style="yellow", markup=False)
 
 
 @categories.command
@@ -89,15 +89,15 @@ def plan(
     ] = None,
     device: Annotated[str, Parameter(help="Where the rate is measured.")] = "auto",
 ) -> None:
-    """What a study would train, how many networks and how long, before anything starts."""
-    console = Console(soft_wrap=True)
+    """Print the networks that a study would train, and the time, before anything starts."""
+    console = output()
     study = _begin(file, out)
     _tell_plan(study, console)
     _tell_cost(study, console, device, rate)
 
 
 def _tell_cost(study: NetworkStudy, console: Console, device: str, rate: float | None) -> None:
-    """How many networks are left and how long they take."""
+    """Print the number of networks left and their time."""
     left = [own for own in study.trainable if own not in study.trained]
     data = data_of(study.asked.rule, study.asked.base, "cpu")
     images = images_of(left, len(data.train.labels))
@@ -106,12 +106,11 @@ def _tell_cost(study: NetworkStudy, console: Console, device: str, rate: float |
         f"{len(left)} networks to train ({len(study.trained)} are there), {images:,} images"
         + (f", {in_words(images / rate)} at {rate:.0f} images/s" if rate else "")
         + f"\nplan: {study.path / 'plan.json'}",
-        highlight=False,
     )
 
 
 def _teller(console: Console, task: str):  # noqa: ANN202
-    """Prints a line now and then: how many are done, accuracy, time left."""
+    """Make a watcher that prints a line now and then: networks done, accuracy, time left."""
     began, printed = time.monotonic(), [0.0]
 
     def tell(done: int, every: int, news: list[dict[str, Any]]) -> None:
@@ -131,15 +130,9 @@ def _teller(console: Console, task: str):  # noqa: ANN202
         if share:
             left = (now - began) * (every - share) / share
             words.append(f"about {in_words(left)} left" if done < every else "done")
-        console.print(" · ".join(words), highlight=False)
+        console.print(" · ".join(words))
 
     return tell
-
-
-def _conduct(study: NetworkStudy, engine: Engine, task: str, tau: float, **settings: Any) -> None:
-    console = Console(soft_wrap=True)
-    tell = _teller(console, {TRAIN: "trained", SEARCH: "answers", MEASURE: "measured"}[task])
-    NetworkConductor(study, engine, watch=tell, **settings).run(task, tau)
 
 
 def _tell_failed(study: NetworkStudy, console: Console) -> None:
@@ -149,7 +142,6 @@ def _tell_failed(study: NetworkStudy, console: Console) -> None:
             f"{folders.get(name, name[:12])}: {sentence}",
             style="red",
             markup=False,
-            highlight=False,
         )
 
 
@@ -162,22 +154,24 @@ def train(
     together: Together = None,
     where: EngineOptions | None = None,
 ) -> None:
-    """Train every network of a study; the same command goes on where it was broken off."""
-    console, where = Console(soft_wrap=True), where or EngineOptions()
+    """Train every network of a study; the same command goes on after a break."""
+    console, where = output(), where or EngineOptions()
     study = _begin(file, out)
     _tell_plan(study, console)
     _tell_cost(study, console, where.device, None)
     stacks = pick_device(where.device).type == "cuda" or where.gpus > 0
-    with study.alone():
-        engine = where.start_at(study.path / "jobs")
-        try:
-            _conduct(
-                study, engine, TRAIN, 0.0, together=together, stacks=stacks, compiled=where.compiled
-            )
-        finally:
-            engine.stop()
+    with study.alone(), where.start_at(study.path / "jobs") as engine:
+        tell_start(study.path)
+        NetworkRunner(
+            study,
+            engine,
+            together=together,
+            stacks=stacks,
+            compiled=where.compiled,
+            watch=_teller(notes(), "trained"),
+        ).run(TRAIN)
     _tell_failed(study, console)
-    console.print(f"{len(study.trained)} networks are trained: {study.path}", highlight=False)
+    console.print(f"{len(study.trained)} networks are trained: {study.path}")
 
 
 @categories.command
@@ -189,7 +183,7 @@ def grid(
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
     """Choose learning rate and weight decay on held-out training images, as [grid] asks."""
-    console = Console(soft_wrap=True, highlight=False)
+    console = output()
     study = _begin(file, out)
     asked, where = study.asked, pick_device(device)
     if asked.grid is None:
@@ -202,7 +196,7 @@ def grid(
         held_out=asked.grid.held_out,
         store=study.path / "grid",
         device=where,
-        watch=lambda rate, decay, found: console.print(f"  {rate:g}, {decay:g}: {found:.3f}"),
+        watch=lambda rate, decay, found: notes().print(f"  {rate:g}, {decay:g}: {found:.3f}"),
     )
     path = study.path / "grid.csv"
     replace_file(path, lambda part: table.to_csv(part, index=False))
@@ -213,24 +207,21 @@ def grid(
 @categories.command
 def evaluate(folder: Folder, /, *, where: EngineOptions | None = None) -> None:
     """Measure every trained network of a study: answers, τ, invariance, ablation."""
-    console, where = Console(soft_wrap=True), where or EngineOptions()
+    console, where = output(), where or EngineOptions()
     study = open_networks(folder.resolve())
     if not study.trained:
         raise InputError(f"no network of {str(folder)!r} is trained yet; see `categories train`")
-    with study.alone():
-        engine = where.start_at(study.path / "jobs")
-        try:
-            _conduct(study, engine, SEARCH, 0.0)
-            tau = study.asked.tau
-            if tau is None:
-                found = chosen_tau([study.folder(own).path / TAU for own in study.trained])
-                tau = DEFAULT_TAU if found is None else found
-            console.print(f"τ = {tau:g}", highlight=False)
-            _conduct(study, engine, MEASURE, tau)
-        finally:
-            engine.stop()
+    with study.alone(), where.start_at(study.path / "jobs") as engine:
+        tell_start(study.path)
+        NetworkRunner(study, engine, watch=_teller(notes(), "answers")).run(SEARCH)
+        tau = study.asked.tau
+        if tau is None:
+            found = chosen_tau([study.folder(own).path / TAU for own in study.trained])
+            tau = DEFAULT_TAU if found is None else found
+        console.print(f"τ = {tau:g}")
+        NetworkRunner(study, engine, watch=_teller(notes(), "measured")).run(MEASURE, tau)
     _tell_failed(study, console)
-    console.print(f"measured: {study.path}", highlight=False)
+    console.print(f"measured: {study.path}")
 
 
 @categories.command
@@ -241,10 +232,11 @@ def report(
     beside: Annotated[
         Path | None, Parameter(help="The same study of a second network (finding 9).")
     ] = None,
+    open_page: Open = False,
 ) -> None:
-    """Tables, figures, the paper's findings and a page, from what was measured."""
+    """Write tables, figures, the paper's findings and a page from the measurements."""
     page = write_networks_report(folder.resolve(), beside and beside.resolve())
-    Console(soft_wrap=True).print(f"report: {page}", highlight=False)
+    tell_page(page, open_page=open_page)
 
 
 @categories.command
@@ -253,14 +245,14 @@ def reproduce(
     beside: Annotated[
         Path | None, Parameter(help="The main study with a second network (finding 9).")
     ] = None,
-    out: Annotated[Path, Parameter(help="The page to write (Markdown).")],
+    out: Annotated[Path, Parameter(alias="-o", help="The page to write (Markdown).")],
     force: Force = False,
 ) -> None:
-    """The findings of studies as one Markdown page, each holding or not with its number."""
+    """Write the findings of studies as one Markdown page, each held or failed, with its number."""
     if not folders:
         raise InputError("no study given; expected folders of `categories train`")
     check_may_replace(out, begins_with(FIRST_LINE), force=force)
     page = write_reproduction(
         [folder.resolve() for folder in folders], out, beside and beside.resolve()
     )
-    Console(soft_wrap=True).print(f"page: {page}", highlight=False)
+    output().print(f"page: {page}")

@@ -1,14 +1,13 @@
-"""`invariscope data …`: data sets that cannot be shipped, from what a person downloaded."""
+"""`invariscope data …`: data sets that cannot be shipped, from a person's downloads."""
 
 from pathlib import Path
 from typing import Annotated
 
 from cyclopts import App, Parameter
-from rich.console import Console
-from rich.progress import Progress
 
 from invariscope.categories.facescrub import MISSING, SIDE, prepare_faces
 from invariscope.cli.numbers import Count
+from invariscope.cli.terminal import StartNote, output, progress_bar
 from invariscope.errors import InputError
 
 data = App(name="data", help="Data sets that cannot be shipped, from what you downloaded.")
@@ -21,18 +20,22 @@ def facescrub(
         Parameter(help="FaceScrub's lists (name, …, box, sha256), then the folder of originals."),
     ],
     side: Annotated[Count, Parameter(help="Width and height of a face in pixels.")] = SIDE,
-    out: Annotated[Path, Parameter(help="The folder of faces.")] = Path("facescrub"),
+    out: Annotated[Path, Parameter(alias="-o", help="The folder of faces.")] = Path("facescrub"),
 ) -> None:
-    """Verify downloaded originals by sha256, cut out the faces, and tell what is missing."""
+    """Verify downloaded originals by sha256, cut out the faces, and name missing files."""
     if len(paths) < 2:
         raise InputError("expected one list or more, then the folder of originals")
-    console = Console(soft_wrap=True, highlight=False)
+    console = output()
     *lists, folder = paths
-    with Progress(console=console, transient=True) as bar:
+    start = StartNote(out)
+    with progress_bar(transient=True) as bar:
         task = bar.add_task("looking at files", total=None)
-        report = prepare_faces(
-            lists, folder, out, side=side, progress=lambda n: bar.update(task, completed=n)
-        )
+
+        def watch(number: int) -> None:
+            start()
+            bar.update(task, completed=number)
+
+        report = prepare_faces(lists, folder, out, side=side, progress=watch)
     for line in report.lines():
         console.print(line, markup=False)
     if report.missing:

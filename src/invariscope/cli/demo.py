@@ -1,14 +1,15 @@
-"""`invariscope demo`: the whole of it for one unit in two minutes."""
+"""`invariscope demo`: a whole experiment for one unit in two minutes."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
-from invariscope.cli.experiment import ExperimentCondition, experiment
+from invariscope.cli.experiment import report_experiment
 from invariscope.cli.numbers import Seed
-from invariscope.cli.options import SearchCommandOptions, default_out
+from invariscope.cli.options import OutFolder, default_out
+from invariscope.cli.search_options import SearchCommandOptions
+from invariscope.cli.terminal import Open
+from invariscope.experiments.experiment import ExperimentCondition
 
 MODEL = "embedded:standard"
 SITES = ("pixels", "layer3.0.conv1", "layer4.1.conv1")
@@ -24,10 +25,11 @@ def demo(
     full: Annotated[
         bool, Parameter(help="The paper's settings: 500 generations, 10 seeds.")
     ] = False,
-    out: Annotated[Path | None, Parameter(help="Folder for the runs; runs/… by default.")] = None,
+    out: OutFolder = None,
+    open_page: Open = False,
     device: Annotated[str, Parameter(help="auto, cpu, cuda or mps.")] = "auto",
 ) -> None:
-    """Find what one unit of the shipped network ignores, and what silences it; write a report.
+    """Find images that a shipped unit ignores, and images that silence the unit; write a report.
 
     It searches, nothing is replayed: the most exciting image, invariant images at three
     stages, silencing images, and affine copies for comparison.
@@ -37,21 +39,17 @@ def demo(
     seeds = tuple(range(seed * count, (seed + 1) * count))
     conditions = [ExperimentCondition("invariance", site, seeds) for site in SITES]
     conditions.append(ExperimentCondition("adversarial", "pixels", seeds if full else seeds[:1]))
-    console = Console()
-    console.print(
-        f"What does unit {unit} of {MODEL} ignore?"
-        + ("" if full else " (reduced settings: --full takes the paper's)"),
-        highlight=False,
-    )
+    settings = "" if full else " (reduced settings: --full takes the paper's)"
     command = f"invariscope demo --unit {unit} --seed {seed}" + (" --full" if full else "")
-    experiment(
+    report_experiment(
         common,
         MODEL,
         unit,
         conditions,
         out or default_out(MODEL, unit, f"demo{'-full' if full else ''}-seed{seed}"),
-        console=console,
         command=command,
+        open_page=open_page,
+        headline=f"What does unit {unit} of {MODEL} ignore?{settings}\n",
         mei_seed=seed,
         mei_tries=4 if full else 1,
     )

@@ -1,21 +1,14 @@
 """`invariscope mei MODEL UNIT`: the most exciting image."""
 
-from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import (
-    Model,
-    SearchCommandOptions,
-    Unit,
-    check_page,
-    default_out,
-    tell_kind,
-)
+from invariscope.cli.options import Model, OutFolder, Unit, check_page, default_out
 from invariscope.cli.progress import LiveProgress
+from invariscope.cli.search_options import SearchCommandOptions, tell_kind
+from invariscope.cli.terminal import Open, output, tell_page
 from invariscope.experiments.mei import find_mei
 from invariscope.report.report import write_report
 
@@ -29,7 +22,8 @@ def mei(
     tries: Annotated[
         Count, Parameter(help="Searches among which one is drawn; the paper's 4.")
     ] = 1,
-    out: Annotated[Path | None, Parameter(help="Folder for the runs; runs/… by default.")] = None,
+    out: OutFolder = None,
+    open_page: Open = False,
     common: SearchCommandOptions | None = None,
 ) -> None:
     """Search for the image that excites a unit most, and write a report."""
@@ -37,9 +31,8 @@ def mei(
     subject, generator = common.load(model)
     folder = out or default_out(model, unit, "mei")
     check_page(folder)
-    console = Console()
-    tell_kind(subject, unit, console)
-    with LiveProgress(f"most exciting image of {unit}", console) as watch:
+    tell_kind(subject, unit)
+    with LiveProgress(f"most exciting image of {unit}", folder) as watch:
         found = find_mei(
             subject,
             generator,
@@ -53,4 +46,5 @@ def mei(
     words = [f"invariscope mei {model} {unit} --seed {seed}", *common.words()]
     words += [f"--tries {tries}"] if tries != 1 else []
     page = write_report(folder, command=" ".join(words))
-    console.print(f"activity {found.activity:.3f} · report: {page}", soft_wrap=True)
+    output().print(f"activity: {found.activity:.3f}")
+    tell_page(page, open_page=open_page)

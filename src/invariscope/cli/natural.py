@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
 from invariscope.cli.numbers import Count, Natural
-from invariscope.cli.options import Model, NetworkOptions, default_out
+from invariscope.cli.options import Model, NetworkOptions, OutFolder, default_out
+from invariscope.cli.terminal import StartNote, output, progress_bar
 from invariscope.natural.folder_pass import NATURAL, measure_folder
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import open_folder
@@ -41,7 +41,7 @@ def natural(
     ] = None,
     batch: Annotated[Count, Parameter(help="Photos that pass at once.")] = 64,
     top: Annotated[Natural, Parameter(help="Strongest photos to name for each unit.")] = 9,
-    out: Annotated[Path | None, Parameter(help="Folder of the tables; runs/… by default.")] = None,
+    out: OutFolder = None,
     source: NetworkOptions | None = None,
 ) -> None:
     """Measure each unit's activity over photos: the scale of stopping rules and percentiles."""
@@ -49,20 +49,21 @@ def natural(
     photos = open_folder(folder)
     place = out or default_out(model, folder.name, "natural")
     rule = PhotoRule(resize, subject.photo.interpolation) if resize else subject.photo
-    console = Console()
-    bar = Progress(
+    console = output()
+    start = StartNote(place)
+    bar = progress_bar(
         TextColumn("photos"),
         BarColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
-        console=console,
     )
     began = time.monotonic()
     with bar:
         task = bar.add_task("photos", total=len(photos), rate="")
 
         def watch(seen: int, _all: int, now: int) -> None:
+            start()
             rate = f"{now / (time.monotonic() - began):.0f} photos/s"
             bar.update(task, completed=seen, rate=rate)
 
@@ -79,21 +80,19 @@ def natural(
         )
         bar.update(task, completed=len(photos))
     for line in photos.report.lines()[:SHOWN]:
-        console.print(f"photos: {line}", soft_wrap=True, highlight=False)
+        console.print(f"photos: {line}")
     for kind, units in _kinds(found).items():
         told = f"{len(units)} {'unit is' if len(units) == 1 else 'units are'} {kind}"
-        console.print(f"{told} ({named(units)})", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"{told} ({named(units)})", markup=False)
     table = place / NATURAL
     console.print(
         f"{len(found.table)} units of {found.about['photos']} photos: {table}\n"
-        f"searches take them with --natural {table}",
-        soft_wrap=True,
-        highlight=False,
+        f"searches take them with --natural {table}"
     )
 
 
 def _kinds(found: NaturalStatistics) -> dict[str, list[str]]:
-    """The units whose answers need a word, by their kind."""
+    """List the units with answers that need a word, by their kind."""
     columns = (found.table[name].to_numpy() for name in ("minimum", "maximum", "p1"))
     units: dict[str, list[str]] = {}
     for unit, kind in zip(found.table["unit"], unit_kinds(*columns), strict=True):

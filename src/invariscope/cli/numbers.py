@@ -1,4 +1,4 @@
-"""Numbers as options take them: whole ones stay whole, and each has its bounds.
+"""Numbers in options: whole numbers stay whole, and each option has its bounds.
 
 Without these a number that is not whole would be rounded, and one beyond what torch and NumPy
 hold would end in an error of theirs.
@@ -29,7 +29,7 @@ def _whole(_type: Any, tokens: Sequence[Token]) -> int:
 
 
 def _bounded(expected: str, fits: Callable[[float], bool]) -> Callable[[Any, Any], None]:
-    """Make a validator that says what it expects."""
+    """Make a validator that names the expected range."""
 
     def check(_type: Any, value: Any) -> None:
         numbers = value if isinstance(value, list | tuple) else [value]
@@ -57,3 +57,4 @@ Number = Annotated[float, _number("a finite number", lambda _: True)]
 Positive = Annotated[float, _number("a number above 0", lambda n: n > 0)]
 NotNegative = Annotated[float, _number("a finite number, at least 0", lambda n: n >= 0)]
 Share = Annotated[float, _number("a number from 0 to 1", lambda n: 0 <= n <= 1)]
+Percentile = Annotated[float, _number("a number above 0, at most 100", lambda n: 0 < n <= 100)]

@@ -1,22 +1,15 @@
 """Options that several commands share: the same words everywhere."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 
-from invariscope.cli.numbers import Count
 from invariscope.devices import pick_device
-from invariscope.experiments.plan import SearchOptions, natural_of
-from invariscope.generators import Generator, load_generator
-from invariscope.natural.statistics import NaturalStatistics
 from invariscope.store.own_files import check_may_replace, is_page
 from invariscope.subjects import Subject, load_subject
-from invariscope.subjects.kinds import kind_note, natural_kind
 from invariscope.subjects.sources.loaded import PRETRAINED
-from invariscope.units import parse_target
 
 Model = Annotated[
     str,
@@ -33,6 +26,9 @@ Unit = Annotated[
     ),
 ]
 Task = Literal["invariance", "adversarial"]
+OutFolder = Annotated[
+    Path | None, Parameter(alias="-o", help="The folder to write to; runs/… by default.")
+]
 Force = Annotated[
     bool, Parameter(negative="", help="Replace a file that invariscope did not write.")
 ]
@@ -58,7 +54,7 @@ class NetworkOptions:
     ] = False
 
     def subject(self, model: str) -> Subject:
-        """The network, on the device."""
+        """Load the network onto the device."""
         return load_subject(
             model,
             pick_device(self.device),
@@ -68,76 +64,13 @@ class NetworkOptions:
         )
 
     def words(self) -> list[str]:
-        """The options that say which network it is, for a command that can be repeated."""
+        """Write the options that name the network, for a command that can be repeated."""
         words = [] if self.weights == PRETRAINED else [f"--weights {self.weights}"]
         return words + ["--allow-code"] * self.allow_code
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class SearchCommandOptions(NetworkOptions):
-    """Options of every search."""
-
-    generator: Annotated[
-        str,
-        Parameter(
-            help="What makes the images: embedded, deepsim:fc7, codes:FILE, diffusers:NAME@SIZE, "
-            "taesd:PATH@SIZE, pixels@SIZE or file.py:factory."
-        ),
-    ] = "embedded"
-    strategy: Annotated[
-        str,
-        Parameter(
-            help="How codes are searched: isotropic, separable, sphere, whitened, genetic or cma."
-        ),
-    ] = "isotropic"
-    population: Annotated[Count, Parameter(help="Candidates a generation.")] = 50
-    generations: Annotated[Count, Parameter(help="The most generations.")] = 500
-    stop: Annotated[bool, Parameter(help="Let the paper's stopping rule end a search.")] = True
-    precision: Annotated[str, Parameter(help="auto, float32 or bf16.")] = "auto"
-    natural: Annotated[
-        Path | None, Parameter(help="The network's natural statistics: a natural.parquet.")
-    ] = None
-
-    def words(self) -> list[str]:
-        """The options on which a search's result depends, for a command that can be repeated."""
-        words = super().words()
-        for name in ("generator", "strategy", "population", "generations", "precision", "natural"):
-            value = getattr(self, name)
-            if value != getattr(type(self), name):
-                words.append(f"--{name} {value}")
-        return words + ["--no-stop"] * (not self.stop)
-
-    def options(self) -> SearchOptions:
-        """What the searches take."""
-        return SearchOptions(
-            strategy=self.strategy,
-            population=self.population,
-            generations=self.generations,
-            stop=self.stop,
-            precision=self.precision,
-        )
-
-    def load(self, model: str) -> tuple[Subject, Generator]:
-        """The subject and the generator, on the device."""
-        subject = self.subject(model)
-        if self.natural:
-            NaturalStatistics.load(self.natural, subject)  # refused now rather than later
-            subject.natural = self.natural
-        device = pick_device(self.device)
-        return subject, load_generator(self.generator, device, allow_code=self.allow_code)
-
-
-def tell_kind(subject: Subject, unit: str, console: Console) -> None:
-    """Print the kind of a unit whose answers need a word, where its statistics are known."""
-    natural = natural_of(subject, parse_target(unit, subject.sites()))
-    note = kind_note(unit, natural_kind(natural and asdict(natural)))
-    if note:
-        console.print(f"note: {note}", markup=False, highlight=False, soft_wrap=True)
-
-
 def check_page(out: Path) -> None:
-    """Make sure, before anything is searched, that the page of a folder may be written.
+    """Make sure, before any search, that the page of a folder may be written.
 
     Raises:
         InputError: it holds a report.html that is not ours.
@@ -146,6 +79,6 @@ def check_page(out: Path) -> None:
 
 
 def default_out(model: str, unit: str, what: str) -> Path:
-    """`runs/…` named by model, unit and what is done; no character that files cannot have."""
+    """Name a folder in `runs/` by model, unit and task; no character that files cannot have."""
     words = f"{what}_{model}_{unit}"
     return Path("runs") / "".join(c if c.isalnum() or c in "._-+" else "-" for c in words)

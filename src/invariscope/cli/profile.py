@@ -1,14 +1,14 @@
-"""`invariscope profile RUNS FOLDER`: what the unit of a search ignores, known and found."""
+"""`invariscope profile RUNS FOLDER`: known transformations beside the images of a search."""
 
 from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.console import Console
 
 from invariscope.analysis.profile import profile as measure
 from invariscope.cli.numbers import Count, Share
 from invariscope.cli.options import NetworkOptions
+from invariscope.cli.terminal import Open, output, tell_page
 from invariscope.errors import InputError
 from invariscope.experiments.result import load_result
 from invariscope.invariance.coefficient import TAU
@@ -33,13 +33,14 @@ def profile(
     model: Annotated[
         str | None, Parameter(help="The network; by default as the runs name it.")
     ] = None,
+    open_page: Open = False,
     source: NetworkOptions | None = None,
 ) -> None:
     """Set a unit's invariance to known transformations beside the images that a search found.
 
     The profile is kept as profile.json among the runs, and their report shows it.
     """
-    console = Console(soft_wrap=True, highlight=False)
+    console = output()
     result, source = load_result(runs), source or NetworkOptions()
     units = {run.settings.unit for run in result.runs}
     if len(units) > 1:
@@ -54,4 +55,5 @@ def profile(
     kept = measured.save(runs)
     page = write_report(runs, command=f"invariscope profile {runs} {folder}")
     console.print(measured.card())
-    console.print(f"profile: {kept}\nreport: {page}")
+    console.print(f"profile: {kept}")
+    tell_page(page, open_page=open_page)

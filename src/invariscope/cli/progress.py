@@ -1,5 +1,6 @@
 """Live progress of searches: one line a run, and images a second."""
 
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -8,6 +9,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from invariscope.cli.terminal import notes, tell_start
 from invariscope.experiments.execute import ProgressEvent
 from invariscope.search.run import StepResult
 
@@ -19,24 +21,32 @@ def _number(value: float | None) -> str:
 
 
 class LiveProgress:
-    """Shows the news of searches as they come; use it as a context and as a watcher.
+    """Shows the news of searches as a live table; a context and a watcher.
 
     Args:
         title: what is searched for.
+        folder: where the runs are written, which the first line says; told before, where None.
         console: where to show it; without a terminal a plain line now and then.
     """
 
-    def __init__(self, title: str, console: Console) -> None:
-        self._title, self._console = title, console
+    def __init__(self, title: str, folder: Path | None, console: Console | None = None) -> None:
+        self._title, self._folder, self._console = title, folder, console or notes()
+        self._began = False
         self._rows: dict[str, tuple[StepResult, str]] = {}
-        self._live = Live(console=console, refresh_per_second=4, transient=False)
+        self._live = Live(console=self._console, refresh_per_second=4, transient=False)
 
     def __enter__(self) -> Self:
+        return self
+
+    def _begin(self) -> None:
+        """Show the first lines: at the first news, since a mistake is one sentence alone."""
+        self._began = True
+        if self._folder is not None:
+            tell_start(self._folder)
         if self._console.is_terminal:
             self._live.start()
         else:
             self._console.print(self._title)
-        return self
 
     def __exit__(
         self,
@@ -44,10 +54,12 @@ class LiveProgress:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._console.is_terminal:
+        if self._began and self._console.is_terminal:
             self._live.stop()
 
     def __call__(self, news: ProgressEvent) -> None:
+        if not self._began:
+            self._begin()
         for result in news.results:
             state = result.outcome.status if result.outcome else "running"
             self._rows[result.run.name] = (result, state)

@@ -1,23 +1,27 @@
-"""`invariscope rig …`: a session on a brain, or on a simulated one."""
+"""`invariscope rig …`: a session on a brain, or on a simulated brain."""
 
 import time
 from contextlib import closing
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 
 from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
 from invariscope.cli.options import Force, NetworkOptions
+from invariscope.cli.rig_plan import refuted_table
+from invariscope.cli.terminal import notes, output, print_table, tell_start
 from invariscope.natural.statistics import NaturalStatistics
+from invariscope.recordings.variability import load_variability
 from invariscope.rig.export import RecordedSession
 from invariscope.rig.file import SessionFile, read_session
 from invariscope.rig.names import check_names
 from invariscope.rig.nwb import is_session, write_nwb
+from invariscope.rig.plan import load_predictions
 from invariscope.rig.range_block import NATURAL
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.session import RigSession
@@ -30,30 +34,47 @@ from invariscope.subjects.rig.link import Link, OtherSide
 from invariscope.subjects.rig.zeromq import ZeroMQLink, ZeroMQRig
 
 rig = App(name="rig", help="The same search on a brain: images out, responses in.")
+rig.command("invariscope.cli.rig_plan:plan", name="plan")
 
 File = Annotated[Path, Parameter(help="The session file (TOML).")]
-Out = Annotated[Path, Parameter(help="The session's folder: log, images, runs, exchange.")]
+Out = Annotated[
+    Path, Parameter(alias="-o", help="The session's folder: log, images, runs, exchange.")
+]
 EXCHANGE = "exchange"
 POLL = 0.05
 
 
 @rig.command
-def serve(file: File, /, *, out: Out) -> None:
-    """Begin a session, or go on with it: show images, take responses, search."""
-    console, asked = Console(), read_session(file)
+def serve(
+    file: File,
+    /,
+    *,
+    out: Out,
+    plan: Annotated[
+        Path | None,
+        Parameter(help="What `rig plan` made: its model's invariances are put to the neuron."),
+    ] = None,
+) -> None:
+    """Begin a session, or go on with an earlier session: show images, take responses, search."""
+    predictions = load_predictions(plan) if plan else []
+    asked = read_session(file)
     check_names(asked.rig)
 
     def say(text: str) -> None:
-        console.print(text, highlight=False, markup=False, soft_wrap=True)
+        output().print(text, markup=False)
 
     with _link(asked, out) as link:
+        tell_start(out)
         where = link.address if isinstance(link, ZeroMQLink) else str(out / EXCHANGE)
         say(f"session {asked.rig.name!r}: waiting for the rig at {where}")
         with closing(RigSession(asked, out, link, base=file.parent, say=say)) as session:
             records = session.run()
+            tested = {p.unit: (p, session.test_predictions(p)) for p in predictions}
             natural = NaturalStatistics.load(out / NATURAL, session.rig)
-    console.print(_range_table(natural))
-    console.print(_found_table(records))
+    print_table(_range_table(natural))
+    print_table(_found_table(records))
+    for each in tested.values():
+        print_table(refuted_table(*each))
     RecordedSession.load(out).write_responses()
     say(f"the session is over; export it with `invariscope rig export {out}`")
 
@@ -105,7 +126,14 @@ def simulate(
     units: Annotated[
         list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
     ],
-    peak: Annotated[Positive, Parameter(help="Spikes per second for the strongest photo.")] = 20.0,
+    like: Annotated[
+        Path | None,
+        Parameter(help="Rates and noise as a recording has them: what `recording` wrote."),
+    ] = None,
+    peak: Annotated[
+        Positive | None,
+        Parameter(help="Spikes per second for the strongest photo; else --like's, or 20."),
+    ] = None,
     drift: Annotated[NotNegative, Parameter(help="How far the gain goes up and down.")] = 0.3,
     lost: Annotated[Share, Parameter(help="Share of trials that are not recorded.")] = 0.05,
     seed: Annotated[Seed, Parameter(help="Of all noise.")] = 0,
@@ -114,11 +142,15 @@ def simulate(
     ] = 60.0,
     source: NetworkOptions | None = None,
 ) -> None:
-    """Play the rig: units of a network fire Poisson spikes, drift, and trials get lost."""
-    asked, console = read_session(file), Console()
+    """Play the rig: units of a network fire spikes, drift, and trials get lost."""
+    asked = read_session(file)
     check_names(asked.rig)
     subject = (source or NetworkOptions()).subject(model)
-    cortex = SimulatedRates(peak=peak, drift=drift, lost=lost)
+    cortex = SimulatedRates(drift=drift, lost=lost)
+    if like:
+        cortex = SimulatedRates.like(load_variability(like), drift=drift, lost=lost)
+    if peak:
+        cortex = replace(cortex, peak=peak)
     brain = SimulatedBrain(subject, units, asked.rig.units, cortex=cortex, seed=seed)
     other: OtherSide
     if asked.rig.link == "folder":
@@ -126,7 +158,7 @@ def simulate(
     else:
         other = ZeroMQRig(asked.rig.address)
     with closing(other):
-        console.print("the simulated rig waits for blocks", highlight=False)
+        notes().print("the simulated rig waits for blocks")
         last = time.monotonic()
         while time.monotonic() - last < idle:
             if play(brain, other):
@@ -156,4 +188,4 @@ def export(
     recorded = RecordedSession.load(folder)
     table = recorded.write_responses()
     path = write_nwb(recorded, target, start=start)
-    Console().print(f"{path}\n{table}", highlight=False, soft_wrap=True)
+    output().print(f"{path}\n{table}")

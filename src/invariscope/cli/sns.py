@@ -4,17 +4,19 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from rich.console import Console
 
-from invariscope.cli.experiment import ExperimentCondition, experiment
+from invariscope.cli.experiment import report_experiment
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import Model, SearchCommandOptions, Task, Unit, default_out
+from invariscope.cli.options import Model, OutFolder, Task, Unit, default_out
+from invariscope.cli.search_options import SearchCommandOptions
+from invariscope.cli.terminal import Open
 from invariscope.errors import InputError
+from invariscope.experiments.experiment import ExperimentCondition
 from invariscope.units import NUMBER
 
 
 def parse_subset(text: str | None) -> int | list[int] | None:
-    """`sample=100` → 100, `3,17,40` → those entries, nothing → all.
+    """Read a subset: `sample=100` → 100, `3,17,40` → three entries, nothing → all.
 
     Raises:
         InputError: any other text.
@@ -47,10 +49,11 @@ def sns(
     ] = None,
     mei_seed: Annotated[Seed, Parameter(help="Seed of the search for the MEI.")] = 0,
     mei_tries: Annotated[Count, Parameter(help="MEI searches, one is drawn; the paper's 4.")] = 1,
-    out: Annotated[Path | None, Parameter(help="Folder for the runs; runs/… by default.")] = None,
+    out: OutFolder = None,
+    open_page: Open = False,
     common: SearchCommandOptions | None = None,
 ) -> None:
-    """Search for images a unit cannot tell from a reference, or that silence it; report them."""
+    """Search for images a unit cannot tell from a reference, or that silence the unit."""
     common = common or SearchCommandOptions()
     folder = out or default_out(model, unit, f"sns-{task}-{stretch}")
     words = [f"invariscope sns {model} {unit} --stretch {stretch} --task {task} --seeds {seeds}"]
@@ -67,14 +70,14 @@ def sns(
         subset=parse_subset(subset),
         direction=direction,
     )
-    experiment(
+    report_experiment(
         common,
         model,
         unit,
         [condition],
         folder,
-        console=Console(),
         command=" ".join(words),
+        open_page=open_page,
         reference=reference,
         mei_seed=mei_seed,
         mei_tries=mei_tries,

@@ -1,18 +1,19 @@
 """`invariscope study …`: hundreds of runs from one file."""
 
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 
 from invariscope import user_code, validate
 from invariscope.cli.numbers import Count, NotNegative, Positive
 from invariscope.cli.options import Force
 from invariscope.cli.study_progress import StudyTable, in_words
+from invariscope.cli.terminal import Json, notes, output, print_json, print_table, tell_start
 from invariscope.errors import InputError, StoreError
 from invariscope.jobs.engines import TIMEOUTS, Engine, LocalEngine, RayEngine, SlurmEngine
 from invariscope.paper.published.importer import import_published
@@ -21,7 +22,6 @@ from invariscope.store.files import make_folder
 from invariscope.store.own_files import check_may_replace
 from invariscope.study.affine import measure_affine
 from invariscope.study.batch import check_done
-from invariscope.study.conduct import PLACES, Conductor, done_in
 from invariscope.study.cost import cost_of, measure_rate
 from invariscope.study.file import read_study
 from invariscope.study.folder import StudyFolder, known_study, study_folder
@@ -29,7 +29,8 @@ from invariscope.study.index import read_rows, rebuild
 from invariscope.study.pack import is_pack, pack_study, unpack_study
 from invariscope.study.plan import plan_study
 from invariscope.study.planned_run import PlannedRun
-from invariscope.study.progress import progress_of
+from invariscope.study.progress import StudyProgress, progress_of
+from invariscope.study.runner import RUNS_PER_JOB, StudyRunner, ended_runs
 from invariscope.study.verify import Verified, verify_store
 from invariscope.survey.folder import DESIGN, SurveyFolder
 from invariscope.units import NUMBER
@@ -37,7 +38,10 @@ from invariscope.units import NUMBER
 study = App(name="study", help="Hundreds of runs from one file, on one machine or a cluster.")
 
 File = Annotated[Path, Parameter(help="The study file (TOML).")]
-Out = Annotated[Path, Parameter(help="The store: the folder that holds the runs of all studies.")]
+Out = Annotated[
+    Path,
+    Parameter(alias="-o", help="The store: the folder that holds the runs of all studies."),
+]
 AllowCode = Annotated[
     bool, Parameter(name="--allow-code", negative="", help="Let the file name file.py:factory.")
 ]
@@ -53,7 +57,9 @@ class EngineOptions:
     engine: Annotated[
         Literal["local", "ray", "slurm"], Parameter(help="This machine, Ray or SLURM.")
     ] = "local"
-    places: Annotated[Count, Parameter(help="Runs that advance together in a task.")] = PLACES
+    runs_per_job: Annotated[
+        Count, Parameter(help="The most runs that advance together in a job.")
+    ] = RUNS_PER_JOB
     device: Annotated[str, Parameter(help="local: auto, cpu, cuda, cuda:N or mps.")] = "auto"
     threads: Annotated[Count | None, Parameter(help="local: torch threads on the CPU.")] = None
     workers: Annotated[Count, Parameter(help="local: processes on each device.")] = 1
@@ -82,11 +88,11 @@ class EngineOptions:
     ] = ()
 
     def start(self, study: StudyFolder) -> Engine:
-        """The engine, ready to take batches."""
+        """Start the engine, ready to take batches."""
         return self.start_at(study.batches)
 
     def start_at(self, jobs: Path) -> Engine:
-        """The engine, ready to take jobs whose files are in this folder."""
+        """Start the engine, ready to take jobs with files in this folder."""
         if self.engine == "local":
             return LocalEngine(self.device, self.threads, self.workers)
         if self.engine == "ray":
@@ -104,7 +110,7 @@ class EngineOptions:
 
 
 def _parameters(words: tuple[str, ...]) -> dict[str, Any]:
-    """`name=value` pairs; a whole number is one.
+    """Read `name=value` pairs; a value of digits becomes a whole number.
 
     Raises:
         InputError: a word without `=`, or a time limit that is no whole number of minutes.
@@ -122,10 +128,9 @@ def _parameters(words: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _planned(file: Path, console: Console, *, allow_code: bool) -> list[PlannedRun]:
+def _planned(file: Path, *, allow_code: bool) -> list[PlannedRun]:
     asked = read_study(file)
-    if console.is_terminal:
-        console.print(f"planning {asked.title or file.name} …", style="dim", highlight=False)
+    notes().print(f"planning {asked.title or file.name} …", style="dim", markup=False)
     return plan_study(asked, file.resolve().parent, allow_code=allow_code)
 
 
@@ -141,62 +146,79 @@ def plan(
     workers: Annotated[Count, Parameter(help="Processes or GPUs that share the work.")] = 1,
     device: Annotated[str, Parameter(help="Where the rate is measured.")] = "auto",
     allow_code: AllowCode = False,
+    json: Json = False,
 ) -> None:
-    """What a study would run, and its images, time and disk, before anything starts."""
-    console = Console()
-    planned_runs = _planned(file, console, allow_code=allow_code)
+    """Print a study's runs, images, time and disk, before anything starts."""
+    planned_runs = _planned(file, allow_code=allow_code)
     rows = read_rows(StudyFolder(out, file.stem).runs)
+    cost = cost_of(planned_runs, rows)
+    left = [run for run in planned_runs if run.name not in rows]
+    measured = rate is None and bool(left)
+    if measured:
+        rate = measure_rate(left, device)
+    seconds = cost.images / rate / workers if rate else 0.0
+    conditions = _conditions(planned_runs, rows)
+    if json:
+        print_json(
+            {"conditions": conditions, **asdict(cost), "images_a_second": rate, "seconds": seconds}
+        )
+        return
     table = Table(title=read_study(file).title or file.name, title_justify="left")
     table.add_column("condition")
     for column in ("runs", "done", "images, at most"):
         table.add_column(column, justify="right")
-    for condition in dict.fromkeys(run.condition for run in planned_runs):
-        runs = [run for run in planned_runs if run.condition == condition]
-        left = [run for run in runs if run.name not in rows]
-        shown = sum(run.images for run in left)
-        table.add_row(condition, str(len(runs)), str(len(runs) - len(left)), f"{shown:,}")
-    console.print(table)
-    cost = cost_of(planned_runs, rows)
-    said = "as given"
-    left = [run for run in planned_runs if run.name not in rows]
-    if rate is None and left:
-        rate, said = measure_rate(left, device), "measured here"
-    seconds = cost.images / rate / workers if rate else 0.0
-    console.print(
+    for row in conditions:
+        numbers = (str(row["runs"]), str(row["done"]), f"{row['images']:,}")
+        table.add_row(str(row["condition"]), *numbers)
+    print_table(table)
+    output().print(
         f"{cost.runs} runs to do, {cost.meis} of them for MEIs ({cost.done} are done) · at most "
         f"{cost.images:,} images · {in_words(seconds)} on {workers} worker"
-        f"{'s' if workers > 1 else ''} at {rate or 0:.0f} images/s each ({said}) · about "
-        f"{cost.bytes / 1e9:.2f} GB on disk",
-        highlight=False,
-        soft_wrap=True,
+        f"{'s' if workers > 1 else ''} at {rate or 0:.0f} images/s each "
+        f"({'measured here' if measured else 'as given'}) · about {cost.bytes / 1e9:.2f} GB on disk"
     )
 
 
-def _go_on(study: StudyFolder, where: EngineOptions, console: Console, *, allow_code: bool) -> None:
+def _conditions(
+    planned_runs: Sequence[PlannedRun], rows: Mapping[str, Any]
+) -> list[dict[str, str | int]]:
+    """Count runs, runs that are done and images left, a row a condition."""
+    found = []
+    for condition in dict.fromkeys(run.condition for run in planned_runs):
+        runs = [run for run in planned_runs if run.condition == condition]
+        left = [run for run in runs if run.name not in rows]
+        counts = {"runs": len(runs), "done": len(runs) - len(left)}
+        found.append({"condition": condition, **counts, "images": sum(r.images for r in left)})
+    return found
+
+
+def _tell_failures(progress: StudyProgress) -> None:
+    for sentence, count in progress.failures.items():
+        output().print(f"{count} failed: {sentence}", style="red", markup=False)
+
+
+def _go_on(study: StudyFolder, where: EngineOptions, *, allow_code: bool) -> None:
     """Work on a study until every run has ended or failed."""
     for run in study.planned_runs():  # what was planned may have come in an archive
         for address in (run.subject, run.generator):
             user_code.allow(address, allow_code=allow_code)
     with study.alone():
-        engine = where.start(study)
-        with StudyTable(study.name, console) as watch:
-            conductor = Conductor(
-                study, engine, places=where.places, compiled=where.compiled, watch=watch
+        with where.start(study) as engine, StudyTable(study.name, notes()) as watch:
+            runner = StudyRunner(
+                study,
+                engine,
+                runs_per_job=where.runs_per_job,
+                compiled=where.compiled,
+                watch=watch,
             )
-            check_done((w for w in conductor.planned_runs if w.name in conductor.done), study.runs)
-            progress = conductor.run()
+            tell_start(study.path)
+            check_done((run for run in runner.planned_runs if run.name in runner.done), study.runs)
+            progress = runner.run()
         if study.file().measure.affine:
-            measure_affine(study, conductor.done)
-    for sentence, count in progress.failures.items():
-        console.print(
-            f"{count} failed: {sentence}",
-            style="red",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+            measure_affine(study, runner.done)
+    _tell_failures(progress)
     total = progress.total
-    console.print(f"{total.done} runs done, {total.failed} failed: {study.path}", soft_wrap=True)
+    output().print(f"{total.done} runs done, {total.failed} failed: {study.path}")
     if total.failed:
         raise StoreError(
             f"{total.failed} of {total.done + total.failed + total.left} runs failed; mend the "
@@ -213,14 +235,13 @@ def run(
     where: EngineOptions | None = None,
     allow_code: AllowCode = False,
 ) -> None:
-    """Plan a study and work on it; what is done, by this study or another, is not done again."""
-    console = Console()
-    planned_runs = _planned(file, console, allow_code=allow_code)
+    """Plan a study and work on its runs; a run that any study has done is not done again."""
+    planned_runs = _planned(file, allow_code=allow_code)
     folder = StudyFolder(out.resolve(), file.stem)
     make_folder(out)
     with folder.alone():
         folder.write(file.read_text(encoding="utf-8"), planned_runs)
-    _go_on(folder, where or EngineOptions(), console, allow_code=allow_code)
+    _go_on(folder, where or EngineOptions(), allow_code=allow_code)
 
 
 @study.command
@@ -232,10 +253,10 @@ def resume(
     where: EngineOptions | None = None,
     allow_code: AllowCode = False,
 ) -> None:
-    """Go on with a study as it was planned, without planning again."""
+    """Go on with a study as planned earlier, without planning again."""
     folder = known_study(out.resolve(), file.stem)
     _unchanged(folder, file)
-    _go_on(folder, where or EngineOptions(), Console(), allow_code=allow_code)
+    _go_on(folder, where or EngineOptions(), allow_code=allow_code)
 
 
 @study.command
@@ -252,7 +273,7 @@ def retry(
     _unchanged(folder, file)
     with folder.alone():
         folder.save_failed({})
-    _go_on(folder, where or EngineOptions(), Console(), allow_code=allow_code)
+    _go_on(folder, where or EngineOptions(), allow_code=allow_code)
 
 
 def _unchanged(folder: StudyFolder, file: Path) -> None:
@@ -264,33 +285,28 @@ def _unchanged(folder: StudyFolder, file: Path) -> None:
 
 
 @study.command
-def status(file: File, /, *, out: Out = STORE) -> None:
-    """How far a study is: done, running, failed, time left."""
+def status(file: File, /, *, out: Out = STORE, json: Json = False) -> None:
+    """Print how far a study is: done, running, failed, time left."""
     folder = known_study(out.resolve(), file.stem)
     planned_runs = folder.planned_runs()
     progress = progress_of(
-        planned_runs, done_in(folder, planned_runs), folder.failed(), folder.news()
+        planned_runs, ended_runs(folder, planned_runs), folder.failed(), folder.news()
     )
-    console = Console()
-    console.print(StudyTable.render(folder.name, progress))
-    for sentence, count in progress.failures.items():
-        console.print(
-            f"{count} failed: {sentence}",
-            style="red",
-            markup=False,
-            highlight=False,
-            soft_wrap=True,
-        )
+    if json:
+        print_json({**asdict(progress), "seconds_left": progress.seconds_left})
+        return
+    output().print(StudyTable.render(folder.name, progress), soft_wrap=False)
+    _tell_failures(progress)
 
 
 @study.command
 def reindex(*, out: Out = STORE) -> None:
     """Write the index of a store again from its run folders."""
     count, damaged = rebuild(make_folder(out / "runs"))
-    console = Console()
+    console = output()
     for sentence in damaged:
-        console.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
-    console.print(f"{count} runs: {out / 'runs' / 'index.jsonl'}", soft_wrap=True)
+        console.print(sentence, style="red", markup=False)
+    console.print(f"{count} runs: {out / 'runs' / 'index.jsonl'}")
 
 
 @study.command
@@ -301,16 +317,14 @@ def verify(
     /,
 ) -> int:
     """Hold every file of a store to its hash: a line a problem, with its repair; exit code 1."""
-    found, console = _verified(store), Console()
+    found, console = _verified(store), output()
     for sentence in found.problems:
-        console.print(sentence, style="red", markup=False, highlight=False, soft_wrap=True)
+        console.print(sentence, style="red", markup=False)
     for name in found.unhashed:
-        console.print(f"{name}: no hashes, written by 0.1", markup=False, soft_wrap=True)
+        console.print(f"{name}: no hashes, written by 0.1", markup=False)
     console.print(
         f"{found.runs} runs, {found.files} files held to their hashes, "
         f"{len(found.problems)} problems: {store}",
-        highlight=False,
-        soft_wrap=True,
     )
     return int(bool(found.problems))
 
@@ -342,7 +356,7 @@ def pack(
     """Put a study and its runs into one file, with a checksum of each file inside."""
     check_may_replace(archive, is_pack, force=force)
     files, size = pack_study(study_folder(folder), archive)
-    Console().print(f"{files} files, {size / 1e6:.1f} MB: {archive}", soft_wrap=True)
+    output().print(f"{files} files, {size / 1e6:.1f} MB: {archive}")
 
 
 @study.command
@@ -353,12 +367,11 @@ def unpack(
     out: Out = STORE,
     limit: Annotated[Positive, Parameter(help="The most gigabytes that are taken.")] = 100.0,
 ) -> None:
-    """Check a packed study and take it, and the runs that are not there yet, into a store."""
+    """Check a packed study and take the study, with the runs that are missing, into a store."""
     validate.between("--limit", limit, SMALLEST_LIMIT, LARGEST_LIMIT)
     name, taken, there = unpack_study(archive, make_folder(out), most_bytes=int(limit * 1e9))
-    Console().print(
+    output().print(
         f"study {name!r}: {taken} runs taken, {there} were there: {out / 'studies' / name}",
-        soft_wrap=True,
     )
 
 
@@ -372,6 +385,6 @@ def import_snslib(
 ) -> None:
     """Read the published record of the paper into a store, to compare with its own images."""
     found = import_published(folder, make_folder(out).resolve(), name)
-    console = Console()
+    console = output()
     for line in found.lines():
-        console.print(line, highlight=False, soft_wrap=True)
+        console.print(line)

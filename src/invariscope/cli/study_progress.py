@@ -15,7 +15,7 @@ PLAIN_EVERY = 30.0  # seconds between lines where there is no terminal
 
 
 def in_words(seconds: float) -> str:
-    """A time for people: `40 s`, `12 min`, `3.5 h`, `2.1 days`."""
+    """Write a time for people: `40 s`, `12 min`, `3.5 h`, `2.1 days`."""
     for size, unit, digits in ((86400, "days", 1), (3600, "h", 1), (60, "min", 0)):
         if seconds >= 2 * size or (unit == "min" and seconds >= 100):
             return f"{seconds / size:.{digits}f} {unit}"
@@ -23,7 +23,7 @@ def in_words(seconds: float) -> str:
 
 
 class StudyTable:
-    """Shows how far a study is; use it as a context and as a watcher.
+    """Shows how far a study is as a live table; a context and a watcher.
 
     Args:
         name: the study's.
@@ -58,11 +58,11 @@ class StudyTable:
 
     @staticmethod
     def render(name: str, progress: StudyProgress) -> Group:
-        """The table and the line below it."""
+        """Make the table and the summary."""
         table = Table(title=name, title_justify="left", box=None, pad_edge=False)
-        table.add_column("condition")
+        table.add_column("condition", overflow="fold")
         for column in ("done", "failed", "left"):
-            table.add_column(column, justify="right")
+            table.add_column(column, justify="right", overflow="fold")
         for condition, count in progress.conditions.items():
             table.add_row(condition, *_cells(count))
         return Group(table, Text(_summary(progress)))

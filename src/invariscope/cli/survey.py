@@ -1,19 +1,21 @@
 """`invariscope survey …`: people classify the images of a study in a browser."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
-from rich.console import Console
 from rich.table import Table
 
 from invariscope import plot
 from invariscope.analysis.people import people_accuracy
 from invariscope.cli.numbers import Count, Natural, NotNegative, Port, Seed, Share
 from invariscope.cli.options import Force, Model, NetworkOptions
+from invariscope.cli.survey_search import search
+from invariscope.cli.terminal import output, print_table
 from invariscope.errors import InputError, StoreError
-from invariscope.plot.style import figure_of
+from invariscope.plot.axes import figure_of
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import PNG_MARK, begins_with, check_may_replace, is_figure
 from invariscope.study.folder import study_folder
@@ -22,9 +24,11 @@ from invariscope.survey.answers import load_answers
 from invariscope.survey.design import PRACTICE
 from invariscope.survey.export import IDS, brought, export
 from invariscope.survey.folder import DESIGN, SurveyFolder, open_survey
+from invariscope.survey.links import new_links
 from invariscope.survey.make import make_survey
 from invariscope.survey.power import power_table
 from invariscope.survey.simulate import ObserverModel, simulate
+from invariscope.survey.spreadsheets import write_csv
 from invariscope.survey.stimulus_selection import StimulusSelection
 
 survey = App(name="survey", help="People classify the images of a study in a browser.")
@@ -34,14 +38,15 @@ HELD_BACK_HELP = Annotated[
     Path, Parameter(help="The survey's folder, or the study that it belongs to.")
 ]
 Out = Annotated[
-    Path | None, Parameter(help="The survey's folder; by default survey/ in the study.")
+    Path | None,
+    Parameter(alias="-o", help="The survey's folder; by default survey/ in the study."),
 ]
 
 
 @Parameter(name="*")
 @dataclass(frozen=True)
 class SurveyOptions:
-    """What a survey asks, where it is made."""
+    """Options of a survey, for the command that makes a survey."""
 
     classes: Annotated[
         Count | None,
@@ -73,6 +78,10 @@ class SurveyOptions:
     practice: Annotated[Natural, Parameter(help="Practice trials, with feedback.")] = 4
     catch: Annotated[Natural, Parameter(help="Trials that show a category's name.")] = 6
     break_every: Annotated[Natural, Parameter(help="Trials between breaks; 0, none.")] = 40
+    admission: Annotated[
+        Literal["anyone", "link", "id"],
+        Parameter(help="Who may begin: who has a single-use link, or brings an id."),
+    ] = "anyone"
     code: Annotated[str, Parameter(help="The completion code; `random`, each session its own.")] = (
         ""
     )
@@ -86,11 +95,12 @@ class SurveyOptions:
     ] = False
 
     def make(self, study: Path, out: Path) -> SurveyFolder:
-        """Write the survey and say what it is."""
+        """Write the survey and describe its conditions."""
         settings: dict[str, Any] = {
             "per_condition": self.per_condition,
             "catch": self.catch,
             "break_every": self.break_every,
+            "admission": self.admission,
             "show": {"presentation_ms": self.presentation, "mask": self.mask},
             "completion": {"code": self.code, "link": self.link},
         }
@@ -119,11 +129,11 @@ class SurveyOptions:
 
 
 def _say(text: str) -> None:
-    Console(soft_wrap=True, highlight=False).print(text, markup=False)
+    output().print(text, markup=False)
 
 
 def _describe(folder: SurveyFolder) -> None:
-    """What a participant will see."""
+    """Print the images and trials that a participant will see."""
     design, sizes = folder.design, {}
     for stimulus in folder.stimuli:
         if stimulus.condition != PRACTICE:
@@ -135,7 +145,7 @@ def _describe(folder: SurveyFolder) -> None:
         table.add_column(column, justify="right")
     for cell, number in sizes.items():
         table.add_row(*cell, str(number), str(design.per_condition))
-    Console().print(table)
+    print_table(table)
     total = len(sizes) * design.per_condition + design.catch + design.practice
     _say(
         f"{len(design.categories)} categories · {total} trials a participant "
@@ -164,10 +174,20 @@ def serve(
     certificate: Annotated[Path | None, Parameter(help="PEM file, for https.")] = None,
     key: Annotated[Path | None, Parameter(help="Its key.")] = None,
     participants: Annotated[Count, Parameter(help="The most sessions.")] = 10_000,
+    pilot: Annotated[
+        bool, Parameter(negative="", help="Try it out: no consent form needed, sessions no data.")
+    ] = False,
+    proxy: Annotated[
+        tuple[str, ...],
+        Parameter(negative="", help="A reverse proxy's address, to be believed (repeat)."),
+    ] = (),
+    starts_per_address: Annotated[
+        Count, Parameter(help="Sessions that an address may begin in ten minutes.")
+    ] = 30,
     out: Out = None,
     asked: SurveyOptions | None = None,
 ) -> None:
-    """Serve a survey to people; Ctrl-C ends it, and it goes on where it was when started again."""
+    """Serve a survey to people; Ctrl-C ends the server, and a new start goes on."""
     try:
         from invariscope.survey.serve import serve as run  # noqa: PLC0415 (an extra)
     except ImportError as error:
@@ -189,12 +209,15 @@ def serve(
         certificate=certificate,
         key=key,
         most=participants,
+        pilot=pilot,
+        proxies=proxy,
+        starts=starts_per_address,
         tell=lambda text: _say(f"{text}\nits token: {folder.path / 'token'}"),
     )
 
 
 def _there(place: Path) -> SurveyFolder | None:
-    """The survey in a folder, or None."""
+    """Open the survey in a folder, or give None."""
     try:
         return open_survey(place)
     except StoreError:
@@ -222,8 +245,8 @@ def simulated(
     seed: Annotated[Seed, Parameter(help="Other participants.")] = 0,
     source: NetworkOptions | None = None,
 ) -> None:
-    """A network answers in people's place, to plan how many of them are needed."""
-    folder, console = open_survey(place), Console()
+    """Let a network answer in people's place, to plan how many participants are needed."""
+    folder = open_survey(place)
     how = ObserverModel(temperature=temperature, spread=spread, lapse=lapse)
     subject = (source or NetworkOptions()).subject(observer)
     if any(s.network == subject.name for s in folder.stimuli):
@@ -247,7 +270,7 @@ def simulated(
     for row in found.to_dict("records"):
         cells = (f"{row[n]:.2f}" for n in sizes)
         table.add_row(row["one"], row["other"], f"{row['difference']:+.3f}", *cells)
-    console.print(table)
+    print_table(table)
     _say(f"simulated answers: {file}\nplot: {picture}")
 
 
@@ -257,7 +280,8 @@ def exported(
     /,
     *,
     out: Annotated[
-        Path | None, Parameter(help="A folder; by default export/ in the survey.")
+        Path | None,
+        Parameter(alias="-o", help="A folder; by default export/ in the survey."),
     ] = None,
     ids: Annotated[
         Path | None,
@@ -265,7 +289,7 @@ def exported(
     ] = None,
     force: Force = False,
 ) -> None:
-    """Write the answers as tidy tables and a Psych-DS folder; the raw answers stay as they are."""
+    """Write the answers as tidy tables and a Psych-DS folder; raw answers stay untouched."""
     if ids is not None:
         check_may_replace(ids, begins_with(IDS), force=force)
     folder = open_survey(place)
@@ -279,7 +303,7 @@ def exported(
     if ids is not None:
         try:
             ids.touch(mode=0o600)
-            brought(folder).to_csv(ids, index=False)
+            write_csv(brought(folder), ids)
         except OSError as error:
             raise StoreError(f"cannot write {str(ids)!r}: {error.strerror or error}") from error
         _say(f"ids: {ids}")
@@ -290,12 +314,48 @@ def show(
     answers: Annotated[Path, Parameter(help="A survey, an export, or a table of answers.")],
     /,
     *,
-    out: Annotated[Path, Parameter(help="The PNG to write.")] = Path("answers.png"),
+    out: Annotated[Path, Parameter(alias="-o", help="The PNG to write.")] = Path("answers.png"),
+    with_excluded: Annotated[
+        bool, Parameter(negative="", help="Show what does not count too: a pilot's sessions, say.")
+    ] = False,
     force: Force = False,
 ) -> None:
     """Plot the accuracy in each condition."""
     check_may_replace(out, is_figure, force=force)
-    figure = figure_of(plot.people(people_accuracy(load_answers(answers))))
+    table = load_answers(answers)
+    ax = plot.people(people_accuracy(table.assign(excluded=False) if with_excluded else table))
+    if with_excluded and bool(table["excluded"].to_numpy(bool).any()):
+        ax.set_title("with answers that do not count", color="#D55E00", fontsize="small")
+    figure = figure_of(ax)
     options = {"format": "png", "dpi": 150, "metadata": PNG_MARK}
     replace_file(out, lambda part: figure.savefig(part, **options))
     _say(f"plot: {out}")
+
+
+@survey.command
+def links(
+    place: HELD_BACK_HELP,
+    number: Annotated[Count, Parameter(help="How many.")],
+    /,
+    *,
+    base: Annotated[str, Parameter(help="The survey's address, as participants reach it.")],
+    out: Annotated[
+        Path | None, Parameter(help="A file for them; by default they are shown.")
+    ] = None,
+) -> None:
+    """Make links that open one session each; the survey's design must say admission = "link"."""
+    if out is not None and out.exists():
+        raise StoreError(f"{str(out)!r} is there already; choose another --out")
+    made = new_links(open_survey(place), number, base)
+    if out is None:
+        _say("\n".join(made))
+        return
+    try:
+        with os.fdopen(os.open(out, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write("\n".join(made) + "\n")
+    except OSError as error:
+        raise StoreError(f"cannot write {str(out)!r}: {error.strerror or error}") from error
+    _say(f"{number} links, each for one session: {out}")
+
+
+survey.command(search)

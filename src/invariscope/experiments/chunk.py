@@ -1,4 +1,4 @@
-"""How many images pass through generator and subject at once."""
+"""The chunk: the number of images that pass through generator and subject at once."""
 
 from collections.abc import Callable, Iterable
 
@@ -16,7 +16,7 @@ LARGEST = 512
 
 
 def images_that_fit(bytes_an_image: float, free: float, population: int, runs: int) -> int:
-    """The largest chunk: whole populations, as many as fit and as there are runs, up to `LARGEST`.
+    """Compute the largest chunk of whole populations that fits, up to `LARGEST` images.
 
     Returns:
         A power of two times the population, at least 32 images.
@@ -27,19 +27,19 @@ def images_that_fit(bytes_an_image: float, free: float, population: int, runs: i
 
 
 def halved(chunk: int) -> int | None:
-    """Half of a chunk that did not fit; None where it is as small as chunks get."""
+    """Halve a chunk that did not fit; None for the smallest chunk."""
     return max(SMALLEST_CHUNK, chunk // 2) if chunk > SMALLEST_CHUNK else None
 
 
 def choose_chunk(
     subject: Subject, generator: Generator, sites: Iterable[str], population: int, runs: int
 ) -> int:
-    """The chunk for runs that advance together, from the memory that one population takes.
+    """Choose the chunk of runs that advance together by the memory that one population takes.
 
-    On the CPU it is the population, at least 32: more images at once are no faster there.
+    On the CPU the chunk is the population, at least 32: more at once is no faster there.
 
     Args:
-        sites: that the runs read.
+        sites: the sites that the runs read.
     """
     smallest = max(SMALLEST_CHUNK, population)
     if generator.device.type != "cuda" or runs < 2:
@@ -55,7 +55,7 @@ def choose_chunk(
 
 
 def _peak_bytes(work: Callable[[], object], device: torch.device) -> int:
-    """The most memory that `work` takes beyond what is taken already."""
+    """Measure the most memory that `work` takes beyond the memory taken before."""
     work()  # libraries take their workspaces once
     torch.cuda.synchronize(device)
     before = torch.cuda.memory_allocated(device)

@@ -1,12 +1,14 @@
-"""How the runs of a call are evaluated: chunk shape, precision, and measuring again in float32."""
+"""Evaluation of the runs of a call: chunk shape, precision, probes, measuring in float32."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from invariscope import seeds
+from invariscope.errors import StoreError
 from invariscope.experiments.plan import Planned, SearchOptions
-from invariscope.experiments.probe import probe_codes
 from invariscope.experiments.reference import depart_from
 from invariscope.generators.base import Generator
 from invariscope.search.archive import Archive, Front
@@ -19,9 +21,45 @@ from invariscope.subjects.pixels import pixel_distance
 
 REFERENCE = ("reference.site", "reference.target")
 
+# A few images whose scores tell whether a run goes on with the network that it began with.
+PROBE = "probe"
+IMAGES = 8
+TOLERANCE = 0.01
+
+
+def probe_codes(run: Run) -> Tensor:
+    """Draw codes around a run's start, `(IMAGES, code_dim)` float64, from the run's name."""
+    return run.start + run.sigma * seeds.normal([(run.name, PROBE)], (IMAGES, *run.start.shape))[0]
+
+
+def check_answers(folder: Path, before: Tensor, now: Tensor) -> None:
+    """Compare a run's probe scores now and at the run's beginning.
+
+    Another machine or version of torch changes an answer by its rounding, other weights,
+    preprocessing or code by more.
+
+    Args:
+        folder: the run's.
+        before: `(IMAGES, 3)` scores of the probe when the checkpoint was first written.
+        now: the scores of the same codes now.
+
+    Raises:
+        StoreError: a score differs by more than `TOLERANCE` of the largest of its kind.
+    """
+    largest = torch.stack([before, now]).abs().nan_to_num(nan=0.0).amax((0, 1))
+    change = (now - before).abs() / largest.clamp(min=torch.finfo(now.dtype).tiny)
+    both_missing = before.isnan() & now.isnan()
+    worst = float(change.masked_fill(both_missing, 0.0).nan_to_num(nan=torch.inf).max())
+    if worst > TOLERANCE:
+        raise StoreError(
+            f"subject or generator answer otherwise than when {folder.name!r} began (by "
+            f"{worst:.0%} on probe images; at most {TOLERANCE:.0%} is taken); go on with those "
+            "that it began with, or choose another --out"
+        )
+
 
 class Evaluator:
-    """What the runs of a call share: how images are made, shown and measured.
+    """Evaluation of the runs of a call: images made, shown and measured alike.
 
     Attributes:
         chunk: images that pass at once, of candidates and reference alike.
@@ -35,13 +73,13 @@ class Evaluator:
         self._noisy: dict[str, Objective] = {}
 
     def noisy(self, planned: Planned) -> bool:
-        """Whether the same image can get other scores the next time."""
+        """Tell if the same image can get other scores the next time."""
         return not self.subject.noisy.isdisjoint(planned.run.objective.sites)
 
     def objective(self, planned: Planned, precision: str) -> Objective:
-        """A run's objective with the reference's responses in that precision.
+        """Give a run's objective with the reference's responses in a precision.
 
-        Those of a noisy subject are measured once: all of a run departs from the same numbers.
+        Responses of a noisy subject are measured once: all of a run departs from the same numbers.
         """
         if planned.reference is None:
             return planned.run.objective
@@ -55,7 +93,7 @@ class Evaluator:
         return objective
 
     def pack_reference(self, name: str) -> dict[str, Tensor]:
-        """What a run's checkpoint keeps of a reference that cannot be measured alike again."""
+        """Collect responses to a reference that cannot be measured alike again."""
         objective = self._noisy.get(name)
         if objective is None:
             return {}
@@ -63,7 +101,7 @@ class Evaluator:
         return {k: t.cpu() for k, t in zip(REFERENCE, responses, strict=True) if t is not None}
 
     def unpack_reference(self, planned: Planned, packed: dict[str, Tensor]) -> None:
-        """Take what `pack_reference` gave out of a checkpoint, and depart from it again."""
+        """Take the responses of `pack_reference` out of a checkpoint."""
         if all(key in packed for key in REFERENCE):
             site, target = (packed.pop(key).to(self.subject.device) for key in REFERENCE)
             self._noisy[planned.run.name] = replace(
@@ -71,7 +109,7 @@ class Evaluator:
             )
 
     def settled(self, planned: Planned) -> Planned:
-        """The plan with the precision that the options mean on this machine.
+        """Settle a plan's precision for this machine.
 
         `auto` stays where the device multiplies bf16 in hardware and the subject's answers
         repeat; elsewhere it is float32.
@@ -84,7 +122,7 @@ class Evaluator:
         return replace(planned, run=replace(planned.run, precision=precision))
 
     def run(self, planned: Planned) -> Run:
-        """The run with the reference's responses in every precision that it may be in."""
+        """Add the reference's responses in every possible precision to a run."""
         run = replace(planned.run, objective=self.objective(planned, "float32"))
         if run.precision == "float32":
             return run
@@ -93,15 +131,19 @@ class Evaluator:
     def measure(
         self, codes: Tensor, objective: Objective, precision: str, repeats: int = 1
     ) -> Tensor:
-        """The scores `(n, 3)` of codes in the chunk shape of the candidates."""
-        how = {"chunk": self.chunk, "precision": precision, "repeats": repeats}
-        return measure(self.generator, self.subject, codes, objective, **how)
+        """Measure the scores `(n, 3)` of codes in the chunk shape of the candidates."""
+        return measure(
+            self.generator,
+            self.subject,
+            codes,
+            objective,
+            chunk=self.chunk,
+            precision=precision,
+            repeats=repeats,
+        )
 
     def probe(self, planned: Planned) -> Tensor:
-        """What a run's unit and site answer to a few images that follow from its name.
-
-        Scores that noise changes are NaN: nothing can be told from them.
-        """
+        """Score a few images that follow from a run's name; scores under noise are NaN."""
         objective = self.objective(planned, "float32")
         scores = self.measure(probe_codes(planned.run), objective, "float32").cpu()
         if objective.site in self.subject.noisy:
@@ -111,11 +153,11 @@ class Evaluator:
         return scores
 
     def batch_place_matters(self, planned: Planned) -> bool:
-        """Whether an image's answers depend on its place among those that pass at once.
+        """Tell if an image's answers depend on its place in the batch.
 
         Where the run begins, a few images fill its chunk again and again: the same image must get
         the same pixels and answers, to the last bit, at each of its places. Answers of noisy sites
-        are left out: they differ anyway.
+        differ anyway, and are left out.
         """
         few = torch.cat([planned.run.start.unsqueeze(0), probe_codes(planned.run)])
         turn = torch.arange(self.chunk) % len(few)
@@ -128,7 +170,7 @@ class Evaluator:
         )
 
     def pixel_distance(self, front: Front, planned: Planned) -> dict[str, Tensor]:
-        """How far each member is from the reference as an image (L2), whatever the site."""
+        """Measure each member's L2 distance from the reference as an image."""
         if planned.reference is None:
             return {}
         reference = self.subject.see(planned.reference.image.unsqueeze(0))
@@ -139,20 +181,17 @@ class Evaluator:
         return {"pixel_distance": pixel_distance(torch.cat(parts), reference).cpu()}
 
     def exact(self, outcome: Outcome, planned: Planned) -> Outcome:
-        """The outcome with its fronts measured again in float32, and filtered anew.
+        """Measure the fronts of an outcome again in float32, and filter again.
 
         Answers of noisy sites are averaged over the subject's `repeats`: a candidate that was
-        kept for a lucky answer loses what luck gave it.
+        kept for a lucky answer loses that luck.
         """
         objective = self.objective(planned, "float32")
 
         def again(front: Front) -> Front:
-            scores = self.measure(front.codes, objective, "float32", self.subject.repeats)
-            scores = scores.cpu().unsqueeze(0)
-            costs = Objectives([objective], "cpu").costs(scores)
-            members = (front.codes, front.generation, front.candidate)
-            empty = Archive.empty(1, front.codes.shape[1])
-            return empty.add(costs, scores, *(m.unsqueeze(0) for m in members)).front(0)
+            scores = self.measure(front.codes, objective, "float32", self.subject.repeats).cpu()
+            costs = Objectives([objective], "cpu").costs(scores.unsqueeze(0))[0]
+            return Archive.of(replace(front, scores=scores), costs).front(0)
 
         milestone = outcome.milestone
         if milestone:

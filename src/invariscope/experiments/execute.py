@@ -1,4 +1,4 @@
-"""Advance planned runs together, and keep what they find."""
+"""Planned runs that advance together, kept in folders."""
 
 import signal
 import threading
@@ -14,10 +14,9 @@ from torch import Tensor
 
 from invariscope.errors import StoreError, SubjectError
 from invariscope.experiments.chunk import choose_chunk, halved
-from invariscope.experiments.evaluator import Evaluator
+from invariscope.experiments.evaluator import PROBE, Evaluator, check_answers
 from invariscope.experiments.pictures import save_pictures
 from invariscope.experiments.plan import Planned, SearchOptions
-from invariscope.experiments.probe import PROBE, check_answers
 from invariscope.generators.base import Generator
 from invariscope.search.run import Outcome, StepResult
 from invariscope.search.search import SMALLEST_CHUNK, Search
@@ -35,8 +34,8 @@ class ProgressEvent:
     """A generation of the runs that advance together.
 
     Attributes:
-        results: each active run's news.
-        total: runs in all, those that were there before included.
+        results: each active run's result.
+        total: runs in all, with runs that had ended before.
         ended: runs that have ended.
         images: shown so far in this call.
         seconds: spent so far in this call.
@@ -53,32 +52,33 @@ Watcher = Callable[[ProgressEvent], None]
 
 
 def check_out(out: Path, planned: Sequence[Planned]) -> None:
-    """Make sure that `out` holds no other runs than the planned ones.
+    """Make sure that `out` holds no other runs than planned.
 
     Raises:
-        StoreError: it does; nothing was written.
+        StoreError: another run is there; nothing was written.
     """
     if not out.exists():
         return
     expected = {p.settings.folder_name for p in planned}
-    others = [path.name for path in run_folders(out) if path.name not in expected]
-    if others:
-        differ = _differences(out / others[0], planned)
+    foreign = [path.name for path in run_folders(out) if path.name not in expected]
+    if foreign:
+        differ = _differences(out / foreign[0], planned)
         raise StoreError(
-            f"{str(out)!r} holds another run, {others[0]!r}; choose another --out "
+            f"{str(out)!r} holds another run, {foreign[0]!r}; choose another --out "
             f"(the same settings would go on where they stopped{differ})"
         )
 
 
 def _differences(folder: Path, planned: Sequence[Planned]) -> str:
-    """What sets the planned run that is most like the one in a folder apart from it, in words."""
+    """Name settings that set a folder's run apart from the most similar planned run."""
     try:
-        there = RunSettings(**read_settings(folder)["settings"]).leaves
+        stored = RunSettings(**read_settings(folder)["settings"]).leaves
     except StoreError:
         return ""
     every = [p.settings.leaves for p in planned]
     found = [
-        sorted(key for key in there | asked if there.get(key) != asked.get(key)) for asked in every
+        sorted(key for key in stored | asked if stored.get(key) != asked.get(key))
+        for asked in every
     ]
     return f"; these differ in {' and '.join(min(found, key=len)[:3])}"
 
@@ -92,10 +92,10 @@ def execute(
     options: SearchOptions | None = None,
     watch: Watcher | None = None,
 ) -> list[RunRecord]:
-    """Run what is planned, all runs in lockstep, and keep each in a folder of `out`.
+    """Run the planned runs in lockstep, and keep each in a folder of `out`.
 
-    A run that is there with a result is not done again; one that was interrupted goes on
-    from its last checkpoint. On Ctrl-C what was found is kept, then the interrupt goes on.
+    A run that is there with a result is not done again; an interrupted run goes on from its
+    last checkpoint. On Ctrl-C all results so far are kept, then the interrupt goes on.
 
     Args:
         planned: of one generator, strategy and population.
@@ -135,7 +135,7 @@ def _groups(
     options: SearchOptions,
     out: Path,
 ) -> dict[int, list[Planned]]:
-    """The runs by chunk, with the one and the precision that they began with, if they have."""
+    """Group runs by chunk; begun runs keep their chunk and precision."""
     if not planned:
         return {}
     sites = {site for p in planned for site in p.run.objective.sites}
@@ -157,7 +157,7 @@ def _groups(
 
 
 def ended(folder: Path) -> bool:
-    """Whether a run folder holds a run that came to its end."""
+    """Tell if a run folder holds a run that came to its end."""
     if not all((folder / name).exists() for name in RESULT):
         return False
     return load_run(folder).outcome["status"] != "interrupted"
@@ -170,7 +170,7 @@ def check_ended(
     options: SearchOptions,
     out: Path,
 ) -> None:
-    """Make sure that subject and generator still answer as in runs that have ended.
+    """Compare probe answers of subject and generator with answers in ended runs.
 
     One run of each unit and site stands for the others. Runs that were kept without answers, by
     version 0.1, are told of by a warning.
@@ -193,7 +193,7 @@ def check_ended(
 
 
 class _LockstepGroup:
-    """Runs with their writers, while they advance."""
+    """Runs that advance together, with their writers."""
 
     def __init__(
         self, evaluator: Evaluator, planned: dict[str, Planned], writers: dict[str, RunFolder]
@@ -215,7 +215,7 @@ class _LockstepGroup:
         )
 
     def _checked(self, found: dict[str, dict[str, Tensor]]) -> dict[str, dict[str, Tensor]]:
-        """The checkpoints that are there, of runs whose network still answers alike."""
+        """Check that networks answer as when the checkpoints began, and give the checkpoints."""
         for name, packed in found.items():
             began = packed.pop(PROBE, self.probes[name])
             check_answers(self.writers[name].path, began, self.probes[name])
@@ -223,7 +223,7 @@ class _LockstepGroup:
         return found
 
     def advance(self) -> Iterator[list[StepResult]]:
-        """Generation by generation, each kept before it is given."""
+        """Advance by generations, each kept before its results are given."""
         while not self.search.done:
             try:
                 results = self.search.step(self.evaluator.subject)
@@ -231,18 +231,14 @@ class _LockstepGroup:
                 for run in self.search.active:
                     self.save(run.name)
                 raise
-            for news in results:
-                self._take(news)
+            for result in results:
+                writer = self.writers[result.run.name]
+                writer.append(result.line)
+                if result.outcome:
+                    self.save_outcome(result.outcome)
+                elif writer.checkpoint_due(result.line["generation"]):
+                    self.save(result.run.name)
             yield results
-
-    def _take(self, news: StepResult) -> None:
-        """Keep a generation, and what is due with it."""
-        writer = self.writers[news.run.name]
-        writer.append(news.line)
-        if news.outcome:
-            self.save_outcome(news.outcome)
-        elif writer.checkpoint_due(news.line["generation"]):
-            self.save(news.run.name)
 
     def save(self, name: str) -> None:
         """Write a run's checkpoint."""
@@ -250,7 +246,7 @@ class _LockstepGroup:
         self.writers[name].checkpoint({**self.search.snapshot(name), **kept})
 
     def save_outcome(self, outcome: Outcome) -> None:
-        """Write what a run found."""
+        """Write a run's outcome."""
         evaluator, planned = self.evaluator, self.planned[outcome.run.name]
         writer = self.writers[outcome.run.name]
         if outcome.bf16_generations or evaluator.noisy(planned):
@@ -271,10 +267,10 @@ def _advance(
     out: Path,
     watch: Callable[[list[StepResult], int], None],
 ) -> None:
-    """Advance runs to their ends, keeping what each finds.
+    """Advance runs to their ends, and keep their results.
 
-    Where the device's memory does not hold a chunk, the runs go on from where they are with half
-    of it; their `run.toml` notes the change.
+    Where the device's memory does not hold a chunk, the runs go on with half the chunk; their
+    `run.toml` notes the change.
 
     Raises:
         SubjectError: the memory does not hold the smallest chunk.
@@ -305,20 +301,20 @@ def _advance_whole(
     out: Path,
     watch: Callable[[list[StepResult], int], None],
 ) -> None:
-    """Advance runs in one chunk shape; their checkpoints are written when memory runs out."""
+    """Advance runs in one chunk shape; checkpoints are written when memory runs out."""
     device, compiled = evaluator.generator.device, evaluator.subject.compiled
     context = numeric_context(device, evaluator.chunk, compiled=compiled)
     planned = {p.run.name: p for p in group}
     with ExitStack() as stack:
         writers: dict[str, RunFolder] = {}
         for name, p in planned.items():
-            place = evaluator.batch_place_matters(p)
-            own = context | {"precision": p.run.precision, "batch_place_matters": place}
+            matters = evaluator.batch_place_matters(p)
+            own = context | {"precision": p.run.precision, "batch_place_matters": matters}
             writers[name] = stack.enter_context(RunFolder(out, p.settings, p.labels, own))
         runs = _LockstepGroup(evaluator, planned, writers)
         with _interrupts() as interrupted:
             for results in runs.advance():
-                watch(results, sum(news.outcome is not None for news in results))
+                watch(results, sum(result.outcome is not None for result in results))
                 if interrupted():
                     break
         if not runs.search.done:
@@ -331,7 +327,7 @@ def _advance_whole(
 
 @contextmanager
 def _interrupts() -> Iterator[Callable[[], bool]]:
-    """Holds Ctrl-C back until a generation is whole; a second one interrupts at once."""
+    """Hold Ctrl-C back until a generation is whole; a second Ctrl-C interrupts at once."""
     asked: list[int] = []
 
     def note(number: int, _frame: object) -> None:
@@ -350,7 +346,7 @@ def _interrupts() -> Iterator[Callable[[], bool]]:
 
 
 def _tensors(planned: Planned, activity: Tensor | None) -> dict[str, Tensor]:
-    """What the store keeps of the reference: its image, code and activity."""
+    """Collect image, code and activity of the reference for the store."""
     if planned.reference is None:
         return {}
     tensors = {"reference_image": planned.reference.image}

@@ -1,4 +1,4 @@
-"""Which member of a front to show."""
+"""The choice of a front's member to show."""
 
 import numpy as np
 import pandas as pd
@@ -10,9 +10,9 @@ CHOICES = ("kept", "knee", "farthest", "nearest")
 
 
 def knee(front: pd.DataFrame) -> int:
-    """The member farthest from the straight line between the front's two ends.
+    """Find the member farthest from the straight line between the front's two ends.
 
-    Both axes are scaled to the front's own range; with fewer than three members it is the last.
+    Both axes are scaled to the front's own range; of fewer than three members the last is taken.
     """
     points = front[["stretch", "squeeze"]].to_numpy(float)
     span = np.ptp(points, axis=0)
@@ -25,7 +25,7 @@ def knee(front: pd.DataFrame) -> int:
 
 
 def meets_bound(front: pd.DataFrame, stop: dict) -> np.ndarray:
-    """Which members meet the bound of the paper's stopping rule, `(members,)` bool."""
+    """Mark the members that meet the bound of the paper's stopping rule, `(members,)` bool."""
     activation = front["activation"].to_numpy(float)
     bound = stop.get("bound", np.nan)
     if stop.get("side") == "above":
@@ -36,7 +36,7 @@ def meets_bound(front: pd.DataFrame, stop: dict) -> np.ndarray:
 
 
 def choose(front: pd.DataFrame, settings: RunSettings, which: str = "kept") -> int:
-    """The row of a front's member.
+    """Choose the row of a front's member (PAPERS §1, "Reported image").
 
     Args:
         front: one row a member, sorted by stretch.
@@ -44,7 +44,7 @@ def choose(front: pd.DataFrame, settings: RunSettings, which: str = "kept") -> i
         which: `kept`, the best member that meets the stopping rule's bound (invariance: the
             farthest that still drives the unit above its natural maximum; adversarial: the
             nearest below its minimum; where none does, the knee); `knee`; `farthest`, the
-            largest stretch (what the original reports of an invariance front); `nearest`.
+            largest stretch (the original's choice for invariance); `nearest`.
 
     Raises:
         InputError: another choice.

@@ -26,7 +26,7 @@ def plan_mei(
     tries: int = 1,
     options: SearchOptions | None = None,
 ) -> list[Planned]:
-    """The searches among which one MEI is drawn: seeds `seed · tries` and up."""
+    """Plan the searches for an MEI: seeds `seed · tries` and up."""
     validate.at_least("tries", tries, 1)
     first = seed * tries
     return plan(
@@ -40,12 +40,12 @@ def plan_mei(
 
 
 def draw_index(unit: str, tries: int, seed: int = 0) -> int:
-    """Which of a unit's MEIs is drawn: at random, fixed by `seed` (PAPERS §1)."""
+    """Draw the number of an MEI among `tries`, at random and fixed by `seed` (PAPERS §1)."""
     return seeds.integer("mei", unit, seed) % tries
 
 
 def draw_mei(records: Sequence[RunRecord], generator: Generator, seed: int = 0) -> Reference:
-    """One of several MEIs of a unit, drawn at random and fixed by `seed`.
+    """Draw an MEI among several of a unit, at random and fixed by `seed`.
 
     Raises:
         InputError: the unit answered every image of the search alike.
@@ -69,7 +69,7 @@ def check_excited(record: RunRecord) -> None:
 
 
 def mei_reference(record: RunRecord, generator: Generator) -> Reference:
-    """The image that a search for an MEI found, as a reference."""
+    """Make a reference of the image that a search for an MEI found."""
     code = record.tensors["codes"][-1]
     # In the candidates' chunk shape, so that the MEI's own code has stretch and squeeze 0.
     chunk = max(SMALLEST_CHUNK, record.settings.population)
@@ -92,9 +92,11 @@ def find_mei(
     out: str | Path | None = None,
     watch: Watcher | None = None,
 ) -> Reference:
-    """Search for a unit's most exciting image (Tausani et al. 2025).
+    """Search for a unit's most exciting image, MEI (PAPERS §1, "MEI").
 
     Args:
+        subject: responds to images.
+        generator: makes images of the subject's size, or images that the subject resizes.
         unit: an address such as `fc:3`, or a set of units (their mean activity counts).
         seed: of the search; 0 is a seed like any other.
         tries: searches among which one is drawn at random (4 in the paper).
@@ -102,9 +104,23 @@ def find_mei(
         out: the folder that keeps the runs; by default a temporary one.
         watch: called after every generation.
 
+    Returns:
+        The image `(3, image_size, image_size)` in [0, 1] with its code `(code_dim,)` and the
+        activity of the unit, in the unit's own scale.
+
     Raises:
         InputError: an unknown unit or option.
         StoreError: `out` cannot be written or holds other runs.
+        SubjectError: the subject answered NaN.
+
+    Example:
+        >>> import invariscope as iv
+        >>> subject = iv.load_subject("embedded:standard")
+        >>> generator = iv.load_generator("embedded")
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> mei = iv.find_mei(subject, generator, "fc:3", options=short, out="runs")
+        >>> mei.image.shape, mei.code.shape
+        (torch.Size([3, 96, 96]), torch.Size([256]))
     """
     planned = plan_mei(subject, generator, unit, seed=seed, tries=tries, options=options)
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="invariscope-"))

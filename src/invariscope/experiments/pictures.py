@@ -27,7 +27,7 @@ def write_png(path: Path, image: Tensor) -> None:
 
 
 def read_png(path: Path) -> Tensor:
-    """A picture that `write_png` wrote, `(3, h, w)` in [0, 1].
+    """Read a picture of `write_png`, `(3, h, w)` in [0, 1].
 
     Raises:
         StoreError: the file is missing or damaged.
@@ -41,7 +41,7 @@ def read_png(path: Path) -> Tensor:
 
 
 def pictured(members: int, chosen: set[int]) -> list[int]:
-    """The rows that get a picture: the chosen ones, and others evenly over the front."""
+    """Select the rows that get a picture: chosen rows, and others evenly over the front."""
     spread = np.linspace(0, members - 1, min(members, MOST)).round().astype(int)
     return sorted(chosen | set(spread.tolist()))
 

@@ -1,4 +1,4 @@
-"""From what a user asks to runs: settings, objective, start and stopping rules."""
+"""From a user's request to runs: settings, objective, start and stopping rules."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from invariscope import seeds, validate
 from invariscope.errors import InputError
-from invariscope.experiments.reference import Reference
+from invariscope.experiments.reference import Reference, check_reference
 from invariscope.generators.base import Generator
 from invariscope.natural.statistics import NaturalStatistics, UnitStatistics
 from invariscope.search.objectives import TASKS, Objective
@@ -32,12 +32,12 @@ MOST = 1_000_000_000  # candidates of a generation, generations: far beyond what
 
 @dataclass(frozen=True)
 class SearchOptions:
-    """What all runs of a search share.
+    """Options that all runs of a search share (PAPERS §1, "Optimiser facts").
 
     Attributes:
         strategy: a name or a `Strategy`.
-        population: candidates a generation.
-        generations: the most generations.
+        population: candidates a generation, at least 2.
+        generations: the most generations, at least 1.
         stop: whether the paper's stopping rule may end a run earlier.
         sigma: first step size as a share of the natural codes' SD (of 1 where that is not
             known); by default 1, and 0.3 for adversarial searches, which start at the
@@ -46,6 +46,14 @@ class SearchOptions:
         precision: of generator and subject while searching: `float32`, `bf16`, or `auto`
             (bf16 where the device has it, while it ranks candidates alike). What is reported
             is measured again in float32.
+
+    Raises:
+        InputError: an unknown name, or a number out of range.
+
+    Example:
+        >>> import invariscope as iv
+        >>> iv.SearchOptions(strategy="separable", population=20, generations=100).stop
+        True
     """
 
     strategy: str | Strategy = "isotropic"
@@ -69,7 +77,7 @@ class SearchOptions:
 
 @dataclass(frozen=True)
 class Planned:
-    """A run that is ready to start, and what the store keeps about it."""
+    """A run that is ready to start, with settings, labels and reference for the store."""
 
     settings: RunSettings
     labels: dict[str, Any]
@@ -80,7 +88,7 @@ class Planned:
 def resolve_subset(
     subset: int | Sequence[int] | None, site: str, subject: Subject, seed: int = 0
 ) -> tuple[int, ...] | None:
-    """Entries of a flattened site: None for all, a number for a random sample of that size.
+    """Choose entries of a flattened site: None for all, a number for a random sample.
 
     Args:
         subset: entries, or how many to draw without repetition.
@@ -115,12 +123,12 @@ def resolve_subset(
 
 
 def natural_of(subject: Subject, target: Target) -> UnitStatistics | None:
-    """The target's statistics over training images, where the subject has a table."""
+    """Look up the target's statistics over training images, where the subject has a table."""
     return NaturalStatistics.load(subject.natural, subject).of(target) if subject.natural else None
 
 
 def stopping(task: str, natural: UnitStatistics | None) -> tuple[StoppingRule, StoppingRule]:
-    """The paper's stopping rule (45 of 50) and milestone (25 of 50) for a task.
+    """Make the paper's stopping rule (45 of 50) and milestone (25 of 50) for a task.
 
     Invariance: candidates above the unit's maximum over natural images; adversarial: below
     its minimum, or at it where that is a rectified unit's floor (PAPERS §1, "Stop").
@@ -143,7 +151,7 @@ def _step(generator: Generator, task: str, sigma: float | None) -> float:
 def start_code(
     generator: Generator, task: str, reference: Reference | None, seed: int
 ) -> tuple[Tensor, str]:
-    """The first mean code, `(code_dim,)` float64, and the rule it follows in words.
+    """Draw the first mean code, `(code_dim,)` float64, and name its rule.
 
     excitation: the natural codes' mean, else 0. adversarial: the reference's code. invariance:
     where the code space is not centred, each component drawn with SD √(0.01·|mean of the
@@ -186,7 +194,7 @@ def plan(
     run_seeds: Iterable[int] = (0,),
     options: SearchOptions | None = None,
 ) -> list[Planned]:
-    """One run a seed, ready to start.
+    """Plan a run for each seed, ready to start.
 
     Args:
         unit: an address, addresses joined by `+`, or several of them.
@@ -211,8 +219,7 @@ def plan(
     objective = Objective(task=task, target=target, direction=direction, tie_break=tie_break)
     if task != "excitation":
         site = find_site(site or PIXELS, sites)
-        if reference is None:
-            raise InputError("no reference was given; find an MEI first, or give an image")
+        check_reference(reference, generator)
         entries = resolve_subset(subset, site, subject)
         objective = replace(objective, site=site, subset=entries)
     natural = natural_of(subject, target)
@@ -222,7 +229,7 @@ def plan(
     step = _step(generator, task, options.sigma)
     planned = []
     for seed in run_seeds:
-        start, how = start_code(generator, task, reference, seed)
+        start, rule_name = start_code(generator, task, reference, seed)
         settings = RunSettings(
             subject=subject.identity(),
             generator=generator.identity(),
@@ -235,7 +242,7 @@ def plan(
             reference=reference.recipe if reference else None,
             natural=asdict(natural) if natural else None,
             strategy=strategy.describe(),
-            start={"mean": how, "sigma": step},
+            start={"mean": rule_name, "sigma": step},
             population=options.population,
             generations=options.generations,
             stop=stop.describe(),
@@ -261,7 +268,7 @@ def plan(
 def _labels(
     subject: Subject, generator: Generator, target: Target, site: str | None
 ) -> dict[str, Any]:
-    """What a person calls things: not part of a run's name."""
+    """Collect a person's names of things, no part of a run's name."""
     sites = list(subject.sites())
     labels: dict[str, Any] = {"subject": subject.name, "generator": generator.name}
     labels[SIZE] = subject.image_size

@@ -12,7 +12,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.errors import StoreError
+from invariscope.errors import InputError, StoreError
 from invariscope.generators.base import Generator
 from invariscope.photos import read_image, read_photo
 from invariscope.search.measure import pad
@@ -26,13 +26,19 @@ CODE = "reference_code.safetensors"
 
 @dataclass(frozen=True)
 class Reference:
-    """An image to depart from.
+    """An image to depart from (PAPERS §1): an MEI or any image.
 
     Attributes:
         image: `(3, height, width)` float32 in [0, 1], of the generator's or subject's size.
         code: `(code_dim,)`, where one is known; the adversarial search starts there.
         recipe: what makes it this image: for the name of a run.
-        activity: the target's activity for it, where it was measured.
+        activity: the target's activity for the image, where measured.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> iv.Reference(torch.full((3, 96, 96), 0.5), recipe={"kind": "grey"}).activity is None
+        True
     """
 
     image: Tensor = field(repr=False)
@@ -42,14 +48,21 @@ class Reference:
 
 
 def image_reference(image: Tensor, size: int, code: Tensor | None = None) -> Reference:
-    """A reference from an image's own pixels.
+    """Make a reference from an image's own pixels.
 
     Args:
         image: `(3, size, size)` in [0, 1].
-        code: a code whose image is close to it, where one is known.
+        size: height and width that the generator or subject has.
+        code: `(code_dim,)`, a code whose image is close, where known.
 
     Raises:
         InputError: another shape, or values outside [0, 1].
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> iv.image_reference(torch.full((3, 96, 96), 0.5), 96).recipe["kind"]
+        'image'
     """
     image = validate.image(image, size).detach().float().cpu().contiguous()
     recipe = {"kind": "image", "sha256": _content(image)}
@@ -63,7 +76,7 @@ def _content(values: Tensor) -> str:
 
 
 def depart_from(objective: Objective, subject: Subject, image: Tensor, chunk: int) -> Objective:
-    """The objective with the reference's responses, in the chunk shape of the candidates.
+    """Add the reference's responses to an objective, in the chunk shape of the candidates.
 
     Call it in the precision in which the candidates are evaluated: a reference of another
     precision has a squeeze of its own. At a noisy site the whole chunk's answers are averaged.
@@ -85,14 +98,32 @@ def depart_from(objective: Objective, subject: Subject, image: Tensor, chunk: in
     )
 
 
-def photo_reference(path: str | Path, subject: Subject) -> Reference:
-    """A reference from a photo: its own pixels count.
+def photo_reference(
+    path: str | Path, subject: Subject, generator: Generator | None = None
+) -> Reference:
+    """Make a reference from a photo's own pixels.
 
     A photo of the size that the subject sees is taken as it is, any other one cropped as the
     subject's photos are.
 
+    Args:
+        path: of the photo, in any format that Pillow reads.
+        subject: whose size and `PhotoRule` count.
+        generator: under whose constraints the photo is shown, where it has any.
+
+    Returns:
+        A reference with an image `(3, image_size, image_size)` in [0, 1] and no code.
+
     Raises:
-        UnreadablePhoto: it cannot be used.
+        UnreadablePhoto: the photo cannot be used.
+
+    Example:
+        >>> from PIL import Image
+        >>> import invariscope as iv
+        >>> Image.new("RGB", (320, 240), "teal").save("photo.png")
+        >>> subject = iv.load_subject("embedded:standard")
+        >>> iv.photo_reference("photo.png", subject).image.shape
+        torch.Size([3, 96, 96])
     """
     rule, side = subject.photo, subject.image_size
     image = read_photo(path).float() / 255
@@ -105,11 +136,36 @@ def photo_reference(path: str | Path, subject: Subject) -> Reference:
             crop=rule.crop,
             transform=rule.transform,
         )
-    return image_reference(image, side)
+    if generator is None or not generator.constraints:
+        return image_reference(image, side)
+    shown = generator.constrain(image.unsqueeze(0))[0]
+    return image_reference(shown, generator.image_size)
+
+
+def check_reference(reference: Reference | None, generator: Generator) -> None:
+    """Make sure that there is an image to depart from, under the generator's constraints.
+
+    Its mean luminance and surround count; not its contrast, which some images cannot have, and
+    not an image of another size, which the subject resizes.
+
+    Raises:
+        InputError: there is none, or it does not keep to them.
+    """
+    if reference is None:
+        raise InputError("no reference was given; find an MEI first, or give an image")
+    side = generator.image_size
+    is_image = reference.recipe.get("kind") == "image"
+    if not generator.constraints or not is_image or reference.image.shape[-1] != side:
+        return
+    if why := generator.violations(reference.image.unsqueeze(0)):
+        raise InputError(
+            f"the reference does not keep to the constraints of {generator.name} ({why}); pass it "
+            "through generator.constrain(images) first"
+        )
 
 
 def with_code(reference: Reference, generator: Generator, out: Path) -> tuple[Reference, float]:
-    """The reference with a code whose image is close to it: an adversarial search starts there.
+    """Give a reference a code with a close image: an adversarial search starts there.
 
     A code that `save_code` put into `out` is taken from there, so that a search goes on with the
     very same one; else the generator inverts the image.
@@ -133,7 +189,7 @@ def with_code(reference: Reference, generator: Generator, out: Path) -> tuple[Re
 
 
 def save_code(reference: Reference, psnr: float, generator: Generator, out: Path) -> None:
-    """Put a reference's code into `out`, where `with_code` finds it again.
+    """Write a reference's code into `out`, for `with_code`.
 
     Raises:
         StoreError: `out` cannot be written.

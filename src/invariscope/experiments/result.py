@@ -1,4 +1,4 @@
-"""What a search found, as tables and images."""
+"""Results of searches, as tables and images."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -27,11 +27,21 @@ MOST_SHOWN = 12  # images in a notebook
 
 @dataclass(frozen=True)
 class Result:
-    """Runs with what they found.
+    """Runs with their fronts, as tables and images (PAPERS §1, "Reported image").
 
     Attributes:
         runs: one record a run.
-        generator: what made the images; loaded by its label where it is None.
+        generator: of the images; None loads the generator that the runs name.
+
+    Example:
+        >>> import invariscope as iv
+        >>> subject = iv.load_subject("embedded:standard")
+        >>> generator = iv.load_generator("embedded")
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> mei = iv.find_mei(subject, generator, "fc:3", options=short, out="runs")
+        >>> result = iv.load_result("runs")
+        >>> isinstance(result, iv.Result), result.images("knee").shape
+        (True, torch.Size([1, 3, 96, 96]))
     """
 
     runs: list[RunRecord]
@@ -39,7 +49,7 @@ class Result:
 
     @property
     def front(self) -> pd.DataFrame:
-        """One row a member of a run's front.
+        """The members of every run's front, a row each.
 
         Columns: run, task, unit, site, seed, member, generation, place, stretch, squeeze,
         activation, and pixel_distance (L2 from the reference as an image, whatever the site).
@@ -47,21 +57,30 @@ class Result:
         tables = []
         for record in self.runs:
             s = record.settings
-            words = {"run": record.path.name, "task": s.task, "unit": s.unit, "site": s.site}
-            table = record.front.assign(**words, seed=s.seed, member=range(len(record.front)))
+            table = record.front.assign(
+                run=record.path.name,
+                task=s.task,
+                unit=s.unit,
+                site=s.site,
+                seed=s.seed,
+                member=range(len(record.front)),
+            )
             tables.append(table)
         table = pd.concat(tables, ignore_index=True)
         first = ["run", "task", "unit", "site", "seed", "member", "generation", "candidate"]
         return table.reindex(columns=[*first, *COLUMNS, "pixel_distance"])
 
     def table(self, which: str = "kept") -> pd.DataFrame:
-        """One row a run, with one chosen member of its front (see `sns.choice.choose`).
+        """Describe each run and one chosen member of its front, a row a run.
 
         `reduction` is the loss of activity in percent of the reference's, missing where that
         is not positive; `loss` the same in SDs of the unit's activity over natural images, missing
-        where that is not known; `above_reference` the share of the front more active than it;
-        `kind` what the unit is (`subjects.kinds`) over natural images, else over those of the
-        search, empty for most.
+        where that is not known; `above_reference` the share of the front more active than the
+        reference; `kind` the unit's kind (`subjects.kinds`) over natural images, else over those
+        of the search, empty for most.
+
+        Args:
+            which: the member (see `experiments.front_choice.choose`).
         """
         return pd.DataFrame([self._row(record, which) for record in self.runs])
 
@@ -108,17 +127,20 @@ class Result:
         )
 
     def images(self, which: str = "kept") -> Tensor:
-        """One image a run, `(runs, 3, height, width)` in [0, 1] (see `sns.choice.choose`).
+        """Make an image of one chosen member a run, `(runs, 3, height, width)` in [0, 1].
 
-        Those of a rig are as they were shown, the others are generated.
+        Images of a rig are as they were shown, others are generated.
+
+        Args:
+            which: the member (see `experiments.front_choice.choose`).
 
         Raises:
             InputError: the generator is not the one that the runs were made with.
         """
         rows = [choose(r.front, r.settings, which) for r in self.runs]
         if all(FRONT_IMAGES in r.tensors for r in self.runs):
-            shown = zip(self.runs, rows, strict=True)
-            return torch.stack([r.tensors[FRONT_IMAGES][row] for r, row in shown])
+            pictures = zip(self.runs, rows, strict=True)
+            return torch.stack([r.tensors[FRONT_IMAGES][row] for r, row in pictures])
         label = self.runs[0].labels["generator"]
         generator = self.generator or load_generator(label)
         for record in self.runs:
@@ -127,21 +149,21 @@ class Result:
         return generator.generate(torch.stack(codes)).cpu()
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the reference, one image a run, and the table."""
+        """Show the reference, one image a run, and the table in a notebook."""
         first = self.runs[0]
         table = self.table()
-        shown = [CaptionedPicture(first.path / "images" / "reference.png", "reference")]
+        pictures = [CaptionedPicture(first.path / "images" / "reference.png", "reference")]
         for record, row in zip(self.runs[:MOST_SHOWN], table.to_dict("records"), strict=False):
             words = f"{row['task']} at {row['site']}, seed {row['seed']}: "
             words += f"activity {row['activation']:.3g}, distance {row['pixel_distance']:.3g}"
-            shown.append(
+            pictures.append(
                 CaptionedPicture(record.path / "images" / f"member-{row['member']}.png", words)
             )
         units = ", ".join(dict.fromkeys(record.settings.unit for record in self.runs))
         return notebook(
             f"{len(self.runs)} runs of {first.labels['subject']} {units}",
             [] if len(self.runs) <= MOST_SHOWN else [f"the first {MOST_SHOWN} images:"],
-            shown,
+            pictures,
             table.drop(columns=["run", "member"]).to_html(index=False, max_rows=12, border=0),
         )
 
@@ -157,21 +179,33 @@ def kind_of(record: RunRecord) -> str:
 
 
 def load_result(folder: str | Path) -> Result:
-    """The runs in a folder that `stretch_and_squeeze`, `sns` or `demo` wrote.
+    """Load the runs in a folder that `stretch_and_squeeze`, `sns` or `demo` wrote.
+
+    Args:
+        folder: holds run folders, or is one.
 
     Raises:
-        StoreError: the folder holds no run with a result, or a damaged one.
+        StoreError: the folder holds no run with a result, or a damaged run.
+
+    Example:
+        >>> import invariscope as iv
+        >>> subject = iv.load_subject("embedded:standard")
+        >>> generator = iv.load_generator("embedded")
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> mei = iv.find_mei(subject, generator, "fc:3", options=short, out="runs")
+        >>> iv.load_result("runs").table()["task"].tolist()
+        ['excitation']
     """
     return Result(load_runs(Path(folder)))
 
 
 def check_same(made_with: Mapping[str, Any], now: Subject | Generator, name: str) -> None:
-    """Make sure that a subject or generator is the one that a run was made with.
+    """Compare a subject or generator with the identity that a run was made with.
 
     The architecture's text may change with torch's version; the weights' names do not.
 
     Raises:
-        InputError: it is another.
+        InputError: the identities differ.
     """
     own = without_none(now.identity())
     keys = sorted((made_with.keys() | own.keys()) - {"architecture"})

@@ -1,4 +1,4 @@
-"""Stretch-and-Squeeze: far images that a unit cannot tell apart, near ones that silence it."""
+"""Stretch-and-Squeeze: far images alike for a unit, near images that silence a unit."""
 
 import tempfile
 from collections.abc import Iterable, Sequence
@@ -29,9 +29,14 @@ def stretch_and_squeeze(
     out: str | Path | None = None,
     watch: Watcher | None = None,
 ) -> Result:
-    """Search for images that stretch a site and squeeze a unit (Tausani et al. 2025).
+    """Search for images that stretch a site and squeeze a unit (PAPERS §1).
+
+    `stretch` is the L2 distance from the reference at a site, `squeeze` the distance of the
+    unit's activity from the reference's, in the unit's own scale; both are at least 0.
 
     Args:
+        subject: responds to images.
+        generator: makes images from codes.
         unit: the target's address, or a set of units.
         reference: the image to depart from, from `find_mei` or `image_reference`.
         stretch: the site where distance is measured.
@@ -43,14 +48,31 @@ def stretch_and_squeeze(
         out: the folder that keeps the runs; by default a temporary one.
         watch: called after every generation.
 
+    Returns:
+        The runs, one a seed, with their fronts as tables and images.
+
     Raises:
         InputError: an unknown unit, site, task or option.
         StoreError: `out` cannot be written or holds other runs.
+        SubjectError: the subject answered NaN.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.load_subject("embedded:standard")
+        >>> generator = iv.load_generator("embedded")
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> grey = iv.image_reference(torch.full((3, 96, 96), 0.5), 96)
+        >>> result = iv.stretch_and_squeeze(
+        ...     subject, generator, "fc:3", reference=grey, options=short, out="runs"
+        ... )
+        >>> bool((result.front["stretch"] > 0).all())
+        True
     """
     validate.one_of("task", task, ("invariance", "adversarial"))
-    wanted = list(seeds)
-    if not wanted or len(set(wanted)) < len(wanted):
-        raise InputError(f"seeds are {wanted}; expected at least one, each once")
+    numbers = list(seeds)
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise InputError(f"seeds are {numbers}; expected at least one, each once")
     planned = plan(
         subject,
         generator,
@@ -60,7 +82,7 @@ def stretch_and_squeeze(
         site=stretch,
         subset=subset,
         direction=direction,
-        run_seeds=wanted,
+        run_seeds=numbers,
         options=options,
     )
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="invariscope-"))

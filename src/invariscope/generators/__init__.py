@@ -8,30 +8,49 @@ from invariscope.generators import autoencoder, code_space, deepsim, pixels
 from invariscope.generators.autoencoder import Autoencoder, AutoencoderGenerator, load_autoencoder
 from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.generators.code_space import CodeSpace, fit_code_space, load_code_space
+from invariscope.generators.constrained import (
+    ConstrainedGenerator,
+    ShownLevels,
+    constrain_generator,
+)
+from invariscope.generators.constraints import MARK, Aperture, ImageConstraints, constrained_address
 from invariscope.generators.deepsim import DeepsimGenerator, deepsim_generator
+from invariscope.generators.display import Display
 from invariscope.generators.embedded import EmbeddedGenerator
 from invariscope.generators.inversion import InvertedCodes
 from invariscope.generators.pixels import PixelGenerator
 from invariscope.zoo import registry
 
 
-def load_generator(
+def load_generator(  # noqa: PLR0911  (one for each kind of address)
     address: str = "embedded", device: torch.device | str = "cpu", *, allow_code: bool = False
 ) -> Generator:
-    """A generator from its address.
+    """Load a generator from its address.
 
     Args:
         address: `embedded`; `deepsim:fc7` and its seven siblings; `codes:FILE`, a code space;
             `diffusers:NAME_OR_FOLDER` or `taesd:PATH`, an autoencoder's whole latents, or
             `pixels`, the last three with an image size: `pixels@32`; or `file.py:factory`, a
-            function without arguments or of the device.
+            function without arguments or of the device. Constraints stand behind a `?`:
+            `embedded?luminance=0.5&contrast=0.2` (see `ImageConstraints`).
         allow_code: whether a Python file may be run.
 
     Raises:
         InputError: an unknown address, weights that are not of its architecture, or a factory
             that gives no generator.
         StoreError: a file that is missing, damaged or cannot be downloaded.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> generator = iv.load_generator("embedded")
+        >>> generator.generate(torch.zeros(1, generator.code_dim)).shape
+        torch.Size([1, 3, 96, 96])
     """
+    plain, mark, constraints = address.partition(MARK)
+    if mark:
+        asked = ImageConstraints.parse(constraints)
+        return ConstrainedGenerator(load_generator(plain, device, allow_code=allow_code), asked)
     user_code.allow(address, allow_code=allow_code)
     if file := user_code.python_file(address):
         made = user_code.make(*file, device)
@@ -51,8 +70,12 @@ def load_generator(
     name, size = autoencoder.split_size(address, pixels.SIZE)
     if name == "pixels":
         return PixelGenerator(size, device)
+    raise _unknown(address, list(shipped))
+
+
+def _unknown(address: str, shipped: list[str]) -> InputError:
     published = [k for k, e in registry.entries().items() if e.kind == "deepsim"]
-    raise unknown(
+    return unknown(
         "generator",
         address,
         [
@@ -67,15 +90,22 @@ def load_generator(
 
 
 __all__ = [
+    "Aperture",
     "Autoencoder",
     "AutoencoderGenerator",
     "CodeSpace",
     "CodeStatistics",
+    "ConstrainedGenerator",
     "DeepsimGenerator",
+    "Display",
     "EmbeddedGenerator",
     "Generator",
+    "ImageConstraints",
     "InvertedCodes",
     "PixelGenerator",
+    "ShownLevels",
+    "constrain_generator",
+    "constrained_address",
     "fit_code_space",
     "load_autoencoder",
     "load_code_space",

@@ -36,6 +36,20 @@ class Autoencoder:
         decode: latents → images, about in [0, 1].
         identity: what makes it what it is: a hash of its weights, or the like.
         device: where both work.
+
+    Example:
+        >>> import torch
+        >>> import torch.nn.functional as F
+        >>> import invariscope as iv
+        >>> halves = iv.Autoencoder(
+        ...     name="halves",
+        ...     encode=lambda images: F.avg_pool2d(images, 2),
+        ...     decode=lambda latents: F.interpolate(latents, scale_factor=2.0),
+        ...     identity={"kind": "halves"},
+        ...     device=torch.device("cpu"),
+        ... )
+        >>> halves.decode(halves.encode(torch.rand(1, 3, 8, 8))).shape
+        torch.Size([1, 3, 8, 8])
     """
 
     name: str
@@ -46,7 +60,7 @@ class Autoencoder:
 
     @torch.no_grad()
     def latent_shape(self, size: int) -> tuple[int, ...]:
-        """The shape of a latent of images of `size` × `size` pixels.
+        """Give the shape of a latent of images of `size` × `size` pixels.
 
         Raises:
             InputError: it does not take images of that size, or gives back another.
@@ -69,7 +83,7 @@ class Autoencoder:
 
 @final
 class AutoencoderGenerator(Generator):
-    """An autoencoder's decoder, whose code is a whole latent; of natural codes nothing is known.
+    """An autoencoder's decoder, with a whole latent as code and no known natural statistics.
 
     Random codes give texture: a code space fitted to photos (`fit_code_space`) gives more.
 
@@ -103,17 +117,28 @@ class AutoencoderGenerator(Generator):
 
 
 def load_autoencoder(address: str, device: torch.device | str = "cpu") -> Autoencoder:
-    """An autoencoder from its address.
+    """Load an autoencoder from its address.
 
     Args:
         address: `diffusers:NAME_OR_FOLDER`, an `AutoencoderTiny` or `AutoencoderKL` of the
             library diffusers, from a folder or by its name on the Hugging Face hub; or
             `taesd:PATH`, for the files `PATH_encoder.safetensors` and
             `PATH_decoder.safetensors` under the names of taesd's authors.
+        device: where both halves work.
+
+    Returns:
+        The two halves and their identity.
 
     Raises:
         InputError: another address, or weights of another architecture.
         StoreError: files that are missing or damaged, or a name that cannot be fetched.
+
+    Example:
+        >>> import invariscope as iv
+        >>> iv.load_autoencoder("taesd:weights/taesd")
+        Traceback (most recent call last):
+        ...
+        invariscope.errors.StoreError: ...
     """
     kind = next((prefix for prefix in PREFIXES if address.startswith(prefix)), None)
     if kind is None:
@@ -168,7 +193,7 @@ def _diffusers(address: str, where: str, device: torch.device) -> Autoencoder:
 
 
 def diffusers_autoencoder(model: Any, name: str, device: torch.device | str = "cpu") -> Autoencoder:
-    """An autoencoder from a model of the library diffusers that is already loaded.
+    """Wrap a model of the library diffusers that is already loaded.
 
     Of an `AutoencoderKL` the latent's mean is taken. Images in [-1, 1], as the library has
     them, become images in [0, 1].
@@ -200,7 +225,7 @@ def diffusers_autoencoder(model: Any, name: str, device: torch.device | str = "c
 
 
 def split_size(address: str, usual: int) -> tuple[str, int]:
-    """`NAME@96` → `NAME`, 96; without a number the usual size.
+    """Split `NAME@96` into `NAME` and 96; without a number the usual size.
 
     Raises:
         InputError: something else behind the `@`.

@@ -1,4 +1,4 @@
-"""What every generator promises: codes in, images out; and back, where it can."""
+"""The contract of every generator: codes in, images out; and back, where the generator can."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.devices import part_of_batch
 from invariscope.errors import InputError
+from invariscope.generators.constraints import ImageConstraints
 from invariscope.generators.inversion import Features, InvertedCodes, invert
 
 
@@ -27,7 +28,7 @@ class CodeStatistics:
 
     @classmethod
     def standard(cls, code_dim: int) -> "CodeStatistics":
-        """Of whitened codes: mean 0, covariance I."""
+        """Give the statistics of whitened codes: mean 0, covariance I."""
         zero = torch.zeros(code_dim, dtype=torch.float64)
         return cls(zero, torch.eye(code_dim, dtype=torch.float64))
 
@@ -47,6 +48,7 @@ class Generator(ABC):
         code_statistics: of natural images' codes, where they are known.
         device: where images are made.
         encodes: whether it has an encoder of its own.
+        constraints: that all its images keep to; none for most.
     """
 
     name: str
@@ -55,22 +57,23 @@ class Generator(ABC):
     code_statistics: CodeStatistics | None = None
     device: torch.device
     encodes: bool = False
+    constraints: ImageConstraints = ImageConstraints()
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
-        """What makes its images what they are."""
+        """Describe everything that decides the images, as plain values."""
 
     @abstractmethod
     def _generate(self, codes: Tensor) -> Tensor:
-        """Images of float32 codes on the device; values beyond [0, 1] are clipped after."""
+        """Make images of float32 codes on the device; values beyond [0, 1] are clipped after."""
 
     def _encode(self, images: Tensor) -> Tensor:  # noqa: ARG002  (for those that can)
-        """Codes of float32 images of its size on the device."""
+        """Encode float32 images of the generator's size on the device."""
         raise InputError(f"{self.name} has no encoder; invert by gradient or search")
 
     @torch.no_grad()
     def generate(self, codes: Tensor) -> Tensor:
-        """Images of codes.
+        """Make images of codes.
 
         Args:
             codes: `(n, code_dim)`.
@@ -93,7 +96,7 @@ class Generator(ABC):
 
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
-        """Codes of images, by the generator's own encoder.
+        """Encode images by the generator's own encoder.
 
         Args:
             images: `(n, 3, image_size, image_size)` in [0, 1].
@@ -114,7 +117,7 @@ class Generator(ABC):
         features: Features | None = None,
         steps: int | None = None,
     ) -> InvertedCodes:
-        """Codes whose images come close to the given ones, and how close.
+        """Find codes with images close to given images, and measure how close.
 
         Args:
             images: `(n, 3, image_size, image_size)` in [0, 1].
@@ -128,6 +131,23 @@ class Generator(ABC):
             InputError: images of another size, an unknown way, or one this generator has not.
         """
         return invert(self, self._sized(images), how=how, features=features, steps=steps)
+
+    def constrain(self, images: Tensor) -> Tensor:
+        """Show any images under this generator's constraints, if there are some.
+
+        Photos, references and affine copies that stand beside its images are passed through this.
+
+        Args:
+            images: `(n, 3, height, width)` in [0, 1].
+
+        Returns:
+            `(n, 3, height, width)`, of its `image_size` where it has constraints; else as given.
+        """
+        return images
+
+    def violations(self, images: Tensor) -> str:  # noqa: ARG002  (for those with constraints)
+        """Say how images break the constraints; empty where all are kept."""
+        return ""
 
     def _sized(self, images: Tensor) -> Tensor:
         side = self.image_size

@@ -94,7 +94,7 @@ class CodeSpace(Generator):
         return (latents - t["mean"]) @ t["directions"].T / t["sd"]
 
     def reduced(self, dims: int) -> "CodeSpace":
-        """The same space with its `dims` widest directions alone.
+        """Reduce the space to its `dims` widest directions.
 
         Raises:
             InputError: more than there are.
@@ -145,7 +145,7 @@ def load_code_space(
     *,
     autoencoder: Autoencoder | None = None,
 ) -> CodeSpace:
-    """A code space from its file.
+    """Read a code space from its file.
 
     Args:
         autoencoder: what it was fitted with, where that has no address.
@@ -187,7 +187,7 @@ def fit_code_space(
     device: torch.device | str = "cpu",
     watch: Watcher | None = None,
 ) -> CodeSpace:
-    """A natural-image code space: the widest `dims` directions of an autoencoder's latents.
+    """Fit a natural-image code space: the widest `dims` directions of an autoencoder's latents.
 
     One pass encodes the photos, in batches, to a temporary file of 4 bytes a latent and photo;
     the directions are found there block by block (see `components`), so memory does not grow with
@@ -204,6 +204,21 @@ def fit_code_space(
 
     Raises:
         InputError: too few photos, or dims beyond the latents.
+
+    Example:
+        >>> import torch
+        >>> import torch.nn.functional as F
+        >>> import invariscope as iv
+        >>> halves = iv.Autoencoder(
+        ...     name="halves",
+        ...     encode=lambda images: F.avg_pool2d(images, 2),
+        ...     decode=lambda latents: F.interpolate(latents, scale_factor=2.0),
+        ...     identity={"kind": "halves"},
+        ...     device=torch.device("cpu"),
+        ... )
+        >>> space = iv.fit_code_space(halves, torch.rand(20, 3, 8, 8), dims=5)
+        >>> space.code_dim
+        5
     """
     if isinstance(autoencoder, str):
         autoencoder = load_autoencoder(autoencoder, device)

@@ -19,7 +19,7 @@ ROUNDS = 8  # multiplications
 
 
 def components(rows: NDArray[np.float32], dims: int) -> tuple[Tensor, Tensor, Tensor, float]:
-    """The widest principal components of rows, by subspace iteration.
+    """Find the widest principal components of rows, by subspace iteration.
 
     Args:
         rows: `(n, width)` float32, on disk or in memory.

@@ -57,7 +57,7 @@ class DeepsimGenerator(Generator):
 
 
 def deepsim_generator(variant: str, device: torch.device | str = "cpu") -> DeepsimGenerator:
-    """A published generator, downloaded at first use.
+    """Load a published generator, downloaded at first use.
 
     Args:
         variant: `fc6`, `fc7`, `fc8`, `pool5`, `conv3`, `conv4`, `norm1` or `norm2`.

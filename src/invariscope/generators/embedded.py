@@ -49,7 +49,7 @@ class EmbeddedGenerator(Generator):
 
     @cached_property
     def _network(self) -> tuple[nn.Module, dict[str, Any]]:
-        """The network whose layer the encoder reads, cut behind it, and its preprocessing."""
+        """Build the network up to the layer that the encoder reads, and its preprocessing."""
         name, layer = self._encoded.split()
         tensors, metadata = load_weights(registry.find(name, "classifier"))
         network = build_network(metadata)

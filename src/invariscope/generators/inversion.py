@@ -114,7 +114,7 @@ def _descend(
 
 
 def _search(generator: "Generator", image: Tensor, start: Tensor, generations: int) -> Tensor:
-    """The library's diagonal CMA on the squared pixel distance."""
+    """Search with the library's diagonal CMA on the squared pixel distance."""
     import cma  # noqa: PLC0415  (slow to import, and only this way needs it)
 
     scale = _scale(generator).double().cpu()

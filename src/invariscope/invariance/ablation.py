@@ -5,9 +5,9 @@ For each image that is presented, the units whose normalised activity for *that*
 from there (PAPERS §2; Figs. 7 and 8). A channel that counts as one unit is set to 0 as a whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 import torch
@@ -15,39 +15,41 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.errors import InputError
-from invariscope.invariance.classes import Classifier
-from invariscope.invariance.first_pass import FirstPass
+from invariscope.invariance.classes import Classifier, classifier
 from invariscope.invariance.pairs import treat
 from invariscope.invariance.passes import MeasurementSetup
+from invariscope.invariance.ranges import ActivityRanges, measure_ranges
 from invariscope.invariance.reading import read, spread
 from invariscope.subjects.network import NetworkSubject
 
 INACTIVE, ACTIVE, NOTHING = "inactive", "active", "nothing"
 Thresholds = Mapping[int, Tensor]
+TAUS = tuple(round(0.05 * step, 2) for step in range(21))
+MOST_LOST = 0.01
 
 
 def tau_thresholds(
-    setup: MeasurementSetup, first: FirstPass, site: str, tau: float
+    setup: MeasurementSetup, ranges: ActivityRanges, site: str, tau: float
 ) -> dict[int, Tensor]:
     """τ times each unit's maximum, `(units,)`, for each transformation that did not fail."""
     places = [p for p in range(len(setup.transformations)) if p not in setup.failed]
     own = setup.places[site]
-    return {p: tau * first.extremes.maximum(p, setup.negatives)[own] for p in places}
+    return {p: tau * ranges.maximum(p, setup.negatives)[own] for p in places}
 
 
 def top_thresholds(
-    setup: MeasurementSetup, first: FirstPass, site: str, percent: float
+    setup: MeasurementSetup, ranges: ActivityRanges, site: str, percent: float
 ) -> dict[int, Tensor]:
     """Goodfellow et al.'s firing thresholds, `(units,)`, for each transformation."""
-    if percent not in first.percents:
-        raise InputError(f"no threshold for the top {percent} %; expected one of {first.percents}")
-    level = first.levels[first.percents.index(percent), setup.places[site]]
+    if percent not in ranges.percents:
+        raise InputError(f"no threshold for the top {percent} %; expected one of {ranges.percents}")
+    level = ranges.levels[ranges.percents.index(percent), setup.places[site]]
     return {p: level for p in range(len(setup.transformations)) if p not in setup.failed}
 
 
 @dataclass(eq=False)
 class _Presented:
-    """One transformation's images, as they are or transformed, with some units set to 0.
+    """One transformation's images, untransformed or transformed, with some units set to 0.
 
     Attributes:
         place: of the transformation.
@@ -68,7 +70,7 @@ class _Presented:
     seen: int = 0
 
     def edit(self, output: Tensor) -> Tensor:
-        """The site's output without those units."""
+        """Set the units to 0 in the site's output."""
         activity = treat(read(output, self.setup.reading), self.setup.negatives)
         on = activity.abs().double() > self.threshold.to(activity.device)
         kept = on if self.which == INACTIVE else ~on
@@ -79,7 +81,7 @@ class _Presented:
     def answer(
         self, subject: NetworkSubject, site: str, readout: Classifier, images: Tensor
     ) -> Tensor:
-        """The class unit that each image drives most, `(n,)`."""
+        """Find the class unit that each image drives most, `(n,)`."""
         with nullcontext() if self.which == NOTHING else subject.edited(site, self.edit):
             return readout.answer(subject, images)
 
@@ -143,3 +145,126 @@ def ablate(
         if place not in setup.failed
     ]
     return pd.DataFrame(rows)
+
+
+@dataclass(frozen=True)
+class TauChoice:
+    """The threshold by the paper's rule.
+
+    Attributes:
+        tau: the highest that costs nothing; None where even 0 costs too much.
+        table: accuracy with the inactive units ablated, a row a tau that was tried,
+            transformation and presentation; `lost` against no ablation, in [0, 1].
+    """
+
+    tau: float | None
+    table: pd.DataFrame = field(repr=False)
+
+    @property
+    def known(self) -> float:
+        """The threshold; an error where there is none.
+
+        Raises:
+            InputError: even τ = 0 costs too much.
+        """
+        if self.tau is None:
+            raise InputError(
+                f"even without the silent units of {self.table['site'].iloc[0]!r} accuracy "
+                "falls by more than one percentage point; give a number as tau (--tau)"
+            )
+        return self.tau
+
+
+def find_tau(
+    setup: MeasurementSetup,
+    site: str,
+    *,
+    ranges: ActivityRanges | None = None,
+    readout: Classifier | None = None,
+    taus: Sequence[float] = TAUS,
+    most_lost: float = MOST_LOST,
+) -> TauChoice:
+    """Find the highest τ that costs at most 1 point of accuracy, inactive units ablated.
+
+    The loss is against the intact network, for every transformation, on the images as they are
+    and transformed alike; the first τ of the grid that costs more ends the search. The rule says
+    nothing of the active units: `ablation_accuracy` shows whether accuracy goes with them.
+
+    Args:
+        setup: what is shown (`make_setup`), with `site` among its sites.
+        site: where units are ablated; the paper takes the penultimate layer.
+        ranges: the scale of activity, where it is known already.
+        readout: how the network's answer is read; by default from the deepest site.
+        taus: the grid, rising.
+        most_lost: the accuracy that may be lost, as a share of images.
+
+    Raises:
+        InputError: no classes, no network, or an unknown site.
+    """
+    ranges, readout = _prepare(setup, site, ranges, readout)
+    intact = ablate(setup, site, tau_thresholds(setup, ranges, site, 0), NOTHING, readout)
+    accuracy = intact["accuracy"].to_numpy(float)
+    chosen, tables = None, []
+    for tau in taus:
+        at_tau = tau_thresholds(setup, ranges, site, tau)
+        table = ablate(setup, site, at_tau, INACTIVE, readout)
+        lost = accuracy - table["accuracy"].to_numpy(float)
+        tables.append(table.assign(tau=tau, lost=lost))
+        if lost.max() > most_lost + 1e-12:
+            break
+        chosen = tau
+    return TauChoice(chosen, pd.concat(tables, ignore_index=True))
+
+
+def ablation_accuracy(
+    setup: MeasurementSetup,
+    site: str,
+    tau: float,
+    *,
+    top: Sequence[float] = (),
+    ranges: ActivityRanges | None = None,
+    readout: Classifier | None = None,
+) -> pd.DataFrame:
+    """Accuracy with nothing, the inactive or the active units of a site set to 0 (Figs. 7 and 8).
+
+    Args:
+        setup: what is shown (`make_setup`), with `site` among its sites.
+        site: where units are ablated.
+        tau: the threshold.
+        top: k of Goodfellow et al.'s rule, whose thresholds are tried too; a share of less than
+            one image is left out.
+        ranges, readout: see `find_tau`.
+
+    Returns:
+        The rows of `ablate` with `threshold`: `tau 0.1`, `top 5 %`, …; empty for `nothing`.
+
+    Raises:
+        InputError: no classes, no network, or an unknown site.
+    """
+    ranges, readout = _prepare(setup, site, ranges, readout, top)
+    at_tau = tau_thresholds(setup, ranges, site, tau)
+    named = {f"tau {tau:g}": at_tau}
+    for k in top:
+        levels = top_thresholds(setup, ranges, site, k)
+        if not any(bool(level.isnan().all()) for level in levels.values()):
+            named[f"top {k:g} %"] = levels
+    tables = [ablate(setup, site, at_tau, NOTHING, readout).assign(threshold="")]
+    for name, thresholds in named.items():
+        for which in (INACTIVE, ACTIVE):
+            table = ablate(setup, site, thresholds, which, readout)
+            tables.append(table.assign(threshold=name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _prepare(
+    setup: MeasurementSetup,
+    site: str,
+    ranges: ActivityRanges | None,
+    readout: Classifier | None,
+    top: Sequence[float] = (),
+) -> tuple[ActivityRanges, Classifier]:
+    if site not in setup.sites:
+        raise InputError(f"site {site!r} is not among those of the setup, {setup.sites}")
+    if readout is None:
+        readout = classifier(setup.subject, setup.images.classes)
+    return ranges or measure_ranges(setup, top), readout

@@ -1,4 +1,4 @@
-"""How strong a transformation must be for a subject to fail at it (PAPERS §2, calibration).
+"""The strength of a transformation that makes a subject fail (PAPERS §2, calibration).
 
 Strength grows step by step until the top-1 accuracy of a subject that never learned the
 transformation falls below a bound, so that transformations are compared where they are as hard.
@@ -13,16 +13,17 @@ import pandas as pd
 import torch
 
 from invariscope import validate
-from invariscope.errors import InputError, StoreError
+from invariscope.errors import InputError
 from invariscope.invariance.calibration import Calibration, load_calibration, settings_path
 from invariscope.invariance.classes import Classifier, class_names, classifier
 from invariscope.invariance.images import ImageSet
+from invariscope.invariance.result import check_same
 from invariscope.invariance.setup import Images, choose_transformations, images_for
 from invariscope.photos import PhotoFolder
 from invariscope.store.context import numeric_context
 from invariscope.store.settings import without_none
 from invariscope.subjects.base import Subject
-from invariscope.subjects.trust import answers, changed_answer, check_repeatable
+from invariscope.subjects.trust import answers, check_repeatable
 from invariscope.transformations import Strength, Transformation, load, names
 
 PAPER_BOUND = 0.15  # ImageNet; 0.10 for faces
@@ -32,13 +33,13 @@ Watch = Callable[[float, float], None]
 
 
 def _names(images: Images) -> dict[str, str]:
-    """What the table of a folder calls its classes."""
+    """Read the names that a folder's table gives its classes."""
     path = images.path if isinstance(images, PhotoFolder) else images
     return class_names(Path(path)) if isinstance(path, str | Path) else {}
 
 
 def _grown(chosen: Transformation, most: float | None) -> tuple[Strength, list[Transformation]]:
-    """How a transformation grows, and itself at each strength; its other fields stay."""
+    """Grow a transformation: its way, and itself at each strength; other fields stay."""
     if chosen.strength is None:
         growing = ", ".join(name for name in names() if load(name).strength)
         raise InputError(
@@ -55,7 +56,7 @@ def _grown(chosen: Transformation, most: float | None) -> tuple[Strength, list[T
 
 
 def bound_of(chance: float, clean: float) -> tuple[float, str]:
-    """The paper's bound, or ours where chance is above 2 %; and its rule in words."""
+    """Give the paper's bound, or ours where chance is above 2 %; and the rule in words."""
     if chance <= LOW_CHANCE:
         return PAPER_BOUND, "the paper's bound for ImageNet"
     rule = f"chance + {ABOVE_CHANCE:g} · (clean − chance), as chance is above {LOW_CHANCE:g}"
@@ -64,7 +65,7 @@ def bound_of(chance: float, clean: float) -> tuple[float, str]:
 
 @dataclass(frozen=True)
 class _Test:
-    """What is shown to whom, and which answer is right."""
+    """A test of a subject: images, and the right answers."""
 
     subject: Subject
     images: ImageSet
@@ -72,8 +73,23 @@ class _Test:
     batch: int
     seed: int
 
+    def describe(self, first: Transformation, way: Strength, bound: float | None) -> dict[str, Any]:
+        """Collect the settings that determine a calibration's figures."""
+        settings = {
+            "transformation": first.describe(),
+            "strength": asdict(way),
+            "subject": self.subject.identity(),
+            "images": self.images.content,
+            "classes": list(self.images.classes),
+            "readout": self.readout.site,
+            "targets": self.readout.targets.tolist(),
+            "bound": bound,
+            "seed": self.seed,
+        }
+        return without_none(settings)
+
     def row(self, strength: float, transformation: Transformation | None) -> dict[str, Any]:
-        """One row of the curve: accuracy over all images under a transformation."""
+        """Measure one row of the curve: accuracy over all images under a transformation."""
         keys = self.images.keys(self.seed)
         images = correct = 0
         side, device = self.subject.image_size, self.subject.device
@@ -127,6 +143,15 @@ def calibrate(
         InputError: a transformation without a strength, or whose strengths are out of range;
             images without classes; a subject that is not above the bound to begin with.
         StoreError: the folder cannot be written, is damaged or holds another calibration.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> colours = torch.eye(3).view(3, 3, 1, 1).expand(3, 3, 8, 8) / 2
+        >>> images = iv.image_set(colours, [0, 1, 2], ("red", "green", "blue"))
+        >>> iv.calibrate(subject, images, "salt-and-pepper").strength
+        1.0
     """
     (chosen,) = choose_transformations([transformation])
     way, grown = _grown(chosen, most)
@@ -134,12 +159,15 @@ def calibrate(
     readout = readout or classifier(subject, shown.classes, names=_names(images))
     if bound is not None:
         validate.between("bound", bound, 0, 1)
-    settings = _settings(subject, shown, readout, grown[0], way, bound, seed)
+    test = _Test(subject, shown, readout, batch, seed)
+    settings = test.describe(grown[0], way, bound)
     check_repeatable(subject, [readout.site])
     now = answers(subject, [readout.site])
     if out is not None and (path := settings_path(Path(out), settings)).exists():
-        return _same(path, settings, now)
-    test = _Test(subject, shown, readout, batch, seed)
+        there = load_calibration(path)
+        before = there.labels.get("answers", {})
+        check_same(path, "calibration", (there.settings, settings), (before, now))
+        return there
     rows = [test.row(way.nothing, None)]
     chance, clean = 1 / readout.units, rows[0]["accuracy"]
     limit, rule = (bound, "as asked") if bound is not None else bound_of(chance, clean)
@@ -172,50 +200,3 @@ def calibrate(
     if out is not None:
         calibration.save(out)
     return calibration
-
-
-def _settings(  # noqa: PLR0917
-    subject: Subject,
-    images: ImageSet,
-    readout: Classifier,
-    first: Transformation,
-    way: Strength,
-    bound: float | None,
-    seed: int,
-) -> dict[str, Any]:
-    """What a calibration's figures depend on."""
-    return without_none(
-        {
-            "transformation": first.describe(),
-            "strength": asdict(way),
-            "subject": subject.identity(),
-            "images": images.content,
-            "classes": list(images.classes),
-            "readout": readout.site,
-            "targets": readout.targets.tolist(),
-            "bound": bound,
-            "seed": seed,
-        }
-    )
-
-
-def _same(path: Path, settings: dict[str, Any], now: dict[str, Any]) -> Calibration:
-    """The calibration that is there, if it is the one that is asked for.
-
-    Args:
-        now: what the subject answers to the probe images.
-    """
-    there = load_calibration(path)
-    keys = dict.fromkeys([*settings, *there.settings])
-    differing = [k for k in keys if settings.get(k) != there.settings.get(k)]
-    if differing:
-        raise StoreError(
-            f"{str(path)!r} is a calibration with another {', another '.join(differing)}; "
-            "choose another folder (--out)"
-        )
-    if site := changed_answer(there.labels.get("answers", {}), now):
-        raise StoreError(
-            f"the subject answers otherwise at site {site!r} than when {str(path)!r} was "
-            "measured; choose another folder (--out)"
-        )
-    return there

@@ -20,7 +20,7 @@ from invariscope.transformations import Transformation
 
 @dataclass(frozen=True)
 class Calibration:
-    """Accuracy against strength, and the strength at which a bound is passed.
+    """Accuracy against strength, and the first strength beyond a bound.
 
     Attributes:
         settings: what the figures depend on, as plain values.
@@ -32,6 +32,16 @@ class Calibration:
         bound: the accuracy to fall below.
         rule: in words, where the bound comes from.
         reached: whether the curve's last accuracy is below the bound.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> colours = torch.eye(3).view(3, 3, 1, 1).expand(3, 3, 8, 8) / 2
+        >>> images = iv.image_set(colours, [0, 1, 2], ("red", "green", "blue"))
+        >>> found = iv.calibrate(subject, images, "luminance")
+        >>> found.clean, found.bound, found.reached, found.curve.columns[0]
+        (1.0, 0.4, True, 'strength')
     """
 
     settings: dict[str, Any]
@@ -45,7 +55,7 @@ class Calibration:
 
     @property
     def clean(self) -> float:
-        """Accuracy on the images as they are."""
+        """Accuracy on the untransformed images."""
         return float(self.curve["accuracy"].iloc[0])
 
     @property
@@ -54,7 +64,7 @@ class Calibration:
         return float(self.curve["strength"].iloc[-1]) if self.reached else None
 
     def at_strength(self, transformation: Transformation) -> Transformation:
-        """The calibrated transformation.
+        """Give a transformation the calibrated strength.
 
         Raises:
             StoreError: the bound was never reached, so there is none.
@@ -67,7 +77,7 @@ class Calibration:
         return replace(transformation, **{transformation.strength.field: self.strength})
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the strength that was found, and the curve."""
+        """Show the strength and the curve in a notebook."""
         found = f"strength {self.strength:g}" if self.reached else "the bound was never reached"
         notes = [f"{found}; accuracy to fall below: {self.bound:.3f} ({self.rule})"]
         table = self.curve.to_html(index=False, max_rows=30, border=0)
@@ -103,15 +113,25 @@ class Calibration:
 
 
 def settings_path(folder: Path, settings: Mapping[str, Any]) -> Path:
-    """Where a folder keeps the calibration of the transformation that settings name."""
+    """Find the path of a transformation's calibration in a folder."""
     return folder / f"{settings['transformation']['name']}.toml"
 
 
 def load_calibration(path: str | Path) -> Calibration:
-    """Read what `Calibration.save` wrote.
+    """Read a calibration that `Calibration.save` wrote.
 
     Raises:
         StoreError: it is missing or damaged.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> colours = torch.eye(3).view(3, 3, 1, 1).expand(3, 3, 8, 8) / 2
+        >>> images = iv.image_set(colours, [0, 1, 2], ("red", "green", "blue"))
+        >>> path = iv.calibrate(subject, images, "luminance").save("strengths")
+        >>> iv.load_calibration(path).strength
+        1.0
     """
     place = Path(path)
     try:

@@ -1,4 +1,4 @@
-"""Which unit of a readout stands for which class of the images.
+"""The units of a readout that stand for the classes of the images.
 
 Class folders are often named by codes (`n01440764`) where a subject names its classes in words
 (`tench`). A table in between has a line for each folder: its name, a tab, and the class's name or
@@ -27,7 +27,7 @@ WORDNET = re.compile(r"n[0-9]{8}")
 
 @dataclass(frozen=True)
 class Classifier:
-    """How a subject's readout answers which class an image is of.
+    """The readout that answers a subject's class for an image.
 
     Attributes:
         site: the readout.
@@ -42,12 +42,12 @@ class Classifier:
     matched: str = ""
 
     def answer(self, subject: Subject, images: Tensor) -> Tensor:
-        """The unit that each image drives most, `(n,)` int64 on the CPU."""
+        """Find the unit that each image drives most, `(n,)` int64 on the CPU."""
         return subject.respond(images, [self.site])[self.site].flatten(1).argmax(1).cpu()
 
 
 def class_names(folder: Path, table: Path | None = None) -> dict[str, str]:
-    """What a table calls each class folder; empty where there is no table.
+    """Read the name that a table gives each class folder; empty without a table.
 
     Args:
         folder: that holds the class folders.
@@ -134,7 +134,7 @@ def _is_number(word: str) -> bool:
 
 
 def _named(own: Sequence[str], word: str) -> int | None:
-    """The one class of that name; None where there is none, or several."""
+    """Find the only class of that name; None where there is no such class, or several."""
     wanted = _plain(word)
     found = [k for k, name in enumerate(own) if wanted == _plain(name)]
     if not found:
@@ -146,7 +146,7 @@ def _named(own: Sequence[str], word: str) -> int | None:
 def _find(
     name: str, own: Sequence[str], names: Mapping[str, str], units: int
 ) -> tuple[int, str] | None:
-    """The unit of a class folder and by what it was found; None where nothing tells."""
+    """Find the unit of a class folder, and name the clue; None where nothing tells."""
     word = names.get(name)
     if word is not None:
         if (unit := _named(own, word)) is not None:

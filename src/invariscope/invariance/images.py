@@ -1,4 +1,4 @@
-"""The images that invariance is measured on: a tensor, or a folder of photos read as it streams."""
+"""The images of a measurement: a tensor, or a folder of photos read as a stream."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -45,7 +45,7 @@ class ImageSet:
         return len(self.names)
 
     def keys(self, seed: int) -> Tensor:
-        """One key an image for random transformations, `(n,)` int64."""
+        """Make one key an image for random transformations, `(n,)` int64."""
         return image_keys(self.names, seed)
 
 
@@ -59,7 +59,7 @@ def image_set(
     crop: bool = True,
     transform: PhotoTransform | None = None,
 ) -> ImageSet:
-    """Images from a tensor or a folder.
+    """Make a set of images from a tensor or a folder.
 
     Args:
         source: `(n, 3, height, width)` in [0, 1], or what `photos.open_folder` gives.
@@ -73,6 +73,13 @@ def image_set(
 
     Raises:
         InputError: no image, labels that do not fit, or labels beside a folder.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> images = iv.image_set(torch.zeros(2, 3, 8, 8), [0, 1], ("cat", "dog"))
+        >>> len(images), images.classes
+        (2, ('cat', 'dog'))
     """
     if isinstance(source, ImageSet):
         return source

@@ -26,7 +26,7 @@ def treat(activity: Tensor, negatives: str) -> Tensor:
 
 
 def compare(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
-    """The invariance h and the specialization of pairs of activities (PAPERS §2, Eq. 1).
+    """Compute the invariance h and the specialization of pairs of activities (PAPERS §2, Eq. 1).
 
     `h = 1 − |after − before| / (|after| + |before|)`; the specialization is
     `(|after| − |before|) / (|after| + |before|)`. Both are free of scale: activities need not be
@@ -47,7 +47,7 @@ def compare(before: Tensor, after: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def active(before: Tensor, after: Tensor, threshold: Tensor | float) -> Tensor:
-    """Whether an image activates a unit: as it is or transformed, above the threshold (A_k).
+    """Find the images that activate a unit above the threshold, transformed or not (A_k).
 
     Args:
         before, after: `(n, units)`.

@@ -1,4 +1,4 @@
-"""Showing images as they are and transformed, batch after batch: what both passes go through."""
+"""The pass over images, untransformed and transformed, batch after batch."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ class BatchActivities(NamedTuple):
 
 @dataclass(frozen=True)
 class MeasurementSetup:
-    """What is shown to whom, and what is read.
+    """Images, transformations, a subject and the sites that are read.
 
     Attributes:
         subject: who answers.
@@ -84,7 +84,7 @@ class MeasurementSetup:
 
     @cached_property
     def places(self) -> dict[str, slice]:
-        """Where each site's units are among those of all sites."""
+        """The slice of each site's units among the units of all sites."""
         ends = list(accumulate(self.units.values()))
         return {s: slice(e - n, e) for (s, n), e in zip(self.units.items(), ends, strict=True)}
 
@@ -98,12 +98,12 @@ class MeasurementSetup:
 
     @property
     def where(self) -> torch.device:
-        """Where sums are kept: the subject's device, if it has float64."""
+        """The device for sums: the subject's, if float64 is there."""
         device = self.subject.device
         return torch.device("cpu") if device.type == "mps" else device
 
     def describe(self) -> dict[str, Any]:
-        """What the answers depend on, as plain values."""
+        """Collect the settings that determine the answers, as plain values."""
         return {
             "subject": self.subject.identity(),
             "images": self.images.content,
@@ -115,13 +115,13 @@ class MeasurementSetup:
         }
 
     def activities(self, images: Tensor) -> Tensor:
-        """Every unit's activity for images of the subject's size, `(n, units)` float32."""
+        """Read every unit's activity for images of the subject's size, `(n, units)` float32."""
         responses = self.subject.respond(images, self.sites)
         read_out = [read(responses[site], self.reading) for site in self.sites]
         return torch.cat(read_out, 1).to(self.where)
 
     def show(self, progress: PassProgress | None = None) -> Iterator[BatchActivities]:
-        """Every batch as it is, then under each transformation that has not failed.
+        """Show every batch untransformed, then under each transformation that has not failed.
 
         Args:
             progress: told images shown so far, transformed ones counted, and how many there are.
@@ -139,7 +139,7 @@ class MeasurementSetup:
                 progress(done, len(self.images) * (1 + len(self.transformations)))
 
     def transform(self, place: int, images: Tensor, keys: Tensor) -> Tensor | None:
-        """Images under one transformation; None, and the reason kept, where it fails."""
+        """Transform images; None, and the reason kept, where the transformation fails."""
         if place in self.failed:
             return None
         try:

@@ -1,4 +1,4 @@
-"""What counts as a unit of a site: each number, or each channel's mean over places.
+"""The units of a site: each number, or each channel's mean over places.
 
 The paper speaks of neurons, the outputs of a ReLU, and measures mostly fully connected layers;
 of convolutions it says no more. Read to the letter a neuron of a convolution is one channel at one
@@ -19,7 +19,7 @@ READINGS = ("channel", "place")
 
 
 def read(response: Tensor, reading: str) -> Tensor:
-    """Every unit's activity for a batch.
+    """Read every unit's activity for a batch.
 
     Args:
         response: of one site, `(n, *shape)`.
@@ -38,7 +38,7 @@ def read(response: Tensor, reading: str) -> Tensor:
 
 
 def unit_names(site: str, shape: tuple[int, ...], reading: str) -> list[str]:
-    """The addresses of a site's units: `layer1:3`, `layer1:3,0,5`, `fc:3`, `blocks.2:7,3`.
+    """Name a site's units: `layer1:3`, `layer1:3,0,5`, `fc:3`, `blocks.2:7,3`.
 
     The mean of channel 3 over the tokens of a `(tokens, channels)` site is `blocks.2:*,3`.
     """
@@ -52,14 +52,14 @@ def unit_names(site: str, shape: tuple[int, ...], reading: str) -> list[str]:
 
 
 def count(shape: tuple[int, ...], reading: str) -> int:
-    """How many units a site of that shape has."""
+    """Count the units of a site of that shape."""
     if reading == "channel" and len(shape) == 3:
         return shape[2] if channels_last(shape) else shape[0]
     return shape[1] if reading == "channel" and len(shape) == 2 else math.prod(shape)
 
 
 def spread(kept: Tensor, response: Tensor, reading: str) -> Tensor:
-    """A mask of units as a mask of the site's response, to multiply it with.
+    """Spread a mask of units over the site's response.
 
     Args:
         kept: `(n, units)` bool.

@@ -1,6 +1,7 @@
-"""What was measured: tables, the settings they came from, and both in a folder."""
+"""Measured tables with their settings, and both in a folder."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -8,32 +9,47 @@ from typing import Any
 import pandas as pd
 
 from invariscope.errors import StoreError
-from invariscope.invariance.tables import EVERY
+from invariscope.invariance.accumulate import EVERY
 from invariscope.markup import notebook
 from invariscope.store.files import make_folder
 from invariscope.store.hashes import check_hashed, write_hashed
+from invariscope.subjects.trust import changed_answer
 
 REPAIR = "measure it again"
 SETTINGS = "invariance.json"
 TABLES = ("units", "images", "top", "summary")
+OPTIONAL = {"ablation": "ablation", "tau": "tau_tried"}  # by the name of the file
 
 
 @dataclass(frozen=True)
 class Invariance:
-    """Invariance coefficients and what belongs to them.
+    """Invariance coefficients, with settings and further tables.
 
     Attributes:
         settings: `measured`, what the tables depend on; `labels`, what a person calls it;
             `context`, where it was computed.
-        units: one row a site, unit, transformation and class (see `tables.unit_table`).
-        images: active units of each image (see `tables.image_table`).
-        top: Goodfellow et al.'s rule (see `tables.top_table`).
+        units: one row a site, unit, transformation and class (see `accumulate.unit_table`).
+        images: active units of each image (see `accumulate.image_table`).
+        top: Goodfellow et al.'s rule (see `accumulate.top_table`).
+        ablation: accuracies without some units (see `ablation.ablation_accuracy`), or None.
+        tau_tried: the search for τ (see `ablation.TauChoice`), or None.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> found = iv.invariance_coefficient(subject, images, "inversion", sites="output", top=())
+        >>> found.summary[["transformation", "measured", "mean"]].round(2).to_dict("records")
+        [{'transformation': 'inversion', 'measured': 3, 'mean': 0.96}]
     """
 
     settings: dict[str, Any]
     units: pd.DataFrame = field(repr=False)
     images: pd.DataFrame = field(repr=False)
     top: pd.DataFrame = field(repr=False)
+    ablation: pd.DataFrame | None = field(default=None, repr=False)
+    tau_tried: pd.DataFrame | None = field(default=None, repr=False)
 
     @property
     def summary(self) -> pd.DataFrame:
@@ -64,7 +80,7 @@ class Invariance:
         return table.reset_index()
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: the distribution over units, by site and transformation."""
+        """Show the distribution over units in a notebook, by site and transformation."""
         summary = self.summary
         every = summary.loc[(summary["class"] == EVERY).to_numpy(bool)]
         return notebook(
@@ -81,8 +97,11 @@ class Invariance:
             StoreError: the folder cannot be written.
         """
         place = make_folder(Path(folder))
-        for name in TABLES:
-            table: pd.DataFrame = getattr(self, name)
+        tables = {name: getattr(self, name) for name in TABLES}
+        tables |= {name: getattr(self, own) for name, own in OPTIONAL.items()}
+        for name, table in tables.items():
+            if table is None:
+                continue
             write_hashed(place / f"{name}.parquet", lambda part, t=table: t.to_parquet(part))
             if name != "images":
                 write_hashed(
@@ -94,10 +113,20 @@ class Invariance:
 
 
 def load_invariance(folder: str | Path) -> Invariance:
-    """Read what `Invariance.save` wrote.
+    """Read a result that `Invariance.save` wrote.
 
     Raises:
         StoreError: the folder holds no result, or a damaged one.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> found = iv.invariance_coefficient(subject, images, "inversion", sites="output", top=())
+        >>> folder = found.save("coefficients")
+        >>> iv.load_invariance(folder).units["unit"].tolist()
+        ['output:0', 'output:1', 'output:2']
     """
     place = Path(folder)
     if not (place / SETTINGS).exists():
@@ -105,13 +134,46 @@ def load_invariance(folder: str | Path) -> Invariance:
             f"{str(place)!r} holds no {SETTINGS}; expected what `invariscope coefficient` wrote"
         )
     read = ("units", "images", "top")
-    for name in (SETTINGS, *(f"{n}.parquet" for n in read)):
+    optional = {n: own for n, own in OPTIONAL.items() if (place / f"{n}.parquet").exists()}
+    for name in (SETTINGS, *(f"{n}.parquet" for n in (*read, *optional))):
         check_hashed(place / name, REPAIR)
     try:
         settings = json.loads((place / SETTINGS).read_text(encoding="utf-8"))
         tables = {n: pd.read_parquet(place / f"{n}.parquet") for n in read}
+        tables |= {own: pd.read_parquet(place / f"{n}.parquet") for n, own in optional.items()}
         for part in ("measured", "labels"):
             dict.items(settings[part])
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{str(place)!r} is damaged ({error}); {REPAIR}") from error
     return Invariance(settings, **tables)
+
+
+def check_same(
+    path: Path,
+    kind: str,
+    settings: tuple[Mapping[str, Any], Mapping[str, Any]],
+    answers: tuple[Mapping[str, Any], Mapping[str, Any]],
+) -> None:
+    """Hold a kept measurement to the settings asked for.
+
+    Args:
+        path: of the kept one.
+        kind: what a person calls it: `result`, `calibration`.
+        settings: what the figures depend on, kept and asked for.
+        answers: what the subject answers to the probe images, kept and now.
+
+    Raises:
+        StoreError: settings or answers differ.
+    """
+    there, asked = settings
+    differing = [k for k in dict.fromkeys([*asked, *there]) if asked.get(k) != there.get(k)]
+    if differing:
+        raise StoreError(
+            f"{str(path)!r} holds a {kind} with another {', another '.join(differing)}; "
+            "choose another folder (--out)"
+        )
+    if site := changed_answer(dict(answers[0]), dict(answers[1])):
+        raise StoreError(
+            f"the subject answers otherwise at site {site!r} than when the {kind} in "
+            f"{str(path)!r} was measured; choose another folder (--out)"
+        )

@@ -54,7 +54,7 @@ class TopActivities:
             self._parts.append(treat(activities, self._negatives).abs().cpu())
 
     def levels(self) -> Tensor:
-        """What a unit's strength must exceed to fire, `(percents, units)` float64.
+        """Give the strength that a unit must exceed to fire, `(percents, units)` float64.
 
         NaN where k % is less than one image, or where an answer was not a number.
         """
@@ -67,7 +67,7 @@ class TopActivities:
 
 
 def _levels(strengths: Tensor, percents: Sequence[float]) -> Tensor:
-    """`(percents, units)` float64 from `(images, units)`."""
+    """Find the thresholds, `(percents, units)` float64, of strengths `(images, units)`."""
     images = len(strengths)
     ordered = strengths.sort(dim=0, descending=True).values.double()
     rows = []

@@ -20,20 +20,20 @@ BLOCK = 1 << 24  # numbers described at once
 
 
 class Segments:
-    """What units answered, photo after photo.
+    """Activities of units, photo after photo, on disk.
 
     Args:
-        place: the folder of the files; what is there is taken up.
+        path: the folder of the files; present files are taken up.
         names: of the units, in the order of rows.
-        folder: the photos; its report gets what earlier calls found out.
+        folder: the photos; its report gets the notes of earlier calls.
 
     Attributes:
         end: the first photo that no file covers.
     """
 
-    def __init__(self, place: Path, names: list[str], folder: PhotoFolder) -> None:
-        self.place, self.names, self.folder = place, names, folder
-        self.files = sorted(place.glob("*.safetensors"))
+    def __init__(self, path: Path, names: list[str], folder: PhotoFolder) -> None:
+        self.path, self.names, self.folder = path, names, folder
+        self.files = sorted(path.glob("*.safetensors"))
         self.rows: list[NDArray[np.float32]] = []
         self.indices: list[NDArray[np.int64]] = []
         self.end = 0
@@ -48,7 +48,7 @@ class Segments:
                 kinds = stored.get_tensor("kinds")
         except SafetensorError as error:
             raise StoreError(
-                f"{str(file)!r} is damaged; delete the folder {str(self.place)!r} to begin anew"
+                f"{str(file)!r} is damaged; delete the folder {str(self.path)!r} to begin anew"
             ) from error
         self.folder.report.kinds[self.end : metadata["end"]] = kinds
         for photo, sentence, reason in metadata["unreadable"]:
@@ -56,7 +56,7 @@ class Segments:
         self.end = metadata["end"]
 
     def add(self, activity: NDArray[np.float32], indices: NDArray[np.int64]) -> None:
-        """Take a batch; write a segment when one is due."""
+        """Take a batch, and write a segment when due."""
         fault = np.argwhere(~np.isfinite(activity))
         if len(fault):
             row, column = fault[0]
@@ -71,7 +71,7 @@ class Segments:
             self._write(int(indices[-1]) + 1)
 
     def finish(self) -> None:
-        """Write what waits, and what was told of the photos behind it."""
+        """Write the waiting activities, and the notes about their photos."""
         if self.end < len(self.folder):
             self._write(len(self.folder))
         if not sum(len(self.photos(file)) for file in self.files):
@@ -93,19 +93,19 @@ class Segments:
             "kinds": torch.from_numpy(report.kinds[self.end : end].astype(np.int32)),
         }
         metadata = json.dumps({"end": end, "unreadable": unreadable})
-        file = self.place / f"{len(self.files):06d}.safetensors"
+        file = self.path / f"{len(self.files):06d}.safetensors"
         replace_tensors(file, tensors, {"segment": metadata})
         self.files.append(file)
         self.rows, self.indices, self.end = [], [], end
         self.written = time.monotonic()
 
     def photos(self, file: Path) -> NDArray[np.int64]:
-        """The photos of a segment."""
+        """Read the photos' numbers of a segment."""
         with safe_open(file, framework="np") as stored:
             return stored.get_tensor("photos")
 
     def blocks(self) -> Iterator[tuple[slice, NDArray[np.float32]]]:
-        """Some units at a time, `(units, photos)`, over all photos."""
+        """Read activities `(units, photos)` of some units at a time, over all photos."""
         number = sum(len(self.photos(file)) for file in self.files)
         step = max(1, BLOCK // number)
         for start in range(0, len(self.names), step):

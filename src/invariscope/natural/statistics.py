@@ -1,4 +1,4 @@
-"""How units respond to natural images: the scale that stopping rules and percentiles need."""
+"""Units' activity over natural images: the scale of stopping rules and percentiles."""
 
 import json
 from collections.abc import Iterable
@@ -29,13 +29,13 @@ ANSWERS = "answers"
 
 @dataclass(frozen=True)
 class UnitStatistics:
-    """One unit's activity over natural images.
+    """A unit's activity over natural images.
 
     Attributes:
-        images: how many images were shown.
-        minimum, maximum, mean, sd: of its activity.
-        at_minimum: share of images whose activity equals the minimum; of a rectified unit's
-            floor this is large.
+        images: number of images shown.
+        minimum, maximum, mean, sd: of the activity.
+        at_minimum: share of images whose activity equals the minimum, large for the floor of a
+            rectified unit.
         percentiles: the activity at each of `PERCENTILES`.
     """
 
@@ -54,13 +54,13 @@ class UnitStatistics:
 
 
 class NaturalStatistics:
-    """A table of `UnitStatistics` by unit address and split, of one subject.
+    """A table of `UnitStatistics` by unit address and split, of a subject.
 
     Args:
         table: columns `unit`, `split`, `images`, `minimum`, `maximum`, `mean`, `sd`,
             `at_minimum` and `p0.1` … `p99.9`.
         identity: of the subject that answered.
-        about: what it was shown, for people.
+        about: notes about the photos, for people.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class NaturalStatistics:
 
         Raises:
             StoreError: the file is missing, damaged or no such table.
-            InputError: it is of another subject.
+            InputError: the table is of another subject.
         """
         check_hashed(path, "measure it again with `invariscope natural`")
         try:
@@ -134,7 +134,7 @@ class NaturalStatistics:
         write_hashed(path, lambda part: parquet.write_table(table, part, compression="zstd"))
 
     def of(self, target: Target, split: str = "train") -> UnitStatistics | None:
-        """The statistics of a single unit, or None where they are not known."""
+        """Look up the statistics of a single unit; None where unknown."""
         if len(target.units) != 1:
             return None
         row = self._row.get((str(target), split))
@@ -154,7 +154,7 @@ class NaturalStatistics:
 def _answered_otherwise(
     before: dict[str, Any], subject: Subject, table: tuple[Path, int]
 ) -> str | None:
-    """The site at which a subject answers otherwise than its table says; each table once."""
+    """Find a site where a subject answers otherwise than its table says; each table once."""
     if table in subject.compared or not before:
         return None
     site = changed_answer(before, answers(subject, before))
@@ -165,12 +165,12 @@ def _answered_otherwise(
 
 @lru_cache(maxsize=4)
 def _stored(path: Path, *_state: int) -> pa.Table:
-    """The table in a file, kept as long as the file stays as it is."""
+    """Read the table in a file, once for each state of the file."""
     return parquet.read_table(path)
 
 
 def site_activities(response: Tensor) -> Tensor:
-    """Every unit's activity from a site's response: with height and width the spatial means.
+    """Reduce a site's response to units' activity: with height and width the spatial means.
 
     Returns:
         `(n, units)` float32, in the order of `unit_names`.
@@ -181,7 +181,7 @@ def site_activities(response: Tensor) -> Tensor:
 
 
 def unit_activities(subject: Subject, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
-    """Every unit's activity for a batch, a site each, as `site_activities` has it, on the CPU.
+    """Measure every unit's activity for a batch, site by site, on the CPU.
 
     Args:
         images: `(n, 3, height, width)` in [0, 1].
@@ -191,13 +191,13 @@ def unit_activities(subject: Subject, images: Tensor, sites: Iterable[str]) -> d
 
 
 def unit_names(site: str, shape: tuple[int, ...]) -> list[str]:
-    """The addresses of a site's units, in the order of `unit_activities`."""
+    """List the addresses of a site's units, in the order of `site_activities`."""
     counted = shape if len(shape) != 3 else shape[-1:] if channels_last(shape) else shape[:1]
     return [f"{site}:{','.join(map(str, index))}" for index in np.ndindex(*counted)]
 
 
 def describe(activity: NDArray[np.floating[Any]]) -> dict[str, NDArray[Any] | int]:
-    """The columns of a table of natural statistics, but for the units' names and the split.
+    """Compute the columns of natural statistics, but for the units' names and the split.
 
     Args:
         activity: `(units, images)`.
@@ -223,8 +223,8 @@ def measure_natural(
 
     Args:
         batches: images `(n, 3, height, width)` in [0, 1]; use batches of equal size.
-        sites: which sites; every unit (or channel's mean) of them is described.
-        split: what the images are, `train` or `val`.
+        sites: the sites; every unit (or channel's mean) there is described.
+        split: the images' part in the training, `train` or `val`.
 
     Returns:
         The statistics in the order of sites and units.
@@ -232,20 +232,19 @@ def measure_natural(
     Raises:
         InputError: no images.
     """
-    wanted = list(sites)
-    parts: dict[str, list[Tensor]] = {site: [] for site in wanted}
+    parts: dict[str, list[Tensor]] = {site: [] for site in sites}
     for batch in batches:
-        for site, activity in unit_activities(subject, batch, wanted).items():
+        for site, activity in unit_activities(subject, batch, parts).items():
             parts[site].append(activity)
     if not any(parts.values()):
         raise InputError("no natural images were given; expected at least one batch")
     shapes, tables = subject.sites(), []
-    for site in wanted:
+    for site, activities in parts.items():
         names = {"unit": unit_names(site, shapes[site]), "split": split}
-        tables.append(pd.DataFrame(names | describe(torch.cat(parts[site]).T.numpy())))
+        tables.append(pd.DataFrame(names | describe(torch.cat(activities).T.numpy())))
     return NaturalStatistics(pd.concat(tables, ignore_index=True), subject.natural_identity())
 
 
 def _plain(identity: dict[str, Any]) -> dict[str, Any]:
-    """An identity as JSON gives it back."""
+    """Pass an identity through JSON."""
     return json.loads(json.dumps(identity))

@@ -1,1 +1,1 @@
-"""What the two papers say: claims, verdicts, the published record."""
+"""The two papers: claims, verdicts, the published record."""

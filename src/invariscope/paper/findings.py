@@ -1,24 +1,16 @@
-"""The paper's nine findings, each as holding or not, with its number and interval (PAPERS §2).
-
-A finding has one or more claims. A claim holds where its number passes the bound that its words
-name; it is not testable where the study lacks what it needs, or where networks have not learned
-their categories: clean accuracy below five times chance.
-"""
+"""The paper's nine findings, each as claims that one rule judges (PAPERS §2)."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
-from typing import Any
+from dataclasses import replace
 
-import pandas as pd
-
-from invariscope.analysis.across import NONE
-from invariscope.analysis.intervals import mean_interval
-from invariscope.analysis.network_tables import NetworkTables
+from invariscope.analysis.across import NONE, NetworkTables
+from invariscope.analysis.intervals import Interval, mean_interval
 from invariscope.paper import findings_accuracy, findings_units
-from invariscope.paper.finding_claims import NOT_TESTABLE, FindingClaim, Interval, MeasuredStudy
+from invariscope.paper.claim import Claim
+from invariscope.paper.measured_study import MeasuredStudy
 
-LEARNED = 5  # times chance
-PARTS: tuple[Callable[[MeasuredStudy], Iterator[FindingClaim]], ...] = (
+LEARNED = 5  # times chance: below, networks have not learned their categories
+PARTS: tuple[Callable[[MeasuredStudy], Iterator[Claim]], ...] = (
     findings_accuracy.transfer,
     findings_accuracy.within_category,
     findings_accuracy.across_category,
@@ -30,38 +22,30 @@ PARTS: tuple[Callable[[MeasuredStudy], Iterator[FindingClaim]], ...] = (
 )
 
 
-def clean_accuracy(tables: NetworkTables) -> Interval:
-    """Accuracy of the networks without transformation on images as they are, with its interval."""
-    own = tables.accuracy
-    rows: Any = own[(own["trained"] == NONE) & (own["tested"] == NONE) & (own["group"] == "all")]
-    return mean_interval(rows["accuracy"])
+def clean_accuracy(study: MeasuredStudy) -> Interval:
+    """Estimate the accuracy on untransformed images of networks that saw no transformation."""
+    return mean_interval(study.without(NONE))
 
 
 def find(
     tables: NetworkTables, families: Mapping[str, str], beside: NetworkTables | None = None
-) -> list[FindingClaim]:
-    """Every claim of the nine findings.
+) -> list[Claim]:
+    """Judge every claim of the nine findings.
 
     Args:
+        tables: of the study.
         families: of transformations, by name.
         beside: the same study of a second network, for finding 9.
     """
     study = MeasuredStudy(tables, families)
     claims = [claim for part in PARTS for claim in part(study)]
-    claims += findings_units.second_network(
-        study, None if beside is None else MeasuredStudy(beside, families)
-    )
-    clean, bound = clean_accuracy(tables)[0], LEARNED * tables.chance
+    second = None if beside is None else MeasuredStudy(beside, families)
+    claims += findings_units.second_network(study, second)
+    clean, bound = clean_accuracy(study)[0], LEARNED * tables.chance
     if clean >= bound:
         return claims
-    needs = (
-        f"clean accuracy of {100 * bound:.0f} % (five times chance); it is {100 * clean:.1f} %: "
-        "more images or longer training"
+    lacks = (
+        f"needs clean accuracy of {100 * bound:.0f} % (five times chance); it is "
+        f"{100 * clean:.1f} %"
     )
-    return [FindingClaim(c.finding, c.claim, NOT_TESTABLE, c.number, needs=needs) for c in claims]
-
-
-def findings_table(claims: list[FindingClaim]) -> pd.DataFrame:
-    """A row a claim."""
-    rows: list[dict[str, Any]] = [asdict(claim) for claim in claims]
-    return pd.DataFrame(rows)
+    return [replace(claim, evidence=(), lacks=lacks) for claim in claims]

@@ -1,80 +1,64 @@
-"""Findings 4 to 9: what units ignore, and whether that is why (PAPERS §2)."""
+"""Findings 4 to 9: the invariance of units as a cause of accuracy (PAPERS §2)."""
 
 from collections.abc import Iterator, Sequence
 
-import numpy as np
+import pandas as pd
 
-from invariscope.analysis.intervals import correlation, mean_interval
-from invariscope.paper.finding_claims import (
-    LOCAL,
-    NOT_TESTABLE,
-    NOTHING,
-    FindingClaim,
-    MeasuredStudy,
-    decide,
-    plain,
-    points,
-    ratio_of,
-)
+from invariscope.analysis.intervals import Interval, correlation_within
+from invariscope.paper.claim import Claim, Evidence, over_clusters
+from invariscope.paper.measured_study import LOCAL, BySeed, MeasuredStudy, by_seed, finding, mean_of
+
+TWICE = 1.5  # what "about twice as large" is taken to mean, at least
+EQUAL = 0.05  # of I_k: what "nearly equal" is taken to mean
+SMALL_R = 0.3  # what "does not follow" is taken to mean, at most
+NEAR = 0.25  # of the accuracy above chance: what "near chance" is taken to mean
 
 
-def training_raises_invariance(s: MeasuredStudy) -> Iterator[FindingClaim]:
+def training_raises_invariance(s: MeasuredStudy) -> Iterator[Claim]:
     """Finding 4: training with a transformation raises I_k."""
-    each = {t: mean_interval(s.raised(t)) for t in s.names}
-    up = [t for t, (mean, _, _) in each.items() if mean > 0]
-    pooled = mean_interval([x for t in s.names for x in s.raised(t)])
-    numbers = "; ".join(f"{t} {mean:+.2f}" for t, (mean, _, _) in each.items())
-    yield decide(
-        4,
-        "Training with a transformation raises I_k, for every one of them",
-        len(up) == len(each) and bool(each),
-        f"in {len(up)} of {len(each)}, on average by {plain(pooled)} ({numbers})",
-        pooled,
-        "transformations for which it does not: more training images or longer training",
-    )
+    raised = [
+        over_clusters(f"{t}: rise of I_k", s.raised([t]), above=0, parts=len(s.names))
+        for t in s.names
+    ]
+    statement = "Training with a transformation raises I_k, for every one of them"
+    yield Claim("finding 4", statement, tuple(raised), "seeds")
 
 
-def more_categories_more_invariance(s: MeasuredStudy) -> Iterator[FindingClaim]:
+def more_categories_more_invariance(s: MeasuredStudy) -> Iterator[Claim]:
     """Finding 5: I_k rises with the number of seen categories, for seen and unseen alike."""
-    least = s.partial[0] if s.partial else 0
-    rise = mean_interval(s.gains("invariance", s.names, least, s.all))
-    yield decide(
+    yield finding(
         5,
-        f"I_k rises from {least} seen categories to all",
-        rise[1] > 0,
-        f"by {plain(rise)}",
-        rise,
-        "more seeds: the interval holds 0",
+        f"I_k rises from {s.least} seen categories to all",
+        "rise of I_k",
+        s.rise("invariance", s.names, s.least, s.all),
+        above=0,
     )
-    local = [x for t in s.of_family(*LOCAL) for x in s.raised(t)]
-    geometric = [x for t in s.of_family("geometric") for x in s.raised(t)]
-    ratio = ratio_of(local, geometric)
-    yield decide(
+    local, geometric = s.raised(s.of_family(*LOCAL)), s.raised(s.of_family("geometric"))
+    yield finding(
         5,
-        "The increase from none to all is about twice as large (at least 1.5 times) for local as "
+        "The increase from none to all is about twice as large (more than 1.5 times) for local as "
         "for geometric transformations",
-        ratio[0] >= 1.5 and ratio[1] > 1,
-        f"{plain(ratio)} times: local {plain(mean_interval(local))}, geometric "
-        f"{plain(mean_interval(geometric))}",
-        ratio,
-        "all twelve transformations and more seeds",
+        "rise of I_k for local ones, less 1.5 times that for geometric ones",
+        local - TWICE * geometric,
+        above=0,
+        lacks="needs local and geometric transformations among those trained",
     )
-    table = s.tables.beside
-    rows = table[table["count"].isin(s.partial[1:])]
-    apart = mean_interval(rows["invariance_seen"] - rows["invariance_unseen"])
-    yield decide(
+    rows = s.tables.beside[s.tables.beside["count"].isin(s.partial[1:])]
+    apart = rows.assign(apart=rows["invariance_seen"] - rows["invariance_unseen"])
+    yield finding(
         5,
         "I_k of seen and unseen categories are nearly equal (within 0.05) beyond the smallest "
         "count",
-        abs(apart[0]) < 0.05,
-        f"seen less unseen: {plain(apart, 3)}",
-        apart,
-        "more seen categories",
+        "I_k of seen less unseen",
+        by_seed(apart, "apart"),
+        above=-EQUAL,
+        below=EQUAL,
+        lacks="needs two counts of seen categories below all",
     )
 
 
-def told_apart(sites: Sequence[str]) -> list[str]:
-    """Sites by what is not the same in all of their names; a number keeps the word before it."""
+def differing_names(sites: Sequence[str]) -> list[str]:
+    """Shorten sites to where their names differ; a number keeps the word before."""
     parts = [site.split(".") for site in sites]
     same = 0
     while all(len(p) > same + 1 and p[: same + 1] == parts[0][: same + 1] for p in parts):
@@ -84,174 +68,134 @@ def told_apart(sites: Sequence[str]) -> list[str]:
     return [".".join(p[same:]) for p in parts]
 
 
-def across_layers(s: MeasuredStudy) -> Iterator[FindingClaim]:
+def across_layers(s: MeasuredStudy) -> Iterator[Claim]:
     """Finding 6: I_k builds up across layers; specialization spreads widest for rotations."""
     means = s.tables.means
-    rows = means[(means["count"] == s.all) & (means["group"] == "all")]
-    wide = rows[rows["transformation"] == rows["trained"]].pivot_table(
-        index=["trained", "seed"], columns="site", values="mean"
-    )
-    wide = wide.reindex(columns=list(s.tables.sites))
-    built = mean_interval(wide.iloc[:, -1] - wide.iloc[:, 0]) if len(wide) else NOTHING
-    names = told_apart(list(wide))
-    numbers = ", ".join(
-        f"{name} {wide[site].mean():.2f}" for name, site in zip(names, wide, strict=True)
-    )
-    yield decide(
+    own = means[means["transformation"] == means["trained"]]
+    rows = own[(own["count"] == s.all) & (own["group"] == "all")]
+    first, last = s.tables.sites[0], s.tables.sites[-1]
+    names = differing_names([first, last])
+    yield finding(
         6,
         "I_k builds up across layers: larger at the last than at the first",
-        built[1] > 0,
-        f"by {plain(built)} ({numbers})",
-        built,
-        "deeper networks, or a unit at each place in early layers (a channel's mean hides where)",
+        f"mean I_k of {names[1]} less {names[0]}",
+        by_seed(rows, "mean", site=last) - by_seed(rows, "mean", site=first),
+        above=0,
+        lacks="needs two measured layers",
     )
-    last = rows[(rows["site"] == s.tables.site) & (rows["transformation"] == rows["trained"])]
-    spread = last.groupby("trained")["spread"].mean().sort_values(ascending=False)
-    widest = str(spread.index[0]) if len(spread) else ""
-    numbers = ", ".join(f"{name} {value:.2f}" for name, value in spread.items())
-    value = float(spread.iloc[0]) if len(spread) else float("nan")
-    rotations = any(name.startswith("rotation") for name in spread.index)
-    yield decide(
+    at_last = rows[rows["site"] == s.tables.site]
+    turned = at_last["trained"].str.startswith("rotation")
+    widest = (at_last[k].groupby("seed")["spread"].max() for k in (turned, ~turned))
+    rotations, others = widest
+    yield finding(
         6,
         "Specialization spreads widest for a rotation",
-        widest.startswith("rotation"),
-        f"SD over units: {numbers}",
-        (value if rotations else float("nan"), float("nan"), float("nan")),
-        "more seeds",
+        "SD over units of the widest rotation, less that of the widest other",
+        rotations - others,
+        above=0,
+        lacks="needs rotations beside other transformations",
     )
 
 
-def accuracy_follows_invariance(s: MeasuredStudy) -> Iterator[FindingClaim]:
+def accuracy_follows_invariance(s: MeasuredStudy) -> Iterator[Claim]:
     """Finding 7: across-category accuracy follows I_k, within-category accuracy does not."""
     rows = s.tables.beside[s.tables.beside["count"].isin(s.partial)]
-    for words, accuracy, invariance, positive in (
-        (
-            "Across-category accuracy follows I_k of unseen categories",
-            "across",
-            "invariance_unseen",
-            True,
-        ),
-        (
-            "Within-category accuracy does not follow I_k of seen categories",
-            "within",
-            "invariance_seen",
-            False,
-        ),
+
+    def r(accuracy: str, invariance: str) -> Interval:
+        return correlation_within(rows[invariance], rows[accuracy], rows["trained"], rows["seed"])
+
+    name = "r over counts within each transformation"
+    follows = Evidence(name, *r("across", "invariance_unseen"), above=0)
+    apart = Evidence(name, *r("within", "invariance_seen"), below=SMALL_R)
+    for words, evidence in (
+        ("Across-category accuracy follows I_k of unseen categories: r is above 0", follows),
+        (f"Within-category accuracy does not follow I_k of seen ones: r is below {SMALL_R}", apart),
     ):
-        r, low, high, number = correlation(rows[invariance], rows[accuracy])
-        holds = low > 0 if positive else low <= 0
-        yield decide(
-            7,
-            f"{words}: over networks, r is {'above 0' if positive else 'not above 0'}",
-            holds,
-            f"r = {plain((r, low, high))} over {number} networks",
-            (r, low, high),
-            "more transformations and counts",
-        )
+        lacks = "needs three counts of seen categories below all"
+        yield Claim("finding 7", words, (evidence,), "seeds", lacks)
 
 
-def active_sets(s: MeasuredStudy) -> Iterator[FindingClaim]:
-    """Finding 8: active sets are small, and hold what accuracy needs."""
+def active_sets(s: MeasuredStudy) -> Iterator[Claim]:
+    """Finding 8: active sets are small, and accuracy needs the active units."""
     units, images = s.tables.units, s.tables.images
-    own = units[(units["count"] == s.all) & (units["class"] == "all")]
-    share = (own["active"].astype(float) / own["images"])[own["invariance"].notna()]
-    middle = [float(x) for x in np.percentile(share, (5, 50, 95))] if len(share) else [np.nan] * 3
+    own = units[(units["count"] == s.all) & (units["class"] == "all")].dropna(subset=["invariance"])
+    shares = own.assign(share=own["active"].astype(float) / own["images"])
     tau = s.tables.measured.get("tau", float("nan"))
-    interval = (middle[1], middle[0], middle[2])
-    yield decide(
+    yield finding(
         8,
         "1–20 % of the images activate a unit (median)",
-        0.01 <= middle[1] <= 0.2,
-        f"median {100 * middle[1]:.0f} % (5th to 95th percentile: {100 * middle[0]:.0f} to "
-        f"{100 * middle[2]:.0f}) at τ = {tau:g}",
-        interval,
-        "a wider penultimate layer and more categories: a small one has a denser code",
+        f"median share of images at τ = {tau:g}",
+        shares.groupby("seed")["share"].median(),
+        above=0.01,
+        below=0.2,
     )
-    of_image = images[images["count"] == s.all]["share"].dropna()
-    each = (
-        [float(x) for x in np.percentile(of_image, (5, 50, 95))] if len(of_image) else [np.nan] * 3
-    )
-    yield decide(
+    yield finding(
         8,
         "10–20 % of the units are active in an image (median)",
-        0.1 <= each[1] <= 0.2,
-        f"median {100 * each[1]:.0f} % (5th to 95th percentile: {100 * each[0]:.0f} to "
-        f"{100 * each[2]:.0f})",
-        (each[1], each[0], each[2]),
-        "a wider penultimate layer and more categories",
+        f"median share of units at τ = {tau:g}",
+        images[images["count"] == s.all].groupby("seed")["share"].median(),
+        above=0.1,
+        below=0.2,
     )
     yield from _ablated(s)
 
 
-def _ablated(s: MeasuredStudy) -> Iterator[FindingClaim]:
+def _ablated(s: MeasuredStudy) -> Iterator[Claim]:
+    """Judge the three statements on ablation; units are chosen anew for each image."""
     table = s.tables.ablation
-    if not len(table):
-        yield FindingClaim(
-            8, "Ablation", NOT_TESTABLE, "", needs="networks that saw all transformed"
-        )
-        return
-    shown = table[table["shown"] == "transformed"]
-    wide = shown.assign(kind=shown["ablated"] + " " + shown["threshold"]).pivot_table(
-        index=["trained", "seed"], columns="kind", values="accuracy"
-    )
-    taus = [c.removeprefix("inactive ") for c in wide if c.startswith("inactive tau")]
-    intact = wide["nothing "]
-    lost = mean_interval(intact - wide[f"inactive {taus[0]}"])
-    left = mean_interval(wide[f"active {taus[0]}"])
-    yield decide(
+    shown = table[table["shown"] == "transformed"] if len(table) else table
+    taus = [k for k in shown["threshold"].unique() if k.startswith("tau")] if len(shown) else []
+
+    def left(ablated: str, threshold: str) -> BySeed:
+        if not taus:
+            return pd.Series(dtype=float)
+        return by_seed(shown, "accuracy", ablated=ablated, threshold=threshold)
+
+    tau = taus[0] if taus else ""
+    intact = left("nothing", "")
+    near = s.tables.chance + NEAR * (intact - s.tables.chance)
+    lacks = "needs ablation in networks that saw all categories transformed"
+    yield finding(
         8,
         "Ablating the inactive units costs less than 1 percentage point",
-        lost[0] < 0.01,
-        f"{points(lost)} points",
-        lost,
-        "a smaller τ",
+        "accuracy lost",
+        intact - left("inactive", tau),
+        below=0.01,
+        lacks=lacks,
     )
-    chance = s.tables.chance
-    near = chance + 0.25 * (float(intact.mean()) - chance)
-    yield decide(
+    yield finding(
         8,
-        "Ablating the active units brings accuracy near chance (at most a quarter of what is "
-        "above it)",
-        left[0] <= near,
-        f"{points(left)} % are left of {100 * float(intact.mean()):.1f} %; chance is "
-        f"{100 * chance:.1f} %",
-        left,
-        "a smaller τ, where inactive units carry information too",
+        "Ablating the active units brings accuracy near chance (less than a quarter of what is "
+        "above chance is left)",
+        "a quarter of the way from chance to intact, less the accuracy that is left",
+        near - left("active", tau),
+        above=0,
+        lacks=lacks,
     )
-    if "active top 20 %" in wide:
-        top = mean_interval(wide["active top 20 %"])
-        yield decide(
-            8,
-            "By Goodfellow et al.'s rule with k up to 20 % the excluded units keep accuracy: more "
-            "than a quarter of what is above chance",
-            top[0] > near,
-            f"{points(top)} % are left without the units of the top 20 %",
-            top,
-            "a sparser code: here the top 20 % hold what matters",
-        )
+    yield finding(
+        8,
+        "By Goodfellow et al.'s rule with k up to 20 % the excluded units keep accuracy: more "
+        "than a quarter of what is above chance",
+        "accuracy without the units of the top 20 %, less a quarter of the way to intact",
+        left("active", "top 20 %") - near,
+        above=0,
+        lacks=lacks,
+    )
 
 
-def second_network(s: MeasuredStudy, other: MeasuredStudy | None) -> Iterator[FindingClaim]:
+def second_network(s: MeasuredStudy, other: MeasuredStudy | None) -> Iterator[Claim]:
     """Finding 9: a second network has more invariant units."""
-    claim = "Inception has more invariant units than AlexNet (mean I_k, all seen transformed)"
-    if other is None:
-        needs = "a second study with another network, given as --beside"
-        yield FindingClaim(9, claim, NOT_TESTABLE, "", needs=needs)
-        return
-    pairs = [
-        float(other.invariance(t, other.all, k, t).mean())
-        - float(s.invariance(t, s.all, k, t).mean())
-        for t in s.names
-        if t in other.names
-        for k in s.seeds
-        if k in other.seeds
-    ]
-    more = mean_interval(pairs)
-    yield decide(
+    both = [t for t in s.names if other and t in other.names]
+    yield finding(
         9,
-        "The second network has more invariant units (mean I_k, all seen transformed)",
-        more[1] > 0,
-        f"by {plain(more)}",
-        more,
-        "the networks of the paper",
+        "Inception has more invariant units than AlexNet (here: the second network than the "
+        "first; mean I_k, all seen transformed)",
+        "mean I_k of the second less the first",
+        mean_of(
+            [other.invariance(t, other.all, t) - s.invariance(t, s.all, t) for t in both]
+            if other
+            else []
+        ),
+        above=0,
+        lacks="needs a second study with another network, given as --beside",
     )

@@ -1,4 +1,4 @@
-"""Photos: folders of them, one way to read one, and a stream of batches."""
+"""Photos: folders, one way to read a file, and a stream of batches."""
 
 from invariscope.photos.folder import PhotoFolder, PhotoReport, open_folder
 from invariscope.photos.read import UnreadablePhoto, read_photo

@@ -23,7 +23,7 @@ SETS = ("train", "val", "valid", "validation", "test")
 
 @dataclass
 class PhotoReport:
-    """What was found in a folder and cannot be taken as it is.
+    """Photos of a folder that are left out or changed, by reason.
 
     Attributes:
         kinds: `(photos,)` uint16, a `Kind` for each photo that was read so far.
@@ -43,7 +43,7 @@ class PhotoReport:
     passed_over: tuple[str, ...] = ()
 
     def note(self, photo: int, kind: Kind) -> None:
-        """Keep what kind a photo is."""
+        """Record the kind of a photo."""
         self.kinds[photo] = kind.value
 
     def refuse(self, photo: int, sentence: str, reason: str) -> None:
@@ -52,7 +52,7 @@ class PhotoReport:
         self.unreadable[photo], self.reasons[photo] = sentence, reason
 
     def lines(self) -> list[str]:
-        """The report in sentences; none where there is nothing to tell."""
+        """Write the report in sentences, none where there is nothing to tell."""
         sentences = []
         for reason, number in Counter(self.reasons.values()).most_common():
             first = self.unreadable[min(i for i, r in self.reasons.items() if r == reason)]
@@ -103,18 +103,18 @@ class PhotoFolder:
         return len(self.names)
 
     def file(self, photo: int) -> Path:
-        """Where photo number `photo` lies."""
+        """Give the path of photo number `photo`."""
         return self.path / self.names[photo]
 
     def spread(self, most: int) -> "PhotoFolder":
-        """At most so many of its photos, evenly spread over it."""
+        """Take at most so many of its photos, evenly spread over the folder."""
         chosen = np.unique(np.linspace(0, len(self) - 1, min(most, len(self))).round().astype(int))
         names = tuple(self.names[i] for i in chosen)
         report = PhotoReport(np.zeros(len(chosen), np.uint16))
         return PhotoFolder(self.path, names, self.labels[chosen], self.classes, report)
 
     def of_each_class(self, most: int) -> "PhotoFolder":
-        """At most so many photos of each class, evenly spread over its files.
+        """Take at most so many photos of each class, evenly spread over its files.
 
         Raises:
             InputError: less than one.
@@ -139,14 +139,31 @@ class PhotoFolder:
 
 
 def open_folder(path: str | Path) -> PhotoFolder:
-    """A folder of photos: `<class>/<photo>.jpg`, or photos side by side without classes.
+    """Open a folder of photos: `<class>/<photo>.jpg`, or photos side by side without classes.
 
     Class folders without a photo keep their number, and the report names them. Hidden and system
     files and folders are skipped, links to folders followed, each real folder visited once; the
     report counts and names what was passed over.
 
+    Args:
+        path: the folder.
+
+    Returns:
+        The photos in the order of their paths, with classes and a report.
+
     Raises:
         InputError: no such folder, no photo in it, or a folder of sets (`train`, `val`).
+
+    Example:
+        >>> from pathlib import Path
+        >>> from PIL import Image
+        >>> import invariscope as iv
+        >>> for name in ("cat", "dog"):
+        ...     Path("photos", name).mkdir(parents=True)
+        ...     Image.new("RGB", (64, 48)).save(Path("photos", name, "1.png"))
+        >>> photos = iv.open_folder("photos")
+        >>> photos.classes, len(photos)
+        (('cat', 'dog'), 2)
     """
     folder = Path(path)
     if not folder.is_dir():

@@ -1,4 +1,4 @@
-"""One photo file as 8-bit RGB, whatever it holds; what cannot be read is named plainly."""
+"""One photo file as 8-bit RGB, from any kind of file; unreadable files are named plainly."""
 
 import struct
 import zlib
@@ -69,7 +69,7 @@ class UnreadablePhoto(InputError):  # noqa: N818  (what it is, in a sentence)
 
 
 def read_photo(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> Tensor:
-    """One photo file as RGB.
+    """Read one photo file as RGB.
 
     Grey values go to all three channels, CMYK is converted, 16 bits are scaled to 8,
     transparent pixels are laid over white, the photo is turned as its EXIF entry says, and of
@@ -91,7 +91,7 @@ def read_photo(path: str | Path, *, most_pixels: int = MOST_PIXELS) -> Tensor:
 
 
 def open_photo(path: Path, most_pixels: int = MOST_PIXELS) -> tuple[Image.Image, Kind]:
-    """One photo file as an RGB image, and what had to be done to it."""
+    """Open one photo file as an RGB image, and tell how the file was changed for that."""
     try:
         with Image.open(path, formats=FORMATS) as file:
             return _opened(path, file, most_pixels)

@@ -1,4 +1,4 @@
-"""Power spectra of images, and how steeply they fall."""
+"""Power spectra of images, and the slope of their fall."""
 
 import torch
 from torch import Tensor

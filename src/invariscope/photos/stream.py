@@ -1,4 +1,4 @@
-"""Photos as batches, decoded ahead of who takes them, in a fixed order and bounded memory."""
+"""Photos as batches, decoded ahead of the reader, in a fixed order and bounded memory."""
 
 import os
 from collections import deque
@@ -68,7 +68,7 @@ def batches(
     device: torch.device | str = "cpu",
     threads: int | None = None,
 ) -> Iterator[Batch]:
-    """The photos of a folder in their order, as a network sees photos.
+    """Stream the photos of a folder in their order, as a network sees photos.
 
     Each photo's shorter side is resized to `resize` pixels (antialiased, the other side in
     proportion, rounded down), then the middle `side` × `side` pixels are cut out: what
@@ -154,7 +154,7 @@ def _decode(
 def crop_photo(
     image: Image.Image, side: int, shorter: int | None, how: Image.Resampling
 ) -> Image.Image:
-    """The middle `side` × `side` pixels once the shorter side has `shorter` pixels.
+    """Crop the middle `side` × `side` pixels once the shorter side has `shorter` pixels.
 
     Without `shorter` the whole photo is resized to the square.
     """
@@ -177,7 +177,7 @@ def read_image(
     crop: bool = True,
     transform: PhotoTransform | None = None,
 ) -> Tensor:
-    """One photo as `batches` gives it: `(3, side, side)` float32 in [0, 1].
+    """Read one photo as `batches` gives photos: `(3, side, side)` float32 in [0, 1].
 
     Raises:
         UnreadablePhoto: it cannot be used.

@@ -12,7 +12,7 @@ from invariscope.errors import InputError
 
 @dataclass(frozen=True)
 class PhotoTransform:
-    """What a library does with a photo before standardisation.
+    """A library's transform of a photo, up to standardisation.
 
     Attributes:
         content: tells transformations apart (their settings, as text).
@@ -23,7 +23,7 @@ class PhotoTransform:
     function: Callable[[Image.Image], NDArray[np.uint8]] = field(repr=False, compare=False)
 
     def __call__(self, photo: Image.Image, side: int) -> NDArray[np.uint8]:
-        """The photo as an image of `side` × `side` pixels.
+        """Transform the photo into an image of `side` × `side` pixels.
 
         Raises:
             InputError: the library makes an image of another size.

@@ -1,4 +1,4 @@
-"""The files below a folder as a person sees them: nothing hidden, no folder twice."""
+"""The files below a folder as a person sees files: nothing hidden, no folder twice."""
 
 import os
 from collections import Counter
@@ -17,7 +17,7 @@ SHOWN = 5
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a file or folder is hidden, or kept there by a system or a program for itself."""
+    """Tell whether a file or folder is hidden, or kept by a system or a program for itself."""
     return name.startswith(".") or name.lower() in SYSTEM
 
 
@@ -32,7 +32,7 @@ def is_text(name: str) -> bool:
 
 @dataclass
 class FoundFiles:
-    r"""The files below a folder, and what was passed over.
+    r"""The files below a folder, and the paths that were passed over.
 
     Attributes:
         files: paths relative to the folder, `/` between the parts, sorted.
@@ -54,7 +54,7 @@ class FoundFiles:
     unnamed: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """What was passed over, in sentences; none where there is nothing to tell."""
+        """Write the passed-over paths in sentences, none where there is nothing to tell."""
         told = []
         if self.skipped:
             names = named(f"{name} ({n})" for name, n in self.skipped.most_common())
@@ -73,7 +73,7 @@ class FoundFiles:
 
 
 def named(words: Iterable[str]) -> str:
-    """The first words of many, with commas."""
+    """Join the first words of many with commas."""
     every = list(words)
     return ", ".join(every[:SHOWN]) + (", …" if len(every) > SHOWN else "")
 
@@ -122,7 +122,7 @@ def find_files(folder: Path) -> FoundFiles:
 def _sort_in(
     entry: "os.DirEntry[str]", path: str, found: FoundFiles, waiting: list[str], links: list[str]
 ) -> None:
-    """Put what lies in a folder where it belongs."""
+    """Sort a folder's entries into files, folders and paths to pass over."""
     if not is_text(entry.name):
         found.unnamed.append(os.fsencode(path).decode(errors="backslashreplace"))
         return

@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 
 from invariscope.analysis.across import NONE, QUADRANTS
 from invariscope.analysis.intervals import correlation
+from invariscope.plot.axes import COLOURS, new_axes
 from invariscope.plot.invariance import WIDTH, draw_violins
-from invariscope.plot.style import COLOURS, new_axes
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
 
@@ -22,6 +22,15 @@ def transfer_matrix(accuracy: pd.DataFrame, count: int, ax: Axes | None = None) 
         accuracy: from `analysis.across.accuracy_table`.
         count: of seen categories: all of them.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> names = [("none", 0), ("blur", 4)]
+        >>> rows = [(t, c, u, 0.5) for t, c in names for u in ("none", "blur")]
+        >>> table = pd.DataFrame(rows, columns=["trained", "count", "tested", "accuracy"])
+        >>> len(plot.transfer_matrix(table.assign(group="all"), 4).texts)
+        4
     """
     rows: Any = accuracy[(accuracy["group"] == "all") & accuracy["count"].isin([0, count])]
     trained = list(dict.fromkeys(rows["trained"]))
@@ -45,16 +54,15 @@ def transfer_matrix(accuracy: pd.DataFrame, count: int, ax: Axes | None = None) 
 def _lines(
     ax: Axes, table: pd.DataFrame, names: Sequence[str], column: str, scale: float = 1.0
 ) -> None:
-    """One line a transformation: the mean over seeds, a thin mark for each seed."""
+    """Draw a line for each transformation: the mean over seeds, a thin mark for each seed."""
     for number, name in enumerate(names):
         own: Any = table[(table["trained"] == name) & table[column].notna()]
         means = own.groupby("count")[column].mean() * scale
-        style: dict[str, Any] = {
-            "color": COLOURS[number % len(COLOURS)],
-            "marker": MARKERS[number % len(MARKERS)],
-        }
-        ax.plot(list(means.index), means.to_numpy(), label=name, markersize=5, **style)
-        ax.plot(own["count"], own[column] * scale, linestyle="", markersize=2.5, alpha=0.5, **style)
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        counts, values = list(means.index), means.to_numpy()
+        ax.plot(counts, values, color=colour, marker=marker, markersize=5, label=name)
+        each = own[column] * scale
+        ax.plot(own["count"], each, marker, color=colour, markersize=2.5, alpha=0.5)
 
 
 def against_count(
@@ -63,7 +71,6 @@ def against_count(
     *,
     names: Sequence[str] | None = None,
     chance: float | None = None,
-    log: bool = False,
     ax: Axes | None = None,
 ) -> Axes:
     """Accuracy or invariance against the number of seen categories (Figs. 2b, 2c, 5a).
@@ -73,8 +80,14 @@ def against_count(
         column: `within`, `across`, `invariance`, `invariance_seen` or `invariance_unseen`.
         names: transformations; by default all.
         chance: accuracy by chance, as a dotted line.
-        log: whether the axis of counts is logarithmic.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"trained": "blur", "count": [1, 2], "across": [0.3, 0.6]})
+        >>> plot.against_count(table, "across", chance=0.25).lines[0].get_ydata().tolist()
+        [30.0, 60.0]
     """
     names = list(dict.fromkeys(table["trained"])) if names is None else names
     ax = new_axes(ax, (4.6, 3.4))
@@ -82,8 +95,6 @@ def against_count(
     _lines(ax, table, names, column, 100 if of_accuracy else 1)
     if chance is not None:
         ax.axhline(100 * chance, color="0.5", linestyle=":", linewidth=1)
-    if log:
-        ax.set_xscale("log")
     ax.set_xlabel("categories seen transformed")
     group = column.partition("_")[2]
     words = "mean invariance coefficient" + (f" ({group})" if group else "")
@@ -103,6 +114,14 @@ def invariance_accuracy(
         accuracy: `within` or `across`.
         invariance: `invariance_seen` or `invariance_unseen`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"across": [0.1, 0.3, 0.2, 0.5], "count": [1, 2, 4, 8]})
+        >>> table = table.assign(trained="blur", invariance_unseen=table["count"] / 10)
+        >>> plot.invariance_accuracy(table, "across", "invariance_unseen").get_ylabel()
+        'across-category accuracy (%)'
     """
     ax = new_axes(ax, (4.2, 3.4))
     for number, (name, own) in enumerate(table.groupby("trained", sort=False)):
@@ -119,33 +138,39 @@ def invariance_accuracy(
     return ax
 
 
-def by_count(
-    units: pd.DataFrame, name: str, *, column: str = "invariance", ax: Axes | None = None
-) -> Axes:
-    """Violins of I_k against the number of seen categories, seen and unseen apart (Figs. 4, 9, 10).
+def by_count(units: pd.DataFrame, name: str, ax: Axes | None = None) -> Axes:
+    """Draw violins of I_k against the number of seen categories (Figs. 4, 9, 10).
 
     Args:
         units: with `trained`, `count`, `transformation`, `class` (`seen`, `unseen`, `all`).
         name: of the transformation.
-        column: `invariance` or `specialization`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> units = pd.DataFrame({"class": ["all", "seen", "unseen"], "invariance": [0.2, 0.6, 1]})
+        >>> units = pd.concat([units] * 3).assign(transformation="blur", trained="none", count=0)
+        >>> units.loc[units["class"] != "all", ["trained", "count"]] = ["blur", 2]
+        >>> [tick.get_text() for tick in plot.by_count(units, "blur").get_xticklabels()]
+        ['none', '2']
     """
     own: Any = units[units["transformation"] == name]
     before = own[(own["trained"] == NONE) & (own["class"] == "all")]
     counts = sorted({int(c) for c in own.loc[own["trained"] == name, "count"]})
     ax = new_axes(ax, (1.6 + 0.75 * len(counts), 3.0))
-    ax.set_ylim(-1.05 if column == "specialization" else -0.02, 1.05)
-    draw_violins(ax, [before[column]], [0], WIDTH / 2, "0.5")
+    ax.set_ylim(-0.02, 1.05)
+    draw_violins(ax, [before["invariance"]], [0], WIDTH / 2, "0.5")
     for number, group in enumerate(("seen", "unseen")):
         rows = own[(own["trained"] == name) & (own["class"] == group)]
-        groups = [rows.loc[rows["count"] == count, column] for count in counts]
+        groups = [rows.loc[rows["count"] == count, "invariance"] for count in counts]
         there = [k for k, values in enumerate(groups) if values.notna().any()]
         places = [1 + k + (number - 0.5) * WIDTH / 2 for k in there]
         draw_violins(ax, [groups[k] for k in there], places, WIDTH / 2.2, COLOURS[number])
         ax.plot([], [], color=COLOURS[number], linewidth=6, alpha=0.45, label=group)
     ax.set_xticks(range(len(counts) + 1), ["none", *map(str, counts)])
     ax.set_xlabel("categories seen transformed")
-    ax.set_ylabel("specialization" if column == "specialization" else "invariance coefficient")
+    ax.set_ylabel("invariance coefficient")
     ax.set_title(name, fontsize=9)
     ax.legend(frameon=False, fontsize=7, loc="lower right")
     return ax
@@ -154,13 +179,22 @@ def by_count(
 def with_and_without(
     units: pd.DataFrame, count: int, *, column: str = "invariance", ax: Axes | None = None
 ) -> Axes:
-    """Violins for networks trained with a transformation, and without (Figs. 3b, 3c, 12).
+    """Draw violins for networks trained with a transformation, and without (Figs. 3b, 3c, 12).
 
     Args:
         units: see `by_count`.
         count: of seen categories: all of them.
         column: `invariance` or `specialization`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> units = pd.DataFrame({"trained": ["none", "blur"] * 3, "count": [0, 4] * 3})
+        >>> units = units.assign(transformation="blur", invariance=0.5, **{"class": "all"})
+        >>> units["invariance"] += units.index / 20
+        >>> len(plot.with_and_without(units, 4).collections)
+        2
     """
     every: Any = units[units["class"] == "all"]
     names = [str(n) for n in dict.fromkeys(every["transformation"])]
@@ -180,12 +214,19 @@ def with_and_without(
 
 
 def confusion(table: pd.DataFrame, name: str, ax: Axes | None = None) -> Axes:
-    """Where transformed images go, against the number of seen categories (Fig. 6's quadrants).
+    """Draw where transformed images go, against the number of seen categories (Fig. 6).
 
     Args:
         table: from `analysis.across.confusion_table`.
         name: of the transformation.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"quadrant": ["I", "II"], "share": [0.4, 0.9], "count": 2})
+        >>> plot.confusion(table.assign(trained="blur"), "blur").get_title()
+        'blur'
     """
     own: Any = table[table["trained"] == name]
     ax = new_axes(ax, (4.2, 3.0))
@@ -212,6 +253,14 @@ def layer_by_layer(
         name: of the transformation.
         group: `seen`, `unseen` or `all`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> means = pd.DataFrame({"site": ["conv", "fc"], "mean": [0.8, 0.5], "group": "all"})
+        >>> means = means.assign(transformation="blur", trained="blur", count=2)
+        >>> plot.layer_by_layer(means, "blur").lines[1].get_ydata().tolist()
+        [0.8, 0.5]
     """
     own: Any = means[means["transformation"] == name]
     sites = list(dict.fromkeys(own["site"]))

@@ -1,17 +1,17 @@
-"""Figures of what networks and people make of a study's images (Fig. 4, rows 9, 12 and 14)."""
+"""Figures of networks' and people's answers to a study's images (Fig. 4, rows 9, 12, 14)."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from invariscope.plot.points import chance_line, points
+from invariscope.plot.axes import chance_line, points
 
 SIMULATED = "simulated answers"
 
 
 def _named(table: pd.DataFrame, first: str = "task") -> pd.DataFrame:
-    """Conditions in words: what was searched for, and where it was stretched."""
+    """Name conditions in words: the task, and the stretched site."""
     site = table["site"].fillna("").astype(str)
     return table.assign(named=(table[first] + " " + site).str.strip())
 
@@ -28,13 +28,21 @@ def observers(
     order: Sequence[str] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """What observers make of one source's images (Fig. 4c).
+    """Draw observers' accuracy for one source's images (Fig. 4c).
 
     Args:
         accuracy: one source's rows of `analysis.observers.observer_accuracy`.
         score: `restricted` to the study's classes, `top1` or `topk`.
         order: of the conditions, such as `MEI` and `invariance pixels`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"site": ["pixels", "deep"], "restricted": [0.4, 0.6]})
+        >>> table = table.assign(task="invariance", observer="a network", own=False, chance=0.1)
+        >>> plot.observers(table.assign(low=0.3, high=0.7)).get_ylabel()
+        "accuracy among the study's classes"
     """
     named = _named(accuracy)
     own = [" (itself)" if same else "" for same in named["own"]]
@@ -54,6 +62,14 @@ def people(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Args:
         table: of `analysis.people.people_accuracy`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> row = {"condition": "invariance", "site": "pixels", "network": "net", "chance": 0.1}
+        >>> row |= {"accuracy": 0.6, "low": 0.5, "high": 0.7, "simulated": True}
+        >>> plot.people(pd.DataFrame([row])).get_title("left")
+        'simulated answers'
     """
     named = _named(table, "condition").assign(network=table["network"].replace("", "photos"))
     ax = points(named, "named", "accuracy", "network", ends=("low", "high"), join=False, ax=ax)
@@ -71,6 +87,14 @@ def agreement(table: pd.DataFrame, how: str = "pearson", ax: Axes | None = None)
         table: of `analysis.people.agreement`.
         how: `pearson` or `spearman`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> row = {"observer": "a network", "how": "pearson", "r": 0.7, "low": 0.4, "high": 0.9}
+        >>> table = pd.DataFrame([{**row, "ceiling": 0.95, "simulated": False}])
+        >>> plot.agreement(table).get_ylabel()
+        'Pearson r with people'
     """
     own = table[table["how"] == how].assign(group="")
     ax = points(own, "observer", "r", "group", ends=("low", "high"), join=False, ax=ax)
@@ -85,11 +109,18 @@ def agreement(table: pd.DataFrame, how: str = "pearson", ax: Axes | None = None)
 
 
 def transfer(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """How much activity the matching units of other networks keep (row 14).
+    """Draw the activity that the matching units of other networks keep (row 14).
 
     Args:
-        table: one source's rows of `analysis.transfer.transfer`.
+        table: one source's rows of `analysis.observers.transfer`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"site": ["pixels"], "kept": [80.0], "kept_sd": [5.0]})
+        >>> plot.transfer(table.assign(task="invariance", observer="a network")).get_ylabel()
+        "activity kept (% of the reference's)"
     """
     ax = points(_named(table), "named", "kept", "observer", sd="kept_sd", join=False, ax=ax)
     ax.axhline(100, color="0.6", linewidth=0.8, linestyle=":")
@@ -100,12 +131,20 @@ def transfer(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 def layer_distances(
     table: pd.DataFrame, pair: str = "reference ↔ invariant", ax: Axes | None = None
 ) -> Axes:
-    """Distances through an observer, over those of photos of one class (row 9).
+    """Draw distances through an observer, over distances of photos of one class (row 9).
 
     Args:
         table: one subject's and observer's rows of `analysis.layers.over_units`.
         pair: which pairs of images; those of MEIs are shown beside.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"layer": ["conv", "fc"], "relative": [1.2, 1.4]})
+        >>> table = table.assign(relative_sd=0.1, site="pixels", pair="reference ↔ invariant")
+        >>> plot.layer_distances(table).get_ylabel()
+        'distance over photos of a class'
     """
     site = table["site"].fillna("").astype(str)
     own = table.assign(group=("stretched at " + site).where(site != "", "MEI ↔ MEI"))
@@ -123,6 +162,13 @@ def paths(places: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Args:
         places: rows of one subject and site: `way`, `place`, `kept` and `sd`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> places = pd.DataFrame({"place": [0.0, 0.5, 1.0], "kept": [1.0, 0.8, 1.0], "sd": 0.1})
+        >>> plot.paths(places.assign(way="straight")).get_ylabel()
+        'activity kept'
     """
     named = places.assign(place=places["place"].round(2))
     ax = points(named, "place", "kept", "way", sd="sd", ax=ax)
@@ -133,12 +179,19 @@ def paths(places: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def gradients(table: pd.DataFrame, value: str = "pixel_distance", ax: Axes | None = None) -> Axes:
-    """Searches with and without gradients at one budget of forward passes (row 12).
+    """Draw searches with and without gradients at one budget of forward passes (row 12).
 
     Args:
         table: of the analysis `gradients`: `subject`, `task`, `method` and `value`.
         value: `pixel_distance`, `reduction` or `met`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> row = {"subject": "a network", "task": "invariance", "method": "gradients on codes"}
+        >>> plot.gradients(pd.DataFrame([{**row, "pixel_distance": 120.0}])).get_ylabel()
+        'pixel distance (L2)'
     """
     named = table.assign(named=table["task"] + ", " + table["subject"])
     ax = points(named, "named", value, "method", join=False, ax=ax)

@@ -1,52 +1,58 @@
 """Figures of a study's own runs: distance, separability, convergence, dimension, and others."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
 from invariscope.analysis.grouping import groups_by, rows_where
-from invariscope.plot.points import MARKERS, chance_line, points
-from invariscope.plot.style import (
+from invariscope.plot.axes import (
     AFFINE_COLOURS,
     AFFINE_MARKERS,
     COLOURS,
+    MARKERS,
     TASK_COLOURS,
+    chance_line,
     figure_of,
     new_axes,
+    points,
 )
 
 ALL = "all"
 
 
 def mean_distance(summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Loss of activity against pixel distance, mean ± SD over units (Fig. 2).
+    """Draw loss of activity against pixel distance, mean ± SD over units (Fig. 2).
 
     Args:
         summary: one subject's rows of `analysis.distance.distance_activation`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> row = {"series": "invariance", "site": "pixels", "distance": 120.0, "distance_sd": 8.0}
+        >>> table = pd.DataFrame([{**row, "reduction": 20.0, "reduction_sd": 5.0}])
+        >>> plot.mean_distance(table).get_ylabel()
+        "activity lost (% of the reference's)"
     """
     ax = new_axes(ax)
     sites = [site for site in dict.fromkeys(summary["site"]) if site]
     for key, own in groups_by(summary, ["series", "site"]):
         kind, site = key["series"], key["site"]
-        style: dict[str, Any] = {"markersize": 4, "capsize": 2, "linewidth": 1}
-        if kind in TASK_COLOURS:
-            style |= {"color": TASK_COLOURS[kind], "markersize": 7}
-            marker, label = MARKERS[sites.index(site)], f"{kind}, stretched at {site}"
-        else:
-            own = own.sort_values("distance")  # noqa: PLW2901
-            style |= {"color": AFFINE_COLOURS[kind], "alpha": 0.8}
-            marker, label = AFFINE_MARKERS[kind], f"affine copies: {kind}"
+        copies = kind not in TASK_COLOURS
+        rows = own.sort_values("distance") if copies else own
         ax.errorbar(
-            own["distance"],
-            own["reduction"],
-            own["reduction_sd"].fillna(0),
-            own["distance_sd"].fillna(0),
-            marker=marker,
-            label=label,
-            **style,
+            rows["distance"],
+            rows["reduction"],
+            rows["reduction_sd"].fillna(0),
+            rows["distance_sd"].fillna(0),
+            color=AFFINE_COLOURS[kind] if copies else TASK_COLOURS[kind],
+            marker=AFFINE_MARKERS[kind] if copies else MARKERS[sites.index(site)],
+            markersize=4 if copies else 7,
+            capsize=2,
+            linewidth=1,
+            alpha=0.8 if copies else 1,
+            label=f"affine copies: {kind}" if copies else f"{kind}, stretched at {site}",
         )
     ax.plot([0], [0], "k*", markersize=10, label="reference")
     ax.axhline(100, color="0.6", linewidth=0.8, linestyle=":")
@@ -63,6 +69,15 @@ def separability(table: pd.DataFrame, scheme: str = "grouped", ax: Axes | None =
         table: of `analysis.separability.separability`, with `subject`.
         scheme: `grouped` by unit, or `stratified`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"components": [2, 50], "accuracy": [0.5, 0.8]})
+        >>> table = table.assign(low=0.4, high=0.9, chance=0.33, shuffled=0.34, subject="a network")
+        >>> table = table.assign(scheme="grouped", **{"class": "all"})
+        >>> plot.separability(table).get_xlabel()
+        'principal components'
     """
     own = rows_where(table, (table["scheme"] == scheme) & (table["class"] == ALL))
     ax = points(own, "components", "accuracy", "subject", ends=("low", "high"), ax=ax)
@@ -77,11 +92,19 @@ def separability(table: pd.DataFrame, scheme: str = "grouped", ax: Axes | None =
 
 
 def convergence(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """The share of runs whose stopping rule fired, with Wilson's interval (row 10).
+    """Draw the share of runs that their stopping rule ended, with Wilson's interval (row 10).
 
     Args:
-        table: of `analysis.convergence.convergence`.
+        table: of `analysis.searches.convergence`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> row = {"target": "fc", "task": "invariance", "site": "pixels", "subject": "a network"}
+        >>> table = pd.DataFrame([{**row, "subset": None, "share": 0.7, "low": 0.5, "high": 0.8}])
+        >>> plot.convergence(table).get_ylabel()
+        'runs that converged'
     """
     several = len(set(table["target"])) > 1
     words = table["target"] + " " if several else ""
@@ -102,6 +125,13 @@ def dimension(table: pd.DataFrame, estimator: str = "two nearest", ax: Axes | No
         table: one subject's rows of `analysis.dimension.dimension`.
         estimator: `two nearest` or `participation ratio`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"points": [25, 50], "dimension": [5.0, 6.0], "site": "pixels"})
+        >>> plot.dimension(table.assign(estimator="two nearest")).get_ylabel()
+        'dimension (two nearest)'
     """
     own = rows_where(table, table["estimator"] == estimator)
     means = own.groupby(["site", "points"], sort=False, as_index=False).agg(
@@ -115,12 +145,19 @@ def dimension(table: pd.DataFrame, estimator: str = "two nearest", ax: Axes | No
 
 
 def subsets(table: pd.DataFrame, value: str = "full_stretch", ax: Axes | None = None) -> Axes:
-    """What stretch at a subset reaches, against how many units it has (row 13).
+    """Draw the reach of stretch at a subset against the subset's size (row 13).
 
     Args:
-        table: of `analysis.subsets.subsets`.
+        table: of `analysis.searches.subsets`.
         value: `full_stretch`, `pixel_distance`, `reduction` or `converged`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"entries": [100, None], "full_stretch": [186.0, 212.0]})
+        >>> plot.subsets(table.assign(subject="a network", site="conv")).get_ylabel()
+        'full stretch'
     """
     entries = [("all" if pd.isna(size) else f"{size:g}") for size in table["entries"]]
     named = table.assign(entries=entries, group=table["subject"] + " " + table["site"])
@@ -133,12 +170,20 @@ def subsets(table: pd.DataFrame, value: str = "full_stretch", ax: Axes | None = 
 
 
 def naturalness(table: pd.DataFrame, value: str = "over_maximum", ax: Axes | None = None) -> Axes:
-    """Activity of searched images beside that of natural ones (row 8).
+    """Draw the activity for searched images beside natural images (row 8).
 
     Args:
         table: of `analysis.naturalness.naturalness`.
         value: `over_maximum` or `percentile`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"series": ["photos", "invariance"], "over_maximum": [0.5, 1.0]})
+        >>> table = table.assign(site=["", "pixels"], subject="a network", over_maximum_sd=0.1)
+        >>> plot.naturalness(table).get_ylabel()
+        'activity over the natural maximum'
     """
     site = table["site"].fillna("").astype(str)
     named = table.assign(named=(table["series"] + " " + site).str.strip())
@@ -152,11 +197,18 @@ def naturalness(table: pd.DataFrame, value: str = "over_maximum", ax: Axes | Non
 
 
 def appearance(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """How far each statistic moved, by stretched site: 1 is as far as another unit's reference.
+    """Draw how far each statistic moved, by stretched site: 1 is another unit's reference.
 
     Args:
         table: one subject's rows of `analysis.appearance.appearance_summary`.
         ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"statistic": ["colour", "texture"], "relative": [2.0, 0.9]})
+        >>> len(plot.appearance(table.assign(task="invariance", site="pixels")).texts)
+        2
     """
     named = table.assign(named=table["task"] + " " + table["site"])
     wide = named.pivot_table(index="named", columns="statistic", values="relative", sort=False)

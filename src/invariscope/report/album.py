@@ -21,7 +21,7 @@ SAMPLE = 12  # pictures from which a size is estimated
 
 @dataclass(frozen=True)
 class PictureQuality:
-    """How many pictures a run shows, and how they are kept.
+    """The number of pictures that a run shows, and their quality.
 
     Attributes:
         most: pictures of a run's front; the chosen ones are always among them.
@@ -34,7 +34,7 @@ class PictureQuality:
     side: int | None = None
 
     def encode(self, path: Path) -> str:
-        """A picture as an address that holds it.
+        """Write a picture as an address that holds the picture.
 
         Raises:
             StoreError: the file is missing or damaged.
@@ -53,7 +53,7 @@ class PictureQuality:
 
     @property
     def words(self) -> str:
-        """What was done to the pictures, for the reader."""
+        """The compression of the pictures, for the reader."""
         if self.webp is None:
             return "Pictures are the store's own 8-bit PNG files."
         size = f", at most {self.side} pixels a side" if self.side else ""
@@ -75,13 +75,13 @@ LADDER = (
 
 
 def pictured(record: RunRecord) -> list[int]:
-    """The rows of a run's front that have a picture in the store."""
+    """List the rows of a run's front that have a picture in the store."""
     names = [path.stem for path in (record.path / "images").glob("member-*.png")]
     return sorted(int(name.removeprefix("member-")) for name in names)
 
 
 def picture_path(record: RunRecord, row: int) -> Path:
-    """Where the picture of a front's row is."""
+    """Give the path of the picture of a front's row."""
     return record.path / "images" / f"member-{row}.png"
 
 
@@ -107,7 +107,7 @@ class Album:
 
     @cached_property
     def quality(self) -> PictureQuality:
-        """The first of the ladder under which all pictures are expected to fit, or the last."""
+        """The first step of the ladder that should make all pictures fit, or the last."""
         there = [(record, pictured(record)) for record in self.records]
         paths = [picture_path(record, row) for record, rows in there for row in rows]
         spread = np.linspace(0, len(paths) - 1, min(len(paths), SAMPLE)).round().astype(int)
@@ -119,7 +119,7 @@ class Album:
         return LADDER[-1]
 
     def rows(self, record: RunRecord) -> list[int]:
-        """The rows of a run's front that the page shows: the chosen ones, others evenly between."""
+        """List the rows of a front that the page shows: chosen members, others evenly between."""
         there = pictured(record)
         if self.quality.most == 1:
             return [choose(record.front, record.settings)]
@@ -130,9 +130,9 @@ class Album:
         return sorted(chosen.intersection(there) | {others[place] for place in spread})
 
     def image(self, record: RunRecord, row: int) -> str:
-        """A front's picture."""
+        """Write a front's picture as an address."""
         return self.quality.encode(picture_path(record, row))
 
     def reference(self, record: RunRecord) -> str:
-        """The picture of the image that a run departs from."""
+        """Write the picture of a run's reference as an address."""
         return self.quality.encode(record.path / "images" / "reference.png")

@@ -1,4 +1,4 @@
-"""What each analysis asks and how it was measured, in plain words."""
+"""The question and the method of each analysis, in plain words."""
 
 from typing import NamedTuple
 

@@ -19,7 +19,7 @@ def _short(value: float) -> float | None:
 
 
 def _steps(record: RunRecord) -> list[list[Any]]:
-    """Generations evenly over the journal: number, three ranges, how many passed the bound."""
+    """List generations evenly over the journal: number, three ranges, count beyond the bound."""
     journal = record.journal
     places = np.linspace(0, len(journal) - 1, min(len(journal), STEPS)).round().astype(int)
     return [
@@ -33,7 +33,7 @@ def _steps(record: RunRecord) -> list[list[Any]]:
 
 
 def explored(cell: dict[str, Any], group: int, album: Album) -> dict[str, Any]:
-    """One search as plain data.
+    """Describe one search as plain data.
 
     Args:
         cell: of `groups.describe`.

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from invariscope import plot
 from invariscope.analysis.grouping import Rows, groups_by
 from invariscope.experiments.result import Result
-from invariscope.plot.style import figure_of
+from invariscope.plot.axes import figure_of
 from invariscope.store.files import replace_file
 from invariscope.store.own_files import SOFTWARE, check_may_replace, is_drawing
 from invariscope.study.analyses import Tables
@@ -86,7 +86,7 @@ def _paths(_: AnalysisMaterial, table: Rows) -> Drawn:
 def _of_each(
     column: str, draw: Callable[[Rows], Axes]
 ) -> Callable[[AnalysisMaterial, Rows], Drawn]:
-    """A figure for each value of a column."""
+    """Draw a figure for each value of a column."""
 
     def drawn(_: AnalysisMaterial, table: Rows) -> Drawn:
         for key, own in groups_by(table, [column]):
@@ -96,7 +96,7 @@ def _of_each(
 
 
 def _one(draw: Callable[[Rows], Axes]) -> Callable[[AnalysisMaterial, Rows], Drawn]:
-    """One figure of the whole table."""
+    """Draw one figure of the whole table."""
 
     def drawn(_: AnalysisMaterial, table: Rows) -> Drawn:
         yield "", figure_of(draw(table))
@@ -126,7 +126,7 @@ FIGURES: dict[str, Callable[[AnalysisMaterial, Rows], Drawn]] = {
 
 
 def figures(material: AnalysisMaterial, tables: Tables) -> Iterator[tuple[str, str, Figure]]:
-    """The figures of tables that have one: the table's name, what is shown, the figure."""
+    """Draw the figures of tables: the table's name, a few words, the figure."""
     for name, table in tables.items():
         if name in FIGURES:
             for words, figure in FIGURES[name](material, _filled(table)):
@@ -134,7 +134,7 @@ def figures(material: AnalysisMaterial, tables: Tables) -> Iterator[tuple[str, s
 
 
 def _filled(table: Rows) -> Rows:
-    """A table whose empty words are empty, as they were before a CSV file held them."""
+    """Fill empty words, NaN in a CSV file."""
     words = table.select_dtypes(["object", "string"]).columns
     return table.assign(**{name: table[name].fillna("") for name in words})
 
@@ -163,9 +163,11 @@ def save(
     for kind in formats:
         path = folder / (f"{name}_{safe}.{kind}" if safe else f"{name}.{kind}")
         check_may_replace(path, is_drawing, force=force)
-        options = {"format": kind, "dpi": DPI, "metadata": UNDATED[kind]}
         with mpl.rc_context(TEXT):
-            replace_file(path, lambda part, o=options: figure.savefig(part, **o))
+            replace_file(
+                path,
+                lambda part, k=kind: figure.savefig(part, format=k, dpi=DPI, metadata=UNDATED[k]),
+            )
         paths.append(path)
     return paths
 

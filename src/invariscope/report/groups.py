@@ -1,4 +1,4 @@
-"""The runs of one unit from one reference, as a page tells of them."""
+"""The runs of one unit from one reference, described for a page."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from invariscope import plot
-from invariscope.analysis.change_words import changes
+from invariscope.analysis.appearance import changes
 from invariscope.experiments.front_choice import meets_bound
 from invariscope.experiments.pictures import read_png
 from invariscope.experiments.result import Result, kind_of
-from invariscope.plot.style import figure_of, new_axes
+from invariscope.plot.axes import figure_of, new_axes
 from invariscope.report.album import Album, picture_path
 from invariscope.report.page import csv, svg
 from invariscope.store.record import RunRecord
@@ -47,7 +47,7 @@ class ReferenceGroup:
 
 
 def reference_id(record: RunRecord) -> str:
-    """What tells references apart: an MEI's run, or an image's content."""
+    """Identify a reference: by an MEI's run, or by an image's content."""
     recipe = record.settings.reference or {}
     return str(recipe.get("run") or recipe.get("sha256") or "")
 
@@ -61,7 +61,7 @@ def _order(record: RunRecord) -> tuple[Any, ...]:
 def grouped(
     records: Sequence[RunRecord], affine: pd.DataFrame | None = None
 ) -> list[ReferenceGroup]:
-    """Searches by subject, unit and reference, in the order in which these come.
+    """Group searches by subject, unit and reference, in their order.
 
     Args:
         records: MEI searches among them are left out.
@@ -79,7 +79,7 @@ def grouped(
 
 
 def _affine(table: pd.DataFrame | None, key: tuple[str, str, str]) -> pd.DataFrame | None:
-    """The rows that belong to a group, or None where there are none."""
+    """Select the rows that belong to a group; None without any."""
     if table is None or "unit" not in table:
         return table
     rows: Any = table[(table["subject"] == key[0]) & (table["unit"] == key[1])]
@@ -89,7 +89,7 @@ def _affine(table: pd.DataFrame | None, key: tuple[str, str, str]) -> pd.DataFra
 
 
 def _changed(record: RunRecord, row: int) -> list[str]:
-    """What changed in a picture; the 8-bit pictures are enough for words."""
+    """Say in words the changes of a picture; the 8-bit pictures are enough."""
     picture, reference = picture_path(record, row), record.path / "images" / "reference.png"
     if not (picture.exists() and reference.exists()):
         return []
@@ -97,7 +97,7 @@ def _changed(record: RunRecord, row: int) -> list[str]:
 
 
 def _shared(described: list[list[str]]) -> list[str]:
-    """The words that more than half of the pictures share."""
+    """Find the words that more than half of the pictures share."""
     counts = Counter(word for words in described for word in words)
     return [word for word, count in counts.items() if 2 * count > len(described)]
 
@@ -132,7 +132,7 @@ def _cell(record: RunRecord, row: dict[str, Any], number: int, possible: float) 
 
 
 def _rows(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The cells by task, site and subset, with what they have in common."""
+    """Group cells by task, site and subset, with their medians and shared words."""
     rows: dict[tuple[Any, ...], dict[str, Any]] = {}
     for cell in cells:
         subset = cell["record"].settings.subset
@@ -149,13 +149,13 @@ def _rows(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _best(cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """The image that shows a row best: of those that meet the bound the farthest, or nearest."""
+    """Choose the image that shows a row best: beyond the bound, and the farthest (or nearest)."""
     sign = 1 if cells[0]["task"] == "invariance" else -1
     return max(cells, key=lambda cell: (cell["meets"], sign * cell["distance"]))
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Of a unit's rows those at pixels, where distances of all units compare; else the first."""
+    """Choose a unit's rows at pixels, where distances of all units compare; else the first."""
     found: dict[str, Any] = {}
     for task, name in (("invariance", "far"), ("adversarial", "near")):
         own = [row for row in rows if row["task"] == task]
@@ -175,7 +175,9 @@ def describe(group: ReferenceGroup, number: int, album: Album) -> dict[str, Any]
     table = group.result.table()
     reference = group.result.reference
     first = group.first
-    possible = farthest_seen(reference.image, first.labels, first.settings.subject)
+    possible = farthest_seen(
+        reference.image, first.labels, first.settings.subject, first.settings.generator
+    )
     cells = [
         _cell(record, row, number + place, possible)
         for place, (record, row) in enumerate(
@@ -210,12 +212,12 @@ def describe(group: ReferenceGroup, number: int, album: Album) -> dict[str, Any]
 
 
 def distance_axes(group: ReferenceGroup) -> Any:
-    """Loss of activity against pixel distance."""
+    """Draw loss of activity against pixel distance."""
     return plot.distance_activation(group.result.table(), group.affine)
 
 
 def front_axes(group: ReferenceGroup) -> list[tuple[str, Any]]:
-    """A plot for each task and site, since stretches of different sites cannot be compared."""
+    """Draw fronts by task and site, since stretches of different sites cannot be compared."""
     by_site: dict[tuple[str, str], list[RunRecord]] = {}
     for record in group.runs:
         key = (record.settings.task, str(record.settings.site))
@@ -227,7 +229,7 @@ def front_axes(group: ReferenceGroup) -> list[tuple[str, Any]]:
 
 
 def plots(group: ReferenceGroup) -> dict[str, Any]:
-    """A group's plots as pictures."""
+    """Draw a group's plots as pictures."""
     return {
         "distance": svg(figure_of(distance_axes(group))),
         "fronts": [(title, svg(figure_of(ax))) for title, ax in front_axes(group)],

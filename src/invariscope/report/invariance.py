@@ -6,14 +6,13 @@ from typing import Any
 import pandas as pd
 
 from invariscope import plot
+from invariscope.invariance.accumulate import EVERY
 from invariscope.invariance.result import Invariance, load_invariance
-from invariscope.invariance.tables import EVERY
-from invariscope.plot.style import figure_of
+from invariscope.plot.axes import figure_of
 from invariscope.report.page import fill, svg
 from invariscope.store.files import replace_file
 from invariscope.store.own_files import check_may_replace, is_page
 
-ABLATION_FILE, TAU_FILE = "ablation.parquet", "tau.parquet"
 Rows = list[dict[str, Any]]
 
 
@@ -23,26 +22,21 @@ def _where(table: pd.DataFrame, mask: Any) -> pd.DataFrame:
 
 
 def _grid(table: pd.DataFrame, rows: str, columns: str, values: str) -> dict[str, Any]:
-    """A table of means, in the order in which its names first appear."""
+    """Make a table of means, in the order of its names' first appearance."""
     across, down = (list(dict.fromkeys(table[name])) for name in (columns, rows))
     means = table.pivot_table(values, rows, columns, dropna=False).reindex(down)[across]
     return {"columns": across, "rows": list(zip(down, means.to_numpy().tolist(), strict=True))}
 
 
 def _missing(units: pd.DataFrame) -> Rows:
-    """How many units have no coefficient, by site, transformation and reason."""
+    """Count the units without a coefficient, by site, transformation and reason."""
     without = _where(units, (units["class"] == EVERY) & (units["reason"] != ""))
     groups = without.groupby(["site", "transformation", "reason"], sort=False)
     return groups.agg(units=("unit", "size")).reset_index().to_dict("records")
 
 
-def _beside(folder: Path | None, name: str) -> pd.DataFrame | None:
-    path = folder / name if folder else None
-    return pd.read_parquet(path) if path and path.exists() else None
-
-
 def _ablation(table: pd.DataFrame) -> dict[str, Any]:
-    """The plot at τ, and the accuracy by threshold, averaged over transformations."""
+    """Draw the plot at τ, and average the accuracy by threshold over transformations."""
     groups = table.groupby(["threshold", "ablated", "shown"], sort=False)
     means = groups.agg(accuracy=("accuracy", "mean"), share=("share", "mean"))
     shares = any(str(name).startswith("top") for name in table["threshold"])
@@ -54,12 +48,11 @@ def _ablation(table: pd.DataFrame) -> dict[str, Any]:
     }
 
 
-def render_invariance(result: Invariance, folder: Path | None = None, command: str = "") -> str:
-    """The page as text.
+def render_invariance(result: Invariance, command: str = "") -> str:
+    """Write the page as text.
 
     Args:
         result: from `invariance_coefficient`.
-        folder: where tables of ablation and of the search for τ may lie beside it.
         command: what a person typed, for the last section.
     """
     units, summary = result.units, result.summary
@@ -68,8 +61,6 @@ def render_invariance(result: Invariance, folder: Path | None = None, command: s
     ranked = _where(every, every["site"] == deepest).dropna(subset=["mean"])
     top = _where(result.top, result.top["site"] == deepest)
     classes = _where(units, (units["site"] == deepest) & (units["class"] != EVERY))
-    ablation = _beside(folder, ABLATION_FILE)
-    tau = _beside(folder, TAU_FILE)
     return fill(
         "invariance.html",
         {
@@ -88,15 +79,15 @@ def render_invariance(result: Invariance, folder: Path | None = None, command: s
             else None,
             "missing": _missing(units),
             "summary": every.to_dict("records"),
-            "ablation": None if ablation is None else _ablation(ablation),
-            "tau_tried": None if tau is None else _tau(tau),
+            "ablation": None if result.ablation is None else _ablation(result.ablation),
+            "tau_tried": None if result.tau_tried is None else _tau(result.tau_tried),
             "command": command,
         },
     )
 
 
 def _tau(table: pd.DataFrame) -> Rows:
-    """For each τ that was tried the largest loss, and the share of units set to 0."""
+    """Find the largest loss at each τ, and the share of units set to 0."""
     rows = []
     for tau, tried in table.groupby("tau"):
         worst = tried.sort_values("lost").iloc[-1]
@@ -111,7 +102,7 @@ def write_invariance_report(
     command: str = "",
     force: bool = False,
 ) -> Path:
-    """Write one self-contained HTML page about what `invariance_coefficient` wrote.
+    """Write one self-contained HTML page about a result of `invariance_coefficient`.
 
     Args:
         folder: that result's.
@@ -125,10 +116,19 @@ def write_invariance_report(
     Raises:
         InputError: a file is there that is not ours.
         StoreError: no result there, or a path that cannot be written.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.FunctionSubject(lambda x: x.mean((2, 3)), name="mean colour", image_size=8)
+        >>> images = torch.rand(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> found = iv.invariance_coefficient(subject, images, "inversion", sites="output", top=())
+        >>> iv.write_invariance_report(found.save("coefficients")).name
+        'report.html'
     """
     place = Path(folder)
     page = Path(path) if path else place / "report.html"
     check_may_replace(page, is_page, force=force)
-    text = render_invariance(load_invariance(place), place, command)
+    text = render_invariance(load_invariance(place), command)
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
     return page

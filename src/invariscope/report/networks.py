@@ -1,5 +1,6 @@
-"""What a study of networks shows: a page, its tables and figures, and the findings in Markdown."""
+"""Reports on a study of networks: a page, tables and figures, and the findings in Markdown."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,63 +8,89 @@ from typing import Any
 
 import matplotlib as mpl
 
-from invariscope.analysis.network_tables import NetworkTables
+from invariscope.analysis.across import NetworkTables
 from invariscope.categories.result_tables import read_tables
-from invariscope.paper.finding_claims import FindingClaim
-from invariscope.paper.findings import clean_accuracy, find, findings_table
+from invariscope.errors import StoreError
+from invariscope.markup import markdown_table
+from invariscope.paper.claim import Claim, read_claim
+from invariscope.paper.findings import clean_accuracy, find
+from invariscope.paper.measured_study import MeasuredStudy
 from invariscope.report.network_figures import NetworkFigure, network_figures
 from invariscope.report.page import fill, svg
 from invariscope.store.files import make_folder, replace_file
 from invariscope.transformations import load, names
 
-PAGE = "report.html"
-KEPT = ("fig2a", "fig2b", "fig2c", "fig3b", "fig4", "fig5a", "fig5b", "fig5c", "fig6", "fig12")
+PAGE, CLAIMS = "report.html", "claims.json"
+ON_PAGE = ("fig2a", "fig2b", "fig2c", "fig3b", "fig4", "fig5a", "fig5b", "fig5c", "fig6", "fig12")
 
 
 def families() -> dict[str, str]:
-    """The family of every known transformation."""
+    """List the family of every known transformation."""
     return {name: load(name).group for name in names()}
 
 
 @dataclass(frozen=True)
 class ReportedStudy:
-    """A study, read from its files."""
+    """A study as a page of findings describes the study.
 
-    folder: Path
-    tables: NetworkTables
-    claims: list[FindingClaim]
-    figures: list[NetworkFigure]
+    Attributes:
+        facts: figures about the study itself.
+        faults: what could not be trained, a sentence each.
+        claims: the findings.
+        captions: name, title and caption of each figure on the page.
+    """
 
-    def faults(self) -> list[str]:
-        """What could not be trained, a sentence each."""
-        rows = self.tables.plan["networks"]
-        return list(dict.fromkeys(row["fault"] for row in rows if row["fault"]))
+    facts: dict[str, Any]
+    faults: list[str]
+    claims: list[Claim]
+    captions: list[list[str]]
 
-    def facts(self) -> dict[str, Any]:
-        """Figures about the study itself."""
-        tables = self.tables
-        clean = clean_accuracy(tables)
-        return {
-            "title": tables.plan["title"] or self.folder.name,
-            "networks": len(tables.training),
-            "planned": sum(not row["fault"] for row in tables.plan["networks"]),
-            "categories": tables.categories,
-            "training_images": tables.plan["training_images"],
-            "test_images": tables.plan["test_images"],
-            "chance": tables.chance,
-            "clean": clean[0],
-            "minutes": sum(tables.training["seconds"].tolist()) / 60,
-            "tau": tables.measured.get("tau"),
-            "site": tables.site,
-            "seeds": len({row["seed"] for row in tables.plan["networks"]}),
-            "transformations": ", ".join(tables.transformations),
-            "counts": ", ".join(str(c) for c in sorted(set(tables.beside["count"]))),
-            "notes": tables.plan["notes"],
-        }
+    def save(self, folder: Path) -> None:
+        """Write `claims.json`, the source of the page when the page is written again."""
+        plain = {**vars(self), "claims": [claim.record() for claim in self.claims]}
+        text = json.dumps(plain, indent=1, ensure_ascii=False) + "\n"
+        replace_file(folder / CLAIMS, lambda part: part.write_text(text, encoding="utf-8"))
 
 
-def read_study(folder: Path, beside: Path | None = None) -> ReportedStudy:
-    """A study's tables, claims and figures.
+def load_reported(folder: Path) -> ReportedStudy:
+    """Read a study that `ReportedStudy.save` wrote.
+
+    Raises:
+        StoreError: the file is damaged.
+    """
+    path = folder / CLAIMS
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+        claims = [read_claim(record) for record in plain["claims"]]
+        return ReportedStudy(plain["facts"], plain["faults"], claims, plain["captions"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(f"{str(path)!r} is damaged ({error}); report the study again") from error
+
+
+def _facts(tables: NetworkTables, title: str) -> dict[str, Any]:
+    return {
+        "title": tables.plan["title"] or title,
+        "networks": len(tables.training),
+        "planned": sum(not row["fault"] for row in tables.plan["networks"]),
+        "categories": tables.categories,
+        "training_images": tables.plan["training_images"],
+        "test_images": tables.plan["test_images"],
+        "chance": tables.chance,
+        "clean": clean_accuracy(MeasuredStudy(tables, families()))[0],
+        "minutes": sum(tables.training["seconds"].tolist()) / 60,
+        "tau": tables.measured.get("tau"),
+        "site": tables.site,
+        "seeds": len({row["seed"] for row in tables.plan["networks"]}),
+        "transformations": ", ".join(tables.transformations),
+        "counts": ", ".join(str(c) for c in sorted(set(tables.beside["count"]))),
+        "notes": tables.plan["notes"],
+    }
+
+
+def report_study(
+    folder: Path, beside: Path | None = None
+) -> tuple[ReportedStudy, NetworkTables, list[NetworkFigure]]:
+    """Judge a study and draw its figures.
 
     Args:
         folder: the study's.
@@ -73,10 +100,12 @@ def read_study(folder: Path, beside: Path | None = None) -> ReportedStudy:
         StoreError: nothing was measured there.
     """
     tables, of_kind = read_tables(folder), families()
-    second = None if beside is None else read_tables(beside)
-    return ReportedStudy(
-        folder, tables, find(tables, of_kind, second), network_figures(tables, of_kind)
-    )
+    claims = find(tables, of_kind, None if beside is None else read_tables(beside))
+    figures = network_figures(tables, of_kind)
+    faults = [row["fault"] for row in tables.plan["networks"] if row["fault"]]
+    captions = [[d.name, d.title, d.caption] for d in figures if d.name in ON_PAGE]
+    facts = _facts(tables, folder.name)
+    return ReportedStudy(facts, list(dict.fromkeys(faults)), claims, captions), tables, figures
 
 
 def _png(drawn: NetworkFigure, path: Path) -> None:
@@ -89,42 +118,40 @@ def _png(drawn: NetworkFigure, path: Path) -> None:
 def write_networks_report(folder: Path, beside: Path | None = None) -> Path:
     """Write `report.html`, `tables/` and `figures/` into a study's folder.
 
+    Args:
+        folder: the study's.
+        beside: a second study of another network, for finding 9.
+
     Returns:
         The page's path.
 
     Raises:
         StoreError: nothing was measured there, or the folder cannot be written.
     """
-    shown = read_study(folder, beside)
-    tables = shown.tables.save(folder / "tables")
-    table = findings_table(shown.claims)
-    replace_file(tables / "findings.csv", lambda part: table.to_csv(part, index=False))
+    study, tables, figures = report_study(folder, beside)
+    study.save(tables.save(folder / "tables"))
     place = make_folder(folder / "figures")
-    for drawn in shown.figures:
+    for drawn in figures:
         _png(drawn, place / f"{drawn.name}.png")
-    text = fill(
-        "networks.html",
-        {
-            "facts": shown.facts(),
-            "claims": shown.claims,
-            "faults": shown.faults(),
-            "figures": [
-                {"name": d.name, "title": d.title, "caption": d.caption, "image": svg(d.figure)}
-                for d in shown.figures
-            ],
-            "beside": shown.tables.beside.to_dict("records"),
-            "plan": shown.tables.plan,
-        },
-    )
-    page = folder / PAGE
+    shown = [
+        {"name": d.name, "title": d.title, "caption": d.caption, "image": svg(d.figure)}
+        for d in figures
+    ]
+    context = {
+        **vars(study),
+        "figures": shown,
+        "beside": tables.beside.to_dict("records"),
+        "plan": tables.plan,
+    }
+    text, page = fill("networks.html", context), folder / PAGE
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
     return page
 
 
-def _markdown(shown: ReportedStudy, pictures: str) -> list[str]:
-    facts = shown.facts()
+def _markdown(study: ReportedStudy, pictures: str) -> list[str]:
+    facts = study.facts
     several = "s" * (facts["seeds"] > 1)
-    told = (
+    about = (
         f"{facts['networks']} of {facts['planned']} networks, {facts['seeds']} seed{several}; "
         f"{facts['categories']} categories, {facts['training_images']} training and "
         f"{facts['test_images']} test images; trained with {facts['transformations']}; "
@@ -133,17 +160,16 @@ def _markdown(shown: ReportedStudy, pictures: str) -> list[str]:
         f"{100 * facts['chance']:.1f} %). τ = {facts['tau']:g}; penultimate layer "
         f"`{facts['site']}`."
     )
-    lines = [f"## {facts['title']}", "", told, ""]
-    lines += [f"- {fault}." for fault in shown.faults()] + [""] * bool(shown.faults())
-    lines += ["| finding | claim | outcome | number |", "| --- | --- | --- | --- |"]
-    for claim in shown.claims:
-        told = "; ".join(filter(None, (claim.number, claim.needs and f"needs {claim.needs}")))
-        lines.append(f"| {claim.finding} | {claim.claim} | **{claim.outcome}** | {told} |")
-    lines.append("")
-    for drawn in shown.figures:
-        if drawn.name in KEPT:
-            lines += [f"![{drawn.title}]({pictures}/{drawn.name}.png)", ""]
-            lines += [f"*{drawn.title}. {drawn.caption}*", ""]
+    lines = [f"## {facts['title']}", "", about, ""]
+    lines += [*(f"- {note}" for note in facts["notes"]), *(f"- {f}." for f in study.faults)]
+    lines += [""] * bool(facts["notes"] or study.faults)
+    rows = [
+        [c.source.removeprefix("finding "), c.statement, c.found or "–", f"**{c.outcome}**"]
+        for c in study.claims
+    ]
+    lines += [markdown_table(["finding", "the paper", "found", "verdict"], rows), ""]
+    for name, title, caption in study.captions:
+        lines += [f"![{title}]({pictures}/{name}.png)", "", f"*{title}. {caption}*", ""]
     return lines
 
 
@@ -156,18 +182,23 @@ that fit the machine at hand. This page is written from result files by
 {command}
 ```
 
-A claim **holds** where its number passes the bound that its words name. Intervals are 95 %: of
-means by Student's t over networks (two seeds give wide ones), of correlations by Fisher's z, of
-ratios by bootstrap. What does not hold at this size says what it would need.
+One rule gives the verdicts. A number with its 95 % interval **holds** where the interval is between
+the stated bounds and is **contradicted** where the interval is wholly beyond one; an interval with
+a bound inside, or no interval, is **undecided**. Networks that share a seed are one cluster:
+intervals are Student's t over seeds (two seeds give wide ones), of correlations over the seeds'
+Fisher z inside each transformation. Of several numbers each must hold (Bonferroni).
+The numbers of each study are in `claims.json` beside the figures, from which the command writes
+the page again.
 """
 FIRST_LINE = HEAD.partition("\n")[0] + "\n"
 
 
 def write_reproduction(folders: Sequence[Path], path: Path, beside: Path | None = None) -> Path:
-    """Write the findings of studies as one Markdown page, pictures beside it.
+    """Write the findings of studies as one Markdown page, pictures beside the page.
 
     Args:
-        folders: the studies; the first is the main one.
+        folders: the studies, the main one first; or folders with `claims.json` and pictures that
+            an earlier page has beside it.
         path: of the page.
         beside: a second study of another network, for finding 9 of the first.
 
@@ -179,12 +210,19 @@ def write_reproduction(folders: Sequence[Path], path: Path, beside: Path | None 
     command = f"invariscope categories reproduce {words}{second} --out {path.name}"
     lines = [HEAD.format(command=command)]
     for number, folder in enumerate(folders):
-        shown = read_study(folder, beside if number == 0 else None)
         pictures = make_folder(path.parent / path.stem / folder.name)
-        for drawn in shown.figures:
-            if drawn.name in KEPT:
-                _png(drawn, pictures / f"{drawn.name}.png")
-        lines += _markdown(shown, f"{path.stem}/{folder.name}")
+        if (folder / CLAIMS).exists():
+            study = load_reported(folder)
+            for name, _, _ in study.captions:
+                content = (folder / f"{name}.png").read_bytes()
+                replace_file(pictures / f"{name}.png", lambda part, c=content: part.write_bytes(c))
+        else:
+            study, _, figures = report_study(folder, beside if number == 0 else None)
+            for drawn in figures:
+                if drawn.name in ON_PAGE:
+                    _png(drawn, pictures / f"{drawn.name}.png")
+        study.save(pictures)
+        lines += _markdown(study, f"{path.stem}/{folder.name}")
     text = "\n".join(lines).rstrip() + "\n"
     replace_file(path, lambda part: part.write_text(text, encoding="utf-8"))
     return path

@@ -1,4 +1,4 @@
-"""What every page is made of: templates that escape names, pictures and tables inside the page."""
+"""Parts of every page: templates that escape names, pictures and tables in the page itself."""
 
 import io
 from pathlib import Path
@@ -13,12 +13,12 @@ from invariscope.markup import data_uri
 
 
 def picture(path: Path) -> str:
-    """A PNG file as an address that holds it."""
+    """Write a PNG file as an address that holds the file."""
     return data_uri(path.read_bytes(), "image/png")
 
 
 def svg(figure: Figure) -> str:
-    """A figure as an address that holds it, the same bytes every time."""
+    """Write a figure as an address that holds the figure, the same bytes every time."""
     buffer = io.BytesIO()
     with mpl.rc_context({"svg.fonttype": "path", "svg.hashsalt": "invariscope"}):
         figure.savefig(buffer, format="svg", metadata={"Date": None})
@@ -26,12 +26,12 @@ def svg(figure: Figure) -> str:
 
 
 def csv(table: pd.DataFrame) -> str:
-    """A table as the address of a CSV file."""
+    """Write a table as the address of a CSV file."""
     return data_uri(table.to_csv(index=False).encode(), "text/csv")
 
 
 def fill(template: str, context: dict[str, Any]) -> str:
-    """A template of this room with its values; names are escaped, a missing one is an error."""
+    """Fill a template of this room; names are escaped, a missing value is an error."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("invariscope.report", "."),
         autoescape=True,

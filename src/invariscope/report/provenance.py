@@ -14,13 +14,13 @@ TOLD = ("unit", "site", "task", "seed", "subset")  # that the page tells of each
 
 
 def commands(folder: Path) -> list[str]:
-    """The commands that filled a folder, the first first; none where nobody kept them."""
+    """Read the commands that filled a folder, the first first; empty where no command was kept."""
     path = folder / COMMANDS
     return path.read_text(encoding="utf-8").splitlines() if path.exists() else []
 
 
 def save_command(folder: Path, command: str) -> None:
-    """Note a command beside the runs that it made, once.
+    """Note a command beside its runs, once.
 
     Raises:
         StoreError: the file cannot be written.
@@ -41,7 +41,7 @@ def _plain(value: Any) -> str:
 
 
 def _settings(records: Sequence[RunRecord]) -> list[tuple[str, str]]:
-    """Each setting with its value, or with its values where runs differ in it."""
+    """List each setting with its value, or with its values where runs differ."""
     leaves = [record.settings.leaves for record in records]
     found = []
     for name in dict.fromkeys(key for own in leaves for key in own):
@@ -57,13 +57,13 @@ def _settings(records: Sequence[RunRecord]) -> list[tuple[str, str]]:
 
 
 def _contexts(records: Sequence[RunRecord]) -> list[tuple[str, int]]:
-    """Each numeric context, and how many runs began in it."""
+    """Count the runs that began in each numeric context."""
     told = [" · ".join(f"{k} {v}" for k, v in record.context.items()) for record in records]
     return Counter(told).most_common()
 
 
 def provenance(records: Sequence[RunRecord], given: Sequence[str], pictures: str) -> dict[str, Any]:
-    """What the last screen says.
+    """Collect the facts of the last screen.
 
     Args:
         records: every run of the page, MEI searches included.

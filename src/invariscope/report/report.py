@@ -6,18 +6,21 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from invariscope import plot
 from invariscope.analysis.unit_profile import EXPLAINS, IGNORES, SENSITIVE, Profile
+from invariscope.experiments.front_choice import choose
+from invariscope.experiments.pictures import read_png
 from invariscope.experiments.result import Result, kind_of
-from invariscope.plot import profile as profile_axes
-from invariscope.plot.style import figure_of
-from invariscope.report.album import Album, check_pictures
+from invariscope.plot.axes import figure_of
+from invariscope.report.album import Album, check_pictures, picture_path
 from invariscope.report.explorer import explored
-from invariscope.report.groups import ReferenceGroup, describe, plots
+from invariscope.report.figures import figures, save
+from invariscope.report.groups import ReferenceGroup, describe, distance_axes, front_axes, plots
 from invariscope.report.page import csv, fill, svg
 from invariscope.report.provenance import provenance, save_command
-from invariscope.report.sections import left_out, sections
+from invariscope.report.sections import ABOVE, left_out, sections
 from invariscope.report.source import ReportSource, home, read_source, source_of
-from invariscope.store.files import replace_file
+from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import check_may_replace, is_page
 from invariscope.study.analyses import FOLDER, read_tables
 from invariscope.study.analyses.material import AnalysisMaterial
@@ -25,6 +28,7 @@ from invariscope.study.result import StudyResult
 from invariscope.subjects.kinds import kind_note, times_maximum
 
 PAPER_GENERATIONS = 500
+FORMATS = ("pdf", "svg")  # of figures for a paper
 MOST_PLOTTED = 4  # units whose plots the page holds; of more, only the example's
 
 
@@ -38,12 +42,12 @@ def _profile(found: Profile) -> dict[str, Any]:
         "departures": found.departures.to_dict("records"),
         "images": found.images.to_dict("records"),
         "images_csv": csv(found.images),
-        "plot": svg(figure_of(profile_axes(found))),
+        "plot": svg(figure_of(plot.profile(found))),
     }
 
 
 def _example(groups: list[dict[str, Any]]) -> dict[str, Any]:
-    """The unit that the first screen shows: with both tasks, and of those the most typical."""
+    """Choose the unit of the first screen: with both tasks, and the most typical."""
     both = [g for g in groups if g["summary"]["far"] and g["summary"]["near"]]
     far = [g for g in groups if g["summary"]["far"]]
     among = both or far
@@ -54,7 +58,7 @@ def _example(groups: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _subjects(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """For each subject the medians over its units of what the first screen tells."""
+    """Take the medians over each subject's units for the first screen."""
     found = []
     for name in dict.fromkeys(g["subject"] for g in groups):
         own = [g["summary"] for g in groups if g["subject"] == name]
@@ -102,7 +106,7 @@ def _searched(groups: list[ReferenceGroup], album: Album) -> dict[str, Any]:
 
 
 def _analyses(study: StudyResult | None) -> dict[str, Any]:
-    """The sections of a study's analyses, where they were made."""
+    """Make the sections of a study's analyses, as far as tables are there."""
     if study is None:
         return {"sections": [], "left_out": []}
     tables = read_tables(study.folder.path / FOLDER)
@@ -110,7 +114,7 @@ def _analyses(study: StudyResult | None) -> dict[str, Any]:
 
 
 def _meis(source: ReportSource, album: Album) -> list[dict[str, Any]]:
-    """Most exciting images of which no search departs."""
+    """List the most exciting images that no search departs from."""
     if source.groups:
         return []
     return [
@@ -132,7 +136,7 @@ def _meis(source: ReportSource, album: Album) -> list[dict[str, Any]]:
 
 
 def render(source: ReportSource | Result | StudyResult, command: str = "") -> str:
-    """The page as text.
+    """Write the page as text.
 
     Args:
         source: what it is about.
@@ -187,6 +191,19 @@ def write_report(
     Raises:
         InputError: a file is there that is not ours.
         StoreError: no run with a result, a damaged one, or a path that cannot be written.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> from invariscope.testing.toys import ToyGenerator, ToySubject
+        >>> subject, generator = ToySubject(torch.ones(1, 3, 4, 4)), ToyGenerator(4)
+        >>> reference = iv.image_reference(torch.full((3, 4, 4), 0.5), 4)
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> found = iv.stretch_and_squeeze(
+        ...     subject, generator, "linear:0", reference=reference, options=short, out="runs"
+        ... )
+        >>> iv.write_report("runs").name
+        'report.html'
     """
     given = isinstance(source, Result | StudyResult)
     result = source if given else read_source(Path(source))
@@ -198,3 +215,39 @@ def write_report(
     text = render(source_of(result))
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
     return page
+
+
+def _of_unit(group: ReferenceGroup, folder: Path, *, force: bool) -> list[Path]:
+    """Gallery, distances and fronts of one unit."""
+    name = f"{group.first.labels['subject']} {group.first.settings.unit} {group.number}"
+    images = [read_png(picture_path(r, choose(r.front, r.settings))) for r in group.runs]
+    gallery = plot.gallery(Result(group.runs), images=images)
+    paths = save(gallery, folder, "gallery", name, FORMATS, force=force)
+    paths += save(figure_of(distance_axes(group)), folder, "distance", name, FORMATS, force=force)
+    for title, ax in front_axes(group):
+        paths += save(figure_of(ax), folder, "front", f"{name} {title}", FORMATS, force=force)
+    return paths
+
+
+def write_figures(result: Result | StudyResult, folder: Path, *, force: bool = False) -> list[Path]:
+    """Write every figure as PDF and SVG: of each unit, and of each analysis of a study.
+
+    Galleries hold the store's own pictures; text stays text that an editor can change.
+
+    Args:
+        force: replace files of these names that are not ours.
+
+    Raises:
+        InputError: a file is there that is not ours.
+        StoreError: nothing to draw, a damaged run, or a folder that cannot be written.
+    """
+    make_folder(folder)
+    paths = []
+    for group in source_of(result).groups:
+        paths += _of_unit(group, folder, force=force)
+    if isinstance(result, StudyResult):
+        tables = read_tables(result.folder.path / FOLDER)
+        own = {name: table for name, table in tables.items() if name not in ABOVE and len(table)}
+        for name, words, figure in figures(AnalysisMaterial(result), own):
+            paths += save(figure, folder, f"analysis_{name}", words, FORMATS, force=force)
+    return paths

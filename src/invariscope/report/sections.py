@@ -6,10 +6,10 @@ from typing import Any
 import pandas as pd
 
 from invariscope.analysis.grouping import Rows
+from invariscope.paper.figure_claims import figure_claims
 from invariscope.report.explained import EXPLAINED
 from invariscope.report.figures import figures
 from invariscope.report.page import csv, svg
-from invariscope.report.sns_page import judged
 from invariscope.study.analyses import ANALYSES, FOLDER
 from invariscope.study.analyses.material import AnalysisMaterial
 
@@ -25,7 +25,7 @@ def _plain(value: Any) -> str:
 
 
 def _table(name: str, table: Rows) -> dict[str, Any]:
-    """A table's first rows, and all of it as CSV where that is not too large."""
+    """Describe a table: its first rows, and the whole as CSV where not too large."""
     size = len(table.to_csv(index=False))
     shown = table.drop(columns=["study", "runs"], errors="ignore")
     numbers = [pd.api.types.is_numeric_dtype(shown[column]) for column in shown]
@@ -42,18 +42,18 @@ def _table(name: str, table: Rows) -> dict[str, Any]:
 
 
 def _own(tables: Mapping[str, Rows], analysis: str) -> list[str]:
-    """The tables that an analysis wrote."""
+    """List the tables that an analysis wrote."""
     return [n for n in tables if n == analysis or n.startswith(f"{analysis}_")]
 
 
 def sections(material: AnalysisMaterial, tables: Mapping[str, Rows]) -> list[dict[str, Any]]:
-    """One section an analysis whose tables are there.
+    """Make a section for each analysis with tables.
 
     Args:
         material: the study.
         tables: from `study.analyses.read_tables`.
     """
-    verdicts = judged(tables)
+    claims = figure_claims(tables)
     found = []
     for analysis, (title, how) in EXPLAINED.items():
         own = [name for name in _own(tables, analysis) if len(tables[name])]
@@ -67,7 +67,7 @@ def sections(material: AnalysisMaterial, tables: Mapping[str, Rows]) -> list[dic
                 "how": how,
                 "serves": ", ".join(ANALYSES[analysis].serves),
                 "runs": ", ".join(dict.fromkeys(tables[own[0]]["runs"].astype(str))),
-                "claims": [(c, v) for c, v in verdicts if c.analysis == analysis],
+                "claims": [c for c in claims if c.analysis == analysis],
                 "figures": [(name, words, svg(figure)) for name, words, figure in drawn],
                 "tables": [_table(name, tables[name]) for name in own],
             }
@@ -76,5 +76,5 @@ def sections(material: AnalysisMaterial, tables: Mapping[str, Rows]) -> list[dic
 
 
 def left_out(tables: Mapping[str, Rows]) -> list[dict[str, str]]:
-    """The analyses that the study does not allow, each with its reason."""
+    """List the analyses that the study does not allow, each with its reason."""
     return tables["missing"].to_dict("records") if "missing" in tables else []

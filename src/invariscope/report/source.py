@@ -1,4 +1,4 @@
-"""What a page is about: runs of a folder or of a study, with what lies beside them."""
+"""The source of a page: runs of a folder or of a study, with the files beside."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ KEPT_TENSORS = ("reference_image", "reference_activity")
 
 @dataclass(frozen=True)
 class ReportSource:
-    """What a page is about.
+    """The source of a page.
 
     Attributes:
         title: the study's; empty for the runs of one folder.
@@ -48,7 +48,7 @@ class ReportSource:
 
 
 def source_of(result: Result | StudyResult, commands_given: Sequence[str] = ()) -> ReportSource:
-    """A result with what lies beside its runs.
+    """Join a result with the files beside its runs.
 
     Raises:
         StoreError: a study without a run that has ended, or a damaged file.
@@ -98,7 +98,7 @@ def _of_study(study: StudyResult, commands_given: Sequence[str]) -> ReportSource
 
 
 def read_source(folder: Path) -> Result | StudyResult:
-    """What a folder holds: a study, or runs.
+    """Read the study, or the runs, of a folder.
 
     Raises:
         StoreError: neither, or a damaged one.
@@ -109,7 +109,7 @@ def read_source(folder: Path) -> Result | StudyResult:
 
 
 def home(result: Result | StudyResult) -> Path:
-    """The folder beside whose runs a page lies."""
+    """Find the folder of a page."""
     if isinstance(result, StudyResult):
         return result.folder.path
     return result.runs[0].path.parent

@@ -24,7 +24,7 @@ def gains(
     *,
     trials: float,
 ) -> NDArray[np.float64]:
-    """Each unit's gain at some trials.
+    """Interpolate each unit's gain at some trials.
 
     Args:
         asked: `(n,)` numbers of trials, counted over the session.

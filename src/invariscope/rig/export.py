@@ -20,13 +20,13 @@ from invariscope.store import version_0_1
 from invariscope.store.hashes import write_hashed
 from invariscope.subjects.rig.messages import RigAnswer
 from invariscope.subjects.rig.pixels import named_image
-from invariscope.subjects.rig.subject import ABOUT as METADATA
-from invariscope.subjects.rig.subject import RECORDED
+from invariscope.subjects.rig.recorded import ABOUT as METADATA
+from invariscope.subjects.rig.recorded import RECORDED
 
 
 @dataclass(frozen=True)
 class RecordedSession:
-    """A session as it was kept.
+    """A stored session: its settings, trials and answers.
 
     Attributes:
         asked: the session file.
@@ -46,7 +46,7 @@ class RecordedSession:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a session; one that is being served is refused.
+        """Read a session; a session in progress is refused.
 
         Raises:
             InputError: names that collide in its tables.
@@ -71,7 +71,7 @@ class RecordedSession:
         return self.asked.rig.units
 
     def image(self, name: str) -> Tensor:
-        """An image as it was shown, `(3, h, w)` in [0, 1]."""
+        """Read an image as shown, `(3, h, w)` in [0, 1]."""
         try:
             return named_image(self.folder / "images" / f"{name}.png")
         except OSError as error:
@@ -80,7 +80,7 @@ class RecordedSession:
             ) from error
 
     def responses(self) -> pd.DataFrame:
-        """One row an image: its name, each unit's mean with drift removed, trials and error."""
+        """Tabulate a row an image: name, each unit's mean with drift removed, trials and error."""
         units = list(self.units)
         gains = self.trials[[f"gain {unit}" for unit in units]].to_numpy()
         values = pd.DataFrame(self.trials[units].to_numpy() / gains, columns=units)
@@ -90,7 +90,7 @@ class RecordedSession:
         return table.rename_axis("image").reset_index()
 
     def write_responses(self) -> Path:
-        """Write what `recorded:FOLDER` reads.
+        """Write the table that `recorded:FOLDER` reads.
 
         Raises:
             StoreError: it cannot be written.

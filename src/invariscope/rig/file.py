@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from invariscope.errors import InputError
-from invariscope.rig.responses import Windows
+from invariscope.generators.constraints import check_words
+from invariscope.recordings.windows import Windows
 from invariscope.search.strategies import load_strategy
 from invariscope.store.toml_text import read_toml
-from invariscope.study.file import FileSection, Words, error_sentence
+from invariscope.study.file_section import FileSection, Words, error_sentence
 
 BEST = "best"
 LONGEST_MS = 3_600_000.0  # an hour: no trial is longer
@@ -18,7 +19,7 @@ Milliseconds = Annotated[float, Field(gt=0, le=LONGEST_MS)]
 
 
 def _pair(value: Any) -> Any:
-    """A list as a tuple; whole numbers in it are numbers like any other."""
+    """Turn a list into a tuple; whole numbers in the list are numbers like any other."""
     plain = isinstance(value, list) and all(type(v) in (int, float) for v in value)
     return tuple(float(v) for v in value) if plain else value
 
@@ -30,7 +31,7 @@ Window = Annotated[
 
 
 class Recording(FileSection):
-    """What is recorded, and how a trial goes.
+    """The recorded units, and the course of a trial.
 
     Attributes:
         name: of the session; runs and random streams begin with it.
@@ -78,7 +79,7 @@ class RangeRequest(FileSection):
 
 
 class BlockRequest(FileSection):
-    """What all blocks have in common.
+    """Settings that all blocks have in common.
 
     Attributes:
         trials: candidates in a block; control images come on top.
@@ -108,6 +109,8 @@ class SearchRequest(FileSection):
         task, stretch: as everywhere; a stretch site other than `pixels` is one of `proxy`.
         proxy: a network that sees the same images.
         generator, strategy, population: as everywhere.
+        constraints: what every image keeps to, photos and controls too: the words of
+            `ImageConstraints`; the file of a display counts from the session file's folder.
         mei_generations: of the search for each target's most exciting image; 0 departs from the
             photo of the range block that drives it most.
         generations: at most, of the search from there.
@@ -124,6 +127,9 @@ class SearchRequest(FileSection):
     stretch: str = "pixels"
     proxy: str | None = None
     generator: str = "embedded"
+    constraints: Annotated[dict[str, Any], AfterValidator(check_words)] = Field(
+        default_factory=dict
+    )
     strategy: str = "isotropic"
     population: Annotated[int, Field(ge=4)] = 50
     mei_generations: Annotated[int, Field(ge=0)] = 20
@@ -136,7 +142,7 @@ class SearchRequest(FileSection):
 
 
 class HeldBackRequest(FileSection):
-    """The front measured again on repeats that had no part in finding it.
+    """The front measured again on repeats that had no part in finding the front.
 
     Attributes:
         members: of the front at most, evenly spread along it.
@@ -164,7 +170,7 @@ class SessionFile(FileSection):
     final: HeldBackRequest = HeldBackRequest()
 
     def practice(self) -> dict[str, Any]:
-        """How responses come about: part of the rig's identity, so of its runs' names."""
+        """Describe how responses come about: part of the rig's identity, so of its runs' names."""
         windows = {"window": list(self.rig.window), "baseline": self.rig.baseline}
         repeats = {"repeats": self.search.repeats, "most": self.search.max_repeats}
         return {
@@ -176,7 +182,7 @@ class SessionFile(FileSection):
 
 
 def parse_session(text: str, name: str = "session") -> SessionFile:
-    """A session from the text of its file.
+    """Read a session from the text of its file.
 
     Raises:
         InputError: text that is not TOML, a key that is unknown, or a value that does not fit.
@@ -199,7 +205,7 @@ def parse_session(text: str, name: str = "session") -> SessionFile:
 
 
 def read_session(path: Path) -> SessionFile:
-    """The session in a file.
+    """Read the session in a file.
 
     Raises:
         InputError: no such file, or one that is not a session.

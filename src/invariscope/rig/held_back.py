@@ -1,19 +1,19 @@
-"""A front measured again on repeats that had no part in finding it, and what of it holds."""
+"""A front measured again on repeats that had no part in the search, and the members that hold."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 import torch
 from scipy import stats
 
-from invariscope.rig.noise import Floats
+from invariscope.recordings.noise import Floats
 from invariscope.search.archive import Archive, Front
 from invariscope.search.objectives import Objective, Objectives
 
 
 def spread_members(front: Front, most: int) -> Front:
-    """At most so many members, evenly spread along the front, both ends among them."""
+    """Choose at most so many members, evenly spread along the front, with both ends."""
     count = len(front.scores)
     rows = np.unique(np.linspace(0, count - 1, min(most, count)).round().astype(int))
     index = torch.from_numpy(rows)
@@ -24,7 +24,7 @@ def spread_members(front: Front, most: int) -> Front:
 
 @dataclass(frozen=True)
 class HeldBackClaim:
-    """What each member of a front is held to.
+    """The claims that each member of a front is tested for.
 
     Attributes:
         side: `above` or `below`.
@@ -49,7 +49,7 @@ class HeldBackClaim:
     def test(
         self, selected: Floats, means: Floats, variances: Floats, counts: Floats
     ) -> pd.DataFrame:
-        """One-sided t tests of each member's held-back repeats against the bound.
+        """Test each member's held-back repeats against the bound, one-sided t tests.
 
         Args:
             selected: what the search took each member's response to be. Members that did not
@@ -75,14 +75,12 @@ class HeldBackClaim:
 
 
 def held_back(front: Front, scores: torch.Tensor, objective: Objective) -> torch.Tensor:
-    """Which members are still non-dominated by their held-back scores, `(members,)` bool.
+    """Tell the members that are still non-dominated by their held-back scores, `(members,)` bool.
 
     Args:
         scores: `(members, 3)` from held-back repeats alone.
     """
     costs = Objectives([objective], "cpu").costs(scores.unsqueeze(0))
-    candidate = torch.arange(len(scores)).unsqueeze(0)
-    archive = Archive.empty(1, front.codes.shape[1])
-    members = (front.codes.unsqueeze(0), front.generation.unsqueeze(0), candidate)
-    kept = archive.add(costs, scores.unsqueeze(0), *members).front(0).candidate
-    return torch.isin(candidate[0], kept)
+    candidate = torch.arange(len(scores))
+    members = replace(front, scores=scores, candidate=candidate)
+    return torch.isin(candidate, Archive.of(members, costs[0]).front(0).candidate)

@@ -1,4 +1,4 @@
-"""What a session knows: every trial that was asked for, and the first answer to each."""
+"""The memory of a session: every requested trial, and the first answer to each."""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ REFERENCE = "reference/"  # the image's name and the targets' numbers behind it
 
 @dataclass(frozen=True)
 class ShownTrial:
-    """One trial as it was asked for.
+    """One trial as requested.
 
     Attributes:
         number: counted over the session, from 0.
@@ -33,7 +33,7 @@ class ShownTrial:
 
 @dataclass
 class TrialLedger:
-    """A session's trials and answers, rebuilt from its log and kept in step with it.
+    """A session's trials and answers, rebuilt from its log and kept in step with the log.
 
     Attributes:
         requests: names of the images of each request, by its key.
@@ -63,7 +63,7 @@ class TrialLedger:
                 ) from error
 
     def add(self, *entries: dict[str, Any]) -> None:
-        """Put entries into the log, then into what is known."""
+        """Put entries into the log, then into memory."""
         self.log.append(*entries)
         for entry in entries:
             self._apply(entry)
@@ -90,15 +90,15 @@ class TrialLedger:
             self.open_block = None
 
     def of(self, request: str) -> Sequence[ShownTrial]:
-        """The trials of a request so far, in order."""
+        """Return the trials of a request so far, in order."""
         return self._of.get(request, ())
 
     def missing(self, block: str) -> list[str]:
-        """Trials of a block that have no answer."""
+        """Return the trials of a block that have no answer."""
         return [name for name in self.blocks[block] if name not in self.answers]
 
     def take(self, delivery: AnswerDelivery, units: Sequence[str]) -> tuple[int, list[str]]:
-        """Log what is new in a delivery; nothing is counted twice.
+        """Log the new answers of a delivery; nothing is counted twice.
 
         Returns:
             How many answers were new, and a sentence for each that could not be taken.
@@ -122,7 +122,7 @@ class TrialLedger:
     def _refused(
         self, answer: RigAnswer, new: dict[str, RigAnswer], units: Sequence[str]
     ) -> str | None:
-        """Why an answer is not taken; empty where it is one that is there, None where it is."""
+        """Say why an answer is not taken; empty for a repeated answer, None for a new answer."""
         trial = self.trials.get(answer.trial)
         if trial is None:
             return f"an answer to trial {answer.trial!r}, which was never asked for, is not counted"
@@ -146,7 +146,7 @@ class TrialLedger:
 
 
 def rig_seconds(ledger: TrialLedger, gap: float) -> list[float]:
-    """When each trial was shown on the rig's clock, in seconds, made to run forward.
+    """Place each trial on the rig's clock, in seconds, made to run forward.
 
     Where the clock jumps back, or a trial has no time, it goes on from the trial before by `gap`;
     all later times move with it.

@@ -1,4 +1,4 @@
-"""A session's log: what was shown and what came back, appended, each addition safe at once.
+"""A session's log: shown trials and answers, appended, each addition safe at once.
 
 Each line holds the sha256 of its own content; lines of version 0.1 do not.
 """
@@ -49,7 +49,7 @@ class SessionLog:
         return StoreError(f"cannot write {str(self.path)!r}: {error.strerror}")
 
     def append(self, *entries: Mapping[str, Any]) -> None:
-        """Add entries; when it returns they are safe from a killed process and power loss.
+        """Add entries; on return the entries are safe from a killed process and power loss.
 
         Raises:
             StoreError: they cannot be written; the log is as it was.
@@ -72,7 +72,7 @@ class SessionLog:
 
 
 def read_log(folder: Path) -> list[dict[str, Any]]:
-    """The whole lines of a session's log.
+    """Read the whole lines of a session's log.
 
     Raises:
         StoreError: there is none, or a line is damaged.

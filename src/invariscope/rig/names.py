@@ -1,4 +1,4 @@
-"""What a session calls its units and its animal, checked before anything is shown.
+"""Names of a session's units and animal, checked before anything is shown.
 
 Units become columns: of the rig's answers, of the tables of trials and responses, and of an NWB
 file. A name that collides there would be found out after the session, so it is refused before.
@@ -22,12 +22,12 @@ SUBJECT = (
 
 
 def nwb_column(unit: str) -> str:
-    """The column of a unit's responses in an NWB file."""
+    """Name the column of a unit's responses in an NWB file."""
     return "response_" + "".join(c if c.isalnum() else "_" for c in unit)
 
 
 def _tables(units: Sequence[str]) -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, str]]]]:
-    """Each table's name, its fixed columns, and the columns that units bring, with the unit."""
+    """List each table's name, its fixed columns, and the units' columns, with the unit."""
     own = [(unit, unit) for unit in units]
     yield "the rig's answers", FIXED, own
     yield "the table of trials", TRIAL_COLUMNS, own + [(f"gain {unit}", unit) for unit in units]

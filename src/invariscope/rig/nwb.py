@@ -29,7 +29,7 @@ WHOLE = (
 
 
 def library() -> Any:
-    """`pynwb`, where it is installed.
+    """Import `pynwb`, where the library is installed.
 
     Raises:
         InputError: it is not.
@@ -44,7 +44,7 @@ def library() -> Any:
 
 
 def is_session(path: Path) -> bool:
-    """Whether a file is an NWB file that `write_nwb` wrote."""
+    """Tell whether a file is an NWB file that `write_nwb` wrote."""
     library()
     with importlib.import_module("h5py").File(path, "r") as file:
         script = file.get("general/source_script")
@@ -96,7 +96,7 @@ def write_nwb(recorded: RecordedSession, path: Path, *, start: datetime | None =
 
 
 def _names(recorded: RecordedSession) -> list[str]:
-    """Every image that was shown, in the order of its first presentation."""
+    """List every shown image, in the order of its first presentation."""
     return list(dict.fromkeys(recorded.trials["image"]))
 
 
@@ -133,7 +133,7 @@ def _start(recorded: RecordedSession) -> np.ndarray:
 
 
 def _when(seconds: np.ndarray) -> dict[str, Any]:
-    """Times of a series, as a rate where they are regular."""
+    """Describe the times of a series, as a rate where the times are regular."""
     steps = np.diff(seconds)
     if len(steps) and np.allclose(steps, steps[0], rtol=1e-6, atol=1e-6):
         return {"starting_time": float(seconds[0]), "rate": float(1 / steps.mean())}
@@ -165,7 +165,7 @@ def _presentations(file: Any, recorded: RecordedSession) -> None:
 
 
 def _images(file: Any, recorded: RecordedSession) -> None:
-    """Each image's code and where it was met."""
+    """Tabulate each image's code and the request that first showed the image."""
     common = importlib.import_module("hdmf.common")
     codes = recorded.codes
     if not codes:
@@ -193,14 +193,16 @@ def _images(file: Any, recorded: RecordedSession) -> None:
 
 
 def _spikes(file: Any, recorded: RecordedSession) -> None:
-    """Spike times of units that were answered with them."""
+    """Tabulate spike times of units with spike times for answers."""
     trains: dict[str, list[float]] = {unit: [] for unit in recorded.units}
     told: list[float] = []
+    begins: dict[str, list[float]] = {unit: [] for unit in recorded.units}
     for trial, begin in zip(recorded.trials["trial"], _start(recorded), strict=True):
         answer = recorded.answers.get(trial)
         for unit, value in answer.responses.items() if answer else ():
             if isinstance(value, tuple):
                 trains[unit] += [begin + time / 1000 for time in value]
+                begins[unit].append(begin)
                 told += value
     if not any(trains.values()):
         return
@@ -211,13 +213,18 @@ def _spikes(file: Any, recorded: RecordedSession) -> None:
         resolution=step / 1000,
     )
     file.add_unit_column("unit_name", "what the session calls the unit")
+    # A trial that was lost is outside of every interval, so its silence is none.
+    windows = [w for w in (recorded.asked.rig.window, recorded.asked.rig.baseline) if w]
+    edges = [*told, *(edge for window in windows for edge in window)]
+    span = np.array([min(edges), max(edges)]) / 1000
     for unit, train in trains.items():
         times = np.unique(np.array(train))
-        file.add_unit(spike_times=times[times >= 0], unit_name=unit)
+        intervals = np.array(begins[unit])[:, None] + span
+        file.add_unit(spike_times=times[times >= 0], unit_name=unit, obs_intervals=intervals)
 
 
 def _finest_step(times: list[float]) -> float:
-    """The decimal step of which all times in ms are multiples, from 1 ms down to 0.1 µs.
+    """Find the decimal step that divides all times in ms, from 1 ms down to 0.1 µs.
 
     Readers take an NWB file's resolution for its sampling rate and move spikes onto that grid, so
     a step that is too coarse would change them.

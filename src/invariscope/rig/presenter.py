@@ -1,4 +1,4 @@
-"""Images are shown and measured: blocks in random order, controls among them, nothing lost."""
+"""Showing images and measuring responses: blocks in random order, controls, nothing lost."""
 
 import time
 from collections import Counter
@@ -16,11 +16,12 @@ from torch import Tensor
 
 from invariscope import seeds
 from invariscope.errors import StoreError
+from invariscope.recordings.noise import Floats, ResponseNoise, shrink_means
+from invariscope.recordings.responses import image_moments
 from invariscope.rig.drift import gains
 from invariscope.rig.file import BlockRequest, Recording
 from invariscope.rig.ledger import CONTROL, RANGE, REFERENCE, ShownTrial, TrialLedger
 from invariscope.rig.log import SessionLog
-from invariscope.rig.noise import Floats, ResponseNoise, shrink_means
 from invariscope.rig.repeats import Ints, Likely, RepeatPolicy
 from invariscope.store.files import make_folder, replace_tensors
 from invariscope.subjects.rig.link import Link
@@ -40,7 +41,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class MeasuredResponses:
-    """What some images brought, drift removed.
+    """Responses to some images, drift removed.
 
     Attributes:
         means, variances: `(images, units)` over the trials in which a unit was recorded, in its
@@ -69,7 +70,7 @@ class ControlImages:
 
 
 class Presenter:
-    """Shows images on a rig and keeps what they bring; it goes on where a log ends.
+    """Shows images on a rig and keeps the responses; goes on where a log ends.
 
     Args:
         folder: the session's.
@@ -101,7 +102,7 @@ class Presenter:
         codes: Tensor | None = None,
         likely: Likely | None = None,
     ) -> MeasuredResponses:
-        """Show images as often as a policy says, or take what the log has of them.
+        """Show images as often as a policy says, or take their responses from the log.
 
         Args:
             key: of the request: the same one gets the same trials, however often the session
@@ -139,7 +140,7 @@ class Presenter:
         return self.folder / "images" / f"{name}.png"
 
     def image(self, name: str) -> Tensor:
-        """An image as it was shown, `(3, h, w)` in [0, 1].
+        """Read an image as shown, `(3, h, w)` in [0, 1].
 
         Raises:
             StoreError: its file is missing or damaged.
@@ -180,15 +181,15 @@ class Presenter:
         return names
 
     def codes_file(self, key: str) -> Path:
-        """Where the codes of a request's images are, if it has any."""
+        """Return the path of the codes of a request's images, if the request has codes."""
         return self.folder / "codes" / f"{key.replace('/', '-')}.safetensors"
 
     def codes(self, key: str) -> Tensor:
-        """The codes of a request's images, `(n, code_dim)`."""
+        """Read the codes of a request's images, `(n, code_dim)`."""
         return read_codes(self.codes_file(key))
 
     def _same_codes(self, key: str, codes: Tensor | None) -> None:
-        """Make sure that a request which goes on is the one that began."""
+        """Check that a request goes on with the codes of its beginning."""
         if codes is None:
             return
         before = self.codes(key)
@@ -201,7 +202,7 @@ class Presenter:
     def _needed(
         self, key: str, found: MeasuredResponses, repeats: RepeatPolicy, likely: Likely | None
     ) -> Ints:
-        """How many more trials each image needs; equal images share theirs."""
+        """Count how many more trials each image needs; equal images share their trials."""
         first = _first(found.names)
         alone = np.array([first[name] == i for i, name in enumerate(found.names)])
         times = Counter(trial.image for trial in self.ledger.of(key))
@@ -237,7 +238,7 @@ class Presenter:
         return TrialBlock(block, tuple(RigTrial(s.name, s.image) for s in shown), r.units, timing)
 
     def _wait(self, block: str) -> None:
-        """Show a block until it is answered, or was answered in part and then silence fell."""
+        """Show a block until every trial is answered, or until silence after a part."""
         ledger, link = self.ledger, self.link
         assert link is not None
         given = self._trial_block(block)
@@ -262,7 +263,7 @@ class Presenter:
         ledger.add({"event": "closed", "block": block})
 
     def numbers(self, trials: Sequence[ShownTrial]) -> Floats:
-        """The units' responses in some trials, `(trials, units)`, drift as it is; NaN: none."""
+        """Read the units' responses in trials, `(trials, units)`, drift included; NaN: none."""
         windows = self.recording.windows
         found = np.full((len(trials), len(self.units)), np.nan)
         for row, trial in enumerate(trials):
@@ -272,7 +273,7 @@ class Presenter:
         return found
 
     def gains(self, trials: Sequence[ShownTrial]) -> Floats:
-        """Each unit's drift in some trials, `(trials, units)`, 1 at the range block."""
+        """Measure each unit's drift in some trials, `(trials, units)`, 1 at the range block."""
         asked = np.array([t.number for t in trials], np.int64)
         expected = self._usual()
         again = [*self.ledger.of(RANGE), *self.ledger.of(CONTROL)]
@@ -287,7 +288,7 @@ class Presenter:
 
     @property
     def noise(self) -> ResponseNoise | None:
-        """How much responses vary, from the range block; None before it."""
+        """Estimate how much responses vary, from the range block; None before that block."""
         return self._range[1] if RANGE in self.ledger.measured else None
 
     @cached_property
@@ -299,7 +300,7 @@ class Presenter:
         return dict(zip(names, usual, strict=True)), ResponseNoise.fit(means, variances)
 
     def _usual(self) -> dict[str, Floats]:
-        """What images that may be controls bring: the range block's and the references."""
+        """Give the usual responses to possible controls: range photos and references."""
         found = dict(self._range[0]) if RANGE in self.ledger.measured else {}
         for key, told in self.ledger.measured.items():
             if key.startswith(REFERENCE):
@@ -311,59 +312,40 @@ class Presenter:
         values = self.numbers(trials) / self.gains(trials)
         first = _first(names)
         rows = [first[trial.image] for trial in trials]
-        means, variances, counts = _moments(values, rows, len(names))
+        means, variances, counts = image_moments(values, np.array(rows, np.int64), len(names))
         same = [first[name] for name in names]  # equal images share their trials
         return MeasuredResponses(means[same], variances[same], counts[same], images, tuple(names))
 
     def note(self, text: str) -> None:
-        """Say something and keep it in the log."""
+        """Say a sentence and keep the sentence in the log."""
         self.ledger.add({"event": "note", "text": text})
         self.say(text)
 
     def close(self) -> None:
-        """Give the log back; the link is whose it was."""
+        """Close the log; the link stays with its owner."""
         self.ledger.log.close()
 
 
 def _first(names: Sequence[str]) -> dict[str, int]:
-    """Where each name comes first."""
+    """Find the first place of each name."""
     return {name: i for i, name in reversed([*enumerate(names)])}
-
-
-def _moments(values: Floats, rows: Sequence[int], images: int) -> tuple[Floats, Floats, Ints]:
-    """Mean, variance and number of what was recorded, `(images, units)` each.
-
-    Args:
-        values: `(trials, units)`; NaN where a unit was not recorded.
-        rows: the image of each trial.
-    """
-    recorded, shape = ~np.isnan(values), (images, values.shape[1])
-    counts, sums, squares = np.zeros(shape, np.int64), np.zeros(shape), np.zeros(shape)
-    np.add.at(counts, rows, recorded)
-    np.add.at(sums, rows, np.where(recorded, values, 0))
-    with np.errstate(invalid="ignore"):
-        means = sums / counts
-        apart = np.where(recorded, values - means[rows], 0)
-        np.add.at(squares, rows, np.square(apart))
-        variances = np.where(counts > 1, squares / (counts - 1), np.nan)
-    return means, variances, counts
 
 
 def _plain_measured(
     known: Mapping[str, Any], shown: Tensor, names: Sequence[str]
 ) -> MeasuredResponses:
-    """A result as the log has it."""
+    """Read a result from the plain data of the log."""
     return MeasuredResponses(*_as_told(known), shown, tuple(names))
 
 
 def _as_told(known: Mapping[str, Any]) -> tuple[Floats, Floats, Ints]:
-    """Means, variances and counts as the log has them, `(images, units)` each."""
+    """Describe means, variances and counts as plain data of the log, `(images, units)` each."""
     means, variances = (np.array(known[name], np.float64) for name in NUMBERS[:2])
     return means, variances, np.array(known["counts"], np.int64)
 
 
 def read_codes(path: Path) -> Tensor:
-    """Codes `(n, code_dim)` from their file.
+    """Read codes `(n, code_dim)` from their file.
 
     Raises:
         StoreError: it is missing or damaged.

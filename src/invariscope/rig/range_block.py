@@ -8,18 +8,19 @@ import torch
 from torch import Tensor
 
 from invariscope.errors import InputError, SubjectError
-from invariscope.natural.statistics import NaturalStatistics, describe, unit_names
+from invariscope.generators.base import Generator
+from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import open_folder, read_image
+from invariscope.recordings.natural import natural_table
 from invariscope.rig.file import BEST, RangeRequest
-from invariscope.rig.noise import ResponseNoise, reliability
 from invariscope.rig.presenter import MeasuredResponses
-from invariscope.subjects.rig.subject import SITE, RigSubject
+from invariscope.subjects.rig.subject import RigSubject
 
 NATURAL = "natural.parquet"
 
 
-def range_photos(asked: RangeRequest, base: Path, side: int) -> Tensor:
-    """The photos of a range block, `(images, 3, side, side)`.
+def range_photos(asked: RangeRequest, base: Path, generator: Generator) -> Tensor:
+    """Draw the photos of a range block, `(images, 3, side, side)`, under the constraints.
 
     Raises:
         InputError: a folder with fewer than three.
@@ -29,8 +30,9 @@ def range_photos(asked: RangeRequest, base: Path, side: int) -> Tensor:
         raise InputError(f"{str(folder.path)!r} holds {len(folder)} photos; expected at least 3")
     chosen = folder.spread(asked.images)
     files = [chosen.file(i) for i in range(len(chosen))]
+    side = generator.image_size
     how = {"resize": side, "interpolation": "bilinear", "crop": True}
-    return torch.stack([read_image(file, side=side, **how) for file in files])
+    return generator.constrain(torch.stack([read_image(f, side=side, **how) for f in files]))
 
 
 def range_table(measured: MeasuredResponses, subject: RigSubject) -> NaturalStatistics:
@@ -39,36 +41,26 @@ def range_table(measured: MeasuredResponses, subject: RigSubject) -> NaturalStat
     Raises:
         SubjectError: a unit was recorded for fewer than three of the photos.
     """
-    columns = []
-    noise = ResponseNoise.fit(measured.means, measured.variances)
-    sure = reliability(measured.means, measured.variances, measured.counts)
-    for unit, name in enumerate(subject.classes):
-        means = measured.means[:, unit]
-        means = means[~np.isnan(means)]
-        if len(means) < 3:
+    for name, recorded in zip(subject.classes, (~np.isnan(measured.means)).sum(0), strict=True):
+        if recorded < 3:
             raise SubjectError(
-                f"unit {name!r} was recorded for {len(means)} photos of the range block; leave it "
+                f"unit {name!r} was recorded for {recorded} photos of the range block; leave it "
                 "out of units, or mend its recording and begin another session"
             )
-        row = {k: np.asarray(v).reshape(-1)[0] for k, v in describe(means[None]).items()}
-        own = {"name": name, "reliability": sure[unit]}
-        own |= {"noise_floor": noise.floor[unit], "noise_slope": noise.slope[unit]}
-        columns.append(row | own)
-    table = pd.DataFrame(columns)
-    table.insert(0, "unit", unit_names(SITE, (len(subject.classes),)))
-    table.insert(1, "split", "train")
+    moments = (measured.means, measured.variances, measured.counts)
+    table = natural_table(subject.classes, *moments)
     about = {"shown": f"{len(measured.names)} photos of the range block"}
     return NaturalStatistics(table, subject.identity(), about)
 
 
 def strongest(measured: MeasuredResponses, unit: int, most: int) -> list[int]:
-    """The photos that drive a unit most, best first."""
+    """Choose the photos that drive a unit most, best first."""
     means = np.nan_to_num(measured.means[:, unit], nan=-np.inf)
     return [int(i) for i in np.argsort(-means, kind="stable")[:most]]
 
 
 def targets_of(asked: tuple[str, ...], table: pd.DataFrame) -> list[int]:
-    """The numbers of the target units; `best` is the most reliable one."""
+    """Find the numbers of the target units; `best` is the most reliable unit."""
     names = list(table["name"])
     best = int(table["reliability"].fillna(-np.inf).to_numpy().argmax())
     found = [best if word == BEST else names.index(word) for word in asked]

@@ -28,7 +28,7 @@ class RepeatPolicy:
     def needed(
         self, recorded: Ints, shown: Ints, likely: Callable[[], NDArray[np.float64]] | None
     ) -> Ints:
-        """How many more trials each image needs now.
+        """Count how many more trials each image needs now.
 
         Args:
             recorded: `(images,)` trials in which every target was recorded.

@@ -1,4 +1,4 @@
-"""One search on a rig: ask, show, tell; every generation is kept before the next one is shown."""
+"""One search on a rig: ask, show, tell; a generation is kept before the next is shown."""
 
 import time
 from dataclasses import replace
@@ -14,10 +14,10 @@ from invariscope.errors import InputError
 from invariscope.experiments.chunk import choose_chunk
 from invariscope.experiments.plan import Planned, SearchOptions
 from invariscope.generators.base import Generator
+from invariscope.recordings.noise import Floats
 from invariscope.rig.file import HeldBackRequest
 from invariscope.rig.held_back import HeldBackClaim, held_back, spread_members
 from invariscope.rig.ledger import REFERENCE
-from invariscope.rig.noise import Floats
 from invariscope.rig.presenter import MeasuredResponses, Presenter
 from invariscope.rig.repeats import RepeatPolicy
 from invariscope.search.archive import Front
@@ -68,7 +68,7 @@ class RigSearch:
         self.objective, self.reference_error = self._objective()
 
     def _objective(self) -> tuple[Objective, float]:
-        """The objective with the reference's responses, and the standard error of its activity."""
+        """Make the objective with the reference's responses, and its activity's standard error."""
         objective, reference = self.planned.run.objective, self.planned.reference
         if reference is None:
             return objective, 0.0
@@ -92,7 +92,7 @@ class RigSearch:
         return self.presenter.noise.errors(found.means, found.counts)
 
     def _responses(self, found: MeasuredResponses, objective: Objective) -> dict[str, Tensor]:
-        """What the images as they were shown brought at every site of the objective."""
+        """Measure images as shown at every site of the objective."""
         inside = [site for site in objective.sites if site != SITE]
         responses = self.stage.respond(found.images, inside) if inside else {}
         return responses | {SITE: torch.from_numpy(found.means).float()}
@@ -169,13 +169,13 @@ class RigSearch:
         )
 
     def _cost(self) -> int:
-        """Presentations of a generation in which every trial is recorded."""
+        """Count presentations of a generation with every trial recorded."""
         trials, blocks = self.options.population * self.repeats.first, self.presenter.blocks
         controls = sum(n for n, _ in self.presenter.controls.each.values())
         return trials + -(-trials // blocks.trials) * controls
 
     def _spent(self) -> int:
-        """Presentations of this search so far, its blocks' controls counted."""
+        """Count presentations of this search so far, with its blocks' controls."""
         ledger = self.presenter.ledger
         blocks = {
             trial.block
@@ -186,7 +186,7 @@ class RigSearch:
         return sum(len(ledger.blocks[block]) for block in blocks)
 
     def _again(self, outcome: Outcome, folder: Path) -> tuple[Outcome, dict[str, Tensor], Tensor]:
-        """The front on held-back repeats alone, more columns of it, and its images as shown.
+        """Measure the front on held-back repeats alone: columns of the table, and images as shown.
 
         The table beside it has both measurements.
         """
@@ -220,7 +220,7 @@ class RigSearch:
         return replace(outcome, front=front, milestone=None), columns, found.images[order]
 
     def _strongest(self) -> Front:
-        """The candidates of all generations that seemed to drive the target most.
+        """Choose the candidates of all generations that seemed to drive the target most.
 
         The best of a search for activity alone is the luckiest; the best of these on held-back
         repeats is less so.
@@ -243,7 +243,7 @@ class RigSearch:
     def _table(
         self, members: Front, scores: Tensor, found: MeasuredResponses, kept: Tensor
     ) -> pd.DataFrame:
-        """One row a member that was measured again."""
+        """Tabulate a row for each member that was measured again."""
         unit = self.planned.run.objective.target.units[0].index[0]
         errors = self._errors(found)[:, unit]
         counts = found.counts[:, unit]

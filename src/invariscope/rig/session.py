@@ -6,16 +6,20 @@ from dataclasses import astuple, replace
 from pathlib import Path
 from typing import Any, final
 
+import numpy as np
+import pandas as pd
 import torch
 
 from invariscope.errors import InputError, StoreError
 from invariscope.experiments.plan import Planned, SearchOptions, plan
 from invariscope.experiments.reference import Reference, image_reference
-from invariscope.generators import Generator, load_generator
+from invariscope.generators import Generator, constrained_address, load_generator
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.rig.file import SessionFile
+from invariscope.rig.held_back import HeldBackClaim
 from invariscope.rig.ledger import RANGE
 from invariscope.rig.names import check_names
+from invariscope.rig.predictions import ModelPredictions, refutations
 from invariscope.rig.presenter import MeasuredResponses, Presenter, Say
 from invariscope.rig.range_block import NATURAL, range_photos, range_table, strongest, targets_of
 from invariscope.rig.repeats import RepeatPolicy
@@ -27,8 +31,9 @@ from invariscope.subjects import HybridSubject, RigSubject, Subject, load_subjec
 from invariscope.subjects.rig.link import Link
 from invariscope.subjects.rig.subject import SITE
 
-ABOUT = "session.json"
+ABOUT, REFUTED = "session.json", "refuted"
 GREY = 0.5
+UNKNOWN: dict[str, Any] = {"constraints": {}}  # keys that older sessions do not have
 
 
 @final
@@ -62,7 +67,9 @@ class RigSession:
         check_names(asked.rig)
         self.asked, self.folder, self.base = asked, make_folder(folder), base
         self._begin()
-        self.generator = generator or load_generator(asked.search.generator)
+        self.generator = generator or load_generator(
+            constrained_address(asked.search.generator, asked.search.constraints, base)
+        )
         if proxy is None and asked.search.proxy:
             proxy = load_subject(asked.search.proxy)
         self.presenter = Presenter(folder, link, asked.rig, asked.blocks, say)
@@ -76,7 +83,7 @@ class RigSession:
         self.stage: Subject = HybridSubject(self.rig, proxy) if proxy else self.rig
 
     def _begin(self) -> None:
-        """Keep what was asked, or make sure that the same is asked again."""
+        """Keep the settings, or check that a session goes on with the same settings."""
         path, now = self.folder / ABOUT, self.asked.model_dump(mode="json")
         if not path.exists():
             text = json.dumps(now, indent=1) + "\n"
@@ -87,7 +94,10 @@ class RigSession:
         except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise StoreError(f"{str(path)!r} is damaged; put a copy of it back") from error
         differ = [
-            f"[{p}] {k}" for p in now for k in now[p] if before.get(p, {}).get(k) != now[p][k]
+            f"[{part}] {key}"
+            for part in now
+            for key in now[part]
+            if before.get(part, {}).get(key, UNKNOWN.get(key)) != now[part][key]
         ]
         if differ:
             raise StoreError(
@@ -100,7 +110,7 @@ class RigSession:
         return RepeatPolicy(first, most, blocks.max_retries if blocks.on_missing == "again" else 0)
 
     def _answer(self, images: torch.Tensor) -> torch.Tensor:
-        """Responses to any images, by the search's repeats: the rig as a subject."""
+        """Measure responses to any images by the search's repeats: the rig as a subject."""
         names = self.presenter.store(images)
         repeats = self._repeats(self.asked.search.repeats)
         # Everything on which the answer depends: who asks the same again gets the same trials.
@@ -110,12 +120,12 @@ class RigSession:
         return torch.from_numpy(found.means).float()
 
     def run(self) -> list[RunRecord]:
-        """The session from where it is to its end.
+        """Run the session from its present state to its end.
 
         Returns:
             The records of its searches, without those for most exciting images.
         """
-        photos = range_photos(self.asked.range, self.base, self.generator.image_size)
+        photos = range_photos(self.asked.range, self.base, self.generator)
         measured = self.measure_range(photos)
         records = []
         for target in self.targets:
@@ -126,7 +136,7 @@ class RigSession:
         return records
 
     def measure_range(self, photos: torch.Tensor) -> MeasuredResponses:
-        """Each unit's range, noise and reliability; who is searched for follows from them."""
+        """Measure each unit's range, noise and reliability, and choose the targets."""
         self.presenter.controls.each["blank"] = (0, [])
         found = self.presenter.measure(RANGE, photos, self._repeats(self.asked.range.repeats))
         table = range_table(found, self.rig)
@@ -137,9 +147,10 @@ class RigSession:
         return found
 
     def aim(self, target: int, measured: MeasuredResponses) -> None:
-        """From now on that unit's answers count, and its strongest photos are controls."""
+        """Make a unit's answers count from now on, with its strongest photos as controls."""
         blocks, presenter = self.asked.blocks, self.presenter
         grey = torch.full((1, 3, self.generator.image_size, self.generator.image_size), GREY)
+        grey = self.generator.constrain(grey)
         photos = strongest(measured, target, max(blocks.natural, 1))
         names = [measured.names[i] for i in photos]
         presenter.targets = (target,)
@@ -149,7 +160,7 @@ class RigSession:
         }
 
     def _with_reference(self, reference: Reference) -> None:
-        """The reference joins the controls."""
+        """Add the reference to the controls."""
         presenter = self.presenter
         name = presenter.store(self.stage.see(reference.image.unsqueeze(0)))[0]
         presenter.controls.each["reference"] = (self.asked.blocks.reference, [name])
@@ -190,7 +201,7 @@ class RigSession:
         return load_run(folder)
 
     def reference(self, target: int, measured: MeasuredResponses) -> Reference:
-        """The image to depart from: the target's MEI by a search on the rig, or a photo."""
+        """Find the image to depart from: the target's MEI by a search on the rig, or a photo."""
         asked = self.asked.search
         if asked.mei_generations == 0:
             best = strongest(measured, target, 1)[0]
@@ -210,12 +221,52 @@ class RigSession:
         return Reference(image.cpu(), code, recipe, activity)
 
     def search(self, target: int, reference: Reference, seed: int) -> RunRecord:
-        """One search from the reference, to its held-back repeats."""
+        """Run one search from the reference, to its held-back repeats."""
         asked = self.asked.search
         options = self._options(asked.generations)
         words = {"task": asked.task, "site": asked.stretch, "run_seeds": (seed,)}
         planned = self._planned(target, options, reference=reference, **words)
         return self._search(planned, options, self.folder / "runs")
+
+    def test_predictions(self, predictions: ModelPredictions) -> pd.DataFrame:
+        """Show the images that a model claims its neuron ignores, and test the claim.
+
+        Call it after `run`. Keeps the table in `refuted/`.
+
+        Raises:
+            InputError: predictions for a unit that is not recorded, or images of another size.
+        """
+        asked, key = self.asked.final, f"asked/predictions-{predictions.key}"
+        if predictions.unit not in self.asked.rig.units:
+            raise InputError(
+                f"the plan predicts unit {predictions.unit!r}, which is not recorded; units are "
+                f"{', '.join(self.asked.rig.units)}"
+            )
+        unit, presenter = self.asked.rig.units.index(predictions.unit), self.presenter
+        if predictions.images.shape[-1] != self.generator.image_size:
+            raise InputError(
+                f"the plan's images have {predictions.images.shape[-1]} px, those of the session "
+                f"{self.generator.image_size}; plan again with this session file"
+            )
+        presenter.targets = (unit,)
+        retries = self._repeats(1).max_retries
+        often = RepeatPolicy(asked.reference, max_retries=retries)
+        at = presenter.measure(f"{key}-reference", predictions.reference.unsqueeze(0), often)
+        often = RepeatPolicy(asked.repeats, max_retries=retries)
+        found = presenter.measure(f"{key}-images", predictions.images, often)
+        assert presenter.noise is not None
+        error = float(presenter.noise.errors(at.means, at.counts)[0, unit])
+        claim = HeldBackClaim.of(
+            predictions.task, float(at.means[0, unit]), error, asked.share, asked.level
+        )
+        errors = presenter.noise.errors(found.means, found.counts)[:, unit]
+        counts = found.counts[:, unit].astype(float)
+        # Spikes of few repeats can be alike by chance: their variance is at least the noise's.
+        variances = np.fmax(found.variances[:, unit], errors**2 * counts)
+        table = refutations(predictions, claim, found.means[:, unit], variances, counts)
+        path = make_folder(self.folder / REFUTED) / f"{predictions.key}.parquet"
+        replace_file(path, table.assign(image=found.names).to_parquet)
+        return table
 
     def close(self) -> None:
         """Give the session's log back."""

@@ -1,23 +1,26 @@
-"""A brain to practise on: units of a network that fire Poisson spikes, drift and get lost."""
+"""A brain to practise on: units of a network that fire spikes, drift and get lost."""
 
 import math
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, final
+from typing import Any, Self, final
 
 import numpy as np
 import torch
+from scipy import special, stats
 from torch import Tensor
 
 from invariscope import seeds
 from invariscope.errors import InputError
 from invariscope.natural.statistics import NaturalStatistics
+from invariscope.recordings.variability import MeasuredVariability
 from invariscope.subjects import Subject
 from invariscope.subjects.rig.link import Link, OtherSide
 from invariscope.subjects.rig.messages import AnswerDelivery, RigAnswer, TrialBlock, Value
 from invariscope.subjects.rig.pixels import decode_image
 from invariscope.units import parse_target
+from invariscope.validate import above, between
 
 BEFORE, AFTER = -100.0, 200.0  # ms around an image's onset in which spikes are recorded
 CHUNK = 50
@@ -33,6 +36,12 @@ class SimulatedRates:
         latency, length: ms from onset to the response, and how long it lasts.
         drift: the gain goes up and down by so much, a period of `period` trials.
         lost: share of trials in which nothing is recorded.
+        fano: variance over mean of the spikes during the response; 1 is Poisson.
+        correlation: of the units' normal draws behind these counts, the noise correlation but
+            for what whole numbers of spikes take away from it.
+
+    Raises:
+        InputError: rates, a Fano factor or a correlation that cannot be.
     """
 
     peak: float = 20.0
@@ -42,11 +51,66 @@ class SimulatedRates:
     drift: float = 0.3
     period: float = 2000.0
     lost: float = 0.05
+    fano: float = 1.0
+    correlation: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not self.peak > self.spontaneous >= 0:
+            raise InputError(
+                f"simulated units fire {self.peak:g} spikes/s at best and {self.spontaneous:g} "
+                "spontaneously; expected more at best, and none below 0"
+            )
+        above("fano", self.fano, 0)
+        between("correlation", self.correlation, 0, 1)
+
+    @classmethod
+    def like(cls, found: MeasuredVariability, *, drift: float = 0.3, lost: float = 0.05) -> Self:
+        """Take rates and noise from a recording; a negative correlation counts as none.
+
+        Args:
+            found: from `recordings.variability`.
+            drift, lost: which repeats of images alone do not tell.
+        """
+        correlation = found.correlation if found.correlation > 0 else 0.0
+        return cls(
+            peak=found.best,
+            spontaneous=found.weakest,
+            drift=drift,
+            lost=lost,
+            fano=found.fano,
+            correlation=correlation,
+        )
+
+
+def spike_counts(
+    means: np.ndarray, fano: float, *, correlation: float, stream: np.random.Generator
+) -> np.ndarray:
+    """Draw spike counts `(units,)` with given means and Fano factor that vary together.
+
+    Poisson at 1; binomial below, where a mean beyond what whole numbers allow comes nearest;
+    negative binomial above. Correlated by normal draws with a common part (a Gaussian copula).
+
+    Args:
+        means: `(units,)` expected counts.
+        fano: variance over mean.
+        correlation: of the normal draws, from 0 to 1.
+    """
+    shared, own = stream.standard_normal(), stream.standard_normal(len(means))
+    drawn = math.sqrt(correlation) * shared + math.sqrt(1 - correlation) * own
+    level, means = special.ndtr(drawn), np.maximum(means, 1e-12)
+    if fano == 1:
+        counts = stats.poisson.ppf(level, means)
+    elif fano < 1:
+        most = np.maximum(np.round(means / (1 - fano)), np.ceil(means))
+        counts = stats.binom.ppf(level, most, means / most)
+    else:
+        counts = stats.nbinom.ppf(level, means / (fano - 1), 1 / fano)
+    return counts.astype(np.int64)
 
 
 @final
 class SimulatedBrain:
-    """Units of a subject as neurons; what a trial brings follows from its name alone.
+    """Units of a subject as neurons; a trial's responses follow from its name alone.
 
     Args:
         subject: the network; it needs natural statistics, by which activity becomes a rate.
@@ -82,7 +146,7 @@ class SimulatedBrain:
         self._known: dict[str, np.ndarray] = {}
 
     def rates(self, images: Tensor) -> Tensor:
-        """Each unit's true rate above its spontaneous one, in spikes per second, `(n, units)`.
+        """Give each unit's true rate above the spontaneous rate, in spikes/s, `(n, units)`.
 
         In proportion to the network's activity, rectified; `peak` at its natural maximum.
         """
@@ -93,11 +157,11 @@ class SimulatedBrain:
         return span * activity / torch.tensor(self.strongest)
 
     def gain(self, trial: int) -> float:
-        """How responsive the units are in a trial, 1 on average."""
+        """Give the responsiveness of the units in a trial, 1 on average."""
         return 1 + self.cortex.drift * math.sin(2 * math.pi * trial / self.cortex.period)
 
     def answer(self, manifest: Mapping[str, Any], images: Mapping[str, bytes]) -> list[RigAnswer]:
-        """What is recorded in a block."""
+        """Record the answers of a block."""
         self._look(images)
         return [self._trial(entry["trial"], entry["image"]) for entry in manifest["trials"]]
 
@@ -114,22 +178,23 @@ class SimulatedBrain:
         shown = number * 0.2
         if stream.random() < cortex.lost:
             return RigAnswer(trial, image, dict.fromkeys(self.names, math.nan), shown)
+        begin, end = cortex.latency, cortex.latency + cortex.length
+        rates = cortex.spontaneous + self.gain(number) * self._known[image]
+        counts = spike_counts(
+            rates * cortex.length / 1000, cortex.fano, correlation=cortex.correlation, stream=stream
+        )
         responses: dict[str, Value] = {}
-        for name, rate in zip(self.names, self._known[image], strict=True):
+        for name, count in zip(self.names, counts, strict=True):
             quiet = stream.poisson(cortex.spontaneous * (AFTER - BEFORE) / 1000)
-            driven = stream.poisson(self.gain(number) * rate * cortex.length / 1000)
-            times = np.concatenate(
-                [
-                    stream.uniform(BEFORE, AFTER, quiet),
-                    stream.uniform(cortex.latency, cortex.latency + cortex.length, driven),
-                ]
-            )
+            outside = stream.uniform(BEFORE, AFTER, quiet)
+            outside = outside[(outside < begin) | (outside >= end)]
+            times = np.concatenate([outside, stream.uniform(begin, end, count)])
             responses[name] = tuple(float(t) for t in np.sort(times).round(2))
         return RigAnswer(trial, image, responses, shown)
 
 
 def play(brain: SimulatedBrain, rig: OtherSide) -> bool:
-    """Show one block on the simulated rig, if one is wanted.
+    """Show one block on the simulated rig, if a block is there.
 
     Returns:
         Whether there was one.

@@ -1,4 +1,4 @@
-"""The archive: every non-dominated candidate that a run has met, for many runs at once."""
+"""The archive: every non-dominated candidate of a run so far, for many runs at once."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -16,19 +16,19 @@ def _equal(costs: Tensor, others: Tensor) -> Tensor:
 
 
 def _beats(costs: Tensor, others: Tensor) -> Tensor:
-    """Whether a member with the first costs keeps a candidate with the others out."""
+    """Tell if a member with the first costs keeps a candidate with the others out."""
     return dominates(costs, others) | _equal(costs, others)
 
 
 @dataclass(frozen=True)
 class Front:
-    """One run's non-dominated candidates, from the smallest stretch to the largest.
+    """The non-dominated candidates of a run, from the smallest stretch to the largest.
 
     Attributes:
         scores: `(members, 3)`: stretch, squeeze, activation.
         codes: `(members, code_dim)`.
-        generation: `(members,)`, the generation each was met in, from 1.
-        candidate: `(members,)`, its place in that generation's population.
+        generation: `(members,)`, the generation of each member, from 1.
+        candidate: `(members,)`, the member's number in that generation's population.
     """
 
     scores: Tensor
@@ -39,16 +39,15 @@ class Front:
 
 @dataclass(frozen=True)
 class Archive:
-    """Members of every run: small tables in `capacity` slots a run, codes in one store for all.
+    """Members of every run: tables in `capacity` slots a run, codes in one store for all runs.
 
-    Of members with equal costs only the first is kept, so a run holds distinct points only. Codes
-    take the memory of the members that there are, not of the largest run's for every run. All but
-    the codes is on the CPU.
+    Of members with equal costs only the first is kept, so a run holds distinct points only. The
+    store is as large as all members together were at most. All but the codes is on the CPU.
 
     Attributes:
         costs: `(runs, capacity, 2)`, minimised.
         scores: `(runs, capacity, 3)`: stretch, squeeze, activation.
-        code: `(runs, capacity)`: which row of `codes` is a member's.
+        code: `(runs, capacity)`: the row of `codes` that is a member's.
         generation, candidate: `(runs, capacity)`.
         alive: `(runs, capacity)`, whether a slot holds a member.
         codes: `(rows, code_dim)`; rows of no member are free.
@@ -66,55 +65,60 @@ class Archive:
     def empty(
         cls, runs: int, code_dim: int, *, device: torch.device | str = "cpu", capacity: int = 64
     ) -> "Archive":
-        """An archive without members, its codes on the device."""
-        shape = (runs, capacity)
+        """Make an archive without members, with codes on the device."""
+        numbers = torch.zeros(runs, capacity, dtype=torch.int64)
         return cls(
-            costs=torch.full((*shape, 2), torch.inf),
-            scores=torch.full((*shape, 3), torch.nan),
-            code=torch.zeros(shape, dtype=torch.int64),
-            generation=torch.zeros(shape, dtype=torch.int64),
-            candidate=torch.zeros(shape, dtype=torch.int64),
-            alive=torch.zeros(shape, dtype=torch.bool),
+            costs=torch.full((runs, capacity, 2), torch.inf),
+            scores=torch.full((runs, capacity, 3), torch.nan),
+            code=numbers,
+            generation=numbers.clone(),
+            candidate=numbers.clone(),
+            alive=numbers.bool(),
             codes=torch.zeros((0, code_dim), device=device),
         )
 
-    def _tables(self) -> dict[str, Tensor]:
-        """Everything but the codes, by name."""
-        names = [f.name for f in fields(self) if f.name != "codes"]
-        return {name: getattr(self, name) for name in names}
+    @classmethod
+    def of(cls, front: Front, costs: Tensor, device: torch.device | str = "cpu") -> "Archive":
+        """Make the archive of one run from members with costs `(members, 2)`."""
+        columns = costs, front.scores, front.codes.to(device), front.generation, front.candidate
+        empty = cls.empty(1, front.codes.shape[1], device=device)
+        return empty.add(*(column.unsqueeze(0) for column in columns))
 
-    def __getitem__(self, rows: Tensor) -> "Archive":
-        kept = Archive(**{n: t[rows] for n, t in self._tables().items()}, codes=self.codes)
-        used = kept.code[kept.alive]
-        code = torch.zeros_like(kept.code)
-        code[kept.alive] = torch.arange(len(used))
-        return replace(kept, code=code, codes=self.codes[used.to(self.codes.device)])
+    def _tables(self) -> dict[str, Tensor]:
+        """Collect everything but the codes, by name."""
+        return {name: table for name, table in vars(self).items() if name != "codes"}
+
+    def __getitem__(self, rows: list[int]) -> "Archive":
+        """Select runs, with the codes of their members alone."""
+        part = replace(self, **{name: table[rows] for name, table in self._tables().items()})
+        used = part.code[part.alive]
+        part.code[part.alive] = torch.arange(len(used))
+        return replace(part, codes=self.codes[used.to(self.codes.device)])
 
     @staticmethod
     def cat(parts: "list[Archive]") -> "Archive":
-        """Archives of different runs as one."""
+        """Join the archives of different runs."""
         capacity = max(part.alive.shape[1] for part in parts)
-        before, padded = 0, []
+        before, joined = 0, []
         for part in parts:
-            padded.append(replace(part.grow(capacity), code=part.grow(capacity).code + before))
+            joined.append(replace(part, code=part.code + before).grow(capacity))
             before += len(part.codes)
-        tables = [part._tables() for part in padded]  # noqa: SLF001  (of this class)
-        joined = {name: torch.cat([own[name] for own in tables]) for name in tables[0]}
-        return Archive(**joined, codes=torch.cat([part.codes for part in parts]))
+        names = vars(joined[0])
+        return Archive(**{name: torch.cat([vars(part)[name] for part in joined]) for name in names})
 
     def grow(self, capacity: int) -> "Archive":
-        """The same members with at least so many slots a run."""
+        """Give each run at least so many slots."""
         more = capacity - self.alive.shape[1]
         if more <= 0:
             return self
-        extra = Archive.empty(len(self.alive), 0, capacity=more)._tables()  # noqa: SLF001
-        own = self._tables()
-        return Archive(**{n: torch.cat([own[n], extra[n]], 1) for n in own}, codes=self.codes)
+        extra = vars(Archive.empty(len(self.alive), 0, capacity=more))
+        tables = {n: torch.cat([table, extra[n]], 1) for n, table in self._tables().items()}
+        return replace(self, **tables)
 
     def add(
         self, costs: Tensor, scores: Tensor, codes: Tensor, generation: Tensor, candidate: Tensor
     ) -> "Archive":
-        """The non-dominated subset of the members and one generation's candidates.
+        """Keep the non-dominated subset of the members and one generation's candidates.
 
         The result takes over this archive's memory: use this one no more.
 
@@ -125,28 +129,25 @@ class Archive:
             generation, candidate: `(runs, population)`, where each candidate was met.
         """
         costs, scores = costs.cpu(), scores.cpu()
-        there = ~costs.isnan().any(-1)
+        known = ~costs.isnan().any(-1)
         # Members do not dominate each other, so only pairs with a new candidate are compared.
         beaten = (_beats(self.costs, costs) & self.alive.unsqueeze(2)).any(1)
         earlier = torch.ones(costs.shape[1], costs.shape[1]).triu(1).bool()
         among = dominates(costs) | (_equal(costs, costs) & earlier)
-        beaten |= (among & there.unsqueeze(2)).any(1)
-        taken = there & ~beaten
-        alive = self.alive & ~(dominates(costs, self.costs) & there.unsqueeze(2)).any(1)
+        taken = known & ~beaten & ~(among & known.unsqueeze(2)).any(1)
+        alive = self.alive & ~(dominates(costs, self.costs) & known.unsqueeze(2)).any(1)
         needed = int((alive.sum(1) + taken.sum(1)).max()) if len(alive) else 0
         grown = replace(self, alive=alive).grow(1 << (needed - 1).bit_length())
-        new = {"costs": costs, "scores": scores}
-        new |= {"generation": generation.cpu(), "candidate": candidate.cpu()}
-        return grown.filled(taken, new, codes)
+        columns = {
+            "costs": costs,
+            "scores": scores,
+            "generation": generation.cpu(),
+            "candidate": candidate.cpu(),
+        }
+        return grown._filled(taken, columns, codes)  # noqa: SLF001  (of this class)
 
-    def filled(self, taken: Tensor, new: dict[str, Tensor], codes: Tensor) -> "Archive":
-        """This archive with the taken candidates in free slots, of which there must be enough.
-
-        Args:
-            taken: `(runs, population)` bool.
-            new: what the tables keep of each candidate.
-            codes: `(runs, population, code_dim)`.
-        """
+    def _filled(self, taken: Tensor, columns: dict[str, Tensor], codes: Tensor) -> "Archive":
+        """Put the taken candidates `(runs, population)` into free slots; there must be enough."""
         run, candidate = taken.nonzero(as_tuple=True)
         if len(run) == 0:
             return self
@@ -154,17 +155,16 @@ class Archive:
         free = torch.argsort(self.alive.to(torch.int8), dim=1, stable=True)
         slot = (run, free[run, nth])
         rows, store = self._free_rows(len(run))
-        for name, values in new.items():
-            own = getattr(self, name)
-            own.index_put_(slot, values[run, candidate].to(own))
-        self.code.index_put_(slot, rows)
-        self.alive.index_put_(slot, torch.ones_like(run, dtype=torch.bool))
-        which = (run * codes.shape[1] + candidate).to(codes.device)
-        store.index_copy_(0, rows.to(store.device), codes.flatten(0, 1)[which].to(store))
+        for name, values in columns.items():
+            vars(self)[name][slot] = values[run, candidate].to(vars(self)[name])
+        self.code[slot] = rows
+        self.alive[slot] = True
+        own = codes[run.to(codes.device), candidate.to(codes.device)]
+        store[rows.to(store.device)] = own.to(store)
         return replace(self, codes=store)
 
     def _free_rows(self, count: int) -> tuple[Tensor, Tensor]:
-        """Rows of codes that no member has, and the codes with a quarter more rows if need be."""
+        """Find rows of codes that no member has; give the codes a quarter more rows if needed."""
         unused = torch.ones(len(self.codes), dtype=torch.bool)
         unused[self.code[self.alive]] = False
         rows = unused.nonzero().squeeze(1)
@@ -176,29 +176,22 @@ class Archive:
         return rows[:count], store
 
     def front(self, run: int) -> Front:
-        """One run's members on the CPU, sorted by stretch, then generation, then place."""
+        """Collect the members of a run on the CPU, by stretch, generation and candidate."""
         rows = self.alive[run].nonzero().squeeze(1)
-        scores, generation = self.scores[run, rows], self.generation[run, rows]
-        candidate, code = self.candidate[run, rows], self.code[run, rows]
-        keys = zip(scores[:, 0].tolist(), generation.tolist(), candidate.tolist(), strict=True)
-        order = torch.tensor(
-            [i for _, i in sorted((key, i) for i, key in enumerate(keys))], dtype=torch.int64
+        keys = (self.candidate, self.generation, self.scores[..., 0])
+        for key in keys:  # stable sorts, the last key first
+            rows = rows[torch.argsort(key[run, rows], stable=True)]
+        codes = self.codes[self.code[run, rows].to(self.codes.device)].cpu()
+        return Front(
+            self.scores[run, rows], codes, self.generation[run, rows], self.candidate[run, rows]
         )
-        codes = self.codes[code[order].to(self.codes.device)].cpu()
-        return Front(scores[order], codes, generation[order], candidate[order])
 
 
 def pack_front(prefix: str, front: Front) -> dict[str, Tensor]:
-    """A front as tensors whose names begin with `prefix`."""
-    return {f"{prefix}.{field.name}": getattr(front, field.name) for field in fields(Front)}
+    """Name the tensors of a front, beginning with `prefix`."""
+    return {f"{prefix}.{key}": value for key, value in vars(front).items()}
 
 
 def unpack_front(packed: Mapping[str, Tensor], prefix: str) -> Front:
-    """The front that `pack_front` saw."""
-    return Front(*(_stored(packed, prefix, field.name) for field in fields(Front)))
-
-
-def _stored(packed: Mapping[str, Tensor], prefix: str, name: str) -> Tensor:
-    # Checkpoints of version 0.1 say `place`.
-    old = f"{prefix}.place"
-    return packed[old] if name == "candidate" and old in packed else packed[f"{prefix}.{name}"]
+    """Restore the front that `pack_front` took apart."""
+    return Front(*(packed[f"{prefix}.{field.name}"] for field in fields(Front)))

@@ -1,4 +1,4 @@
-"""A generation's scores, each run's in its own precision."""
+"""Scores of a generation, each run's in its own precision."""
 
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -17,17 +17,17 @@ RANKED = [0, 2]  # stretch and activity
 
 
 def is_asked(generation: int) -> bool:
-    """Whether `auto` asks in this generation if bf16 ranks alike: 1, 10, 20, 40 and so on."""
+    """Tell if `auto` compares precisions in a generation: 1, 10, 20, 40 and so on."""
     times, rest = divmod(generation, BETWEEN)
     return generation == 1 or (rest == 0 and times > 0 and times & (times - 1) == 0)
 
 
 class MixedPrecisionEvaluation:
-    """Evaluates the candidates of runs that advance together, and knows which are in bf16.
+    """Evaluation of candidates of runs that advance together, in float32 or bf16.
 
-    A run whose precision is `auto` begins in float32. Where it is asked, its candidates are
+    A run whose precision is `auto` begins in float32. In some generations its candidates are
     evaluated both ways: bf16 is taken from then on, or left again, as Kendall's τ of stretch and
-    of activity says; the scores in float32 count. So what a run finds follows from it alone.
+    of activity says; the scores in float32 count. So a run's result follows from the run alone.
 
     Args:
         generator: makes images from codes.
@@ -40,19 +40,19 @@ class MixedPrecisionEvaluation:
         self._generations: dict[str, int] = {}
 
     def begin(self, run: Run, packed: Mapping[str, Tensor]) -> None:
-        """Take a run in, from where `pack` left it if that is in `packed`."""
+        """Begin a run, or go on from its packed state."""
         self._fast[run.name] = bool(packed.get("bf16.now", run.precision == "bf16"))
         self._generations[run.name] = int(packed.get("bf16.generations", 0))
 
     def pack(self, name: str) -> dict[str, Tensor]:
-        """What `begin` needs to go on with a run."""
+        """Collect all that `begin` needs to go on with a run."""
         return {
             "bf16.now": torch.tensor(self._fast[name]),
             "bf16.generations": torch.tensor(self._generations[name]),
         }
 
     def generations(self, name: str) -> int:
-        """How many generations of a run were evaluated in bf16."""
+        """Count the generations of a run that were evaluated in bf16."""
         return self._generations[name]
 
     def scores(
@@ -63,7 +63,7 @@ class MixedPrecisionEvaluation:
         generations: Iterable[int],
         device: torch.device,
     ) -> tuple[Tensor, list[bool]]:
-        """The scores of a generation of every run.
+        """Score a generation of every run.
 
         Args:
             codes: `(runs, population, code_dim)`.
@@ -71,7 +71,7 @@ class MixedPrecisionEvaluation:
             device: of the scores.
 
         Returns:
-            `(runs × population, 3)` float32, and which runs' scores are of bf16.
+            `(runs × population, 3)` float32, and for each run whether its scores are in bf16.
         """
         asked = [
             run.precision == "auto" and is_asked(number)
@@ -82,19 +82,19 @@ class MixedPrecisionEvaluation:
         own = Objectives([run.objective for run in runs], device)
         own_bf16 = Objectives([run.in_bf16 or run.objective for run in runs], device)
 
-        def score(wanted: list[int], objectives: Objectives, precision: str) -> dict[int, Tensor]:
-            if not wanted:
+        def score(chosen: list[int], objectives: Objectives, precision: str) -> dict[int, Tensor]:
+            if not chosen:
                 return {}
             found = score_chunks(
                 self._generator,
                 subject,
-                codes[wanted].flatten(0, 1),
+                codes[chosen].flatten(0, 1),
                 objectives,
-                torch.tensor(wanted).repeat_interleave(codes.shape[1]),
+                torch.tensor(chosen).repeat_interleave(codes.shape[1]),
                 chunk=self._chunk,
                 precision=precision,
             )
-            return dict(zip(wanted, found.unflatten(0, (len(wanted), -1)), strict=True))
+            return dict(zip(chosen, found.unflatten(0, (len(chosen), -1)), strict=True))
 
         in_bf16 = score([i for i in rows if fast[i] or asked[i]], own_bf16, "bf16")
         exact = score([i for i in rows if asked[i] or not fast[i]], own, "float32")
@@ -107,6 +107,6 @@ class MixedPrecisionEvaluation:
         return torch.cat([(in_bf16 | exact)[row] for row in rows]), [i not in exact for i in rows]
 
     def activations(self, subject: Subject, codes: Tensor, run: Run) -> Tensor:
-        """Activities `(population,)` of a run's candidates in float32, on the CPU."""
+        """Measure activities `(population,)` of a run's candidates in float32, on the CPU."""
         again = measure(self._generator, subject, codes, run.objective, chunk=self._chunk)
         return again[:, 2].cpu()

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-LINEAR, RBF, LENGTH, NOISE = range(4)  # places of the logarithms in the hyperparameters
+LINEAR, RBF, LENGTH, NOISE = range(4)  # indices of the logarithms in the hyperparameters
 FIRST = (-0.7, -0.7, 0.0, -2.0)
 PRIOR_SD = (1.5, 1.5, 0.7, 2.0)
 LEAST_NOISE = 1e-4  # of the variance of the values
@@ -20,32 +20,32 @@ RATE = 0.1
 
 
 def first_parameters(runs: int, blocks: int, device: torch.device | str = "cpu") -> Tensor:
-    """Hyperparameters before anything was learnt, `(runs, 4 + blocks)` float64."""
+    """Make hyperparameters for a process that has learnt nothing, `(runs, 4 + blocks)` float64."""
     own = torch.zeros(runs, 4 + blocks, dtype=torch.float64, device=device)
     own[:, :4] = torch.tensor(FIRST, dtype=torch.float64, device=device)
     return own
 
 
 def _shares(parameters: Tensor) -> Tensor:
-    """Each block's share of the inner product, `(runs, blocks)`, summing to 1."""
+    """Compute each block's share of the inner product, `(runs, blocks)`, summing to 1."""
     return torch.softmax(parameters[:, 4:], 1)
 
 
 def _grams(features: Tensor, blocks: Sequence[int]) -> Tensor:
-    """Inner products of every block, `(runs, blocks, points, points)`, by its width."""
+    """Compute inner products of every block over its width, `(runs, blocks, points, points)`."""
     parts = features.split(list(blocks), 2)
     return torch.stack([p @ p.mT / p.shape[2] for p in parts], 1)
 
 
 def _covariance(inner: Tensor, left: Tensor, right: Tensor, parameters: Tensor) -> Tensor:
-    """Covariances from inner products `(runs, n, m)` and squared norms `(runs, n)`, `(runs, m)`."""
+    """Compute covariances of inner products `(runs, n, m)`, and squared norms."""
     linear, rbf, length, _ = parameters[:, :4].exp().view(-1, 4, 1, 1).unbind(1)
     distance = (left.unsqueeze(2) + right.unsqueeze(1) - 2 * inner).clamp(min=0)
     return linear * inner + rbf * torch.exp(-distance / (2 * length.square()))
 
 
 def _noisy(covariance: Tensor, errors: Tensor, parameters: Tensor) -> Tensor:
-    """The covariance with the variance of measured values on its diagonal."""
+    """Add the variance of measured values to the diagonal of a covariance."""
     noise = parameters[:, NOISE].exp().unsqueeze(1) + LEAST_NOISE + errors.square()
     return covariance + torch.diag_embed(noise)
 
@@ -53,7 +53,7 @@ def _noisy(covariance: Tensor, errors: Tensor, parameters: Tensor) -> Tensor:
 def negative_log_likelihood(
     features: Tensor, values: Tensor, errors: Tensor, parameters: Tensor, blocks: Sequence[int]
 ) -> Tensor:
-    """The negative logarithm of the marginal likelihood of each run's values, `(runs,)`.
+    """Compute the negative log marginal likelihood of each run's values, `(runs,)`.
 
     Args:
         features: `(runs, points, entries)` float64.
@@ -85,11 +85,11 @@ def learn_parameters(
     blocks: Sequence[int],
     steps: int,
 ) -> Tensor:
-    """Hyperparameters after some steps of Adam up the marginal likelihood times a wide prior.
+    """Climb the marginal likelihood times a wide prior by some steps of Adam.
 
     Args:
         features, values, errors, blocks: as for `negative_log_likelihood`.
-        parameters: where to go on from.
+        parameters: `(runs, 4 + blocks)` to go on from.
         steps: of the ascent.
     """
     grams = _grams(features, blocks)
@@ -109,7 +109,7 @@ def learn_parameters(
 
 @dataclass(frozen=True)
 class Process:
-    """What is believed of a unit once some images were shown.
+    """The posterior of a unit's activity after some images.
 
     Attributes:
         features: `(runs, points, entries)` float64, scaled by the blocks' shares.
@@ -134,7 +134,7 @@ class Process:
         parameters: Tensor,
         blocks: Sequence[int],
     ) -> "Process":
-        """The process given values; arguments as for `negative_log_likelihood`."""
+        """Condition on values; arguments as for `negative_log_likelihood`."""
         scaled = _scaled(features, parameters, blocks)
         inner, norms = scaled @ scaled.mT, scaled.square().sum(2)
         covariance = _noisy(_covariance(inner, norms, norms, parameters), errors, parameters)
@@ -143,7 +143,7 @@ class Process:
         return cls(scaled, factor, solved, parameters, tuple(blocks))
 
     def predict(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean and standard deviation of the noise-free value; gradients pass.
+        """Predict mean and standard deviation of the noise-free value; gradients pass.
 
         Args:
             features: `(runs, n, entries)` float64.
@@ -164,7 +164,7 @@ class Process:
 
 
 def _scaled(features: Tensor, parameters: Tensor, blocks: Sequence[int]) -> Tensor:
-    """Features whose plain inner product is the weighted one."""
+    """Scale features so that their plain inner product is the weighted inner product."""
     widths = torch.tensor(blocks, dtype=torch.float64, device=features.device)
     each = (_shares(parameters) / widths).sqrt()
     counts = torch.tensor(blocks, device=features.device)

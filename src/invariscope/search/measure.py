@@ -1,4 +1,4 @@
-"""Stretch, squeeze and activity of given codes: one objective, fixed chunk shape."""
+"""Stretch, squeeze and activity of codes, in chunks of fixed shape."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,13 +13,13 @@ from invariscope.subjects.base import Subject
 
 
 def pad(rows: Tensor, size: int) -> Tensor:
-    """`rows` followed by copies of the first, `size` in all."""
+    """Append copies of the first row, up to `size` rows."""
     missing = size - len(rows)
     return rows if missing <= 0 else torch.cat([rows, rows[:1].expand(missing, *rows.shape[1:])])
 
 
 def chunks_of(runs: Tensor, chunk: int, device: torch.device) -> Iterator[slice]:
-    """The rows that pass at once, at most `chunk`.
+    """Split the rows into slices that pass at once, of at most `chunk`.
 
     On the CPU each run has chunks of its own, since an answer can depend on an image's place in
     its batch: a run's images have the same places, alone or among others. An accelerator promises
@@ -36,7 +36,7 @@ def chunks_of(runs: Tensor, chunk: int, device: torch.device) -> Iterator[slice]
 
 
 def generate_chunks(generator: Generator, codes: Tensor, runs: Tensor, chunk: int) -> Tensor:
-    """Images of codes, made in the chunks in which `score_chunks` makes them.
+    """Make images of codes in the chunks of `score_chunks`.
 
     Args:
         codes: `(n, code_dim)`.
@@ -53,7 +53,7 @@ def generate_chunks(generator: Generator, codes: Tensor, runs: Tensor, chunk: in
 def averaged(
     subject: Subject, images: Tensor, sites: Sequence[str], repeats: int
 ) -> dict[str, Tensor]:
-    """Responses, those of noisy sites as the mean of `repeats` answers that were recorded."""
+    """Average `repeats` recorded answers of noisy sites, beside the responses of other sites."""
     responses = subject.respond(images, sites)
     noisy = [site for site in sites if site in subject.noisy]
     if noisy and repeats > 1:
@@ -75,7 +75,7 @@ def score_chunks(
     precision: str = "float32",
     repeats: int = 1,
 ) -> Tensor:
-    """Codes → images → responses → scores, chunk by chunk, so that nothing big is kept.
+    """Score codes by way of images and responses, chunk by chunk, so that nothing big is kept.
 
     Args:
         codes: `(n, code_dim)`.
@@ -109,8 +109,14 @@ def measure(
     precision: str = "float32",
     repeats: int = 1,
 ) -> Tensor:
-    """The scores `(n, 3)` of codes `(n, code_dim)` under one objective (see `score_chunks`)."""
-    runs = torch.zeros(len(codes), dtype=torch.int64)
-    own = Objectives([objective], subject.device)
-    how = {"chunk": chunk, "precision": precision, "repeats": repeats}
-    return score_chunks(generator, subject, codes, own, runs, **how)
+    """Measure scores `(n, 3)` of codes `(n, code_dim)` for an objective (see `score_chunks`)."""
+    return score_chunks(
+        generator,
+        subject,
+        codes,
+        Objectives([objective], subject.device),
+        torch.zeros(len(codes), dtype=torch.int64),
+        chunk=chunk,
+        precision=precision,
+        repeats=repeats,
+    )

@@ -1,4 +1,4 @@
-"""The course of each run: its last candidates' activities and its milestone."""
+"""The last candidates' activities and the milestone of each run, for stopping rules."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,10 +17,10 @@ WINDOW = 50
 
 
 class StoppingMonitor:
-    """What the rules of every active run look at, and the first that each has met.
+    """The recent activities and the milestone of every active run.
 
-    A share of a small generation is met by luck, so small ones are seen together: the rules of
-    a run with populations of 10 see its last 5 generations.
+    A share of a small generation is met by luck, so small generations are seen together: the
+    rules of a run with populations of 10 see its last 5 generations.
 
     Args:
         population: candidates a generation.
@@ -32,7 +32,7 @@ class StoppingMonitor:
         self._milestones: dict[str, Milestone] = {}
 
     def begin(self, run: Run, packed: Mapping[str, Tensor]) -> None:
-        """A run that starts, or goes on from what `pack` gave."""
+        """Begin a run, or go on from its packed state."""
         self._recent[run.name] = packed.get("recent", torch.zeros(0))
         self._milestones.pop(run.name, None)
         if "milestone.scores" in packed:
@@ -40,7 +40,7 @@ class StoppingMonitor:
             self._milestones[run.name] = Milestone(int(packed["milestone"]), front)
 
     def pack(self, name: str) -> dict[str, Tensor]:
-        """All that `begin` needs, as CPU tensors."""
+        """Collect all that `begin` needs, as CPU tensors."""
         packed = {"recent": self._recent[name]} if self._earlier else {}
         if milestone := self._milestones.get(name):
             packed |= pack_front("milestone", milestone.front)
@@ -50,22 +50,19 @@ class StoppingMonitor:
     def progress(
         self, name: str, generation: int, activations: Tensor | NDArray[np.floating[Any]]
     ) -> GenerationProgress:
-        """What a run's rules see after a generation with these activities `(population,)`."""
-        recent = self._recent[name]
-        seen = np.asarray(activations)
-        return GenerationProgress(
-            generation, np.concatenate([recent.numpy(), seen]) if len(recent) else seen
-        )
+        """Join recent activities and a generation's `(population,)` for a run's rules."""
+        recent, new = self._recent[name], np.asarray(activations)
+        joined = np.concatenate([recent.numpy(), new]) if len(recent) else new
+        return GenerationProgress(generation, joined)
 
     def update(self, run: Run, progress: GenerationProgress, archive: Archive, row: int) -> None:
-        """Remember a generation, and the front where the milestone is met first."""
+        """Keep a generation's activities, and the front where the milestone is met first."""
         if run.name not in self._milestones and run.milestone.met(progress):
             self._milestones[run.name] = Milestone(progress.generation, archive.front(row))
-        if not self._earlier:
-            return
-        seen = torch.as_tensor(progress.activations)
-        self._recent[run.name] = seen[max(len(seen) - self._earlier, 0) :].clone()
+        if self._earlier:
+            recent = torch.as_tensor(progress.activations)
+            self._recent[run.name] = recent[max(len(recent) - self._earlier, 0) :].clone()
 
     def milestone(self, name: str) -> Milestone | None:
-        """The run's milestone, where it was reached."""
+        """Look up a run's milestone, where reached."""
         return self._milestones.get(name)

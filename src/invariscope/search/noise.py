@@ -1,4 +1,4 @@
-"""What noisy responses leave open: scores drawn anew within their errors, and what to expect."""
+"""Uncertainty of noisy responses: draws within the errors, probabilities, expected activity."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,13 @@ DRAWS = 64
 
 
 def normal(streams: list[tuple[str, int, str]], population: int) -> Tensor:
-    """Standard normal numbers, `(DRAWS, runs × population)` float32, a stream a run."""
+    """Draw standard normal numbers, `(DRAWS, runs × population)` float32, a stream a run."""
     numbers = seeds.normal([*streams], (DRAWS, population), dtype=torch.float32)
     return numbers.transpose(0, 1).flatten(1)
 
 
 def p_top_half(drawn: Tensor, order: Callable[[Tensor], Tensor]) -> Tensor:
-    """How often each candidate comes in the better half of its run's population.
+    """Count how often each candidate comes in the better half of its run's population.
 
     Args:
         drawn: `(draws, runs, population, 3)` scores; NaN where nothing was recorded.
@@ -35,12 +35,12 @@ def p_top_half(drawn: Tensor, order: Callable[[Tensor], Tensor]) -> Tensor:
 
 
 def shrunk(activity: Tensor, error: Tensor, stretch: Tensor) -> Tensor:
-    """The activity to be expected of each candidate of a run if it were measured again.
+    """Shrink each candidate's activity to the value expected of another measurement.
 
     The best of many noisy candidates was lucky too. Each is drawn to the line of activity over
     stretch that fits its generation, by the share of its variance around the line that is noise
-    (empirical Bayes; Efron & Morris 1975), so that a front holds what is good and not what was
-    lucky.
+    (empirical Bayes; Efron & Morris 1975), so that a front holds good candidates, not lucky
+    candidates.
 
     Args:
         activity: `(n, units)`; NaN where not recorded.
@@ -48,7 +48,7 @@ def shrunk(activity: Tensor, error: Tensor, stretch: Tensor) -> Tensor:
         stretch: `(n,)`, known without noise.
 
     Returns:
-        `(n, units)`, as it came where there is no error or where fewer than four were recorded.
+        `(n, units)`, unchanged where there is no error or where fewer than four were recorded.
     """
     found = activity.clone()
     for unit in range(activity.shape[1]):

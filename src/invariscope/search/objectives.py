@@ -4,16 +4,19 @@
 `squeeze = |a_u^ℓ(x) − a_u^ℓ(ref)|` of the target unit, the norm over a set (PAPERS §1).
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from invariscope import validate
+from invariscope.errors import InputError
 from invariscope.search import noise
 from invariscope.search.reductions import aligned
-from invariscope.search.together import score_together
+from invariscope.subjects.base import PIXELS
 from invariscope.units import Target
 
 DIRECTIONS = ("either", "down")
@@ -21,10 +24,10 @@ DIRECTIONS = ("either", "down")
 
 @dataclass(frozen=True)
 class SearchTask:
-    """What a search wants of stretch and squeeze.
+    """The direction of stretch and squeeze that a search asks for.
 
     Attributes:
-        signs: what turns stretch, squeeze and activity into two costs to minimise.
+        signs: factors that turn stretch, squeeze and activity into two costs to minimise.
         tie_break: how candidates inside one front are ordered (see `Objective.tie_break`).
     """
 
@@ -42,7 +45,7 @@ TIE_BREAKS = ("squeeze", "random", "crowding")
 
 @dataclass(frozen=True)
 class Objective:
-    """One run's two objectives.
+    """The two objectives of a run.
 
     Attributes:
         task: `invariance`, `adversarial` or `excitation` (the search for an MEI).
@@ -54,7 +57,7 @@ class Objective:
         tie_break: the order inside a front: `squeeze` (the smaller first), `random`, `crowding`
             (the lonelier first).
         site_reference: `(entries,)` the reference's response at the site, after `subset`.
-        target_reference: `(units,)` its activity.
+        target_reference: `(units,)` the target's activity for the reference.
     """
 
     task: str
@@ -73,89 +76,180 @@ class Objective:
 
     @property
     def sites(self) -> tuple[str, ...]:
-        """Every site it reads."""
+        """Every site that stretch and squeeze read."""
         sites = self.target.sites if self.site is None else (self.site, *self.target.sites)
         return tuple(dict.fromkeys(sites))
 
 
 def read_site(response: Tensor, subset: Sequence[int] | None) -> Tensor:
-    """A site's response `(n, *shape)` flattened to `(n, entries)` float32, or a subset of it."""
+    """Flatten a site's response `(n, *shape)` to `(n, entries)` float32, or a subset."""
     flat = response.flatten(1)
     if subset is not None:
         flat = flat[:, torch.as_tensor(subset, device=flat.device)]
     return flat.float()
 
 
-def _distances(response: Tensor, reference: Tensor) -> Tensor:
-    """L2 distance `(n,)` of each response `(n, *shape)` to the reference `(entries,)`.
+def responses_by_site(
+    responses: Mapping[str, Tensor] | ArrayLike,
+    sites: Sequence[str],
+    expected: int,
+    pixels: Callable[[], Tensor],
+) -> dict[str, Tensor]:
+    """Sort responses by site, and check their number at each site.
+
+    Args:
+        responses: a mapping by site, or the numbers of the only site beside `pixels`: `(n,)` or
+            `(n, units)`.
+        expected: number of images.
+        pixels: gives the images, where `pixels` is a site that was left out.
+
+    Raises:
+        InputError: plain numbers, and several sites they could be of; a missing site, or
+            another number of responses.
+    """
+    if isinstance(responses, Mapping):
+        by_site = dict(responses)
+    else:
+        others = [site for site in sites if site != PIXELS]
+        if len(others) != 1:
+            raise InputError(f"this search reads {others}; give responses as a mapping by site")
+        numbers = responses if isinstance(responses, Tensor) else np.asarray(responses)
+        plain = torch.as_tensor(numbers).float()
+        by_site = {others[0]: plain.unsqueeze(1) if plain.ndim == 1 else plain}
+    if PIXELS in sites and PIXELS not in by_site:
+        by_site[PIXELS] = pixels()
+    for site in sites:
+        if site not in by_site or len(by_site[site]) != expected:
+            got = len(by_site[site]) if site in by_site else "none"
+            raise InputError(f"expected {expected} responses at site {site!r}; got {got}")
+    return by_site
+
+
+def _distances(response: Tensor, references: Tensor) -> Tensor:
+    """Measure the L2 distance `(n,)` of responses `(n, *shape)` to references `(…, entries)`.
 
     Entries are taken in the order in which the response lies in memory, so nothing is copied.
     """
     if response.ndim == 4 and response.is_contiguous(memory_format=torch.channels_last):
         response = response.permute(0, 2, 3, 1)
-        channels = response.shape[-1]
-        reference = reference.unflatten(0, (channels, -1)).T.flatten()
-    return torch.linalg.vector_norm(response.flatten(1).float() - reference, dim=1)
+        references = references.unflatten(1, (response.shape[-1], -1)).mT.flatten(1)
+    return torch.linalg.vector_norm(response.flatten(1).float() - references, dim=1)
 
 
-def _squeeze(objective: Objective, activity: Tensor) -> Tensor:
-    """How far `(n, units)` activities are from the reference's, `(n,)`; 0 for `excitation`."""
-    if objective.task == "excitation":
-        return torch.zeros_like(activity[:, 0])
-    if objective.target_reference is None:
-        raise ValueError("an objective with a squeeze needs the reference's activity")
-    change = activity - objective.target_reference.to(activity)
-    if objective.direction == "down":
-        change = change.clamp(max=0)
-    return torch.linalg.vector_norm(change, dim=1)
+def _set_activity(
+    scores: Tensor, objective: Objective, activity: Tensor, references: Tensor
+) -> None:
+    """Write squeeze and mean of `(…, units)` activities into scores `(…, 3)`, in place."""
+    scores[..., 2] = activity.mean(-1)
+    if objective.task != "excitation":
+        change = activity - references
+        change = change.clamp(max=0) if objective.direction == "down" else change
+        scores[..., 1] = torch.linalg.vector_norm(change, dim=-1)
 
 
-def _set_activity(scores: Tensor, objective: Objective, activity: Tensor) -> None:
-    """Put what follows from `(n, units)` activities into scores `(n, 3)`, in place."""
-    scores[:, 1] = _squeeze(objective, activity)
-    scores[:, 2] = activity.mean(1)
+def _target(objective: Objective) -> Hashable:
+    """Name the part of an objective that squeeze and activity depend on."""
+    return objective.target, objective.direction, objective.task
+
+
+def _stretch_site(objective: Objective) -> Hashable:
+    """Name the part of an objective that stretch depends on."""
+    return objective.site, objective.subset
 
 
 class Objectives:
-    """The objectives of the runs that advance together."""
+    """The objectives of the runs that advance together.
 
-    def __init__(self, objectives: Sequence[Objective], device: torch.device | str) -> None:
+    Args:
+        objectives: one a run.
+        device: of the scores.
+        together: score the runs that share a site or target at once; by default on accelerators,
+            where each operation has to be launched: none more for each run more.
+    """
+
+    def __init__(
+        self,
+        objectives: Sequence[Objective],
+        device: torch.device | str,
+        *,
+        together: bool | None = None,
+    ) -> None:
         self.objectives = tuple(objectives)
         self.sites = tuple(dict.fromkeys(site for o in objectives for site in o.sites))
         self._device = torch.device(device)
+        self._together = self._device.type == "cuda" if together is None else together
         signs = [TASKS[o.task].signs for o in objectives]
         self._signs = torch.tensor(signs, dtype=torch.float32, device=self._device)
 
     def score(self, responses: Mapping[str, Tensor], runs: Tensor) -> Tensor:
-        """Stretch, squeeze and activity of a batch of candidates.
+        """Measure stretch, squeeze and activity of a batch of candidates.
 
         Args:
             responses: for each of `sites`, `(n, *shape)`.
-            runs: `(n,)` int64 on the CPU: which objective each candidate belongs to; those of
-                one run stand together.
+            runs: `(n,)` int64 on the CPU: each candidate's objective; candidates of a run stand
+                together.
 
         Returns:
             `(n, 3)` float32. Activity is the mean over a set of units. For `excitation`
-            stretch and squeeze are 0. On an accelerator one pass for all runs (`together`).
+            stretch and squeeze are 0.
         """
-        if self._device.type == "cuda":
-            return score_together(self.objectives, responses, runs.to(self._device))
-        return torch.cat(
-            [
-                self._score(
-                    objective, {site: aligned(responses[site][rows]) for site in objective.sites}
-                )
-                for objective, rows in self._parts(runs)
-            ]
-        )
+        scores = torch.zeros(len(runs), 3, device=self._device)
+        for numbers, rows, own in self._groups(runs, _target):
+            first = self.objectives[numbers[0]]
+            tapped = {site: aligned(responses[site][rows]) for site in first.target.sites}
+            activity = first.target.read(tapped)
+            references = self._references(numbers, "target_reference", activity)[own]
+            part = torch.zeros(len(activity), 3, device=self._device)
+            _set_activity(part, first, activity, references)
+            scores[rows] = part
+        for numbers, rows, own in self._groups(runs, _stretch_site):
+            first = self.objectives[numbers[0]]
+            if first.site is not None:
+                response = aligned(responses[first.site][rows])
+                if first.subset is not None:
+                    response = read_site(response, first.subset)
+                references = self._references(numbers, "site_reference", scores)[own]
+                scores[rows, 0] = _distances(response, references)
+        return scores
 
-    def _parts(self, runs: Tensor) -> Iterator[tuple[Objective, slice]]:
-        """Each run's objective and rows."""
+    def _references(self, numbers: list[int], name: str, like: Tensor) -> Tensor:
+        """Stack a reference of some objectives, `(objectives, entries)`; zeros where needless."""
+        values = [getattr(self.objectives[number], name) for number in numbers]
+        if self.objectives[numbers[0]].task == "excitation":
+            return like.new_zeros(len(numbers), 1)
+        if any(value is None for value in values):
+            raise ValueError("an objective with stretch or squeeze needs the reference's responses")
+        return torch.stack([value.to(like) for value in values])
+
+    def _groups(
+        self, runs: Tensor, key: Callable[[Objective], Hashable]
+    ) -> Iterator[tuple[list[int], slice | Tensor, slice | Tensor]]:
+        """Group runs to score at once: objectives, rows, and each row's objective in the group."""
+        if not self._together:
+            yield from (([run], rows, slice(None)) for run, rows in self._parts(runs))
+            return
+        groups: dict[Hashable, list[int]] = {}
+        for number, objective in enumerate(self.objectives):
+            groups.setdefault(key(objective), []).append(number)
+        for numbers in groups.values():
+            index = torch.full((len(self.objectives),), -1)
+            index[numbers] = torch.arange(len(numbers))
+            own = index[runs]
+            rows = (own >= 0).nonzero().squeeze(1)
+            every = len(rows) == len(runs)  # nothing to copy
+            yield (
+                numbers,
+                slice(None) if every else rows.to(self._device),
+                own[rows].to(self._device),
+            )
+
+    def _parts(self, runs: Tensor) -> Iterator[tuple[int, slice]]:
+        """Give each run's number and rows."""
         numbers, counts = runs.unique_consecutive(return_counts=True)
         last = 0
         for run, count in zip(numbers.tolist(), counts.tolist(), strict=True):
             first, last = last, last + count
-            yield self.objectives[run], slice(first, last)
+            yield run, slice(first, last)
 
     def resampled(
         self,
@@ -165,13 +259,13 @@ class Objectives:
         runs: Tensor,
         normal: Tensor,
     ) -> Tensor:
-        """Scores as they could have come out, where the targets' responses have errors.
+        """Draw scores again within the errors of the targets' responses.
 
         Args:
             scores: `(n, 3)` from `score`; stretch is taken as it is.
             responses: for each site of the targets, `(n, *shape)`.
-            errors: standard errors of some sites' responses, of the same shapes; a site that is
-                not among them has none.
+            errors: standard errors of some sites' responses, of the same shapes; other sites
+                have none.
             runs: `(n,)` as for `score`.
             normal: `(draws, n)` standard normal numbers.
 
@@ -179,10 +273,10 @@ class Objectives:
             `(draws, n, 3)`. The units of a set are taken to err alike.
         """
         drawn = scores.expand(len(normal), *scores.shape).clone()
-        for objective, rows, activity, error in self._doubtful(responses, errors, runs):
-            for scored, numbers in zip(drawn, normal, strict=True):
-                shifted = activity + error * numbers[rows].to(error).unsqueeze(1)
-                _set_activity(scored[rows], objective, shifted)
+        for number, rows, activity, error in self._with_errors(responses, errors, runs):
+            shifted = activity + error * normal[:, rows].to(error).unsqueeze(2)
+            reference = self._references([number], "target_reference", activity)
+            _set_activity(drawn[:, rows], self.objectives[number], shifted, reference)
         return drawn
 
     def shrunk(
@@ -192,52 +286,40 @@ class Objectives:
         errors: Mapping[str, Tensor],
         runs: Tensor,
     ) -> Tensor:
-        """Scores from the activity to be expected of each candidate (`noise.shrunk`), `(n, 3)`.
+        """Score the expected activity of each candidate (`noise.shrunk`), `(n, 3)`.
 
         Args:
             scores, responses, errors, runs: as for `resampled`.
         """
         found = scores.clone()
-        for objective, rows, activity, error in self._doubtful(responses, errors, runs):
+        for number, rows, activity, error in self._with_errors(responses, errors, runs):
             expected = noise.shrunk(activity, error, scores[rows, 0])
-            _set_activity(found[rows], objective, expected)
+            reference = self._references([number], "target_reference", activity)
+            _set_activity(found[rows], self.objectives[number], expected, reference)
         return found
 
     def errors(
         self, responses: Mapping[str, Tensor], errors: Mapping[str, Tensor], runs: Tensor
     ) -> Tensor:
-        """Standard errors `(n,)` of each candidate's activity; of a set, of one of its units."""
-        return torch.cat(
-            [error.square().mean(1).sqrt() for *_, error in self._doubtful(responses, errors, runs)]
-        )
+        """Give standard errors `(n,)` of each candidate's activity; of a set, of a single unit."""
+        parts = self._with_errors(responses, errors, runs)
+        return torch.cat([error.square().mean(1).sqrt() for *_, error in parts])
 
-    def _doubtful(
+    def _with_errors(
         self, responses: Mapping[str, Tensor], errors: Mapping[str, Tensor], runs: Tensor
-    ) -> Iterator[tuple[Objective, slice, Tensor, Tensor]]:
-        """Each run's objective and rows, with its targets' activity and errors `(n, units)`."""
-        for objective, rows in self._parts(runs):
-            target = objective.target
+    ) -> Iterator[tuple[int, slice, Tensor, Tensor]]:
+        """Give each run's number and rows, and the targets' activity and errors `(n, units)`."""
+        for run, rows in self._parts(runs):
+            target = self.objectives[run].target
             own = {site: aligned(responses[site][rows]) for site in target.sites}
-            none = {site: torch.zeros_like(response) for site, response in own.items()}
-            given = none | {site: aligned(errors[site][rows]) for site in own if site in errors}
-            yield objective, rows, target.read(own), target.read(given)
-
-    def _score(self, objective: Objective, responses: Mapping[str, Tensor]) -> Tensor:
-        activity = objective.target.read(responses)
-        scores = torch.zeros(len(activity), 3, device=self._device)
-        _set_activity(scores, objective, activity)
-        if objective.site is not None:
-            if objective.site_reference is None:
-                raise ValueError("an objective with a stretch site needs the reference's response")
-            reference = objective.site_reference.to(self._device, torch.float32)
-            response = responses[objective.site]
-            if objective.subset is not None:
-                response = read_site(response, objective.subset)
-            scores[:, 0] = _distances(response, reference)
-        return scores
+            deviations = {
+                site: aligned(errors[site][rows]) if site in errors else torch.zeros_like(response)
+                for site, response in own.items()
+            }
+            yield run, rows, target.read(own), target.read(deviations)
 
     def costs(self, scores: Tensor) -> Tensor:
-        """The two costs to minimise, `(runs, population, 2)`, of `(runs, population, 3)` scores.
+        """Turn `(runs, population, 3)` scores into `(runs, population, 2)` costs to minimise.
 
         A candidate whose activity is NaN (not recorded) has NaN costs.
         """

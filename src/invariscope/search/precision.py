@@ -12,7 +12,7 @@ SMALLEST_TAU = 0.95
 
 
 def bulk(device: torch.device, precision: str) -> AbstractContextManager[object]:
-    """The context in which generator and subject run.
+    """Make the context for generator and subject.
 
     In bf16 the weights that require gradients are cast once for all chunks in the context, the
     others for each chunk.
@@ -23,7 +23,7 @@ def bulk(device: torch.device, precision: str) -> AbstractContextManager[object]
 
 
 def bf16_is_native(device: torch.device) -> bool:
-    """Whether the device multiplies bf16 matrices in hardware, so that it pays.
+    """Tell if the device multiplies bf16 matrices in hardware, so that bf16 pays.
 
     On a CPU: AMX (Intel since Sapphire Rapids) or AVX-512-BF16 (AMD since Zen 4 too).
     """
@@ -34,13 +34,13 @@ def bf16_is_native(device: torch.device) -> bool:
 
 
 def rank_correlation(exact: Tensor, fast: Tensor) -> float:
-    """The smaller Kendall τ, over the columns, between two evaluations of the same candidates.
+    """Compute the smallest Kendall τ, over the columns, of two evaluations of candidates.
 
     Args:
         exact, fast: `(candidates, columns)`. A column that is constant in `exact` is left out.
 
     Returns:
-        In [-1, 1]; 1 where every column is constant, -1 where one could not be compared.
+        In [-1, 1]; 1 where every column is constant, -1 where a column could not be compared.
     """
     taus = [1.0]
     for a, b in zip(exact.double().T, fast.double().T, strict=True):

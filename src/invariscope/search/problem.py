@@ -1,4 +1,4 @@
-"""What a strategy that sees more than the order of candidates is given of each run."""
+"""The problem of a run, for strategies that see more than the order of candidates."""
 
 from dataclasses import dataclass, field
 
@@ -17,13 +17,13 @@ from invariscope.subjects.perceptual import perceptual
 
 @dataclass(frozen=True)
 class Problem:
-    """A run's problem, of which only the unit's activity has to be asked for.
+    """All that is known of a run before the unit's activity.
 
     Attributes:
         objective: with the reference's responses.
-        generator: through which gradients pass.
-        stage: whose stretch site counts; may be None where that is `pixels`.
-        reference_code: `(code_dim,)`, where one is known.
+        generator: lets gradients pass.
+        stage: the subject whose stretch site counts; may be None for `pixels`.
+        reference_code: `(code_dim,)`, where known.
     """
 
     objective: Objective
@@ -33,11 +33,11 @@ class Problem:
 
     @classmethod
     def of(cls, run: Run, generator: Generator, stage: Subject | None) -> "Problem":
-        """A run's problem."""
+        """Make a run's problem."""
         return cls(run.objective, generator, stage, run.reference_code)
 
     def stretch(self, images: Tensor) -> Tensor:
-        """The stretch of images `(n, 3, height, width)`, `(n,)`; gradients pass.
+        """Measure the stretch `(n,)` of images `(n, 3, height, width)`; gradients pass.
 
         Raises:
             InputError: the stretch site belongs to no network that gradients pass.
@@ -72,10 +72,10 @@ class Problem:
 
 
 def images_of(generator: Generator, codes: Tensor) -> Tensor:
-    """Images of codes `(n, code_dim)`; gradients pass, where the generator lets them.
+    """Make images of codes `(n, code_dim)` with their gradients.
 
     Raises:
-        InputError: it does not.
+        InputError: the generator passes no gradients.
     """
     images = generator._generate(codes.to(generator.device, torch.float32))  # noqa: SLF001
     if codes.requires_grad and not images.requires_grad:

@@ -17,11 +17,11 @@ from invariscope import seeds
 
 
 def dominates(costs: Tensor, others: Tensor | None = None) -> Tensor:
-    """Which candidate dominates which.
+    """Compare candidates pair by pair for dominance.
 
     Args:
         costs: `(runs, candidates, 2)`, minimised; NaN is worse than any number.
-        others: `(runs, others, 2)`, those that may be dominated; by default `costs`.
+        others: `(runs, others, 2)`, costs that may be dominated; by default `costs`.
 
     Returns:
         `(runs, candidates, others)` bool; `[r, i, j]` is whether i dominates j.
@@ -33,7 +33,7 @@ def dominates(costs: Tensor, others: Tensor | None = None) -> Tensor:
 
 
 def fronts(costs: Tensor) -> Tensor:
-    """The index of each candidate's front, 0 for the best.
+    """Find the index of each candidate's front, 0 for the best.
 
     In O(n log n) for n candidates of a run (Jensen 2003, IEEE Trans. Evol. Comput. 7): from the
     smallest first cost on, a candidate lies behind every front whose smallest second cost so far
@@ -75,7 +75,7 @@ def _fronts_of_a_run(points: NDArray[np.float64], index: NDArray[np.int64]) -> N
 
 
 def crowding(costs: Tensor, front: Tensor) -> Tensor:
-    """Crowding distance inside each front (Deb et al. 2002), larger where neighbours are far.
+    """Compute the crowding distance inside each front (Deb et al. 2002).
 
     Args:
         costs: `(runs, candidates, 2)`, without NaN.
@@ -83,7 +83,8 @@ def crowding(costs: Tensor, front: Tensor) -> Tensor:
 
     Returns:
         `(runs, candidates)`: summed over both costs, the gap between a candidate's two
-        neighbours in its front over the front's range; infinite at a front's ends.
+        neighbours in its front over the front's range, so larger where neighbours are far;
+        infinite at a front's ends.
     """
     distance = torch.zeros_like(costs[..., 0])
     for cost in costs.unbind(-1):
@@ -106,30 +107,30 @@ def within_fronts(
     costs: Tensor,
     squeeze: Tensor,
     front: Tensor,
-    wanted: Sequence[str],
+    rules: Sequence[str],
     streams: Sequence[tuple[seeds.Word, ...]],
 ) -> Tensor:
-    """What orders candidates inside a front, `(runs, candidates)`, the smaller first.
+    """Compute keys that order candidates inside a front, `(runs, candidates)`, smaller first.
 
     Args:
         costs: `(runs, candidates, 2)`.
         squeeze: `(runs, candidates)`.
         front: `(runs, candidates)` from `fronts`.
-        wanted: of each run: `random`, `crowding`, or the squeeze.
+        rules: of each run: `random`, `crowding`, or the squeeze.
         streams: each run's random stream.
     """
     tie_break = squeeze.clone()
-    if rows := [i for i, how in enumerate(wanted) if how == "random"]:
+    if rows := [row for row, rule in enumerate(rules) if rule == "random"]:
         draws = seeds.normal([streams[row] for row in rows], (squeeze.shape[1],))
         tie_break[rows] = draws.to(tie_break.dtype)
-    if rows := [i for i, how in enumerate(wanted) if how == "crowding"]:
+    if rows := [row for row, rule in enumerate(rules) if rule == "crowding"]:
         known = costs[rows].nan_to_num(nan=3e38)
         tie_break[rows] = -crowding(known, front[rows])
     return tie_break
 
 
 def expected_fronts(drawn: Tensor) -> Tensor:
-    """The mean index of each candidate's front over draws of uncertain costs.
+    """Average the index of each candidate's front over draws of uncertain costs.
 
     A candidate that dominates another by a difference within the noise is ahead of it in some
     draws only, so its lead is small; without noise every draw is the same, and the result is
@@ -145,7 +146,7 @@ def expected_fronts(drawn: Tensor) -> Tensor:
 
 
 def order(costs: Tensor, tie_break: Tensor, front: Tensor | None = None) -> Tensor:
-    """Candidates from best to worst: by front, then by `tie_break`, then by position.
+    """Sort candidates from best to worst: by front, then by `tie_break`, then by position.
 
     Args:
         costs: `(runs, candidates, 2)`, minimised.

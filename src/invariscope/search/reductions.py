@@ -1,8 +1,8 @@
-"""Sums, products and solutions whose last bits depend on their own numbers alone.
+"""Sums, products and solutions with last bits that depend on a run's own numbers alone.
 
 A matrix product (`einsum`, `matmul`, `bmm`, `dot`), a triangular solution, and some functions of
 single numbers (`sigmoid`, `pow`, `gelu`) may take another path where their numbers begin elsewhere
-in memory. On which processors they do is nobody's promise. So between `ask` and `tell` only this
+in memory. No processor's maker promises otherwise. So between `ask` and `tell` only this
 module uses them, and only on numbers that begin at a multiple of `ALIGNMENT`, in a shape that
 does not depend on which runs stand beside.
 """
@@ -15,7 +15,7 @@ ALIGNMENT = 64
 
 
 def aligned(values: Tensor) -> Tensor:
-    """The values where no other run's decide how they lie in memory.
+    """Copy values to a memory address that no other run's values decide.
 
     Returns:
         The tensor itself where it begins at a multiple of `ALIGNMENT`, otherwise a copy that
@@ -25,7 +25,7 @@ def aligned(values: Tensor) -> Tensor:
 
 
 def weighted_sum(weights: Tensor, rows: Tensor) -> Tensor:
-    """Each run's rows added up by their weights.
+    """Add up each run's rows by their weights.
 
     Args:
         weights: `(runs, size)`.
@@ -38,7 +38,7 @@ def weighted_sum(weights: Tensor, rows: Tensor) -> Tensor:
 
 
 def products(rows: Tensor, matrix: Tensor) -> Tensor:
-    """Each run's rows times a matrix, one product a run.
+    """Multiply each run's rows by a matrix, in a product of its own.
 
     Args:
         rows: `(runs, size, n)`.
@@ -52,7 +52,7 @@ def products(rows: Tensor, matrix: Tensor) -> Tensor:
 
 
 def lower_solutions(root: Tensor, rows: Tensor) -> Tensor:
-    """Solve `root · x = row` for every row of each run, one solution a run.
+    """Solve `root · x = row` for every row of each run, run by run.
 
     Args:
         root: `(n, n)`, lower triangular.

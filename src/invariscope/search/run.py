@@ -1,4 +1,4 @@
-"""What a search is given for each run, and what it gives back."""
+"""Runs of a search, their results of a generation, and their outcomes."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,18 +20,18 @@ class Run:
     """One search: one unit, one stretch site, one task, one seed.
 
     Attributes:
-        name: its only source of randomness; two runs of one search need different names.
-        objective: what is searched for.
+        name: the only source of randomness; two runs of a search need different names.
+        objective: what to search for.
         start: `(code_dim,)` mean of the first generation.
         sigma: first step size, in units of the code.
         generations: the most generations.
-        stop: the rule that ends it earlier.
+        stop: the rule that ends the run earlier.
         milestone: a first rule at which the front so far is kept beside the final one.
         precision: of generator and subject in `Search.step`: `float32`, `bf16`, or `auto`, bf16
             while it ranks alike.
-        in_bf16: the objective with the reference's responses in bf16, where it has a reference
-            and may be evaluated so.
-        reference_code: `(code_dim,)` the reference's, where one is known.
+        in_bf16: the objective with the reference's responses in bf16, where there is a reference
+            and the run may be evaluated so.
+        reference_code: `(code_dim,)` the reference's, where known.
     """
 
     name: str
@@ -64,7 +64,7 @@ class Milestone:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run ended with.
+    """The end of a run, or its present state where interrupted.
 
     Attributes:
         status: `stopped` (the stopping rule fired), `finished` (all generations were used) or
@@ -87,11 +87,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class StepResult:
-    """One run's news of a generation.
+    """The result of a generation for a run.
 
     Attributes:
-        run: which run.
-        line: what the journal keeps of the generation, plain data.
+        run: the run.
+        line: the journal's line of the generation, plain data.
         outcome: None while the run goes on.
     """
 
@@ -101,7 +101,7 @@ class StepResult:
 
 
 def summary(values: NDArray[np.floating[Any]]) -> list[float | None]:
-    """Smallest, median and largest of the numbers that are not NaN; None where there are none."""
+    """Summarise numbers without NaN: smallest, median, largest; None where there are none."""
     numbers = np.sort(values[~np.isnan(values)].astype(np.float64))
     if len(numbers) == 0:
         return [None, None, None]
@@ -116,7 +116,7 @@ def journal_line(
     first: int,
     members: int,
 ) -> dict[str, Any]:
-    """What the journal keeps of a generation.
+    """Describe a generation for the journal, as plain data.
 
     Args:
         scores: `(population, 3)`: stretch, squeeze, activity.

@@ -1,4 +1,4 @@
-"""`Search`: the one loop in which many runs advance together, a generation at a time."""
+"""`Search`: the loop of many runs that advance together, a generation at a time."""
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,12 +18,12 @@ from invariscope.search.archive import Archive, pack_front, unpack_front
 from invariscope.search.evaluation import MixedPrecisionEvaluation
 from invariscope.search.measure import generate_chunks
 from invariscope.search.monitor import StoppingMonitor
-from invariscope.search.objectives import Objectives
+from invariscope.search.objectives import Objectives, responses_by_site
 from invariscope.search.problem import Problem
-from invariscope.search.responses import normalize_responses, validate_responses
 from invariscope.search.run import Outcome, Run, StepResult, journal_line
-from invariscope.search.strategies import State, Strategy, informed, load_strategy
-from invariscope.subjects.base import PIXELS, Subject
+from invariscope.search.strategies import State, Strategy, load_strategy
+from invariscope.search.strategies.informed import InformedStrategy
+from invariscope.subjects.base import Subject
 
 SMALLEST_CHUNK = 32
 ENDED = "ended"
@@ -31,26 +31,37 @@ ENDED = "ended"
 
 @final
 class Search:
-    """Runs in lockstep through one generator and one subject.
+    """Runs in lockstep through one generator and one subject (PAPERS §1).
 
-    Each generation: `ask` for images, show them, `tell` the responses; `step` and `advance`
-    do that with a subject. When a run stops, its place goes to the next waiting one. What a
-    run finds does not depend on the others.
+    Each generation: `ask` for images, show the images, `tell` the responses; `step` and `advance`
+    do that with a subject. `ask` again before `tell` gives the same images; each `tell` needs an
+    `ask`. When a run stops, its slot goes to the next waiting run. A run's result does not depend
+    on the other runs.
 
     Args:
         generator: makes images from codes.
-        runs: what to search for; names must differ.
+        runs: the runs to search for; names must differ.
         strategy: a name or a `Strategy`.
         population: candidates a generation and run.
         slots: runs that advance together; by default all.
-        chunk: images that pass through generator and subject at once, by default the
-            population, at least 32. Part of a run's numeric context, padded when not full.
-        restored: for some of the runs' names, what `snapshot` gave.
-        stage: for a strategy that sees the problem, whose stretch site counts.
+        chunk: images that pass at once, padded where fewer; by default the population, at least
+            32. Part of a run's numeric context.
+        restored: `snapshot`s of some of the runs, by name.
+        stage: for a strategy that sees the problem, the subject whose stretch site counts.
 
     Raises:
-        InputError: no runs, two with one name, no place, a start that does not fit the
+        InputError: no runs, two with one name, no slot, a start that does not fit the
             generator, or a strategy that needs statistics the generator does not have.
+
+    Example:
+        >>> import invariscope as iv
+        >>> generator = iv.load_generator("embedded")
+        >>> short = iv.SearchOptions(population=10, generations=2)
+        >>> search = iv.open_search(generator, options=short)
+        >>> isinstance(search, iv.Search), search.ask().shape
+        (True, torch.Size([10, 3, 96, 96]))
+        >>> [step.line["generation"] for step in search.tell([0.5] * 10)]
+        [1]
     """
 
     def __init__(
@@ -81,9 +92,12 @@ class Search:
         self.strategy = load_strategy(strategy).with_statistics(generator.code_statistics)
         self.population = population
         self.chunk = max(SMALLEST_CHUNK, chunk or population)
+        # Strategy state is float64, which only CPU and CUDA have.
+        cuda = generator.device.type == "cuda"
+        self._device = generator.device if cuda else torch.device("cpu")
         self._evaluation = MixedPrecisionEvaluation(generator, self.chunk)
         self._problem = partial(Problem.of, generator=generator, stage=stage)
-        self._places = slots or len(runs)
+        self._slots = slots or len(runs)
         self._waiting = deque(runs)
         self._restored = dict(restored or {})
         self._active: list[Run] = []
@@ -105,70 +119,60 @@ class Search:
 
     @property
     def sites(self) -> tuple[str, ...]:
-        """The sites whose responses `tell` needs."""
+        """The sites of the responses that `tell` needs."""
         return self._objectives.sites
 
-    def _device(self) -> torch.device:
-        # Strategy state is float64, which only CPU and CUDA have.
-        device = self.generator.device
-        return device if device.type == "cuda" else torch.device("cpu")
-
     def _refill(self) -> None:
-        """Give free places to waiting runs."""
-        free = self._places - len(self._active)
+        """Give free slots to waiting runs."""
+        free = self._slots - len(self._active)
         new = [self._waiting.popleft() for _ in range(min(free, len(self._waiting)))]
         if new:
-            begun = [self._begin(run) for run in new]
-            if self._active:
-                begun.insert(0, (self._state, self._archive))
-            states, archives = [state for state, _ in begun], [archive for _, archive in begun]
+            before = [(self._state, self._archive)] if self._active else []
+            states, archives = zip(*before, *map(self._begin, new), strict=True)
             self._state = type(states[0]).cat(states)
             self._archive = Archive.cat(archives)
             self._active += new
-        self._objectives = Objectives([r.objective for r in self._active], self._device())
+        self._objectives = Objectives([r.objective for r in self._active], self._device)
 
     def _begin(self, run: Run) -> tuple[State, Archive]:
-        device = self._device()
+        device = self._device
         mean = run.start.to(device, torch.float64).unsqueeze(0)
         sigma = torch.tensor([run.sigma], dtype=torch.float64, device=device)
-        archive = Archive.empty(1, self.generator.code_dim, device=device)
         packed = self._restored.pop(run.name, {})
         self._evaluation.begin(run, packed)
         self._monitor.begin(run, packed)
         strategy = self.strategy.with_budget(run.generations)
         if not packed:
+            archive = Archive.empty(1, self.generator.code_dim, device=device)
             return strategy.init([run.name], mean, sigma, self.population), archive
         own = {k.removeprefix("strategy."): v for k, v in packed.items() if "strategy." in k}
         state = strategy.unpack(run.name, mean, sigma, self.population, own)
         front = unpack_front(packed, "front")
-        scores = front.scores.unsqueeze(0)
-        costs = Objectives([run.objective], device).costs(scores)
-        codes = front.codes.unsqueeze(0).to(device)
-        members = (front.generation, front.candidate)
-        archive = archive.add(costs, scores, codes, *(m.unsqueeze(0) for m in members))
-        return state, archive
+        costs = Objectives([run.objective], device).costs(front.scores.unsqueeze(0))[0]
+        return state, Archive.of(front, costs, device)
 
     def snapshot(self, name: str) -> dict[str, Tensor]:
-        """All that a later search needs to go on with an active run, as CPU tensors."""
+        """Collect all that a later search needs to go on with an active run, as CPU tensors."""
         row = [run.name for run in self._active].index(name)
         own = self.strategy.pack(self._state[[row]])
         packed = {f"strategy.{key}": value for key, value in own.items()}
-        packed |= pack_front("front", self._archive.front(row))
-        return packed | self._evaluation.pack(name) | self._monitor.pack(name)
+        front = pack_front("front", self._archive.front(row))
+        return packed | front | self._evaluation.pack(name) | self._monitor.pack(name)
 
     def state_dict(self) -> dict[str, Tensor]:
-        """Where every run stands, as CPU tensors, for `load_state_dict` of a search like this."""
-        state: dict[str, Tensor] = {}
-        for run in self._active:
-            state |= {f"{run.name}/{key}": v for key, v in self.snapshot(run.name).items()}
+        """Collect the state of every run, as CPU tensors, for `load_state_dict`."""
+        names = [run.name for run in self._active]
+        state = {f"{name}/{key}": v for name in names for key, v in self.snapshot(name).items()}
         ended = {run.name for run in self._runs} - {r.name for r in (*self._active, *self._waiting)}
         return state | {f"{name}/{ENDED}": torch.tensor(1) for name in sorted(ended)}
 
     def load_state_dict(self, state: Mapping[str, Tensor]) -> None:
         """Go on from where a search with the same runs, strategy and population stood.
 
-        `ask` then gives the images that it would have given. A run that this search has not
-        raises an `InputError`.
+        `ask` then gives the images that the other search would have given.
+
+        Raises:
+            InputError: the state holds a run that this search has not.
         """
         packed: dict[str, dict[str, Tensor]] = {}
         for key, value in state.items():
@@ -176,23 +180,26 @@ class Search:
             packed.setdefault(name, {})[own] = value
         if others := sorted(packed.keys() - {run.name for run in self._runs}):
             raise InputError(f"the state holds run {others[0]!r}, which this search has not")
-        ended = {name for name, own in packed.items() if ENDED in own}
+        self._restored = {name: own for name, own in packed.items() if ENDED not in own}
+        ended = packed.keys() - self._restored.keys()
         self._waiting = deque(run for run in self._runs if run.name not in ended)
-        self._restored = {name: own for name, own in packed.items() if name not in ended}
         self._active, self._codes, self._images = [], None, None
         self._refill()
 
     def ask_codes(self) -> Tensor:
-        """The codes of the images that `ask` gives, `(active runs, population, code_dim)`."""
+        """Propose the codes of the images to show next, `(active runs, population, code_dim)`."""
         if self.done:
             raise InputError("every run of this search has ended; there is nothing to ask")
         if self._codes is None:
-            problems = [*map(self._problem, self._active)]
-            self._codes = informed.ask(self.strategy, self._state, self.population, problems)
+            if isinstance(self.strategy, InformedStrategy):
+                problems = [*map(self._problem, self._active)]
+                self._codes = self.strategy.propose(self._state, self.population, problems)
+            else:
+                self._codes = self.strategy.ask(self._state, self.population)
         return self._codes
 
     def ask(self) -> Tensor:
-        """The images to show next; asked again before `tell`, the same ones.
+        """Make the images to show next; asked again before `tell`, the same images.
 
         Returns:
             `(active runs × population, 3, image_size, image_size)` in [0, 1], run by run.
@@ -212,32 +219,32 @@ class Search:
         Args:
             responses: for each of `sites`, `(active runs × population, *shape)`; NaN where a
                 candidate was not recorded. `pixels` may be left out: the asked images count.
-                Plain numbers, `(images,)` or `(images, units)`, are those of the other site.
+                Plain numbers, `(images,)` or `(images, units)`, are responses of the other site.
             errors: standard errors of noisy responses, of the same shapes: the order respects
                 them (`ranking.expected_fronts`); scores count less luck (`noise.shrunk`).
 
         Returns:
-            Each run's news, in the order of `active` before the call.
+            Each run's result, in the order of `active` before the call.
 
         Raises:
             InputError: a missing site, responses to another number of images, or nothing was
                 asked since the last `tell`.
         """
-        normalized = self._responses(responses)
-        scores = self._objectives.score(normalized, self._rows())
-        drawn = self._drawn(scores, normalized, errors) if errors else None
-        measured = scores, None
+        by_site = self._responses(responses)
+        measured = scores = self._objectives.score(by_site, self._rows())
+        drawn = deviations = None
         if errors:
-            measured = scores, self._objectives.errors(normalized, errors, self._rows())
-            scores = self._objectives.shrunk(scores, normalized, errors, self._rows())
-        return self._tell_scores(scores, drawn=drawn, measured=measured)
+            drawn = self._drawn(scores, by_site, errors)
+            deviations = self._objectives.errors(by_site, errors, self._rows())
+            scores = self._objectives.shrunk(scores, by_site, errors, self._rows())
+        return self._tell_scores(scores, measured, deviations=deviations, drawn=drawn)
 
     def p_top_half(
         self, responses: Mapping[str, Tensor] | ArrayLike, errors: Mapping[str, Tensor]
     ) -> Tensor:
-        """How likely each candidate is among the better half of its run's population.
+        """Estimate the probability that a candidate is in its population's better half.
 
-        0 or 1 is settled; near ½, another measurement can change what the strategy is told.
+        0 or 1 is settled; near ½, another measurement can change the order told to the strategy.
 
         Args:
             responses, errors: as for `tell`.
@@ -245,40 +252,32 @@ class Search:
         Returns:
             `(active runs × population,)` in [0, 1]; 0 for a candidate that was not recorded.
         """
-        normalized = self._responses(responses)
-        scores = self._objectives.score(normalized, self._rows())
-        drawn = self._drawn(scores, normalized, errors)
-
-        def order(scores: Tensor) -> Tensor:
-            costs = self._objectives.costs(scores)
-            fronts = ranking.fronts(costs)
-            return ranking.order(costs, self._tie_break(costs, scores, fronts), fronts)
-
-        return noise.p_top_half(drawn, order).flatten()
+        by_site = self._responses(responses)
+        scores = self._objectives.score(by_site, self._rows())
+        drawn = self._drawn(scores, by_site, errors)
+        return noise.p_top_half(drawn, lambda scores: self._ranked(scores)[2]).flatten()
 
     def _responses(self, responses: Mapping[str, Tensor] | ArrayLike) -> dict[str, Tensor]:
-        """The responses of every site, one for each image that was asked."""
+        """Check the responses to the images that were asked, by site."""
         if self._codes is None:
             raise InputError("nothing was asked since the last tell; call ask first")
-        normalized = normalize_responses(responses, self.sites)
-        if PIXELS in self.sites and PIXELS not in normalized:
-            normalized[PIXELS] = self.ask()
-        return validate_responses(normalized, self.sites, len(self._active) * self.population)
+        images = len(self._active) * self.population
+        return responses_by_site(responses, self.sites, images, self.ask)
 
     def _drawn(
-        self, scores: Tensor, normalized: Mapping[str, Tensor], errors: Mapping[str, Tensor]
+        self, scores: Tensor, by_site: Mapping[str, Tensor], errors: Mapping[str, Tensor]
     ) -> Tensor:
-        """`(draws, runs, population, 3)` scores within the errors, by run and generation."""
+        """Draw scores within the errors, `(draws, runs, population, 3)`."""
         normal = noise.normal(self._state.streams("noise"), self.population)
-        drawn = self._objectives.resampled(scores, normalized, errors, self._rows(), normal)
-        return drawn.cpu().unflatten(1, (len(self._active), self.population))
+        drawn = self._objectives.resampled(scores, by_site, errors, self._rows(), normal)
+        return drawn.cpu().unflatten(1, (-1, self.population))
 
     def _rows(self) -> Tensor:
-        """Which active run each image of a generation belongs to."""
+        """Number the active run of each image of a generation, `(images,)`."""
         return torch.arange(len(self._active)).repeat_interleave(self.population)
 
     def step(self, subject: Subject) -> list[StepResult]:
-        """One generation of every active run, with a subject that answers at once.
+        """Advance every active run by a generation, with a subject that answers at once.
 
         A stop in bf16 is confirmed in float32.
 
@@ -288,88 +287,99 @@ class Search:
         codes = self.ask_codes()
         generations = [number + 1 for number in self._state.generation.tolist()]
         scores, in_bf16 = self._evaluation.scores(
-            subject, codes, self._active, generations, self._device()
+            subject, codes, self._active, generations, self._device
         )
         scores = scores.cpu()  # the one copy of a generation: ranking and rules are the CPU's
         if not subject.incomplete and bool(scores.isnan().any()):
-            count = int(scores.isnan().any(1).sum())
             raise SubjectError(
-                f"{subject.name} answered NaN for {count} of {len(scores)} images; a network "
-                "must answer with numbers: check its weights and preprocessing"
+                f"{subject.name} answered NaN for {int(scores.isnan().any(1).sum())} of "
+                f"{len(scores)} images; a network must answer with numbers: check its weights "
+                "and preprocessing"
             )
 
         def confirm(row: int) -> bool:
-            """Whether the stopping rule holds for the same candidates in float32."""
+            """Tell if the stopping rule holds for the same candidates in float32."""
             if not in_bf16[row]:
                 return True
             run = self._active[row]
             again = self._evaluation.activations(subject, codes[row], run)
             return run.stop.met(self._monitor.progress(run.name, generations[row], again))
 
-        return self._tell_scores(scores, confirm)
+        return self._tell_scores(scores, scores, confirm)
 
     def advance(self, subject: Subject) -> Iterator[list[StepResult]]:
-        """Step until every run has ended, giving the news of each generation."""
+        """Step until every run has ended, giving the results of each generation."""
         while not self.done:
             yield self.step(subject)
 
-    def _tie_break(self, costs: Tensor, scores: Tensor, fronts: Tensor) -> Tensor:
-        """What orders candidates inside a front, the smaller first."""
-        wanted = [run.objective.tie_break for run in self._active]
+    def _ranked(self, scores: Tensor, drawn: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Rank scores `(runs, population, 3)`: costs, fronts, and order, best first."""
+        costs = self._objectives.costs(scores)
+        front = fronts = ranking.fronts(costs)
+        if drawn is not None:
+            front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
+        rules = [run.objective.tie_break for run in self._active]
         streams = self._state.streams("shuffle")
-        return ranking.within_fronts(costs, scores[..., 1], fronts, wanted, streams)
+        tie_break = ranking.within_fronts(costs, scores[..., 1], fronts, rules, streams)
+        return costs, fronts, ranking.order(costs, tie_break, front)
 
     def _tell_scores(
         self,
         flat: Tensor,
+        measured: Tensor,
         confirm: Callable[[int], bool] | None = None,
+        *,
+        deviations: Tensor | None = None,
         drawn: Tensor | None = None,
-        measured: tuple[Tensor, Tensor | None] | None = None,
     ) -> list[StepResult]:
+        """Rank a generation by `flat` scores `(runs × population, 3)`, and tell all parts.
+
+        An informed strategy learns `measured` scores, with `deviations` `(runs × population,)`.
+        """
         codes = self.ask_codes()
-        scores = flat.cpu().unflatten(0, (len(self._active), self.population))
-        costs = self._objectives.costs(scores)
+        scores = flat.cpu().unflatten(0, (-1, self.population))
+        costs, fronts, order = self._ranked(scores, drawn)
         observed = ~costs.isnan().any(-1)
-        fronts = ranking.fronts(costs)
-        front = fronts
-        if drawn is not None:
-            front = ranking.expected_fronts(torch.stack([*map(self._objectives.costs, drawn)]))
-        order = ranking.order(costs, self._tie_break(costs, scores, fronts), front)
-        ranked = codes, order.to(codes.device), observed.to(codes.device)
-        problems = [*map(self._problem, self._active)]
-        normalized = measured or (flat, None)
-        self._state = informed.tell(self.strategy, self._state, ranked, normalized, problems)
+        if isinstance(self.strategy, InformedStrategy):
+            errors = torch.zeros_like(measured[:, 0]) if deviations is None else deviations
+            pair = (t.to(codes.device).unflatten(0, observed.shape) for t in (measured, errors))
+            problems = [*map(self._problem, self._active)]
+            self._state = self.strategy.learn(self._state, codes, *pair, problems)
+        else:
+            ranked = order.to(codes.device), observed.to(codes.device)
+            self._state = self.strategy.tell(self._state, codes, *ranked)
         generation = self._state.generation.unsqueeze(1).expand_as(observed)
         candidate = torch.arange(self.population).expand_as(observed)
         self._archive = self._archive.add(costs, scores, codes, generation, candidate)
         self._codes, self._images = None, None
-        firsts = (fronts == 0).logical_and(observed).sum(1).tolist()
-        members = self._archive.alive.sum(1).tolist()
-        numbers = self._state.generation.tolist()
-        news = [
-            self._news(row, numbers[row], plain, (firsts[row], members[row]), confirm)
-            for row, plain in enumerate(scores.numpy())
+        first = (fronts == 0).logical_and(observed).sum(1)
+        members = self._archive.alive.sum(1)
+        counts = torch.stack([self._state.generation, first, members], 1).tolist()
+        results = [
+            self._result(row, own, counts[row], confirm) for row, own in enumerate(scores.numpy())
         ]
-        self._drop([row for row, told_run in enumerate(news) if told_run.outcome])
-        return news
+        going_on = [row for row, result in enumerate(results) if result.outcome is None]
+        if len(going_on) < len(results):
+            self._state, self._archive = self._state[going_on], self._archive[going_on]
+            self._active = [self._active[row] for row in going_on]
+            self._refill()
+        return results
 
-    def _news(
+    def _result(
         self,
         row: int,
-        generation: int,
         scores: NDArray[np.floating[Any]],
-        counts: tuple[int, int],
+        counts: list[int],
         confirm: Callable[[int], bool] | None,
     ) -> StepResult:
-        """A run's news; `counts` are those of the generation's first front and of the archive."""
-        run = self._active[row]
+        """Report a run's generation; `counts`: generations, first front, archive members."""
+        run, (generation, first, members) = self._active[row], counts
         progress = self._monitor.progress(run.name, generation, scores[:, 2])
-        line = journal_line(run, progress, scores, *counts)
+        line = journal_line(run, progress, scores, first, members)
         stopped = run.stop.met(progress) and (confirm is None or confirm(row))
         self._monitor.update(run, progress, self._archive, row)
-        status = "stopped" if stopped else None
-        if status is None and generation >= run.generations:
-            status = "finished"
+        finished = "finished" if generation >= run.generations else None
+        status = "stopped" if stopped else finished
         return StepResult(run, line, self._outcome(row, status) if status else None)
 
     def _outcome(self, row: int, status: str) -> Outcome:
@@ -385,14 +395,5 @@ class Search:
         )
 
     def interrupted(self) -> list[Outcome]:
-        """What the active runs have found so far; they go on where they are."""
+        """Give the outcomes of the active runs so far; the runs go on."""
         return [self._outcome(row, "interrupted") for row in range(len(self._active))]
-
-    def _drop(self, rows: Sequence[int]) -> None:
-        if not rows:
-            return
-        kept = [row for row in range(len(self._active)) if row not in rows]
-        self._state = self._state[kept]
-        self._archive = self._archive[torch.tensor(kept, dtype=torch.int64)]
-        self._active = [self._active[row] for row in kept]
-        self._refill()

@@ -1,4 +1,4 @@
-"""Stopping rules: when a run has found what it was asked for. They compose with `&` and `|`."""
+"""Stopping rules: when a run has reached its goal. Rules compose with `&` and `|`."""
 
 from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
@@ -12,13 +12,13 @@ from invariscope import validate
 
 @dataclass(frozen=True)
 class GenerationProgress:
-    """What a rule may look at.
+    """The input of a rule.
 
     Attributes:
         generation: generations told so far, from 1.
-        activations: `(candidates,)` the target's activity for this generation, and for those
-            before it where the population is below the papers' 50: the last 50 candidates or
-            a few more. NaN where it was not recorded.
+        activations: `(candidates,)` the target's activity for this generation, and where the
+            population is below the papers' 50 for generations before: the last 50 candidates or
+            a few more. NaN where not recorded.
     """
 
     generation: int
@@ -26,15 +26,15 @@ class GenerationProgress:
 
 
 class StoppingRule(ABC):
-    """Decides after each generation whether a run is done."""
+    """A decision after each generation whether a run is done."""
 
     @abstractmethod
     def met(self, progress: GenerationProgress) -> bool:
-        """Whether the run may stop now."""
+        """Decide if the run may stop now."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """The rule as plain data, for a run's settings and name."""
+        """Describe the rule as plain data, for a run's settings and name."""
 
     def __or__(self, other: "StoppingRule") -> "StoppingRule":
         return _Both("any", self, other)
@@ -61,7 +61,7 @@ class _Both(StoppingRule):
 @final
 @dataclass(frozen=True)
 class Generations(StoppingRule):
-    """Stop after so many generations."""
+    """Stop after a number of generations."""
 
     most: int
 
@@ -108,7 +108,7 @@ class ActivationShare(StoppingRule):
         validate.one_of("side", self.side, ("above", "below", "at_or_below"))
 
     def reached(self, activations: NDArray[np.floating[Any]]) -> int:
-        """How many candidates are beyond the bound; one that was not recorded is not."""
+        """Count the recorded candidates beyond the bound."""
         if self.side == "above":
             return int((activations > self.bound).sum())
         if self.side == "below":

@@ -1,4 +1,4 @@
-"""The numeric context: what besides the settings a result can depend on."""
+"""The numeric context: everything besides the settings that a result can depend on."""
 
 import platform
 from contextlib import suppress
@@ -10,7 +10,7 @@ import torch
 
 
 def _processor() -> str:
-    """The processor's model where the system tells it, and the instructions torch uses."""
+    """Name the processor's model, where known, and the instructions that torch uses."""
     model = ""
     with suppress(OSError):
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -20,12 +20,12 @@ def _processor() -> str:
 
 
 def device_name(device: torch.device) -> str:
-    """What a device is called in a numeric context."""
+    """Name a device for a numeric context."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
 def numeric_context(device: torch.device, chunk: int, *, compiled: bool = False) -> dict[str, Any]:
-    """Machine type, device, versions, threads, chunk shape and compilation, as plain data."""
+    """Collect machine, device, versions, threads, chunk and compilation, as plain data."""
     return {
         "machine": platform.machine(),
         "processor": _processor(),

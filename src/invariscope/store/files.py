@@ -1,23 +1,25 @@
-"""Files that are whole or absent, even after power loss, and folders that are ours to write."""
+"""Files that are whole or absent, even after power loss; folders with one writer."""
 
 import errno
+import fcntl
 import os
 import tempfile
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from safetensors.torch import save
 from torch import Tensor
 
-from invariscope.errors import StoreError
+from invariscope.errors import BeingWrittenError, StoreError
 
+LOCK = "lock"
 PART = ".invariscope.part"  # behind a dot and the name of the file that is being written
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
 
 def sync_folder(folder: Path) -> None:
-    """Make safe from power loss which names a folder holds.
+    """Make the names in a folder safe from power loss.
 
     Raises:
         OSError: the disk failed.
@@ -34,15 +36,14 @@ def sync_folder(folder: Path) -> None:
 
 
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
-    """Write `path` through a temporary file, so that a reader sees the old or the new one.
+    """Write a file through a temporary file, so that a reader sees the old or the new file.
 
-    When it returns, the new file is safe from power loss. A link is followed, and who may read the
-    file follows from the umask. The temporary file's name is one that no
-    person gives, so nothing of theirs is overwritten; a killed process leaves it, and the next one
-    writes it anew.
+    On return, the new file is safe from power loss. A link is followed, and who may read the file
+    follows from the umask. The temporary file's name is one that no person gives, so nothing of
+    theirs is overwritten; a killed process leaves it, and the next one writes it anew.
 
     Args:
-        write: writes the whole content to the path it is given.
+        write: writes the whole content to a path.
 
     Raises:
         StoreError: the file cannot be written (disk full, no permission).
@@ -69,10 +70,10 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def remove_file(path: Path) -> None:
-    """Remove a file, where there is one, and make that safe from power loss.
+    """Remove a file, where present, and make the removal safe from power loss.
 
     Raises:
-        StoreError: it cannot be removed.
+        StoreError: the file cannot be removed.
     """
     try:
         path.unlink()
@@ -99,16 +100,16 @@ def replace_tensors(
 
 
 def make_folder(path: Path) -> Path:
-    """Make a folder, or take the one that is there, and make sure that it can be written.
+    """Make a folder, or take the present folder, and make sure that files can be written there.
 
     Raises:
-        StoreError: it is a file, or cannot be made or written.
+        StoreError: the path is a file, or cannot be made or written.
     """
     try:
-        new = [place for place in (path, *path.parents) if not place.exists()]
+        new = [folder for folder in (path, *path.parents) if not folder.exists()]
         path.mkdir(parents=True, exist_ok=True)
-        for place in new:
-            sync_folder(place.parent)
+        for folder in new:
+            sync_folder(folder.parent)
         with tempfile.TemporaryFile(dir=path):  # a nameless file: a killed process leaves none
             pass
     except (FileExistsError, NotADirectoryError) as error:
@@ -121,3 +122,22 @@ def make_folder(path: Path) -> Path:
             f"cannot write to folder {str(path)!r}: {error.strerror}; choose another --out"
         ) from error
     return path
+
+
+@contextmanager
+def alone(folder: Path, taken: str) -> Iterator[None]:
+    """Hold the lock of a folder, made where missing.
+
+    Args:
+        taken: the sentence where another process holds the lock.
+
+    Raises:
+        BeingWrittenError: another process holds the lock.
+        StoreError: the folder cannot be made.
+    """
+    with (make_folder(folder) / LOCK).open("ab") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise BeingWrittenError(taken) from error
+        yield

@@ -1,8 +1,8 @@
-"""Hashes of files that were written whole, so that damage is told before a number is read.
+"""Hashes of files that were written whole, so that damage shows before a number is read.
 
 A run's are in its `outcome.json`. Other folders have a `hashes.json`: for each file its size and
-sha256, and while a file is being replaced those of the old and of the new one. Folders of
-version 0.1 have neither; what they hold is taken as it is.
+sha256; of a file that is being replaced, both the old and the new. Folders of version 0.1 have
+no hashes; their files are taken unchecked.
 """
 
 import hashlib
@@ -21,54 +21,52 @@ Hash = tuple[int, str]
 
 
 def hash_file(path: Path) -> Hash:
-    """A file's size in bytes and the hex sha256 of its content.
+    """Compute a file's size in bytes and the hex sha256 of its content.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
     return path.stat().st_size, file_hash(path)
 
 
 def hash_files(folder: Path, names: Iterable[str]) -> dict[str, Hash]:
-    """`hash_file` of files by their names relative to a folder; those that are missing left out."""
+    """Hash the present files among some names in a folder, by name."""
     return {name: hash_file(folder / name) for name in names if (folder / name).is_file()}
 
 
 def is_damaged(path: Path, known: Iterable[Hash]) -> bool:
-    """Whether a file is none of those that were written; sizes are looked at first.
+    """Tell if a file matches none of the known hashes; sizes are compared first.
 
     Raises:
-        FileNotFoundError: it is missing.
+        FileNotFoundError: the file is missing.
     """
     size = path.stat().st_size
-    alike = [one for one in known if one[0] == size]
+    alike = [pair for pair in known if pair[0] == size]
     return not alike or hash_file(path) not in alike
 
 
 def damaged_files(folder: Path, hashes: Mapping[str, Hash], names: Iterable[str]) -> list[str]:
-    """Which of the named files are not what was written, missing ones included."""
-    found = []
-    for name in names:
-        if name in hashes:
-            try:
-                damaged = is_damaged(folder / name, [hashes[name]])
-            except OSError:
-                damaged = True
-            if damaged:
-                found.append(name)
-    return found
+    """List the named files that differ from their hash, or cannot be read."""
+
+    def damaged(name: str) -> bool:
+        try:
+            return is_damaged(folder / name, [hashes[name]])
+        except OSError:
+            return True
+
+    return [name for name in names if name in hashes and damaged(name)]
 
 
 def seal(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A JSON document with the sha256 of its own content."""
+    """Add the sha256 of its own content to a JSON document."""
     return {**document, SEAL: _digest(document)}
 
 
 def unseal(document: Any) -> dict[str, Any]:
-    """A JSON document without its seal; one of version 0.1 has none.
+    """Check a JSON document against a seal, where present, and take the seal off.
 
     Raises:
-        ValueError: it is no table, or not what was sealed.
+        ValueError: the document is no table, or differs from its seal.
     """
     if not isinstance(document, dict):
         raise ValueError("expected a table")  # noqa: TRY004 - as what JSON itself refuses
@@ -84,10 +82,10 @@ def _digest(document: Mapping[str, Any]) -> str:
 
 
 def parse_hashes(value: Any) -> dict[str, Hash]:
-    """Hashes as JSON gives them back.
+    """Read hashes from JSON.
 
     Raises:
-        ValueError: they are damaged.
+        ValueError: the hashes are damaged.
     """
     try:
         return {str(name): (int(size), str(digest)) for name, (size, digest) in value.items()}
@@ -96,10 +94,10 @@ def parse_hashes(value: Any) -> dict[str, Hash]:
 
 
 def read_hashes(folder: Path) -> dict[str, list[Hash]]:
-    """The hashes of a folder's files; empty where it has none.
+    """Read the hashes of a folder's files; empty where there are none.
 
     Raises:
-        StoreError: they are damaged.
+        StoreError: the hashes are damaged.
     """
     path = folder / HASHES
     try:
@@ -122,13 +120,13 @@ def _keep(folder: Path, hashes: Mapping[str, list[Hash]]) -> None:
 
 
 def write_hashed(path: Path, write: Callable[[Path], object]) -> None:
-    """Write a file as `replace_file` does, and keep its hash in the folder's `hashes.json`.
+    """Write a file as `replace_file` does, and its hash to the folder's `hashes.json`.
 
     A folder has one writer at a time. A process that is killed in between leaves the hashes of
     the old and of the new file, so neither is taken for damaged.
 
     Raises:
-        StoreError: it cannot be written.
+        StoreError: the file cannot be written.
     """
 
     def write_and_note(part: Path) -> None:
@@ -141,17 +139,17 @@ def write_hashed(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def check_hashed(path: Path, repair: str) -> None:
-    """Make sure that a file is what `write_hashed` wrote; one without a hash passes.
+    """Compare a file with the hash that `write_hashed` kept; a file without a hash passes.
 
     Args:
-        repair: what a person can do, the end of the sentence.
+        repair: a person's way out, the end of the sentence.
 
     Raises:
-        StoreError: it is damaged.
+        StoreError: the file is damaged.
     """
     known = read_hashes(path.parent).get(path.name)
     try:
         if known and is_damaged(path, known):
             raise StoreError(f"{str(path)!r} is damaged; {repair}")
     except FileNotFoundError:
-        return  # whoever reads it says that it is missing
+        return  # the reader says that the file is missing

@@ -1,11 +1,11 @@
-"""A run's journal: one line a generation, one writer."""
+"""A run's journal: a line for each generation, one writer."""
 
 import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from invariscope.errors import BeingWrittenError, StoreError
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
-    """The whole lines of a journal; a last line that was cut off is left out.
+    """Read the whole lines of a journal; a last line that was cut off is left out.
 
     Raises:
         StoreError: a line is damaged, missing or doubled.
@@ -23,13 +23,13 @@ def read_journal(path: Path) -> list[dict[str, Any]]:
 
 
 def kept_lines(path: Path, generations: int, known: str | None = None) -> bytes:
-    """The first `generations` lines of a journal, as they are in the file.
+    """Read the first `generations` lines of a journal as bytes.
 
     Args:
-        known: hex sha256 of these lines, where one was kept.
+        known: hex sha256 of these lines, where known.
 
     Raises:
-        StoreError: there are fewer, or one of them is damaged.
+        StoreError: there are fewer lines, or a line is damaged.
     """
     try:
         lines = path.read_bytes().split(b"\n")[:-1][:generations]
@@ -49,7 +49,7 @@ def kept_lines(path: Path, generations: int, known: str | None = None) -> bytes:
 
 
 def _entry(path: Path, number: int, text: bytes) -> dict[str, Any]:
-    """Line `number` of a journal, counted from 1: that generation's."""
+    """Parse line `number` of a journal, counted from 1 as the generations."""
     with suppress(ValueError, RecursionError):
         entry = json.loads(text)
         if isinstance(entry, dict) and entry.get("generation") == number:
@@ -61,17 +61,15 @@ class Journal:
     """The journal, open at its end and locked.
 
     Raises:
-        StoreError: it cannot be written.
-        BeingWrittenError: another process writes it.
+        StoreError: the file cannot be written.
+        BeingWrittenError: another process writes the journal.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._digest = hashlib.sha256()
-        try:
+        with self._writing():
             self._file = path.open("ab")
-        except OSError as error:
-            raise self._unwritable(error) from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -81,47 +79,46 @@ class Journal:
                 "--out"
             ) from error
 
-    def _unwritable(self, error: OSError) -> StoreError:
-        folder = str(self.path.parent)
-        return StoreError(f"cannot write the journal of {folder!r}: {error.strerror}")
+    @contextmanager
+    def _writing(self) -> Iterator[None]:
+        """Turn a failure of the disk into a `StoreError`."""
+        try:
+            yield
+        except OSError as error:
+            folder = str(self.path.parent)
+            raise StoreError(f"cannot write the journal of {folder!r}: {error.strerror}") from error
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Add a line; it is safe from a killed process now, from power loss after `sync`."""
-        try:
-            text = json.dumps(line).encode() + b"\n"
+        """Add a line, safe from a killed process now, from power loss after `sync`."""
+        text = json.dumps(line).encode() + b"\n"
+        with self._writing():
             self._file.write(text)
             self._file.flush()
             self._digest.update(text)
-        except OSError as error:
-            raise self._unwritable(error) from error
 
     @property
     def hash(self) -> str:
-        """Hex sha256 of the lines since `cut`, those that it kept included."""
+        """Hex sha256 of all lines, kept by `cut` or appended since."""
         return self._digest.hexdigest()
 
     def sync(self) -> None:
         """Make every line safe from power loss."""
-        try:
+        with self._writing():
             os.fsync(self._file.fileno())
-        except OSError as error:
-            raise self._unwritable(error) from error
 
     def cut(self, generations: int, known: str | None = None) -> None:
-        """Drop what follows the first `generations` lines.
+        """Drop all but the first `generations` lines.
 
         Args:
-            known: hex sha256 of these lines, where one was kept.
+            known: hex sha256 of these lines, where known.
 
         Raises:
-            StoreError: there are fewer, or one of them is damaged; nothing was dropped.
+            StoreError: there are fewer lines, or a line is damaged; nothing was dropped.
         """
         kept = kept_lines(self.path, generations, known)
         self._digest = hashlib.sha256(kept)
-        try:
+        with self._writing():
             os.ftruncate(self._file.fileno(), len(kept))
-        except OSError as error:
-            raise self._unwritable(error) from error
 
     def close(self) -> None:
         """Give the lock back."""

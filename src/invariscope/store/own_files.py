@@ -1,7 +1,7 @@
-"""Files that a person names: replaced where we wrote them, refused where someone else did.
+"""Files that a person names: our own are replaced, others are refused.
 
-Every command that writes a file to a name it was given asks here first. What is ours is told by
-the content, never by the name.
+Every command that writes a file to a given name asks here first. Our own files are known by
+their content, never by their name.
 """
 
 import json
@@ -16,7 +16,7 @@ SOFTWARE = "invariscope"
 PNG_MARK = {"Software": SOFTWARE}  # metadata of a PNG
 HTML_MARK = f'<meta name="generator" content="{SOFTWARE}">'
 WAY = "choose another name, or replace it with --force"
-HEAD = 4096  # bytes of a page in which its mark is
+HEAD = 4096  # bytes of a page that hold its mark
 
 
 def check_may_replace(
@@ -26,8 +26,8 @@ def check_may_replace(
 
     Args:
         path: the file to be written.
-        is_ours: whether a file's content is what the command writes; it may raise OSError or
-            ValueError for what cannot be read.
+        is_ours: tells if the command wrote a file's content; may raise OSError or ValueError
+            for an unreadable file.
         force: replace any file.
         way: what a person can do, the end of the sentence.
 
@@ -54,13 +54,13 @@ def check_may_replace(
 
 
 def is_page(path: Path) -> bool:
-    """Whether a file is one of our HTML pages."""
+    """Tell if a file is an HTML page of invariscope."""
     with path.open("rb") as file:
         return HTML_MARK.encode() in file.read(HEAD)
 
 
 def is_figure(path: Path) -> bool:
-    """Whether a file is a PNG that was saved with `PNG_MARK`."""
+    """Tell if a file is a PNG that was saved with `PNG_MARK`."""
     with Image.open(path, formats=["PNG"]) as image:
         return image.info.get("Software") == SOFTWARE
 
@@ -73,7 +73,7 @@ def is_drawing(path: Path) -> bool:
 
 
 def begins_with(start: str) -> Callable[[Path], bool]:
-    """Give a check whether a text file begins with these words."""
+    """Make a check that a text file begins with some words."""
 
     def check(path: Path) -> bool:
         with path.open("rb") as file:
@@ -83,7 +83,7 @@ def begins_with(start: str) -> Callable[[Path], bool]:
 
 
 def is_json_with(*keys: str) -> Callable[[Path], bool]:
-    """Give a check whether a file is a JSON object with these keys, or a list of such objects."""
+    """Make a check that a file is a JSON object with some keys, or a list of such objects."""
 
     def check(path: Path) -> bool:
         found = json.loads(path.read_bytes())

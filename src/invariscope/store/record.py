@@ -1,4 +1,4 @@
-"""Finished runs as tables and tensors: what analysis and report read."""
+"""Finished runs as tables and tensors, for analysis and report."""
 
 import json
 from dataclasses import dataclass, field
@@ -25,22 +25,22 @@ REPAIR = "move the run away to redo it"
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run as its folder has it.
+    """A run as its folder holds the settings, journal and front.
 
     Attributes:
         path: the run's folder.
-        settings: what it was asked.
-        labels: what a person calls subject, generator and unit.
-        context: the numeric context it began in.
-        context_changes: each other context it went on in, with the first `generation` computed
-            in it; empty where its result repeats bit for bit on the CPU.
+        settings: of the run.
+        labels: a person's names of subject, generator and unit.
+        context: the numeric context at the beginning.
+        context_changes: each later context, with the first `generation` computed there; empty
+            where the result repeats bit for bit on the CPU.
         outcome: status, generations, images, milestone, seconds.
-        journal: one line a generation.
-        front: one row a member, from the smallest stretch to the largest.
-        tensors: `codes` `(members, code_dim)`; where images were shown on a rig, they as
-            `front_images` `(members, 3, h, w)`; the reference's `reference_image` `(3, h, w)` and
-            `reference_activity` `(units,)`; `probe` `(8, 3)`, what subject and generator scored
-            on images by which they are known again.
+        journal: a line for each generation.
+        front: a row for each member, from the smallest stretch to the largest.
+        tensors: `codes` `(members, code_dim)`; of a rig, the shown images as `front_images`
+            `(members, 3, h, w)`; the reference's `reference_image` `(3, h, w)` and
+            `reference_activity` `(units,)`; `probe` `(8, 3)`, scores of images by which subject
+            and generator are known again.
     """
 
     path: Path
@@ -59,11 +59,11 @@ class RunRecord:
 
 
 def read_outcome(folder: Path) -> tuple[dict[str, Any], dict[str, Hash]]:
-    """How a run ended, and the hashes of its files; version 0.1 kept none.
+    """Read a run's outcome and the hashes of its files; version 0.1 kept no hashes.
 
     Raises:
-        FileNotFoundError: it has no result.
-        StoreError: it is damaged.
+        FileNotFoundError: the run has no result.
+        StoreError: the file is damaged.
     """
     path = folder / "outcome.json"
     try:
@@ -85,16 +85,16 @@ def _parse_outcome(document: Any) -> tuple[dict[str, Any], dict[str, Hash]]:
 
 
 def _check_files(folder: Path, hashes: dict[str, Hash]) -> None:
-    there = [name for name in READ if (folder / name).exists()]
-    if damaged := damaged_files(folder, hashes, there):
+    present = [name for name in READ if (folder / name).exists()]
+    if damaged := damaged_files(folder, hashes, present):
         raise StoreError(f"{str(folder / damaged[0])!r} is damaged; {REPAIR}")
 
 
 def load_run(folder: Path) -> RunRecord:
-    """Read a run that has ended or was interrupted; what is read is held to its hashes.
+    """Read a run that has ended or was interrupted, and check its files' hashes.
 
     Raises:
-        StoreError: the folder holds no run, one without a result, or a damaged one.
+        StoreError: the folder holds no run, a run without a result, or a damaged run.
     """
     document = read_settings(folder)
     try:
@@ -127,21 +127,21 @@ def load_run(folder: Path) -> RunRecord:
 
 
 def _front(folder: Path) -> pd.DataFrame:
-    """The table of a front, with the numbers that everyone reads."""
+    """Read the table of a front, and check the columns that every reader needs."""
     front = version_0_1.table(pd.read_parquet(folder / "front.parquet"))
     front[[*COLUMNS, "generation", "candidate"]].to_numpy(float)
     return front
 
 
 def run_folders(root: Path) -> list[Path]:
-    """The run folders directly in `root`, or `root` itself if it is one, by name."""
+    """List the run folders directly in `root` by name, or `root` itself as a run folder."""
     if (root / "run.toml").exists():
         return [root]
     return sorted(path.parent for path in root.glob("*/run.toml"))
 
 
 def load_runs(root: Path) -> list[RunRecord]:
-    """Every run in a folder that has a result.
+    """Load every run in a folder that has a result.
 
     Raises:
         StoreError: the folder is missing or holds no run with a result.

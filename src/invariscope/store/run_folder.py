@@ -5,6 +5,7 @@
 written last. A run folder has one writer, which holds a lock on the journal.
 """
 
+import hashlib
 import json
 import time
 from collections.abc import Mapping
@@ -12,12 +13,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from invariscope.errors import StoreError
 from invariscope.search.archive import COLUMNS, Front
 from invariscope.search.run import Outcome
-from invariscope.store.checkpoint import GENERATION, read_checkpoint, write_checkpoint
+from invariscope.store import version_0_1
 from invariscope.store.files import make_folder, remove_file, replace_file, replace_tensors
 from invariscope.store.hashes import hash_files, seal
 from invariscope.store.journal import Journal
@@ -25,6 +28,7 @@ from invariscope.store.run_toml import FILE, note_context, read_settings, write_
 from invariscope.store.settings import RunSettings
 
 CHECKPOINT = "checkpoint.safetensors"
+GENERATION = "strategy.generation"
 CHECKPOINT_SECONDS = 10.0
 CHECKPOINT_GENERATIONS = 25
 FRONT_FILES = ("front.parquet", "front.safetensors")
@@ -32,8 +36,45 @@ HASHED = ("*.toml", "*.jsonl", "*.parquet", "*.safetensors", "images/*.png")
 RESULT = ("outcome.json", "front.parquet", "front.safetensors", "journal.jsonl")
 
 
+def _digest(packed: dict[str, Tensor]) -> str:
+    """Hash names, types, shapes and bytes of tensors, as hex sha256."""
+    digest = hashlib.sha256()
+    for name in sorted(packed):
+        tensor = packed[name].detach().cpu().contiguous()
+        digest.update(f"{name}\0{tensor.dtype}\0{tuple(tensor.shape)}\0".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+
+
+def read_checkpoint(path: Path, run: str) -> tuple[dict[str, Tensor], str | None]:
+    """Read the tensors of a checkpoint, and the hash of its journal; version 0.1 kept no hash.
+
+    Args:
+        path: the file.
+        run: the name of the run that the checkpoint must belong to.
+
+    Raises:
+        StoreError: the file is damaged, or of another run.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            about = file.metadata() or {}
+            packed = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        whole = _digest(packed)
+        if int(packed[GENERATION]) < 0 or about.get("sha256", whole) != whole:
+            raise ValueError("its content does not match its sha256")  # noqa: TRY301
+    except (OSError, SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        raise StoreError(f"{str(path)!r} is damaged; delete it to start the run again") from error
+    if (owner := about.get("run")) != run:
+        raise StoreError(
+            f"{str(path)!r} belongs to another run ({str(owner)[:12]}; expected {run[:12]}); put "
+            "the right one back, or delete it to start the run again"
+        )
+    return version_0_1.checkpoint(packed), about.get("journal")
+
+
 def hashed_names(folder: Path, *, ended: bool) -> list[str]:
-    """The files of a run whose hashes are kept: of one that goes on later, only its front's."""
+    """Name the files of a run to hash: all of an ended run, else the front's alone."""
     if not ended:
         return list(FRONT_FILES)
     found = {path for pattern in HASHED for path in folder.glob(pattern)}
@@ -42,7 +83,7 @@ def hashed_names(folder: Path, *, ended: bool) -> list[str]:
 
 
 def front_table(front: Front) -> pd.DataFrame:
-    """One row a member: stretch, squeeze, activation, generation, place."""
+    """Make a front's table, a row a member: stretch, squeeze, activation, generation, candidate."""
     table = pd.DataFrame(front.scores.double().numpy(), columns=list(COLUMNS))
     return table.assign(generation=front.generation.numpy(), candidate=front.candidate.numpy())
 
@@ -53,7 +94,7 @@ class RunFolder:
     Args:
         root: the folder that holds run folders.
         settings: of the run; its `folder_name` is the folder's.
-        labels: what a person calls things; kept beside the settings, not part of the name.
+        labels: a person's names of things; kept beside the settings, not part of the name.
         context: the numeric context.
 
     Raises:
@@ -87,22 +128,23 @@ class RunFolder:
             raise
 
     def checkpoint_due(self, generation: int) -> bool:
-        """Whether the journal should be made safe now."""
+        """Tell if the journal should be made safe now."""
         waited = time.monotonic() - self._saved > CHECKPOINT_SECONDS
         return waited or generation % CHECKPOINT_GENERATIONS == 0
 
     def append(self, line: Mapping[str, Any]) -> None:
-        """Add a generation to the journal; it is safe from power loss after `checkpoint`."""
+        """Add a generation to the journal, safe from power loss after `checkpoint`."""
         self._journal.append(line)
 
     def checkpoint(self, packed: dict[str, Tensor]) -> None:
-        """Make the journal safe and keep what `Search.snapshot` gave."""
+        """Make the journal safe and write the tensors of `Search.snapshot`."""
         self._journal.sync()
-        write_checkpoint(self._checkpoint, self.settings.name, packed, self._journal.hash)
+        about = {"run": self.settings.name, "journal": self._journal.hash}
+        replace_tensors(self._checkpoint, packed, {**about, "sha256": _digest(packed)})
         self._saved = time.monotonic()
 
     def restore(self) -> dict[str, Tensor] | None:
-        """The last checkpoint, with the journal cut to it; None where a run starts anew.
+        """Read the last checkpoint and cut the journal to match; None where a run starts anew.
 
         Raises:
             StoreError: the checkpoint is damaged or of another run, or the journal is damaged
@@ -127,7 +169,7 @@ class RunFolder:
         tensors: Mapping[str, Tensor],
         columns: Mapping[str, Tensor],
     ) -> None:
-        """Keep the front and how the run ended.
+        """Write the front and the outcome.
 
         Args:
             outcome: the run's end, or where it was interrupted.

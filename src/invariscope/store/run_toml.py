@@ -31,10 +31,10 @@ def _write(folder: Path, document: Mapping[str, Any]) -> None:
 
 
 def read_settings(folder: Path) -> dict[str, Any]:
-    """The content of a run's `run.toml`.
+    """Read a run's `run.toml`.
 
     Raises:
-        StoreError: it is missing, damaged, or its settings were changed.
+        StoreError: the file is missing, damaged, or its settings were changed.
     """
     path = folder / FILE
     try:
@@ -61,11 +61,11 @@ def read_settings(folder: Path) -> dict[str, Any]:
 
 
 def note_context(folder: Path, context: Mapping[str, Any], kept: int) -> None:
-    """Note that a run goes on after its first `kept` generations in this numeric context.
+    """Note the numeric context of a run after its first `kept` generations.
 
-    `context` is the one of the first generation; each entry of `context_changes` is another
-    one, with the first `generation` that was computed in it. Generations beyond `kept` are
-    computed again, so what was noted of them goes.
+    `context` in the file belongs to the first generation; each entry of `context_changes` is a
+    later context with its first `generation`. Generations beyond `kept` are computed again, so
+    their notes go.
     """
     document = read_settings(folder)
     now = without_none(context)

@@ -1,4 +1,4 @@
-"""The settings of a run and the name that follows from them."""
+"""The settings of a run, and the name that follows."""
 
 import hashlib
 import json
@@ -12,7 +12,7 @@ SCHEMA = 1
 
 
 def without_none(value: Any) -> Any:
-    """`value` without the Nones that TOML cannot hold."""
+    """Remove the Nones that TOML cannot hold."""
     if isinstance(value, Mapping):
         return {k: without_none(v) for k, v in value.items() if v is not None}
     if isinstance(value, list | tuple):
@@ -42,7 +42,7 @@ class RunSettings(BaseModel):
         subset: entries of the flattened site that count; None for all.
         task, direction, tie_break: see `Objective`.
         reference: the image's content, or the recipe of an MEI; None in a search for an MEI.
-        natural: the natural statistics that the stop rule stands on, where there are any.
+        natural: the natural statistics behind the stop rule, where there are any.
         strategy: its name and parameters.
         start: how the first mean code is drawn, and the first step size.
         population, generations, stop, milestone, seed: of the search.

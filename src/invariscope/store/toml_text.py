@@ -1,4 +1,4 @@
-"""TOML that a person wrote: any text in, a document or one sentence out."""
+"""TOML that a person wrote: any text in, a document or a sentence out."""
 
 import tomllib
 from typing import Any
@@ -7,7 +7,7 @@ from invariscope.errors import InputError
 
 
 def read_toml(text: str, what: str) -> dict[str, Any]:
-    """Read TOML of which any text may be handed in.
+    """Read any text as TOML.
 
     Args:
         what: the file in words, for messages.
@@ -26,7 +26,7 @@ def read_toml(text: str, what: str) -> dict[str, Any]:
 
 
 def _check_integers(document: dict[str, Any], what: str) -> None:
-    """Refuse integers beyond TOML's own 64 bits, wherever they stand."""
+    """Refuse integers beyond TOML's own 64 bits, at any depth."""
     left: list[Any] = [document]
     while left:
         value = left.pop()

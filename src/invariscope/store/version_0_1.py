@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
+from torch import Tensor
 
 COLUMNS = {
     "place": "candidate",
@@ -12,6 +13,7 @@ COLUMNS = {
     "checkpoint_generation": "milestone_generation",
     "within": "tie_break",
 }
+CHECKPOINT = {".place": ".candidate", "strategy.shown.": "strategy.observations."}
 SESSION_KEYS = {
     "search": {"most": "max_repeats"},
     "blocks": {"missing": "on_missing", "again": "max_retries"},
@@ -33,9 +35,18 @@ def row(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {COLUMNS.get(key, key): value for key, value in stored.items()}
 
 
+def checkpoint(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Rename the tensors of a stored checkpoint."""
+    found = dict(stored)
+    for old, new in CHECKPOINT.items():
+        found = {key.replace(old, new): tensor for key, tensor in found.items()}
+    return found
+
+
 def study_text(stored: str) -> str:
     """Rename the keys of a stored study file."""
-    return re.sub(r"(?m)^(\s*)within(\s*=)", r"\1tie_break\2", stored)
+    stored = re.sub(r"(?m)^(\s*)within(\s*=)", r"\1tie_break\2", stored)
+    return re.sub(r"\bplace(\s*=\s*[\"']center[\"'])", r"position\1", stored)
 
 
 def session(stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def _reference_key(run: PlannedRun) -> str | None:
 
 
 def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> int:
-    """Measure affine copies of every reference from which a run has ended.
+    """Measure affine copies of every reference of an ended run.
 
     Writes one row a subject, unit, reference, kind and strength; a table that is there and whole
     is left alone.
@@ -47,12 +47,13 @@ def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> 
     tables = []
     for (address, unit, key), run in asked.items():
         subject = load_subject_cached(address, device)
+        generator = load_generator_cached(run.generator, device)
         if run.needs:
             record = load_run(study.runs / run.needs[1])
-            image = mei_reference(record, load_generator_cached(run.generator, device)).image
+            image = mei_reference(record, generator).image
         else:
-            image = photo_reference(Path(str(run.photo)), subject).image
-        table = affine_baseline(subject, unit, image)
+            image = photo_reference(Path(str(run.photo)), subject, generator).image
+        table = affine_baseline(subject, unit, image, shown=generator.constrain)
         own = {"subject": subject.name, "address": address, "unit": unit}
         tables.append(table.assign(**own, reference_run=key))
     if tables:

@@ -1,4 +1,4 @@
-"""What a study will cost: images, time and disk, before anything starts."""
+"""Costs of a study before anything starts: images, time and disk."""
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,7 +20,7 @@ MEMBERS, PICTURES, PIXEL_BYTES, LINE_BYTES = 150, 26, 1.6, 330
 
 @dataclass(frozen=True)
 class Cost:
-    """What runs cost at most.
+    """The highest cost of some runs.
 
     Attributes:
         runs: how many, those that are done not counted.
@@ -38,13 +38,13 @@ class Cost:
 
 
 def _guess(run: PlannedRun, code_dim: int, side: int) -> float:
-    """Bytes of a run that nothing is known of."""
+    """Guess the bytes of a run without measurements."""
     pictures = PICTURES * side * side * PIXEL_BYTES
     return MEMBERS * code_dim * 4 + pictures + run.options["generations"] * LINE_BYTES
 
 
 def cost_of(planned_runs: Sequence[PlannedRun], rows: Mapping[str, Mapping[str, Any]]) -> Cost:
-    """The cost of the runs that are not done.
+    """Add up the cost of the runs that are not done.
 
     Args:
         rows: the index; where a run of the same generator has ended, its bytes are taken.
@@ -71,7 +71,7 @@ def cost_of(planned_runs: Sequence[PlannedRun], rows: Mapping[str, Mapping[str, 
 
 
 def measure_rate(planned_runs: Iterable[PlannedRun], device: str = "auto") -> float:
-    """Images a second of one process, from a few generations of each kind of run.
+    """Measure the images a second of a process, from a few generations of each kind of run.
 
     Every subject with each generator is timed with an MEI's search, the whole network; the mean
     is weighted by the images that its runs show. Nothing is kept.

@@ -1,79 +1,31 @@
-"""A study file: which runs are wanted, as TOML that a person writes."""
+"""Study files: a person's request for runs, in TOML."""
 
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import (
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from invariscope.errors import InputError, unknown
 from invariscope.experiments.plan import SearchOptions
+from invariscope.generators.constraints import check_words
 from invariscope.photos.walk import is_hidden
-from invariscope.store.toml_text import read_toml
+from invariscope.study.file_section import (
+    MOST_SEEDS,
+    FileSection,
+    Numbers,
+    Seed,
+    Seeds,
+    Words,
+    as_list,
+    parse_section,
+    study_text,
+)
 
 RANGE = re.compile(r"^(?P<site>.+):(?P<first>[0-9]{1,18})-(?P<last>[0-9]{1,18})$")
-MOST_SEEDS = 1_000_000
 NAME = re.compile(r"^[\w.@-]+$")
-
-
-def _several(value: Any) -> Any:
-    """A single entry is a list of one."""
-    return value if isinstance(value, list | tuple) else [value]
-
-
-def _count(value: Any) -> Any:
-    """A number of seeds is the first so many."""
-    if isinstance(value, bool):
-        return value
-    if isinstance(value, int):
-        if value < 1:
-            raise ValueError(f"seeds is {value}; expected how many, at least 1, or a list")
-        if value > MOST_SEEDS:
-            raise ValueError(f"seeds is {value}; expected at most {MOST_SEEDS:,}, or a list")
-        return tuple(range(value))
-    return tuple(value) if isinstance(value, list) else value
-
-
-Seed = Annotated[int, Field(ge=0, lt=2**63)]
-Seeds = Annotated[tuple[Seed, ...], BeforeValidator(_count)]
-Numbers = Annotated[
-    tuple[Annotated[int, Field(ge=0)], ...],
-    BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v),
-]
-
-
-# Keys of version 0.1.
-RENAMED = {
-    "within": "tie_break",
-    "most": "max_repeats",
-    "again": "max_retries",
-    "missing": "on_missing",
-}
-
-
-class FileSection(BaseModel):
-    """A table of a study file; a key that it does not know is an error with the nearest one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            for key in value:
-                if key not in cls.model_fields:
-                    if key in RENAMED and RENAMED[key] in cls.model_fields:
-                        raise ValueError(f"key {key!r} is now called {RENAMED[key]!r}")
-                    raise unknown("key", str(key), cls.model_fields)
-        return value
+LONGEST_ROLE = 40
 
 
 class UnitSelection(FileSection):
@@ -86,7 +38,7 @@ class UnitSelection(FileSection):
         numbers: only these of them.
         sample: only so many of them, drawn without repetition.
         seed: of the draw.
-        place: `center` for the channel's middle place instead of its spatial mean.
+        position: `center` for the channel's middle position instead of its spatial mean.
     """
 
     address: str | None = None
@@ -94,7 +46,7 @@ class UnitSelection(FileSection):
     numbers: Numbers | None = None
     sample: Annotated[int, Field(ge=1)] | None = None
     seed: Seed = 0
-    place: Literal["center"] | None = None
+    position: Literal["center"] | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -105,15 +57,15 @@ class UnitSelection(FileSection):
     def _one_way(self) -> Self:
         if (self.address is None) == (self.site is None):
             raise ValueError("give units by an address such as 'fc:3', or a site to take them from")
-        if self.address and (self.numbers or self.sample or self.place):
-            raise ValueError("numbers, sample and place go with a site, not with an address")
+        if self.address and (self.numbers or self.sample or self.position):
+            raise ValueError("numbers, sample and position go with a site, not with an address")
         if self.numbers and self.sample:
             raise ValueError("give either the numbers of units or the size of a sample")
         return self
 
 
 class StretchSelection(FileSection):
-    """A stretch site, or a part of it.
+    """A stretch site, or a part of a site.
 
     Attributes:
         site: a site of the subject.
@@ -158,16 +110,13 @@ class ReferenceRule(FileSection):
     generations: int | None = None
     population: int | None = None
     strategy: str | None = None
-    photos: Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(_several(v)))] = ()
+    photos: Words = ()
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
         if (self.kind == "photos") != bool(self.photos):
             raise ValueError("photos go with kind = 'photos', and are needed there")
         return self
-
-
-Words = Annotated[tuple[str, ...], BeforeValidator(lambda v: tuple(_several(v)))]
 
 
 class StudyCondition(FileSection):
@@ -181,19 +130,24 @@ class StudyCondition(FileSection):
         seeds: how many (0, 1, …), or which.
         generators, strategies: addresses and names.
         reference: see `ReferenceRule`.
+        constraints: what every image keeps to: the words of `ImageConstraints`; the file of a
+            display counts from the study file's folder.
         direction, population, generations, stop, sigma, tie_break, precision: see `SearchOptions`.
     """
 
     subjects: Words
-    units: Annotated[tuple[UnitSelection, ...], BeforeValidator(lambda v: tuple(_several(v)))]
+    units: Annotated[tuple[UnitSelection, ...], BeforeValidator(lambda v: tuple(as_list(v)))]
     stretch: Annotated[
-        tuple[StretchSelection, ...], BeforeValidator(lambda v: tuple(_several(v)))
+        tuple[StretchSelection, ...], BeforeValidator(lambda v: tuple(as_list(v)))
     ] = (StretchSelection(site="pixels"),)
     tasks: Words = ("invariance",)
     seeds: Seeds = (0,)
     generators: Words = ("embedded",)
     strategies: Words = ("isotropic",)
     reference: ReferenceRule = ReferenceRule()
+    constraints: Annotated[dict[str, Any], AfterValidator(check_words)] = Field(
+        default_factory=dict
+    )
     direction: Literal["either", "down"] = "either"
     population: int = 50
     generations: int = 500
@@ -217,7 +171,7 @@ class StudyCondition(FileSection):
         return self
 
     def options(self, strategy: str) -> SearchOptions:
-        """What the condition's runs with that strategy share."""
+        """Give the search options of the condition's runs with a strategy."""
         return SearchOptions(
             strategy=strategy,
             population=self.population,
@@ -229,7 +183,7 @@ class StudyCondition(FileSection):
         )
 
     def mei_options(self, strategy: str) -> SearchOptions:
-        """What the searches for its MEIs share."""
+        """Give the search options of the condition's MEIs."""
         own = self.reference
         return SearchOptions(
             strategy=strategy if own.strategy is None else own.strategy,
@@ -240,7 +194,7 @@ class StudyCondition(FileSection):
 
 
 class AnalysisData(FileSection):
-    """What analyses of the study show, and to whom.
+    """Photos and observers for analyses of the study.
 
     Attributes:
         photos: a folder of natural images, from the study file's folder.
@@ -252,7 +206,7 @@ class AnalysisData(FileSection):
 
 
 class ExtraMeasures(FileSection):
-    """What is measured beside the runs.
+    """Measures beside the runs.
 
     Attributes:
         affine: affine copies of every reference (PAPERS §1, row 1), in `affine.parquet`.
@@ -269,6 +223,8 @@ class StudyFile(FileSection):
         serves: the figures that are made from it, which say what `analyze` makes by default.
         shared: keys that every condition takes unless it has its own.
         conditions: by name.
+        roles: what each subject is to the others, by address: `standard`, `robust` or another
+            word; verdicts that compare roles need them.
         data, measure: see there.
     """
 
@@ -276,8 +232,28 @@ class StudyFile(FileSection):
     serves: Words = ()
     shared: dict[str, Any] = Field(default_factory=dict)
     conditions: dict[str, StudyCondition]
+    roles: dict[str, str] = Field(default_factory=dict)
     data: AnalysisData | None = None
     measure: ExtraMeasures = ExtraMeasures()
+
+    @field_validator("roles")
+    @classmethod
+    def _are_words(cls, value: dict[str, str]) -> dict[str, str]:
+        for address, role in value.items():
+            if not role.isprintable() or not 0 < len(role.strip()) == len(role) <= LONGEST_ROLE:
+                raise ValueError(
+                    f"the role of {address!r} is {role[: LONGEST_ROLE + 1]!r}; expected a word "
+                    f"such as 'standard' or 'robust', at most {LONGEST_ROLE} characters"
+                )
+        return value
+
+    @model_validator(mode="after")
+    def _have_roles(self) -> Self:
+        known = {address for own in self.conditions.values() for address in own.subjects}
+        for address in self.roles:
+            if address not in known:
+                raise unknown("subject in [roles]", address, sorted(known))
+        return self
 
     @model_validator(mode="before")
     @classmethod
@@ -301,56 +277,8 @@ class StudyFile(FileSection):
         return {**value, "conditions": {name: {**shared, **c} for name, c in own.items()}}
 
 
-def error_sentence(error: ValidationError) -> str:
-    """The first of pydantic's complaints as a part of a sentence."""
-    first = error.errors(include_url=False)[0]
-    place = [str(word) for word in first["loc"]]
-    where = f"[{'.'.join(place)}]: " if place else ""
-    if first["type"] == "missing":
-        said = "is missing"
-    else:
-        said = first["msg"].removeprefix("Value error, ")
-        got = first.get("input")
-        if first["type"] != "value_error" and isinstance(got, str | int | float):
-            said += f"; got {got!r}"
-    more = error.error_count() - 1
-    return f"{where}{said}" + (f" (and {more} more)" if more else "")
-
-
-AnySection = TypeVar("AnySection", bound=FileSection)
-
-
-def parse_section(kind: type[AnySection], text: str, name: str) -> AnySection:
-    """A study file of any kind from its text.
-
-    Args:
-        kind: what a file may say.
-        name: of the file, for messages.
-
-    Raises:
-        InputError: text that is not TOML, a key that is unknown, or a value that does not fit.
-    """
-    try:
-        return kind.model_validate(read_toml(text, f"study file {name!r}"))
-    except ValidationError as error:
-        raise InputError(f"study file {name!r}, {error_sentence(error)}") from error
-
-
-def study_text(path: Path) -> str:
-    """The text of a study file.
-
-    Raises:
-        InputError: no such file, or one that is no text.
-    """
-    try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read study file {str(path)!r}: {reason}") from error
-
-
 def parse_study(text: str, name: str = "study") -> StudyFile:
-    """A study from the text of its file.
+    """Parse the text of a study file.
 
     Raises:
         InputError: see `parse_section`.
@@ -359,7 +287,7 @@ def parse_study(text: str, name: str = "study") -> StudyFile:
 
 
 def read_study(path: Path) -> StudyFile:
-    """The study in a file.
+    """Read a study file.
 
     Raises:
         InputError: no such file, or one that is not a study.
@@ -368,13 +296,13 @@ def read_study(path: Path) -> StudyFile:
 
 
 def _is_meant(path: Path, root: Path, pattern: Path) -> bool:
-    """Whether nothing on the way is hidden that the pattern does not name itself."""
+    """Check that no hidden folder lies on the way, but for names in the pattern itself."""
     parts = set(path.relative_to(root).parts) - set(pattern.parts)
     return not any(map(is_hidden, parts))
 
 
 def files_of(patterns: Sequence[str], base: Path) -> list[Path]:
-    """The files that patterns name, in order; hidden and system files only by their own name.
+    """Find the files that patterns name, in order; hidden files only by their own name.
 
     Args:
         base: the folder from which relative patterns count.

@@ -1,25 +1,25 @@
-"""A study on disk: the file, the runs that it wants, and what failed; the runs lie in the store.
+"""A study on disk: its file, its planned runs and failures; the runs lie in the store.
 
 A store is a folder with `runs/` (every run of every study, by name, and their index) and
 `studies/NAME/`. A study refers to its runs by name, so two studies that want one run share it.
 """
 
-import json
 from collections.abc import Iterable
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from invariscope.errors import StoreError, unknown
+from invariscope.jobs.failures import read_failures, save_failures
+from invariscope.jobs.job import read_news
 from invariscope.store import version_0_1
-from invariscope.store.files import make_folder, remove_file
+from invariscope.store.files import alone, make_folder
 from invariscope.store.hashes import check_hashed, write_hashed
-from invariscope.store.lock import alone
 from invariscope.study.file import StudyFile, parse_study
 from invariscope.study.planned_run import REPAIR, PlannedRun, read_planned_runs, write_planned_runs
 
-STUDY, PLANNED, FAILED = "study.toml", "runs.jsonl", "failed.json"
+STUDY, PLANNED = "study.toml", "runs.jsonl"
 
 
 @dataclass(frozen=True)
@@ -40,12 +40,12 @@ class StudyFolder:
 
     @property
     def runs(self) -> Path:
-        """The folder of run folders, which studies share."""
+        """The folder of run folders, shared by studies."""
         return self.store / "runs"
 
     @property
     def batches(self) -> Path:
-        """What workers tell while they work, and an engine's own files."""
+        """The folder of workers' progress and of an engine's own files."""
         return self.path / "batches"
 
     @property
@@ -53,7 +53,7 @@ class StudyFolder:
         return (self.path / PLANNED).exists()
 
     def write(self, text: str, planned_runs: Iterable[PlannedRun]) -> None:
-        """Keep the study's file and the runs that it wants.
+        """Keep the study's file and its planned runs.
 
         Raises:
             StoreError: the folder cannot be written.
@@ -64,7 +64,7 @@ class StudyFolder:
         write_planned_runs(self.path / PLANNED, planned_runs)
 
     def text(self) -> str:
-        """The study's file as it was planned.
+        """Read the study's file as planned.
 
         Raises:
             StoreError: the study has not begun.
@@ -83,7 +83,7 @@ class StudyFolder:
         return parse_study(version_0_1.study_text(self.text()), str(self.path / STUDY))
 
     def planned_runs(self) -> list[PlannedRun]:
-        """The runs that it wants.
+        """Read the study's planned runs.
 
         Raises:
             StoreError: the study has not begun.
@@ -92,27 +92,12 @@ class StudyFolder:
         return read_planned_runs(self.path / PLANNED)
 
     def failed(self) -> dict[str, str]:
-        """A sentence for each run that failed and was not tried again, by name."""
-        with suppress(FileNotFoundError):
-            check_hashed(self.path / FAILED, "delete it")
-            try:
-                failed = json.loads((self.path / FAILED).read_bytes())
-                return {str(name): str(why) for name, why in failed.items()}
-            except (ValueError, AttributeError, RecursionError) as error:
-                raise StoreError(f"{str(self.path / FAILED)!r} is damaged; delete it") from error
-        return {}
+        """Read a sentence for each run that failed and was not tried again, by name."""
+        return read_failures(self.path)
 
     def save_failed(self, failed: dict[str, str]) -> None:
-        """Replace what `failed` gives.
-
-        Raises:
-            StoreError: it cannot be written.
-        """
-        if failed:
-            text = json.dumps(failed, indent=1) + "\n"
-            write_hashed(self.path / FAILED, lambda part: part.write_text(text))
-        else:
-            remove_file(self.path / FAILED)
+        """Replace the sentences that `failed` reads."""
+        save_failures(self.path, failed)
 
     def alone(self) -> AbstractContextManager[None]:
         """Work on the study as the only process that does.
@@ -123,16 +108,12 @@ class StudyFolder:
         return alone(self.path, f"another process works on study {self.name!r}; see `study status`")
 
     def news(self) -> list[dict[str, Any]]:
-        """What the workers last told, one entry a batch that is under way."""
-        told = []
-        for path in sorted(self.batches.glob("*.json")):
-            with suppress(OSError, ValueError):
-                told.append(json.loads(path.read_text()))
-        return told
+        """Read workers' progress, an entry for each batch under way."""
+        return read_news(sorted(self.batches.glob("*.json")))
 
 
 def study_folder(folder: Path) -> StudyFolder:
-    """The study in a folder: its own, or a store that holds one study.
+    """Find the study in a folder: the study's own, or a store with a single study.
 
     Raises:
         StoreError: there is none, or several to choose from.
@@ -151,7 +132,7 @@ def study_folder(folder: Path) -> StudyFolder:
 
 
 def known_study(store: Path, name: str) -> StudyFolder:
-    """The study of that name in a store.
+    """Find a study by its name in a store.
 
     Raises:
         StoreError: it has not begun there.

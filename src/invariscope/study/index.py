@@ -21,7 +21,7 @@ BLOCK = 65536
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[IO[bytes]]:
-    """The index open at its end, whole, and ours alone.
+    """Open the index at its end, whole, and ours alone.
 
     Raises:
         StoreError: it cannot be written.
@@ -43,7 +43,7 @@ def _locked(folder: Path) -> Iterator[IO[bytes]]:
 
 
 def _cut_half_line(file: IO[bytes]) -> None:
-    """Drop what a killed writer left behind the last whole line."""
+    """Drop a killed writer's half line."""
     size = file.seek(0, os.SEEK_END)
     end = size
     while end:
@@ -63,7 +63,7 @@ def _line(row: Mapping[str, Any]) -> str:
 
 
 def append_rows(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
-    """Add rows of runs that have ended; when it returns they are safe from power loss.
+    """Add rows of ended runs, safe from power loss on return.
 
     Args:
         folder: of run folders.
@@ -80,7 +80,7 @@ def append_rows(folder: Path, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def read_rows(folder: Path) -> dict[str, dict[str, Any]]:
-    """Each run's row by its name; of two rows of a run the later one.
+    """Read each run's row by its name; of two rows of a run the later.
 
     A last line that is still being written is left out.
 
@@ -102,7 +102,7 @@ def read_rows(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def rows_of(runs: Path, planned_runs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
-    """The rows of runs, those that ended without a row in the index read from their folders.
+    """Read the rows of runs, from the index or from the run folders.
 
     Args:
         runs: the folder of run folders.
@@ -126,7 +126,7 @@ def rows_of(runs: Path, planned_runs: Mapping[str, str]) -> dict[str, dict[str, 
 
 
 def catch_up(runs: Path, folders: Iterable[str], known: Iterable[str]) -> list[dict[str, Any]]:
-    """Add the runs that ended without a row, as those of a worker that outlived its study.
+    """Add the runs that ended without a row, such as a worker's that outlived its study.
 
     Args:
         runs: the folder of run folders.

@@ -12,11 +12,11 @@ from typing import IO
 
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
-from invariscope.store.files import replace_file, sync_folder
+from invariscope.jobs.failures import FAILED
+from invariscope.store.files import LOCK, replace_file, sync_folder
 from invariscope.store.hashes import HASHES
-from invariscope.store.lock import LOCK
 from invariscope.store.run_toml import FILE as RUN
-from invariscope.study.folder import FAILED, PLANNED, STUDY, StudyFolder
+from invariscope.study.folder import PLANNED, STUDY, StudyFolder
 from invariscope.study.index import FILE as INDEX
 from invariscope.study.index import catch_up, rows_of
 from invariscope.study.result import AFFINE
@@ -78,7 +78,7 @@ def pack_study(study: StudyFolder, archive: Path) -> tuple[int, int]:
 
 
 def is_pack(path: Path) -> bool:
-    """Whether a file is what `pack_study` writes, by the manifest that it begins with."""
+    """Check that a file begins with the manifest that `pack_study` writes."""
     try:
         with tarfile.open(path, "r:") as tar:
             _read_manifest(path, tar)
@@ -92,7 +92,7 @@ def _refuse(archive: Path, why: str) -> InputError:
 
 
 def _safe(name: str) -> bool:
-    """Whether a member's name is a plain file below `studies/NAME` or `runs/RUN`."""
+    """Check that a member's name is a plain file below `studies/NAME` or `runs/RUN`."""
     parts = PurePosixPath(name).parts
     return (
         3 <= len(parts) <= DEEPEST
@@ -105,7 +105,7 @@ def _safe(name: str) -> bool:
 
 
 def _name_fault(name: str) -> str | None:
-    """Why a member cannot be called so; None where it can."""
+    """Say why a member cannot have this name, or None."""
     if not _safe(name):
         return f"it names {name[:200]!r}, which leads out of the store"
     parts = PurePosixPath(name).parts
@@ -118,7 +118,7 @@ def _name_fault(name: str) -> str | None:
 
 
 def _whole(study: str, sums: Mapping[str, object]) -> str | None:
-    """What a study's archive must hold and this one does not, or names that hide each other."""
+    """Name a file that an archive lacks, or names that hide each other."""
     runs = {name.split("/")[1] for name in sums if name.startswith("runs/")}
     needed = [f"studies/{study}/{STUDY}", f"studies/{study}/{PLANNED}"]
     needed += [f"runs/{run}/{RUN}" for run in sorted(runs)]
@@ -135,7 +135,7 @@ def _whole(study: str, sums: Mapping[str, object]) -> str | None:
 
 
 def _read_sums(content: bytes) -> tuple[str, dict[str, tuple[int, str]]]:
-    """The study's name, and each file's size and sha256.
+    """Read the study's name, and each file's size and sha256.
 
     Raises:
         ValueError, KeyError, TypeError, RecursionError, AttributeError: it is no manifest.
@@ -186,7 +186,7 @@ def _copy(file: IO[bytes], path: Path) -> str:
 def _extract(
     archive: Path, tar: tarfile.TarFile, sums: dict[str, tuple[int, str]], to: Path
 ) -> None:
-    """Every member into a folder of ours, each held to the manifest."""
+    """Extract every member into a folder of ours, held to the manifest."""
     missing = set(sums)
     while (member := tar.next()) is not None:
         if not member.isreg() or member.issparse():
@@ -253,7 +253,7 @@ def unpack_study(archive: Path, store: Path, *, most_bytes: int) -> tuple[str, i
 
 
 def _place(whole: Path, study: StudyFolder) -> tuple[int, int]:
-    """Move what was checked to its place, the study last."""
+    """Move the checked files to their places, the study last."""
     study.runs.mkdir(parents=True, exist_ok=True)
     study.path.parent.mkdir(parents=True, exist_ok=True)
     taken, there = [], 0

@@ -1,9 +1,8 @@
-"""From a study file to the runs that it wants, each with its name."""
+"""Plan a study: from its file to its runs, each with its name."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -12,7 +11,7 @@ from invariscope.errors import InputError
 from invariscope.experiments.mei import draw_index, plan_mei
 from invariscope.experiments.plan import Planned, SearchOptions, plan, resolve_subset
 from invariscope.experiments.reference import Reference, photo_reference
-from invariscope.generators import Generator
+from invariscope.generators import Generator, constrained_address
 from invariscope.natural.statistics import unit_names
 from invariscope.study.file import (
     RANGE,
@@ -31,7 +30,7 @@ Subset = tuple[tuple[int, ...] | None, int | None]
 
 
 def units_of(units: UnitSelection, subject: Subject) -> list[str]:
-    """The addresses that an entry of a study file stands for.
+    """List the unit addresses of an entry of a study file.
 
     Raises:
         InputError: a site that the subject has not, or a sample larger than it.
@@ -63,13 +62,13 @@ def units_of(units: UnitSelection, subject: Subject) -> list[str]:
         stream = streams.numpy_stream("units", site, len(names), units.sample, units.seed)
         chosen = stream.choice(len(names), units.sample, replace=False)
         names = [names[i] for i in sorted(chosen.tolist())]
-    if units.place is not None and len(shape) == 3:
-        names = [f"{name},{units.place}" for name in names]
+    if units.position is not None and len(shape) == 3:
+        names = [f"{name},{units.position}" for name in names]
     return names
 
 
 def subsets_of(stretch: StretchSelection, subject: Subject) -> list[Subset]:
-    """The parts of a site that an entry stands for, each with the number of its draw."""
+    """List the parts of a site that an entry stands for, each with the number of its draw."""
     if stretch.sample is None:
         return [(resolve_subset(stretch.units, stretch.site, subject), None)]
     return [
@@ -78,102 +77,135 @@ def subsets_of(stretch: StretchSelection, subject: Subject) -> list[Subset]:
     ]
 
 
-def _options(options: SearchOptions) -> dict[str, Any]:
-    return asdict(options)
-
-
-def _meis(
-    name: str, condition: StudyCondition, world: "SubjectAndGenerator", unit: str, strategy: str
-) -> tuple[list[PlannedRun], PlannedRun]:
-    """The searches for a unit's MEI, and the one that is drawn."""
-    options = condition.mei_options(strategy)
-    origin = condition.reference
-    planned = plan_mei(
-        world.subject,
-        world.generator,
-        unit,
-        seed=origin.seed,
-        tries=origin.tries,
-        options=options,
-    )
-    planned_runs = [
-        world.planned_run(p, name, unit=unit, task="excitation", options=_options(options))
-        for p in planned
-    ]
-    return planned_runs, planned_runs[
-        draw_index(planned[0].settings.unit, origin.tries, origin.seed)
-    ]
-
-
+@dataclass(frozen=True)
 class SubjectAndGenerator:
-    """A subject with a generator, and their addresses."""
+    """A subject with a generator, paired by a condition of a study.
 
-    def __init__(self, subject: str, generator: str) -> None:
-        self.addresses = {"subject": subject, "generator": generator}
-        self.subject: Subject = load_subject_cached(subject, "cpu")
-        self.generator: Generator = load_generator_cached(generator, "cpu")
+    Attributes:
+        subject_address, generator_address: settled addresses.
+        role: the subject's role in the study; None where the file names none.
+        subject, generator: loaded on the CPU.
+    """
 
-    def planned_run(self, planned: Planned, condition: str, **keys: Any) -> PlannedRun:
+    subject_address: str
+    generator_address: str
+    role: str | None
+    subject: Subject
+    generator: Generator
+
+    def planned_run(
+        self,
+        planned: Planned,
+        condition: str,
+        unit: str,
+        options: SearchOptions,
+        *,
+        draw: int | None = None,
+        direction: str = "either",
+        mei: PlannedRun | None = None,
+        photo: Path | None = None,
+    ) -> PlannedRun:
+        """Describe one run as plain data.
+
+        Args:
+            planned: the run, ready to start.
+            condition: the study's condition that wants the run.
+            unit: the target's address, as the study file has it.
+            options: of the run's search.
+            draw: which sample of the stretch site the run takes.
+            direction: see `Objective`.
+            mei, photo: where the reference comes from.
+        """
         settings = planned.settings
         return PlannedRun(
             name=settings.name,
             folder=settings.folder_name,
             condition=condition,
+            subject=self.subject_address,
+            role=self.role,
+            generator=self.generator_address,
+            unit=unit,
+            task=settings.task,
             seed=settings.seed,
             site=settings.site,
             subset=settings.subset,
-            **self.addresses,
-            **keys,
+            draw=draw,
+            direction=direction,
+            options=asdict(options),
+            needs=None if mei is None else (mei.name, mei.folder),
+            photo=None if photo is None else str(photo),
         )
 
 
-def _promised(needs: PlannedRun, generator: Generator) -> Reference:
-    """A reference that is still to be found, enough to name the runs that depart from it."""
-    code = torch.zeros(generator.code_dim)
-    return Reference(torch.empty(0), code, recipe={"kind": "mei", "run": needs.name})
+@dataclass(frozen=True)
+class _ReferenceSource:
+    """The reference of some runs, and the MEI searches that must come before."""
+
+    reference: Reference | None = None
+    mei: PlannedRun | None = None
+    photo: Path | None = None
+    meis: tuple[PlannedRun, ...] = ()
 
 
-def _origins(
-    condition: StudyCondition, world: SubjectAndGenerator, unit: str, strategy: str, base: Path
-) -> Iterator[tuple[Reference | None, dict[str, Any], list[PlannedRun]]]:
-    """Each reference of a unit: what names its runs, where it comes from, and its own runs."""
+def _mei_source(
+    condition: StudyCondition, pair: SubjectAndGenerator, unit: str, strategy: str
+) -> _ReferenceSource:
+    """Plan the searches for a unit's MEI, and draw one search.
+
+    The MEI is still to be found; its run's name is enough to name the runs that depart from it.
+    """
+    options, rule = condition.mei_options(strategy), condition.reference
+    planned = plan_mei(
+        pair.subject, pair.generator, unit, seed=rule.seed, tries=rule.tries, options=options
+    )
+    meis = tuple(pair.planned_run(p, REFERENCES, unit, options) for p in planned)
+    mei = meis[draw_index(planned[0].settings.unit, rule.tries, rule.seed)]
+    code = torch.zeros(pair.generator.code_dim)
+    promised = Reference(torch.empty(0), code, recipe={"kind": "mei", "run": mei.name})
+    return _ReferenceSource(promised, mei, meis=meis)
+
+
+def _sources(
+    condition: StudyCondition, pair: SubjectAndGenerator, unit: str, strategy: str, base: Path
+) -> Iterator[_ReferenceSource]:
+    """List the references of a unit."""
     if condition.tasks == ("excitation",):
-        yield None, {}, []
+        yield _ReferenceSource()
     elif condition.reference.kind == "mei":
-        meis, mei = _meis(REFERENCES, condition, world, unit, strategy)
-        yield _promised(mei, world.generator), {"needs": (mei.name, mei.folder)}, meis
+        yield _mei_source(condition, pair, unit, strategy)
     else:
         for file in files_of(condition.reference.photos, base):
-            yield photo_reference(file, world.subject), {"photo": str(file)}, []
+            yield _ReferenceSource(photo_reference(file, pair.subject, pair.generator), photo=file)
 
 
 def _of_unit(
     name: str,
     condition: StudyCondition,
-    world: SubjectAndGenerator,
+    pair: SubjectAndGenerator,
     *,
     unit: str,
     strategy: str,
     base: Path,
 ) -> Iterator[PlannedRun]:
+    """Plan the runs of one unit with one strategy, an MEI's search before its dependents."""
     options = condition.options(strategy)
-    for reference, origin, before in _origins(condition, world, unit, strategy, base):
-        yield from before
+    for source in _sources(condition, pair, unit, strategy, base):
+        yield from source.meis
         for task in condition.tasks:
             parts: Sequence[tuple[str | None, Subset]] = [(None, (None, None))]
             if task != "excitation":
                 parts = [
-                    (s.site, subset)
-                    for s in condition.stretch
-                    for subset in subsets_of(s, world.subject)
+                    (stretch.site, subset)
+                    for stretch in condition.stretch
+                    for subset in subsets_of(stretch, pair.subject)
                 ]
             for site, (subset, draw) in parts:
                 planned = plan(
-                    world.subject,
-                    world.generator,
+                    pair.subject,
+                    pair.generator,
                     unit,
                     task=task,
-                    reference=None if task == "excitation" else reference,
+                    reference=None if task == "excitation" else source.reference,
                     site=site,
                     subset=subset,
                     direction=condition.direction,
@@ -181,13 +213,20 @@ def _of_unit(
                     options=options,
                 )
                 for p in planned:
-                    keys = {"unit": unit, "task": task, "draw": draw}
-                    keys |= {"direction": condition.direction, "options": _options(options)}
-                    yield world.planned_run(p, name, **keys, **origin)
+                    yield pair.planned_run(
+                        p,
+                        name,
+                        unit,
+                        options,
+                        draw=draw,
+                        direction=condition.direction,
+                        mei=source.mei,
+                        photo=source.photo,
+                    )
 
 
 def plan_study(study: StudyFile, base: Path, *, allow_code: bool = False) -> list[PlannedRun]:
-    """Every run that a study wants, each once, an MEI's search before those that depart from it.
+    """Plan every run of a study once, an MEI's search before the runs that depart from the MEI.
 
     Args:
         base: the study file's folder.
@@ -202,25 +241,32 @@ def plan_study(study: StudyFile, base: Path, *, allow_code: bool = False) -> lis
     found: dict[str, PlannedRun] = {}
     for name, condition in study.conditions.items():
         try:
-            for planned_runs in _of_condition(name, condition, base, allow_code=allow_code):
-                found.setdefault(planned_runs.name, planned_runs)
+            for run in _of_condition(name, condition, base, study.roles, allow_code=allow_code):
+                found.setdefault(run.name, run)
         except InputError as error:
             raise InputError(f"condition {name!r}: {error}") from error
     return list(found.values())
 
 
 def _of_condition(
-    name: str, condition: StudyCondition, base: Path, *, allow_code: bool
+    name: str, condition: StudyCondition, base: Path, roles: Mapping[str, str], *, allow_code: bool
 ) -> Iterator[PlannedRun]:
+    """Plan the runs of one condition."""
     for subject in condition.subjects:
         for generator in condition.generators:
-            world = SubjectAndGenerator(
-                resolve_address(subject, base, allow_code=allow_code),
-                resolve_address(generator, base, allow_code=allow_code),
+            subject_address = resolve_address(subject, base, allow_code=allow_code)
+            generator_address = resolve_address(generator, base, allow_code=allow_code)
+            generator_address = constrained_address(generator_address, condition.constraints, base)
+            pair = SubjectAndGenerator(
+                subject_address,
+                generator_address,
+                roles.get(subject),
+                load_subject_cached(subject_address, "cpu"),
+                load_generator_cached(generator_address, "cpu"),
             )
-            units = [unit for entry in condition.units for unit in units_of(entry, world.subject)]
+            units = [unit for entry in condition.units for unit in units_of(entry, pair.subject)]
             for strategy in condition.strategies:
                 for unit in dict.fromkeys(units):
                     yield from _of_unit(
-                        name, condition, world, unit=unit, strategy=strategy, base=base
+                        name, condition, pair, unit=unit, strategy=strategy, base=base
                     )

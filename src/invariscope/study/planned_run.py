@@ -1,4 +1,4 @@
-"""A run that a study wants, as plain data: enough to start it on any machine."""
+"""Planned runs of a study as plain data, enough to start a run on any machine."""
 
 import json
 from collections.abc import Iterable
@@ -24,6 +24,7 @@ class PlannedRun:
         folder: its folder's name in the store.
         condition: the study's condition that wants it; `references` for an MEI's search.
         subject, generator: settled addresses.
+        role: what the study file calls the subject, such as `standard` or `robust`; or None.
         unit: the target's address.
         task, seed: of the run.
         site: the stretch site; None for `excitation`.
@@ -50,6 +51,7 @@ class PlannedRun:
     options: dict[str, Any]
     needs: tuple[str, str] | None = None
     photo: str | None = None
+    role: str | None = None
 
     @property
     def search_options(self) -> SearchOptions:
@@ -57,12 +59,12 @@ class PlannedRun:
 
     @property
     def images(self) -> int:
-        """The most images that it may show."""
+        """The most images that the run may show."""
         return self.options["generations"] * self.options["population"]
 
     @property
     def batch_key(self) -> tuple[Any, ...]:
-        """What runs that advance together must share."""
+        """The settings that runs must share to advance together."""
         keys = ("strategy", "population", "generations", "precision")
         return (self.subject, self.generator, *(self.options[key] for key in keys))
 
@@ -78,7 +80,7 @@ def write_planned_runs(path: Path, runs: Iterable[PlannedRun]) -> None:
 
 
 def _of(line: str) -> PlannedRun:
-    """A run from its line; JSON has no tuples."""
+    """Read a run from its line; JSON has no tuples."""
     kept: dict[str, Any] = json.loads(line)
     kept["options"] = version_0_1.row(kept["options"])
     for key in ("subset", "needs"):
@@ -88,7 +90,7 @@ def _of(line: str) -> PlannedRun:
 
 
 def read_planned_runs(path: Path) -> list[PlannedRun]:
-    """The runs that `write_planned_runs` kept.
+    """Read the runs that `write_planned_runs` kept.
 
     Raises:
         StoreError: the file is missing or damaged.

@@ -12,7 +12,7 @@ STALE = 120.0  # seconds after which a worker that tells nothing does not count
 
 @dataclass
 class ConditionCount:
-    """Runs of one condition by how they are."""
+    """Counts of a condition's runs: done, failed, left."""
 
     done: int = 0
     failed: int = 0

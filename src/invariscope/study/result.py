@@ -1,4 +1,4 @@
-"""What a study found: one row a run, images and codes on demand."""
+"""Results of a study: a row for each run, images and codes on demand."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,11 +26,12 @@ from invariscope.user_code import python_file
 FILTERS = ("all", "milestone", "stopped")
 AFFINE = "affine.parquet"
 AFFINE_REPAIR = "delete it, and `study run` measures it again"
+_OF_STUDY = ("role", "condition", "draw", "photo", "path")
 _WHOLE = ("subset", "milestone_generation", "draw")  # whole numbers, missing where there is none
 
 
 def filter_runs(table: pd.DataFrame, runs: str = "all") -> pd.DataFrame:
-    """The rows of a study's table that an analysis takes.
+    """Filter the rows of a study's table for an analysis.
 
     Args:
         runs: `all`; `milestone`, those that reached 25 of 50; `stopped`, those whose stopping
@@ -50,8 +51,22 @@ def filter_runs(table: pd.DataFrame, runs: str = "all") -> pd.DataFrame:
 class StudyResult:
     """A study's runs that have ended.
 
+    The rows of `table` choose runs for `images`, `codes` and `records`; all three keep the order
+    of the rows. Distances are Euclidean (PAPERS §1, "Objectives").
+
     Attributes:
         folder: where the study is.
+
+    Example:
+        >>> import invariscope as iv
+        >>> from invariscope.testing.studies import small_study
+        >>> study = iv.load_study(small_study("store"))
+        >>> study.table()[["role", "unit", "task", "images"]]
+               role  unit        task  images
+        0  standard  fc:3  excitation      20
+        1  standard  fc:3  invariance      20
+        >>> study.images(study.table()).shape, study.codes(study.table()).shape
+        (torch.Size([2, 3, 96, 96]), torch.Size([2, 256]))
     """
 
     folder: StudyFolder
@@ -62,19 +77,26 @@ class StudyResult:
         return self.folder.planned_runs()
 
     def table(self, runs: str = "all") -> pd.DataFrame:
-        """One row a run that has ended, MEI searches (`task` is `excitation`) included.
+        """Tabulate the ended runs, a row each, MEI searches (`task` is `excitation`) included.
 
-        The columns are those of `row_of`, then `condition`, `draw` (which sample of a site),
-        `photo` and `path`. Distances and activities are float32 measurements; what is not known
-        is missing.
+        The columns are those of `row_of`, then `role` (the subject's, by the study file),
+        `condition`, `draw` (which sample of a site), `photo` and `path`. `stretch`, `squeeze` and
+        `pixel_distance` are distances of at least 0, `activation` and `reference_activity` in the
+        unit's own measure, `reduction` in % of the reference's activity, `seconds` of work, all
+        float32 measurements; unknown values are missing.
 
         Args:
             runs: `all`, `milestone` or `stopped` (see `filter_runs`).
+
+        Raises:
+            InputError: another word for `runs`.
+            StoreError: the study's plan, the index or a run is damaged.
         """
         rows = rows_of(self.folder.runs, {w.name: w.folder for w in self.planned_runs})
         found = [
             {
                 **rows[w.name],
+                "role": w.role,
                 "condition": w.condition,
                 "draw": w.draw,
                 "photo": w.photo,
@@ -83,14 +105,21 @@ class StudyResult:
             for w in self.planned_runs
             if w.name in rows
         ]
-        table = pd.DataFrame(found, columns=[*COLUMNS, "condition", "draw", "photo", "path"])
+        table = pd.DataFrame(found, columns=[*COLUMNS, *_OF_STUDY])
         return filter_runs(table.astype(dict.fromkeys(_WHOLE, "Int64")), runs)
 
+    @property
+    def roles(self) -> dict[str, str]:
+        """The roles of the table's subjects, by the subject's name there."""
+        table = self.table()
+        given = table.loc[table["role"].notna(), ["subject", "role"]].drop_duplicates()
+        return dict(given.drop_duplicates("subject", keep=False).itertuples(index=False, name=None))
+
     def affine(self) -> pd.DataFrame:
-        """Affine copies of every reference, where the study measured them (Tausani et al., Fig. 2).
+        """Read the affine copies of every reference that the study measured (PAPERS §1, Fig. 2).
 
         Raises:
-            StoreError: it did not, or what it wrote is damaged.
+            StoreError: the study measured none, or the table is damaged.
         """
         path = self.folder.path / AFFINE
         if not path.exists():
@@ -105,11 +134,15 @@ class StudyResult:
             raise StoreError(f"{str(path)!r} is damaged; {AFFINE_REPAIR}") from error
 
     def records(self, table: pd.DataFrame) -> list[RunRecord]:
-        """The whole record of each run of a table: settings, journal, front, codes."""
+        """Load the whole record of each run of a table: settings, journal, front, codes.
+
+        Raises:
+            StoreError: a run is damaged.
+        """
         return [load_run(Path(path)) for path in table["path"]]
 
     def _repr_html_(self) -> str:
-        """What a notebook shows: how many runs have ended, and what each condition found."""
+        """Show in a notebook how many runs have ended, with the means of each condition."""
         table: Any = self.table()
         values = ["pixel_distance", "activation", "reduction", "converged"]
         keys = ["subject", "condition", "task", "site"]
@@ -122,7 +155,7 @@ class StudyResult:
         )
 
     def codes(self, table: pd.DataFrame) -> Tensor:
-        """The code of each run's chosen image, `(runs, code_dim)` float32."""
+        """Give the code of each run's chosen image, `(runs, code_dim)` float32."""
         return torch.stack(
             [
                 record.tensors["codes"][member]
@@ -133,7 +166,7 @@ class StudyResult:
     def images(
         self, table: pd.DataFrame, which: str = "kept", generator: Generator | None = None
     ) -> Tensor:
-        """One image a run, `(runs, 3, height, width)` in [0, 1] (see `sns.choice.choose`).
+        """Make an image for each run, `(runs, 3, height, width)` in [0, 1].
 
         Args:
             table: rows of `table()`, of one generator.
@@ -142,7 +175,9 @@ class StudyResult:
                 run without being asked.
 
         Raises:
-            InputError: runs of several generators, or of one that must be given.
+            InputError: runs of several generators, a generator that must be given, or another
+                word for `which`.
+            StoreError: a run is damaged.
         """
         if generator is None:
             own = {w.generator for w in self.planned_runs if w.name in set(table["name"])}
@@ -155,9 +190,19 @@ class StudyResult:
 
 
 def load_study(folder: str | Path) -> StudyResult:
-    """The study in a folder: `…/studies/NAME`, or a store that holds one study.
+    """Load the study in a folder: `…/studies/NAME`, or a store with a single study.
+
+    Args:
+        folder: the study's own folder, or a store.
 
     Raises:
-        StoreError: there is none, or several.
+        StoreError: there is no study, or there are several.
+
+    Example:
+        >>> import invariscope as iv
+        >>> from invariscope.testing.studies import small_study
+        >>> study = iv.load_study(small_study("store"))
+        >>> len(study.planned_runs), len(study.table("all"))
+        (2, 2)
     """
     return StudyResult(study_folder(Path(folder)))

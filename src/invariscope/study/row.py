@@ -29,7 +29,7 @@ COLUMNS = (
 
 
 def folder_bytes(folder: Path) -> int:
-    """The size of all files of a run."""
+    """Add up the size of all files of a run."""
     return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
 
 
@@ -39,7 +39,7 @@ def _finite(value: Any) -> Any:
 
 
 def _reference(recipe: dict[str, Any] | None) -> dict[str, Any]:
-    """What kind of image the run departed from, and which one."""
+    """Describe the reference of a run: its kind and identity."""
     recipe = recipe or {}
     return {
         "reference": recipe.get("kind"),
@@ -48,7 +48,7 @@ def _reference(recipe: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def row_of(record: RunRecord) -> dict[str, Any]:
-    """A run that has ended as plain data: settings, how it ended, its chosen image, its context.
+    """Put an ended run into plain data: settings, outcome, chosen image, numeric context.
 
     `converged`: the stopping rule fired. `milestone`: 25 of 50 were reached. `member` and what
     follows it are of the image that `choose` keeps. `precision`: the one that it began with;

@@ -1,4 +1,4 @@
-"""Everything that a store holds, against the hashes that were kept when it was written."""
+"""Checks of a whole store against the hashes that its writers kept."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,11 +7,10 @@ from typing import Any
 
 from invariscope.errors import InvariscopeError, StoreError
 from invariscope.experiments.pictures import read_png
-from invariscope.store.checkpoint import GENERATION, read_checkpoint
 from invariscope.store.hashes import HASHES, damaged_files, is_damaged, read_hashes
 from invariscope.store.journal import kept_lines, read_journal
 from invariscope.store.record import REPAIR, RunRecord, load_run, read_outcome, run_folders
-from invariscope.store.run_folder import CHECKPOINT
+from invariscope.store.run_folder import CHECKPOINT, GENERATION, read_checkpoint
 from invariscope.store.run_toml import read_settings
 from invariscope.store.settings import RunSettings
 from invariscope.study.folder import StudyFolder
@@ -25,7 +24,7 @@ STUDY_REPAIR = "`study run` writes it again"
 
 @dataclass
 class Verified:
-    """What became of a check of a store.
+    """The outcome of a check of a store.
 
     Attributes:
         problems: a sentence for each thing that is damaged or missing, with its repair.
@@ -40,7 +39,7 @@ class Verified:
     unhashed: list[str] = field(default_factory=list)
 
     def attempt(self, read: Callable[[], Any]) -> Any:
-        """What `read` gives, or None with its sentence among the problems."""
+        """Call `read`; where that fails, note the sentence among the problems and give None."""
         try:
             return read()
         except InvariscopeError as error:
@@ -51,7 +50,7 @@ class Verified:
 
 
 def verify_store(store: Path) -> Verified:
-    """Read every file of a store's runs and studies again, and hold it to its hash.
+    """Read every file of a store's runs and studies again, and compare its hash.
 
     Runs that version 0.1 wrote have no hashes: they are read, and named in `unhashed`.
 
@@ -89,7 +88,7 @@ def verify_store(store: Path) -> Verified:
 
 
 def _check_run(folder: Path, found: Verified) -> RunRecord | None:
-    """A run that has ended and is whole; None for one that has not ended."""
+    """Check a run, and give its record, or None for a run that has not ended."""
     settings = RunSettings(**read_settings(folder)["settings"])
     if (folder / CHECKPOINT).exists():
         packed, journal = read_checkpoint(folder / CHECKPOINT, settings.name)
@@ -112,7 +111,7 @@ def _check_run(folder: Path, found: Verified) -> RunRecord | None:
 
 
 def _check_index(runs: Path, records: Sequence[RunRecord], found: Verified) -> None:
-    """Hold the rows of an index to the runs that they tell of."""
+    """Hold the rows of an index to their runs."""
     path, rows = str(runs / FILE), read_rows(runs)
     without = 0
     for record in records:
@@ -127,7 +126,7 @@ def _check_index(runs: Path, records: Sequence[RunRecord], found: Verified) -> N
 
 
 def _alike(told: dict[str, Any], own: dict[str, Any]) -> bool:
-    """Whether a row is what its run gives; version 0.1 had fewer columns."""
+    """Compare a row with the row that its run gives; version 0.1 had fewer columns."""
     return all(own[key] == told[key] for key in own.keys() & told.keys() - {"bytes"})
 
 
@@ -154,7 +153,7 @@ def _check_folder(folder: Path, repair: str, found: Verified) -> None:
 
 
 def _damaged(folder: Path, hashes: dict[str, list[tuple[int, str]]]) -> Iterator[str]:
-    """The files of a folder that are none of those that were written; one may be removed."""
+    """Yield the files of a folder that differ from every version that was written."""
     for name, known in hashes.items():
         if (folder / name).is_file() and is_damaged(folder / name, known):
             yield name

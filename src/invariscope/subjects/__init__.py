@@ -12,13 +12,14 @@ from invariscope.errors import InputError, nearest
 from invariscope.subjects.base import PIXELS, PhotoRule, Subject
 from invariscope.subjects.embedded import PREFIX, embedded_subject
 from invariscope.subjects.function import FunctionSubject
+from invariscope.subjects.group import group_networks
 from invariscope.subjects.hybrid import HybridSubject
 from invariscope.subjects.network import NetworkSubject
-from invariscope.subjects.rig.subject import RigSubject, recorded
+from invariscope.subjects.rig.subject import RigSubject
 from invariscope.subjects.sources.loaded import PRETRAINED, LoadedNetwork, WeightChoice, with_file
 from invariscope.zoo import registry
 
-# Each is a file of `sources`; its library is imported when it is asked for.
+# Each is a file of `sources`; its library is imported when it is asked for, as is that of tables.
 SOURCES = ("torchvision", "timm", "hf", "cifar", "categories")
 RECORDED = "recorded"
 
@@ -31,12 +32,13 @@ def load_subject(
     allow_code: bool = False,
     compiled: bool = False,
 ) -> Subject:
-    """A subject from its address.
+    """Load a subject from its address.
 
     Args:
         address: `embedded:NAME`, `torchvision:NAME`, `timm:NAME`, `hf:NAME` (or `hf:FOLDER`),
             `cifar:NAME`, `categories:FOLDER`, `recorded:FOLDER` (a session of a rig), or
-            `file.py:factory`, a function without arguments or of the device.
+            `file.py:factory`, a function without arguments or of the device; `file.py:factory(5)`
+            passes it plain literals.
         weights: `pretrained`, as the source has them; `random` or `random:SEED`; a local file
             (.safetensors, or a torch file, of which only tensors are read; `FILE#PART` where it
             holds several state dicts, such as `net.pth#state_dict_ema`); for torchvision
@@ -47,6 +49,12 @@ def load_subject(
     Raises:
         InputError: an unknown address, or weights that do not fit.
         StoreError: weights that cannot be read or downloaded.
+
+    Example:
+        >>> import invariscope as iv
+        >>> subject = iv.load_subject("embedded:standard")
+        >>> subject.classes[5], subject.sites()["fc"]
+        ('French horn', (10,))
     """
     asked, settings = WeightChoice(weights), {"device": device, "compiled": compiled}
     user_code.allow(address, allow_code=allow_code)
@@ -61,7 +69,7 @@ def load_subject(
     if source == RECORDED and name:
         if not asked.pretrained:
             raise asked.neither(address)
-        return recorded(name)
+        return import_module("invariscope.subjects.rig.recorded").recorded(name)
     if source not in SOURCES or not name:
         forms = [
             *shipped,
@@ -121,6 +129,6 @@ __all__ = [
     "PhotoRule",
     "RigSubject",
     "Subject",
+    "group_networks",
     "load_subject",
-    "recorded",
 ]

@@ -1,4 +1,4 @@
-"""What every subject promises: images in, responses at named sites out."""
+"""The contract of every subject: images in, responses at named sites out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
@@ -27,6 +27,11 @@ class PhotoRule:
         interpolation: `bilinear` or `bicubic`.
         crop: False where the whole photo is resized to the square, whatever its proportions.
         transform: the transformation of the network's own library, done instead where given.
+
+    Example:
+        >>> import invariscope as iv
+        >>> iv.PhotoRule(256, "bicubic").settings()["resize"]
+        256
     """
 
     resize: int
@@ -35,7 +40,7 @@ class PhotoRule:
     transform: PhotoTransform | None = None
 
     def settings(self) -> dict[str, Any]:
-        """The rule as plain values, by which passes over photos are told apart."""
+        """Describe the rule as plain values, to tell passes over photos apart."""
         own = {"resize": self.resize, "interpolation": self.interpolation, "crop": self.crop}
         return own | ({"transform": self.transform.content} if self.transform else {})
 
@@ -59,6 +64,14 @@ class Subject(ABC):
         cuts_short: whether a pass may end at the deepest site asked for.
         checked: sites whose answers were found to depend on the image alone (`trust`).
         compared: natural statistics that were found to be of its answers: file and time of change.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> subject = iv.load_subject("embedded:standard")
+        >>> answers = subject.respond(torch.rand(2, 3, 96, 96), ["layer4", "fc"])
+        >>> answers["layer4"].shape, answers["fc"].shape
+        (torch.Size([2, 256, 3, 3]), torch.Size([2, 10]))
     """
 
     name: str
@@ -86,41 +99,42 @@ class Subject(ABC):
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:
-        """What makes its answers what they are (weights, architecture, preprocessing)."""
+        """Describe weights, architecture and preprocessing as plain values: who answers."""
 
     def natural_identity(self) -> dict[str, Any]:
-        """What makes its units' answers to natural images what they are: `natural` is of it."""
+        """Describe the origin of answers to natural images: natural statistics belong there."""
         return self.identity()
 
     @abstractmethod
     def _sites(self) -> Sites:
-        """Sites other than `pixels`, shapes without the batch, shallow to deep."""
+        """List sites other than `pixels`, shapes without the batch, shallow to deep."""
 
     @abstractmethod
     def _respond(self, images: Tensor, sites: tuple[str, ...]) -> dict[str, Tensor]:
-        """Responses to images of the right size, for at least one site."""
+        """Respond to images of the right size, for at least one site."""
 
     def _aliases(self) -> Mapping[str, str]:
-        """Other names under which sites are found."""
+        """Map other names to the sites."""
         return {}
 
     def _other_outputs(self) -> Mapping[str, str]:
-        """What answers but is no site, and why, as the rest of a sentence."""
+        """List outputs that are no site, each with the reason as the rest of a sentence."""
         return {}
 
     def sites(self) -> SiteTable:
-        """Every site and its shape without the batch: `pixels`, then shallow to deep."""
+        """List every site and its shape without the batch: `pixels`, then shallow to deep."""
         pixels = {PIXELS: (3, self.image_size, self.image_size)}
         return SiteTable(
             {**pixels, **self._sites()},
             self._aliases(),
             older=self.older_names,
             class_token=self.class_token,
+            classes=self.classes,
             others=self._other_outputs(),
         )
 
     def see(self, images: Tensor) -> Tensor:
-        """Images as they reach the subject: resized whole, never cropped.
+        """Resize images whole, never cropped, to the size that reaches the subject.
 
         Args:
             images: `(n, 3, height, width)` in [0, 1].
@@ -133,7 +147,7 @@ class Subject(ABC):
 
     @torch.no_grad()
     def respond(self, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
-        """The responses at `sites` to a batch of images, in one pass.
+        """Respond to a batch of images at `sites`, in one pass.
 
         Args:
             images: `(n, 3, height, width)` in [0, 1], any size.

@@ -22,7 +22,7 @@ UNUSED = re.compile(r"(^|\.)(attacker|sub_block1|aux1|aux2|AuxLogits)\.|(^|\.)nu
 
 @dataclass(frozen=True)
 class Normaliser:
-    """What a checkpoint subtracts from and divides images in [0, 1] by, a channel each."""
+    """The mean and divisor that a checkpoint applies to images in [0, 1], a channel each."""
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
@@ -61,7 +61,7 @@ def load_state(model: nn.Module, state: State, source: str) -> Normaliser | None
 
 
 def _prefix(own: State, state: State, source: str) -> str:
-    """The prefix under which `state` holds all of the model's own names, in the right shapes."""
+    """Find the prefix of all of the model's names in `state`, in the right shapes."""
     needed = [k for k in own if not k.endswith("num_batches_tracked")]
     last = needed[-1]
     found = [k.removesuffix(last) for k in state if k == last or k.endswith("." + last)]
@@ -89,7 +89,7 @@ def _prefix(own: State, state: State, source: str) -> str:
 
 
 def _normaliser(rest: dict[str, Tensor]) -> Normaliser | None:
-    """Takes a normaliser out of what a file holds besides the weights."""
+    """Take a normaliser out of a file's tensors beside the weights."""
     for mean, std in NORMALISERS:
         for key in [k for k in rest if k.rpartition(".")[2] == mean]:
             other = key.removesuffix(mean) + std

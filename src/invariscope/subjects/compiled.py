@@ -1,4 +1,4 @@
-"""A network compiled for a fixed set of sites: fused, folded, and cut after the deepest of them.
+"""A network compiled for a fixed set of sites: fused, folded, and cut after the deepest site.
 
 The compiler sees what is tapped as outputs of the graph, so it folds and fuses freely between
 them and never across one; what no tap needs is not computed.
@@ -18,7 +18,7 @@ Read = Callable[[str, nn.Module, tuple[Tensor, ...], Any], Tensor]
 
 
 class _Tapped(nn.Module):
-    """A network whose output is the responses at some sites, in their order."""
+    """A network that outputs the responses at some sites, in their order."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class _Tapped(nn.Module):
 
 
 def compile_module(module: nn.Module) -> Callable[[Tensor], Any]:
-    """The module compiled for fixed shapes, with its weights as constants.
+    """Compile the module for fixed shapes, with its weights as constants.
 
     Raises:
         InputError: this machine has no C++ compiler (needed on the CPU).
@@ -74,7 +74,7 @@ def compile_taps(
     places: dict[tuple[str, int], str],
     read: Read,
 ) -> Callable[[Tensor], tuple[Tensor, ...]]:
-    """Images → the responses at `sites`, compiled when first called.
+    """Compile images → the responses at `sites`, at the first call.
 
     Args:
         model: in eval mode; it is not changed, its weights are shared.

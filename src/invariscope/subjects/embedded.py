@@ -14,7 +14,7 @@ PHOTO_SIDE = 104  # of the photos whose middle it was trained on
 def embedded_subject(
     name: str, device: torch.device | str = "cpu", *, compiled: bool = False
 ) -> NetworkSubject:
-    """A shipped classifier by the name behind `embedded:`.
+    """Load a shipped classifier by the name behind `embedded:`.
 
     Raises:
         InputError: there is none of that name.

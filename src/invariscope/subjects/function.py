@@ -44,6 +44,15 @@ class FunctionSubject(Subject):
 
     Raises:
         InputError: no name, or repeats below 1.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> def brightness(images):
+        ...     return images.mean((1, 2, 3))
+        >>> subject = iv.FunctionSubject(brightness, name="brightness", image_size=16)
+        >>> subject.respond(torch.ones(2, 3, 16, 16), ["output"])["output"].shape
+        torch.Size([2, 1])
     """
 
     def __init__(
@@ -99,7 +108,7 @@ class FunctionSubject(Subject):
         return dict.fromkeys(sites, answers)
 
     def _ask(self, images: Tensor) -> Tensor:
-        """The function's answers `(n, units)`, float32 on the device.
+        """Call the function for answers `(n, units)`, float32 on the device.
 
         Raises:
             SubjectError: it answered with something else.
@@ -124,7 +133,7 @@ class FunctionSubject(Subject):
         return numbers.reshape(n, -1)
 
     def _numbers(self, answers: Any) -> Tensor:
-        """What the function gave as float32 of our own; masked entries of an array are NaN."""
+        """Convert a function's answer to float32 of our own; masked entries of an array are NaN."""
         try:
             if isinstance(answers, np.ma.MaskedArray):
                 answers = answers.astype(np.float32).filled(np.nan)

@@ -13,7 +13,7 @@ from invariscope.units import Sites, find_site
 
 @final
 class HybridSubject(Subject):
-    """Two subjects as one: what a brain or a function answers, stretched inside a network.
+    """Two subjects as a single subject: a brain's or a function's answers, stretched in a network.
 
     Each resizes the images whole to its own size. `pixels` and the unit's own sites are those
     of `unit`; the network's sites stand before them.
@@ -25,6 +25,15 @@ class HybridSubject(Subject):
 
     Raises:
         InputError: a site of both has the same name.
+
+    Example:
+        >>> import invariscope as iv
+        >>> def brightness(images):
+        ...     return images.mean((1, 2, 3))
+        >>> unit = iv.FunctionSubject(brightness, name="brightness", image_size=16)
+        >>> subject = iv.HybridSubject(unit, iv.load_subject("embedded:standard"))
+        >>> subject.sites()["output"], subject.sites()["layer4"]
+        ((1,), (256, 3, 3))
     """
 
     def __init__(self, unit: Subject, network: Subject, *, prefix: str = "") -> None:

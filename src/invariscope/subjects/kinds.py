@@ -1,4 +1,4 @@
-"""Kinds of units whose answers need a word: silent, constant, never positive, saturated.
+"""Kinds of units with answers that need a word: silent, constant, never positive, saturated.
 
 One vocabulary for every table, page and refusal. A kind follows from what a unit answers to many
 images; the empty string is a unit like most. Where several hold, the first of this list counts.
@@ -115,7 +115,7 @@ def check_answers_differ(unit: str, kind: str, of: str = "natural images") -> No
 
 
 def kind_note(unit: str, kind: str) -> str:
-    """A sentence beside a search; "" where the unit is like most."""
+    """Write a sentence beside a search; "" where the unit is like most."""
     if kind == SATURATED:
         return (
             f"unit {unit} is {kind}, at or above {STRONG:.0%} of its maximum for 99 % of them, so "
@@ -131,7 +131,7 @@ def kind_note(unit: str, kind: str) -> str:
 def loss_of_activity(
     reference: float, activation: float, natural: Mapping[str, Any] | None
 ) -> float:
-    """How much activity is lost, in SDs of the unit's activity over photos.
+    """Measure a loss of activity in SDs of the unit's activity over photos.
 
     Args:
         reference, activation: the unit's activity for the reference and for an image.

@@ -1,4 +1,4 @@
-"""What must hold of a model before it is measured, and the code that is its own."""
+"""Requirements on a model before any measurement, and the model's own code."""
 
 import hashlib
 import inspect
@@ -19,13 +19,13 @@ LIBRARIES = ("torch", "torchvision", "timm", "transformers", "invariscope")
 
 
 def refuse_training(model: nn.Module) -> None:
-    """Raise an `InputError` for a model any part of which is in training mode."""
+    """Raise an `InputError` for a model with any part in training mode."""
     if any(module.training for module in model.modules()):
         raise InputError("the model is in training mode; call model.eval() first")
 
 
 def refuse_unusable(model: nn.Module, device: torch.device) -> None:
-    """Raise an `InputError` for a model whose modules or numbers cannot be read."""
+    """Raise an `InputError` for a model with modules or numbers that cannot be read."""
     if isinstance(model, nn.DataParallel | nn.parallel.DistributedDataParallel):
         raise InputError(
             f"the model is a {type(model).__name__}, which spreads a batch over devices; give its "
@@ -69,11 +69,15 @@ def _refuse_state(model: nn.Module) -> None:
 
 
 def failure(name: str, model: nn.Module, side: int, error: Exception) -> InputError:
-    """What to say about a forward pass that fails on two images of `side` pixels."""
+    """Describe a forward pass that fails on two images of `side` pixels."""
     told = f"{type(error).__name__}: {error}"
     wanted = [getattr(m, "in_channels", 3) for m in model.modules() if isinstance(m, nn.Conv2d)]
     text = str(error)
-    if wanted and wanted[0] != 3 and "channels" in text:
+    if wanted and wanted[0] == 1 and "channels" in text:
+        way = "it takes images of one channel; give channels='L' (luminance), with its mean and std"
+    elif wanted and wanted[0] == 3 and "got 1 channels" in text:
+        way = "it takes images of three channels; give channels='RGB' or 'BGR'"
+    elif wanted and wanted[0] != 3 and "channels" in text:
         way = f"it takes images of {wanted[0]} channels; wrap it in a module that takes three"
     elif isinstance(error, TypeError) and ("argument" in text or "forward()" in text):
         way = "its forward takes other arguments than one batch of images; wrap it in a module"
@@ -106,7 +110,7 @@ def check_weights(model: nn.Module) -> None:
 
 
 def has_class_token(model: nn.Module) -> bool:
-    """Whether a weight of the model is a class token by its name (`cls_token`, `class_embedding`).
+    """Tell whether a weight is a class token by its name (`cls_token`, `class_embedding`).
 
     timm's networks without one keep `cls_token = None` beside their registers.
     """

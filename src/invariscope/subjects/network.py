@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -31,6 +32,8 @@ from invariscope.units import Sites, find_site
 from invariscope.zoo.registry import weights_hash
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+LUMA = (0.299, 0.587, 0.114)  # of R, G, B: ITU-R BT.601, as Pillow's grey images
+ORDERS = ("RGB", "BGR", "L")
 VIEWS = "view size is not compatible"  # torch's words about `x.view` on a channels-last tensor
 
 
@@ -44,7 +47,7 @@ def _has_own_weights(module: nn.Module) -> bool:
 
 
 def _in_float32(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
-    """What a tapped layer gives in float32, when the layers before it ran in bf16."""
+    """Convert a tapped layer's output to float32, when the layers before ran in bf16."""
     with torch.autocast(inputs[0].device.type, enabled=False):
         return module.forward(*(x.float() if _is_float(x) else x for x in inputs))
 
@@ -53,12 +56,45 @@ def _is_float(value: Any) -> bool:
     return isinstance(value, Tensor) and value.is_floating_point()
 
 
-def _channels(name: str, values: float | Sequence[float]) -> Tensor:
-    """One number or one a channel, `(1, 1 or 3, 1, 1)` float32."""
+def _channels(name: str, values: float | Sequence[float], order: str) -> Tensor:
+    """Shape one number, or one number a channel, as `(1, 1 or 3, 1, 1)` float32."""
+    if order == "L" and (values is MEAN or values is STD):
+        raise InputError(
+            f"{name} of a network of one channel is not given; expected one number, in its own "
+            "range (mean=0, std=1 where it takes the values as they are)"
+        )
     numbers = torch.as_tensor(values, dtype=torch.float32).flatten()
-    if len(numbers) not in (1, 3) or not bool(numbers.isfinite().all()):
-        raise InputError(f"{name} is {values}; expected one number, or three")
+    if len(numbers) not in ((1,) if order == "L" else (1, 3)) or not bool(numbers.isfinite().all()):
+        expected = "one number" if order == "L" else "one number, or three"
+        raise InputError(f"{name} is {values}; expected {expected}")
     return numbers.view(1, -1, 1, 1)
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """The change from an image in [0, 1] to a network's input.
+
+    Attributes:
+        channels: `RGB`, `BGR` or `L`.
+        value_range: by which values are multiplied.
+        mean, std: `(1, 1 or 3, 1, 1)`, subtracted and divided by then.
+    """
+
+    channels: str
+    value_range: float
+    mean: Tensor
+    std: Tensor
+
+    def apply(self, seen: Tensor) -> Tensor:
+        """Bring images `(n, 3, side, side)` to the network's range and channels."""
+        if self.channels == "BGR":
+            seen = seen.flip(1)
+        elif self.channels == "L":
+            red, green, blue = LUMA
+            seen = red * seen[:, :1] + green * seen[:, 1:2] + blue * seen[:, 2:]
+        if self.value_range != 1:
+            seen = seen * self.value_range
+        return (seen - self.mean) / self.std
 
 
 @final
@@ -73,9 +109,11 @@ class NetworkSubject(Subject):
     Args:
         model: a network in eval mode with float32 weights; it is not changed.
         image_size: height and width of its input in pixels.
-        mean, std: one number or one a channel, in the network's own range and channel order.
+        mean, std: one number or one a channel, in the network's own range and channel order: any
+            finite mean, any SD above 0.
         value_range: 1 for a network that takes values from 0 to 1, 255 for 0 to 255.
-        channels: `RGB` or `BGR`.
+        channels: `RGB`, `BGR`, or `L` for a network that takes one channel: the luminance
+            0.299 R + 0.587 G + 0.114 B of the image's values (ITU-R BT.601, as Pillow has it).
         photo: how photos are cropped for it; by default to the largest square.
         name: how a person calls it.
         classes: names of the readout's units, where there are any.
@@ -88,6 +126,14 @@ class NetworkSubject(Subject):
     Raises:
         InputError: the model is in training mode, has weights that are not finite float32
             numbers, or fails on an image of that size; preprocessing that is not understood.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> model = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.ReLU()).eval()
+        >>> subject = iv.NetworkSubject(model, image_size=32, mean=0.5, std=0.25)
+        >>> subject.respond(torch.rand(4, 3, 64, 64), ["1"])["1"].shape
+        torch.Size([4, 8, 30, 30])
     """
 
     def __init__(
@@ -111,7 +157,7 @@ class NetworkSubject(Subject):
         refuse_training(model)
         check_weights(model)
         validate.at_least("image_size", image_size, 1)
-        validate.one_of("channel order", channels, ("RGB", "BGR"))
+        validate.one_of("channel order", channels, ORDERS)
         validate.above("value_range", value_range, 0)
         self.device = torch.device(device)
         self.model = place(model, self.device)
@@ -123,25 +169,29 @@ class NetworkSubject(Subject):
         self.compiled = compiled
         self._photo = photo
         self.older_names = dict(older_names or {})
-        self._range, self._order = float(value_range), channels
         self._memory_format = torch.channels_last
         self._lowered = False  # whether the engine, not the network itself, asked for bf16
         self._runners: dict[tuple[str, ...], Callable[[Tensor], tuple[Tensor, ...]]] = {}
-        self._mean = _channels("mean", mean).to(self.device)
-        self._std = _channels("std", std).to(self.device)
-        if not bool((self._std > 0).all()):
+        self.preprocessing = Preprocessing(
+            channels,
+            float(value_range),
+            _channels("mean", mean, channels).to(self.device),
+            _channels("std", std, channels).to(self.device),
+        )
+        if not bool((self.preprocessing.std > 0).all()):
             raise InputError(f"std is {std}; expected numbers above 0")
 
     def identity(self) -> dict[str, Any]:
+        own = self.preprocessing
         identity: dict[str, Any] = {
             **self._network,
             "image_size": self.image_size,
-            "mean": [round(float(x), 6) for x in self._mean.flatten()],
-            "std": [round(float(x), 6) for x in self._std.flatten()],
+            "mean": [round(float(x), 6) for x in own.mean.flatten()],
+            "std": [round(float(x), 6) for x in own.std.flatten()],
         }
         # Written only where they are not what most networks have.
-        identity |= {"value_range": self._range} if self._range != 1 else {}
-        return identity | ({"channels": self._order} if self._order != "RGB" else {})
+        identity |= {"value_range": own.value_range} if own.value_range != 1 else {}
+        return identity | ({"channels": own.channels} if own.channels != "RGB" else {})
 
     @cached_property
     def _network(self) -> dict[str, str | None]:
@@ -172,7 +222,7 @@ class NetworkSubject(Subject):
         return self._found[1]
 
     def module(self, site: str) -> nn.Module:
-        """The module whose output a site is.
+        """Find the module with the site's output.
 
         Raises:
             InputError: an unknown site, or `pixels`.
@@ -184,7 +234,7 @@ class NetworkSubject(Subject):
 
     @contextmanager
     def edited(self, site: str, edit: Callable[[Tensor], Tensor]) -> Iterator[None]:
-        """While it lasts, the network goes on from `edit(output)` in place of a site's output.
+        """Replace a site's output by `edit(output)` in every pass within the context.
 
         Args:
             edit: takes the site's output `(n, *shape)` and gives a tensor of the same shape; the
@@ -225,18 +275,13 @@ class NetworkSubject(Subject):
                 handle.remove()
 
     def _prepare(self, seen: Tensor) -> Tensor:
-        if self._order == "BGR":
-            seen = seen.flip(1)
-        if self._range != 1:
-            seen = seen * self._range
-        x = (seen - self._mean) / self._std
-        return x.contiguous(memory_format=self._memory_format)
+        return self.preprocessing.apply(seen).contiguous(memory_format=self._memory_format)
 
     def _forward(self, seen: Tensor) -> Tensor:
         return self.model(self._prepare(seen))
 
     def _read(self, site: str, module: nn.Module, inputs: Any, output: Any) -> Tensor:
-        """A site's response, taken where its module has just run."""
+        """Read a site's response, where its module has just run."""
         tensor = first_tensor(output)
         if tensor is None:
             raise InputError(f"site {site!r} of {self.name} gave no tensor this time")
@@ -251,7 +296,7 @@ class NetworkSubject(Subject):
 
     @cached_property
     def _found(self) -> tuple[dict[str, Tap], dict[str, str]]:
-        """Every site in the order in which the network finishes them, and what is no site."""
+        """Find every site in the network's order, and outputs that are no site."""
         refuse_training(self.model)
         images = probe_images(self.image_size).to(self.device)
         try:

@@ -16,7 +16,7 @@ UNCOUNTED = ((), ("batchnorm2d", "relu"), ("batchnorm2d", "relu", "dropout"))
 
 
 def translations(layers: Sequence[tuple[str, str]]) -> dict[str, str]:
-    """Sites by their original names.
+    """Translate original names to sites.
 
     Args:
         layers: site and lower-case class of every module without children, in the order of the

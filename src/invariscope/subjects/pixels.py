@@ -1,4 +1,4 @@
-"""Distances between images as a subject sees them: the one definition of their size and scale.
+"""Distances between images as a subject sees images: one definition of size and scale.
 
 A network of 227 pixels that a generator of 96 pixels shows images to sees them enlarged: a
 distance, and the largest that is possible, are both of the enlarged images. So a share of the
@@ -11,6 +11,8 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from invariscope.generators.constraints import Aperture
 
 SIZE = "image_size"  # the key of a run's labels, and of most subjects' identities
 
@@ -43,17 +45,20 @@ def pixel_distance(images: Tensor, reference: Tensor) -> Tensor:
     return (images - reference).flatten(1).norm(dim=1)
 
 
-def max_distance(seen: Tensor) -> float:
-    """The largest pixel distance from an image: `‖max(ref, 1 − ref)‖₂` (PAPERS §1, ours).
+def max_distance(seen: Tensor, open_to: Tensor | None = None) -> float:
+    """Compute the largest pixel distance from an image: `‖max(ref, 1 − ref)‖₂` (PAPERS §1, ours).
 
     Args:
         seen: `(3, side, side)` in [0, 1], as the subject sees it (`resize_images`).
+        open_to: `(side, side)`, 1 where images can differ, 0 where an aperture hides them; by
+            default 1 everywhere.
     """
-    return float(torch.linalg.vector_norm(torch.maximum(seen, 1 - seen).double()))
+    most = torch.maximum(seen, 1 - seen).double()
+    return float(torch.linalg.vector_norm(most if open_to is None else most * open_to))
 
 
 def size_seen(labels: Mapping[str, Any], identity: Mapping[str, Any]) -> int | None:
-    """The size of the images that a run's subject saw, or None where the run does not say.
+    """Find the size of the images that a run's subject saw, or None where the run does not say.
 
     Args:
         labels: of the run, which hold `image_size`.
@@ -67,13 +72,18 @@ def size_seen(labels: Mapping[str, Any], identity: Mapping[str, Any]) -> int | N
 
 
 def farthest_seen(
-    reference: Tensor, labels: Mapping[str, Any], identity: Mapping[str, Any]
+    reference: Tensor,
+    labels: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    generator: Mapping[str, Any] | None = None,
 ) -> float:
-    """The largest pixel distance from a stored reference at the size that the subject sees.
+    """Compute the largest pixel distance from a stored reference at the size the subject sees.
 
     Args:
         reference: `(3, height, width)` in [0, 1], of any size.
         labels, identity: see `size_seen`.
+        generator: the identity of the run's generator: where its images have an aperture, what
+            that hides does not count.
 
     Returns:
         The distance; NaN where the run does not say how large its subject's images are.
@@ -81,4 +91,10 @@ def farthest_seen(
     side = size_seen(labels, identity)
     if side is None:
         return float("nan")
-    return max_distance(resize_images(reference.unsqueeze(0), side)[0])
+    seen = resize_images(reference.unsqueeze(0), side)[0]
+    window = (generator or {}).get("constraints", {}).get("aperture")
+    if window is None:
+        return max_distance(seen)
+    weights = Aperture(*window).weights(reference.shape[-1])
+    shown = resize_images((weights > 0).float().expand(1, 1, -1, -1), side)[0, 0]
+    return max_distance(seen, (shown > 0).double())

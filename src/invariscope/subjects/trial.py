@@ -1,4 +1,4 @@
-"""The sites of a network, found by trial passes: which modules give responses, of what shape."""
+"""The sites of a network, found by trial passes: modules that give responses, with shapes."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ FEW, MORE = 2, 3  # images of the trial passes
 
 @dataclass(frozen=True)
 class Tap:
-    """One site: which call of which module, and how its output is read.
+    """One site: the call of a module, and the way to read its output.
 
     Attributes:
         module: its dotted name.
@@ -34,7 +34,7 @@ class Tap:
 
 
 def first_tensor(output: Any) -> Tensor | None:
-    """What a module gives: a tensor, or the first of several."""
+    """Return a module's output: a tensor, or the first of several."""
     if isinstance(output, Mapping):
         output = tuple(output.values())
     if isinstance(output, tuple | list) and output:
@@ -44,7 +44,7 @@ def first_tensor(output: Any) -> Tensor | None:
 
 @contextmanager
 def hooked(model: nn.Module, names: Sequence[str], note: Any) -> Iterator[None]:
-    """While it lasts, `note(name, module, inputs, output)` is called after modules of a model."""
+    """Call `note(name, module, inputs, output)` after modules of a model, within the context."""
     handles = []
     try:
         for name in names:
@@ -63,7 +63,7 @@ def hooked(model: nn.Module, names: Sequence[str], note: Any) -> Iterator[None]:
 def find_taps(
     model: nn.Module, forward: Callable[[Tensor], Any], images: Tensor
 ) -> tuple[dict[str, Tap], dict[str, str]]:
-    """Find every site in the order in which a network finishes them, from three passes.
+    """Find every site, in the order of a network's passes, by three passes.
 
     The first has another number of images than the second, which shows what follows the batch;
     what the third writes into was not the second one's to keep.
@@ -114,7 +114,7 @@ def find_taps(
 
 
 def _content(tensor: Tensor | None) -> tuple[float, ...]:
-    """Numbers that change when a tensor is written to: torch's own count, and sums beside it."""
+    """Sum up a tensor in numbers that change at a write: torch's own count, and sums beside."""
     if tensor is None or tensor.layout != torch.strided or tensor.is_quantized:
         return ()
     version = 0 if tensor.is_inference() else tensor._version  # noqa: SLF001
@@ -124,7 +124,7 @@ def _content(tensor: Tensor | None) -> tuple[float, ...]:
 
 
 def _why_no_site(tensor: Tensor | None, more: int | None) -> str:
-    """Why a module's output is no site; "" where it is one."""
+    """Say why a module's output is no site; "" where the output is a site."""
     if tensor is None:
         return "gives no tensor first; wrap it in a module that gives the tensor that is meant"
     if tensor.layout != torch.strided or tensor.is_quantized:

@@ -1,4 +1,4 @@
-"""Whether a subject's answer is a function of the image, and which answers it gives.
+"""Checks that a subject's answer is a function of the image, and its answers to probe images.
 
 A search, an invariance coefficient or a table of natural statistics takes for granted that one
 image has one answer. Networks break that by dropout that stays on, by state that they keep
@@ -99,7 +99,7 @@ _NEIGHBOURS = (
 
 
 def _cutting_is_harmless(subject: Subject, images: Tensor, whole: Responses) -> bool:
-    """Whether passes that end at the deepest site answer as whole passes do, before and after."""
+    """Tell whether passes that end at the deepest site answer as whole passes do."""
     subject.cuts_short = True
     cut = [subject.respond(images, list(whole)) for _ in range(2)]
     subject.cuts_short = False
@@ -125,14 +125,14 @@ def _compare(subject: Subject, before: Responses, now: Responses, why: str) -> N
 
 
 def _worst(before: Responses, now: Responses, most: float = ROUNDING) -> tuple[str, float] | None:
-    """The site whose answers differ most, with the share, where that is more than `most`."""
+    """Find the site with the largest difference and the share, where the share is above `most`."""
     shares = {site: _share(before[site].double(), now[site].double()) for site in before}
     site = max(shares, key=lambda name: shares[name])
     return (site, shares[site]) if shares[site] > most else None
 
 
 def _share(before: Tensor, now: Tensor) -> float:
-    """The largest difference as a share of the largest answer.
+    """Return the largest difference as a share of the largest answer.
 
     Answers that are no numbers are left to whoever measures them, who names the image.
     """
@@ -173,7 +173,7 @@ def answers(subject: Subject, sites: Iterable[str]) -> dict[str, list[list[float
 def changed_answer(
     before: Mapping[str, list[list[float]]], now: Mapping[str, list[list[float]]]
 ) -> str | None:
-    """Name the site at which a subject answers otherwise than it did, or None.
+    """Name the site with answers unlike the stored answers, or None.
 
     Args:
         before, now: as `answers` gives them; sites that only one of them has are not compared.

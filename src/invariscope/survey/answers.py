@@ -1,4 +1,4 @@
-"""Answers as tables: one row an answer, whoever gave it."""
+"""Answers as tables: a row an answer, a person's or a network's."""
 
 import json
 from collections.abc import Sequence
@@ -14,10 +14,13 @@ from pyarrow import ArrowInvalid
 from invariscope.analysis.people import COLUMNS
 from invariscope.errors import InputError, StoreError
 from invariscope.store.csv_text import read_csv_text
+from invariscope.survey.admission import pilot_sessions
 from invariscope.survey.database import connect
 from invariscope.survey.exclusion import with_exclusions
 from invariscope.survey.folder import SurveyFolder, open_survey
 from invariscope.survey.lists import Stimulus, SurveyTrial
+from invariscope.survey.published_answers import published_files, read_published
+from invariscope.survey.spreadsheets import unquoted
 
 WORDS = ("participant", "condition", "site", "network", "unit", "image", "category", "answer")
 NUMBERS = ("session", "trial")
@@ -28,18 +31,18 @@ RAW = (
     *("participant", "session", "trial", "kind", *COLUMNS[3:12]),
     *("shown_ms", "by", "arrived", "simulated"),
 )
-SESSIONS = ("participant", "session", "trials", "begun", "ended", "screen", "about")
+SESSIONS = ("participant", "session", "trials", "begun", "ended", "screen", "about", "pilot")
 EXPORTED = "answers.parquet"
 MOST = 2**53  # beyond, a float holds no every whole number
 
 
 def participant_name(number: int) -> str:
-    """What a participant is called: nothing that tells who it is."""
+    """Name a participant without a word about the person."""
     return f"p{number:04d}"
 
 
 def row_of(trial: SurveyTrial, stimuli: dict[str, Stimulus], answer: str) -> dict[str, Any]:
-    """What an answer to a trial is about."""
+    """Describe the trial of an answer as columns."""
     shown = stimuli.get(trial.image)
     return {
         "kind": trial.kind,
@@ -55,7 +58,7 @@ def row_of(trial: SurveyTrial, stimuli: dict[str, Stimulus], answer: str) -> dic
 
 
 def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Every answer that people gave, and every session.
+    """Read every answer of people, and every session.
 
     Returns:
         Tables with the columns `RAW` and `SESSIONS`; `trials` is the length of a session's list,
@@ -76,6 +79,7 @@ def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
             "SELECT number, trial, answer, rt_ms, shown_ms, by, arrived FROM answers"
             " ORDER BY number, trial"
         ).fetchall()
+        pilots = pilot_sessions(connection)
     lists = {row[0]: [SurveyTrial(*trial) for trial in json.loads(row[3])] for row in held}
     who = {row[0]: {"participant": participant_name(row[1]), "session": row[2]} for row in held}
     rows = [
@@ -99,6 +103,7 @@ def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
             "ended": ended,
             "screen": json.loads(screen),
             "about": json.loads(about or "{}"),
+            "pilot": number in pilots,
         }
         for number, _, _, _, begun, ended, screen, about in held
     ]
@@ -108,11 +113,12 @@ def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def load_answers(path: str | Path) -> pd.DataFrame:
-    """The answers of a survey, people's or simulated ones.
+    """Read the answers of a survey, people's or simulated ones, or published answers of people.
 
     Args:
         path: a survey's folder (people's answers, as they are now); a folder that `survey export`
-            wrote; or a table of this form, .csv or .parquet.
+            wrote; a table of this form, .csv or .parquet; or answers in the layout of Geirhos et
+            al.'s raw data, a file or a folder of them (`survey.published_answers`).
 
     Returns:
         One row an answer to an image, in the columns `participant` `session` `trial` `condition`
@@ -124,10 +130,23 @@ def load_answers(path: str | Path) -> pd.DataFrame:
     Raises:
         StoreError: there is nothing to read, or it cannot be read.
         InputError: a table of another form.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import invariscope as iv
+        >>> columns = "participant,session,trial,condition,site,network,unit,image,category,answer"
+        >>> columns += ",correct,rt_ms,excluded,simulated"
+        >>> row = "p1,1,1,natural,,,,cat.png,cat,cat,True,640,False,False"
+        >>> _ = Path("answers.csv").write_text(columns + chr(10) + row + chr(10))
+        >>> iv.load_answers("answers.csv")["correct"].mean()
+        np.float64(1.0)
     """
     place = Path(path)
     if place.is_dir() and (place / EXPORTED).exists():
         place /= EXPORTED
+    files = published_files(place)
+    if files:
+        return check_answers(read_published(files), repr(str(place)))
     if place.suffix in (".csv", ".parquet"):
         return check_answers(_table(place), repr(str(place)))
     folder = open_survey(place)
@@ -137,7 +156,7 @@ def load_answers(path: str | Path) -> pd.DataFrame:
 
 
 def main_trials(answers: pd.DataFrame) -> pd.DataFrame:
-    """The trials that are neither practice nor catch, in the public columns."""
+    """Return the trials that are neither practice nor catch, in the public columns."""
     own = answers.loc[(answers["kind"] == "trial").to_numpy(bool), list(COLUMNS)]
     return own.reset_index(drop=True)
 
@@ -146,7 +165,7 @@ def _table(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        return read_csv_text(path)
+        return unquoted(read_csv_text(path))
     except FileNotFoundError as error:
         raise StoreError(f"no file {str(path)!r}; `survey export` writes one") from error
     except (InputError, StoreError):
@@ -156,7 +175,7 @@ def _table(path: Path) -> pd.DataFrame:
 
 
 def check_answers(table: pd.DataFrame, name: str = "the table") -> pd.DataFrame:
-    """A table of answers with the public columns in their own types.
+    """Check a table of answers and convert the public columns to their own types.
 
     Raises:
         InputError: a column is missing or of another kind, a trial is answered twice, or

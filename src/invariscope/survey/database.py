@@ -1,4 +1,4 @@
-"""The answers as they arrive: SQLite, one writing thread, many answers a sync.
+"""The arriving answers: SQLite, a single writing thread, many answers a sync.
 
 An answer is acknowledged once it is safe from power loss. A sync takes milliseconds, so what
 arrives meanwhile waits and is written in the next transaction, all of it at once.
@@ -45,6 +45,18 @@ CREATE TABLE IF NOT EXISTS answers (
     arrived REAL NOT NULL,
     PRIMARY KEY (number, trial)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS seats (  -- which list a session has, where it is not its number
+    number INTEGER PRIMARY KEY REFERENCES sessions,
+    seat INTEGER NOT NULL
+) STRICT;
+CREATE TABLE IF NOT EXISTS links (  -- that open one session each
+    hash BLOB PRIMARY KEY,
+    made REAL NOT NULL,
+    number INTEGER REFERENCES sessions
+) STRICT;
+CREATE TABLE IF NOT EXISTS pilots ( -- sessions that were no data to begin with
+    number INTEGER PRIMARY KEY REFERENCES sessions
+) STRICT;
 CREATE INDEX IF NOT EXISTS sessions_who ON sessions (who);
 """
 MOST_AT_ONCE = 1000
@@ -65,7 +77,7 @@ Work = Callable[[sqlite3.Connection], Any]
 
 
 def connect(path: Path) -> sqlite3.Connection:
-    """A connection for reading.
+    """Open a connection for reading.
 
     Raises:
         StoreError: there is no such database.
@@ -113,7 +125,7 @@ class Database:
         return future
 
     def close(self) -> None:
-        """Write what waits, and end."""
+        """Write the waiting works, and end."""
         self._waiting.put(None)
         self._thread.join()
 
@@ -136,7 +148,7 @@ class Database:
 
 
 def _commit(connection: sqlite3.Connection, works: list[tuple[Work, Future[Any]]]) -> None:
-    """Several works in a transaction; one that fails leaves nothing and harms no other.
+    """Commit several works in a transaction; a failing work leaves nothing and harms no other.
 
     What nobody waits for any more, since the server is ending, is not begun.
     """

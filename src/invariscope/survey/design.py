@@ -1,4 +1,4 @@
-"""What a survey asks, as a file that is written before anyone starts."""
+"""A survey's questions, as a file that is written before anyone starts."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import replace_file
 from invariscope.store.toml_text import read_toml
-from invariscope.study.file import FileSection, Seed, error_sentence
+from invariscope.study.file_section import FileSection, Seed, error_sentence
 
 FASTEST_MS = 100  # shorter than a screen and a browser can be relied on
 MOST_CATEGORIES = 26  # a key each
@@ -19,6 +19,7 @@ HEAD = """\
 # Change it only while nobody has answered: `survey make` writes it again.
 
 """
+ADMISSIONS = ("anyone", "link", "id")
 Names = Annotated[
     tuple[str, ...], BeforeValidator(lambda v: tuple(v) if isinstance(v, list) else v)
 ]
@@ -60,7 +61,7 @@ class PresentationSettings(FileSection):
 
 
 class CompletionSettings(FileSection):
-    """What a participant takes home.
+    """The completion code and the link of the end page.
 
     Attributes:
         code: shown at the end; `random` gives each session its own, kept with its answers.
@@ -79,7 +80,7 @@ class CompletionSettings(FileSection):
 
 
 class ExclusionRules(FileSection):
-    """Whose answers do not count; applied when answers are read, never to the raw data.
+    """Rules for answers that do not count; applied on reading, never to the raw data.
 
     Attributes:
         catch: the smallest share of catch trials that must be right.
@@ -108,6 +109,8 @@ class SurveyDesign(FileSection):
         break_every: trials between breaks; 0 for none.
         seed: of the lists.
         questions: asked before the start; their words are in the text file.
+        admission: who may begin: `anyone`; who has a single-use `link` (`survey links`); or who
+            brings an `id` of Prolific's, SONA's or your own.
         show, completion, exclusion: see there.
     """
 
@@ -120,6 +123,7 @@ class SurveyDesign(FileSection):
     break_every: Count = 40
     seed: Seed = 0
     questions: Names = ("age", "gender", "vision")
+    admission: Literal["anyone", "link", "id"] = "anyone"
     show: PresentationSettings = PresentationSettings()
     completion: CompletionSettings = CompletionSettings()
     exclusion: ExclusionRules = ExclusionRules()
@@ -136,7 +140,7 @@ class SurveyDesign(FileSection):
 
 
 def parse_design(values: dict[str, Any], name: str = "design") -> SurveyDesign:
-    """A design from plain data.
+    """Read a design from plain data.
 
     Raises:
         InputError: a key that is unknown, or a value that does not fit.
@@ -148,7 +152,7 @@ def parse_design(values: dict[str, Any], name: str = "design") -> SurveyDesign:
 
 
 def read_design(path: Path) -> SurveyDesign:
-    """The design in a file.
+    """Read the design in a file.
 
     Raises:
         StoreError: there is none.
@@ -166,7 +170,7 @@ def read_design(path: Path) -> SurveyDesign:
 
 
 def write_design(path: Path, design: SurveyDesign) -> None:
-    """Write a design so that a person can read it.
+    """Write a design so that a person can read the file.
 
     Raises:
         StoreError: the file cannot be written.

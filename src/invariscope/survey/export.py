@@ -9,7 +9,7 @@ import pandas as pd
 
 from invariscope.errors import StoreError
 from invariscope.store.files import make_folder
-from invariscope.survey import sessions as kept
+from invariscope.survey.admission import BROUGHT
 from invariscope.survey.answers import (
     EXPORTED,
     RAW,
@@ -22,6 +22,7 @@ from invariscope.survey.database import connect
 from invariscope.survey.exclusion import with_exclusions
 from invariscope.survey.folder import SurveyFolder
 from invariscope.survey.psychds import ABOUT, write_psychds
+from invariscope.survey.spreadsheets import write_csv
 
 OWN = frozenset({"answers.csv", EXPORTED, "sessions.csv", "psych-ds"})
 IDS = "participant,session,complete,code,"  # a table of ids begins so
@@ -35,7 +36,7 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
         out: a folder; an earlier export there is replaced.
 
     Returns:
-        The sessions, with why one does not count.
+        The sessions, with why one does not count; pilot sessions are no data and left out.
 
     Raises:
         StoreError: nobody answered yet, or the folder holds something else.
@@ -45,16 +46,18 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
     there = {path.name for path in out.iterdir()} if out.exists() else set()
     if there and (EXPORTED not in there or there - OWN):
         raise StoreError(f"{str(out)!r} holds something else than an export; choose another --out")
-    raw, held = read_raw(folder)
+    raw, held = without_pilots(*read_raw(folder))
+    if not len(held):
+        raise StoreError(f"survey {str(folder.path)!r} has pilot sessions only, which are no data")
     marked, judged = with_exclusions(raw, held, folder.design.exclusion)
     tidy = check_answers(main_trials(marked))
     sessions = flat_sessions(judged, folder.design.questions)
     part = Path(tempfile.mkdtemp(prefix=".export-", dir=make_folder(out.parent)))
     try:
         part.chmod(0o755)  # as any folder: the export is to be given away
-        tidy.to_csv(part / "answers.csv", index=False)
+        write_csv(tidy, part / "answers.csv")
         tidy.to_parquet(part / EXPORTED, index=False)
-        sessions.to_csv(part / "sessions.csv", index=False)
+        write_csv(sessions, part / "sessions.csv")
         every = raw.loc[:, list(RAW)]
         write_psychds(part / "psych-ds", folder, raw=every, tidy=tidy, sessions=sessions)
         shutil.rmtree(out, ignore_errors=True)
@@ -65,8 +68,17 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
     return sessions
 
 
+def without_pilots(
+    answers: pd.DataFrame, sessions: pd.DataFrame
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The answers and sessions that are data: none of a pilot."""
+    held = sessions.loc[~sessions["pilot"].to_numpy(bool)].reset_index(drop=True)
+    kept = answers.merge(held[["participant", "session"]], on=["participant", "session"])
+    return kept, held.drop(columns="pilot")
+
+
 def flat_sessions(judged: pd.DataFrame, questions: tuple[str, ...]) -> pd.DataFrame:
-    """Sessions with a column for each property of the screen and each question."""
+    """Flatten sessions to a column for each property of the screen and each question."""
     screens = pd.json_normalize(judged["screen"].tolist()).reindex(
         columns=["width", "height", "ratio", "hertz", "touch"]
     )
@@ -79,7 +91,7 @@ def flat_sessions(judged: pd.DataFrame, questions: tuple[str, ...]) -> pd.DataFr
 
 
 def brought(folder: SurveyFolder) -> pd.DataFrame:
-    """Which id brought each session, and its completion code: to pay people, not to publish."""
+    """List the id behind each session, and its completion code: to pay people, not to publish."""
     connection = connect(folder.answers)
     try:
         rows = connection.execute(
@@ -96,4 +108,4 @@ def brought(folder: SurveyFolder) -> pd.DataFrame:
             "code": [row[4] for row in rows],
         }
     )
-    return pd.concat([table, ids.reindex(columns=list(kept.BROUGHT))], axis=1)
+    return pd.concat([table, ids.reindex(columns=list(BROUGHT))], axis=1)

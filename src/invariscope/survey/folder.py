@@ -23,8 +23,7 @@ from PIL import Image
 
 from invariscope.errors import InputError, StoreError
 from invariscope.store.csv_text import read_csv_text
-from invariscope.store.files import replace_file
-from invariscope.store.lock import alone
+from invariscope.store.files import alone, replace_file
 from invariscope.survey.design import SurveyDesign, read_design
 from invariscope.survey.lists import Stimulus, cells_of
 from invariscope.survey.texts import read_words
@@ -71,7 +70,7 @@ class SurveyFolder:
         return read_words(self.path / WORDS, design.categories, design.questions)
 
     def image(self, stimulus: Stimulus) -> Path:
-        """The PNG of a stimulus.
+        """Return the path of a stimulus's PNG.
 
         Raises:
             InputError: a link that leads out of `images/`: participants would see any file.
@@ -106,7 +105,7 @@ class SurveyFolder:
                 raise StoreError(f"image {str(path)!r} is damaged; put a copy back")
 
     def token(self) -> str:
-        """What opens the experimenter's page: from the environment, or a file made once.
+        """Return the token of the experimenter's page: from the environment, or a file made once.
 
         Raises:
             InputError: one that is too short to be safe.
@@ -167,7 +166,7 @@ def write_stimuli(path: Path, stimuli: Sequence[Stimulus]) -> None:
 
 
 def read_stimuli(path: Path) -> list[Stimulus]:
-    """The table that `write_stimuli` kept.
+    """Read the table that `write_stimuli` kept.
 
     Raises:
         InputError: an image that is named by another place than below `images/`.
@@ -201,7 +200,7 @@ def read_stimuli(path: Path) -> list[Stimulus]:
 
 
 def _inside(name: str) -> bool:
-    """Whether a file's name stays in its folder, on any system."""
+    """Tell whether a file's name stays in its folder, on any system."""
     parts = PurePosixPath(name).parts
     return (
         bool(parts)
@@ -213,7 +212,7 @@ def _inside(name: str) -> bool:
 
 
 def open_survey(path: str | Path) -> SurveyFolder:
-    """The survey in a folder: its own, or `survey/` in a study's.
+    """Open the survey in a folder: its own, or `survey/` in a study's.
 
     Raises:
         StoreError: there is none.

@@ -1,7 +1,9 @@
-"""What stands before every request: bounds on its body and its rate, and strict headers."""
+"""The guard before every request: bounds on its body and its rate, and strict headers."""
 
 import asyncio
+import ipaddress
 import time
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +15,7 @@ App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MOST_BYTES = 16_384
 BODY_SECONDS = 30.0
+MOST_ADDRESSES = 100_000
 # Everything comes from this server; images are decoded in the browser and drawn.
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; "
@@ -56,7 +59,7 @@ class Bucket:
         self._left, self._seen = self.burst, time.monotonic()
 
     def take(self) -> bool:
-        """Whether one more is within the rate; it counts if so."""
+        """Count a request and tell whether the request is within the rate."""
         now = time.monotonic()
         self._left = min(self.burst, self._left + (now - self._seen) * self.rate)
         self._seen = now
@@ -66,8 +69,40 @@ class Bucket:
         return True
 
 
+class AddressRates:
+    """A rate for each address, in memory only; IPv6 addresses of one /64 are one.
+
+    Args:
+        burst: starts of an address at once.
+        rate: starts a second after that.
+    """
+
+    def __init__(self, burst: float, rate: float) -> None:
+        self.burst, self.rate = burst, rate
+        self._buckets: OrderedDict[str, Bucket] = OrderedDict()
+
+    def take(self, address: str) -> bool:
+        """Whether one more from an address is within the rate; it counts if so."""
+        place = _network(address)
+        bucket = self._buckets.pop(place, None) or Bucket(self.burst, self.rate)
+        self._buckets[place] = bucket
+        if len(self._buckets) > MOST_ADDRESSES:
+            self._buckets.popitem(last=False)  # the one that was quiet the longest
+        return bucket.take()
+
+
+def _network(address: str) -> str:
+    try:
+        known = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return ""
+    if known.version == 6:
+        return str(ipaddress.ip_network((known, 64), strict=False))
+    return str(known)
+
+
 class Guard:
-    """Bounds on what comes in, headers on what goes out.
+    """Bounds on requests, headers on replies.
 
     Args:
         app: what answers; it sees a `TooLargeError` or `TimeoutError` where it reads a body beyond
@@ -91,14 +126,17 @@ class Guard:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """The same with bodies up to the bounds of size and time."""
+    """Wrap a request with bodies up to the bounds of size and time."""
     size, whole = 0, False
+    deadline: float | None = None
 
     async def bounded() -> Message:
-        nonlocal size, whole
+        nonlocal size, whole, deadline
         if whole:  # what waits now waits for the browser to leave
             return await receive()
-        async with asyncio.timeout(BODY_SECONDS):
+        # The whole body has one deadline: a byte now and then does not put it off.
+        deadline = deadline or asyncio.get_running_loop().time() + BODY_SECONDS
+        async with asyncio.timeout_at(deadline):
             message = await receive()
         size += len(message.get("body", b""))
         if size > MOST_BYTES:

@@ -1,4 +1,4 @@
-"""Which images a participant sees, and when: pure, balanced, and the same for the same seed."""
+"""The images that a participant sees, and their order: pure, balanced, the same for a seed."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Stimulus:
 
     @property
     def cell(self) -> tuple[str, str, str]:
-        """What is compared: condition, site and network."""
+        """Name the compared cell: condition, site and network."""
         return self.condition, self.site, self.network
 
 
@@ -52,7 +52,7 @@ class SurveyTrial:
 
 
 def williams(conditions: int) -> list[list[int]]:
-    """A Latin square of orders in which each condition follows each other one equally often.
+    """Build a Latin square of orders: each condition follows every other equally often.
 
     Args:
         conditions: how many.
@@ -68,7 +68,7 @@ def williams(conditions: int) -> list[list[int]]:
 
 
 def cells_of(design: SurveyDesign, stimuli: Sequence[Stimulus]) -> list[list[Stimulus]]:
-    """The images of each condition, network and site, in the circle from which lists are cut.
+    """Group the images of each condition, network and site, in the circle that lists are cut from.
 
     A circle is made of rounds with one image of each category, the categories in the same
     (seeded) order in each round and circle. So any stretch of it has all categories equally
@@ -104,7 +104,7 @@ def cells_of(design: SurveyDesign, stimuli: Sequence[Stimulus]) -> list[list[Sti
 
 
 def trials_of(design: SurveyDesign, stimuli: Sequence[Stimulus], number: int) -> list[SurveyTrial]:
-    """The list of participant number `number` (from 0): practice, then all else.
+    """Draw the list of participant number `number` (from 0): practice, then all else.
 
     Each condition appears `per_condition` times, once in every round of trials, in orders of a
     Williams square. Its images are cut from its circle (`cells_of`), the next participant's
@@ -143,7 +143,7 @@ def _practice(design: SurveyDesign, stimuli: Sequence[Stimulus], number: int) ->
 
 
 def _with_catches(design: SurveyDesign, main: list[SurveyTrial], number: int) -> list[SurveyTrial]:
-    """The trials with catch trials among them: one in each of as many equal parts."""
+    """Put catch trials among the trials: in each of as many equal parts a catch trial."""
     stream = seeds.numpy_stream("survey", "catch", design.seed, number)
     names = stream.permutation(design.categories).tolist()
     places = [int((k + stream.random()) * len(main) / design.catch) for k in range(design.catch)]

@@ -1,4 +1,4 @@
-"""What the experimenter sees while people answer."""
+"""The experimenter's view while people answer."""
 
 import json
 import sqlite3
@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from invariscope.analysis.intervals import share_interval
+from invariscope.survey.admission import placeholders
 from invariscope.survey.design import CATCH, PRACTICE
 from invariscope.survey.lists import Stimulus
 
@@ -14,17 +16,22 @@ ACTIVE_SECONDS = 120.0
 
 
 def live(
-    connection: sqlite3.Connection, stimuli: Mapping[str, Stimulus], now: float
+    connection: sqlite3.Connection,
+    stimuli: Mapping[str, Stimulus],
+    now: float,
+    categories: int,
 ) -> dict[str, Any]:
-    """Counts, accuracy and time left.
+    """Count sessions, accuracy and time left.
 
     Args:
         stimuli: by image name.
         now: seconds since 1970.
+        categories: to choose from; chance is one of them.
 
     Returns:
-        `begun`, `active` (an answer within two minutes), `ended`, `answers`; `accuracy`, a list of
-        condition, site, network, answers and share right, catch trials among them; `minutes_left`,
+        `begun`, `active` (an answer within two minutes), `ended`, `answers`; `chance`; `accuracy`,
+        a list of condition, site, network, answers, share right and its Wilson interval `low`,
+        `high`, catch trials among them; `minutes_left`,
         the median over active sessions (None where there is none); `minutes`, the median that
         ended sessions took.
     """
@@ -46,6 +53,7 @@ def live(
         "answers": sum(row[5] for row in rows),
         "minutes": round(statistics.median(took), 1) if took else None,
         "minutes_left": round(statistics.median(left), 1) if left else None,
+        "chance": 1 / categories,
         "accuracy": _accuracy(connection, {row[0]: json.loads(row[1]) for row in rows}, stimuli),
     }
 
@@ -66,6 +74,38 @@ def _accuracy(
         right[cell] += answer == category
     names = ("condition", "site", "network")
     return [
-        {**dict(zip(names, cell, strict=True)), "answers": n, "right": right[cell] / n}
+        {
+            **dict(zip(names, cell, strict=True)),
+            "answers": n,
+            "right": right[cell] / n,
+            **dict(zip(("low", "high"), share_interval(right[cell], n), strict=True)),
+        }
         for cell, n in sorted(count.items())
     ]
+
+
+def notices(connection: sqlite3.Connection, seen: Mapping[str, int]) -> list[str]:
+    """What the experimenter should look at, a sentence each.
+
+    Args:
+        seen: requests that came through a `proxy` that is not named, starts of `crowded` addresses
+            and starts that the `gate` turned away, since the server began.
+    """
+    told = [
+        f"Starts whose id was not filled in: {number}, with {text}. Look at the link that "
+        "recruits; these sessions count as of people without an id."
+        for text, number in placeholders(connection).items()
+    ]
+    if seen["proxy"]:
+        told.append(
+            f"Requests through a reverse proxy that is not named: {seen['proxy']}. All its "
+            "visitors count as one address; give its address as --proxy."
+        )
+    if seen["crowded"]:
+        told.append(
+            f"Starts put off because their address began too many: {seen['crowded']}. Expecting "
+            "many people from one network? Raise --starts-per-address."
+        )
+    if seen["gate"]:
+        told.append(f"Starts turned away without a link or an id that fits: {seen['gate']}.")
+    return told

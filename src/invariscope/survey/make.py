@@ -95,7 +95,7 @@ def make_survey(
 
 
 def _sizes(stimuli: list[Stimulus]) -> dict[tuple[str, str, str], int]:
-    """How many images each condition of a site and network has."""
+    """Count the images of each condition of a site and network."""
     sizes: dict[tuple[str, str, str], int] = {}
     for stimulus in stimuli:
         if stimulus.condition != PRACTICE:

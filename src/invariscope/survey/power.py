@@ -18,12 +18,12 @@ ALPHA, TARGET_POWER = 0.05, 0.8
 
 
 def cell_name(condition: str, site: str | None, network: str | None) -> str:
-    """What a condition is called in tables and plots."""
+    """Name a condition for tables and plots."""
     return " ".join(word for word in (condition, site, network) if isinstance(word, str) and word)
 
 
 def by_participant(answers: pd.DataFrame) -> pd.DataFrame:
-    """Each participant's accuracy in each condition, `(participants, conditions)`.
+    """Average each participant's accuracy in each condition, `(participants, conditions)`.
 
     Args:
         answers: from `load_answers`; those that are excluded do not count.
@@ -50,7 +50,7 @@ def power(
     draws: int = DRAWS,
     seed: int = 0,
 ) -> NDArray[np.float64]:
-    """The share of surveys in which a paired t-test finds a difference.
+    """Estimate the share of surveys with a difference by a paired t-test.
 
     Surveys of n participants are drawn from the given ones, with replacement.
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from invariscope.survey.folder import DESIGN, IMAGES, WORDS, SurveyFolder
+from invariscope.survey.spreadsheets import RULE, write_csv
 
 VERSION = "Psych-DS 1.5.1"
 # What each column is, and its unit.
@@ -54,12 +55,12 @@ ABOUT = "about_"
 
 
 def plain_word(word: str) -> str:
-    """A value that Psych-DS allows in a file's name: letters and digits."""
+    """Turn a value into a word that Psych-DS allows in a file's name: letters and digits."""
     return re.sub(r"[^A-Za-z0-9]", "", word) or "survey"
 
 
 def variable(name: str, words: Mapping[str, Any]) -> dict[str, Any]:
-    """A column's entry in the data dictionary."""
+    """Describe a column in the data dictionary."""
     if name.startswith(ABOUT):
         label = words["questions"].get(name.removeprefix(ABOUT), {}).get("label", name)
         description, unit = f"Answer to: {label}", ""
@@ -92,9 +93,9 @@ def write_psychds(
     sittings: Any = raw.groupby(["participant", "session"], sort=False)
     for (participant, session), own in sittings:
         name = f"subject-{participant}_session-{session}_task-classification_data.csv"
-        own.to_csv(path / "data" / "raw" / name, index=False)
-    tidy.to_csv(path / "data" / f"{study}_description-answers_data.csv", index=False)
-    sessions.to_csv(path / "data" / f"{study}_description-sessions_data.csv", index=False)
+        write_csv(own, path / "data" / "raw" / name)
+    write_csv(tidy, path / "data" / f"{study}_description-answers_data.csv")
+    write_csv(sessions, path / "data" / f"{study}_description-sessions_data.csv")
     columns = dict.fromkeys([*raw.columns, *tidy.columns, *sessions.columns])
     about = {
         "@context": "https://schema.org/",
@@ -123,7 +124,7 @@ def _summary(folder: SurveyFolder, raw: pd.DataFrame, sessions: pd.DataFrame) ->
     return (
         f"{who} chose among {len(folder.design.categories)} categories for each image: "
         f"{sessions['participant'].nunique()} participants, {len(raw)} answers, practice and "
-        "catch trials among them."
+        f"catch trials among them. {RULE}"
     )
 
 

@@ -1,11 +1,11 @@
-"""What a browser may send, checked before anything else sees it."""
+"""Bodies that a browser may send, checked before anything else sees a body."""
 
 import json
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from invariscope.survey.sessions import BROUGHT
+from invariscope.survey.admission import BROUGHT
 
 Word = Annotated[str, StringConstraints(max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
 Key = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
@@ -20,7 +20,7 @@ class RequestBody(BaseModel):
 
 
 class ScreenBody(RequestBody):
-    """What a browser tells of itself; nothing that names a person.
+    """A browser's description of itself; nothing that names a person.
 
     Attributes:
         width, height: of the window, in CSS pixels.
@@ -41,12 +41,14 @@ class StartBody(RequestBody):
 
     Attributes:
         brought: the ids that came with the link.
+        link: the code of a single-use link.
         screen: see there.
     """
 
     brought: Annotated[dict[Word, Word], Field(max_length=len(BROUGHT))] = Field(
         default_factory=dict
     )
+    link: Word = ""
     screen: ScreenBody
 
     @model_validator(mode="after")
@@ -68,13 +70,13 @@ class AnswerBody(RequestBody):
 
 
 class AboutBody(RequestBody):
-    """Answers about the person, by the question's name; what was left open is not there."""
+    """Answers about the person, by the question's name; open questions are left out."""
 
     answers: Annotated[dict[Word, Word], Field(max_length=50)]
 
 
 def pick_body(kind: type[RequestBody], raw: bytes) -> Any:
-    """A body of that kind.
+    """Describe the body of a choice of that kind.
 
     Raises:
         ValueError: it is another.

@@ -1,4 +1,4 @@
-"""The server: a page, a session's images, and answers that are acknowledged once they are safe."""
+"""The server: a page, a session's images, and answers that are acknowledged once on disk."""
 
 import asyncio
 import hmac
@@ -6,6 +6,7 @@ import html
 import re
 import sqlite3
 import time
+from collections.abc import Iterable
 from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
@@ -19,12 +20,13 @@ from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from invariscope.survey import sessions
+from invariscope.survey.admission import FullError, GateError, who_came
 from invariscope.survey.database import Database, connect
 from invariscope.survey.design import PRACTICE
 from invariscope.survey.folder import SurveyFolder
-from invariscope.survey.guard import Bucket, Guard, TooLargeError
+from invariscope.survey.guard import AddressRates, Bucket, Guard, TooLargeError
 from invariscope.survey.lists import SurveyTrial, trials_of
-from invariscope.survey.live import live
+from invariscope.survey.live import live, notices
 from invariscope.survey.request_bodies import (
     AboutBody,
     AnswerBody,
@@ -32,23 +34,26 @@ from invariscope.survey.request_bodies import (
     StartBody,
     pick_body,
 )
-from invariscope.survey.sessions import ConflictError, FullError, SurveyAnswer, SurveySession
+from invariscope.survey.sessions import ConflictError, SurveyAnswer, SurveySession
 
 STATIC = Path(__file__).with_name("static")
 FILES = {
     "app.js": "text/javascript",
+    "compare.js": "text/javascript",
     "live.js": "text/javascript",
     "app.css": "text/css",
     "icon.svg": "image/svg+xml",
     "LICENSES.txt": "text/plain",
 }
 MOST_SESSIONS = 10_000
+STARTS = 30  # of an address at once, and again in ten minutes
+AGAIN_SECONDS = 600.0
 TOKEN = re.compile(r"[A-Za-z0-9_-]{40,128}")  # browsers make 64 hexadecimal digits
 FRESH_SECONDS = 1.0
 
 
 def refused(status: HTTPStatus, reason: str) -> JSONResponse:
-    """A refusal that the page can show."""
+    """Make a refusal that the page can show."""
     return JSONResponse({"reason": reason}, status)
 
 
@@ -66,7 +71,7 @@ class RefusedError(Exception):
 
 
 def bearer(request: Request) -> str:
-    """The token that came with a request.
+    """Read the token of a request.
 
     Raises:
         RefusedError: there is none.
@@ -85,10 +90,21 @@ class SurveyServer:
         database: where its answers go.
         token: opens the experimenter's page.
         most: sessions that it takes.
+        pilot: whether its sessions are no data.
+        proxies: addresses of reverse proxies, whose X-Forwarded-For is believed.
+        starts: sessions that an address may begin at once.
     """
 
     def __init__(
-        self, folder: SurveyFolder, database: Database, token: str, most: int = MOST_SESSIONS
+        self,
+        folder: SurveyFolder,
+        database: Database,
+        token: str,
+        most: int = MOST_SESSIONS,
+        *,
+        pilot: bool = False,
+        proxies: Iterable[str] = (),
+        starts: int = STARTS,
     ) -> None:
         self.folder, self.database, self.token, self.most = folder, database, token, most
         self.design, self.words = folder.design, folder.words
@@ -96,11 +112,14 @@ class SurveyServer:
         self.stimuli = {s.image: s for s in folder.stimuli}
         self._sessions: dict[bytes, SurveySession] = {}
         self._rates: dict[int, Bucket] = {}
+        self.pilot, self.proxies = pilot, frozenset(proxies)
         self._starts, self._strangers = Bucket(1000, 50), Bucket(1000, 50)
+        self._addresses = AddressRates(starts, starts / AGAIN_SECONDS)
+        self._seen: dict[str, int] = {"proxy": 0, "crowded": 0, "gate": 0}
         self._live: tuple[float, dict[str, Any]] = (-FRESH_SECONDS, {})
 
     def app(self) -> Guard:
-        """The application, for uvicorn."""
+        """Build the application, for uvicorn."""
         routes = [
             Route("/", self._page),
             Route("/live", self._live_page),
@@ -114,11 +133,11 @@ class SurveyServer:
             Route("/api/live", self._live_data),
         ]
         handlers: dict[Any, Any] = {
-            RefusedError: _told,
-            sqlite3.Error: _not_kept,
-            TooLargeError: _too_large,
-            TimeoutError: _too_slow,
-            ClientDisconnect: _too_slow,
+            RefusedError: told_refusal,
+            sqlite3.Error: not_kept,
+            TooLargeError: too_large,
+            TimeoutError: too_slow,
+            ClientDisconnect: too_slow,
         }
         return Guard(Starlette(routes=routes, exception_handlers=handlers))
 
@@ -134,7 +153,7 @@ class SurveyServer:
             raise RefusedError(HTTPStatus.BAD_REQUEST, f"not a {kind.__name__.lower()}") from error
 
     async def _session(self, request: Request) -> SurveySession:
-        """The session of a request.
+        """Find the session of a request.
 
         Raises:
             RefusedError: an unknown token, or too many requests.
@@ -172,7 +191,7 @@ class SurveyServer:
         return FileResponse(STATIC / name, media_type=FILES[name])
 
     async def _survey(self, _request: Request) -> Response:
-        """What is known before anyone takes part."""
+        """Describe the survey before anyone takes part."""
         design = self.design
         cells = {s.cell for s in self.stimuli.values() if s.condition != PRACTICE}
         trials = design.practice + design.catch + design.per_condition * len(cells)
@@ -195,12 +214,19 @@ class SurveyServer:
             raise RefusedError(HTTPStatus.BAD_REQUEST, "not a token")
         if not self._starts.take():
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
+        there = await self._write(sessions.find, token)  # one that goes on is no start
+        if there is None and not self._addresses.take(self._address(request)):
+            self._seen["crowded"] += 1
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
         body: StartBody = await self._body(request, StartBody)
         screen: ScreenBody = body.screen
         try:
             session, answered = await self._write(
-                self._begun, token, dict(body.brought), screen.model_dump()
+                self._begun, token, dict(body.brought), screen.model_dump(), body.link
             )
+        except GateError as error:
+            self._seen["gate"] += 1
+            raise RefusedError(HTTPStatus.FORBIDDEN, str(error)) from None
         except FullError:
             raise RefusedError(HTTPStatus.FORBIDDEN, "full") from None
         self._sessions[sessions.hashed(token)] = session
@@ -218,6 +244,7 @@ class SurveyServer:
         token: str,
         brought: dict[str, str],
         screen: dict[str, Any],
+        link: str,
     ) -> tuple[SurveySession, list[int]]:
         session = sessions.begin(
             connection,
@@ -227,8 +254,20 @@ class SurveyServer:
             list_of=self._list_of,
             now=time.time(),
             most=self.most,
+            admission=self.design.admission,
+            link=link,
+            pilot=self.pilot,
         )
         return session, sessions.answered(connection, session.number)
+
+    def _address(self, request: Request) -> str:
+        """Where a request comes from; it is kept in memory only, for rates."""
+        peer = request.client.host if request.client else ""
+        forwarded = request.headers.get("x-forwarded-for", "")
+        if forwarded and peer not in self.proxies:
+            self._seen["proxy"] += 1
+            return peer
+        return forwarded.rpartition(",")[2].strip() or peer
 
     def _list_of(self, number: int) -> list[SurveyTrial]:
         return trials_of(self.design, self.folder.stimuli, number)
@@ -269,7 +308,7 @@ class SurveyServer:
         code, missing = await self._write(sessions.finish, session, completion.code, time.time())
         if missing:
             return JSONResponse({"reason": "not complete", "missing": missing}, 409)
-        who = next((session.brought[k] for k in sessions.WHO if session.brought.get(k)), "")
+        who = who_came(session.brought) or ""
         link = completion.link.replace("{id}", quote(who, safe="")).replace(
             "{code}", quote(code, safe="")
         )
@@ -288,32 +327,39 @@ class SurveyServer:
 
     def _look(self) -> dict[str, Any]:
         with closing(connect(self.database.path)) as connection:
-            return live(connection, self.stimuli, time.time())
+            told = live(connection, self.stimuli, time.time(), len(self.design.categories))
+            return told | {"notes": [*notices(connection, self._seen), *self._pilot_notice()]}
+
+    def _pilot_notice(self) -> list[str]:
+        return ["This is a pilot: its sessions are no data and are not exported."] * self.pilot
 
 
 def _public(trial: SurveyTrial) -> dict[str, Any]:
-    """A trial as its participant may know it: the right answer only where it is told anyway."""
+    """Describe a trial for its participant: the right answer only where told anyway."""
     told = trial.category if trial.kind == PRACTICE or not trial.image else None
     return {"kind": trial.kind, "image": bool(trial.image), "category": told}
 
 
-def _told(_request: Request, error: Exception) -> Response:
+def told_refusal(_request: Request, error: Exception) -> Response:
+    """Answer a request that is refused."""
     assert isinstance(error, RefusedError)
     return refused(error.status, error.reason)
 
 
-def _too_large(_request: Request, _error: Exception) -> Response:
+def too_large(_request: Request, _error: Exception) -> Response:
+    """Answer a body beyond the bound, and close."""
     reply = refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too large")
     reply.headers["connection"] = "close"
     return reply
 
 
-def _too_slow(_request: Request, _error: Exception) -> Response:
+def too_slow(_request: Request, _error: Exception) -> Response:
+    """Answer a body that does not end, and close."""
     reply = refused(HTTPStatus.REQUEST_TIMEOUT, "too slow")
     reply.headers["connection"] = "close"
     return reply
 
 
-def _not_kept(_request: Request, _error: Exception) -> Response:
-    """The disk is full, say: the browser keeps its answer and tries again."""
+def not_kept(_request: Request, _error: Exception) -> Response:
+    """Answer where the disk is full, say: the browser keeps its answer and tries again."""
     return refused(HTTPStatus.SERVICE_UNAVAILABLE, "cannot keep answers now")

@@ -1,4 +1,4 @@
-"""Sessions and answers as functions of a connection: what is written, and what is read of it."""
+"""Sessions and answers as functions of a connection: rows written, and rows read."""
 
 import hashlib
 import json
@@ -8,16 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from invariscope.survey.admission import check_id, check_link, free_seat, use_link, who_came
+from invariscope.survey.design import ADMISSIONS
 from invariscope.survey.lists import SurveyTrial
 
-# What brings a participant, by the names that recruiting services use in links.
-BROUGHT = ("PROLIFIC_PID", "STUDY_ID", "SESSION_ID", "survey_code", "participant")
-WHO = ("PROLIFIC_PID", "survey_code", "participant")  # of these, who it is
 COLUMNS = ("number", "participant", "session", "brought", "list", "about", "ended", "code")
-
-
-class FullError(ValueError):
-    """The survey takes no more sessions."""
 
 
 class ConflictError(ValueError):
@@ -26,7 +21,7 @@ class ConflictError(ValueError):
 
 @dataclass(frozen=True)
 class SurveySession:
-    """One session, as the server needs it.
+    """A session, as the server needs its row.
 
     Attributes:
         number: from 0; which list.
@@ -51,7 +46,7 @@ class SurveySession:
 
 @dataclass(frozen=True)
 class SurveyAnswer:
-    """One answer, as the browser sent it.
+    """An answer, as the browser sent the answer.
 
     Attributes:
         trial: place in the session's list.
@@ -71,12 +66,12 @@ class SurveyAnswer:
 
 
 def hashed(token: str) -> bytes:
-    """What is kept of a token: the database opens no session."""
+    """Hash a token for storage: the database opens no session."""
     return hashlib.sha256(token.encode()).digest()
 
 
 def find(connection: sqlite3.Connection, token: str) -> SurveySession | None:
-    """The session of a token."""
+    """Find the session of a token."""
     row = connection.execute(
         f"SELECT {', '.join(COLUMNS)} FROM sessions WHERE token = ?",  # noqa: S608 (constants)
         (hashed(token),),
@@ -105,25 +100,35 @@ def begin(
     list_of: Callable[[int], list[SurveyTrial]],
     now: float,
     most: int,
+    admission: str = ADMISSIONS[0],
+    link: str = "",
+    pilot: bool = False,
 ) -> SurveySession:
-    """The session of a token; a new one where there is none, so a repeated start is harmless.
+    """Begin the session of a token, or go on with an earlier start of the session.
 
     Args:
-        list_of: the list of a session's number.
-        most: sessions that the survey takes.
+        list_of: the list of a place (`admission.free_seat`), from 0.
+        most: sessions that the survey takes; those that show no life do not count.
+        admission: of the design.
+        link: the code of a single-use link, where one came.
+        pilot: whether the session is no data.
 
     Raises:
+        GateError: it is not let in.
         FullError: there are so many.
     """
     found = find(connection, token)
     if found is not None:
         return found
+    if admission == "link":
+        check_link(connection, link, now)
+    elif admission == "id":
+        check_id(brought)
+    seat = free_seat(connection, most=most, pilot=pilot, now=now)
     number = connection.execute("SELECT COALESCE(MAX(number) + 1, 0) FROM sessions").fetchone()[0]
-    if number >= most:
-        raise FullError
-    who = next((brought[name] for name in WHO if brought.get(name)), None)
+    who = who_came(brought)
     participant, session = _participant(connection, who)
-    trials = list_of(number)
+    trials = list_of(seat)
     connection.execute(
         "INSERT INTO sessions"
         " (number, token, participant, session, who, brought, list, screen, begun)"
@@ -140,11 +145,16 @@ def begin(
             now,
         ),
     )
+    connection.execute("INSERT INTO seats VALUES (?, ?)", (number, seat))
+    if pilot:
+        connection.execute("INSERT INTO pilots VALUES (?)", (number,))
+    if admission == "link":
+        use_link(connection, link, number)
     return SurveySession(number, participant, session, brought, tuple(trials), False, False, "")  # noqa: FBT003
 
 
 def _participant(connection: sqlite3.Connection, who: str | None) -> tuple[int, int]:
-    """The participant's number and which session of theirs this is."""
+    """Number the participant, and their sessions."""
     participant, session = connection.execute(
         "SELECT MAX(participant), MAX(session) FROM sessions WHERE who = ?", (who,)
     ).fetchone()
@@ -155,7 +165,7 @@ def _participant(connection: sqlite3.Connection, who: str | None) -> tuple[int, 
 
 
 def answered(connection: sqlite3.Connection, number: int) -> list[int]:
-    """The trials of a session that have an answer, rising."""
+    """List the trials of a session that have an answer, rising."""
     rows = connection.execute("SELECT trial FROM answers WHERE number = ?", (number,))
     return sorted(trial for (trial,) in rows)
 
@@ -184,7 +194,7 @@ def save_answer(
 
 
 def save_about(connection: sqlite3.Connection, number: int, about: Mapping[str, Any]) -> None:
-    """Keep what a person says of themselves; the last word counts."""
+    """Save a person's answers about themselves; the last word counts."""
     connection.execute(
         "UPDATE sessions SET about = ? WHERE number = ?", (json.dumps(dict(about)), number)
     )
@@ -193,7 +203,7 @@ def save_about(connection: sqlite3.Connection, number: int, about: Mapping[str, 
 def finish(
     connection: sqlite3.Connection, session: SurveySession, code: str, now: float
 ) -> tuple[str, list[int]]:
-    """End a session whose trials all have an answer.
+    """End a session with an answer to every trial.
 
     Args:
         code: its completion code; `random` for one of its own.

@@ -45,7 +45,7 @@ class ObserverModel:
         validate.between("--lapse", self.lapse, 0, 1)
 
     def chances(self, activity: NDArray[np.float64], z: float) -> NDArray[np.float64]:
-        """The probability of each category.
+        """Compute the probability of each category.
 
         Args:
             activity: `(images, categories)`.
@@ -67,7 +67,7 @@ class ObserverModel:
 def activities(
     folder: SurveyFolder, subject: Subject, stimuli: Sequence[Stimulus], site: str | None = None
 ) -> NDArray[np.float64]:
-    """The activity of each category's unit for each image, `(images, categories)`.
+    """Measure the activity of each category's unit for each image, `(images, categories)`.
 
     Raises:
         InputError: a category that the network has not.
@@ -91,7 +91,7 @@ def simulate(
     seed: int = 0,
     site: str | None = None,
 ) -> pd.DataFrame:
-    """Answers as `load_answers` gives them, with `simulated` true.
+    """Simulate answers as `load_answers` gives answers, with `simulated` true.
 
     Each participant gets a list as people do; words (catch trials) are always read. `rt_ms` is
     missing, so no rule on speed applies.
@@ -123,7 +123,7 @@ def simulate(
         for k, trial in enumerate(trials):
             answer = _answer(trial, chances, place, names, stream)
             rows.append({**who, "trial": k, **row_of(trial, stimuli, answer), "simulated": True})
-        sessions.append({**who, "trials": len(trials)})
+        sessions.append({**who, "trials": len(trials), "pilot": False})
     answers = pd.DataFrame(rows, columns=list(RAW)).astype({"rt_ms": float})
     held = pd.DataFrame(sessions, columns=list(SESSIONS))
     return check_answers(main_trials(with_exclusions(answers, held, folder.design.exclusion)[0]))

@@ -27,7 +27,7 @@ BATCH = 64
 
 @dataclass(frozen=True)
 class StimulusSelection:
-    """What is taken from a study.
+    """The choice of a study's images for a survey.
 
     Attributes:
         task: whose images, `invariance` or `adversarial`.
@@ -52,7 +52,7 @@ class StimulusSelection:
 
 @dataclass(frozen=True)
 class StimulusImage:
-    """An image and what it is, before it is written.
+    """An image with its description, before the image is written.
 
     Attributes:
         stimulus: without its file.
@@ -64,7 +64,7 @@ class StimulusImage:
 
 
 def _rows(result: StudyResult, wish: StimulusSelection) -> pd.DataFrame:
-    """The study's runs whose images are shown.
+    """Select the study's runs for the images to show.
 
     Raises:
         InputError: there are none, or their units have no class.
@@ -87,7 +87,7 @@ def _rows(result: StudyResult, wish: StimulusSelection) -> pd.DataFrame:
 
 
 def categories_of(result: StudyResult, wish: StimulusSelection) -> list[str]:
-    """The classes whose units the study looks at, in the readout's order."""
+    """List the classes of the study's units, in the readout's order."""
     table = _rows(result, wish).sort_values("unit", key=lambda units: units.map(_number))
     return list(dict.fromkeys(table["label"]))
 
@@ -99,7 +99,7 @@ def _number(unit: str) -> int:
 def pick_categories(
     known: Sequence[str], planned_runs: int | None, named: Sequence[str], seed: int
 ) -> tuple[str, ...]:
-    """The answers to choose from.
+    """Pick the answers to choose from.
 
     Args:
         known: the study's.
@@ -128,7 +128,7 @@ def pick_categories(
 def collect_stimuli(
     result: StudyResult, categories: Sequence[str], wish: StimulusSelection
 ) -> Iterator[StimulusImage]:
-    """Every image that a survey of these categories can show.
+    """Collect every image that a survey of these categories can show.
 
     MEIs are the references that the runs departed from, each once. Photos are as many of each
     category as the most images that another condition has of it, and those for practice.

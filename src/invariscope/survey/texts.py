@@ -14,17 +14,20 @@ PLACE = re.compile(r"\{(\w+)\}")
 KINDS = ("number", "choice", "text")
 # Parts that a lab fills as it likes; all others must have the English file's keys.
 FREE = ("categories", "questions")
+# Texts that older files do not have: English until they are translated.
+NEWER = ("gate_title", "gate_link", "gate_id")
+TO_BE_REPLACED = "Replace this text"
 
 
 def write_words(path: Path, categories: Iterable[str]) -> None:
-    """Put the English words where a lab can change them, with the categories' names."""
+    """Put the English words where a lab can change the words, with the categories' names."""
     words = json.loads(ENGLISH.read_text(encoding="utf-8"))
     words["categories"] = {name: name.split(",")[0].strip() for name in categories}
     path.write_text(json.dumps(words, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) -> dict[str, Any]:
-    """The words of a survey, checked against the English ones.
+    """Read the words of a survey, checked against the English words.
 
     Args:
         categories: each must have its name in the file.
@@ -45,7 +48,8 @@ def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) 
     name = repr(str(path))
     if not isinstance(words, dict):
         raise InputError(f"{name} is not an object of texts")
-    _same(name, words, english)
+    words = {**{key: english[key] for key in NEWER}, **words}
+    check_texts(name, words, english)
     for category in categories:
         if not isinstance(words["categories"].get(category), str):
             raise InputError(f"{name} has no name for category {category!r} under 'categories'")
@@ -54,7 +58,17 @@ def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) 
     return words
 
 
-def _same(name: str, words: Mapping[str, Any], english: Mapping[str, Any]) -> None:
+def is_placeholder_consent(words: Mapping[str, Any]) -> bool:
+    """Whether the consent form holds the paragraph that asks to be replaced."""
+    return any(str(text).strip().startswith(TO_BE_REPLACED) for text in words["consent"])
+
+
+def check_texts(name: str, words: Mapping[str, Any], english: Mapping[str, Any]) -> None:
+    """Make sure that a file of texts has those of the English one, with their places.
+
+    Raises:
+        InputError: one is missing, unknown, or lacks a place.
+    """
     for key in words:
         if key not in english:
             raise unknown(f"text in {name}", key, english)
@@ -67,7 +81,7 @@ def _same(name: str, words: Mapping[str, Any], english: Mapping[str, Any]) -> No
 
 
 def _wrong(text: Any, own: Any, *, free: bool) -> str:
-    """What does not fit of a text, beside the English one; "" where it fits."""
+    """Describe a misfit of a text beside the English text; "" where the text fits."""
     if free:
         return "" if isinstance(text, dict) else "is not an object"
     if isinstance(own, list):

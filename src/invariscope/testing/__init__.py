@@ -1,1 +1,1 @@
-"""Analytic toys and contract suites for those who write their own parts."""
+"""Analytic toys, small networks, a small study and contract suites for authors of parts."""

@@ -1,4 +1,4 @@
-"""Hypothesis strategies: costs of candidates with the ties and gaps that real ones have.
+"""Hypothesis strategies: costs of candidates with the ties and gaps of real searches.
 
 They need `hypothesis`, which is installed with the development dependencies only.
 """
@@ -19,7 +19,7 @@ def _values(*, missing: bool) -> st.SearchStrategy[float]:
 
 @st.composite
 def costs(draw: st.DrawFn, *, runs: int = 3, most: int = 12, missing: bool = True) -> Tensor:
-    """Costs of a generation.
+    """Draw the costs of a generation.
 
     Args:
         runs: how many.

@@ -1,4 +1,4 @@
-"""An analytic generator and subject whose best stretch and squeeze are known in closed form.
+"""An analytic generator and subject, with their best stretch and squeeze in closed form.
 
 The generator reaches every image. The subject's units are linear or quadratic in the pixels,
 so the true front with the stretch site `pixels` can be written down (`least_stretch`,
@@ -45,7 +45,7 @@ class ToyGenerator(Generator):
         return (GREY + self.gain * codes).unflatten(1, (3, size, size))
 
     def code_of(self, images: Tensor) -> Tensor:
-        """Codes `(n, code_dim)` float64 of images `(n, 3, image_size, image_size)` in [0, 1]."""
+        """Compute codes `(n, code_dim)` float64 of images `(n, 3, image_size, image_size)`."""
         return (images.double().flatten(1) - GREY) / self.gain
 
 
@@ -82,7 +82,7 @@ class ToySubject(Subject):
 
 
 def least_stretch(weights: Tensor, squeeze: float) -> float:
-    """The smallest stretch at `pixels` that changes a linear unit's activity by `squeeze`.
+    """Compute the smallest stretch at `pixels` that changes a linear unit by `squeeze`.
 
     By Cauchy-Schwarz `|w · (x − ref)| ≤ ‖w‖ ‖x − ref‖`, with equality along w: the adversarial
     front is `stretch = squeeze / ‖w‖`, from any reference, as long as
@@ -96,7 +96,7 @@ def least_stretch(weights: Tensor, squeeze: float) -> float:
 
 
 def most_stretch(mask: Tensor, squeeze: float) -> float:
-    """The largest stretch at `pixels` from mid-grey that keeps an energy unit within `squeeze`.
+    """Compute the largest stretch at `pixels` that keeps an energy unit within `squeeze`.
 
     A unit of weights 0 and 1 is the summed squared departure of the pixel values that it sees,
     and 0 for the reference, so its squeeze is what they add to the squared stretch; each value

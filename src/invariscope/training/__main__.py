@@ -18,6 +18,7 @@ from invariscope.training.adversarial import AdversarialRecipe, train_adversaria
 from invariscope.training.classifier import accuracy, calibrate, train_classifier
 from invariscope.training.data import Photos, load_photos
 from invariscope.training.decoder import DecoderRecipe, train_decoder
+from invariscope.training.epochs import plain_recipe
 from invariscope.training.evaluate import (
     crops_of,
     inversion_figures,
@@ -32,8 +33,13 @@ from invariscope.training.package import (
     package_generator,
     package_natural,
 )
-from invariscope.training.recipes import OBSERVERS, RECIPES, new_network
-from invariscope.training.words import GENERATOR_WORDS, network_words
+from invariscope.training.recipes import (
+    GENERATOR_WORDS,
+    OBSERVERS,
+    RECIPES,
+    network_words,
+    new_network,
+)
 from invariscope.zoo.embedded import (
     EmbeddedDecoder,
     EmbeddedEncoder,
@@ -62,7 +68,7 @@ Into = Annotated[Path, Parameter(help="Where the packaged files go.")]
 
 
 def _class_names(data: Path, folders: tuple[str, ...]) -> tuple[str, ...]:
-    """Class names from `classes.tsv` (folder, name), where there is one."""
+    """Read class names from `classes.tsv` (folder, name), where there is such a file."""
     path = data / "classes.tsv"
     if not path.exists():
         return folders
@@ -171,7 +177,7 @@ def package(
     device: str = "cpu",
     judge: Judge = None,
 ) -> None:
-    """Package a network with its natural statistics, or the generator; then measure it."""
+    """Package a network with its natural statistics, or the generator; then measure."""
     train, val = _both(data, device)
     if name == "generator":
         package_generator(*_generator(train, work), into)
@@ -194,7 +200,7 @@ def measure(
     device: str = "cpu",
     judge: Judge = None,
 ) -> None:
-    """Measure what was packaged and write its model card."""
+    """Measure a packaged network or generator and write its model card."""
     train, val = _both(data, device)
     if name == "generator":
         card = _measured_generator(train, val, work=work, into=into, judge=judge, device=device)
@@ -202,7 +208,9 @@ def measure(
         subject = load_subject(f"embedded:{name}", device)
         assert isinstance(subject, NetworkSubject)
         figures = network_figures(subject, train, val)
-        card = write_card(subject.name, network_words(name), figures, RECIPES[name].plain(), into)
+        card = write_card(
+            subject.name, network_words(name), figures, plain_recipe(RECIPES[name]), into
+        )
     console.print(f"wrote {card}")
 
 

@@ -8,10 +8,8 @@ standard one can be matched by a woven texture that no photo has.
 """
 
 import copy
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -20,11 +18,10 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from invariscope import seeds
 from invariscope.devices import place
-from invariscope.errors import StoreError
-from invariscope.training import checkpoint
 from invariscope.training.classifier import SIDE
 from invariscope.training.data import Photos, random_crop
 from invariscope.training.decoder import GRID, features, inversion_loss
+from invariscope.training.epochs import EpochTraining, OnEpoch, OnStep, Stateful
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
 
 
@@ -50,18 +47,12 @@ class AdversarialRecipe:
     seed: int = 0
 
 
-def recipe_of(state: dict[str, Any]) -> AdversarialRecipe:
-    """The recipe that a checkpoint was trained by."""
-    recipe = state["recipe"]
-    return AdversarialRecipe(**{**recipe, "feature_weights": tuple(recipe["feature_weights"])})
-
-
 def _conv(channels_in: int, channels: int, side: int = 3, stride: int = 1) -> nn.Module:
     return spectral_norm(nn.Conv2d(channels_in, channels, side, stride, side // 2))
 
 
 class Critics(nn.Module):
-    """Verdicts on patches: one critic of pixels, one of each of three feature maps."""
+    """Critics of patches: of pixels, and of each of three feature maps."""
 
     def __init__(self, channels: tuple[int, ...]) -> None:
         super().__init__()
@@ -77,14 +68,18 @@ class Critics(nn.Module):
         self.heads = nn.ModuleList(_conv(64, 1) for _ in channels)
 
     def forward(self, images: Tensor, maps: list[Tensor]) -> list[Tensor]:
-        """Verdicts `(n, 1, h, w)` of each critic, above 0 for a photo."""
+        """Give verdicts `(n, 1, h, w)` of each critic, above 0 for a photo."""
         own = [self.pixels(2 * images - 1)]
         for map_, trunk, head in zip(maps, self.maps, self.heads, strict=True):
             own.append(head(trunk(map_ / (map_.detach().float().std() + 1e-6).to(map_))))
         return own
 
 
-class _AdversarialTraining:
+class _AdversarialTraining(EpochTraining):
+    """Decoder, its average and critics in training, with their optimisers."""
+
+    stream = "adversarial"
+
     def __init__(
         self,
         network: EmbeddedResNet,
@@ -93,7 +88,8 @@ class _AdversarialTraining:
         train: Photos,
         recipe: AdversarialRecipe,
     ) -> None:
-        self.network, self.eyes, self.train, self.recipe = network, eyes, train, recipe
+        super().__init__(train, recipe)
+        self.network, self.eyes, self.recipe = network, eyes, recipe
         self.encoder, decoder = halves
         device = train.images.device
         with torch.random.fork_rng([]):
@@ -110,45 +106,22 @@ class _AdversarialTraining:
         self.critic_adam = torch.optim.Adam(
             self.critics.parameters(), lr=recipe.critic_rate, betas=betas
         )
-        self.epoch, self.steps = 0, len(train) // recipe.batch
 
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+    def parts(self) -> dict[str, Stateful]:
         return {
-            "recipe": asdict(self.recipe),
-            "epoch": self.epoch,
-            "modules": self.modules.state_dict(),
-            "encoder": self.encoder.state_dict(),
-            "adam": self.adam.state_dict(),
-            "critic_adam": self.critic_adam.state_dict(),
+            "modules": self.modules,
+            "encoder": self.encoder,
+            "adam": self.adam,
+            "critic_adam": self.critic_adam,
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        self.modules.load_state_dict(state["modules"])
-        self.encoder.load_state_dict(state["encoder"])
-        self.adam.load_state_dict(state["adam"])
-        self.critic_adam.load_state_dict(state["critic_adam"])
-        self.epoch = state["epoch"]
-
-    def run_epoch(self, on_step: Callable[[int, float], None]) -> float:
-        """Train for one epoch; the mean inversion loss."""
-        recipe, device = self.recipe, self.train.images.device
-        stream = seeds.torch_stream("adversarial", recipe.seed, self.epoch)
-        order = torch.randperm(len(self.train), generator=stream).to(device)
-        total = 0.0
-        for step in range(self.steps):
-            left = 1 - (self.epoch * self.steps + step) / (recipe.epochs * self.steps)
-            for adam, rate in ((self.adam, recipe.rate), (self.critic_adam, recipe.critic_rate)):
-                adam.param_groups[0]["lr"] = rate * left
-            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
-            photos = random_crop(
-                self.train.images[rows], SIDE, stream, smallest=recipe.smallest_crop
-            )
-            total += self._step(photos, stream)
-            on_step(step, total / (step + 1))
-        self.epoch += 1
-        return total / self.steps
+    def step(self, step: int, rows: Tensor, stream: torch.Generator) -> float:
+        recipe = self.recipe
+        left = 1 - (self.epoch * self.steps + step) / (recipe.epochs * self.steps)
+        for adam, rate in ((self.adam, recipe.rate), (self.critic_adam, recipe.critic_rate)):
+            adam.param_groups[0]["lr"] = rate * left
+        photos = random_crop(self.train.images[rows], SIDE, stream, smallest=recipe.smallest_crop)
+        return self._step(photos, stream)
 
     def _step(self, photos: Tensor, stream: torch.Generator) -> float:
         recipe, kind = self.recipe, photos.device.type
@@ -201,8 +174,8 @@ def train_adversarial(  # noqa: PLR0917
     recipe: AdversarialRecipe,
     path: Path,
     *,
-    on_step: Callable[[int, int, float], None] = lambda epoch, step, loss: None,
-    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+    on_step: OnStep = lambda epoch, step, loss: None,
+    on_epoch: OnEpoch = lambda epoch, loss: None,
 ) -> tuple[EmbeddedEncoder, EmbeddedDecoder]:
     """Train the decoder against critics, or go on from the checkpoint at `path`.
 
@@ -221,15 +194,7 @@ def train_adversarial(  # noqa: PLR0917
     for classifier in (network, eyes):
         classifier.eval().requires_grad_(requires_grad=False)
     training = _AdversarialTraining(network, eyes, halves, train, recipe)
-    if state := checkpoint.load(path):
-        if recipe_of(state) != recipe:
-            raise StoreError(f"{str(path)!r} is of another recipe; move it away")
-        training.load(state)
-    while training.epoch < recipe.epochs:
-        epoch = training.epoch
-        mean = training.run_epoch(lambda step, loss, epoch=epoch: on_step(epoch, step, loss))
-        on_epoch(epoch, mean)
-        checkpoint.save(path, training.state())
+    training.run(path, on_step, on_epoch)
     average = training.average.eval()
     assert isinstance(average, EmbeddedDecoder)
     return training.encoder.eval(), average

@@ -22,7 +22,7 @@ def cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
 
 
 def margin(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Sum over images of the best other class's logit less that of the likeliest wanted one."""
+    """Sum over images the best other class's logit less the likeliest wanted class's."""
     own = F.one_hot(wanted.argmax(1), wanted.shape[1]).bool()
     return (logits.masked_fill(own, -torch.inf).amax(1) - logits[own]).sum()
 
@@ -48,7 +48,7 @@ def l2_attack(
     length: float | None = None,
     loss: Loss = cross_entropy,
 ) -> Tensor:
-    """Images within `radius` that raise the loss, from a random start in the ball.
+    """Move images within `radius` so that the loss rises, from a random start in the ball.
 
     Args:
         logits: the network from images in [0, 1] on; it must be in eval mode.
@@ -86,7 +86,7 @@ def survivors(
     restarts: int,
     stream: torch.Generator,
 ) -> Tensor:
-    """Which images keep their class under every one of `restarts` attacks, `(n,)` bool.
+    """Find the images that keep their class under all of `restarts` attacks, `(n,)` bool.
 
     The first, third … raise the margin, the others the cross-entropy.
 

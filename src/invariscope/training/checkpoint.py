@@ -37,14 +37,14 @@ def _join(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def save(path: Path, state: dict[str, Any]) -> None:
-    """Write `state` (tensors, numbers, texts, nested) so that it is whole or absent."""
+    """Write `state` (tensors, numbers, texts, nested) whole or not at all."""
     tensors: dict[str, Tensor] = {}
     tree = json.dumps(_split(state, "", tensors))
     replace_tensors(make_folder(path.parent) / path.name, tensors, {"tree": tree})
 
 
 def load(path: Path) -> dict[str, Any] | None:
-    """What `save` wrote, or None where there is no such file.
+    """Read the state that `save` wrote, or None where there is no such file.
 
     Raises:
         StoreError: the file is not a checkpoint of this kind.

@@ -1,9 +1,8 @@
 """Train an embedded classifier on an ImageFolder."""
 
 import copy
-import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +12,9 @@ from torch import Tensor, nn
 
 from invariscope import seeds
 from invariscope.devices import place
-from invariscope.errors import StoreError
-from invariscope.training import checkpoint
 from invariscope.training.attack import l2_attack
 from invariscope.training.data import Photos, centre_crop, cut_mix, random_crop
+from invariscope.training.epochs import EpochTraining, OnEpoch, OnStep, Stateful
 from invariscope.zoo.embedded import EmbeddedNetwork
 
 MEAN = (0.485, 0.456, 0.406)
@@ -78,13 +76,9 @@ class ClassifierRecipe:
         """Epochs of all phases."""
         return sum(phase.epochs for phase in self.phases)
 
-    def plain(self) -> dict[str, Any]:
-        """The recipe as a checkpoint keeps it."""
-        return json.loads(json.dumps(asdict(self)))
-
 
 def standardise(images: Tensor) -> Tensor:
-    """Images in [0, 1] as the embedded networks take them: less the mean, over the SD."""
+    """Standardise images in [0, 1] for the embedded networks: less the mean, over the SD."""
     mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
     std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
     return ((images - mean) / std).to(memory_format=torch.channels_last)
@@ -103,7 +97,7 @@ def accuracy(network: nn.Module, photos: Photos, *, batch: int = 256) -> float:
 
 @torch.no_grad()
 def calibrate(network: EmbeddedNetwork, train: Photos, *, batch: int = 256) -> EmbeddedNetwork:
-    """Batch norms that know photos as the network will see them.
+    """Calibrate batch norms on photos at the size of the test.
 
     Random crops enlarge things, so running statistics are not those of whole photos (Touvron et
     al. 2019): mean and variance are taken again, over the centre crops of all training photos in
@@ -123,17 +117,21 @@ def calibrate(network: EmbeddedNetwork, train: Photos, *, batch: int = 256) -> E
     return network.eval()
 
 
-class _ClassifierTraining:
-    """A network on its way: weights, their average, optimiser and rate of the current phase."""
+class _ClassifierTraining(EpochTraining):
+    """A network in training: weights, their average, optimiser and rate of the current phase."""
 
-    def __init__(self, recipe: ClassifierRecipe, train: Photos, start: EmbeddedNetwork) -> None:
-        self.recipe, self.train = recipe, train
-        self.steps = len(train) // recipe.batch
+    stream = "classifier"
+
+    def __init__(
+        self, recipe: ClassifierRecipe, train: Photos, val: Photos, start: EmbeddedNetwork
+    ) -> None:
+        super().__init__(train, recipe)
+        self.recipe, self.val = recipe, val
         self.network = place(copy.deepcopy(start), train.images.device)
         self.begin(0)
 
     def begin(self, phase: int) -> None:
-        """Start a phase from the weights as they are."""
+        """Start a phase from the present weights."""
         recipe, own = self.recipe, self.recipe.phases[phase]
         self.phase, self.epoch = phase, 0
         self.average = copy.deepcopy(self.network)
@@ -153,50 +151,53 @@ class _ClassifierTraining:
             cycle_momentum=False,
         )
 
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
+    def parts(self) -> dict[str, Stateful]:
         return {
-            "recipe": self.recipe.plain(),
-            "phase": self.phase,
-            "epoch": self.epoch,
-            "network": self.network.state_dict(),
-            "average": self.average.state_dict(),
-            "optimiser": self.sgd.state_dict(),
-            "cycle": self.cycle.state_dict(),
+            "network": self.network,
+            "average": self.average,
+            "optimiser": self.sgd,
+            "cycle": self.cycle,
         }
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        self.begin(state["phase"])
-        self.epoch = state["epoch"]
-        self.network.load_state_dict(state["network"])
-        self.average.load_state_dict(state["average"])
-        self.sgd.load_state_dict(state["optimiser"])
-        self.cycle.load_state_dict(state["cycle"])
+    @property
+    def done(self) -> int:
+        return sum(phase.epochs for phase in self.recipe.phases[: self.phase]) + self.epoch
 
-    def run_epoch(self, on_step: Callable[[int, float], None]) -> None:
-        """Train for one epoch of the current phase."""
-        recipe, own = self.recipe, self.recipe.phases[self.phase]
+    def figure(self, mean_loss: float) -> float:  # noqa: ARG002
+        return accuracy(self.average, self.val)
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "phase": self.phase}
+
+    def load(self, state: Mapping[str, Any]) -> None:
+        self.begin(state["phase"])
+        super().load(state)
+
+    def run_epoch(self, on_step: OnStep) -> float:
+        if self.epoch == self.recipe.phases[self.phase].epochs:
+            self.begin(self.phase + 1)
         self.network.train()
-        done = sum(phase.epochs for phase in recipe.phases[: self.phase]) + self.epoch
-        stream = seeds.torch_stream("classifier", recipe.seed, done)
+        return super().run_epoch(on_step)
+
+    def step(self, step: int, rows: Tensor, stream: torch.Generator) -> float:
+        recipe, own = self.recipe, self.recipe.phases[self.phase]
         low, high = own.smallest_crop
         smallest = low + (high - low) * self.epoch / max(own.epochs - 1, 1)
-        order = torch.randperm(len(self.train), generator=stream)
-        for step in range(self.steps):
-            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
-            rows = rows.to(self.train.images.device)
-            images = random_crop(self.train.images[rows], SIDE, stream, smallest=smallest)
-            wanted = self._wanted(rows)
-            if own.mixed and float(torch.rand(1, generator=stream)) < own.mixed:
-                images, wanted = cut_mix(images, wanted, stream)
-            if recipe.radius and own.attack_steps:
-                images = self._moved(images, wanted, own.attack_steps, stream)
-            on_step(step, self._step(images, wanted))
-            self._follow(step)
-        self.epoch += 1
+        images = random_crop(self.train.images[rows], SIDE, stream, smallest=smallest)
+        labels = self._smoothed(rows)
+        if own.mixed and float(torch.rand(1, generator=stream)) < own.mixed:
+            images, labels = cut_mix(images, labels, stream)
+        if recipe.radius and own.attack_steps:
+            images = self._moved(images, labels, own.attack_steps, stream)
+        loss = F.cross_entropy(self._logits(images), labels)
+        self.sgd.zero_grad(set_to_none=True)
+        loss.backward()
+        self.sgd.step()
+        self.cycle.step()
+        self._average(step)
+        return loss.item()
 
-    def _wanted(self, rows: Tensor) -> Tensor:
+    def _smoothed(self, rows: Tensor) -> Tensor:
         classes = len(self.train.classes)
         smooth = self.recipe.label_smoothing
         return F.one_hot(self.train.labels[rows], classes) * (1 - smooth) + smooth / classes
@@ -205,25 +206,17 @@ class _ClassifierTraining:
         with torch.autocast(images.device.type, torch.bfloat16):
             return self.network(standardise(images)).float()
 
-    def _moved(self, images: Tensor, wanted: Tensor, steps: int, stream: torch.Generator) -> Tensor:
-        """The batch moved against the network as it answers in eval mode."""
+    def _moved(self, images: Tensor, labels: Tensor, steps: int, stream: torch.Generator) -> Tensor:
+        """Move the batch against the network in eval mode."""
         self.network.eval().requires_grad_(requires_grad=False)
         moved = l2_attack(
-            self._logits, images, wanted, radius=self.recipe.radius, steps=steps, stream=stream
+            self._logits, images, labels, radius=self.recipe.radius, steps=steps, stream=stream
         )
         self.network.train().requires_grad_(requires_grad=True)
         return moved
 
-    def _step(self, images: Tensor, wanted: Tensor) -> float:
-        loss = F.cross_entropy(self._logits(images), wanted)
-        self.sgd.zero_grad(set_to_none=True)
-        loss.backward()
-        self.sgd.step()
-        self.cycle.step()
-        return loss.item()
-
     @torch.no_grad()
-    def _follow(self, step: int) -> None:
+    def _average(self, step: int) -> None:
         """Move the average: fast in a phase's first steps, then with `recipe.average`."""
         seen = self.epoch * self.steps + step + 1
         kept = min(self.recipe.average, 1 - 1 / seen)
@@ -242,8 +235,8 @@ def train_classifier(
     recipe: ClassifierRecipe,
     path: Path,
     *,
-    on_step: Callable[[int, int, float], None] = lambda epoch, step, loss: None,
-    on_epoch: Callable[[int, float], None] = lambda epoch, accuracy: None,
+    on_step: OnStep = lambda epoch, step, loss: None,
+    on_epoch: OnEpoch = lambda epoch, accuracy: None,
 ) -> EmbeddedNetwork:
     """Train, or go on from the checkpoint at `path` of the same recipe.
 
@@ -260,20 +253,6 @@ def train_classifier(
     Raises:
         StoreError: the checkpoint is of another recipe.
     """
-    training = _ClassifierTraining(recipe, train, start)
-    if state := checkpoint.load(path):
-        if state["recipe"] != recipe.plain():
-            raise StoreError(f"{str(path)!r} is of another recipe; move it away")
-        training.load(state)
-    for number, phase in enumerate(recipe.phases):
-        if number < training.phase:
-            continue
-        if number > training.phase:
-            training.begin(number)
-        before = sum(earlier.epochs for earlier in recipe.phases[:number])
-        while training.epoch < phase.epochs:
-            epoch = before + training.epoch
-            training.run_epoch(lambda step, loss, epoch=epoch: on_step(epoch, step, loss))
-            on_epoch(epoch, accuracy(training.average, val))
-            checkpoint.save(path, training.state())
+    training = _ClassifierTraining(recipe, train, val, start)
+    training.run(path, on_step, on_epoch)
     return calibrate(training.average, train)

@@ -61,14 +61,14 @@ def _whole(file: Path, side: int) -> Tensor:
 
 
 def centre_crop(images: Tensor, side: int) -> Tensor:
-    """The middle `side` × `side` pixels of uint8 images, as float in [0, 1]."""
+    """Cut the middle `side` × `side` pixels of uint8 images, as float in [0, 1]."""
     top = (images.shape[-2] - side) // 2
     left = (images.shape[-1] - side) // 2
     return images[..., top : top + side, left : left + side].float() / 255
 
 
 def draw_windows(number: int, stream: torch.Generator, *, smallest: float) -> Tensor:
-    """Windows of random resized crops and flips.
+    """Draw windows of random resized crops and flips.
 
     Args:
         smallest: the smallest share of an image's area that a crop may keep.
@@ -94,7 +94,7 @@ def draw_windows(number: int, stream: torch.Generator, *, smallest: float) -> Te
 
 
 def cut_windows(images: Tensor, windows: Tensor, side: int) -> Tensor:
-    """Each image's window, resampled to a square.
+    """Cut each image's window, resampled to a square.
 
     Args:
         images: `(n, 3, h, w)` uint8.
@@ -112,13 +112,13 @@ def cut_windows(images: Tensor, windows: Tensor, side: int) -> Tensor:
 def random_crop(
     images: Tensor, side: int, stream: torch.Generator, *, smallest: float = 0.35
 ) -> Tensor:
-    """A random resized crop and flip of each image: `draw_windows`, then `cut_windows`."""
+    """Crop, resize and flip each image at random: `draw_windows`, then `cut_windows`."""
     windows = draw_windows(len(images), stream, smallest=smallest)
     return cut_windows(images, windows.to(images.device), side)
 
 
 def cut_mix(images: Tensor, wanted: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
-    """A square of each image replaced by the same square of another, labels by area.
+    """Replace a square of each image by the same square of another, labels by area.
 
     Args:
         images: `(n, 3, side, side)`.

@@ -4,20 +4,18 @@ In the manner of DeePSiM (Dosovitskiy & Brox 2016): a code is a learned projecti
 network's `layer3`; the decoder brings pixels and features of the photo back.
 """
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
 
 from invariscope import seeds
 from invariscope.devices import place
-from invariscope.errors import StoreError
-from invariscope.training import checkpoint
 from invariscope.training.classifier import SIDE, standardise
 from invariscope.training.data import Photos, centre_crop, random_crop
+from invariscope.training.epochs import EpochTraining, OnEpoch, OnStep, Stateful
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
 
 GRID = 16  # the network's total stride before `layer3`'s output
@@ -46,14 +44,8 @@ class DecoderRecipe:
     seed: int = 0
 
 
-def recipe_of(state: dict[str, Any]) -> DecoderRecipe:
-    """The recipe that a checkpoint was trained by."""
-    recipe = state["recipe"]
-    return DecoderRecipe(**{**recipe, "feature_weights": tuple(recipe["feature_weights"])})
-
-
 def features(network: EmbeddedResNet, images: Tensor) -> list[Tensor]:
-    """`layer1`, `layer2` and `layer3` of images in [0, 1]."""
+    """Compute `layer1`, `layer2` and `layer3` of images in [0, 1]."""
     x = network.maxpool(network.relu(network.bn1(network.conv1(standardise(images)))))
     out = []
     for name in ("layer1", "layer2", "layer3"):
@@ -63,7 +55,7 @@ def features(network: EmbeddedResNet, images: Tensor) -> list[Tensor]:
 
 
 class LossWeights(Protocol):
-    """What weighs the parts of the inversion's loss."""
+    """The weights of the inversion's loss."""
 
     @property
     def pixel_weight(self) -> float: ...
@@ -74,7 +66,7 @@ class LossWeights(Protocol):
 def inversion_loss(
     made: Tensor, photos: Tensor, got: list[Tensor], aim: list[Tensor], recipe: LossWeights
 ) -> Tensor:
-    """How far images are from their photos: mean absolute pixels, relative squared features.
+    """Measure images against their photos: mean absolute pixels, relative squared features.
 
     Args:
         made, photos: `(n, 3, h, w)`.
@@ -117,18 +109,19 @@ def whiten(
 def encode(
     encoder: EmbeddedEncoder, network: EmbeddedResNet, photos: Photos, *, batch: int = 256
 ) -> Tensor:
-    """Codes `(n, code_dim)` of the photos' centre crops."""
+    """Encode the photos' centre crops, `(n, code_dim)`."""
     crops = (centre_crop(images, SIDE) for images in photos.images.split(batch))
     return torch.cat([encoder(features(network, crop)[-1]) for crop in crops])
 
 
-class _DecoderTraining:
-    """Encoder and decoder on their way, with optimiser and learning rate."""
+class _DecoderTraining(EpochTraining):
+    """Encoder and decoder in training, with optimiser and learning rate."""
+
+    stream = "decoder"
 
     def __init__(self, network: EmbeddedResNet, train: Photos, recipe: DecoderRecipe) -> None:
-        self.network, self.train, self.recipe = network, train, recipe
-        self.epoch = 0
-        self.steps = len(train) // recipe.batch
+        super().__init__(train, recipe)
+        self.network, self.recipe = network, recipe
         with torch.random.fork_rng([]):
             torch.manual_seed(seeds.integer("decoder", recipe.seed))
             self.encoder = EmbeddedEncoder(recipe.code_dim)
@@ -144,42 +137,17 @@ class _DecoderTraining:
             cycle_momentum=False,
         )
 
-    def state(self) -> dict[str, Any]:
-        """What a checkpoint keeps."""
-        return {
-            "recipe": asdict(self.recipe),
-            "epoch": self.epoch,
-            "modules": self.both.state_dict(),
-            "optimiser": self.adam.state_dict(),
-            "cosine": self.cosine.state_dict(),
-        }
+    def parts(self) -> dict[str, Stateful]:
+        return {"modules": self.both, "optimiser": self.adam, "cosine": self.cosine}
 
-    def load(self, state: dict[str, Any]) -> None:
-        """Go on from a checkpoint."""
-        self.both.load_state_dict(state["modules"])
-        self.adam.load_state_dict(state["optimiser"])
-        self.cosine.load_state_dict(state["cosine"])
-        self.epoch = state["epoch"]
-
-    def run_epoch(self, on_step: Callable[[int, float], None]) -> float:
-        """Train for one epoch; its mean loss."""
-        recipe, device = self.recipe, self.train.images.device
-        stream = seeds.torch_stream("decoder", recipe.seed, self.epoch)
-        order = torch.randperm(len(self.train), generator=stream).to(device)
-        total = 0.0
-        for step in range(self.steps):
-            rows = order[step * recipe.batch : (step + 1) * recipe.batch]
-            images = self.train.images[rows]
-            photos = random_crop(images, SIDE, stream, smallest=recipe.smallest_crop)
-            loss = self._loss(photos, stream)
-            self.adam.zero_grad(set_to_none=True)
-            loss.backward()
-            self.adam.step()
-            self.cosine.step()
-            total += loss.item()
-            on_step(step, loss.item())
-        self.epoch += 1
-        return total / self.steps
+    def step(self, step: int, rows: Tensor, stream: torch.Generator) -> float:  # noqa: ARG002
+        images, smallest = self.train.images[rows], self.recipe.smallest_crop
+        loss = self._loss(random_crop(images, SIDE, stream, smallest=smallest), stream)
+        self.adam.zero_grad(set_to_none=True)
+        loss.backward()
+        self.adam.step()
+        self.cosine.step()
+        return loss.item()
 
     def _loss(self, photos: Tensor, stream: torch.Generator) -> Tensor:
         with torch.autocast(photos.device.type, torch.bfloat16):
@@ -201,8 +169,8 @@ def train_decoder(
     recipe: DecoderRecipe,
     folder: Path,
     *,
-    on_step: Callable[[int, int, float], None] = lambda epoch, step, loss: None,
-    on_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
+    on_step: OnStep = lambda epoch, step, loss: None,
+    on_epoch: OnEpoch = lambda epoch, loss: None,
 ) -> tuple[EmbeddedEncoder, EmbeddedDecoder]:
     """Train encoder and decoder, or go on from `folder/decoder.safetensors`.
 
@@ -216,18 +184,9 @@ def train_decoder(
     Raises:
         StoreError: the checkpoint in `folder` is of another recipe.
     """
-    path = folder / "decoder.safetensors"
     network.eval().requires_grad_(requires_grad=False)
     training = _DecoderTraining(network, train, recipe)
-    if state := checkpoint.load(path):
-        if recipe_of(state) != recipe:
-            raise StoreError(f"{str(path)!r} is of another recipe; choose another folder")
-        training.load(state)
-    while training.epoch < recipe.epochs:
-        epoch = training.epoch
-        mean = training.run_epoch(lambda step, loss, epoch=epoch: on_step(epoch, step, loss))
-        on_epoch(epoch, mean)
-        checkpoint.save(path, training.state())
+    training.run(folder / "decoder.safetensors", on_step, on_epoch)
     training.both.eval().requires_grad_(requires_grad=False)
     codes = encode(training.encoder, network, train)
     return whiten(training.encoder, training.decoder, codes)

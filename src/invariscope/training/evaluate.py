@@ -28,12 +28,12 @@ DRAWN = 2000  # images of random codes, and photos brought back
 
 
 def crops_of(photos: Photos, rows: slice | Tensor = slice(None)) -> Tensor:
-    """Centre crops of photos as the networks see them, `(n, 3, 96, 96)` in [0, 1]."""
+    """Cut centre crops of photos, `(n, 3, 96, 96)` in [0, 1]."""
     return torch.cat([centre_crop(part, SIDE) for part in photos.images[rows].split(BATCH)])
 
 
 def readout(subject: Subject, images: Tensor) -> Tensor:
-    """The subject's readout `(n, classes)` for images in [0, 1]."""
+    """Compute the subject's readout `(n, classes)` for images in [0, 1]."""
     site = list(subject.sites())[-1]
     return torch.cat([subject.respond(part, [site])[site] for part in images.split(BATCH)])
 
@@ -73,7 +73,7 @@ def top1_attacked(subject: NetworkSubject, photos: Photos) -> float:
 
 
 def network_figures(subject: NetworkSubject, train: Photos, val: Photos) -> dict[str, Any]:
-    """What a network's card says."""
+    """Measure the figures of a network's card."""
     return {
         "val_top1": top1(subject, val),
         "train_top1": top1(subject, train),
@@ -86,14 +86,14 @@ def network_figures(subject: NetworkSubject, train: Photos, val: Photos) -> dict
 
 
 def _blurred(images: Tensor) -> Tensor:
-    """Images averaged over 8 × 8 pixels: what a code of low-pass pixels would give back."""
+    """Average images over 8 × 8 pixels, as a code of low-pass pixels would."""
     return F.interpolate(F.avg_pool2d(images, 8), (SIDE, SIDE), mode="bilinear")
 
 
 def inversion_figures(
     generator: EmbeddedGenerator, subject: Subject, photos: Tensor
 ) -> dict[str, Any]:
-    """How well photos come back, and whether what they show does.
+    """Measure how well photos come back, and how often their class survives.
 
     Args:
         subject: says what a photo shows.
@@ -120,7 +120,7 @@ def inversion_figures(
 
 
 def random_images(generator: EmbeddedGenerator, number: int = DRAWN) -> Tensor:
-    """Images of random natural codes, always the same ones."""
+    """Make images of random natural codes, always the same."""
     draws = seeds.normal([("card", "random codes")], (number, generator.code_dim))[0]
     return torch.cat([generator.generate(part.float()) for part in draws.split(BATCH)])
 
@@ -133,7 +133,7 @@ def _spread(images: Tensor) -> float:
 def judged_figures(
     generator: EmbeddedGenerator, judge: Subject, site: str, train: Photos, val: Photos
 ) -> dict[str, Any]:
-    """How the images of random codes compare with photos, by a network not used in training.
+    """Compare images of random codes with photos, by a network not used in training.
 
     Args:
         judge: that network; `site` is where its features are read.

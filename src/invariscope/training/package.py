@@ -26,7 +26,7 @@ BATCH = 256
 
 
 def half(module: nn.Module) -> dict[str, Tensor]:
-    """A module's state with floats as float16 and the rest as it is, on the CPU."""
+    """Copy a module's state to the CPU, with floats as float16."""
     state = module.state_dict()
     return {
         k: (v.half() if v.is_floating_point() else v).cpu().contiguous() for k, v in state.items()
@@ -86,7 +86,7 @@ def package_generator(
 
 
 def natural_sites(subject: Subject) -> list[str]:
-    """The sites whose units are described: convolutions, layers, blocks and the readout."""
+    """List the sites for natural statistics: convolutions, layers, blocks and the readout."""
     return [
         site
         for site, shape in subject.sites().items()

@@ -27,7 +27,7 @@ def frechet(a: Tensor, b: Tensor) -> float:
 
 
 def judged(judge: Subject, site: str, images: Tensor, *, batch: int = 100) -> Tensor:
-    """The judge's features of images, `(n, channels)`: a site's mean over positions.
+    """Compute the judge's features of images, `(n, channels)`: a site's mean over positions.
 
     Args:
         images: `(n, 3, h, w)` in [0, 1].
@@ -56,7 +56,7 @@ def grid_peaks(images: Tensor) -> dict[int, float]:
 
 
 def nearest(images: Tensor, known: Tensor, *, batch: int = 256) -> Tensor:
-    """Pixel distance of each image to the nearest known one, `(n,)`.
+    """Measure the pixel distance of each image to the nearest known image, `(n,)`.
 
     Args:
         images: `(n, 3, h, w)` in [0, 1].

@@ -4,7 +4,7 @@ A transformation is one class in a file of this room, and its name in the lists 
 """
 
 from invariscope.transformations.base import Strength, Transformation, image_keys
-from invariscope.transformations.colour import Grayscale, Hue
+from invariscope.transformations.colour import Contrast, Grayscale, Hue, Luminance
 from invariscope.transformations.composition import Composition, compose
 from invariscope.transformations.filters import Blur, HighPass, Horizontal, Inversion, Vertical
 from invariscope.transformations.geometric import (
@@ -16,7 +16,6 @@ from invariscope.transformations.geometric import (
     Thinning,
     Translation,
 )
-from invariscope.transformations.light import Contrast, Luminance
 from invariscope.transformations.noise import SaltAndPepper, WhiteNoise
 from invariscope.transformations.registry import load, names, register
 

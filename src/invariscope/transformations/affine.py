@@ -17,7 +17,7 @@ def _resample(images: Tensor, matrix: list[list[float]]) -> Tensor:
 
 
 def rotate(images: Tensor, degrees: float) -> Tensor:
-    """Images turned anticlockwise about their middle, bilinear.
+    """Turn images anticlockwise about their middle, bilinear.
 
     Args:
         images: `(n, 1 or 3, side, side)`.
@@ -33,7 +33,7 @@ def rotate(images: Tensor, degrees: float) -> Tensor:
 
 
 def shear(images: Tensor, slope: float) -> Tensor:
-    """Images whose rows are shifted to the right by `slope` pixels a pixel up, bilinear.
+    """Shift an image's rows to the right by `slope` pixels a pixel up, bilinear.
 
     Args:
         images: `(n, 1 or 3, height, width)`.
@@ -44,7 +44,7 @@ def shear(images: Tensor, slope: float) -> Tensor:
 
 
 def translate(images: Tensor, right: float, down: float) -> Tensor:
-    """Images shifted by shares of their width and height, rounded to whole pixels.
+    """Shift images by shares of their width and height, rounded to whole pixels.
 
     Args:
         images: `(n, 1 or 3, height, width)`.
@@ -62,7 +62,7 @@ def translate(images: Tensor, right: float, down: float) -> Tensor:
 
 
 def framed(images: Tensor, size: tuple[int, int]) -> Tensor:
-    """Images resized to a smaller size, antialiased, in the middle of a black frame.
+    """Resize images to a smaller size, antialiased, in the middle of a black frame.
 
     Args:
         images: `(n, 1 or 3, height, width)`.
@@ -77,7 +77,7 @@ def framed(images: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def shrink(images: Tensor, scale: float) -> Tensor:
-    """Images drawn smaller in the middle of a black frame of the old size, antialiased.
+    """Draw images smaller in the middle of a black frame of the old size, antialiased.
 
     Args:
         images: `(n, 1 or 3, height, width)`.

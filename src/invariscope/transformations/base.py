@@ -1,8 +1,8 @@
-"""What every transformation promises: a batch of images in, the same batch transformed out."""
+"""The contract of every transformation: a batch of images in, the same batch transformed."""
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, ClassVar
 
@@ -34,7 +34,7 @@ class Strength:
     nothing: float = 0.0
 
     def values(self) -> list[float]:
-        """Every strength from the first to the largest, which may be the smallest number."""
+        """List every strength from the first to the largest, possibly the smallest number."""
         steps = math.floor((self.most - self.first) / self.step + 1e-9)
         return [round(self.first + k * self.step, 9) for k in range(steps + 1)]
 
@@ -52,6 +52,8 @@ class Transformation(ABC):
         random: whether it needs keys.
         identity_for_grey: whether it leaves images without colour as they are.
         strength: which field grows in calibration; None where it has no strength.
+        positive: names of the fields that must be above 0.
+        limits: the smallest and largest value of fields, by name.
         white: the pixel value of white: 1 for images in [0, 1], 255 for images in 0–255.
         beyond: what happens to values that leave [0, white]. `keep`: nothing (the paper
             standardises each image afterwards); `clip`; `rescale`: each image's range, widened to
@@ -63,6 +65,8 @@ class Transformation(ABC):
     random: ClassVar[bool] = False
     identity_for_grey: ClassVar[bool] = False
     strength: ClassVar[Strength | None] = None
+    positive: ClassVar[tuple[str, ...]] = ()
+    limits: ClassVar[Mapping[str, tuple[float, float]]] = {}
 
     white: float = 1.0
     beyond: str = "keep"
@@ -71,9 +75,13 @@ class Transformation(ABC):
         validate.fields_of(f"transformation {self.name!r}", self)
         validate.above("white", self.white, 0)
         validate.one_of("rule for values beyond the range", self.beyond, BEYOND)
+        for field in self.positive:
+            validate.above(field, getattr(self, field), 0)
+        for field, (lowest, highest) in self.limits.items():
+            validate.between(field, getattr(self, field), lowest, highest)
 
     def describe(self) -> dict[str, Any]:
-        """Its name and every field, as plain values: for names of runs and for tables."""
+        """Describe the transformation by plain values: for names of runs and for tables."""
         return {"name": self.name, **asdict(self)}
 
     @property
@@ -89,7 +97,7 @@ class Transformation(ABC):
         return f"{self.name}({', '.join(changed)})" if changed else self.name
 
     def draw(self, shape: torch.Size, keys: Tensor) -> Parameters:  # noqa: ARG002
-        """The random parameters of a batch.
+        """Draw the random parameters of a batch.
 
         Args:
             shape: of the images, `(n, channels, height, width)`.
@@ -102,7 +110,7 @@ class Transformation(ABC):
 
     @abstractmethod
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:
-        """The images transformed by these parameters, same shape, before the rule `beyond`.
+        """Transform images by these parameters, same shape, before the rule `beyond`.
 
         Args:
             images: `(n, 1 or 3, height, width)`, floats, black 0, `white` white.
@@ -110,7 +118,7 @@ class Transformation(ABC):
         """
 
     def __call__(self, images: Tensor, keys: Tensor | Sequence[int] | None = None) -> Tensor:
-        """The images transformed.
+        """Transform images.
 
         Args:
             images: `(n, 1 or 3, height, width)`, floats in [0, white].
@@ -155,7 +163,7 @@ class Transformation(ABC):
         return numbers
 
     def clipped(self, images: Tensor) -> Tensor:
-        """The images after the rule `beyond`, same shape."""
+        """Apply the rule `beyond` to images, same shape."""
         if self.beyond == "clip":
             return images.clamp(0, self.white)
         if self.beyond == "rescale":
@@ -170,7 +178,7 @@ def _finite(images: Tensor) -> bool:
 
 
 def image_keys(names: Iterable[str | int], seed: int = 0) -> Tensor:
-    """One key an image, from what names it (its path or its number) and a seed.
+    """Make a key for each image from a name (its path or number) and a seed.
 
     Returns:
         `(n,)` int64.

@@ -1,10 +1,11 @@
-"""Grayscale, and hue turned by 180°."""
+"""Colour and light: grayscale, hue turned by 180°, luminance, contrast."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor
 
-from invariscope.transformations.base import Parameters, Transformation
+from invariscope.transformations.base import Parameters, Strength, Transformation
 
 LUMA = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
@@ -40,3 +41,42 @@ class Hue(Transformation):
         if images.shape[1] == 1:
             return images
         return images.amax(1, keepdim=True) + images.amin(1, keepdim=True) - images
+
+
+@dataclass(frozen=True, kw_only=True)
+class Luminance(Transformation):
+    """The same added to every pixel and channel.
+
+    Attributes:
+        shift: as a share of white, in [-1, 1]; negative darkens.
+    """
+
+    name = "luminance"
+    group = "light"
+    strength = Strength("shift", 0.05, 0.05, 1.0)
+    limits: ClassVar = {"shift": (-1, 1)}
+
+    shift: float = 0.25
+
+    def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
+        return images + self.shift * self.white
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contrast(Transformation):
+    """Each pixel's distance from the image's mean, over all pixels and channels, times a factor.
+
+    Attributes:
+        factor: in [0, 1]; 0 leaves the mean alone.
+    """
+
+    name = "contrast"
+    group = "light"
+    strength = Strength("factor", 0.9, -0.1, 0.0, nothing=1.0)
+    limits: ClassVar = {"factor": (0, 1)}
+
+    factor: float = 0.5
+
+    def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
+        mean = images.mean((1, 2, 3), keepdim=True)
+        return mean + self.factor * (images - mean)

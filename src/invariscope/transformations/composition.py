@@ -1,4 +1,4 @@
-"""Several transformations, one after the other."""
+"""Compositions of transformations, in their order."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from invariscope.transformations.base import Parameters, Transformation
 
 
 def _own_keys(keys: Tensor, place: int) -> Tensor:
-    """Keys for one part, so that equal parts draw different numbers."""
+    """Make keys for one part, so that equal parts draw different numbers."""
     own = [seeds.integer("part", place, key) for key in keys.tolist()]
     return torch.tensor(own, dtype=torch.int64, device=keys.device)
 
@@ -74,7 +74,7 @@ class Composition(Transformation):
 
 
 def compose(*parts: Transformation, beyond: str = "keep") -> Composition:
-    """The transformations one after the other, as one.
+    """Compose transformations, applied in their order.
 
     Raises:
         InputError: none given, or parts that expect another white.

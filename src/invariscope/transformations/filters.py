@@ -30,7 +30,7 @@ TRUNCATE = 4  # standard deviations at which a Gaussian ends, as in scipy.ndimag
 
 
 def correlate(images: Tensor, kernel: tuple[tuple[int, ...], ...]) -> Tensor:
-    """Each channel correlated with a square kernel of odd side, borders replicated.
+    """Correlate each channel with a square kernel of odd side, borders replicated.
 
     Under a kernel whose sum is 0 a constant channel gives 0 exactly.
     """
@@ -45,7 +45,7 @@ def correlate(images: Tensor, kernel: tuple[tuple[int, ...], ...]) -> Tensor:
 
 
 def gaussian(side: int, sigma: float) -> Tensor:
-    """The matrix `(side, side)` that blurs a line of pixels, replicated ends folded in, float64."""
+    """Make the matrix `(side, side)` float64 that blurs a line of pixels, ends replicated."""
     radius = int(TRUNCATE * sigma + 0.5)
     offsets = torch.arange(-radius, radius + 1)
     weights = torch.exp(-0.5 * (offsets.double() / sigma) ** 2)
@@ -65,12 +65,9 @@ class Blur(Transformation):
     name = "blur"
     group = "convolutional"
     strength = Strength("sigma", 0.5, 0.5, 20.0)
+    positive = ("sigma",)
 
     sigma: float = 2.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.above("sigma", self.sigma, 0)
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
         height, width = images.shape[-2:]

@@ -4,11 +4,11 @@ Where nothing of the old image is left the new one is black.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.transformations import affine
 from invariscope.transformations.base import Parameters, Strength, Transformation
@@ -68,12 +68,9 @@ class Rotation(Transformation):
     name = "rotation"
     group = "geometric"
     strength = Strength("degrees", 15.0, 15.0, 180.0)
+    limits: ClassVar = {"degrees": (-360, 360)}
 
     degrees: float = 45.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.between("degrees", self.degrees, -360, 360)
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
         _square(images, self.name)
@@ -91,14 +88,10 @@ class Translation(Transformation):
     name = "translation"
     group = "geometric"
     strength = Strength("right", 0.05, 0.05, 1.0)
+    limits: ClassVar = {"right": (-1, 1), "down": (-1, 1)}
 
     right: float = 0.25
     down: float = 0.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.between("right", self.right, -1, 1)
-        validate.between("down", self.down, -1, 1)
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
         return affine.translate(images, self.right, self.down)
@@ -115,13 +108,10 @@ class Scale(Transformation):
     name = "scale"
     group = "geometric"
     strength = Strength("scale", 0.9, -0.1, 0.1, nothing=1.0)
+    positive = ("scale",)
+    limits: ClassVar = {"scale": (0, 1)}
 
     scale: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.above("scale", self.scale, 0)
-        validate.between("scale", self.scale, 0, 1)
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
         return affine.shrink(images, self.scale)
@@ -138,12 +128,9 @@ class Shear(Transformation):
     name = "shear"
     group = "geometric"
     strength = Strength("slope", 0.1, 0.1, 2.0)
+    limits: ClassVar = {"slope": (-2, 2)}
 
     slope: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.between("slope", self.slope, -2, 2)
 
     def apply(self, images: Tensor, parameters: Parameters) -> Tensor:  # noqa: ARG002
         return affine.shear(images, self.slope)

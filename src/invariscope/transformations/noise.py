@@ -5,11 +5,12 @@ so noise is the same on every machine of one kind, not between kinds.
 """
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from invariscope import seeds, validate
+from invariscope import seeds
 from invariscope.transformations.base import Parameters, Strength, Transformation
 
 
@@ -25,12 +26,9 @@ class WhiteNoise(Transformation):
     group = "noise"
     random = True
     strength = Strength("sigma", 25.0, 25.0, 500.0)
+    positive = ("sigma",)
 
     sigma: float = 50.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.above("sigma", self.sigma, 0)
 
     def draw(self, shape: torch.Size, keys: Tensor) -> Parameters:
         streams = [(self.name, key) for key in keys.tolist()]
@@ -54,13 +52,10 @@ class SaltAndPepper(Transformation):
     group = "noise"
     random = True
     strength = Strength("share", 0.05, 0.05, 1.0)
+    positive = ("share",)
+    limits: ClassVar = {"share": (0, 1)}
 
     share: float = 0.5
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        validate.above("share", self.share, 0)
-        validate.between("share", self.share, 0, 1)
 
     def draw(self, shape: torch.Size, keys: Tensor) -> Parameters:
         streams = [(self.name, key) for key in keys.tolist()]

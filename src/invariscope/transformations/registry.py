@@ -1,4 +1,4 @@
-"""Transformations by name: the paper's, affine ones, and the user's own."""
+"""Transformations by name: the paper's, affine, light, and the user's own."""
 
 from dataclasses import fields
 from typing import Any, TypeVar
@@ -33,12 +33,12 @@ def register(kind: Registered) -> Registered:
 
 
 def names() -> list[str]:
-    """Every registered name, the paper's twelve first."""
+    """List every registered name, the paper's twelve first."""
     return list(_REGISTERED)
 
 
 def load(name: str, **parameters: Any) -> Transformation:
-    """A transformation by its name.
+    """Load a transformation by its name.
 
     Args:
         parameters: its fields, such as `sigma=3` for `blur`; `white` and `beyond` for any.

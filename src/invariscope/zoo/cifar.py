@@ -165,7 +165,7 @@ def wide_resnet(depth: int, width: int) -> nn.Module:
 
 
 def certified_small() -> nn.Module:
-    """Two convolutions and two linear layers, 0.2 M parameters."""
+    """Build two convolutions and two linear layers, 0.2 M parameters."""
     return nn.Sequential(
         nn.Conv2d(3, 16, 4, 2, 1),
         nn.ReLU(),

@@ -1,4 +1,4 @@
-"""Classifiers that are made for training: small ones of our own, and any of torchvision or timm."""
+"""Classifiers for training: small networks of our own, and torchvision's and timm's."""
 
 import inspect
 import math
@@ -14,7 +14,7 @@ from invariscope.zoo.vision import library, torchvision_models
 
 
 def standardise(images: Tensor) -> Tensor:
-    """Each image less its mean, over its standard deviation; both over pixels and channels.
+    """Standardise each image: less its mean, over its standard deviation, over pixels and channels.
 
     The deviation counts as at least `1 / √numbers` of a pixel value from 0 to 255, as in
     TensorFlow's per-image standardisation, so that a constant image gives 0.
@@ -33,7 +33,7 @@ def standardise(images: Tensor) -> Tensor:
 
 
 class Standardised(nn.Module):
-    """A network behind the per-image standardisation that it was trained with."""
+    """A network behind the per-image standardisation of its training."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ SHORT = {"resnet18": "torchvision:resnet18", "inception": "torchvision:googlenet
 def make_classifier(
     name: str, classes: int, side: int, options: Mapping[str, Any] | None = None, seed: int = 0
 ) -> nn.Module:
-    """A network with random weights, in training mode.
+    """Build a network with random weights, in training mode.
 
     Args:
         name: `small`, `alexnet`, `resnet18`, `inception`, `torchvision:NAME` or `timm:NAME`.

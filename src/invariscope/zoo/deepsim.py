@@ -23,7 +23,7 @@ FLAT = (256, 4, 4)  # what the fully connected layers end in
 
 
 class _Layer(NamedTuple):
-    """A convolution or a transposed one, and whether a leaky ReLU follows."""
+    """A convolution or a transposed convolution, followed by a leaky ReLU or not."""
 
     name: str
     channels: int
@@ -94,7 +94,7 @@ NORM = (
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the eight networks.
+    """A published network of the eight.
 
     Attributes:
         code: shape of a code.
@@ -199,7 +199,7 @@ XDREAM = {
 
 
 def own_names(state: Mapping[str, Tensor], variant: str) -> dict[str, Tensor]:
-    """Published weights under the names of `DeepsimNetwork`, whichever set they came with."""
+    """Rename published weights to the names of `DeepsimNetwork`, from either published set."""
     # Some copies have the network inside another (`G.`) or each layer behind a padding (`.1.`).
     names = {k.removeprefix("G.").replace(".1.", "."): v for k, v in state.items()}
     if VARIANTS[variant].bounded or not any(name.startswith("tconv") for name in names):
@@ -214,7 +214,7 @@ def own_names(state: Mapping[str, Tensor], variant: str) -> dict[str, Tensor]:
 
 
 def deepsim_network(variant: str, state: Mapping[str, Tensor], source: str) -> DeepsimNetwork:
-    """A network with published weights, each name and shape checked.
+    """Build a network with published weights, each name and shape checked.
 
     Args:
         variant: which of the eight.

@@ -1,4 +1,4 @@
-"""Fetch a published file once: resumed where it stopped, checked, kept in the cache."""
+"""Fetch a published file once: resumed where an earlier download stopped, checked, cached."""
 
 import os
 import urllib.error
@@ -16,7 +16,7 @@ SECONDS = 30  # without a byte
 
 
 def fetch(entry: WeightEntry) -> Path:
-    """The path of a published file, downloaded where it is not there yet.
+    """Return the path of a published file, downloaded where the cache lacks the file.
 
     An interrupted download goes on where it stopped. Where the registry holds no checksum,
     that of the first download is noted beside the file, and shown.
@@ -81,7 +81,7 @@ def _with_bar(entry: WeightEntry, part: Path) -> None:
 
 
 def _pieces(url: str, part: Path, watch: Callable[[int, int | None], None]) -> None:
-    """Append to `part` what it lacks of the file at `url`."""
+    """Append to `part` the missing bytes of the file at `url`."""
     there = part.stat().st_size if part.exists() else 0
     request = urllib.request.Request(url, headers={"Range": f"bytes={there}-"} if there else {})  # noqa: S310
     try:

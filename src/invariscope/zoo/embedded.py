@@ -74,7 +74,7 @@ class EmbeddedResNet(nn.Module):
 
 
 class EmbeddedPlainNet(nn.Module):
-    """Convolutions one after the other, without shortcuts: another architecture, for observers.
+    """Convolutions in a row without shortcuts: another architecture, for observers.
 
     `features` (convolution, batch norm, ReLU; four pools), `avgpool`, `fc`; with the default
     widths 0.8 M parameters and 64 M multiply-adds an image of 96 × 96.
@@ -108,14 +108,14 @@ EmbeddedNetwork = EmbeddedResNet | EmbeddedPlainNet
 
 
 def network_metadata(network: EmbeddedNetwork) -> dict[str, Any]:
-    """What `build_network` needs beside the weights."""
+    """Describe a network by the settings that `build_network` needs beside the weights."""
     if isinstance(network, EmbeddedPlainNet):
         return {"architecture": "plain", "widths": network.widths}
     return {"architecture": "resnet", "widths": network.widths, "blocks": network.blocks}
 
 
 def build_network(metadata: Mapping[str, Any]) -> EmbeddedNetwork:
-    """The network that a shipped file describes, with random weights."""
+    """Build the network that a shipped file describes, with random weights."""
     classes, widths = len(metadata["classes"]), metadata["widths"]
     if metadata["architecture"] == "plain":
         return EmbeddedPlainNet(classes, widths)
@@ -157,7 +157,7 @@ class EmbeddedDecoder(nn.Module):
         self.rgb = nn.Conv2d(widths[-1], 3, 5, 1, 2)
 
     def forward(self, codes: Tensor) -> Tensor:
-        """`(n, code_dim)` → `(n, 3, 96, 96)` in [0, 1]."""
+        """Decode `(n, code_dim)` into `(n, 3, 96, 96)` in [0, 1]."""
         x = self.act(self.fc(codes)).unflatten(1, (self.width0, 6, 6))
         x = self.smooth(self.act(self.last(self.ups(x))))
         return torch.sigmoid(self.rgb(x))

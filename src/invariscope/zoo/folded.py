@@ -15,7 +15,7 @@ SCALE = 2
 
 
 def _doubling_taps(size: int) -> Tensor:
-    """What each tap of a convolution reads of the small row, `(2 phases, size, size offsets)`.
+    """Give the share of each small-row entry in each tap, `(2 phases, size, size offsets)`.
 
     Doubled, entry `2i` is `¼ x[i−1] + ¾ x[i]` and entry `2i + 1` is `¾ x[i] + ¼ x[i+1]`. Tap `k`
     of phase `p` reads entry `2i + p + k − size // 2`; offsets count from `i − size // 2`.
@@ -33,7 +33,7 @@ def _doubling_taps(size: int) -> Tensor:
 
 
 def _outside(size: int) -> tuple[Tensor, Tensor]:
-    """Which taps of each phase lie before a row's first entry, and behind its last one."""
+    """Tell the taps of each phase that lie before a row's first entry, and behind its last."""
     half = size // 2
     at = torch.arange(SCALE).unsqueeze(1) + torch.arange(size) - half
     return (at < 0).double(), (at >= SCALE).double()
@@ -68,7 +68,7 @@ class FoldedUpsampling(nn.Module):
         taps, (before, behind) = _doubling_taps(size), _outside(size)
 
         def fold(rows: str, down: Tensor, columns: str, across: Tensor) -> Tensor:
-            """Weights `(colours × 4 phases, channels, …)`: what each phase reads, by its taps."""
+            """Fold weights into `(colours × 4 phases, channels, …)`, each phase by its taps."""
             kernel = f"ockl,p{rows},q{columns}->opqc{rows[1:]}{columns[1:]}"
             return torch.einsum(kernel, own, down, across).flatten(0, 2)
 
@@ -90,7 +90,7 @@ class FoldedUpsampling(nn.Module):
         self.register_buffer(name, weight.to(convolution.weight))
 
     def forward(self, x: Tensor) -> Tensor:
-        """`(n, channels, h, w)` → `(n, colours, 2h, 2w)`."""
+        """Convolve `(n, channels, h, w)` into `(n, colours, 2h, 2w)`."""
         half = self.margin
         wide = functional.pad(x, [half] * 4, mode="replicate")
         made = functional.conv2d(wide, self.inner, self.bias)
@@ -108,7 +108,7 @@ class FoldedUpsampling(nn.Module):
 
 
 def fold_last_upsampling(decoder: nn.Module) -> nn.Module:
-    """A decoder that ends in `smooth` (bilinear ×2) and `rgb` (a convolution), with both folded.
+    """Fold a decoder's last two layers, `smooth` (bilinear ×2) and `rgb` (a convolution).
 
     The decoder is changed; one that ends otherwise stays as it is. Only for evaluation: folded
     weights are not trained.

@@ -1,4 +1,4 @@
-"""What can be loaded by name: shipped and published files, with checksum, licence and origin."""
+"""Files that can be loaded by name, shipped and published, with checksum, licence and origin."""
 
 import hashlib
 import json
@@ -50,20 +50,20 @@ class WeightEntry:
 
 
 def cache_folder() -> Path:
-    """Where downloads are kept: `$INVARISCOPE_CACHE`, else the user's cache."""
+    """Find the folder of downloads: `$INVARISCOPE_CACHE`, else the user's cache."""
     return Path(os.environ.get(CACHE) or user_cache_path("invariscope"))
 
 
 @cache
 def entries() -> dict[str, WeightEntry]:
-    """Every file by name, from `zoo/weights/index.json` (shipped) and `zoo/published.json`."""
+    """Read every entry by name from `weights/index.json` (shipped) and `published.json`."""
     indices = (WEIGHTS / "index.json", WEIGHTS.parent / "published.json")
     items = [item for index in indices for item in json.loads(index.read_text())]
     return {item["name"]: WeightEntry(**item) for item in items}
 
 
 def find(name: str, kind: str) -> WeightEntry:
-    """The entry of that name and kind.
+    """Find the entry of a name and kind.
 
     Raises:
         InputError: there is none.
@@ -91,7 +91,7 @@ def weights_hash(module: nn.Module) -> str:
 
 
 def shipped(entry: WeightEntry) -> Path:
-    """The path of a shipped file.
+    """Find the path of a shipped file.
 
     Raises:
         StoreError: the file is missing or not the one that was shipped.
@@ -104,7 +104,7 @@ def shipped(entry: WeightEntry) -> Path:
 
 
 def load_weights(entry: WeightEntry) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """The tensors of a shipped file as float32, and its metadata.
+    """Load the tensors of a shipped file as float32, and its metadata.
 
     Raises:
         StoreError: the file is missing or not the one that was shipped.

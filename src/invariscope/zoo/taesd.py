@@ -21,7 +21,7 @@ MAGNITUDE = 3.0  # latents are bent into [-3, 3] before they are decoded
 
 
 class TaesdBlock(nn.Module):
-    """Three convolutions beside the input, after a normalised branch where there is one."""
+    """Three convolutions beside the input, after a normalised branch in some variants."""
 
     def __init__(self, *, pooled: bool) -> None:
         super().__init__()
@@ -52,7 +52,7 @@ def _conv(into: int = WIDTH, out: int = WIDTH, *, stride: int = 1, bias: bool = 
 
 
 def tiny_encoder(channels: int, *, pooled: bool) -> nn.Sequential:
-    """Images `(n, 3, s, s)` in [0, 1] → latents `(n, channels, s/8, s/8)`."""
+    """Build the encoder: `(n, 3, s, s)` in [0, 1] → latents `(n, channels, s/8, s/8)`."""
     layers: list[nn.Module] = [_conv(3), TaesdBlock(pooled=False)]
     for stage in range(3):
         layers.append(_conv(stride=2, bias=False))
@@ -61,7 +61,7 @@ def tiny_encoder(channels: int, *, pooled: bool) -> nn.Sequential:
 
 
 def tiny_decoder(channels: int, *, pooled: bool) -> nn.Sequential:
-    """Latents `(n, channels, s/8, s/8)` → images `(n, 3, s, s)`, about in [0, 1]."""
+    """Build the decoder: latents `(n, channels, s/8, s/8)` → `(n, 3, s, s)`, about in [0, 1]."""
     layers: list[nn.Module] = [_Bend(), _conv(channels), nn.ReLU()]
     for stage in range(3):
         layers += [TaesdBlock(pooled=pooled and stage == 0) for _ in range(3)]

@@ -38,7 +38,7 @@ def _declare_missing() -> None:
 
 
 def torchvision_models() -> ModuleType:
-    """The module `torchvision.models`.
+    """Import the module `torchvision.models`.
 
     torchvision's wheels on the package index are built against CUDA. Beside a CPU-only torch
     their operators (for detection; no classifier uses one) cannot be loaded, and torchvision
@@ -65,7 +65,7 @@ def _missing(name: str) -> InputError:
 
 
 def library(name: str) -> ModuleType:
-    """Another library of networks, imported where it is used.
+    """Import another library of networks at the first use.
 
     Raises:
         InputError: it is not installed.

@@ -1,4 +1,4 @@
-"""Files of weights: tensors by name, and whether they are the ones an architecture has.
+"""Files of weights: tensors by name, and whether an architecture has the same names.
 
 Nothing in a file is ever run.
 """
@@ -26,7 +26,7 @@ HOLDER = re.compile(
 
 
 def read_state(path: Path, part: str | None = None) -> dict[str, Tensor]:
-    """The tensors of a weight file by name.
+    """Read the tensors of a weight file by name.
 
     Args:
         path: of the file.
@@ -58,7 +58,7 @@ def read_state(path: Path, part: str | None = None) -> dict[str, Tensor]:
 
 
 def _tensors(content: Any, path: Path, part: str | None = None) -> dict[str, Tensor]:
-    """The state dict inside what a torch file held."""
+    """Find the state dict inside a torch file's contents."""
     if isinstance(content, Mapping):
         held = {
             str(key): value

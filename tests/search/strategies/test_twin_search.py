@@ -13,7 +13,6 @@ from invariscope.search.problem import Problem
 from invariscope.search.run import Run
 from invariscope.search.search import Search
 from invariscope.search.strategies import Twin, load_strategy
-from invariscope.search.strategies.twin_data import Shown
 from invariscope.search.strategies.twin_features import block_sites
 from invariscope.search.strategies.twin_goals import Goals, front_gain
 from invariscope.subjects import load_subject
@@ -120,10 +119,10 @@ def test_what_was_not_recorded_teaches_nothing():
     found = search(run("a"))
     found.ask()
     found.tell(torch.full((10, 1), torch.nan))
-    assert len(found.snapshot("a")["strategy.shown.codes"]) == 0
+    assert len(found.snapshot("a")["strategy.observations.codes"]) == 0
     found.ask()
     found.tell(torch.linspace(0, 1, 10).where(torch.arange(10) > 2, torch.nan).unsqueeze(1))
-    assert len(found.snapshot("a")["strategy.shown.codes"]) == 7
+    assert len(found.snapshot("a")["strategy.observations.codes"]) == 7
 
 
 def test_errors_reach_the_twin():
@@ -134,20 +133,18 @@ def test_errors_reach_the_twin():
         {"energy": torch.rand(10, 1, generator=torch.Generator().manual_seed(0))},
         {"energy": errors},
     )
-    assert torch.allclose(found.snapshot("a")["strategy.shown.errors"].float(), errors.squeeze(1))
+    assert torch.allclose(
+        found.snapshot("a")["strategy.observations.errors"].float(), errors.squeeze(1)
+    )
 
 
 def test_the_gain_of_an_image_is_the_area_it_adds():
-    def shown(scores):
-        empty = torch.zeros(len(scores), 1).double()
-        return Shown(empty, torch.tensor(scores).double(), empty[:, 0], empty)
-
-    own = shown([[1.0, 0.75, 0.75], [2.0, 1.05, 0.45], [0.5, 1.4, 0.1]])
-    goals = Goals.of([Problem(run("a").objective, GENERATOR)], [own])
+    before = torch.tensor([[1.0, 0.75, 0.75], [2.0, 1.05, 0.45], [0.5, 1.4, 0.1]]).double()
+    goals = Goals.of([Problem(run("a").objective, GENERATOR)], [before])
     new = torch.tensor([[1.5, 0.9, 0.6], [0.5, 1.45, 0.05], [3.0, 1.2, 0.3]]).double()
     # Shares are stretch / 2 and activity / 1.5: points (½, ½) and (1, 0.3) and three new ones.
     wanted = [0.25 * 0.1, 0.0, 0.5 * 0.2]
-    assert front_gain(goals, own.scores, new).tolist() == pytest.approx(wanted, abs=1e-5)
+    assert front_gain(goals, before, new).tolist() == pytest.approx(wanted, abs=1e-5)
 
 
 def test_blocks_of_a_network_are_its_outermost_modules_with_layers():

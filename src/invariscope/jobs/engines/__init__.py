@@ -1,4 +1,4 @@
-"""Where the batches of a study are worked on."""
+"""Engines, the places where jobs are worked on: this machine, Ray, SLURM."""
 
 from invariscope.jobs.engines.base import Engine
 from invariscope.jobs.engines.local import LocalEngine

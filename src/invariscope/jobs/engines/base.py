@@ -1,16 +1,17 @@
-"""What every engine promises: jobs in, reports out."""
+"""The contract of every engine: jobs in, reports out."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from typing import Self, final
 
 from invariscope.jobs.job import Job, JobReport
 
 
 class Engine(ABC):
-    """Works on jobs, here or elsewhere.
+    """A place where jobs are worked on, and a context that stops at its end.
 
     Attributes:
-        name: how a person calls it.
+        name: the engine's name on the command line.
         slots: jobs at a time; None for as many as there are.
     """
 
@@ -18,12 +19,12 @@ class Engine(ABC):
     slots: int | None
 
     @abstractmethod
-    def start(self, jobs: Sequence[Job]) -> None:
+    def submit(self, jobs: Sequence[Job]) -> None:
         """Hand jobs over; at most as many as there are free slots."""
 
     @abstractmethod
-    def ended(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:
-        """The reports of jobs that have come to their end since the last call.
+    def poll(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:
+        """Give the reports of jobs that have come to their end since the last call.
 
         Args:
             seconds: how long to wait for the first.
@@ -32,9 +33,17 @@ class Engine(ABC):
 
     @abstractmethod
     def stop(self) -> None:
-        """Give up what is under way, and let go of what the engine holds."""
+        """Give up the jobs under way, and let go of all that the engine holds."""
+
+    @final
+    def __enter__(self) -> Self:
+        return self
+
+    @final
+    def __exit__(self, *_: object) -> None:
+        self.stop()
 
 
 def lost(job: Job, sentence: str) -> JobReport:
-    """The report of a job whose worker was lost for good."""
+    """Report the loss of a job's worker."""
     return JobReport(job.number, failed=dict.fromkeys(job.names, sentence))

@@ -12,16 +12,17 @@ from typing import final
 
 import torch
 
-from invariscope.devices import keep_freed_memory, pick_device
+from invariscope.devices import pick_device
 from invariscope.jobs.engines.base import Engine, lost
 from invariscope.jobs.job import Job, JobReport, work
+from invariscope.memory import keep_freed_memory
 
 RETRIES = 2
 HEARTBEAT = 0.5  # seconds between two looks whether the engine is still there
 
 
 def local_devices(device: str = "auto") -> list[str]:
-    """The devices that runs go to: every GPU where `auto` or `cuda` is asked, else that one.
+    """List the devices for runs: every GPU where `auto` or `cuda` is asked, else a single device.
 
     Raises:
         InputError: this machine has no such device.
@@ -33,10 +34,10 @@ def local_devices(device: str = "auto") -> list[str]:
 
 
 def _begin_worker(stop: Event) -> None:
-    """Ends this process with the engine's; Ctrl-C comes from the engine alone, and only once."""
+    """End this process with the engine's; Ctrl-C comes from the engine alone, and only once."""
     os.setpgrp()
     keep_freed_memory()
-    # While runs advance, what was found is kept first (`sns.execute`).
+    # While runs advance, their checkpoints are written first (`experiments.execute`).
     signal.signal(signal.SIGINT, lambda *_: os._exit(1))
     engine = multiprocessing.parent_process()
     assert engine is not None
@@ -52,7 +53,7 @@ def _begin_worker(stop: Event) -> None:
 
 @final
 class LocalEngine(Engine):
-    """Jobs one after another in this process; with several GPUs or workers, a process each.
+    """Works on jobs in this process, or with several GPUs or workers in a process each.
 
     A job whose worker process dies is started again, `RETRIES` times; its runs go on from
     their checkpoints.
@@ -74,13 +75,13 @@ class LocalEngine(Engine):
         self._deaths: dict[int, int] = {}
         self._pool: ProcessPoolExecutor | None = None
 
-    def start(self, jobs: Sequence[Job]) -> None:
+    def submit(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            given = job.at(self._free.pop(), self._threads)
+            placed = job.at(self._free.pop(), self._threads)
             if self.slots == 1:
-                self._own.append(given)
+                self._own.append(placed)
             else:
-                self._hand_over(given)
+                self._hand_over(placed)
 
     def _hand_over(self, job: Job) -> None:
         if self._pool is None:
@@ -89,7 +90,7 @@ class LocalEngine(Engine):
             self._pool = ProcessPoolExecutor(self.slots, spawn, _begin_worker, (self._stop,))
         self._away[self._pool.submit(work, job)] = job
 
-    def ended(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:
+    def poll(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:
         if self._own:
             job = self._own.pop()
             self._free.append(job.device)
@@ -105,7 +106,7 @@ class LocalEngine(Engine):
         return future.result()
 
     def _after_death(self) -> list[JobReport]:
-        """A worker process died and took the pool with it: new workers for what was under way."""
+        """Start new workers after a worker's death took the pool away."""
         wait(self._away)
         self.stop()
         self._pool = None

@@ -68,16 +68,16 @@ class RayEngine(Engine):
             raise InputError(f"no Ray cluster at {address!r}: {error}") from error
         self._device = "cuda" if gpus else "cpu"
         self._threads = cpus
-        options = {"num_cpus": cpus, "num_gpus": gpus, "max_retries": retries}
-        self._task: Any = ray.remote(**options)(work_as_worker)
+        as_task: Any = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=retries)
+        self._task: Any = as_task(work_as_worker)
         self._under_way: dict[Any, Job] = {}
 
-    def start(self, jobs: Sequence[Job]) -> None:
+    def submit(self, jobs: Sequence[Job]) -> None:
         for job in jobs:
-            given = job.at(self._device, self._threads)
-            self._under_way[self._task.remote(given)] = given
+            placed = job.at(self._device, self._threads)
+            self._under_way[self._task.remote(placed)] = placed
 
-    def ended(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:  # noqa: ARG002
+    def poll(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:  # noqa: ARG002
         done, _ = self._ray.wait(list(self._under_way), timeout=seconds)
         reports = []
         for reference in done:

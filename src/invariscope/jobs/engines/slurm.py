@@ -1,4 +1,4 @@
-"""SLURM: arrays of tasks through submitit, put back in the queue when they are preempted."""
+"""SLURM: arrays of tasks through submitit; preempted tasks go back to the queue."""
 
 import logging
 import time
@@ -11,17 +11,19 @@ from invariscope.jobs.engines.base import Engine, lost
 from invariscope.jobs.job import Job, JobReport, work_as_worker
 
 POLL = 1.0
+PREEMPTED = "PREEMPTED"
+PATIENCE = 600.0  # seconds until a preempted job that SLURM does not put back is given up
 TIMEOUTS = 100  # of submitit three end a job, which is too few for days of work
 
 
 class SlurmTask:
-    """What a SLURM task calls. Preempted, it is queued again and its runs go on."""
+    """The function that a SLURM task calls; a preempted task is queued again and its runs go on."""
 
     def __call__(self, job: Job) -> JobReport:
         return work_as_worker(job)
 
     def checkpoint(self, job: Job) -> Any:
-        """What submitit queues instead: the same, since the runs keep their own checkpoints."""
+        """Give submitit the same call again, since the runs keep their own checkpoints."""
         import submitit  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
 
         return submitit.helpers.DelayedSubmission(self, job)
@@ -80,26 +82,46 @@ class SlurmEngine(Engine):
         self._device = "cuda" if gpus else "cpu"
         self._threads = cpus
         self._under_way: dict[str, tuple[Any, Job]] = {}
+        self._preempted: dict[str, float] = {}  # since when a job has been preempted
 
-    def start(self, jobs: Sequence[Job]) -> None:
-        given = [job.at(self._device, self._threads) for job in jobs]
-        if not given:
+    def submit(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
             return
-        tasks = self._executor.map_array(SlurmTask(), given)
-        self._under_way |= {
-            task.job_id: (task, job) for task, job in zip(tasks, given, strict=True)
-        }
+        placed = [job.at(self._device, self._threads) for job in jobs]
+        tasks = self._executor.map_array(SlurmTask(), placed)
+        self._under_way |= {t.job_id: (t, job) for t, job in zip(tasks, placed, strict=True)}
 
-    def ended(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:  # noqa: ARG002
+    def poll(self, seconds: float, watch: Callable[[], None]) -> list[JobReport]:  # noqa: ARG002
         until = time.monotonic() + seconds
         while True:
-            done = [key for key, (task, _) in self._under_way.items() if task.done()]
+            done = [
+                key
+                for key, (task, _) in self._under_way.items()
+                if task.done() or self._stays_preempted(key, task.state)
+            ]
             if done or time.monotonic() >= until:
                 return [self._report(key) for key in done]
             time.sleep(min(POLL, seconds))
 
+    def _stays_preempted(self, key: str, state: str) -> bool:
+        """Tell whether SLURM has given a preempted job up, as with PreemptMode=CANCEL.
+
+        To submitit a preempted job is one that will run again, however long that takes.
+        """
+        if state != PREEMPTED:
+            self._preempted.pop(key, None)
+            return False
+        since = self._preempted.setdefault(key, time.monotonic())
+        return time.monotonic() - since > PATIENCE
+
     def _report(self, key: str) -> JobReport:
         task, job = self._under_way.pop(key)
+        if not task.done():
+            return lost(
+                job,
+                f"SLURM job {key} was preempted and not put back within {PATIENCE / 60:.0f} "
+                "minutes; `study retry` goes on",
+            )
         try:
             return task.result()
         except self._failures as error:

@@ -25,7 +25,7 @@ NEEDED = ("net_sbj", "robust", "lower_ly", "upper_ly", "p1_front", "p1_codes", "
 
 @dataclass
 class ImportReport:
-    """What was taken of the published files, and what was not.
+    """The taken and the refused parts of the published files.
 
     Attributes:
         runs: every run that the store holds now, as the study wants it.
@@ -40,7 +40,7 @@ class ImportReport:
     left: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
-        """What a person is told."""
+        """Say in lines how many runs were taken, and why others were not."""
         found = sum(run.condition == REFERENCES for run in self.runs)
         told = (
             f"{found} MEIs, {len(self.runs) - found} searches, {len(self.natural)} tables of "
@@ -54,7 +54,7 @@ class _Importer:
         self.source, self.study, self.found = source, study, ImportReport()
 
     def take(self, path: Path) -> None:
-        """One file, by what it holds."""
+        """Take the runs of one file, by its content."""
         said = path.relative_to(self.source).as_posix()
         try:
             if path.suffix == ".csv":
@@ -151,6 +151,7 @@ def _planned_run(one: PublishedRun, condition: str) -> PlannedRun:
         task=s.task,
         seed=s.seed,
         site=s.site,
+        role="robust" if s.subject["robust"] else "standard",
         options={"generations": s.generations, "population": s.population},
     )
 

@@ -1,4 +1,4 @@
-"""What the published files call things, and what we call them."""
+"""Names of the published files, and our names."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -35,12 +35,12 @@ def site_of(network: str, layer: str) -> tuple[str, tuple[int, ...]]:
 
 
 def subject_name(network: str, *, robust: bool) -> str:
-    """How a person calls a published network."""
+    """Give a published network's name."""
     return f"published:{network}{'-l2' if robust else ''}"
 
 
 def address_of(network: str, layer: str, target: Any) -> str:
-    """The address of the unit that a search aimed at.
+    """Give the address of the unit that a search aimed at.
 
     Args:
         target: one array of indices for each dimension of the layer.
@@ -57,7 +57,7 @@ def address_of(network: str, layer: str, target: Any) -> str:
 
 
 def subset_of(network: str, layer: str, target: Any) -> tuple[int, ...] | None:
-    """The entries of a flattened stretch layer that counted; None for all.
+    """List the entries of a flattened stretch layer that counted; None for all.
 
     Raises:
         InputError: indices that do not fit the layer.
@@ -74,7 +74,7 @@ def subset_of(network: str, layer: str, target: Any) -> tuple[int, ...] | None:
 
 
 def task_of(signature: Mapping[str, float]) -> str:
-    """`invariance` or `adversarial`, from the sign of the first layer's weight.
+    """Tell `invariance` from `adversarial` by the sign of the first layer's weight.
 
     Raises:
         InputError: another signature.

@@ -17,7 +17,7 @@ _scalar: Callable[..., Any] = np.float32(0).__reduce__()[0]  # type: ignore[assi
 
 
 class _Array:
-    """Stands for `numpy.ndarray` where a pickle names it; it cannot be called."""
+    """A stand-in for `numpy.ndarray` in a pickle that cannot be called."""
 
     def __init__(self) -> None:
         raise pickle.UnpicklingError("an array is made in a way that data does not need")
@@ -48,7 +48,7 @@ def _path(*parts: str) -> str:
 
 
 def _counted(factory: object = None, *items: Any) -> dict[Any, Any]:
-    """A `defaultdict` as the plain dictionary that it is once it is written."""
+    """Make a plain dictionary in place of a `defaultdict`."""
     if factory not in (None, list, dict, int, float, tuple, set, defaultdict):
         raise pickle.UnpicklingError(f"a dictionary that makes {factory!r} is not data")
     return dict(*items)
@@ -93,7 +93,7 @@ class _DataOnly(pickle.Unpickler):
 
 
 def read_dictionary(path: Path) -> dict[Any, Any]:
-    """The dictionary in a pickle of arrays and plain containers. Nothing in it is run.
+    """Read the dictionary in a pickle of arrays and plain containers, without running any code.
 
     Raises:
         InputError: it names anything else, holds no dictionary, or is damaged.

@@ -71,7 +71,7 @@ def _run(settings: RunSettings, stop: StoppingRule) -> Run:
 
 
 def meis(references: Mapping[str, Any]) -> Iterator[PublishedRun | str]:
-    """The MEIs of `unified_references.pkl`; in place of one that is not understood, a sentence."""
+    """Read the MEIs of `unified_references.pkl`; a sentence in place of an unreadable MEI."""
     for key, generators in references.items():
         network, robust = key.removesuffix("_r"), key.endswith("_r")
         for generator, layers in generators.items():
@@ -90,7 +90,7 @@ def meis(references: Mapping[str, Any]) -> Iterator[PublishedRun | str]:
 def mei_settings(
     network: str, generator: str, layer: str, neuron: str, seed: int, *, robust: bool
 ) -> RunSettings:
-    """What names a published MEI.
+    """Make the settings that name a published MEI.
 
     Args:
         neuron: indices as the file writes them, `[12]` or `[12, 3, 4]`.
@@ -125,7 +125,7 @@ def _mei(  # noqa: PLR0917
 
 
 def searches(data: Mapping[str, Any]) -> Iterator[PublishedRun | str]:
-    """The searches of a `data.pkl`; in place of one that is not understood, a sentence."""
+    """Read the searches of a `data.pkl`; a sentence in place of an unreadable search."""
     for row in range(len(data["p1_front"])):
         one = {key: values[row] for key, values in data.items() if isinstance(values, list)}
         try:
@@ -135,7 +135,7 @@ def searches(data: Mapping[str, Any]) -> Iterator[PublishedRun | str]:
 
 
 def _fronts(one: Mapping[str, Any]) -> tuple[dict[str, NDArray[np.int64]], NDArray[np.int64]]:
-    """Each named front's (generation, place) from 0, and those whose codes are kept, in order."""
+    """List each named front's (generation, place) from 0, and the pairs with codes, in order."""
     fronts = one["p1_front"]
     if not isinstance(fronts, Mapping):  # earlier versions kept the last front only
         every = np.asarray(fronts, np.int64)
@@ -150,7 +150,7 @@ def _front(
     codes: NDArray[np.float32],
     scores: NDArray[np.float32],
 ) -> Front:
-    """A front of the members at some (generation, place), by stretch."""
+    """Make a front of the members at some (generation, place), by stretch."""
     rows = {(int(g), int(p)): row for row, (g, p) in enumerate(kept)}
     members = scores[places[:, 0], places[:, 1]]
     order = np.argsort(members[:, 0], kind="stable")
@@ -210,7 +210,7 @@ def _search(one: Mapping[str, Any]) -> PublishedRun:
 
 
 def _origin(network: str, generator: str, layer: str, info: Any, *, robust: bool) -> dict[str, Any]:
-    """The recipe of the reference: one of the published MEIs, or a photo by its file's name."""
+    """Make the recipe of the reference: a published MEI, or a photo by its file's name."""
     if isinstance(info, str):
         return {"kind": "image", "published": ORIGIN, "file": Path(info).name}
     mei = mei_settings(network, generator, layer, info["neuron"], info["seed"], robust=robust)
@@ -218,7 +218,7 @@ def _origin(network: str, generator: str, layer: str, info: Any, *, robust: bool
 
 
 def _rules(task: str, threshold: Any) -> dict[str, Any]:
-    """The paper's stopping rule and checkpoint, where the file holds their bound."""
+    """Make the paper's stopping rule and milestone, where the file holds their bound."""
     if threshold is None or not np.isfinite(float(threshold)):
         return {"stop": Never().describe(), "milestone": Never().describe()}
     side = "above" if task == "invariance" else "at_or_below"
@@ -240,7 +240,7 @@ def _lines(scores: NDArray[np.float32]) -> Iterator[dict[str, Any]]:
 
 
 def save_run(published: PublishedRun, runs: Path) -> Path:
-    """Write a run of the record as a run folder; one that is there is left alone.
+    """Write a run of the record as a run folder; a folder that is there is left alone.
 
     Returns:
         The run's folder.

@@ -26,7 +26,7 @@ DEFAULT = Isotropic.name
 
 
 def load_strategy(strategy: str | Strategy = DEFAULT) -> Strategy:
-    """A strategy from its name, with its default parameters; a `Strategy` passes through.
+    """Make a strategy by name, with default parameters; a `Strategy` passes through.
 
     Raises:
         InputError: an unknown name.

@@ -1,8 +1,9 @@
-"""What every strategy promises: ask for codes, tell their order. It knows nothing of images."""
+"""The interface of every strategy: ask for codes, tell their order. No strategy sees an image."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, is_dataclass, replace
+from itertools import chain
 from typing import Any, ClassVar, Self
 
 import torch
@@ -14,7 +15,9 @@ from invariscope.search.reductions import aligned
 
 @dataclass(frozen=True)
 class State:
-    """Where some runs stand; every tensor has a leading `runs` axis.
+    """The changing part of a search of some runs.
+
+    Fields are tensors with a leading `runs` axis, or tuples with an item a run.
 
     Attributes:
         names: the name of each run, the first word of its random streams.
@@ -27,43 +30,32 @@ class State:
     def __len__(self) -> int:
         return len(self.names)
 
-    def __getitem__(self, rows: Sequence[int] | slice) -> Self:
-        """The state of some of the runs; of a slice of them, sharing tensors that are aligned."""
+    def __getitem__(self, rows: list[int] | slice) -> Self:
+        """Select runs; a slice shares tensors that are aligned."""
+        numbers = range(len(self))[rows] if isinstance(rows, slice) else rows
         parts: dict[str, Any] = {}
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(rows, slice):
-                part = value[rows]
-                parts[field.name] = aligned(part) if isinstance(part, Tensor) else part
-            elif isinstance(value, Tensor):
-                index = torch.as_tensor(list(rows), dtype=torch.int64, device=value.device)
-                parts[field.name] = value[index]
-            else:
-                parts[field.name] = tuple(value[row] for row in rows)
+        for key, value in vars(self).items():
+            own = aligned(value[rows]) if isinstance(value, Tensor) else None
+            parts[key] = tuple(value[row] for row in numbers) if own is None else own
         return type(self)(**parts)
 
     @classmethod
     def cat(cls, states: Sequence[Self]) -> Self:
-        """The states of different runs as one."""
+        """Join the states of different runs."""
         parts: dict[str, Any] = {}
-        for field in fields(cls):
-            values = [getattr(state, field.name) for state in states]
-            parts[field.name] = (
-                torch.cat(values)
-                if isinstance(values[0], Tensor)
-                else tuple(item for value in values for item in value)
-            )
+        for key in vars(states[0]):
+            values = [vars(state)[key] for state in states]
+            joined = torch.cat(values) if isinstance(values[0], Tensor) else chain(*values)
+            parts[key] = joined if isinstance(joined, Tensor) else tuple(joined)
         return cls(**parts)
 
     def streams(self, purpose: str) -> list[tuple[str, int, str]]:
-        """The name of each run's random stream for this generation."""
-        return [
-            (name, generation, purpose)
-            for name, generation in zip(self.names, self.generation.tolist(), strict=True)
-        ]
+        """Name each run's random stream for this generation."""
+        numbers = self.generation.tolist()
+        return [(name, number, purpose) for name, number in zip(self.names, numbers, strict=True)]
 
     def advance(self, observed: Tensor, **new: Tensor) -> Self:
-        """The state after a generation; a run that was told nothing keeps its own tensors.
+        """Count a generation and take new tensors; a run without answers keeps its own.
 
         Args:
             observed: `(runs, size)` bool.
@@ -77,32 +69,43 @@ class State:
         return replace(self, generation=self.generation + 1, **kept)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Every tensor of the state by its name, on the CPU."""
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: v.cpu() for name, v in values.items() if isinstance(v, Tensor)}
+        """Collect tensors by name, on the CPU; of a tuple, the first run's (`field.inner`)."""
+        found: dict[str, Any] = {}
+        for key, value in vars(self).items():
+            own = value[0] if isinstance(value, tuple) else value
+            parts = vars(own).items() if is_dataclass(own) else ()
+            found |= {f"{key}.{k}": v for k, v in parts} or {key: own}
+        return {key: value.cpu() for key, value in found.items() if isinstance(value, Tensor)}
 
     def with_tensors(self, tensors: dict[str, Tensor]) -> Self:
-        """The state with those tensors, each on the device of the one it replaces."""
-        moved = {name: v.to(getattr(self, name).device) for name, v in tensors.items()}
-        return replace(self, **moved)
+        """Replace the tensors of a state of one run by the result of `tensors`."""
+        new: dict[str, Any] = {}
+        for key, value in vars(self).items():
+            own = value[0] if isinstance(value, tuple) else value
+            if isinstance(own, Tensor):
+                own = tensors[key].to(own.device)
+            elif is_dataclass(own):
+                parts = {k: tensors[f"{key}.{k}"].to(v.device) for k, v in vars(own).items()}
+                own = type(own)(**{k: aligned(v) for k, v in parts.items()})
+            new[key] = (own,) if isinstance(value, tuple) else own
+        return replace(self, **new)
 
 
 def _parts(state: State) -> Iterator[slice]:
-    """The runs of a state: one by one on the CPU, all at once on an accelerator.
+    """Split the runs of a state: singly on the CPU, all at once on an accelerator.
 
     A CPU promises the same bits whichever runs stand beside. An operation can take another path,
-    and give other last bits, by the shape of what it is given and by where that begins in memory:
+    and give other last bits, by the shape of its input and by where the input begins in memory:
     computed one by one (and `aligned`), a run meets both alike, alone or among others.
     """
-    tensors = (getattr(state, field.name) for field in fields(state))
-    on_cpu = all(t.device.type == "cpu" for t in tensors if isinstance(t, Tensor))
+    on_cpu = all(t.device.type == "cpu" for t in vars(state).values() if isinstance(t, Tensor))
     together = 1 if on_cpu else max(len(state), 1)
     return (slice(first, first + together) for first in range(0, len(state), together))
 
 
 @dataclass(frozen=True)
 class Strategy(ABC):
-    """Frozen parameters of a search strategy; what changes is in its `State`.
+    """Frozen parameters of a search strategy; the changing part is the `State`.
 
     Parameters that depend on the code space or on the length of a run, and that the user left
     open, are settled by `with_statistics` and `with_budget`; most strategies have none.
@@ -110,25 +113,25 @@ class Strategy(ABC):
 
     name: ClassVar[str]
 
-    def with_statistics(self, statistics: CodeStatistics | None) -> "Strategy":  # noqa: ARG002
-        """The strategy for codes of which these statistics are known; None where they are not.
+    def with_statistics(self, statistics: CodeStatistics | None) -> "Strategy":
+        """Settle parameters that depend on the natural codes; None where these are not known.
 
         Raises:
             InputError: the strategy cannot do without.
         """
         return self
 
-    def with_budget(self, generations: int) -> "Strategy":  # noqa: ARG002
-        """The strategy for runs of at most so many generations; only `init` may depend on it."""
+    def with_budget(self, generations: int) -> "Strategy":
+        """Settle parameters that depend on a run's most generations, for `init` alone."""
         return self
 
     def describe(self) -> dict[str, Any]:
-        """Its name and parameters as plain data, for a run's settings and name."""
+        """Give name and parameters as plain data, for a run's settings and name."""
         return {"name": self.name, **asdict(self)}
 
     @abstractmethod
     def init(self, names: Sequence[str], mean: Tensor, sigma: Tensor, population: int) -> State:
-        """The state before the first generation.
+        """Make the state before the first generation.
 
         Args:
             names: one name a run.
@@ -138,38 +141,38 @@ class Strategy(ABC):
         """
 
     def ask(self, state: Any, size: int) -> Tensor:
-        """Codes to try, `(runs, size, code_dim)` float64."""
+        """Draw codes to try, `(runs, size, code_dim)` float64."""
         return torch.cat([self._ask(state[rows], size) for rows in _parts(state)])
 
     def tell(self, state: Any, codes: Tensor, order: Tensor, observed: Tensor) -> Any:
-        """The state after a generation.
+        """Learn from a generation, and give the state after.
 
         Args:
-            codes: `(runs, size, code_dim)`; they need not be those that `ask` gave.
+            codes: `(runs, size, code_dim)`; they need not come from `ask`.
             order: `(runs, size)` indices, best first.
             observed: `(runs, size)` bool: which candidates were answered; the others come last
                 in `order` and teach nothing.
         """
         parts = [
-            self._tell(state[rows], *(aligned(given[rows]) for given in (codes, order, observed)))
+            self._tell(state[rows], *(aligned(t[rows]) for t in (codes, order, observed)))
             for rows in _parts(state)
         ]
         return type(state).cat(parts)
 
     @abstractmethod
     def _ask(self, state: Any, size: int) -> Tensor:
-        """`ask` for some of the runs."""
+        """Do `ask` for some of the runs."""
 
     @abstractmethod
     def _tell(self, state: Any, codes: Tensor, order: Tensor, observed: Tensor) -> Any:
-        """`tell` for some of the runs."""
+        """Do `tell` for some of the runs."""
 
-    @abstractmethod
     def pack(self, state: Any) -> dict[str, Tensor]:
-        """All that `unpack` needs, as tensors, for a state of one run."""
+        """Collect all that `unpack` needs of a state of one run, as tensors."""
+        return state.tensors()
 
-    @abstractmethod
     def unpack(
         self, name: str, mean: Tensor, sigma: Tensor, population: int, packed: dict[str, Tensor]
     ) -> Any:
-        """The state that `pack` saw, of a run with the same name and start."""
+        """Restore a packed state, of a run with the same name and start."""
+        return self.init([name], mean, sigma, population).with_tensors(packed)

@@ -21,13 +21,13 @@ _TINY = 1e-16
 
 @dataclass(frozen=True)
 class GeneticState(State):
-    """The candidates of the last generation of each run that had answers.
+    """Candidates of the last generation of each run that had answers.
 
     Attributes:
         mean: `(runs, n)` float64, where the search starts.
         sigma: `(runs,)` float64, the first step size.
         pool: `(runs, population, n)` float64, best first.
-        known: `(runs,)` int64, how many of the pool there are; 0 before the first answer.
+        known: `(runs,)` int64, number of candidates in the pool; 0 before the first answer.
     """
 
     mean: Tensor
@@ -51,7 +51,7 @@ class Genetic(Strategy):
         mutation_rate: probability that a component mutates, in [0, 1].
         mutation_size: SD of a mutation in units of the first step size; at least 0.
         parents: of a child, at least 1; each component comes from one of them at random.
-        elites: the best codes that are asked again, at least 0.
+        elites: how many of the best codes are asked again, at least 0.
         temperature: of the softmax, above 0; the lower, the more often the best are parents.
     """
 
@@ -90,15 +90,15 @@ class Genetic(Strategy):
         mutates = _uniform(state, "mutation", (size, n)) < self.mutation_rate
         mutations = torch.where(mutates, self.mutation_size * steps, 0)
         children = self._cross(state, size) + mutations
-        places = torch.arange(size, device=state.known.device)
-        kept = (places < self.elites) & (places < state.known.unsqueeze(1))
+        ranks = torch.arange(size, device=state.known.device)
+        kept = (ranks < self.elites) & (ranks < state.known.unsqueeze(1))
         pool = state.pool[:, :size]
         elites = torch.cat([pool, pool.new_zeros(runs, size - pool.shape[1], n)], 1)
         later = torch.where(kept.unsqueeze(2), elites, children)
         return torch.where((state.known == 0).view(-1, 1, 1), first, later)
 
     def _cross(self, state: GeneticState, size: int) -> Tensor:
-        """Children before mutation, `(runs, size, n)`."""
+        """Combine parents into children before mutation, `(runs, size, n)`."""
         n, population = state.pool.shape[2], state.pool.shape[1]
         # The largest keys are a draw without replacement by the softmax (Gumbel top-k).
         chance = _uniform(state, "parents", (size, population)).clamp(_TINY, 1 - _TINY)
@@ -110,13 +110,13 @@ class Genetic(Strategy):
         return state.pool.gather(1, family.gather(2, lineage))
 
     def _fitness(self, state: GeneticState) -> Tensor:
-        """Logarithm of each candidate's weight, `(runs, population)`; −∞ where there is none."""
-        places = torch.arange(state.pool.shape[1], device=state.known.device, dtype=torch.float64)
+        """Compute the log weight of each candidate, `(runs, population)`; −∞ for a free slot."""
+        ranks = torch.arange(state.pool.shape[1], device=state.known.device, dtype=torch.float64)
         count = state.known.unsqueeze(1)
         # Ranks 0 … k−1 have mean (k−1)/2 and variance (k²−1)/12.
         spread = ((count * count - 1).clamp(min=1) / 12).sqrt()
-        fitness = ((count - 1) / 2 - places) / spread / self.temperature
-        return fitness.masked_fill(places >= count, -torch.inf)
+        fitness = ((count - 1) / 2 - ranks) / spread / self.temperature
+        return fitness.masked_fill(ranks >= count, -torch.inf)
 
     def _tell(
         self, state: GeneticState, codes: Tensor, order: Tensor, observed: Tensor
@@ -129,19 +129,11 @@ class Genetic(Strategy):
         blank = torch.arange(room, device=known.device) >= known.unsqueeze(1)
         return state.advance(observed, pool=pool.masked_fill(blank.unsqueeze(2), 0), known=known)
 
-    def pack(self, state: GeneticState) -> dict[str, Tensor]:
-        return state.tensors()
-
-    def unpack(
-        self, name: str, mean: Tensor, sigma: Tensor, population: int, packed: dict[str, Tensor]
-    ) -> GeneticState:
-        return self.init([name], mean, sigma, population).with_tensors(packed)
-
 
 def _normal(state: GeneticState, purpose: str, shape: tuple[int, ...]) -> Tensor:
     return seeds.normal(state.streams(purpose), shape, device=state.mean.device)
 
 
 def _uniform(state: GeneticState, purpose: str, shape: tuple[int, ...]) -> Tensor:
-    """Numbers in [0, 1], `(runs, *shape)`."""
+    """Draw numbers in [0, 1], `(runs, *shape)`."""
     return torch.special.ndtr(_normal(state, purpose, shape))

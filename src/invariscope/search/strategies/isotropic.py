@@ -17,12 +17,17 @@ from torch import Tensor
 from invariscope import seeds, validate
 from invariscope.search.reductions import weighted_sum
 from invariscope.search.strategies.base import State, Strategy
-from invariscope.search.strategies.weights import best_first, log_weights, observed_weights
+from invariscope.search.strategies.weights import (
+    best_first,
+    log_weights,
+    observed_weights,
+    shortened,
+)
 
 
 @dataclass(frozen=True)
 class IsotropicState(State):
-    """Attributes: `mean` `(runs, n)`, `sigma` `(runs,)`, `path` `(runs, n)`, all float64."""
+    """Mean `(runs, n)`, step size `(runs,)` and evolution path `(runs, n)`, all float64."""
 
     mean: Tensor
     sigma: Tensor
@@ -30,13 +35,13 @@ class IsotropicState(State):
 
 
 def _effective_size(observed: Tensor) -> Tensor:
-    """The variance-effective number `(runs,)` of the candidates that each run was told."""
+    """Look up the variance-effective number `(runs,)` of each run's observed candidates."""
     return _effective_sizes(observed.shape[1], observed.device)[observed.sum(1)]
 
 
 @lru_cache(maxsize=64)
 def _effective_sizes(size: int, device: torch.device) -> Tensor:
-    """The same for each number of candidates from 0, as for 1, to `size`."""
+    """Compute variance-effective numbers for 0 (as for 1) to `size` candidates."""
     counts = (max(count, 1) for count in range(size + 1))
     sizes = [1 / log_weights(count).square().sum().item() for count in counts]
     return torch.tensor(sizes, dtype=torch.float64, device=device)
@@ -58,11 +63,7 @@ class Isotropic(Strategy):
         validate.at_least("mean_rate", self.mean_rate, 0)
 
     def init(
-        self,
-        names: Sequence[str],
-        mean: Tensor,
-        sigma: Tensor,
-        population: int,  # noqa: ARG002
+        self, names: Sequence[str], mean: Tensor, sigma: Tensor, population: int
     ) -> IsotropicState:
         mean = mean.to(torch.float64)
         return IsotropicState(
@@ -88,11 +89,7 @@ class Isotropic(Strategy):
         damping = 1 + 2 * (((mu_eff - 1) / (n + 1)).sqrt() - 1).clamp(min=0) + rate
         length = math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (21 * n * n))  # E‖N(0, I)‖
         z = (codes.to(state.mean) - state.mean.unsqueeze(1)) / state.sigma.view(-1, 1, 1)
-        # An injected code far outside the distribution moves the mean no farther than a far
-        # sample would (Hansen 2011, arXiv 1110.4181).
-        longest = math.sqrt(n) + 2 * n / (n + 2)
-        size = torch.linalg.vector_norm(z, dim=2, keepdim=True)
-        z = z * (longest / size.clamp(min=1e-300)).clamp(max=1)
+        z = shortened(z, math.sqrt(n) + 2 * n / (n + 2))  # no farther than a far sample
         step = weighted_sum(weights, best_first(z, order))  # eq. 41
         gain = (rate * (2 - rate) * mu_eff).sqrt().unsqueeze(1)
         path = (1 - rate).unsqueeze(1) * state.path + gain * step  # eq. 43
@@ -100,11 +97,3 @@ class Isotropic(Strategy):
         sigma = state.sigma * torch.exp((rate / damping) * (norm / length - 1))  # eq. 44
         moved = state.mean + self.mean_rate * state.sigma.unsqueeze(1) * step  # eq. 42
         return state.advance(observed, mean=moved, sigma=sigma, path=path)
-
-    def pack(self, state: IsotropicState) -> dict[str, Tensor]:
-        return state.tensors()
-
-    def unpack(
-        self, name: str, mean: Tensor, sigma: Tensor, population: int, packed: dict[str, Tensor]
-    ) -> IsotropicState:
-        return self.init([name], mean, sigma, population).with_tensors(packed)

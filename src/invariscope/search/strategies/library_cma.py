@@ -1,4 +1,4 @@
-"""The reference strategy: CMA-ES as the library `cma` has it, one optimiser a run."""
+"""The reference strategy: CMA-ES of the library `cma`, one optimiser a run."""
 
 import math
 import warnings
@@ -17,7 +17,7 @@ from invariscope.search.strategies.base import State, Strategy
 
 
 class _Optimiser:
-    """A library optimiser whose normal draws come from named streams."""
+    """An optimiser of the library that draws from named streams."""
 
     def __init__(self, name: str, mean: Tensor, sigma: float, population: int) -> None:
         import cma  # noqa: PLC0415  (slow to import, and only this strategy needs it)
@@ -50,7 +50,7 @@ class _Optimiser:
 
     @property
     def fewest(self) -> int:
-        """The library needs as many answers as it has positive weights."""
+        """The fewest answers the library can use: its number of positive weights."""
         return len(self.library.sp.weights.positive_weights)  # pyright: ignore[reportAttributeAccessIssue]
 
     def tell(self, codes: NDArray[np.float64], ranks: Sequence[int]) -> None:
@@ -64,14 +64,14 @@ class _Optimiser:
         self.skip()
 
     def skip(self) -> None:
-        """On to the next generation, whose codes are drawn anew."""
+        """Go on to the next generation, with new codes."""
         self.generation += 1
         self.asked = None
 
 
 @dataclass(frozen=True)
 class LibraryState(State):
-    """Attributes: `optimisers`, one a run, which change in place; `orders`, what each was told."""
+    """An optimiser for each run, changed in place, and the orders told to each."""
 
     optimisers: tuple[_Optimiser, ...]
     orders: tuple[tuple[tuple[int, ...], ...], ...]
@@ -82,7 +82,7 @@ class LibraryState(State):
 class LibraryCma(Strategy):
     """CMA-ES with a full covariance matrix, through the library `cma`.
 
-    A run resumes by replaying the orders it was told, since its codes follow from them. A
+    A run resumes by replaying the orders told so far, since its codes follow from these. A
     generation with fewer answers than the library has positive weights teaches nothing.
     """
 

@@ -26,13 +26,13 @@ from invariscope.search.strategies.weights import (
     best_first,
     log_weights,
     observed_weights,
+    shortened,
     worse_half,
 )
 
 # No own sample is ever this much longer than √n (probability below e^-24), so only codes that
 # were injected are shortened.
 MARGIN = 7.0
-
 
 Number = TypeVar("Number", float, Tensor)
 
@@ -46,7 +46,7 @@ class SeparableState(State):
         sigma: `(runs,)` float64.
         std: `(runs, n)` float64, each component's SD in units of `sigma`.
         path: `(runs, n)` float64, the evolution path of the step size.
-        long_path: `(runs, n)` float64, that of the standard deviations.
+        long_path: `(runs, n)` float64, the evolution path of the standard deviations.
     """
 
     mean: Tensor
@@ -70,7 +70,7 @@ class Rates(NamedTuple, Generic[Number]):
 
 @lru_cache(maxsize=256)
 def rates(count: int, n: int) -> Rates[float]:
-    """The library's constants for `count` candidates of length `n`.
+    """Compute the library's constants for `count` candidates of length `n`.
 
     `mu_eff` is eq. 8. `c_sigma` is eq. 55 with another offset; `damping` is that of eq. 55 with
     the part that grows with `mu_eff` up to three times as large. `c_c`, `c1` and `c_mu` are
@@ -81,8 +81,8 @@ def rates(count: int, n: int) -> Rates[float]:
     step = min(0.5, (mu_eff + 2) / (n + mu_eff + 3))
     factor = max(1.0, 3 * (1 - math.pow(0.5, n / 9)))
     excess = max(0.0, factor * math.sqrt((mu_eff - 1) / (n + 1)) - 1)
-    one = 1 / (n + 2 * math.sqrt(n) + mu_eff / n)
-    mu = min(1 - one, (mu_eff + 1 / mu_eff - 1.75) / (n + 4 * math.sqrt(n) + mu_eff / 2))
+    c1 = 1 / (n + 2 * math.sqrt(n) + mu_eff / n)
+    mu = min(1 - c1, (mu_eff + 1 / mu_eff - 1.75) / (n + 4 * math.sqrt(n) + mu_eff / 2))
     worse = worse_half(count)
     mu_minus = float(worse.sum().square() / worse.square().sum().clamp(min=1e-300))
     return Rates(
@@ -90,14 +90,14 @@ def rates(count: int, n: int) -> Rates[float]:
         c_sigma=step,
         damping=1 + 2 * excess + step,
         c_c=(1 + 1 / n + mu_eff / n) / (math.sqrt(n) + 1 / n + 2 * mu_eff / n),
-        c1=one,
+        c1=c1,
         c_mu=mu,
-        negative=min(1 + one / mu, 1 + 2 * mu_minus / (mu_eff + 2)),
+        negative=min(1 + c1 / mu, 1 + 2 * mu_minus / (mu_eff + 2)),
     )
 
 
 def normal_length(n: int) -> float:
-    """`E‖N(0, I)‖`: exact up to n = 100, above by its series, as the library has it."""
+    """Compute `E‖N(0, I)‖`: exact up to n = 100, above by a series, as the library does."""
     if n > 100:
         return math.sqrt(n) * (1 - 1 / (4 * n) + 1 / (32 * n * n))
     return math.sqrt(2) * math.exp(math.lgamma((n + 1) / 2) - math.lgamma(n / 2))
@@ -106,7 +106,7 @@ def normal_length(n: int) -> float:
 @final
 @dataclass(frozen=True)
 class Separable(Strategy):
-    """CMA-ES that adapts one standard deviation a component.
+    """CMA-ES that adapts a standard deviation for each component.
 
     Attributes:
         mean_rate: learning rate of the mean, `c_m`; at least 0.
@@ -123,11 +123,7 @@ class Separable(Strategy):
         validate.between("std_rate", self.std_rate, 0, 1)
 
     def init(
-        self,
-        names: Sequence[str],
-        mean: Tensor,
-        sigma: Tensor,
-        population: int,  # noqa: ARG002
+        self, names: Sequence[str], mean: Tensor, sigma: Tensor, population: int
     ) -> SeparableState:
         mean = mean.to(torch.float64)
         return SeparableState(
@@ -160,8 +156,8 @@ class Separable(Strategy):
         calm = _calm(state, path, c)
         gain = calm * (c.c_c * (2 - c.c_c)).sqrt()
         long_path = (1 - c.c_c) * state.long_path + gain * shift  # eq. 45
-        one = c.c1 * (1 - (1 - calm) * c.c_c * (2 - c.c_c))  # eq. 46
-        grown = self._grown(z, long_path, one, c, observed)
+        c1 = c.c1 * (1 - (1 - calm) * c.c_c * (2 - c.c_c))  # eq. 46
+        grown = self._grown(z, long_path, c1, c, observed)
         norm = torch.linalg.vector_norm(path, dim=1, keepdim=True)
         change = (c.c_sigma / c.damping * (norm / normal_length(n) - 1)).clamp(-1, 1)  # eq. 44
         moved = self.mean_rate * state.sigma.unsqueeze(1) * state.std * step
@@ -175,44 +171,32 @@ class Separable(Strategy):
         )
 
     def _grown(
-        self, z: Tensor, long_path: Tensor, one: Tensor, c: Rates[Tensor], observed: Tensor
+        self, z: Tensor, long_path: Tensor, c1: Tensor, c: Rates[Tensor], observed: Tensor
     ) -> Tensor:
-        """The factors `(runs, n)` on the standard deviations.
+        """Compute the factors `(runs, n)` on the standard deviations.
 
         A component of eq. 47 is `1 + x`, its exponential form `2^(x/2)` for an SD. No factor
         exceeds what was seen along the component.
         """
-        places = torch.arange(observed.shape[1], device=observed.device)
-        answered = places < observed.sum(1, keepdim=True)
+        ranks = torch.arange(observed.shape[1], device=observed.device)
+        answered = ranks < observed.sum(1, keepdim=True)
         weights = observed_weights(observed) - c.negative * observed_weights(observed, worse_half)
         excess, long_excess = z.square() - 1, long_path.square() - 1
-        learnt = one * long_excess + c.c_mu * weighted_sum(weights, excess)
+        learnt = c1 * long_excess + c.c_mu * weighted_sum(weights, excess)
         grown = torch.exp(self.std_rate * (math.log(2) / 2) * learnt)
         seen = torch.where(answered.unsqueeze(2), excess.abs(), 0).amax(1)
         return torch.minimum(grown, torch.maximum(seen, long_excess.abs()) / 2 + 1)
 
-    def pack(self, state: SeparableState) -> dict[str, Tensor]:
-        return state.tensors()
-
-    def unpack(
-        self, name: str, mean: Tensor, sigma: Tensor, population: int, packed: dict[str, Tensor]
-    ) -> SeparableState:
-        return self.init([name], mean, sigma, population).with_tensors(packed)
-
 
 def _standardised(state: SeparableState, codes: Tensor) -> Tensor:
-    """Codes as draws of N(0, I), `(runs, size, n)`; injected ones no longer than √n + 7.
-
-    What an injected code can teach is bounded (Hansen 2011, arXiv 1110.4181).
-    """
+    """Turn codes into draws of N(0, I), `(runs, size, n)`, no longer than √n + 7."""
     scale = state.sigma.unsqueeze(1) * state.std
     z = (codes.to(state.mean) - state.mean.unsqueeze(1)) / scale.unsqueeze(1)
-    size = torch.linalg.vector_norm(z, dim=2, keepdim=True)
-    return z * ((math.sqrt(z.shape[2]) + MARGIN) / size.clamp(min=1e-300)).clamp(max=1)
+    return shortened(z, math.sqrt(z.shape[2]) + MARGIN)
 
 
 def _calm(state: SeparableState, path: Tensor, c: Rates[Tensor]) -> Tensor:
-    """`h_σ`, `(runs, 1)`: 0 while the step size grows fast, else 1 (after eq. 45)."""
+    """Compute `h_σ`, `(runs, 1)`: 0 while the step size grows fast, else 1 (after eq. 45)."""
     n = path.shape[1]
     times = 2.0 * (state.generation.to(path).unsqueeze(1) + 1)
     faded = torch.exp(times * torch.log(1 - c.c_sigma))

@@ -86,11 +86,7 @@ class Sphere(Strategy):
         return self if self.generations is not None else replace(self, generations=generations)
 
     def init(
-        self,
-        names: Sequence[str],
-        mean: Tensor,
-        sigma: Tensor,
-        population: int,  # noqa: ARG002
+        self, names: Sequence[str], mean: Tensor, sigma: Tensor, population: int
     ) -> SphereState:
         mean = mean.to(torch.float64)
         n = mean.shape[1]
@@ -121,10 +117,10 @@ class Sphere(Strategy):
         return state.radius.view(-1, 1, 1) * _unit(torch.cos(angle) * centre + away)
 
     def _angles(self, state: SphereState) -> Tensor:
-        """The typical angle of this generation, `(runs,)` in radians."""
+        """Compute the typical angle of this generation, `(runs,)` in radians."""
         ratio = self.last_angle / self.first_angle
-        stands = zip(state.generation.tolist(), state.budget.tolist(), strict=True)
-        shares = [min(done / max(budget - 1, 1), 1.0) for done, budget in stands]
+        counts = zip(state.generation.tolist(), state.budget.tolist(), strict=True)
+        shares = [min(done / max(budget - 1, 1), 1.0) for done, budget in counts]
         degrees = [self.first_angle * math.pow(ratio, share) for share in shares]
         return torch.tensor(degrees, dtype=torch.float64) * (math.pi / 180)
 
@@ -141,15 +137,7 @@ class Sphere(Strategy):
         moved = torch.cos(angle) * centre + torch.sin(angle) * _unit(tangent)
         return state.advance(observed, mean=state.radius.unsqueeze(1) * _unit(moved))
 
-    def pack(self, state: SphereState) -> dict[str, Tensor]:
-        return state.tensors()
-
-    def unpack(
-        self, name: str, mean: Tensor, sigma: Tensor, population: int, packed: dict[str, Tensor]
-    ) -> SphereState:
-        return self.init([name], mean, sigma, population).with_tensors(packed)
-
 
 def _unit(vectors: Tensor) -> Tensor:
-    """Vectors over their norms along the last axis; a vector of norm 0 stays."""
+    """Divide vectors by their norms along the last axis; a vector of norm 0 stays."""
     return vectors / torch.linalg.vector_norm(vectors, dim=-1, keepdim=True).clamp(min=1e-300)

@@ -1,4 +1,4 @@
-"""The images a twin learns from: what was shown, and what of it counts for the process."""
+"""Observations of a run, and the training set of a twin."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ from invariscope.search.strategies.twin_goals import Goals
 
 
 @dataclass(frozen=True)
-class Shown:
-    """The images that one run was answered for.
+class Observations:
+    """Images of a run that were shown and answered.
 
     Attributes:
-        codes: `(shown, code_dim)` float64.
-        scores: `(shown, 3)` float64: stretch, squeeze, activity.
-        errors: `(shown,)` standard errors of the activity.
-        features: `(shown, entries)` float64.
+        codes: `(images, code_dim)` float64.
+        scores: `(images, 3)` float64: stretch, squeeze, activity.
+        errors: `(images,)` standard errors of the activity.
+        features: `(images, entries)` float64.
     """
 
     codes: Tensor
@@ -30,23 +30,29 @@ class Shown:
         return len(self.codes)
 
     def feature_sd(self) -> Tensor:
-        """The SD of every entry, none near 0."""
+        """Compute the SD of every entry of the features, at least a small share of the largest."""
         spread = self.features.std(0)
         return spread.clamp(min=float(1e-3 * spread.max().clamp(min=1e-9)))
 
     def standardised(self, rows: Tensor) -> Tensor:
-        """The features of some images, with mean 0 and SD 1 over all."""
+        """Give the features of some images, with mean 0 and SD 1 over all images."""
         return (self.features[rows] - self.features.mean(0)) / self.feature_sd()
 
-    def with_more(self, *more: Tensor) -> "Shown":
-        """These images and others."""
+    def with_more(self, *more: Tensor) -> "Observations":
+        """Append images: codes, scores, errors and features."""
         own = (self.codes, self.scores, self.errors, self.features)
-        return Shown(*(torch.cat([a, b.to(a)]) for a, b in zip(own, more, strict=True)))
+        return Observations(*(torch.cat([a, b.to(a)]) for a, b in zip(own, more, strict=True)))
 
 
 @dataclass(frozen=True)
-class Data:
-    """What twins of some runs learn from; values have mean 0 and SD 1 in each run."""
+class TrainingSet:
+    """The training set of some runs' twins; values have mean 0 and SD 1 in each run.
+
+    Attributes:
+        codes, features, values, errors, stretch: `(runs, images, …)`.
+        mean, sd: `(runs, 1)` of the values before standardisation.
+        centre, spread: `(runs, 1, entries)` mean and SD of the features of all observations.
+    """
 
     codes: Tensor
     features: Tensor
@@ -59,49 +65,49 @@ class Data:
     spread: Tensor
 
     @classmethod
-    def of(cls, shown: Sequence[Shown], problems: Sequence[Problem], most: int) -> "Data":
-        kept = [_kept(own, problem, most) for own, problem in zip(shown, problems, strict=True)]
-        goals = Goals.of(problems, shown)
-        scores = torch.stack([own.scores[k] for own, k in zip(shown, kept, strict=True)])
+    def of(
+        cls, observations: Sequence[Observations], problems: Sequence[Problem], most: int
+    ) -> "TrainingSet":
+        """Select at most `most` images of each run and standardise their values."""
+        pairs = [(o, _select(o, p, most)) for o, p in zip(observations, problems, strict=True)]
+        goals = Goals.of(problems, [o.scores for o in observations])
+        scores = torch.stack([o.scores[rows] for o, rows in pairs])
         raw = goals.modelled(scores)
         mean, sd = raw.mean(1, keepdim=True), raw.std(1, keepdim=True).clamp(min=1e-9)
         return cls(
-            codes=torch.stack([own.codes[k] for own, k in zip(shown, kept, strict=True)]),
-            features=torch.stack([own.standardised(k) for own, k in zip(shown, kept, strict=True)]),
+            codes=torch.stack([o.codes[rows] for o, rows in pairs]),
+            features=torch.stack([o.standardised(rows) for o, rows in pairs]),
             values=(raw - mean) / sd,
-            errors=torch.stack([o.errors[k] for o, k in zip(shown, kept, strict=True)]) / sd,
+            errors=torch.stack([o.errors[rows] for o, rows in pairs]) / sd,
             stretch=scores[..., 0],
             mean=mean,
             sd=sd,
-            centre=torch.stack([own.features.mean(0) for own in shown]).unsqueeze(1),
-            spread=torch.stack([own.feature_sd() for own in shown]).unsqueeze(1),
+            centre=torch.stack([o.features.mean(0) for o in observations]).unsqueeze(1),
+            spread=torch.stack([o.feature_sd() for o in observations]).unsqueeze(1),
         )
 
     def standardise(self, features: Tensor) -> Tensor:
-        """Features `(runs, n, entries)` on the scale of `features`."""
+        """Put features `(runs, n, entries)` on the scale of `features`."""
         return (features - self.centre) / self.spread
 
 
-def no_images(code: Tensor, entries: int = 0) -> Shown:
-    """No image yet."""
-    empty = code.new_zeros(0, dtype=torch.float64)
-    return Shown(
-        empty.view(0, 1).expand(0, len(code)),
-        empty.view(0, 1).expand(0, 3),
-        empty,
-        empty.view(0, 1).expand(0, entries),
-    )
+def no_images(code: Tensor, entries: int = 0) -> Observations:
+    """Make observations without an image."""
+    empty = code.new_zeros(0, 1, dtype=torch.float64)
+    widths = (len(code), 3, entries)
+    codes, scores, features = (empty.expand(0, width) for width in widths)
+    return Observations(codes, scores, empty[:, 0], features)
 
 
-def _kept(shown: Shown, problem: Problem, most: int) -> Tensor:
-    """Which images count, at most so many: half those nearest the best, and the last ones."""
-    count = len(shown)
-    device = shown.codes.device
+def _select(observations: Observations, problem: Problem, most: int) -> Tensor:
+    """Select at most `most` images: half near the best for some weight, half the last."""
+    count = len(observations)
+    device = observations.codes.device
     if count <= most:
         return torch.arange(count, device=device)
-    goals = Goals.of([problem], [shown])
+    goals = Goals.of([problem], [observations.scores])
     weights = torch.linspace(0.1, 0.95, 12, dtype=torch.float64, device=device)
-    scores = shown.scores[None]
+    scores = observations.scores[None]
     utility = goals.utility(
         scores[..., 0].unsqueeze(2), goals.modelled(scores).unsqueeze(2), weights
     )

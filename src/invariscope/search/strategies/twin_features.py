@@ -1,4 +1,4 @@
-"""What a twin sees of an image: the mean activity of every block of a proxy network."""
+"""Features of an image for a twin: the mean activity of every block of a proxy network."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ def _loaded(address: str, device: str) -> Subject:
 
 
 def proxy_identity(proxy: str | Subject) -> Any:
-    """What makes a proxy's features what they are, for the name of a run."""
+    """Identify a proxy's features, for the name of a run."""
     if proxy == CODES:
         return CODES
     subject = proxy if isinstance(proxy, Subject) else _loaded(proxy, "cpu")
@@ -32,7 +32,7 @@ def proxy_identity(proxy: str | Subject) -> Any:
 
 
 def block_sites(sites: Sequence[str]) -> list[str]:
-    """The blocks of a network, shallow to deep, and its readout.
+    """Find the blocks of a network, shallow to deep, and its readout.
 
     A block is an outermost module that has layers of its own; where there are fewer than four,
     layers at even distances count.
@@ -53,13 +53,12 @@ def block_sites(sites: Sequence[str]) -> list[str]:
         blocks = layers[:-1]
     if len(blocks) > MOST_BLOCKS:
         last = len(blocks) - 1
-        places = [round(i * last / (MOST_BLOCKS - 1)) for i in range(MOST_BLOCKS)]
-        blocks = [blocks[place] for place in places]
+        blocks = [blocks[round(i * last / (MOST_BLOCKS - 1))] for i in range(MOST_BLOCKS)]
     return list(dict.fromkeys([*blocks, names[-1]]))
 
 
 def pooled(response: Tensor, *, spread: bool) -> Tensor:
-    """A site's response `(n, *shape)` as `(n, entries)`: means over places, and their spread.
+    """Pool a site's response `(n, *shape)` to `(n, entries)`: means over places, and spread.
 
     Args:
         response: `(n, channels, height, width)`, `(n, tokens, channels)` or `(n, units)`.
@@ -69,15 +68,15 @@ def pooled(response: Tensor, *, spread: bool) -> Tensor:
         return response
     over = (2, 3) if response.ndim == 4 else (1,)
     mean = response.mean(over)
-    places = response.shape[2] * response.shape[3] if response.ndim == 4 else response.shape[1]
-    if not spread or places < 2:
+    positions = response.shape[2] * response.shape[3] if response.ndim == 4 else response.shape[1]
+    if not spread or positions < 2:
         return mean
     return torch.cat([mean, (response.var(over, correction=0) + 1e-6).sqrt()], 1)
 
 
 @dataclass(frozen=True)
 class Features:
-    """Codes → images and what the proxy sees of them; gradients pass.
+    """The way from codes to images and to the proxy's features; gradients pass.
 
     Attributes:
         widths: entries of each block.
@@ -90,7 +89,7 @@ class Features:
 
     @classmethod
     def of(cls, proxy: str | Subject, generator: Generator, *, spread: bool) -> "Features":
-        """The features of a proxy: an address, a network, or `codes` for the codes themselves."""
+        """Load a proxy: an address, a network, or `codes` for the codes themselves."""
         if proxy == CODES:
             return cls(generator, None, (generator.code_dim,), spread)
         subject = (
@@ -105,7 +104,7 @@ class Features:
         return cls(generator, respond, widths, spread)
 
     def __call__(self, codes: Tensor) -> tuple[Tensor, Tensor]:
-        """Images of codes `(n, code_dim)` and their features `(n, entries)` float32."""
+        """Make images of codes `(n, code_dim)`, and their features `(n, entries)` float32."""
         images = images_of(self.generator, codes)
         if self.respond is None:
             return images, codes.to(images)

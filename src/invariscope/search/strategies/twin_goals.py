@@ -1,8 +1,7 @@
-"""What a twin search climbs: both goals of a task as shares of what is possible."""
+"""The utility that a twin search climbs: both goals of a task as shares of the possible."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 import torch.nn.functional as F
@@ -13,22 +12,13 @@ from invariscope.search.problem import Problem
 SHARP = 25.0  # a share below 0 counts as about 0, and still has a gradient
 
 
-class Scored(Protocol):
-    """Images that were answered for."""
-
-    @property
-    def scores(self) -> Tensor:
-        """Stretch, squeeze and activity, `(shown, 3)`."""
-        ...
-
-
 def _above(share: Tensor) -> Tensor:
-    """A share of which nothing is below 0, smoothly."""
+    """Raise shares below 0 to about 0, smoothly."""
     return F.softplus(SHARP * share) / SHARP + 1e-6
 
 
 def _models_activity(problem: Problem) -> bool:
-    """Whether the twin is of the activity; of a set of units it is of the squeeze."""
+    """Tell if the twin models the activity; for a set of units the squeeze is modelled."""
     objective = problem.objective
     return objective.task == "excitation" or len(objective.target.units) == 1
 
@@ -51,20 +41,19 @@ class Goals:
     scale: Tensor
 
     @classmethod
-    def of(cls, problems: Sequence[Problem], shown: Sequence[Scored]) -> "Goals":
-        """The goals as far as they are known from what was shown."""
+    def of(cls, problems: Sequence[Problem], scores: Sequence[Tensor]) -> "Goals":
+        """Derive the goals from the scores `(images, 3)` of each run's images so far."""
         farthest, activity, scale = [], [], []
-        for problem, own in zip(problems, shown, strict=True):
+        for problem, own in zip(problems, scores, strict=True):
             known = problem.objective.target_reference
             reference = 0.0 if known is None else float(known.double().norm())
             single = known is not None and _models_activity(problem)
             activity.append(float(known.double().mean()) if known is not None and single else 0.0)
-            spread = float(own.scores[:, 2].std()) if len(own.scores) > 1 else 1.0
+            spread = float(own[:, 2].std()) if len(own) > 1 else 1.0
             scale.append(max(reference, 0.1 * spread, 1e-9))
-            met = float(own.scores[:, 0].max()) if len(own.scores) else 1.0
+            met = float(own[:, 0].max()) if len(own) else 1.0
             farthest.append(max(met, 1e-9))
-        like = shown[0].scores
-        columns = [like.new_tensor(v).view(-1, 1) for v in (farthest, activity, scale)]
+        columns = [scores[0].new_tensor(v).view(-1, 1) for v in (farthest, activity, scale)]
         return cls(tuple(problems), *columns)
 
     @property
@@ -72,15 +61,15 @@ class Goals:
         return self.problems[0].objective.task
 
     def modelled(self, scores: Tensor) -> Tensor:
-        """What the twin is of, `(runs, n)`, from scores `(runs, n, 3)`."""
+        """Select the modelled score, `(runs, n)`, of scores `(runs, n, 3)`."""
         return scores[..., 2 if _models_activity(self.problems[0]) else 1]
 
     def stretch(self, images: Tensor) -> Tensor:
-        """The stretch of images `(runs, n, 3, height, width)`, `(runs, n)`; gradients pass."""
+        """Measure the stretch `(runs, n)` of images `(runs, n, 3, h, w)`; gradients pass."""
         return torch.stack([p.stretch(i) for p, i in zip(self.problems, images, strict=True)])
 
     def shares(self, stretch: Tensor, modelled: Tensor) -> tuple[Tensor, Tensor]:
-        """Both goals, the larger the better, 1 what is wished for.
+        """Express both goals as shares of the possible, the larger the better.
 
         Args:
             stretch, modelled: `(runs, …)`.
@@ -101,7 +90,7 @@ class Goals:
         return far, 1 - share
 
     def utility(self, stretch: Tensor, modelled: Tensor, weights: Tensor) -> Tensor:
-        """What a candidate of a weight climbs.
+        """Weigh both goals into the utility that a candidate climbs.
 
         Args:
             stretch, modelled: `(runs, …)`; weights: of the unit's goal, in [0, 1].
@@ -109,22 +98,22 @@ class Goals:
         if self.task == "excitation":
             height = modelled / self.scale.view(-1, *[1] * (modelled.ndim - 1))
             return height.expand(torch.broadcast_shapes(height.shape, weights.shape))
-        one, other = self.shares(stretch, modelled)
-        return (1 - weights) * _above(one).log() + weights * _above(other).log()
+        far, near = self.shares(stretch, modelled)
+        return (1 - weights) * _above(far).log() + weights * _above(near).log()
 
 
 def front_gain(goals: Goals, before: Tensor, scores: Tensor) -> Tensor:
-    """What each image alone adds to the area that the front dominates, `(n,)`.
+    """Compute the area that each image alone adds to the front's, `(n,)`.
 
     Args:
         goals: of one run.
-        before: `(shown, 3)` scores of the images before.
+        before: `(images, 3)` scores of the images before.
         scores: `(n, 3)`.
     """
 
     def points(of: Tensor) -> tuple[Tensor, Tensor]:
-        one, other = goals.shares(of[None, :, 0], goals.modelled(of[None]))
-        return one[0].clamp(min=0), other[0].clamp(min=0)
+        far, near = goals.shares(of[None, :, 0], goals.modelled(of[None]))
+        return far[0].clamp(min=0), near[0].clamp(min=0)
 
     if goals.task == "excitation":
         best = before[:, 2].max()

@@ -1,4 +1,4 @@
-"""Recombination weights of ranked candidates (Hansen's tutorial, arXiv 1604.00772)."""
+"""Recombination of ranked candidates (Hansen's tutorial, arXiv 1604.00772)."""
 
 import math
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from torch import Tensor
 
 
 def log_weights(size: int) -> Tensor:
-    """Positive recombination weights of the better half, `(size,)` float64, summing to 1.
+    """Compute positive weights of the better half, `(size,)` float64, summing to 1.
 
     `w_i ∝ ln((size + 1) / 2) − ln(i)`, i = 1 … (eq. 49).
     """
@@ -22,9 +22,9 @@ def log_weights(size: int) -> Tensor:
 
 
 def worse_half(size: int) -> Tensor:
-    """Sizes of the negative weights of the worse half, `(size,)` float64.
+    """Compute sizes of negative weights of the worse half, `(size,)` float64.
 
-    They grow as `ln(i) − ln((size + 1) / 2)` (eq. 49) and sum to 1, or are 0 for one candidate.
+    Sizes grow as `ln(i) − ln((size + 1) / 2)` (eq. 49) and sum to 1, or are 0 for one candidate.
     """
     ranks = torch.arange(1, size + 1, dtype=torch.float64)
     raw = (torch.log(ranks) - math.log((size + 1) / 2)).clamp(min=0)
@@ -32,9 +32,9 @@ def worse_half(size: int) -> Tensor:
 
 
 def observed_weights(observed: Tensor, rule: Callable[[int], Tensor] = log_weights) -> Tensor:
-    """Each run's weights by place in its order, `(runs, size)`, over the candidates it was told.
+    """Spread weights over each run's observed candidates, `(runs, size)`, best first.
 
-    A run that was told nothing has weights 0.
+    A run without observed candidates has weights 0.
 
     Args:
         observed: `(runs, size)` bool.
@@ -45,7 +45,7 @@ def observed_weights(observed: Tensor, rule: Callable[[int], Tensor] = log_weigh
 
 @lru_cache(maxsize=64)
 def _by_count(size: int, rule: Callable[[int], Tensor], device: torch.device) -> Tensor:
-    """Row `count` holds a rule's weights for so many candidates, `(size + 1, size)`."""
+    """Tabulate a rule's weights, `(size + 1, size)`; row `count` is for so many candidates."""
     weights = torch.zeros(size + 1, size, dtype=torch.float64)
     for count in range(1, size + 1):
         weights[count, :count] = rule(count)
@@ -53,5 +53,15 @@ def _by_count(size: int, rule: Callable[[int], Tensor], device: torch.device) ->
 
 
 def best_first(candidates: Tensor, order: Tensor) -> Tensor:
-    """Candidates in their order, `(runs, size, n)`; 0 where a number is missing."""
+    """Sort candidates by their order, `(runs, size, n)`; 0 where a number is missing."""
     return candidates.gather(1, order.unsqueeze(2).expand_as(candidates)).nan_to_num()
+
+
+def shortened(z: Tensor, longest: float) -> Tensor:
+    """Shorten standardised codes `(runs, size, n)` to a norm of at most `longest`.
+
+    What an injected code far outside the distribution can teach is bounded so (Hansen 2011,
+    arXiv 1110.4181).
+    """
+    size = torch.linalg.vector_norm(z, dim=2, keepdim=True)
+    return z * (longest / size.clamp(min=1e-300)).clamp(max=1)

@@ -38,7 +38,7 @@ class WhiteningMap:
 
     @classmethod
     def of(cls, statistics: CodeStatistics) -> "WhiteningMap":
-        """The map for these natural codes.
+        """Make the map from the statistics of natural codes.
 
         Raises:
             InputError: a covariance with no component that varies, or with numbers missing.
@@ -62,11 +62,11 @@ class WhiteningMap:
         return self._moved[device]
 
     def codes(self, white: Tensor) -> Tensor:
-        """Codes `(runs, size, n)` of white ones."""
+        """Turn white codes into codes, `(runs, size, n)`."""
         return products(white, self._root(white.device).T)
 
     def white(self, codes: Tensor) -> Tensor:
-        """White codes `(runs, size, n)` of codes."""
+        """Turn codes into white codes, `(runs, size, n)`."""
         return lower_solutions(self._root(codes.device), codes)
 
 
@@ -132,11 +132,3 @@ class Whitened(Strategy):
     ) -> IsotropicState:
         white = self._map(state.mean.shape[1]).white(codes.to(state.mean))
         return self._inner.tell(state, white, order, observed)
-
-    def pack(self, state: IsotropicState) -> dict[str, Tensor]:
-        return state.tensors()
-
-    def unpack(
-        self, name: str, mean: Tensor, sigma: Tensor, population: int, packed: dict[str, Tensor]
-    ) -> IsotropicState:
-        return self.init([name], mean, sigma, population).with_tensors(packed)

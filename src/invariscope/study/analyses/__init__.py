@@ -1,6 +1,6 @@
-"""The analyses of a study by name, and how they are made and kept."""
+"""Analyses of a study by name; how tables are made and kept."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,7 +53,7 @@ Made = Callable[[str, Tables, str], None]
 
 
 def serving(figures: Sequence[str]) -> list[str]:
-    """The names of the analyses that some figures are made of; every one where none is."""
+    """Name the analyses behind some figures, or every analysis where there is no match."""
     found = [name for name, own in ANALYSES.items() if set(own.serves) & set(figures)]
     return found or list(ANALYSES)
 
@@ -73,7 +73,8 @@ def analyze(
             cannot be made.
 
     Returns:
-        Tables by name, each with a column `runs`, the filter of runs that counted, and `study`.
+        Tables by name, each with a column `runs`, the filter of runs that counted, and `study`;
+        those with a subject (columns `subject`, `source`, `network`) with the subject's `role`.
         Without `only`, `missing` has an `analysis` and a `reason` for each that was left out.
 
     Raises:
@@ -84,7 +85,7 @@ def analyze(
         if name not in ANALYSES:
             raise unknown("analysis", name, ANALYSES)
     tables: Tables = {}
-    missing = []
+    missing, roles = [], material.study.roles
     for name in only or serving(material.study.folder.file().serves):
         try:
             found = ANALYSES[name].make(material)
@@ -96,12 +97,18 @@ def analyze(
             continue
         runs = RUNS_OF.get(name, material.runs)
         about = {"study": material.study.folder.name, "runs": runs}
-        own = {key: table.assign(**about) for key, table in found.items()}
+        own = {key: _with_role(t, roles).assign(**about) for key, t in found.items()}
         made(name, own, "")
         tables |= own
     if not only:
         tables["missing"] = pd.DataFrame(missing, columns=["analysis", "reason"])
     return tables
+
+
+def _with_role(table: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFrame:
+    """Add a column with the role of each row's subject."""
+    column = next((name for name in ("subject", "source", "network") if name in table), None)
+    return table if column is None else table.assign(role=table[column].map(roles))
 
 
 def save_tables(tables: Tables, folder: Path) -> None:
@@ -116,7 +123,7 @@ def save_tables(tables: Tables, folder: Path) -> None:
 
 
 def read_tables(folder: Path) -> Tables:
-    """The tables that `save_tables` wrote; none where there is no such folder.
+    """Read the tables that `save_tables` wrote, an empty set where there is no such folder.
 
     Raises:
         StoreError: one cannot be read.

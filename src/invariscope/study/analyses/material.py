@@ -1,4 +1,4 @@
-"""What analyses of a study are made from: its table, its images, networks, photos and answers."""
+"""Material for analyses of a study: its table, images, networks, photos and answers."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -32,7 +32,7 @@ NUMBERS += ("natural_maximum", "natural_minimum", "natural_mean", "natural_sd")
 
 
 class PhotosAsSeen(NamedTuple):
-    """Photos as a subject sees them.
+    """Photos at a subject's size, with their classes.
 
     Attributes:
         images: `(n, 3, side, side)` in [0, 1].
@@ -45,11 +45,11 @@ class PhotosAsSeen(NamedTuple):
 
 @dataclass(frozen=True)
 class AnalysisMaterial:
-    """A study, and what its analyses may show.
+    """A study, and the photos, observers and answers for its analyses.
 
     Attributes:
         study: see there.
-        runs: which runs count: `all`, `milestone` or `stopped` (`study.result.keep`).
+        runs: which runs count: `all`, `milestone` or `stopped` (see `filter_runs`).
         observers: addresses of networks that look at its images.
         photos: natural images, already as few of each class as are wanted.
         names: what observers call the study's classes, for those that do not know them by the
@@ -87,7 +87,7 @@ class AnalysisMaterial:
 
     @cached_property
     def meis(self) -> Rows:
-        """Every search for an MEI; the filter does not concern them."""
+        """Every search for an MEI, whatever the filter."""
         table = self.study.table()
         return rows_where(table, table["task"] == "excitation")
 
@@ -114,7 +114,7 @@ class AnalysisMaterial:
 
     @cached_property
     def invariant(self) -> Rows:
-        """Those of them whose task is `invariance`.
+        """The runs of the task `invariance` at a whole site.
 
         Raises:
             InputError: there are none.
@@ -138,14 +138,14 @@ class AnalysisMaterial:
         return rows_where(self.table, chosen)
 
     def records(self, rows: Rows) -> list[RunRecord]:
-        """The record of each run; each is read once."""
+        """Read the record of each run, once."""
         for name, path in zip(rows["name"], rows["path"], strict=True):
             if name not in self._records:
                 self._records[name] = load_run(Path(path))
         return [self._records[name] for name in rows["name"]]
 
     def subject(self, name: str) -> Subject:
-        """The subject that the table calls so.
+        """Load a subject by its name in the table.
 
         Raises:
             InputError: what has this address now is not what the runs were made with.
@@ -156,7 +156,7 @@ class AnalysisMaterial:
         return subject
 
     def observer(self, address: str) -> Subject:
-        """An observer."""
+        """Load an observer."""
         return self._loaded(address)
 
     def _loaded(self, address: str) -> Subject:
@@ -166,7 +166,7 @@ class AnalysisMaterial:
         return self._networks[address]
 
     def generator(self, rows: Rows) -> Generator:
-        """What made the images of some runs.
+        """Load the generator of some runs.
 
         Raises:
             InputError: runs of several generators, or one that has changed since.
@@ -181,7 +181,7 @@ class AnalysisMaterial:
         return generator
 
     def images(self, rows: Rows) -> Tensor:
-        """The chosen image of each run as its subject sees it, `(runs, 3, side, side)`."""
+        """Make the chosen image of each run at its subject's size, `(runs, 3, side, side)`."""
         parts = []
         for key, own in groups_by(rows, ["subject"]):
             records, generator = self.records(own), self.generator(own)
@@ -191,7 +191,7 @@ class AnalysisMaterial:
         return _in_order(rows, parts)
 
     def references(self, rows: Rows) -> Tensor:
-        """The image that each run departs from, as its subject sees it."""
+        """Give the reference of each run at its subject's size, `(runs, 3, side, side)`."""
         parts = []
         for key, own in groups_by(rows, ["subject"]):
             found = torch.stack([r.tensors["reference_image"] for r in self.records(own)])
@@ -199,17 +199,17 @@ class AnalysisMaterial:
         return _in_order(rows, parts)
 
     def codes(self, rows: Rows) -> Tensor:
-        """The code of each run's chosen image, `(runs, code_dim)`."""
+        """Give the code of each run's chosen image, `(runs, code_dim)`."""
         members = zip(self.records(rows), rows["member"], strict=True)
         return torch.stack([record.tensors["codes"][member] for record, member in members])
 
     def by_subject(self, rows: Rows) -> Iterator[tuple[str, Subject, Rows]]:
-        """The runs of each subject."""
+        """Group the runs by subject."""
         for key, own in groups_by(rows, ["subject"]):
             yield key["subject"], self.subject(key["subject"]), own
 
     def named(self, rows: Rows) -> Rows:
-        """The runs whose unit stands for a class.
+        """Keep the runs of units that stand for a class.
 
         Raises:
             InputError: none does.
@@ -220,7 +220,7 @@ class AnalysisMaterial:
         return known
 
     def watchers(self) -> list[Subject]:
-        """The observers.
+        """Load the observers.
 
         Raises:
             InputError: none was named.
@@ -232,7 +232,7 @@ class AnalysisMaterial:
         return [self.observer(address) for address in self.observers]
 
     def names_for(self, observer: Subject, classes: Sequence[str]) -> Mapping[str, str]:
-        """What an observer calls the study's classes, where it is not what the study calls them.
+        """Find an observer's names for the study's classes, where the names differ.
 
         Raises:
             InputError: it knows them by neither name.
@@ -247,7 +247,7 @@ class AnalysisMaterial:
         return {}
 
     def shown(self, subject: Subject) -> PhotosAsSeen | None:
-        """The photos as a subject sees them, with its own names of their classes."""
+        """Resize the photos for a subject, with its own names of their classes."""
         if self.photos is None:
             return None
         images = images_for(subject, self.photos)
@@ -262,7 +262,7 @@ class AnalysisMaterial:
         return PhotosAsSeen(torch.cat([part.images for part in parts]), classes)
 
     def needed_photos(self, subject: Subject) -> PhotosAsSeen:
-        """What `shown` gives.
+        """Resize the photos for a subject, or refuse.
 
         Raises:
             InputError: no photos were given.
@@ -274,7 +274,7 @@ class AnalysisMaterial:
 
 
 def _in_order(rows: Rows, parts: list[tuple[pd.Index, Tensor]]) -> Tensor:
-    """Images of groups of rows, in the order of the rows.
+    """Put the images of groups of rows into the order of the rows.
 
     Raises:
         InputError: subjects that see images of several sizes.

@@ -10,18 +10,19 @@ from invariscope.analysis.layers import layer_distances, over_units
 from invariscope.analysis.mixed import mixed_model
 from invariscope.analysis.observers import (
     classify,
+    matching_activity,
     observer_accuracy,
     over_observers,
     same_network,
+    transfer,
     trend,
 )
 from invariscope.analysis.paths import along_paths, path_summary
 from invariscope.analysis.people import agreement, people_accuracy
 from invariscope.analysis.respond import features
-from invariscope.analysis.transfer import matching_activity, transfer
 from invariscope.errors import InputError
 from invariscope.invariance.classes import classifier
-from invariscope.invariance.sites import nonlinear_sites
+from invariscope.invariance.setup import nonlinear_sites
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.searches import Tables
@@ -33,12 +34,12 @@ GRADIENT_UNITS = 2  # of each subject: gradients cost more than all the other an
 
 
 def _references(rows: Rows) -> Rows:
-    """One run of each reference."""
+    """Keep a single run of each reference."""
     return rows.drop_duplicates(["subject", "unit", "reference_id"])
 
 
 def make_observers(m: AnalysisMaterial) -> Tables:
-    """Rows 5 and 6: what observers say the images are."""
+    """Make rows 5 and 6: observers' classes of the images."""
     rows = m.named(m.whole)
     classes = list(dict.fromkeys(rows["label"]))
     answers = []
@@ -69,7 +70,7 @@ def make_observers(m: AnalysisMaterial) -> Tables:
 
 
 def _photos(m: AnalysisMaterial, observer: Subject, classes: list[str]) -> pd.DataFrame:
-    """An observer's answers to the photos of the study's classes."""
+    """Collect an observer's answers to the photos of the study's classes."""
     names = m.names_for(observer, classes)
     units = classifier(observer, classes, names=names).targets.tolist()
     own = dict(zip(classes, classes, strict=True))
@@ -86,7 +87,7 @@ def _photos(m: AnalysisMaterial, observer: Subject, classes: list[str]) -> pd.Da
 
 
 def make_people(m: AnalysisMaterial) -> Tables:
-    """Rows 4 and 7: people's accuracy, agreement with observers, and the mixed model.
+    """Make rows 4 and 7: people's accuracy, agreement with observers, and the mixed model.
 
     The mean over units stands for an observer, as the mean over participants for people.
     """
@@ -133,7 +134,7 @@ def make_layers(m: AnalysisMaterial) -> Tables:
 
 
 def make_transfer(m: AnalysisMaterial) -> Tables:
-    """Row 14: what the matching units of other networks make of the images."""
+    """Make row 14: answers of the matching units of other networks."""
     rows = m.named(m.whole)
     classes, parts = list(dict.fromkeys(rows["label"])), []
     for observer in m.watchers():
@@ -155,7 +156,7 @@ def make_transfer(m: AnalysisMaterial) -> Tables:
 
 
 def _maxima(observer: Subject, site: str, units: list[int]) -> list[float]:
-    """The natural maximum of some units of a readout; missing where it is not known."""
+    """Look up the natural maxima of some units of a readout; NaN where unknown."""
     if observer.natural is None:
         return [np.nan] * len(units)
     known = NaturalStatistics.load(observer.natural, observer)
@@ -212,7 +213,7 @@ def make_gradients(m: AnalysisMaterial) -> Tables:
 
 
 def _searched(own: Rows) -> Rows:
-    """The study's own runs, in the columns of the gradient search."""
+    """Put the study's own runs into the columns of the gradient search."""
     names = {"converged": "met", "images": "forward", "seed": "start"}
     return own.rename(columns=names).assign(method="without gradients", backward=0)
 

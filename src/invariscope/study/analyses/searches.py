@@ -1,18 +1,17 @@
-"""Analyses of what the runs found: Figs. 2, 3 and S1, rows 8, 10, 11, 13, image statistics."""
+"""Analyses of the runs' images: Figs. 2, 3 and S1, rows 8, 10, 11, 13, image statistics."""
 
 import numpy as np
 import pandas as pd
 import torch
 
 from invariscope.analysis.appearance import appearance, appearance_summary, between_sites
-from invariscope.analysis.convergence import convergence
 from invariscope.analysis.dimension import dimension
 from invariscope.analysis.distance import beside_affine, distance_activation
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.naturalness import Distribution, distribution, naturalness, sample
 from invariscope.analysis.respond import activity, features
+from invariscope.analysis.searches import convergence, subsets
 from invariscope.analysis.separability import gram, separability
-from invariscope.analysis.subsets import subsets
 from invariscope.errors import InputError, StoreError
 from invariscope.experiments.result import Result
 from invariscope.natural.statistics import PERCENTILES, NaturalStatistics
@@ -27,7 +26,7 @@ FEWEST = 10  # runs of a unit and site from which a dimension is estimated at al
 
 
 def examples(rows: Rows) -> Rows:
-    """The runs of each subject's first units."""
+    """Keep the runs of each subject's first units."""
     first = [own["unit"].drop_duplicates()[:EXAMPLES] for _, own in groups_by(rows, ["subject"])]
     return rows_where(rows, rows["unit"].isin(set(pd.concat(first))))
 
@@ -44,7 +43,7 @@ def make_distance(m: AnalysisMaterial) -> Tables:
 
 
 def make_galleries(m: AnalysisMaterial) -> Tables:
-    """Row 2: which images the galleries show."""
+    """Make row 2: the images of the galleries."""
     columns = ["subject", "unit", "label", "task", "site", "seed", "run", "member", "converged"]
     columns += ["pixel_distance", "activation", "reduction"]
     return {"galleries": examples(m.whole)[columns]}
@@ -77,7 +76,7 @@ def _separability(m: AnalysisMaterial, rows: Rows, keys: list[str]) -> pd.DataFr
 
 
 def make_convergence(m: AnalysisMaterial) -> Tables:
-    """Row 10: the share of runs whose stopping rule fired, of all runs."""
+    """Make row 10: the share of all runs with a stopping rule that fired."""
     return {"convergence": convergence(m.study.table())}
 
 
@@ -141,7 +140,7 @@ def make_naturalness(m: AnalysisMaterial) -> Tables:
 
 
 def _stored(name: str, subject: Subject, units: list[str]) -> dict[tuple[str, str], Distribution]:
-    """The natural distributions that a subject's statistics hold."""
+    """Read the natural distributions of a subject's statistics."""
     if subject.natural is None:
         return {}
     table = NaturalStatistics.load(subject.natural, subject).table
@@ -151,7 +150,7 @@ def _stored(name: str, subject: Subject, units: list[str]) -> dict[tuple[str, st
 
 
 def make_appearance(m: AnalysisMaterial) -> Tables:
-    """Image statistics: what changed, measured."""
+    """Make the image statistics of all changes."""
     rows, parts = m.whole, []
     for _, own in groups_by(rows, ["subject"]):
         for start in range(0, len(own), 256):

@@ -1,1 +1,1 @@
-"""A rig as the other side: what is exchanged with it, two links, and it as a subject."""
+"""A rig as the other side: messages, two links, and the rig as a subject."""

@@ -30,7 +30,7 @@ FIXED = ("trial", "image", "shown")
 
 
 def _put(path: Path, content: bytes) -> None:
-    """Write a file so that a reader sees all of it or nothing."""
+    """Write a file so that a reader sees all of the file or nothing."""
     part = path.with_name(f".{path.name}.part")
     part.write_bytes(content)
     part.replace(path)
@@ -92,7 +92,7 @@ class FolderLink(Link):
             time.sleep(min(POLL, left))
 
     def _changed(self) -> AnswerDelivery | None:
-        """What a file of answers holds that is new or has grown."""
+        """Find the new or grown part of a file of answers."""
         found: list[tuple[str, tuple[int, int]]] = []
         with os.scandir(self.folder / "answers") as entries:
             for entry in entries:
@@ -132,7 +132,7 @@ def _csv_rows(content: bytes, problems: list[str]) -> list[dict[str, Any]]:
 
 
 def _width(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A line with too many or too few words is of no trial that is known for sure."""
+    """Give no trial to a line with too many or too few words, since its trial is not sure."""
     short = any(value is None for value in row.values())
     return {"trial": None} if short or "" in row else {}
 
@@ -148,7 +148,7 @@ READERS: dict[str, Callable[[bytes, list[str]], list[dict[str, Any]]]] = {
 
 
 def read_file(path: Path) -> AnswerDelivery:
-    """The answers in a file: columns `trial`, `image`, perhaps `shown`, and one a unit."""
+    """Read the answers in a file: columns `trial`, `image`, perhaps `shown`, and each unit."""
     problems: list[str] = []
     try:
         rows = READERS[path.suffix](path.read_bytes(), problems)
@@ -166,7 +166,7 @@ def read_file(path: Path) -> AnswerDelivery:
 
 @final
 class FolderRig(OtherSide):
-    """The rig's side of a folder exchange, as a program in any language would have it."""
+    """The rig's side of a folder exchange, as a program in any language would write the side."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""What every link to a rig promises."""
+"""The contract of every link to a rig."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ class Link(ABC):
 
     @abstractmethod
     def show(self, block: TrialBlock, images: Mapping[str, bytes]) -> None:
-        """Give a block, or the same block again; it replaces the one before.
+        """Give a block, or the same block again, in place of the block before.
 
         Args:
             images: PNG files by the images' names.
@@ -28,14 +28,14 @@ class Link(ABC):
 
     @abstractmethod
     def withdraw(self, block: str) -> None:
-        """The block is over; what is missing of it comes in another one."""
+        """End the block; its missing trials come in another block."""
 
     @abstractmethod
     def receive(self, seconds: float) -> AnswerDelivery | None:
-        """What arrived, waiting so long at most; None where nothing did."""
+        """Wait so long at most for a delivery; None where nothing arrived."""
 
     def confirm(self, delivery: AnswerDelivery, problems: list[str]) -> None:  # noqa: B027
-        """The answers are safe on disk; tell the other side, with what was wrong, if it asks."""
+        """Confirm that answers are safe on disk, with sentences on faults, where asked."""
 
     @property
     @abstractmethod
@@ -43,7 +43,7 @@ class Link(ABC):
         """Seconds since the other side last gave a sign of life."""
 
     def close(self) -> None:  # noqa: B027
-        """Give back what the link holds."""
+        """Release the resources of the link."""
 
     def __enter__(self) -> Self:
         return self
@@ -58,19 +58,19 @@ class Link(ABC):
 
 
 class OtherSide(ABC):
-    """The rig's side of a link: what a lab writes in its own language, here in Python."""
+    """The rig's side of a link: a lab's own program, here in Python."""
 
     @abstractmethod
     def next_block(self) -> tuple[dict[str, Any], dict[str, bytes]] | None:
-        """The manifest of a block to show, and PNG files by the images' names; None to wait."""
+        """Read the next block's manifest, and PNG files by the images' names; None to wait."""
 
     @abstractmethod
     def answer(self, block: str, answers: Sequence[RigAnswer]) -> None:
-        """Give what was recorded in a block; it may be given again."""
+        """Give the recorded answers of a block; a repetition is harmless."""
 
     @abstractmethod
     def beat(self) -> None:
         """Give a sign of life."""
 
     def close(self) -> None:  # noqa: B027
-        """Give back what it holds."""
+        """Release the resources of this side."""

@@ -1,4 +1,4 @@
-"""What goes to a rig and what comes back: blocks of trials, and answers by trial.
+"""Messages to and from a rig: blocks of trials, and answers by trial.
 
 A *trial* is one presentation of an image, with a name of its own, so an answer that comes twice,
 late or out of order is known for what it is.
@@ -28,7 +28,7 @@ class RigTrial:
 
 @dataclass(frozen=True)
 class TrialBlock:
-    """Trials that are shown one after the other, in this order.
+    """Trials that are shown in a row, in this order.
 
     Attributes:
         name: such as `b000003`.
@@ -42,7 +42,7 @@ class TrialBlock:
     timing: Mapping[str, Any] = field(default_factory=dict)
 
     def manifest(self) -> dict[str, Any]:
-        """As plain data, with the file of each image."""
+        """Describe the block as plain data, with the file of each image."""
         return {
             "protocol": PROTOCOL,
             "block": self.name,
@@ -56,7 +56,7 @@ class TrialBlock:
 
 @dataclass(frozen=True)
 class RigAnswer:
-    """What a rig recorded in one trial.
+    """A rig's recording of one trial.
 
     Attributes:
         trial, image: the names that the trial came with.
@@ -71,7 +71,7 @@ class RigAnswer:
     shown: float = math.nan
 
     def plain(self) -> dict[str, Any]:
-        """As JSON takes it: null for NaN, a list for spike times."""
+        """Describe the answer as JSON takes data: null for NaN, a list for spike times."""
         values = {u: list(v) if isinstance(v, tuple) else v for u, v in self.responses.items()}
         plain = {u: None if v != v else v for u, v in values.items()}  # noqa: PLR0124  (NaN)
         shown = None if math.isnan(self.shown) else self.shown
@@ -80,7 +80,7 @@ class RigAnswer:
 
 @dataclass
 class AnswerDelivery:
-    """Answers that arrived together, and what was wrong with them.
+    """Answers that arrived together, and sentences on their faults.
 
     Attributes:
         answers: those that can be read.
@@ -94,7 +94,7 @@ class AnswerDelivery:
 
 
 def read_number(value: Any) -> float:
-    """A number, NaN for null or an empty word.
+    """Read a number, NaN for null or an empty word.
 
     Raises:
         ValueError: it is something else, or infinite.
@@ -108,7 +108,7 @@ def read_number(value: Any) -> float:
 
 
 def read_value(value: Any) -> Value:
-    """A response: a number, or spike times as a list or as a word `[12.5 48.1]`.
+    """Read a response: a number, or spike times as a list or as a word `[12.5 48.1]`.
 
     Raises:
         ValueError: it is neither.
@@ -127,7 +127,7 @@ def read_value(value: Any) -> Value:
 
 
 def read_answer(plain: Any) -> RigAnswer:
-    """An answer from plain data, as `RigAnswer.plain` gives it.
+    """Read an answer from plain data, as `RigAnswer.plain` gives answers.
 
     Raises:
         ValueError: it is not one; the message is a clause.
@@ -149,7 +149,7 @@ def read_answer(plain: Any) -> RigAnswer:
 
 
 def read_answers(rows: Sequence[Any], source: Any) -> AnswerDelivery:
-    """Every row that can be read, and a sentence for every other."""
+    """Read every readable row, and write a sentence for every other row."""
     delivery = AnswerDelivery([], [], source)
     for row in rows:
         try:

@@ -17,24 +17,24 @@ FASTEST = 1  # and matches are not looked for: a third less time, and smaller fi
 
 
 def as_shown(images: Tensor) -> Tensor:
-    """Images in [0, 1] as they come out of 8 bits, `(n, 3, h, w)` float32."""
+    """Round images in [0, 1] to 8 bits as a display does, `(n, 3, h, w)` float32."""
     return images.mul(255).round_().clamp_(0, 255).div_(255)
 
 
 def in_bytes(images: Tensor) -> np.ndarray:
-    """Images `(n, 3, h, w)` in [0, 1] as 8-bit pixels `(n, h, w, 3)`."""
+    """Convert images `(n, 3, h, w)` in [0, 1] to 8-bit pixels `(n, h, w, 3)`."""
     whole = images.detach().mul(255).round_().clamp_(0, 255).to(torch.uint8).cpu()
     return whole.permute(0, 2, 3, 1).contiguous().numpy()
 
 
 def pixel_name(pixels: np.ndarray) -> str:
-    """A name for an image `(h, w, 3)` from its 8-bit pixels alone."""
+    """Name an image `(h, w, 3)` from its 8-bit pixels alone."""
     shape = "x".join(map(str, pixels.shape))
     return hashlib.sha256(shape.encode() + pixels.tobytes()).hexdigest()[:16]
 
 
 def image_names(images: Tensor) -> list[str]:
-    """A name for each image `(n, 3, h, w)` in [0, 1]."""
+    """Name each image `(n, 3, h, w)` in [0, 1] by its pixels."""
     return [pixel_name(pixels) for pixels in in_bytes(images)]
 
 
@@ -65,7 +65,7 @@ def named_image(path: Path) -> Tensor:
 
 
 def decode_image(content: bytes | Path) -> Tensor:
-    """A PNG file as `(3, h, w)` float32 in [0, 1].
+    """Decode a PNG file as `(3, h, w)` float32 in [0, 1].
 
     Raises:
         OSError: it is no image, or damaged.

@@ -1,29 +1,24 @@
-"""A rig, live or recorded, as a subject: units that were recorded, images of 8 bits."""
+"""A rig as a subject: units that are recorded, images of 8 bits."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, final
 
-import pandas as pd
 import torch
-from pyarrow import ArrowInvalid, parquet
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.errors import InputError, StoreError, SubjectError
+from invariscope.errors import InputError, SubjectError
 from invariscope.subjects.base import Subject
-from invariscope.subjects.rig.pixels import as_shown, image_names
+from invariscope.subjects.rig.pixels import as_shown
 from invariscope.units import Sites
 
 SITE = "rig"
-RECORDED = "responses.parquet"
-ABOUT = b"invariscope"
 
 
 @final
 class RigSubject(Subject):
-    """Recorded units at the site `rig`: `rig:0` is the first of them.
+    """Recorded units at the site `rig`: `rig:0` is the first unit.
 
     What it sees is what a rig shows: images of 8 bits. NaN is "not recorded".
 
@@ -37,6 +32,15 @@ class RigSubject(Subject):
 
     Raises:
         InputError: no units, or one named twice.
+
+    Example:
+        >>> import torch
+        >>> import invariscope as iv
+        >>> def rates(images):
+        ...     return images.mean((2, 3))[:, :2]
+        >>> rig = iv.RigSubject("monday", ["V4 12", "V4 30"], 96, answer=rates)
+        >>> rig.respond(torch.ones(1, 3, 96, 96), ["rig"])["rig"]
+        tensor([[1., 1.]])
     """
 
     incomplete = True
@@ -80,52 +84,3 @@ class RigSubject(Subject):
         if self._answer is None:
             raise SubjectError(f"{self.name} answers in a session; start `invariscope rig serve`")
         return dict.fromkeys(sites, self._answer(images).float())
-
-
-def recorded(path: str | Path) -> RigSubject:
-    """A finished session as a subject: it answers with what it recorded.
-
-    An image that was shown has the mean of its trials, drift removed; any other one NaN.
-
-    Args:
-        path: the session's folder, or its `responses.parquet`.
-
-    Raises:
-        StoreError: it is not there or damaged.
-    """
-    file = Path(path) / RECORDED if Path(path).is_dir() else Path(path)
-    try:
-        about, table = read_recorded(file)
-        means = torch.tensor(table[about["units"]].to_numpy(float), dtype=torch.float32)
-        row = {name: i for i, name in enumerate(table["image"])}
-        name, size, practice = about["name"], int(about["image_size"]), about["practice"]
-    except (OSError, ArrowInvalid, KeyError, ValueError) as error:
-        raise StoreError(
-            f"{str(file)!r} cannot be read as a recorded session; `invariscope rig export` "
-            "writes it again"
-        ) from error
-    blank = means.new_full((1, means.shape[1]), torch.nan)
-
-    def answer(images: Tensor) -> Tensor:
-        rows = [row.get(key, len(means)) for key in image_names(images)]
-        return torch.cat([means, blank])[rows]
-
-    natural = file.parent / "natural.parquet"
-    return RigSubject(
-        name,
-        about["units"],
-        size,
-        practice=practice,
-        answer=answer,
-        natural=natural if natural.exists() else None,
-    )
-
-
-def read_recorded(file: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    """What a `responses.parquet` says of its session, and its table.
-
-    Raises:
-        OSError, ArrowInvalid, KeyError, ValueError: it is none.
-    """
-    stored = parquet.read_table(file)
-    return json.loads((stored.schema.metadata or {})[ABOUT]), stored.to_pandas()

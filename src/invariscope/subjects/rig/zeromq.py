@@ -21,7 +21,7 @@ LARGEST_MESSAGE = 2**26
 
 
 def library() -> Any:
-    """`zmq`, where it is installed.
+    """Import `zmq`, where the library is installed.
 
     Raises:
         InputError: it is not.
@@ -84,7 +84,7 @@ class ZeroMQLink(Link):
         return None
 
     def _take(self, frames: list[bytes]) -> AnswerDelivery | None:
-        """Reply to one request, unless it brings answers: their reply comes with `confirm`."""
+        """Reply to one request, except that answers get their reply with `confirm`."""
         self._life = time.monotonic()
         sender, content = frames[0], frames[-1]
         try:
@@ -121,7 +121,7 @@ class ZeroMQLink(Link):
 
 @final
 class ZeroMQRig(OtherSide):
-    """The rig's side: it asks, and asks again on a new socket where no reply comes in time.
+    """The rig's side: asks, and asks again on a new socket where no reply comes in time.
 
     Args:
         address: of our side.

@@ -15,7 +15,7 @@ FILE = "weights.safetensors"
 
 
 def load(name: str, weights: WeightChoice) -> LoadedNetwork:
-    """A trained network with its classes and the per-image standardisation it was trained with.
+    """Load a trained network with its classes and the per-image standardisation of its training.
 
     Args:
         name: its folder.

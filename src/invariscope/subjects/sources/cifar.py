@@ -1,4 +1,4 @@
-"""`cifar:NAME`: published CIFAR-10 networks, whose weights come from a file."""
+"""`cifar:NAME`: published CIFAR-10 networks, with weights from a file."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -65,7 +65,7 @@ NETWORKS = {
 
 
 def load(name: str, weights: WeightChoice) -> LoadedNetwork:
-    """A published CIFAR-10 network.
+    """Load a published CIFAR-10 network.
 
     Args:
         name: from `NETWORKS`; RobustBench's own names for its models.

@@ -32,7 +32,7 @@ INTERPOLATIONS = {2: "bilinear", 3: "bicubic"}
 
 
 def load(name: str, weights: WeightChoice) -> LoadedNetwork:
-    """A vision network of the Hugging Face hub, or of a folder with a copy of its files.
+    """Load a vision network of the Hugging Face hub, or of a folder with a copy of its files.
 
     Args:
         name: such as `facebook/dino-vits16`, or a folder with `config.json`,
@@ -69,7 +69,7 @@ def load(name: str, weights: WeightChoice) -> LoadedNetwork:
 
 
 def _kind(transformers: Any, name: str) -> tuple[Any, Any]:
-    """The class of the network, or of its image tower, and its configuration."""
+    """Find the class of the network, or of its image tower, and its configuration."""
     try:
         config = transformers.AutoConfig.from_pretrained(name, trust_remote_code=False)
     except ValueError as error:
@@ -119,7 +119,7 @@ def _quiet(transformers: Any) -> Iterator[None]:
 
 
 def _processor(transformers: Any, name: str) -> Any:
-    """The library's own processor of images.
+    """Load the library's own processor of images.
 
     Raises:
         InputError: it is not understood, or the file has a setting that it does not know.
@@ -158,7 +158,7 @@ def _preprocessing(name: str, processor: Any) -> dict[str, Any]:
 def _from_file(
     model: Any, kind: Any, loaded: LoadedNetwork, weights: WeightChoice
 ) -> LoadedNetwork:
-    """The network with a file's weights, as `from_pretrained` reads them, or in other layouts."""
+    """Load the network with a file's weights, as `from_pretrained` reads or in other layouts."""
     state = weights.read()
     try:
         made, report = kind.from_pretrained(
@@ -184,7 +184,7 @@ def _options(kind: Any) -> dict[str, Any]:
 
 
 def _older_names(model: Any) -> dict[str, str]:
-    """Modules by the names that older versions gave them, as files of weights still do."""
+    """Map the names of older versions, as files of weights still have such names, to modules."""
     now = model.state_dict()
     try:
         saving = import_module("transformers.core_model_loading")

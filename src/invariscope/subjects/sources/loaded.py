@@ -1,4 +1,4 @@
-"""What a source of networks is asked for, and what it gives."""
+"""Requests to a source of networks, and the loaded network."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -33,7 +33,7 @@ class LoadedNetwork:
 
 @dataclass(frozen=True)
 class WeightChoice:
-    """Which weights a network gets: `pretrained`, `random`, `random:SEED`, a name or a file.
+    """The choice of a network's weights: `pretrained`, `random`, `random:SEED`, a name or a file.
 
     Raises:
         InputError: a seed that is no number.
@@ -56,7 +56,7 @@ class WeightChoice:
 
     @property
     def file(self) -> bool:
-        """Whether a file is meant: it has a folder or an ending, or is there."""
+        """Tell whether a file is meant: a folder or an ending in the text, or a file there."""
         path, word = self.path, self.random or self.pretrained
         return not word and bool(path.suffix or path.parent.parts or path.exists())
 
@@ -68,20 +68,20 @@ class WeightChoice:
 
     @property
     def part(self) -> str | None:
-        """Which of a file's several state dicts is meant: `state_dict_ema` in `FILE#PART`."""
+        """Name the state dict of several in a file: `state_dict_ema` in `FILE#PART`."""
         return None if Path(self.asked).exists() else self.asked.partition("#")[2] or None
 
     def read(self) -> dict[str, Tensor]:
-        """The tensors of the file, by name."""
+        """Read the tensors of the file, by name."""
         return read_state(self.path, self.part)
 
     def stream(self, name: str) -> tuple[str, str, int]:
-        """The words of the random stream in which a network of that name is made."""
+        """Name the random stream for a network of that name."""
         seed = int(self.asked.partition(":")[2] or 0) if self.random else 0
         return "weights", name, seed
 
     def neither(self, source: str) -> InputError:
-        """What to say where the weights are none that the source has."""
+        """Make the error for weights that the source has not."""
         return InputError(
             f"weights {self.asked!r} are not known to {source}; expected pretrained, random, "
             "random:SEED or a file (.safetensors, .pt, .pth)"
@@ -89,7 +89,7 @@ class WeightChoice:
 
 
 def with_file(loaded: LoadedNetwork, weights: WeightChoice) -> LoadedNetwork:
-    """The network with the weights of a local file, and the normaliser that is with them.
+    """Load the weights of a local file into the network, and the normaliser beside the weights.
 
     Raises:
         StoreError: the file cannot be read as weights.

@@ -1,4 +1,4 @@
-"""A library's own preprocessing, measured: what it does with plain colours and with photos."""
+"""A library's own preprocessing, measured on plain colours and photos."""
 
 import hashlib
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ WIDE = 32  # a scale above it is of a network that takes values from 0 to 255
 def library_preprocessing(
     name: str, process: Process, settings: str, rule: PhotoRule, declared: Sequence[Any] = ()
 ) -> dict[str, Any]:
-    """Arguments of `NetworkSubject` that do what a library does with a photo.
+    """Measure the arguments of `NetworkSubject` that repeat a library's preprocessing.
 
     Scale and offset are measured on photos of one colour, so whatever settings they come from.
 
@@ -99,7 +99,7 @@ def _side(name: str, process: Process) -> int:
 
 
 def _colour(name: str, process: Process, colour: tuple[int, int, int]) -> NDArray[np.float64]:
-    """The numbers in the middle of a photo of one colour, `(3,)`."""
+    """Read the numbers in the middle of a photo of one colour, `(3,)`."""
     side = max(map(max, SIZES))
     values = _numbers(name, process, Image.new("RGB", (side, side), colour))
     return values[:, values.shape[1] // 2, values.shape[2] // 2].astype(np.float64)
@@ -108,7 +108,7 @@ def _colour(name: str, process: Process, colour: tuple[int, int, int]) -> NDArra
 def _order(
     name: str, process: Process, black: NDArray[np.float64], scale: NDArray[np.float64]
 ) -> str:
-    """Where red, green and blue go: `RGB` or `BGR`."""
+    """Find the order of the channels: `RGB` or `BGR`."""
     if not bool((scale > 0).all()):
         raise InputError(f"the preprocessing of {name} gives black and white in no rising numbers")
     pure = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]

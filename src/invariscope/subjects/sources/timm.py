@@ -14,7 +14,7 @@ CROPS = ("center", "squash", "border")
 
 
 def load(name: str, weights: WeightChoice) -> LoadedNetwork:
-    """A network of timm.
+    """Load a network of timm.
 
     Args:
         name: such as `vit_tiny_patch16_224`, with a tag behind a dot for certain weights.
@@ -71,7 +71,7 @@ def _preprocessing(name: str, model: Any) -> dict[str, Any]:
 
 
 def _classes(model: Any, weights: WeightChoice) -> tuple[str, ...]:
-    """Names of the readout's units where the weights know ImageNet's classes."""
+    """Name the readout's units where the weights know ImageNet's classes."""
     data = import_module("timm.data")
     subset = None if weights.random else data.infer_imagenet_subset(model)
     if subset is None:

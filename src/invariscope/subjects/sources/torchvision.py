@@ -21,7 +21,7 @@ EXTRA = {"googlenet", "inception_v3"}
 
 
 def load(name: str, weights: WeightChoice) -> LoadedNetwork:
-    """A classification network of torchvision.
+    """Load a classification network of torchvision.
 
     Args:
         name: such as `resnet50`.
@@ -73,7 +73,7 @@ def _build(models: Any, name: str, size: int, weights: WeightChoice) -> nn.Modul
 
 
 def _published(name: str, entry: Any) -> dict[str, torch.Tensor]:
-    """Torchvision's own file of weights, from its cache, downloaded where it is not there."""
+    """Find torchvision's own file of weights, downloaded where the cache lacks the file."""
     path = Path(torch.hub.get_dir()) / "checkpoints" / entry.url.rpartition("/")[2]
     if not path.exists():
         digest = re.search(r"-([0-9a-f]{8,})\.", path.name)

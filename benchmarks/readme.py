@@ -1,0 +1,85 @@
+"""Write the README's table from the figures that other commands stored.
+
+python benchmarks/readme.py
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+MARK = "<!-- benchmarks/readme.py -->\n"
+END = "<!-- end -->"
+
+
+def stored(name: str) -> dict[str, Any]:
+    """Read the figures of one benchmark."""
+    return json.loads((ROOT / f"benchmarks/{name}.json").read_text())
+
+
+def interval(values: list[float]) -> str:
+    """Write a median and its 95 % interval as text."""
+    middle, low, high = values
+    return f"{middle:.2f} × [{low:.2f}, {high:.2f}]"
+
+
+def as_markdown() -> str:
+    """Make the table: what was measured, the figure, and the conditions."""
+    standard, robust = stored("pair")["subjects"]
+    generations = stored("pair")["generations"]
+    processor, gpu = stored("engine_processor"), stored("engine_gpu")
+    original = [processor[case]["ratios"]["images over original"] for case in ("embedded", "paper")]
+    reliable = stored("reliability")["kinds"]
+    tried, wrong = (sum(kind[word] for kind in reliable) for word in ("tried", "wrong"))
+    rows = [
+        (
+            "distance of invariant images over that of affine copies of the same loss",
+            (
+                f"{interval(standard['ratio_to_affine'])} standard, "
+                f"{interval(robust['ratio_to_affine'])} robust"
+            ),
+            (
+                "10 readout units × 5 seeds, pixels, the farthest member that beats every photo, "
+                f"all runs, {generations} generations of 50; median over units, 95 % interval"
+            ),
+        ),
+        (
+            "units silenced (≥ 100 % lost) at under half that distance",
+            (
+                f"{standard['silenced_nearer_than_half']['count']} of 10 standard, "
+                f"{robust['silenced_nearer_than_half']['count']} of 10 robust"
+            ),
+            "the same study",
+        ),
+        (
+            "images a processor second beside the original code's way",
+            f"{original[0]:.1f} × (96 px), {original[1]:.1f} × (the paper's sizes)",
+            "one thread of a CPU with bf16, side by side in one run",
+        ),
+        (
+            "images a second on one H100, the paper's sizes",
+            (
+                f"{gpu['paper_bf16']['images_per_second']:,.0f}, "
+                f"{gpu['paper_ratio']:.0f} × the original code's way"
+            ),
+            f"{gpu['paper_bf16']['runs']} runs together, the same card",
+        ),
+        (
+            "wrong answers without a word",
+            f"{wrong} of {tried:,}",
+            "cases of what users bring: networks, photos, disks, files, arguments",
+        ),
+    ]
+    lines = ["| | figure | conditions |", "| --- | --- | --- |"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def main() -> None:
+    """Put the table into the README."""
+    path = ROOT / "README.md"
+    before, rest = path.read_text().split(MARK, 1)
+    path.write_text(before + MARK + as_markdown() + END + rest.split(END, 1)[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,132 @@
+"""Small networks that were each fitted to one V4 neuron (Cowley et al. 2023), as subjects.
+
+    invariscope units benchmarks/v4_networks.py:network(5) --allow-code
+    invariscope natural benchmarks/v4_networks.py:group() --allow-code …
+
+The weights are not part of the project. They are looked for in the folder that the environment
+variable INVARISCOPE_V4 names: the unzipped v4.zip, with `twins/SESSION_neuronK.safetensors`.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import torch.nn.functional as F
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+import invariscope as iv
+from invariscope.errors import InputError
+
+SIDE = 112
+MEAN = (116.222, 109.270, 100.381)  # of R, G and B, values from 0 to 255
+FILE = re.compile(r"(?P<session>.+)_neuron(?P<number>\d+)\.safetensors")
+PREFIX = "layers."
+
+
+class Layer(nn.Module):
+    """Depthwise 5 × 5, pointwise 1 × 1, batch norm, ReLU."""
+
+    def __init__(self, wide: int, channels: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        padding = 0 if stride == 2 else 2
+        self.conv_depth = nn.Conv2d(wide, wide, 5, stride, padding, groups=wide, bias=False)
+        self.conv_point = nn.Conv2d(wide, channels, 1)
+        self.bn, self.relu = nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride == 2:
+            x = F.pad(x, (1, 2, 1, 2))  # TensorFlow's "same"
+        return self.relu(self.bn(self.conv_point(self.conv_depth(x))))
+
+
+class NeuronNetwork(nn.Module):
+    """Five layers and a linear readout over places and channels, channels last.
+
+    Args:
+        channels: of the five layers.
+        side: of the images, divisible by 4.
+    """
+
+    def __init__(self, channels: tuple[int, ...], side: int = SIDE) -> None:
+        super().__init__()
+        first, *rest = channels
+        self.conv, self.bn = nn.Conv2d(3, first, 5, padding=2), nn.BatchNorm2d(first)
+        self.relu = nn.ReLU(inplace=True)
+        wide = (first, *rest[:-1])
+        strides = (2, 2, 1, 1)
+        sizes = zip(wide, rest, strides, strict=True)
+        self.layers = nn.ModuleList([Layer(a, b, stride) for a, b, stride in sizes])
+        self.readout = nn.Linear((side // 4) ** 2 * channels[-1], 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu(self.bn(self.conv(x)))
+        for layer in self.layers:
+            x = layer(x)
+        return self.readout(x.permute(0, 2, 3, 1).flatten(1))
+
+
+def renamed(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The weights of a published file under this module's names."""
+    found = {}
+    for key, value in state.items():
+        name = key.removeprefix(PREFIX).replace("layer0_", "").replace("Beta", "readout")
+        name = re.sub(r"layer([1-4])_", lambda m: f"layers.{int(m[1]) - 1}.", name)
+        found[name] = value
+    return found
+
+
+def read(path: Path) -> nn.Module:
+    """The network in a file, in eval mode."""
+    state = renamed(load_file(path))
+    keys = ["conv.weight", *(f"layers.{i}.conv_point.weight" for i in range(4))]
+    try:
+        channels = tuple(len(state[key]) for key in keys)
+        side = 4 * round((state["readout.weight"].shape[1] / channels[-1]) ** 0.5)
+        network = NeuronNetwork(channels, side)
+        network.load_state_dict(state)
+    except (KeyError, RuntimeError) as error:
+        raise InputError(f"{str(path)!r} holds no network of this layout") from error
+    return network.eval()
+
+
+def folded(network: NeuronNetwork) -> NeuronNetwork:
+    """The network with its batch norms inside the convolutions before them: half the time."""
+    network.conv, network.bn = fuse_conv_bn_eval(network.conv, network.bn), nn.Identity()
+    for layer in network.layers:
+        layer.conv_point = fuse_conv_bn_eval(layer.conv_point, layer.bn)
+        layer.bn = nn.Identity()
+    return network.eval()
+
+
+def files() -> dict[int, Path]:
+    """The networks' files by their neurons' numbers."""
+    folder = Path(os.environ.get("INVARISCOPE_V4", "v4")) / "twins"
+    every = {int(m["number"]): p for p in folder.glob("*") if (m := FILE.fullmatch(p.name))}
+    if not every:
+        raise InputError(f"no networks in {str(folder)!r}; set INVARISCOPE_V4 to the unzipped data")
+    return dict(sorted(every.items()))
+
+
+def network(number: int, *, fast: bool = False) -> iv.NetworkSubject:
+    """The network of one neuron.
+
+    Args:
+        fast: with its batch norms folded: last digits differ.
+    """
+    every = files()
+    if number not in every:
+        raise InputError(f"no network of neuron {number}; there are {', '.join(map(str, every))}")
+    model = read(every[number])
+    side = 4 * round((model.readout.in_features / model.layers[-1].conv_point.out_channels) ** 0.5)
+    model = folded(model) if fast else model
+    return iv.NetworkSubject(
+        model, image_size=side, mean=MEAN, std=1, value_range=255, name=f"V4 neuron {number}"
+    )
+
+
+def group() -> iv.NetworkSubject:
+    """All neurons as one subject."""
+    return iv.group_networks({f"n{k}": network(k) for k in files()}, name="V4 neurons")

@@ -1,0 +1,77 @@
+"""Shape against texture where the two disagree (Geirhos et al. 2019, arXiv 1811.12231)."""
+
+import re
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from invariscope import seeds
+from invariscope.analysis.intervals import LEVEL, share_interval
+from invariscope.errors import InputError
+
+DRAWS = 2000
+CUE_CONFLICT = "cue-conflict"
+NAME = re.compile(r"(?P<shape>[a-z]+)\d+-(?P<texture>[a-z]+)\d+")
+
+
+def cues(image: str) -> tuple[str, str]:
+    """The categories of shape and texture in the name of a cue-conflict image (`cat4-clock1`).
+
+    Raises:
+        InputError: a name of another form.
+    """
+    found = NAME.fullmatch(image)
+    if found is None:
+        raise InputError(f"image {image!r} names no shape and texture; expected cat4-clock1")
+    return found["shape"], found["texture"]
+
+
+def shape_bias(answers: pd.DataFrame) -> dict[str, Any]:
+    """Measure the share of shape among the answers that name either cue.
+
+    Images whose cues agree are left out, as in the paper.
+
+    Args:
+        answers: `image`, `answer` and `participant`, one row an answer.
+
+    Returns:
+        `shape` and `texture`, the answers for each; `trials`, those with a conflict; `bias`, shape
+        / (shape + texture) over all answers; its 95 % interval `low`, `high`: of several
+        participants a bootstrap over them, of one Wilson's over images.
+
+    Raises:
+        InputError: a name that tells no cues, or no image in conflict.
+    """
+    named = [cues(image) for image in answers["image"]]
+    shape, texture = (np.array(words, object) for words in zip(*named, strict=True))
+    given = answers["answer"].to_numpy(object)
+    conflict = shape != texture
+    if not conflict.any():
+        raise InputError("no image has a shape of another category than its texture")
+    for_shape, for_texture = conflict & (given == shape), conflict & (given == texture)
+    who = answers["participant"].to_numpy(str)
+    counts = np.array(
+        [[for_shape[who == name].sum(), for_texture[who == name].sum()] for name in np.unique(who)]
+    )
+    s, t = (int(n) for n in counts.sum(0))
+    low, high = share_interval(s, s + t) if len(counts) == 1 else _over_people(counts)
+    bias = s / (s + t) if s + t else float("nan")
+    return {
+        "shape": s,
+        "texture": t,
+        "trials": int(conflict.sum()),
+        "bias": bias,
+        "low": low,
+        "high": high,
+    }
+
+
+def _over_people(counts: np.ndarray) -> tuple[float, float]:
+    stream = seeds.numpy_stream("shape_bias", len(counts))
+    drawn = counts[stream.integers(0, len(counts), (DRAWS, len(counts)))].sum(1)
+    sums = drawn.sum(1)
+    if not sums.all():
+        return float("nan"), float("nan")
+    low, high = np.quantile(drawn[:, 0] / sums, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
+    return float(low), float(high)

@@ -1,0 +1,77 @@
+"""`invariscope people …`: people's answers beside a network's."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from invariscope.cli.options import Model, NetworkOptions, default_out
+from invariscope.cli.terminal import output, print_table
+from invariscope.errors import InputError, StoreError
+from invariscope.store.files import make_folder, replace_file
+from invariscope.survey.answers import load_answers
+from invariscope.survey.compare import PeopleComparison, compare_people, find_images, survey_images
+from invariscope.survey.folder import open_survey
+
+people = App(name="people", help="People's answers beside a network's.")
+TABLES = ("accuracy", "consistency", "bias", "answers")
+
+
+@people.command
+def compare(
+    answers: Annotated[
+        Path, Parameter(help="A survey, an export, or published answers (Geirhos et al.).")
+    ],
+    model: Model,
+    /,
+    *,
+    images: Annotated[
+        Path | None, Parameter(help="The images that people saw; a survey has its own.")
+    ] = None,
+    out: Annotated[Path | None, Parameter(help="A folder for the tables.")] = None,
+    source: NetworkOptions | None = None,
+) -> None:
+    """Compare accuracy, errors and shape bias of people and a network at the same images."""
+    given, console = load_answers(answers), output()
+    files = _own_images(answers) if images is None else find_images(given, images)
+    subject = (source or NetworkOptions()).subject(model)
+    found = compare_people(given, subject, files)
+    place = make_folder(out or default_out(model, "people", "compare"))
+    for name in TABLES:
+        table: pd.DataFrame = getattr(found, name)
+        replace_file(place / f"{name}.csv", lambda part, t=table: t.to_csv(part, index=False))
+    _tell(found, console)
+    console.print(f"tables: {place}", markup=False)
+
+
+def _own_images(answers: Path) -> dict[tuple[str, str], Path]:
+    try:
+        return survey_images(open_survey(answers))
+    except StoreError as error:
+        raise InputError(
+            f"{str(answers)!r} has no images of its own; give those that people saw as --images"
+        ) from error
+
+
+def _tell(found: PeopleComparison, console: Console) -> None:
+    """Print the tables that fit on a screen."""
+    for note in found.notes:
+        console.print(f"note: {note}", markup=False)
+    titles = {
+        "accuracy": "Accuracy (95 % intervals)",
+        "consistency": "Error consistency: two people is the noise ceiling",
+        "bias": "Shape bias at cue conflict",
+    }
+    for name, title in titles.items():
+        table: pd.DataFrame = getattr(found, name)
+        if not len(table):
+            continue
+        shown = Table(title=title, title_justify="left")
+        for column in table.columns:
+            shown.add_column(str(column))
+        for row in table.itertuples(index=False):
+            shown.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row))
+        print_table(shown)

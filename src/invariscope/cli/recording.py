@@ -1,0 +1,141 @@
+"""`invariscope recording FILE`: a lab's recording as responses to images."""
+
+import math
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from rich.table import Table
+
+from invariscope.cli.numbers import Count, Natural, Number, Positive
+from invariscope.cli.terminal import output, print_table
+from invariscope.recordings.options import RecordingOptions
+from invariscope.recordings.read import read_recording
+from invariscope.recordings.responses import RecordedResponses
+from invariscope.recordings.variability import mean_correlation, unit_table
+from invariscope.recordings.write import write_recording
+
+SHOWN = 12  # units in the printed table
+COLUMNS = {
+    "unit": "unit",
+    "trials": "trials",
+    "mean": "mean",
+    "largest": "largest",
+    "signal_to_noise": "signal/noise",
+    "reliability": "reliability",
+    "reliability_mean": "of the mean",
+    "fano": "Fano factor",
+}
+
+
+def recording(
+    file: Annotated[Path, Parameter(help="NWB, NEV, Plexon, npy, mat, CSV; or a folder.")],
+    /,
+    *,
+    out: Annotated[
+        Path | None, Parameter(alias="-o", help="A folder for tables and recorded:FOLDER.")
+    ] = None,
+    window: Annotated[
+        tuple[Number, Number], Parameter(help="First and last ms from onset; spikes there count.")
+    ] = (50.0, 150.0),
+    baseline: Annotated[
+        tuple[Number, Number] | None, Parameter(help="A window whose rate is subtracted.")
+    ] = None,
+    event: Annotated[
+        str | None,
+        Parameter(help="What carries the images: a channel, an index series, or TABLE:COLUMN."),
+    ] = None,
+    events: Annotated[
+        Path | None, Parameter(help="A file with the events: CSV (time, code) or a recording.")
+    ] = None,
+    events_offset: Annotated[
+        Number, Parameter(help="Seconds to add to the events' times, to be on the spikes' clock.")
+    ] = 0.0,
+    order: Annotated[
+        Path | None, Parameter(help="A CSV with the image of each event in turn.")
+    ] = None,
+    onset: Annotated[str, Parameter(help="Column of a trials table with the onset.")] = (
+        "start_time"
+    ),
+    images: Annotated[
+        Path | None, Parameter(help="The photos' folder, in order, or a CSV (code, image).")
+    ] = None,
+    first_code: Annotated[Natural, Parameter(help="Code of the folder's first photo.")] = 1,
+    other_codes: Annotated[
+        Literal["refuse", "drop"], Parameter(help="What becomes of codes that are no image.")
+    ] = "refuse",
+    kinds: Annotated[
+        list[Literal["sorted", "multiunit", "unsorted", "noise"]],
+        Parameter(help="Which units count.", consume_multiple=True),
+    ] = ["sorted", "multiunit"],  # noqa: B006
+    label: Annotated[str | None, Parameter(help="Column with the units' labels (NWB).")] = None,
+    time_unit: Annotated[
+        Literal["s", "ms", "us", "samples"], Parameter(help="Of the times in a CSV or NWB file.")
+    ] = "s",
+    sampling_rate: Annotated[Positive | None, Parameter(help="In Hz, of times in samples.")] = None,
+    values: Annotated[
+        Literal["counts", "rates", "other"],
+        Parameter(help="What an array holds: spikes in the window, spikes/s, or other numbers."),
+    ] = "counts",
+    variable: Annotated[str | None, Parameter(help="Of a MATLAB or npz file.")] = None,
+    segment: Annotated[Natural | None, Parameter(help="Of a recording in several.")] = None,
+    fastest: Annotated[
+        Positive, Parameter(help="Spikes/s beyond which a unit's times are doubted.")
+    ] = 1000.0,
+    image_size: Annotated[
+        Count | None, Parameter(help="Pixels to bring the images to; else their own.")
+    ] = None,
+) -> None:
+    """Read a recording of neurons as responses to images: reliability, noise, tables."""
+    options = RecordingOptions(
+        window=window,
+        baseline=baseline,
+        event=event,
+        events=events,
+        events_offset=events_offset,
+        order=order,
+        onset=onset,
+        images=images,
+        first_code=first_code,
+        other_codes=other_codes,
+        kinds=tuple(kinds),
+        label=label,
+        time_unit=time_unit,
+        sampling_rate=sampling_rate,
+        values=values,
+        variable=variable,
+        segment=segment,
+        fastest=fastest,
+    )
+    recorded = read_recording(file, options)
+    console = output()
+    _tell(recorded)
+    if out is not None:
+        for note in write_recording(recorded, out, options, image_size=image_size):
+            console.print(note, markup=False)
+        console.print(str(out), markup=False)
+
+
+def _tell(recorded: RecordedResponses) -> None:
+    size = f"{len(recorded.units)} units, {len(recorded.images)} images"
+    lines = [f"{recorded.name}: {size}, {len(recorded.shown)} trials, in {recorded.quantity}"]
+    lines += map(str, recorded.dropped)
+    correlation = mean_correlation(recorded)
+    if not math.isnan(correlation):
+        lines.append(f"noise correlation: {correlation:.3f} (mean over pairs)")
+    for line in lines:
+        output().print(line, markup=False)
+    table = Table(title="units", title_justify="left")
+    found = unit_table(recorded)
+    for heading in COLUMNS.values():
+        table.add_column(heading)
+    for row in found.head(SHOWN).to_dict("records"):
+        cells = [str(row["unit"]), str(row["trials"])]
+        table.add_row(*cells, *(_cell(row[name]) for name in list(COLUMNS)[2:]))
+    print_table(table)
+    if len(found) > SHOWN:
+        output().print(f"{len(found) - SHOWN} more units in units.csv")
+
+
+def _cell(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"

@@ -1,0 +1,111 @@
+"""Colours, axes and points that all plots share."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe & Ito's colours, told apart by people with any colour vision.
+COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
+TASK_COLOURS = {"invariance": "#0072B2", "adversarial": "#D55E00"}
+AFFINE_COLOURS = {"rotation": "#009E73", "translation": "#CC79A7", "scale": "#8C6D00"}
+AFFINE_MARKERS = {"rotation": "s", "translation": "^", "scale": "D"}
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+WIDEST = 9.0  # inches
+SPREAD = 0.5  # of a category's width is taken by its groups
+MOST_INSIDE = 4  # groups; the legend of more stands beside the axes
+
+
+def new_axes(ax: Axes | None, size: tuple[float, float] = (6.0, 4.0)) -> Axes:
+    """Give the axes handed in, or new axes in a figure that no window system knows of."""
+    if ax is None:
+        ax = Figure(figsize=size, layout="constrained").add_subplot()
+    ax.spines[["top", "right"]].set_visible(False)
+    return ax
+
+
+def figure_of(ax: Axes) -> Figure:
+    """Give the figure that axes belong to."""
+    figure: Any = ax.figure
+    return figure
+
+
+def points(
+    table: Any,
+    x: str,
+    y: str,
+    hue: str,
+    *,
+    order: Sequence[Any] | None = None,
+    sd: str | None = None,
+    ends: tuple[str, str] | None = None,
+    join: bool = True,
+    ax: Axes | None = None,
+) -> Axes:
+    """Plot one value of each category and group.
+
+    Args:
+        table: one row a category and group.
+        x, y, hue: columns: the category, the value, the group.
+        order: of the categories; by default as they come.
+        sd: a column, half the length of a bar; or `ends`, the columns of its two ends.
+        join: whether a group's points are joined.
+        ax: where to plot; by default new axes.
+    """
+    names = list(order or dict.fromkeys(table[x]))
+    groups = list(dict.fromkeys(table[hue]))
+    beside = len(groups) > MOST_INSIDE
+    ax = new_axes(ax, (min(max(4.5, 0.9 * len(names) + 2.5) + 2 * beside, WIDEST), 3.6))
+    for number, group in enumerate(groups):
+        own = table[(table[hue] == group) & table[x].isin(names)]
+        shift = SPREAD * ((number + 0.5) / len(groups) - 0.5)
+        own = own.assign(place=[names.index(name) for name in own[x]]).sort_values("place")
+        places = own["place"].to_numpy() + shift
+        values = own[y].to_numpy(float)
+        bars = None
+        if sd:
+            bars = own[sd].fillna(0).to_numpy(float)
+        elif ends:
+            low, high = (own[column].to_numpy(float) for column in ends)
+            bars = np.nan_to_num(np.stack([values - low, high - values])).clip(min=0)
+        ax.errorbar(
+            places,
+            values,
+            bars,
+            color=COLOURS[number % len(COLOURS)],
+            marker=MARKERS[number % len(MARKERS)],
+            linestyle="-" if join and len(own) > 1 else "none",
+            linewidth=1,
+            markersize=5,
+            capsize=2,
+            label=str(group),
+        )
+    rotated = max((len(str(name)) for name in names), default=0) > 12
+    ax.set_xticks(range(len(names)), [str(name) for name in names])
+    if rotated:
+        ax.tick_params("x", rotation=30)
+        for label in ax.get_xticklabels():
+            label.set_horizontalalignment("right")
+    ax.set_xlim(-0.6, len(names) - 0.4)
+    if len(groups) > 1 or (groups and str(groups[0])):
+        anchor = (1, 0.5) if beside else None
+        loc = "center left" if beside else "best"
+        ax.legend(frameon=False, fontsize="small", loc=loc, bbox_to_anchor=anchor)
+    return ax
+
+
+def chance_line(ax: Axes, chance: float, words: str = "chance") -> None:
+    """Draw a dotted line at the level of guessing."""
+    ax.axhline(chance, color="0.6", linewidth=0.8, linestyle=":")
+    ax.annotate(
+        words,
+        (1, chance),
+        (-2, 2),
+        ("axes fraction", "data"),
+        "offset points",
+        ha="right",
+        fontsize="x-small",
+        color="0.4",
+    )

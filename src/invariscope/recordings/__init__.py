@@ -1,0 +1,1 @@
+"""Recordings of labs as responses to images: NWB, neo, phy, arrays, tables; noise."""

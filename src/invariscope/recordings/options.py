@@ -1,0 +1,134 @@
+"""How a recording becomes responses to images: every choice in one place, with its default."""
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from invariscope.errors import InputError
+from invariscope.recordings.windows import Windows
+from invariscope.validate import above, one_of
+
+KINDS = ("sorted", "multiunit", "unsorted", "noise")
+TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+QUANTITIES = {"counts": "spikes", "rates": "spikes/s", "other": "other"}
+
+
+@dataclass(frozen=True)
+class RecordingOptions:
+    """Choices of `read_recording`.
+
+    Attributes:
+        window: first and last ms after an image's onset in which spikes count; a spike at the
+            first counts, one at the last does not.
+        baseline: of a window whose rate is subtracted, or None.
+        event: what carries the images: an event channel, an index series or `TABLE:COLUMN`; by
+            default the only one there is.
+        events: a file or folder with the events, where the spikes' own holds none.
+        events_offset: seconds to add to the events' times to be on the spikes' clock.
+        order: a CSV with a column `image`, one row an event in turn, where events carry no code.
+        onset: column of a trials table with the image's onset.
+        images: the images that the codes number: a folder of photos, in the order of their
+            names, or a CSV with columns `code` and `image`; by default each code is an image.
+        first_code: the code of the folder's first photo.
+        other_codes: what becomes of an event whose code is no image: `refuse` or `drop`.
+        kinds: which units count: `sorted`, `multiunit`, `unsorted`, `noise`.
+        label: column with the units' labels (NWB); by default `quality`, `group` or `KSLabel`.
+        time_unit: of a CSV's times: `s`, `ms`, `us` or `samples`.
+        sampling_rate: in Hz, of times in samples where the file does not say it.
+        values: what an array or a table of responses holds: `counts` of spikes in the response
+            window, `rates` in spikes/s, or `other` numbers.
+        variable: of a MATLAB or npz file; by default the only one.
+        segment: number of a recording's segment, from 0; by default the only one.
+        fastest: spikes/s; a unit with a higher mean rate makes the unit of time doubtful.
+
+    Raises:
+        InputError: a value out of its range.
+
+    Example:
+        >>> from pathlib import Path
+        >>> import invariscope as iv
+        >>> options = iv.RecordingOptions(window=(50, 250), images=Path("photos"))
+        >>> options.seconds
+        0.2
+    """
+
+    window: tuple[float, float] = (50.0, 150.0)
+    baseline: tuple[float, float] | None = None
+    event: str | None = None
+    events: Path | None = None
+    events_offset: float = 0.0
+    order: Path | None = None
+    onset: str = "start_time"
+    images: Path | None = None
+    first_code: int = 1
+    other_codes: Literal["refuse", "drop"] = "refuse"
+    kinds: tuple[str, ...] = ("sorted", "multiunit")
+    label: str | None = None
+    time_unit: Literal["s", "ms", "us", "samples"] = "s"
+    sampling_rate: float | None = None
+    values: Literal["counts", "rates", "other"] = "counts"
+    variable: str | None = None
+    segment: int | None = None
+    fastest: float = 1000.0
+
+    def __post_init__(self) -> None:
+        windows = (self.window, self.baseline) if self.baseline else (self.window,)
+        if not all(len(w) == 2 and all(map(math.isfinite, w)) for w in windows):
+            raise InputError(f"window is {self.window}; expected its first and last ms")
+        _ = self.windows
+        if short := [w for w in windows if w[1] - w[0] < 1]:
+            raise InputError(
+                f"window {list(short[0])} is shorter than 1 ms; expected ms, such as 50 and 150"
+            )
+        for kind in self.kinds:
+            one_of("kind of unit", kind, KINDS)
+        one_of("time_unit", self.time_unit, (*TIME_UNITS, "samples"))
+        one_of("values", self.values, QUANTITIES)
+        one_of("other_codes", self.other_codes, ("refuse", "drop"))
+        if self.sampling_rate is not None:
+            check_rate(self.sampling_rate, "sampling_rate")
+        if not math.isfinite(self.events_offset):
+            raise InputError(f"events_offset is {self.events_offset}; expected seconds")
+        above("fastest", self.fastest, 0)
+
+    @property
+    def windows(self) -> Windows:
+        """The response and baseline windows."""
+        return Windows(self.window, self.baseline)
+
+    @property
+    def seconds(self) -> float:
+        """Length of the response window."""
+        return (self.window[1] - self.window[0]) / 1000
+
+    def time_scale(self, what: str, stated: float | None = None) -> float:
+        """Convert the unit of a table's times to seconds.
+
+        Args:
+            what: the file in words.
+            stated: sampling rate in Hz that the file itself gives.
+
+        Raises:
+            InputError: times in samples without a sampling rate.
+        """
+        if self.time_unit != "samples":
+            return TIME_UNITS[self.time_unit]
+        rate = self.sampling_rate if stated is None else stated
+        if rate is None:
+            raise InputError(f"times of {what} are in samples; give sampling_rate, in Hz")
+        return 1 / check_rate(rate, f"the sampling rate of {what}")
+
+
+def check_rate(rate: float, what: str) -> float:
+    """Check a sampling rate in Hz.
+
+    Raises:
+        InputError: it is 0, negative or no number.
+    """
+    if not (math.isfinite(rate) and rate > 0):
+        raise InputError(
+            f"{what} is {rate:g} Hz; expected a number above 0, such as 30000; give the right "
+            "one as sampling_rate"
+        )
+    return float(rate)

@@ -1,0 +1,261 @@
+"""How much of a response is signal: variances, reliability, Fano factor, noise correlation.
+
+All from repeats of the same images. With r a response, i its image, n_i the image's trials:
+noise variance is the mean over images of the variance within an image; signal variance is the
+variance of the images' means less what noise puts there, so both are unbiased.
+"""
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from invariscope.errors import InputError, StoreError
+from invariscope.recordings.noise import Floats, shrink_means
+from invariscope.recordings.responses import Ints, RecordedResponses, image_moments
+from invariscope.store.files import replace_file
+
+VARIABILITY = "variability.json"
+
+
+def spearman_brown(single: Any, repeats: Any) -> Any:
+    """Reliability of a mean of repeats, from that of a single trial.
+
+    Spearman (1910), Brown (1910): n r / (1 + (n − 1) r).
+
+    Args:
+        single: reliability of one trial.
+        repeats: how many trials are averaged.
+    """
+    return repeats * single / (1 + (repeats - 1) * single)
+
+
+def unit_table(recorded: RecordedResponses) -> pd.DataFrame:
+    """Measure each unit's range, variances, reliability and Fano factor, in a row a unit.
+
+    Returns:
+        Columns `unit`, `images`, `trials`, `smallest`, `mean`, `largest` (image means),
+        `signal_variance`, `noise_variance`, `signal_to_noise` (one over the other, of one trial),
+        `reliability` (of one trial: signal over signal and noise), `reliability_mean` (of the
+        mean of as many trials as an image had on average, by Spearman–Brown) and `fano`. NaN
+        where there are no repeats, or no spike counts.
+    """
+    means, variances, repeats = image_moments(
+        recorded.responses, recorded.shown, len(recorded.images)
+    )
+    signal, noise = _variances(means, variances, repeats)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio, single = signal / noise, signal / (signal + noise)
+        mean_repeats = np.where(repeats > 0, repeats, np.nan)
+        often = _mean_over_images(mean_repeats)
+        together = spearman_brown(single, often)
+    return pd.DataFrame(
+        {
+            "unit": list(recorded.units),
+            "images": (repeats > 0).sum(0),
+            "trials": repeats.sum(0),
+            "smallest": _over_images(np.fmin, means),
+            "mean": _mean_over_images(means),
+            "largest": _over_images(np.fmax, means),
+            "signal_variance": signal,
+            "noise_variance": noise,
+            "signal_to_noise": ratio,
+            "reliability": single,
+            "reliability_mean": together,
+            "fano": _fano(recorded),
+        }
+    )
+
+
+def _over_images(choose: np.ufunc, means: Floats) -> Floats:
+    return choose.reduce(means, axis=0)
+
+
+def _mean_over_images(values: Floats) -> Floats:
+    """Mean over images, NaN left out; NaN where there is nothing."""
+    known = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(known, values, 0).sum(0) / known.sum(0)
+
+
+def _variances(means: Floats, variances: Floats, repeats: Ints) -> tuple[Floats, Floats]:
+    """Signal and noise variance `(units,)` over images with at least two trials."""
+    known = repeats > 1
+    noise = _mean_over_images(np.where(known, variances, np.nan))
+    error = _mean_over_images(np.where(known, variances / np.maximum(repeats, 1), np.nan))
+    kept = np.where(known, means, np.nan)
+    images = known.sum(0)
+    apart = kept - _mean_over_images(kept)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        spread = np.where(known, apart**2, 0).sum(0) / (images - 1)
+    spread = np.where(images > 1, spread, np.nan)
+    return spread - error, noise
+
+
+def _fano(recorded: RecordedResponses) -> Floats:
+    """Fano factor `(units,)`: variance of spike counts within images over their mean."""
+    if recorded.counts is None:
+        return np.full(len(recorded.units), np.nan)
+    means, variances, repeats = image_moments(recorded.counts, recorded.shown, len(recorded.images))
+    known = repeats > 1
+    top = _mean_over_images(np.where(known, variances, np.nan))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return top / _mean_over_images(np.where(known, means, np.nan))
+
+
+def noise_correlations(recorded: RecordedResponses) -> Floats:
+    """Correlation `(units, units)` of responses around their images' means.
+
+    Residuals of all images are pooled, so images with two trials count without bias; only trials
+    in which both units were recorded count, around the mean of these. NaN where a unit varies in
+    none of them; the diagonal is 1.
+    """
+    values, shown, images = recorded.responses, recorded.shown, len(recorded.images)
+    units = values.shape[1]
+    whole = bool((np.isnan(values).all(1) | ~np.isnan(values).any(1)).all())
+    if whole:  # every unit in the same trials: one matrix product
+        kept = ~np.isnan(values).all(1)
+        apart = _residuals(values[kept], shown[kept], images)
+        products = apart.T @ apart
+        scale = np.sqrt(np.diag(products))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(np.eye(units, dtype=bool), 1.0, products / np.outer(scale, scale))
+    found = np.eye(units)
+    for i in range(units):
+        for j in range(i):
+            both = ~np.isnan(values[:, [i, j]]).any(1)
+            a, b = _residuals(values[both][:, [i, j]], shown[both], images).T
+            scale = np.sqrt((a @ a) * (b @ b))
+            found[i, j] = found[j, i] = a @ b / scale if scale > 0 else np.nan
+    return found
+
+
+def mean_correlation(recorded: RecordedResponses, units: Sequence[int] | None = None) -> float:
+    """Mean noise correlation over pairs of units; NaN where there is no pair.
+
+    Args:
+        recorded: the recording.
+        units: numbers of the units that count; by default all.
+    """
+    chosen = np.arange(len(recorded.units)) if units is None else np.asarray(units)
+    pairs = noise_correlations(recorded)[np.ix_(chosen, chosen)]
+    pairs = pairs[np.triu_indices(len(chosen), 1)]
+    pairs = pairs[~np.isnan(pairs)]
+    return float(pairs.mean()) if len(pairs) else math.nan
+
+
+def _residuals(values: Floats, shown: np.ndarray, images: int) -> Floats:
+    return values - image_moments(values, shown, images)[0][shown]
+
+
+@dataclass(frozen=True)
+class MeasuredVariability:
+    """Variability of typical units of a recording: medians over the units with signal.
+
+    Attributes:
+        units: how many count: those with repeats and signal variance above 0.
+        best: response to the image that drives a unit most, in spikes/s, drawn to the mean by its
+            share of noise: the largest mean of few trials was lucky too.
+        weakest: response below which a twentieth of the images stay, in spikes/s, drawn likewise.
+        fano: variance of spike counts over their mean.
+        correlation: mean noise correlation of two of the units; NaN for one unit.
+        signal_to_noise: signal variance over noise variance of one trial.
+        reliability: of one trial.
+    """
+
+    units: int
+    best: float
+    weakest: float
+    fano: float
+    correlation: float
+    signal_to_noise: float
+    reliability: float
+
+
+def measured_variability(recorded: RecordedResponses) -> MeasuredVariability:
+    """Describe how typical units of a recording vary.
+
+    Raises:
+        InputError: no repeats, no spike counts, or no unit with signal.
+    """
+    if recorded.counts is None:
+        raise InputError(
+            f"{recorded.name} holds no spike counts, so its noise is not known; give values = "
+            "counts or rates, with the window in which spikes were counted"
+        )
+    table = unit_table(recorded)
+    columns = {name: table[name].to_numpy(np.float64) for name in table.columns if name != "unit"}
+    if np.isnan(columns["noise_variance"]).all():
+        raise InputError(
+            f"{recorded.name} has one trial of each image; noise is known from repeats alone"
+        )
+    chosen = np.flatnonzero((columns["signal_variance"] > 0) & (columns["fano"] > 0))
+    if not len(chosen):
+        raise InputError(f"no unit of {recorded.name} tells images apart beyond its noise")
+    scale = 1.0 if recorded.quantity == "spikes/s" else 1 / recorded.seconds
+    middle = {name: float(np.median(values[chosen])) for name, values in columns.items()}
+    moments = image_moments(recorded.responses, recorded.shown, len(recorded.images))
+    drawn = shrink_means(*moments)[:, chosen] * scale
+    return MeasuredVariability(
+        units=len(chosen),
+        best=float(np.median(np.nanmax(drawn, 0))),
+        weakest=max(float(np.median(np.nanpercentile(drawn, 5, 0))), 0.0),
+        fano=middle["fano"],
+        correlation=mean_correlation(recorded, chosen.tolist()),
+        signal_to_noise=middle["signal_to_noise"],
+        reliability=middle["reliability"],
+    )
+
+
+def save_variability(path: Path, found: MeasuredVariability, about: Mapping[str, object]) -> None:
+    """Write a recording's variability as JSON, for a simulated brain.
+
+    Args:
+        about: where it is from, for people.
+
+    Raises:
+        StoreError: it cannot be written.
+    """
+    numbers = {k: None if v != v else v for k, v in asdict(found).items()}  # noqa: PLR0124  (NaN)
+    text = json.dumps({"variability": numbers, "about": dict(about)}, indent=1) + "\n"
+    replace_file(path, lambda part: part.write_text(text))
+
+
+def load_variability(path: Path) -> MeasuredVariability:
+    """Read a recording's variability from its file.
+
+    Args:
+        path: the file, or the folder that `invariscope recording` wrote.
+
+    Raises:
+        StoreError: it is missing or damaged.
+    """
+    file = path / VARIABILITY if path.is_dir() else path
+    try:
+        numbers: dict[str, Any] = dict(json.loads(file.read_text())["variability"])
+        found = MeasuredVariability(**{k: math.nan if v is None else v for k, v in numbers.items()})
+        _check(found)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{str(file)!r} cannot be read as a recording's variability; write it with "
+            "`invariscope recording FILE --out FOLDER`"
+        ) from error
+    return found
+
+
+def _check(found: MeasuredVariability) -> None:
+    """Make sure that numbers belong together.
+
+    Raises:
+        ValueError: they do not, or one is no number.
+    """
+    units, *rates = (float(value) for value in asdict(found).values())
+    if not (units >= 1 and found.best > found.weakest >= 0 and found.fano > 0):
+        raise ValueError("its numbers do not belong together")
+    if any(math.isinf(rate) for rate in rates):
+        raise ValueError("a number is infinite")

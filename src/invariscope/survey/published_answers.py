@@ -1,0 +1,156 @@
+"""Published answers of people, in the layout of Geirhos et al.'s raw data.
+
+`<experiment>/<experiment>_<subject>_session_<n>.csv` with the columns `subj`, `session`, `trial`,
+`rt` (seconds), `object_response`, `category`, `condition` and `imagename`, in any order.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from invariscope.analysis.people import COLUMNS
+from invariscope.analysis.sixteen_categories import class_numbers
+from invariscope.errors import InputError, StoreError
+
+PUBLISHED = (
+    *("subj", "session", "trial", "rt", "object_response", "category", "condition", "imagename"),
+)
+NO_ANSWER = "na"
+# imagename: trial, experiment's code, subject's code, condition, category, a number, the image.
+CODE, IMAGE = 1, 6
+
+
+def is_published(columns: Sequence[str]) -> bool:
+    """Whether a table's columns are those of the published layout."""
+    return set(PUBLISHED) <= {name.strip().casefold() for name in columns}
+
+
+def published_files(folder: Path) -> list[Path]:
+    """The tables of the published layout in a folder or its experiments' folders, sorted.
+
+    A file of that layout stands for itself.
+    """
+    if folder.is_file():
+        return [folder] if folder.suffix == ".csv" and is_published(_columns(folder)) else []
+    patterns = ("*.csv", "*/*.csv", "answers/*/*.csv")
+    found = sorted({path for pattern in patterns for path in folder.glob(pattern)})
+    return [path for path in found if is_published(_columns(path))]
+
+
+def _columns(path: Path) -> list[str]:
+    try:
+        with path.open(encoding="utf-8-sig") as file:
+            return file.readline().strip().split(",")
+    except (OSError, UnicodeDecodeError):
+        return []
+
+
+def read_published(files: Sequence[Path]) -> pd.DataFrame:
+    """Read published answers as `load_answers` gives them.
+
+    Returns:
+        One row an answer. `participant` is `<experiment> <subject>`, since names of subjects are
+        used again in each experiment; `condition` is `<experiment> <condition>`, or the experiment
+        alone where it has but one; an answer that was not given in time is `na`, and wrong.
+
+    Raises:
+        StoreError: a file that cannot be read.
+        InputError: unknown categories, trials that are there twice, images of two experiments
+            under one name, or names and columns that disagree: each named and counted.
+    """
+    tables = [_read(path) for path in files]
+    own = pd.concat(tables, ignore_index=True)
+    _check_categories(own)
+    _check_experiments(own)
+    _check_twice(own)
+    only = own.groupby("experiment")["condition"].transform("nunique") == 1
+    made = pd.DataFrame(
+        {
+            "participant": own["experiment"] + " " + own["subj"],
+            "session": own["session"].astype("int64"),
+            "trial": own["trial"].astype("int64") - 1,
+            "condition": own["experiment"] + (" " + own["condition"]).mask(only, ""),
+            "image": own["image"],
+            "category": own["category"],
+            "answer": own["object_response"],
+            "correct": own["object_response"] == own["category"],
+            "rt_ms": 1000 * np.asarray(pd.to_numeric(own["rt"], errors="coerce"), float),
+            "excluded": False,
+            "simulated": False,
+        }
+    )
+    return made.assign(site=None, network=None, unit=None).reindex(columns=list(COLUMNS))
+
+
+def _read(path: Path) -> pd.DataFrame:
+    """One file, its columns by name, with `experiment`, `code` and `image`."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{str(path)!r} cannot be read as a table: {error}") from error
+    table.columns = [name.strip().casefold() for name in table.columns]
+    missing = [name for name in PUBLISHED if name not in table]
+    if missing:
+        raise InputError(f"{str(path)!r} lacks the column {missing[0]!r}")
+    own = table.loc[:, list(PUBLISHED)].apply(lambda column: column.str.strip())
+    for name in ("session", "trial"):
+        wrong = ~own[name].str.fullmatch(r"[0-9]{1,9}")
+        if wrong.any():
+            raise InputError(
+                f"{str(path)!r}: {int(wrong.sum())} rows whose {name!r} is no number, such as "
+                f"{own.loc[wrong, name].iloc[0]!r}"
+            )
+    parts = own["imagename"].str.split("_")
+    short = parts.str.len() <= IMAGE
+    if short.any():
+        raise InputError(
+            f"{str(path)!r}: {int(short.sum())} rows whose image has another name than "
+            f"trial_experiment_subject_condition_category_number_image, such as "
+            f"{own.loc[short, 'imagename'].iloc[0]!r}"
+        )
+    files = parts.str[IMAGE:].str.join("_")
+    return own.assign(
+        experiment=path.name.partition("_")[0],
+        code=parts.str[CODE],
+        image=files.str.replace(r"\.\w+$", "", regex=True),
+    )
+
+
+def _counted(wrong: pd.Series) -> str:
+    counts = wrong.value_counts()
+    words = [f"{name!r} ({number})" for name, number in counts.head(5).items()]
+    return ", ".join(words) + (", …" if len(counts) > 5 else "")
+
+
+def _check_categories(own: pd.DataFrame) -> None:
+    known = set(class_numbers())
+    for column, allowed in (("category", known), ("object_response", known | {NO_ANSWER})):
+        wrong = own.loc[~own[column].isin(sorted(allowed)), column]
+        if len(wrong):
+            raise InputError(
+                f"{len(wrong)} answers with an unknown {column.replace('_', ' ')}: "
+                f"{_counted(wrong)}; expected {', '.join(sorted(known))}"
+            )
+
+
+def _check_experiments(own: pd.DataFrame) -> None:
+    codes = own.groupby("experiment")["code"].unique()
+    for experiment, found in codes.items():
+        if len(found) > 1:
+            counts = _counted(own.loc[own["experiment"] == experiment, "code"])
+            raise InputError(
+                f"answers of experiment {experiment!r} are about images of several: {counts}; "
+                "keep each experiment's files under its own name"
+            )
+
+
+def _check_twice(own: pd.DataFrame) -> None:
+    twice = own.duplicated(["experiment", "subj", "session", "trial"])
+    if twice.any():
+        row = own.loc[twice].iloc[0]
+        raise InputError(
+            f"{int(twice.sum())} trials are there twice, such as trial {row['trial']} of "
+            f"{row['subj']!r} in {row['experiment']!r}; keep each once"
+        )

@@ -1,0 +1,302 @@
+"""The server of a search that asks people: the next pair, its pictures, and an answer at a time."""
+
+import asyncio
+import html
+import io
+import sqlite3
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+
+import anyio.to_thread
+import numpy as np
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+from torch import Tensor
+
+from invariscope import seeds
+from invariscope.survey import sessions
+from invariscope.survey.admission import FullError, GateError, who_came
+from invariscope.survey.database import Database, connect
+from invariscope.survey.guard import AddressRates, Bucket, Guard, TooLargeError
+from invariscope.survey.judgements import CATCH, SAME, Judgement
+from invariscope.survey.people_search import DONE, PeopleSearch, catch_image
+from invariscope.survey.request_bodies import AnswerBody, StartBody, pick_body
+from invariscope.survey.server import (
+    AGAIN_SECONDS,
+    FILES,
+    STARTS,
+    STATIC,
+    TOKEN,
+    RefusedError,
+    bearer,
+    not_kept,
+    told_refusal,
+    too_large,
+    too_slow,
+)
+from invariscope.survey.sessions import SurveySession
+
+TABLE = """
+CREATE TABLE IF NOT EXISTS judgements (
+    number INTEGER PRIMARY KEY,     -- from 0, over the whole search
+    session INTEGER NOT NULL REFERENCES sessions,
+    phase TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    candidate INTEGER NOT NULL,
+    asked REAL NOT NULL,            -- seconds since 1970
+    different INTEGER,              -- the answer, once it is there
+    rt_ms REAL,
+    shown_ms REAL,
+    by TEXT,
+    arrived REAL
+) STRICT;
+"""
+WAIT_SECONDS = 1.0
+SIDES = 2
+
+
+def read_judgements(connection: sqlite3.Connection) -> list[Judgement]:
+    """Every judgement of a search, asked or given."""
+    rows = connection.execute(
+        "SELECT number, session, phase, kind, candidate, asked, different FROM judgements"
+        " ORDER BY number"
+    ).fetchall()
+    return [Judgement(*row[:6], None if row[6] is None else bool(row[6])) for row in rows]
+
+
+def encode_png(image: Tensor) -> bytes:
+    """An image as people see it, 8 bits."""
+    values = (image.permute(1, 2, 0) * 255).round().clamp(0, 255).numpy().astype(np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(values).save(file, format="PNG")
+    return file.getvalue()
+
+
+class SearchServer:
+    """One search's server.
+
+    Args:
+        search: what is asked; its book is filled from the database.
+        words: what participants read.
+        database: where sessions and judgements go.
+        most: sessions that it takes.
+        pilot: whether its sessions are no data.
+        proxies, starts: as of a survey's server.
+    """
+
+    def __init__(
+        self,
+        search: PeopleSearch,
+        words: dict[str, Any],
+        database: Database,
+        *,
+        most: int,
+        pilot: bool = False,
+        proxies: Iterable[str] = (),
+        starts: int = STARTS,
+    ) -> None:
+        self.search, self.words, self.database = search, words, database
+        self.most, self.pilot, self.proxies = most, pilot, frozenset(proxies)
+        self._starts, self._strangers = Bucket(1000, 50), Bucket(1000, 50)
+        self._addresses = AddressRates(starts, starts / AGAIN_SECONDS)
+        self._known: dict[bytes, SurveySession] = {}
+        self._rates: dict[int, Bucket] = {}
+        self._lock = asyncio.Lock()
+        self._catch = catch_image(search.reference)
+        database.write(lambda connection: connection.execute(TABLE)).result()
+        with closing(connect(database.path)) as connection:
+            for trial in read_judgements(connection):
+                search.book.add(trial)
+        while search.advance():
+            pass
+
+    def app(self) -> Guard:
+        """The application, for uvicorn."""
+        names = [name for name in FILES if name not in ("app.js", "live.js")]
+        routes = [
+            Route("/", self._page),
+            *(Route(f"/static/{name}", self._static) for name in names),
+            Route("/api/survey", self._survey),
+            Route("/api/sessions", self._begin, methods=["POST"]),
+            Route("/api/next", self._next, methods=["POST"]),
+            Route("/api/images/{trial:int}/{side:int}", self._image),
+            Route("/api/answers", self._answer, methods=["POST"]),
+        ]
+        handlers: dict[Any, Any] = {
+            RefusedError: told_refusal,
+            sqlite3.Error: not_kept,
+            TooLargeError: too_large,
+            TimeoutError: too_slow,
+            ClientDisconnect: too_slow,
+        }
+        return Guard(Starlette(routes=routes, exception_handlers=handlers))
+
+    async def _write(self, work: Any, *arguments: Any) -> Any:
+        return await asyncio.wrap_future(
+            self.database.write(lambda connection: work(connection, *arguments))
+        )
+
+    async def _page(self, _request: Request) -> Response:
+        text = (STATIC / "compare.html").read_text(encoding="utf-8")
+        for key in ("language", "title", "script"):
+            text = text.replace("{{" + key + "}}", html.escape(self.words[key]))
+        return Response(text, media_type="text/html")
+
+    async def _static(self, request: Request) -> Response:
+        name = request.url.path.rpartition("/")[2]
+        return FileResponse(STATIC / name, media_type=FILES[name])
+
+    async def _survey(self, _request: Request) -> Response:
+        design = self.search.design
+        return JSONResponse(
+            {
+                "id": self.database.name,
+                "words": self.words,
+                "show": design.show.model_dump(),
+                "trials": design.people.per_person,
+            }
+        )
+
+    async def _session(self, request: Request) -> SurveySession:
+        token = bearer(request)
+        key = sessions.hashed(token)
+        session = self._known.get(key)
+        if session is None:
+            if not self._strangers.take():
+                raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
+            session = await self._write(sessions.find, token)
+            if session is None:
+                raise RefusedError(HTTPStatus.UNAUTHORIZED, "unknown session")
+            self._known[key] = session
+        if not self._rates.setdefault(session.number, Bucket(100, 10)).take():
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
+        return session
+
+    async def _body(self, request: Request, kind: Any) -> Any:
+        try:
+            return pick_body(kind, await request.body())
+        except ValueError as error:
+            raise RefusedError(HTTPStatus.BAD_REQUEST, f"not a {kind.__name__.lower()}") from error
+
+    async def _begin(self, request: Request) -> Response:
+        token = bearer(request)
+        if not TOKEN.fullmatch(token):
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "not a token")
+        peer = request.client.host if request.client else ""
+        forwarded = request.headers.get("x-forwarded-for", "") if peer in self.proxies else ""
+        there = await self._write(sessions.find, token) if self._starts.take() else None
+        address = forwarded.rpartition(",")[2].strip() or peer
+        if there is None and not self._addresses.take(address):
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
+        body: StartBody = await self._body(request, StartBody)
+        try:
+            session = await self._write(self._begun, token, body)
+        except GateError as error:
+            raise RefusedError(HTTPStatus.FORBIDDEN, str(error)) from None
+        except FullError:
+            raise RefusedError(HTTPStatus.FORBIDDEN, "full") from None
+        return JSONResponse({"answered": self.search.book.judged_by(session.number)})
+
+    def _begun(self, connection: sqlite3.Connection, token: str, body: StartBody) -> SurveySession:
+        return sessions.begin(
+            connection,
+            token,
+            brought=dict(body.brought),
+            screen=body.screen.model_dump(),
+            list_of=lambda seat: [],
+            now=time.time(),
+            most=self.most,
+            admission=self.search.design.people.admission,
+            link=body.link,
+            pilot=self.pilot,
+        )
+
+    async def _next(self, request: Request) -> Response:
+        session = await self._session(request)
+        search, book, who = self.search, self.search.book, session.number
+        if self._lock.locked():
+            return JSONResponse({"wait": WAIT_SECONDS})
+        full = book.judged_by(who) >= book.rules.per_person
+        if search.phase == DONE or full or who in book.excluded():
+            return JSONResponse({"done": True, **await self._write(self._ended, session)})
+        before = len(book.trials)
+        trial = book.next(who, time.time())
+        if trial is None:
+            return JSONResponse({"wait": WAIT_SECONDS})
+        if len(book.trials) > before:
+            await self._write(_asked, trial)
+        return JSONResponse({"trial": trial.number})
+
+    def _ended(self, connection: sqlite3.Connection, session: SurveySession) -> dict[str, str]:
+        completion = self.search.design.completion
+        code, _ = sessions.finish(connection, session, completion.code, time.time())
+        who = who_came(session.brought) or ""
+        link = completion.link.replace("{id}", quote(who, safe=""))
+        return {"code": code, "link": link.replace("{code}", quote(code, safe=""))}
+
+    def _own(self, session: SurveySession, number: int) -> Judgement:
+        """A trial of a session's own.
+
+        Raises:
+            RefusedError: there is none.
+        """
+        trials = self.search.book.trials
+        if number >= len(trials) or trials[number].participant != session.number:
+            raise RefusedError(HTTPStatus.NOT_FOUND, "no such trial")
+        return trials[number]
+
+    async def _image(self, request: Request) -> Response:
+        session = await self._session(request)
+        trial, side = self._own(session, request.path_params["trial"]), request.path_params["side"]
+        stale = trial.phase != self.search.phase or trial.different is not None
+        if side >= SIDES or stale:
+            raise RefusedError(HTTPStatus.NOT_FOUND, "no image")
+        left = seeds.numpy_stream("judgement side", trial.number).integers(SIDES)
+        image = self.search.reference
+        if side == left and trial.kind != SAME:
+            image = self._catch if trial.kind == CATCH else self.search.images[trial.candidate]
+        return Response(encode_png(image), media_type="image/png")
+
+    async def _answer(self, request: Request) -> Response:
+        session = await self._session(request)
+        body: AnswerBody = await self._body(request, AnswerBody)
+        trial = self._own(session, body.trial)
+        if body.answer not in (0, 1):
+            raise RefusedError(HTTPStatus.BAD_REQUEST, "no such answer")
+        async with self._lock:
+            if trial.different is None:
+                await self._write(_given, body, time.time())
+                self.search.book.answer(trial.number, different=bool(body.answer))
+            if self.search.book.complete:
+                await anyio.to_thread.run_sync(self.search.advance)
+        return JSONResponse({"acknowledged": body.trial})
+
+
+def _asked(connection: sqlite3.Connection, trial: Judgement) -> None:
+    connection.execute(
+        "INSERT INTO judgements (number, session, phase, kind, candidate, asked)"
+        " VALUES (?, ?, ?, ?, ?, ?)",
+        (
+            trial.number,
+            trial.participant,
+            trial.phase,
+            trial.kind,
+            trial.candidate,
+            trial.asked,
+        ),
+    )
+
+
+def _given(connection: sqlite3.Connection, body: AnswerBody, now: float) -> None:
+    connection.execute(
+        "UPDATE judgements SET different = ?, rt_ms = ?, shown_ms = ?, by = ?, arrived = ?"
+        " WHERE number = ? AND different IS NULL",
+        (body.answer, body.rt_ms, body.shown_ms, body.by, now, body.trial),
+    )
