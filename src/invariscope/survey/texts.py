@@ -42,7 +42,7 @@ def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) 
         words = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{str(path)!r} is not JSON: {error}") from error
     english = json.loads(ENGLISH.read_text(encoding="utf-8"))
     name = repr(str(path))
