@@ -38,6 +38,7 @@ def test_the_reported_front_is_of_held_back_repeats_alone(make_session, asked):
     front = record.front.sort_values("stretch")
     assert (np.diff(front["squeeze"]) > 0).all()  # each farther member pays for it
     assert len(front) == table["front"].sum()
+    np.testing.assert_allclose(front["pixel_distance"], front["stretch"], rtol=1e-5)
 
 
 def test_the_mei_is_the_best_of_held_back_repeats(make_session, asked, tmp_path):
@@ -120,6 +121,8 @@ def test_a_stretch_site_of_a_proxy(make_session, asked, conv_subject):
     both = conv_subject.respond(torch.cat([shown, reference[None]]), ["conv1"])["conv1"].flatten(1)
     distance = (both[:-1] - both[-1]).norm(dim=1)
     np.testing.assert_allclose(table["stretch"], distance, rtol=1e-4)
+    pixels = (shown - reference).flatten(1).norm(dim=1)[table["front"].tolist()]
+    np.testing.assert_allclose(sorted(record.front["pixel_distance"]), sorted(pixels), rtol=1e-5)
 
 
 def test_several_targets_and_seeds_and_a_photo_to_depart_from(make_session, asked):

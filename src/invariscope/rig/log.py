@@ -1,4 +1,7 @@
-"""A session's log: shown trials and answers, appended, each addition safe at once."""
+"""A session's log: shown trials and answers, appended, each addition safe at once.
+
+Each line holds the sha256 of its own content; lines of version 0.1 do not.
+"""
 
 import json
 import os
@@ -8,6 +11,7 @@ from typing import Any
 
 from invariscope.errors import BeingWrittenError, StoreError
 from invariscope.store.files import lock
+from invariscope.store.hashes import seal, unseal
 
 FILE = "log.jsonl"
 
@@ -50,7 +54,7 @@ class SessionLog:
         Raises:
             StoreError: they cannot be written; the log is as it was.
         """
-        content = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
+        content = b"".join(json.dumps(seal(entry)).encode() + b"\n" for entry in entries)
         try:
             left = memoryview(content)
             while left:  # a disk that is nearly full takes a part first
@@ -81,7 +85,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     entries = []
     for number, line in enumerate(lines, 1):
         try:
-            entries.append(json.loads(line))
+            entries.append(unseal(json.loads(line)))
             entries[-1]["event"]
         except (ValueError, TypeError, KeyError) as error:
             raise StoreError(

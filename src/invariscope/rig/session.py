@@ -91,7 +91,7 @@ class RigSession:
             return
         try:
             before = version_0_1.session(json.loads(path.read_text()))
-        except ValueError as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise StoreError(f"{str(path)!r} is damaged; put a copy of it back") from error
         differ = [
             f"[{part}] {key}"
