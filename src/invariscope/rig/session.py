@@ -126,28 +126,34 @@ class RigSession:
             The records of its searches, without those for most exciting images.
         """
         photos = range_photos(self.asked.range, self.base, self.generator)
-        measured, targets = self.measure_range(photos)
+        measured = self.measure_range(photos)
         records = []
-        for target in targets:
+        for target in self.targets:
             self.aim(target, measured)
             reference = self.reference(target, measured)
             seeds = range(self.asked.search.seeds)
             records += [self.search(target, reference, seed) for seed in seeds]
         return records
 
-    def measure_range(self, photos: torch.Tensor) -> tuple[MeasuredResponses, list[int]]:
-        """Measure each unit's range, noise and reliability, and choose the targets.
+    @property
+    def targets(self) -> list[int]:
+        """The numbers of the units to search for, from the table of the range block.
 
-        Returns:
-            The responses, and the numbers of the units to search for.
+        Raises:
+            StoreError: the range block is not measured yet.
         """
+        table = NaturalStatistics.load(self.folder / NATURAL, self.rig).table
+        return targets_of(self.asked.search.targets, table)
+
+    def measure_range(self, photos: torch.Tensor) -> MeasuredResponses:
+        """Measure each unit's range, noise and reliability, the grounds for choosing targets."""
         self.presenter.controls.each["blank"] = (0, [])
         found = self.presenter.measure(RANGE, photos, self._repeats(self.asked.range.repeats))
         table = range_table(found, self.rig)
         path = self.folder / NATURAL
         NaturalStatistics(table.table, self.rig.natural_identity(), table.about).save(path)
         self.rig.natural = self.stage.natural = path
-        return found, targets_of(self.asked.search.targets, table.table)
+        return found
 
     def aim(self, target: int, measured: MeasuredResponses) -> None:
         """Make a unit's answers count from now on, with its strongest photos as controls."""
