@@ -20,7 +20,7 @@ from invariscope.search.archive import COLUMNS
 from invariscope.store.record import FRONT_IMAGES, RunRecord, load_runs
 from invariscope.store.settings import without_none
 from invariscope.subjects import Subject
-from invariscope.subjects.kinds import loss_of_activity, natural_kind
+from invariscope.subjects.kinds import loss_of_activity, searched_kind
 
 MOST_SHOWN = 12  # images in a notebook
 
@@ -76,7 +76,8 @@ class Result:
         `reduction` is the loss of activity in percent of the reference's, missing where that
         is not positive; `loss` the same in SDs of the unit's activity over natural images, missing
         where that is not known; `above_reference` the share of the front more active than the
-        reference; `kind` the unit's kind over natural images (`subjects.kinds`), empty for most.
+        reference; `kind` the unit's kind (`subjects.kinds`) over natural images, else over those
+        of the search, empty for most.
 
         Args:
             which: the member (see `experiments.front_choice.choose`).
@@ -109,7 +110,7 @@ class Result:
             "reference": own,
             "reduction": (own - activation) / own * 100 if own > 0 else float("nan"),
             "loss": loss_of_activity(own, activation, s.natural),
-            "kind": natural_kind(s.natural),
+            "kind": kind_of(record),
             "above_reference": np.mean(record.front["activation"].to_numpy() > own).item(),
         }
 
@@ -165,6 +166,16 @@ class Result:
             pictures,
             table.drop(columns=["run", "member"]).to_html(index=False, max_rows=12, border=0),
         )
+
+
+def kind_of(record: RunRecord) -> str:
+    """State the kind of a run's unit (`subjects.kinds`), empty for most."""
+    reference = record.tensors.get("reference_activity")
+    return searched_kind(
+        record.settings.natural,
+        (line["activation"] for line in record.journal),
+        float("nan") if reference is None else float(reference.mean()),
+    )
 
 
 def load_result(folder: str | Path) -> Result:
