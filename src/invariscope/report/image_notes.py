@@ -1,4 +1,4 @@
-"""Sentences of a page on the constraints of its images, and on what a neuron rejects."""
+"""Sentences of a page on image constraints and on invariances that a neuron rejects."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ REFUTED = "refuted"
 
 
 def constraint_notes(records: Sequence[RunRecord]) -> list[str]:
-    """Tell constraints of the generators, and the levels of the pictures under them."""
+    """Tell the constraints of generators, and the levels of their pictures."""
     labels = dict.fromkeys(str(r.labels["generator"]) for r in records)
     notes = []
     for label in labels:
@@ -30,7 +30,7 @@ def constraint_notes(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _measured(records: Sequence[RunRecord], text: str) -> str:
-    """Measure the pictures, which have 8 bits a channel; nothing where a display is missing."""
+    """Measure pictures of 8 bits a channel; nothing where a display is missing."""
     files = [file for r in records for file in sorted((r.path / "images").glob("*.png"))]
     try:
         images = [read_png(file) for file in files]
@@ -48,7 +48,7 @@ def _measured(records: Sequence[RunRecord], text: str) -> str:
 
 
 def refutation_notes(records: Sequence[RunRecord]) -> list[str]:
-    """Tell which of a model's invariances the neurons of a session reject."""
+    """Tell the invariances of a model that the neurons of a session reject."""
     folders = dict.fromkeys(record.path.parent.parent / REFUTED for record in records)
     files = [file for folder in folders for file in sorted(folder.glob("*.parquet"))]
     return [_refuted(file) for file in files]

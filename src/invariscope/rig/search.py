@@ -281,7 +281,7 @@ class RigSearch:
         return table.join(claim.test(selected, means, variance, counts.astype(float)))
 
     def _save_pictures(self, folder: Path, shown: Tensor) -> None:
-        """Write the front's images as the rig showed them, for pages."""
+        """Write the images of the front as shown on the rig, for pages."""
         images = make_folder(folder / "images")
         if self.planned.reference is not None:
             write_png(images / "reference.png", self.planned.reference.image)
