@@ -27,6 +27,9 @@ def render(figures: dict[str, Any]) -> str:
         parts.append(_transformations(rows["transformations"]))
     if "noisy" in rows:
         parts.append(_noise(figures))
+    known = {**CONDITIONS, "transformations": "the twelve transformations", "noisy": "noise"}
+    if missing := [words for name, words in known.items() if name not in rows]:
+        parts.append(f"*Not run yet: {'; '.join(missing)}.*")
     return "\n\n".join([*parts, COMMANDS]) + "\n"
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 
-from invariscope import FunctionSubject, seeds
+from invariscope import FunctionSubject, seeds, write_report
 from invariscope.errors import InputError, StoreError
 from invariscope.natural.statistics import measure_natural
 from invariscope.rig.held_back import HeldBackClaim
@@ -112,6 +112,8 @@ def test_a_neuron_that_wants_the_reference_alone_rejects_all(put_to_neuron, tmp_
     neuron.natural = path
     found = tested(neuron, ["output:0", "output:1", "output:2"])
     assert found["rejected"].all()
+    page = write_report(tmp_path / "real" / "runs").read_text()
+    assert f"the neuron rejects {len(found)} (at distances" in page
     assert not found["confirmed"].any()
 
 

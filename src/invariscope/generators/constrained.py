@@ -146,15 +146,26 @@ class ConstrainedGenerator(Generator):
         Raises:
             InputError: images of another size.
         """
-        asked, shown = self.constraints, self._sized(images)
-        light = asked.display.to_light(shown) if asked.display else shown
-        own = luminance(light.double() if self.device.type != "mps" else light, asked.weights)
-        inside = own[:, self.seen > 0]
-        mean, hidden = inside.mean(1), own[:, self.seen == 0]
-        outside = (hidden - asked.background).abs()
-        largest = outside.amax(1) if outside.shape[1] else torch.zeros_like(mean)
-        contrast = inside.std(1, correction=0) / mean.clamp(min=1e-12)
-        return ShownLevels(mean.cpu(), contrast.cpu(), largest.cpu())
+        return measure_levels(self._sized(images), self.constraints)
+
+
+def measure_levels(images: Tensor, constraints: ImageConstraints) -> ShownLevels:
+    """Measure mean luminance and RMS contrast of images over an aperture.
+
+    Args:
+        images: `(n, 3, side, side)` in [0, 1], of the size in whose pixels the aperture is told.
+        constraints: their display and aperture count.
+    """
+    asked, side = constraints, images.shape[-1]
+    seen = asked.aperture.weights(side, images.device) if asked.aperture else None
+    light = asked.display.to_light(images) if asked.display else images
+    own = luminance(light.double() if images.device.type != "mps" else light, asked.weights)
+    inside = own.flatten(1) if seen is None else own[:, seen > 0]
+    mean, largest = inside.mean(1), torch.zeros(len(own))
+    if seen is not None and bool((seen == 0).any()):
+        largest = (own[:, seen == 0] - asked.background).abs().amax(1)
+    contrast = inside.std(1, correction=0) / mean.clamp(min=1e-12)
+    return ShownLevels(mean.cpu(), contrast.cpu(), largest.cpu())
 
 
 def constrain_generator(generator: Generator, **constraints: Any) -> ConstrainedGenerator:

@@ -16,6 +16,7 @@ from invariscope.report.album import Album, check_pictures, picture_path
 from invariscope.report.explorer import explored
 from invariscope.report.figures import figures, save
 from invariscope.report.groups import ReferenceGroup, describe, distance_axes, front_axes, plots
+from invariscope.report.image_notes import constraint_notes, refutation_notes
 from invariscope.report.page import csv, fill, svg
 from invariscope.report.provenance import provenance, save_command
 from invariscope.report.sections import ABOVE, left_out, sections
@@ -158,6 +159,7 @@ def render(source: ReportSource | Result | StudyResult, command: str = "") -> st
         "study_file": about.study.folder.text() if about.study else "",
         "missing": about.missing,
         "reduced": any(r.settings.generations < PAPER_GENERATIONS for r in about.records),
+        "told": [*constraint_notes(about.records), *refutation_notes(about.records)],
         "interrupted": sum(r.outcome["status"] == "interrupted" for r in about.records),
         "searched": _searched(groups, album) if groups else None,
         "meis": _meis(about, album),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.experiments.chunk import choose_chunk
+from invariscope.experiments.pictures import write_png
 from invariscope.experiments.plan import Planned, SearchOptions
 from invariscope.generators.base import Generator
 from invariscope.recordings.noise import Floats
@@ -25,7 +26,7 @@ from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.run import Outcome
 from invariscope.search.search import Search
 from invariscope.store.context import numeric_context
-from invariscope.store.files import replace_file
+from invariscope.store.files import make_folder, replace_file
 from invariscope.store.record import FRONT_IMAGES
 from invariscope.store.run_folder import RunFolder
 from invariscope.subjects.base import PIXELS, Subject
@@ -121,6 +122,7 @@ class RigSearch:
             done = int(packed["strategy.generation"]) if packed else 0
             outcome = self._advance(search, writer, done)
             outcome, columns, shown = self._again(outcome, writer.path)
+            self._save_pictures(writer.path, shown)
             writer.finish(
                 outcome,
                 seconds=time.monotonic() - began,
@@ -277,6 +279,14 @@ class RigSearch:
         variance = np.fmax(found.variances[:, unit], errors**2 * counts)
         selected = table["selected_activation"].to_numpy()
         return table.join(claim.test(selected, means, variance, counts.astype(float)))
+
+    def _save_pictures(self, folder: Path, shown: Tensor) -> None:
+        """Write the images of the front as shown on the rig, for pages."""
+        images = make_folder(folder / "images")
+        if self.planned.reference is not None:
+            write_png(images / "reference.png", self.planned.reference.image)
+        for row, image in enumerate(shown):
+            write_png(images / f"member-{row}.png", image)
 
     def _reference_tensors(self) -> dict[str, Tensor]:
         reference = self.planned.reference

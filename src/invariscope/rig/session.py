@@ -273,8 +273,9 @@ class RigSession:
         # Spikes of few repeats can be alike by chance: their variance is at least the noise's.
         variances = np.fmax(found.variances[:, unit], errors**2 * counts)
         table = refutations(predictions, claim, found.means[:, unit], variances, counts)
+        kept = table.assign(image=found.names, unit=predictions.unit, model=predictions.model)
         path = make_folder(self.folder / REFUTED) / f"{predictions.key}.parquet"
-        replace_file(path, table.assign(image=found.names).to_parquet)
+        replace_file(path, kept.to_parquet)
         return table
 
     def close(self) -> None:

@@ -1,0 +1,66 @@
+"""Sentences of a page on image constraints and on invariances that a neuron rejects."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+
+from invariscope.errors import InvariscopeError
+from invariscope.experiments.pictures import read_png
+from invariscope.generators.constrained import measure_levels
+from invariscope.generators.constraints import MARK, ImageConstraints
+from invariscope.store.record import RunRecord
+
+REFUTED = "refuted"
+
+
+def constraint_notes(records: Sequence[RunRecord]) -> list[str]:
+    """Tell the constraints of generators, and the levels of their pictures."""
+    labels = dict.fromkeys(str(r.labels["generator"]) for r in records)
+    notes = []
+    for label in labels:
+        plain, mark, text = label.partition(MARK)
+        if mark:
+            own = [r for r in records if str(r.labels["generator"]) == label]
+            said = f"Every image of {plain} keeps to: {text.replace('&', ', ')}."
+            notes.append(said + _measured(own, text))
+    return notes
+
+
+def _measured(records: Sequence[RunRecord], text: str) -> str:
+    """Measure pictures of 8 bits a channel; nothing where a display is missing."""
+    files = [file for r in records for file in sorted((r.path / "images").glob("*.png"))]
+    try:
+        images = [read_png(file) for file in files]
+        sides = {image.shape[-1] for image in images}
+        if len(sides) != 1:
+            return ""
+        found = measure_levels(torch.stack(images), ImageConstraints.parse(text))
+    except InvariscopeError:
+        return ""
+    luminance, contrast = found.luminance.numpy(), found.contrast.numpy()
+    return (
+        f" Of its {len(images)} pictures, mean luminance is {luminance.min():.4g} to "
+        f"{luminance.max():.4g} and RMS contrast {contrast.min():.3g} to {contrast.max():.3g}."
+    )
+
+
+def refutation_notes(records: Sequence[RunRecord]) -> list[str]:
+    """Tell the invariances of a model that the neurons of a session reject."""
+    folders = dict.fromkeys(record.path.parent.parent / REFUTED for record in records)
+    files = [file for folder in folders for file in sorted(folder.glob("*.parquet"))]
+    return [_refuted(file) for file in files]
+
+
+def _refuted(file: Path) -> str:
+    table = pd.read_parquet(file)
+    rejected, confirmed = (np.count_nonzero(table[key]) for key in ("rejected", "confirmed"))
+    far = table.loc[table["rejected"].to_numpy(bool), "stretch"]
+    where = f" (at distances {', '.join(f'{value:.1f}' for value in far)})" if rejected else ""
+    return (
+        f"Of {len(table)} invariances that {table['model'].iloc[0]} claims for unit "
+        f"{table['unit'].iloc[0]}, the neuron rejects {rejected}{where} and confirms {confirmed}; "
+        "held-back repeats, false discoveries held."
+    )
