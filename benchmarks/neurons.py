@@ -18,14 +18,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from invariscope.bench.frugality import FrugalityBench
-from invariscope.bench.rig import Cell, RigBench
 from PIL import Image
 from torch import Tensor
 
 import invariscope as iv
 import neurons_page
 import v4_networks
+from bench.frugality import FrugalityBench
+from bench.rig import Cell, RigBench
 from invariscope.analysis.affine import affine_baseline, affine_distance
 from invariscope.analysis.intervals import mean_interval
 from invariscope.experiments.pictures import write_png

@@ -117,7 +117,7 @@ def as_markdown(found: dict[str, Any]) -> str:
         f"{asked['search']['population']}, {asked['people']['repeats']} judgements a candidate. "
         "The area under stretch over true d′ up to 2, beside the same search (generations, seed, "
         "strategy) that is told every true d′. Why the area is even larger was "
-        "not looked into: the order under errors is another one than the plain order.\n\n"
+        "not looked into: errors change the order of candidates.\n\n"
     )
     head = "| reference | judgements | generations | area over that of the noise-free search |\n"
     rows = [

@@ -3,15 +3,20 @@
 Runs the tests that are marked `reliability(kind, outcome)`, heavy ones too, and the quick tests of
 the files named in `FILES`, and counts their cases. It writes reliability.json and the table:
 
-    python benchmarks/reliability.py [--quick]
+    python benchmarks/reliability.py [--quick] [--processes N]
 
-With --quick the heavy ones are left out, and the figures say so.
+With --quick the heavy ones are left out, and the figures say so. Each file is run in a process of
+its own, N of them at a time.
 """
 
+import argparse
 import json
+import multiprocessing
 import sys
 from collections import Counter
 from collections.abc import Generator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +27,16 @@ PAGE = ROOT / "docs" / "reliability.md"
 FIGURES = ROOT / "benchmarks" / "reliability.json"
 MARK = "<!-- benchmarks/reliability.json -->\n"
 RIGHT, REFUSED = "right", "refused"
-MARKED = ["tests/cli/test_bad_inputs.py", "tests/report/test_report.py"]
+MARKED = [
+    "tests/cli/test_bad_inputs.py",
+    "tests/cli/test_mutated_tables.py",
+    "tests/report/test_report.py",
+    "tests/store/test_checked_folders.py",
+    "tests/subjects/test_other_networks.py",
+    "tests/subjects/test_printed_kinds.py",
+    "tests/subjects/test_published_settings.py",
+]
+LONGEST = ("tests/study/test_damage.py", "tests/cli/test_bad_inputs.py")  # begun first
 # What a test of a file shows where it says nothing else: the value is right, or it is refused.
 FILES = {
     "places in memory and in a batch": {
@@ -116,20 +130,35 @@ class Counted:
         return result
 
 
-def measure(*, quick: bool) -> list[dict]:
+def count(place: str, *, quick: bool) -> tuple[dict[str, Counter], list[str]]:
+    """The cases of a file or folder of tests by their kind, and the tests that failed."""
+    plugin = Counted(quick=quick)
+    words = ["-q", "-p", "no:cacheprovider", "-o", "addopts=", f"--rootdir={ROOT}"]
+    code = pytest.main([*words, str(ROOT / place)], plugins=[plugin])
+    if code not in (0, 1, 5):
+        plugin.failed.append(f"{place} (pytest ends with {code})")
+        plugin.kinds.setdefault("files that cannot be run", Counter())["wrong"] += 1
+    return plugin.kinds, plugin.failed
+
+
+def measure(*, quick: bool, processes: int = 1) -> list[dict]:
     """Each kind's tests and cases, in the order of `FILES`, marked ones behind."""
     places = [*MARKED, *(p for o in FILES.values() for paths in o.values() for p in paths)]
     missing = [place for place in places if not (ROOT / place.split("::")[0]).exists()]
     if missing:
         raise SystemExit(f"no {', '.join(missing)}: mend FILES in {Path(__file__).name}")
-    plugin = Counted(quick=quick)
-    words = ["-q", "-p", "no:cacheprovider", "-o", "addopts=", f"--rootdir={ROOT}"]
-    pytest.main([*words, *(str(ROOT / place) for place in places)], plugins=[plugin])
-    for name in plugin.failed:
-        print("wrong:", name)
+    kinds: dict[str, Counter] = {}
+    places = sorted(dict.fromkeys(places), key=lambda place: place not in LONGEST)
+    spawned = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=spawned, max_tasks_per_child=1) as pool:
+        for found, failed in pool.map(partial(count, quick=quick), places):
+            for kind, counts in found.items():
+                kinds.setdefault(kind, Counter()).update(counts)
+            for name in failed:
+                print("wrong:", name)
     rows = []
-    for kind in [*FILES, *(kind for kind in plugin.kinds if kind not in FILES)]:
-        counts = plugin.kinds.get(kind, Counter())
+    for kind in [*FILES, *sorted(kind for kind in kinds if kind not in FILES)]:
+        counts = kinds.get(kind, Counter())
         found = {key: counts[key] for key in ("wrong", REFUSED, RIGHT)}
         rows.append({"kind": kind, "tests": counts["tests"], "tried": sum(found.values()), **found})
     return rows
@@ -149,8 +178,12 @@ def as_markdown(rows: list[dict]) -> str:
 
 def main() -> None:
     """Count, and write figures and table."""
-    quick = "--quick" in sys.argv[1:]
-    rows = measure(quick=quick)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--processes", type=int, default=1)
+    asked = parser.parse_args()
+    quick = asked.quick
+    rows = measure(quick=quick, processes=asked.processes)
     FIGURES.write_text(json.dumps({"quick": quick, "kinds": rows}, indent=1) + "\n")
     head, tail = PAGE.read_text().split(MARK, 1)
     PAGE.write_text(

@@ -95,7 +95,8 @@ def tables():
     yield "published_networks", "photo", networks.table({"runs": found["squeezenet"]["photo"]})
     bridge = benchmark("bridge").as_markdown(measured("bridge.json")["rows"])
     yield "categories", "benchmarks/bridge.json", bridge
-    yield "rig", "benchmarks/rig.json", rig.as_markdown(measured("rig.json")["rows"])
+    for name in ("rig.json", "rig_v4.json"):
+        yield "rig", f"benchmarks/{name}", rig.as_markdown(measured(name)["rows"])
     study = benchmark("readout_study").page(measured("readout_study.json"))
     yield "studies", "benchmarks/readout_study.md", study
     invariance = benchmark("invariance_figures").as_markdown(measured("invariance_figures.json"))

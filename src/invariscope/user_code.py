@@ -121,8 +121,12 @@ def _bound(
 ) -> dict[str, Any]:
     """Name the arguments of a call with literals, with the device where needed."""
     parameters = inspect.signature(function).parameters
-    given = parameters.get("device")
-    if given is not None and given.default is given.empty and "device" not in named:
+    device_parameter = parameters.get("device")
+    if (
+        device_parameter is not None
+        and device_parameter.default is device_parameter.empty
+        and "device" not in named
+    ):
         named = {**named, "device": device}
     try:
         inspect.signature(function).bind(*values, **named)

@@ -1,5 +1,6 @@
 """Reports in a real browser: whole, quiet, reachable by keyboard, readable by everybody."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -145,3 +146,34 @@ def test_paper_shows_what_is_closed(opened):
     assert page.locator("details:not([open])").count() == 0
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert page.locator("details:not([open])").count() == closed
+
+
+@pytest.mark.parametrize("reference", [0.0, -2.5, None])
+def test_no_share_is_told_of_a_reference_that_is_not_positive(
+    browser, page_path, tmp_path, reference
+):
+    head, mark, rest = page_path.read_text().partition('id="x-data">')
+    text, end, tail = rest.partition("</script>")
+    data = json.loads(text)
+    for searched in data["runs"]:
+        searched["reference"] = reference
+        for entry in searched["shown"]:
+            entry[4] = None  # its pixel distance, which a session of version 0.1 does not know
+    other = tmp_path / "page.html"
+    other.write_text(head + mark + json.dumps(data) + end + tail)
+    page = browser.new_page()
+    complaints = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(other.as_uri())
+    page.focus("#x-member")
+    page.keyboard.press("End")
+    page.click("#x-hold")
+    page.focus("#x-member")
+    page.keyboard.press("Home")
+    words = [page.locator(f"#x-{part}").inner_text() for part in ("right-words", "difference")]
+    assert complaints == []
+    assert "unknown" in words[0]
+    assert "pixel distance unknown" in words[1]
+    assert "points of the reference" not in words[1]
+    assert not any(bad in " ".join(words) for bad in ("NaN", "Infinity", "undefined"))
+    page.close()

@@ -17,6 +17,7 @@ from cyclopts import CycloptsError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from stated import differs, paradigm_differs, study_differs
 
 from invariscope.categories.file import parse_paradigm
 from invariscope.cli.app import app, run
@@ -223,10 +224,10 @@ link = "https://x"
 catch = 0.5
 """
 READERS = {
-    "study": (STUDY, lambda text: parse_study(text, "f")),
-    "categories": (PARADIGM, lambda text: parse_paradigm(text, "f", Path())),
-    "session": (SESSION, lambda text: parse_session(text, "f")),
-    "design": (DESIGN, lambda text: parse_design(read_toml(text, "f"), "f")),
+    "study": (STUDY, lambda text: parse_study(text, "f"), study_differs),
+    "categories": (PARADIGM, lambda text: parse_paradigm(text, "f", Path()), paradigm_differs),
+    "session": (SESSION, lambda text: parse_session(text, "f"), differs),
+    "design": (DESIGN, lambda text: parse_design(read_toml(text, "f"), "f"), differs),
 }
 NASTY = [0, -1, 1, 1.5, -0.5, 2**63 - 1, -(2**63), math.nan, math.inf, -math.inf, "", "x", "nan"]
 NASTY += [[], [[]], [["x"]], [1], ["x"], [1, 2, 2], [math.nan], {}, {"a": math.nan}, True, "é🙂"]
@@ -274,13 +275,15 @@ def changed_files(draw):
 
 def check_file(case):
     name, text = case
+    _, read, differs_from = READERS[name]
     try:
-        READERS[name][1](text)
+        held = read(text)
     except InputError:
         OUTCOMES["refused"] += 1
         return
     OUTCOMES["right"] += 1
     document = read_toml(text, "f")  # what is accepted was TOML
+    assert not differs_from(document, held)
     left = [document]
     while left:
         value = left.pop()
@@ -288,6 +291,17 @@ def check_file(case):
         left += (
             value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
         )
+
+
+@RELIABLE
+@pytest.mark.parametrize("name", READERS)
+def test_an_unchanged_file_is_held_as_it_states(name):
+    text, read, differs_from = READERS[name]
+    OUTCOMES["right"] += 1
+    document = read_toml(text, "f")
+    assert not differs_from(document, read(text))
+    other = read_toml(text.replace("1", "7"), "f")
+    assert differs_from(other, read(text))  # the oracle sees another number
 
 
 @RELIABLE

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from invariscope.cli.app import run
 from invariscope.errors import InputError
 from invariscope.photos import open_folder
 from invariscope.photos.walk import find_files, is_hidden
@@ -103,3 +104,20 @@ def test_a_folder_without_a_photo_says_what_it_skipped(tmp_path):
     with pytest.raises(InputError, match=r"holds no photo.*1 hidden or system .*@eaDir"):
         open_folder(tmp_path / "photos")
     assert find_files(tmp_path / "photos").files == []
+
+
+def test_names_that_are_no_utf_8_are_left_out_and_told(photos):
+    """As archives of other systems leave them: Latin-1 bytes where text in UTF-8 is expected."""
+    for place, name in ((photos / "dog", b"caf\xe9.png"), (photos, b"v\xf6gel")):
+        path = os.path.join(os.fsencode(place), name)  # noqa: PTH118
+        if name.endswith(b".png"):
+            Image.fromarray(np.zeros((4, 4, 3), np.uint8)).save(os.fsdecode(path))
+        else:
+            os.mkdir(path)  # noqa: PTH102
+    found = open_folder(photos)
+    assert found.names == ("cat/1.png", "cat/2.png", "dog/3.png")
+    assert found.content == open_folder(photos).content
+    (told,) = [line for line in found.report.lines() if "UTF-8" in line]
+    assert told.startswith("2 names are no text in UTF-8")
+    told.encode()
+    assert run(["natural", "embedded:standard", os.fsdecode(b"v\xf6gel")]) == 2

@@ -24,7 +24,7 @@ def own_means(session, key, unit, window=(50, 150)):
 def test_the_reported_front_is_of_held_back_repeats_alone(make_session, asked):
     session = make_session(asked(blocks="drift = 0.0"))
     (record,) = session.run()
-    unit = session.rig.classes[session.targets[0]]
+    unit = session.rig.classes[session.presenter.targets[0]]
     keys = [k for k in session.presenter.ledger.requests if k.endswith("/final")]
     expected = own_means(session, keys[-1], unit)
     table = pd.read_parquet(record.path / HELD_BACK)
@@ -38,6 +38,7 @@ def test_the_reported_front_is_of_held_back_repeats_alone(make_session, asked):
     front = record.front.sort_values("stretch")
     assert (np.diff(front["squeeze"]) > 0).all()  # each farther member pays for it
     assert len(front) == table["front"].sum()
+    np.testing.assert_allclose(front["pixel_distance"], front["stretch"], rtol=1e-5)
 
 
 def test_the_mei_is_the_best_of_held_back_repeats(make_session, asked, tmp_path):
@@ -63,7 +64,7 @@ def test_controls_are_in_every_block_and_every_image_comes_so_often(make_session
     assert controls["reference"][0] == 2
     for key, told in ledger.measured.items():
         if key.partition("/")[2].isdecimal():
-            target = np.array(told["counts"])[:, session.targets[0]]
+            target = np.array(told["counts"])[:, session.presenter.targets[0]]
             assert (target >= 2).all()
 
 
@@ -71,7 +72,7 @@ def test_unsettled_candidates_get_more_trials(make_session, asked):
     session = make_session(asked(search="repeats = 1\nmax_repeats = 4"))
     session.run()
     counts = [
-        np.array(told["counts"])[:, session.targets[0]]
+        np.array(told["counts"])[:, session.presenter.targets[0]]
         for key, told in session.presenter.ledger.measured.items()
         if key.partition("/")[2].isdecimal()
     ]
@@ -105,7 +106,7 @@ def test_without_noise_a_session_measures_the_true_rates(make_session, asked, ne
     (record,) = session.run()
     table = pd.read_parquet(record.path / HELD_BACK)
     shown = torch.stack([session.presenter.image(name) for name in table["image"]])
-    true = brain.rates(shown)[:, session.targets[0]]
+    true = brain.rates(shown)[:, session.presenter.targets[0]]
     np.testing.assert_allclose(table["activation"], true, rtol=1e-5)
     np.testing.assert_allclose(table["selected_activation"], table["activation"], rtol=1e-5)
 
@@ -120,6 +121,8 @@ def test_a_stretch_site_of_a_proxy(make_session, asked, conv_subject):
     both = conv_subject.respond(torch.cat([shown, reference[None]]), ["conv1"])["conv1"].flatten(1)
     distance = (both[:-1] - both[-1]).norm(dim=1)
     np.testing.assert_allclose(table["stretch"], distance, rtol=1e-4)
+    pixels = (shown - reference).flatten(1).norm(dim=1)[table["front"].tolist()]
+    np.testing.assert_allclose(sorted(record.front["pixel_distance"]), sorted(pixels), rtol=1e-5)
 
 
 def test_several_targets_and_seeds_and_a_photo_to_depart_from(make_session, asked):

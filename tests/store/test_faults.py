@@ -14,6 +14,7 @@ from searcher import SITE, natural_table, no_sync, same_files, search
 from invariscope.errors import StoreError
 from invariscope.experiments import execute
 from invariscope.natural.statistics import NaturalStatistics
+from invariscope.store.files import PART
 from invariscope.store.journal import Journal
 from invariscope.store.record import load_runs
 from invariscope.testing.networks import SmallNetwork, small_subject
@@ -81,7 +82,8 @@ KINDS = (
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_full_disk_is_told_in_a_sentence_and_loses_nothing(tmp_path, goes_on, monkeypatch, kind):
     def fsync(handle):
-        if Path(f"/proc/self/fd/{handle}").readlink().name.removesuffix(".part") == kind:
+        name = Path(f"/proc/self/fd/{handle}").readlink().name
+        if kind in (name, name.removesuffix(PART).removeprefix(".")):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patched:

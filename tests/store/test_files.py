@@ -60,7 +60,7 @@ def test_tensors_are_written_whole_and_leave_no_other_name(tmp_path, monkeypatch
         Path, "replace", lambda part, path: (seen.append(names(tmp_path)), replace(part, path))
     )
     replace_tensors(tmp_path / "x.safetensors", {"a": torch.arange(6).view(2, 3).T}, {"run": "r"})
-    assert seen == [["x.safetensors.part"]]
+    assert seen == [[".x.safetensors.invariscope.part"]]
     assert torch.equal(load_file(tmp_path / "x.safetensors")["a"], torch.arange(6).view(2, 3).T)
     with pytest.raises(StoreError, match="cannot write"):
         replace_tensors(tmp_path / "missing" / "x.safetensors", {"a": torch.zeros(1)})
@@ -105,3 +105,49 @@ def test_a_file_system_that_cannot_sync_folders_is_taken(tmp_path, monkeypatch, 
     monkeypatch.setattr(os, "fsync", fsync)
     replace_file(make_folder(tmp_path / "new") / "table", lambda part: part.write_text("whole"))
     assert (tmp_path / "new" / "table").read_text() == "whole"
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o022, 0o644), (0o077, 0o600), (0o002, 0o664)])
+def test_who_may_read_a_file_follows_from_the_umask(tmp_path, umask, mode):
+    before = os.umask(umask)
+    try:
+        replace_file(tmp_path / "a", lambda part: part.write_text("x"))
+        replace_tensors(tmp_path / "b.safetensors", {"a": torch.zeros(1)})
+    finally:
+        os.umask(before)
+    assert [path.stat().st_mode & 0o777 for path in sorted(tmp_path.iterdir())] == [mode, mode]
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_a_link_stays_a_link(tmp_path, there):
+    (tmp_path / "far").mkdir()
+    target = tmp_path / "far" / "page.html"
+    if there:
+        target.write_text("old")
+    (tmp_path / "page.html").symlink_to("far/page.html")
+    replace_file(tmp_path / "page.html", lambda part: part.write_text("new"))
+    assert (tmp_path / "page.html").is_symlink()
+    assert target.read_text() == "new"
+    assert names(tmp_path / "far") == ["page.html"]
+
+
+def test_links_that_lead_nowhere_are_named(tmp_path):
+    (tmp_path / "out").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
+    for place in (tmp_path / "out", tmp_path / "out" / "x"):
+        with pytest.raises(StoreError, match="out' is a link that leads nowhere"):
+            make_folder(place)
+    with pytest.raises(StoreError, match="symbolic links"):
+        make_folder(tmp_path / "loop" / "x")
+    with pytest.raises(StoreError, match=r"cannot write .*loop"):
+        replace_file(tmp_path / "loop", lambda part: part.write_text("x"))
+
+
+def test_a_disk_that_cannot_be_written_is_told_by_the_file_s_own_name(tmp_path, monkeypatch):
+    def refuse(*_args, **_options):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    for name in ("touch", "unlink"):
+        monkeypatch.setattr(Path, name, refuse)
+    with pytest.raises(StoreError, match=r"cannot write '.*/page\.html': Read-only file system$"):
+        replace_file(tmp_path / "page.html", lambda part: part.write_text("x"))

@@ -46,7 +46,7 @@ FOREIGN = {
 def test_a_foreign_file_is_kept_unless_forced(tmp_path, what, content):
     path = tmp_path / "file"
     path.write_bytes(FOREIGN[content])
-    with pytest.raises(InputError, match=r"no file that this command wrote.*--force"):
+    with pytest.raises(InputError, match=r"no file that invariscope wrote.*--force"):
         check_may_replace(path, CHECKS[what])
     check_may_replace(path, CHECKS[what], force=True)
     assert path.read_bytes() == FOREIGN[content]

@@ -11,7 +11,7 @@ from PIL import Image
 from invariscope import FunctionSubject, load_study, seeds
 from invariscope.analysis.people import COLUMNS
 from invariscope.analysis.searches import convergence
-from invariscope.cli.app import run
+from invariscope.cli.app import USER_ERROR, run
 from invariscope.errors import InputError, StoreError
 from invariscope.photos import open_folder
 from invariscope.report.figures import FIGURES, draw
@@ -280,6 +280,11 @@ def test_the_command_writes_tables_figures_and_a_page(copied, tmp_path, capsys):
     assert {"fronts_conv-invariance-pixels.png", "fronts_conv-invariance-conv1.png"} <= kept
     assert all(f"(sns/{name})" in page.read_text() for name in kept)
     assert str(page) in capsys.readouterr().out
+    before = page.read_text().partition("| figure |")[2]
+    assert run(["analyze", "--page", str(page)]) == 0
+    assert page.read_text().partition("| figure |")[2] == before
+    assert run(["analyze"]) == USER_ERROR
+    assert "no study given" in capsys.readouterr().err
     assert run(["analyze", str(copied.path), "--only", "front", "--allow-code"]) == 2
     assert "did you mean 'fronts'" in capsys.readouterr().err
     assert run([*words[:-1], str(tmp_path / "page")]) == 2

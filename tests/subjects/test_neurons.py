@@ -31,7 +31,7 @@ def state_of(channels, side, seed):
     def norm(name, wide):
         return {
             f"layers.{name}_bn.weight": 1 + draw(wide),
-            f"layers.{name}_bn.bias": draw(wide),
+            f"layers.{name}_bn.bias": 1 + draw(wide),  # so that units are alive
             f"layers.{name}_bn.running_mean": draw(wide),
             f"layers.{name}_bn.running_var": draw(wide).exp(),
             f"layers.{name}_bn.num_batches_tracked": torch.tensor(3),
@@ -95,6 +95,7 @@ def test_single_neuron_networks_of_one_file_answer_as_the_raw_ones(folder):
         check_repeatable(subject, ["readout", "layers.1"])
         answer = subject.respond(images, ["readout"])["readout"]
         assert close(answer, raw_answer(state_of(channels, 16, k), images))
+        assert float(answer.std()) > 1e-3
 
 
 def test_a_group_answers_for_all_neurons_in_one_pass(folder):
@@ -254,3 +255,33 @@ def test_a_factory_gets_its_arguments_and_the_device_where_it_asks(tmp_path):
         user_code.make(file, "g(1, 2)", "cpu")
     with pytest.raises(InputError, match="expected plain values"):
         user_code.make(file, "g(__import__('os'))", "cpu")
+
+
+def test_a_command_proposes_an_aperture_for_a_neuron_of_a_file(folder, capsys):
+    from PIL import Image
+
+    from invariscope.cli.app import run
+
+    photos = folder / "photos"
+    photos.mkdir()
+    for i in range(3):
+        pixels = (torch.rand(16, 16, 3, generator=torch.Generator().manual_seed(i)) * 255).byte()
+        Image.fromarray(pixels.numpy()).save(photos / f"{i}.png")
+    words = [f"{NETWORKS}:network(7)", "readout:0", "--photos", str(photos), "--allow-code"]
+    assert run(["field", *words]) == 0
+    told = capsys.readouterr().out
+    window = told.partition("--aperture ")[2].strip()
+    assert iv.constrain_generator(iv.load_generator("pixels@16"), aperture=window)
+    out = folder / "out"
+    words = [f"{NETWORKS}:network(7)", "readout:0", "--allow-code", "--out", str(out)]
+    words += ["--generator", "pixels@16", "--population", "8", "--generations", "2"]
+    words += ["--luminance", "0.5", "--contrast", "0.3", "--aperture", window, "--no-stop"]
+    assert run(["sns", *words]) == 0
+    page = (out / "report.html").read_text()
+    assert "luminance=0.5" in page
+    assert "generator.constraints.contrast" in page
+    result = iv.load_result(out)
+    levels = result.runs[0].settings.generator["constraints"]
+    assert levels["luminance"] == 0.5
+    assert run(["mei", *words[:-7], "--luminance", "2"]) == 2
+    assert "between 0 and 1" in capsys.readouterr().err

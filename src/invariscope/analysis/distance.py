@@ -15,13 +15,13 @@ VALUES = ("distance", "reduction", "loss", "share")
 def _searched(table: Rows) -> Rows:
     own = searched(table)
     lost = own["reference_activity"].to_numpy(float) - own["activation"].to_numpy(float)
-    known = {"strength": np.nan, "loss": lost / own["natural_sd"].to_numpy(float)}
     possible = own["possible"].to_numpy(float) if "possible" in own else np.nan
     return own.assign(
         series=own["task"],
         distance=own["pixel_distance"],
         share=own["pixel_distance"].to_numpy(float) / possible,
-        **known,
+        strength=np.nan,
+        loss=lost / own["natural_sd"].to_numpy(float),
     )
 
 

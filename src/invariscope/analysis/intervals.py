@@ -14,6 +14,7 @@ from invariscope import seeds
 LEVEL = 0.95
 Interval = tuple[float, float, float]  # the estimate and the ends of its interval
 DRAWS = 2000
+ROUNDING = 1e-9  # of shares and coefficients: a smaller spread is none
 
 
 def share_interval(successes: int, trials: int) -> tuple[float, float]:
@@ -72,7 +73,7 @@ def correlation(first: Any, second: Any) -> tuple[float, float, float, int]:
     a, b, number = a[both], b[both], int(both.sum())
     if number < 4 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan, math.nan, math.nan, number
-    found = pearsonr(a, b)
+    found: Any = pearsonr(a, b)
     ends = found.confidence_interval(LEVEL)
     return float(found.statistic), float(ends.low), float(ends.high), number
 
@@ -93,14 +94,15 @@ def correlation_within(first: Any, second: Any, groups: Any, clusters: Any) -> I
         (r, low, high); NaN where no cluster has three pairs that vary, the interval also with one
         cluster.
     """
-    table = pd.DataFrame({"a": first, "b": second, "group": groups, "cluster": clusters}).dropna()
+    pairs = {"a": first, "b": second, "group": groups, "cluster": clusters}
+    table: Any = pd.DataFrame(pairs).dropna()
     own = table.groupby(["cluster", "group"])[["a", "b"]]
     table[["a", "b"]] -= own.transform("mean")
     scores = []
-    for _, pairs in table.groupby("cluster"):
-        spare = len(pairs) - pairs["group"].nunique()  # each group's mean takes one pair
-        if spare >= 2 and min(np.ptp(pairs["a"]), np.ptp(pairs["b"])) > 0:
-            r = float(np.clip(np.corrcoef(pairs["a"], pairs["b"])[0, 1], -1 + 1e-9, 1 - 1e-9))
+    for _, rows in table.groupby("cluster"):
+        spare = len(rows) - int(rows["group"].nunique())  # each group's mean takes one pair
+        if spare >= 2 and min(np.ptp(rows["a"]), np.ptp(rows["b"])) > ROUNDING:
+            r = float(np.clip(np.corrcoef(rows["a"], rows["b"])[0, 1], -1 + 1e-9, 1 - 1e-9))
             scores.append(np.arctanh(r))
     r, low, high = np.tanh(mean_interval(scores))
     return float(r), float(low), float(high)

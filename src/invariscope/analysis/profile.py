@@ -14,11 +14,12 @@ import pandas as pd
 from invariscope.analysis.explain import explain, known_copies
 from invariscope.analysis.unit_profile import Profile, table, words
 from invariscope.errors import InputError
-from invariscope.experiments.result import Result, check_same, load_result
+from invariscope.experiments.result import Result, check_same, kind_of, load_result
 from invariscope.invariance.coefficient import TAU, invariance_coefficient
 from invariscope.invariance.reading import READINGS, unit_names
 from invariscope.invariance.setup import BEYOND, Images, Transformations, choose_transformations
 from invariscope.subjects.base import Subject
+from invariscope.subjects.kinds import unit_kinds
 from invariscope.transformations import AFFINE, LIGHT, TWELVE, Transformation
 from invariscope.units import Target, Unit, parse_target
 
@@ -76,6 +77,7 @@ def profile(
     chosen = choose_transformations(transformations, beyond)
     found = load_result(result) if isinstance(result, str | Path) else result
     coefficients, searched, copies = table("coefficients"), table("images"), table("copies")
+    labels = _labels(subject, own, tau)
     if found is not None:
         searched, copies = _searched(
             subject, target, found, [*chosen, *known_copies(beyond)], which
@@ -94,7 +96,16 @@ def profile(
             seed=seed,
         ).units
         coefficients = _coefficients(measured, target, chosen, copies)
-    return Profile(_labels(subject, own, tau), coefficients, searched, copies)
+        rows = measured[measured["unit"] == str(target)]
+        labels |= _labelled(unit_kinds([rows["minimum"].min()], [rows["maximum"].max()])[0])
+    if found is not None:
+        labels |= _labelled(kind_of(found.runs[0]))
+    return Profile(labels, coefficients, searched, copies)
+
+
+def _labelled(kind: str) -> dict[str, str]:
+    """Label a unit's kind; empty for most units."""
+    return {"kind": kind} if kind else {}
 
 
 def _labels(subject: Subject, unit: Unit, tau: float) -> dict[str, Any]:

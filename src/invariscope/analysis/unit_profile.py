@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from invariscope.analysis.explain import NONE
 from invariscope.errors import StoreError
 from invariscope.markup import notebook
-from invariscope.store.files import make_folder, replace_file
+from invariscope.store.files import make_folder
+from invariscope.store.hashes import check_hashed, write_hashed
+from invariscope.subjects.kinds import kind_note
 
 FILE = "profile.json"
 # h = 2m / (m + M) of the weaker activity m and the stronger M: 0.8 is m = ⅔ M, 0.5 is m = ⅓ M.
@@ -86,7 +88,8 @@ class Profile:
     """One unit's invariance to known transformations beside the images that a search found.
 
     Attributes:
-        labels: `subject`, `unit`, `class` where it has a name, and the settings.
+        labels: `subject`, `unit`, `class` where it has a name, `kind` where it is not like most
+            (`subjects.kinds`), and the settings.
         coefficients: one row a transformation: `transformation`, `kind`, `changes` (in words),
             `invariance` (I_k over the photos), `specialization`, `active` of `images`, `reason`
             why a coefficient is missing, and for the reference `reference_h`. Empty without photos.
@@ -162,6 +165,8 @@ class Profile:
         """Say the profile in a few lines; every word follows from a threshold of this module."""
         unit, named = self.labels["unit"], self.labels.get("class")
         lines = [f"{self.labels['subject']} {unit}" + (f" ({named})" if named else "")]
+        if note := kind_note(unit, self.labels.get("kind", "")):
+            lines.append(f"note: {note}")
         if len(self.coefficients):
             lines.append(f"ignores (I ≥ {IGNORES:g}): {_list(self.ignores)}")
             lines.append(f"sensitive to (I ≤ {SENSITIVE:g}): {_list(self.sensitive)}")
@@ -191,7 +196,7 @@ class Profile:
         tables = {name: _records(getattr(self, name)) for name in COLUMNS}
         text = json.dumps({"labels": self.labels, **tables}, indent=1, ensure_ascii=False)
         path = make_folder(Path(folder)) / FILE
-        replace_file(path, lambda part: part.write_text(text + "\n", encoding="utf-8"))
+        write_hashed(path, lambda part: part.write_text(text + "\n", encoding="utf-8"))
         return path
 
 
@@ -223,10 +228,13 @@ def load_profile(folder: str | Path) -> Profile:
     """
     path = Path(folder) / FILE
     try:
+        check_hashed(path, "make it again")
         document = json.loads(path.read_text(encoding="utf-8"))
         tables = {name: table(name, document[name]) for name in COLUMNS}
         return Profile(document["labels"], **tables)
     except FileNotFoundError as error:
         raise StoreError(f"{str(folder)!r} holds no {FILE}") from error
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except StoreError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{str(path)!r} is damaged ({error}); make it again") from error

@@ -177,6 +177,11 @@ def read_list(path: Path) -> FaceList:
                     "number, face number, address, box x1,y1,x2,y2 and sha256, with tabs between"
                 )
         number += len(lines) - 1
+    if not faces:
+        raise InputError(
+            f"the list {str(path)!r} names no face; expected lines of FaceScrub's list, with tabs "
+            "between"
+        )
     return FaceList(faces, truncated)
 
 
@@ -186,6 +191,8 @@ def _header(line: str) -> bool:
 
 def _columns(path: Path, line: str) -> tuple[str, ...]:
     columns = tuple(part.strip() for part in line.lower().strip("\r\ufeff").split("\t"))
+    if twice := sorted({name for name in columns if columns.count(name) > 1}):
+        raise InputError(f"the list {str(path)!r} has the column {twice[0]!r} twice")
     for name in ("name", "face_id", "bbox", "sha256"):
         if name not in columns:
             raise InputError(f"the list {str(path)!r} has no column {name!r}; it has {columns}")

@@ -20,6 +20,13 @@ from invariscope.errors import InputError, unknown
 from invariscope.study.file_section import FileSection, Seeds, Words, as_tuple, parse_section
 from invariscope.transformations import Transformation
 
+
+def _each_once(value: Any) -> Any:
+    if isinstance(value, tuple) and len(set(value)) < len(value):
+        raise ValueError(f"{list(value)} names one twice; expected each once")
+    return value
+
+
 Numbers = Annotated[tuple[int, ...], BeforeValidator(as_tuple)]
 Rates = Annotated[
     tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1), BeforeValidator(as_tuple)
@@ -56,6 +63,8 @@ class GridSettings(FileSection):
     decays: Decays
     held_out: Annotated[float, Field(gt=0, lt=1)] = 0.1
 
+    _once = field_validator("rates", "decays")(_each_once)
+
 
 class ParadigmFile(FileSection):
     """A whole study file.
@@ -88,6 +97,8 @@ class ParadigmFile(FileSection):
     seeds: Seeds = (0,)
     tau: float | Literal["search"] = "search"
     grid: GridSettings | None = None
+
+    _once = field_validator("counts", "seeds")(_each_once)
 
     @field_validator("options")
     @classmethod

@@ -48,6 +48,7 @@ COMMANDS = {
     "Measure and report": {
         "units": "List a network's sites, and how to name a unit.",
         "natural": "Measure each unit's activity over photos.",
+        "field": "Find where in the image a unit looks, as an aperture for its searches.",
         "data": "Prepare data sets that cannot be shipped, from what you downloaded.",
         "report": "Write one page about the runs in a folder, or about a study.",
     },
@@ -71,6 +72,9 @@ def run(arguments: Sequence[str], commands: App = app) -> int:
     quiet, words = _without(words, QUIET)
     set_quiet(quiet)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
+    if any("\udc80" <= letter <= "\udcff" for word in words for letter in word):  # no UTF-8
+        console.print("error: a word of the command is no text in UTF-8; rename what it names")
+        return USER_ERROR
     try:
         code = commands(words, exit_on_error=False, print_error=False, result_action="return_value")
     except (InvariscopeError, CycloptsError, OSError, UnicodeDecodeError) as error:

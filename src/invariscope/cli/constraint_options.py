@@ -1,4 +1,4 @@
-"""Options that say what every image of a search keeps to."""
+"""Options for the constraints of every image of a search."""
 
 import shlex
 from dataclasses import dataclass, fields
@@ -13,7 +13,7 @@ from invariscope.generators import constrained_address
 @Parameter(name="*")
 @dataclass(frozen=True)
 class ConstraintOptions:
-    """What every image of a search keeps to, as an addition to its generator."""
+    """Constraints of every image of a search, as an addition to its generator."""
 
     luminance: Annotated[
         Positive | None,
@@ -43,11 +43,11 @@ class ConstraintOptions:
         return {f.name: getattr(self, f.name) for f in fields(ConstraintOptions)}
 
     def constrained(self, generator: str) -> str:
-        """The generator's address with these constraints."""
+        """Add these constraints to a generator's address."""
         return constrained_address(generator, self._constraints())
 
     def constraint_words(self) -> list[str]:
-        """The options, for a command that can be repeated."""
+        """Write the options for a command that can be repeated."""
         words = []
         for name, value in self._constraints().items():
             if value not in (None, False):

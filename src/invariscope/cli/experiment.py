@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from invariscope.analysis.affine import affine_baseline
+from invariscope.cli.options import check_page
 from invariscope.cli.progress import LiveProgress
 from invariscope.cli.search_options import SearchCommandOptions, tell_kind
 from invariscope.cli.terminal import notes, tell_page
@@ -29,6 +30,7 @@ def report_experiment(
 ) -> None:
     """Run the conditions from one reference, keep affine copies beside, write the report."""
     subject, generator = common.load(model)
+    check_page(out)
     tell_kind(subject, unit)
     heads = iter([(out, headline)])
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import Model, OutFolder, Unit, default_out
+from invariscope.cli.options import Model, OutFolder, Unit, check_page, default_out
 from invariscope.cli.progress import LiveProgress
 from invariscope.cli.search_options import SearchCommandOptions, tell_kind
 from invariscope.cli.terminal import Open, output, tell_page
@@ -30,6 +30,7 @@ def mei(
     common = common or SearchCommandOptions()
     subject, generator = common.load(model)
     folder = out or default_out(model, unit, "mei")
+    check_page(folder)
     tell_kind(subject, unit)
     with LiveProgress(f"most exciting image of {unit}", folder) as watch:
         found = find_mei(

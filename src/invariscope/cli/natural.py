@@ -1,7 +1,6 @@
 """`invariscope natural MODEL FOLDER`: how a network's units respond to natural images."""
 
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -14,6 +13,7 @@ from invariscope.cli.terminal import StartNote, output, progress_bar
 from invariscope.natural.folder_pass import NATURAL, measure_folder
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import open_folder
+from invariscope.photos.walk import named
 from invariscope.subjects.base import PhotoRule
 from invariscope.subjects.kinds import unit_kinds
 
@@ -81,8 +81,9 @@ def natural(
         bar.update(task, completed=len(photos))
     for line in photos.report.lines()[:SHOWN]:
         console.print(f"photos: {line}")
-    for kind, number in Counter(_kinds(found)).items():
-        console.print(f"{number} units are {kind}", markup=False)
+    for kind, units in _kinds(found).items():
+        told = f"{len(units)} {'unit is' if len(units) == 1 else 'units are'} {kind}"
+        console.print(f"{told} ({named(units)})", markup=False)
     table = place / NATURAL
     console.print(
         f"{len(found.table)} units of {found.about['photos']} photos: {table}\n"
@@ -90,7 +91,11 @@ def natural(
     )
 
 
-def _kinds(found: NaturalStatistics) -> list[str]:
-    """List the kinds of units with answers that need a word."""
+def _kinds(found: NaturalStatistics) -> dict[str, list[str]]:
+    """List the units with answers that need a word, by their kind."""
     columns = (found.table[name].to_numpy() for name in ("minimum", "maximum", "p1"))
-    return [str(kind) for kind in unit_kinds(*columns) if kind]
+    units: dict[str, list[str]] = {}
+    for unit, kind in zip(found.table["unit"], unit_kinds(*columns), strict=True):
+        if kind:
+            units.setdefault(str(kind), []).append(str(unit))
+    return units

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from invariscope.devices import pick_device
+from invariscope.store.own_files import check_may_replace, is_page
 from invariscope.subjects import Subject, load_subject
 from invariscope.subjects.sources.loaded import PRETRAINED
 
@@ -66,6 +67,15 @@ class NetworkOptions:
         """Write the options that name the network, for a command that can be repeated."""
         words = [] if self.weights == PRETRAINED else [f"--weights {self.weights}"]
         return words + ["--allow-code"] * self.allow_code
+
+
+def check_page(out: Path) -> None:
+    """Make sure, before any search, that the page of a folder may be written.
+
+    Raises:
+        InputError: it holds a report.html that is not ours.
+    """
+    check_may_replace(out / "report.html", is_page, way="choose another --out")
 
 
 def default_out(model: str, unit: str, what: str) -> Path:

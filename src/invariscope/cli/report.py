@@ -9,7 +9,6 @@ from invariscope.cli.options import Force
 from invariscope.cli.terminal import Json, Open, output, print_json, tell_page
 from invariscope.report.report import write_figures, write_report
 from invariscope.report.source import read_source
-from invariscope.store.own_files import check_may_replace, is_page
 
 
 def report(
@@ -28,10 +27,8 @@ def report(
     json: Json = False,
 ) -> None:
     """Write one self-contained HTML page about the runs in a folder, or about a study."""
-    if out is not None:
-        check_may_replace(out, is_page, force=force)
-    page = write_report(folder, out)
-    paths = [] if figures is None else write_figures(read_source(folder), figures)
+    page = write_report(folder, out, force=force)
+    paths = [] if figures is None else write_figures(read_source(folder), figures, force=force)
     if json:
         print_json({"report": page, "figures": paths})
     tell_page(page, open_page=open_page, silent=json)

@@ -28,6 +28,7 @@ from invariscope.rig.session import RigSession
 from invariscope.rig.simulate import SimulatedBrain, SimulatedRates, play
 from invariscope.store.own_files import check_may_replace
 from invariscope.store.record import RunRecord
+from invariscope.subjects.kinds import natural_kind
 from invariscope.subjects.rig.folder import FolderLink, FolderRig
 from invariscope.subjects.rig.link import Link, OtherSide
 from invariscope.subjects.rig.zeromq import ZeroMQLink, ZeroMQRig
@@ -86,11 +87,12 @@ def _link(asked: SessionFile, out: Path) -> Link:
 
 def _range_table(natural: NaturalStatistics) -> Table:
     table = Table(title="the range block", title_justify="left")
-    for column in ("unit", "smallest", "mean", "largest", "SD", "reliability"):
+    for column in ("unit", "smallest", "mean", "largest", "SD", "reliability", "kind"):
         table.add_column(column)
     for row in natural.table.to_dict("records"):
         numbers = [row[key] for key in ("minimum", "mean", "maximum", "sd", "reliability")]
-        table.add_row(str(row["name"]), *(f"{number:.2f}" for number in numbers))
+        kind = natural_kind(row)
+        table.add_row(str(row["name"]), *(f"{number:.2f}" for number in numbers), kind or "–")
     return table
 
 

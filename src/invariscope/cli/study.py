@@ -17,6 +17,7 @@ from invariscope.cli.terminal import Json, notes, output, print_json, print_tabl
 from invariscope.errors import InputError, StoreError
 from invariscope.jobs.engines import TIMEOUTS, Engine, LocalEngine, RayEngine, SlurmEngine
 from invariscope.paper.published.importer import import_published
+from invariscope.rig.verify import is_session_folder, verify_session
 from invariscope.store.files import make_folder
 from invariscope.store.own_files import check_may_replace
 from invariscope.study.affine import measure_affine
@@ -30,7 +31,8 @@ from invariscope.study.plan import plan_study
 from invariscope.study.planned_run import PlannedRun
 from invariscope.study.progress import StudyProgress, progress_of
 from invariscope.study.runner import RUNS_PER_JOB, StudyRunner, ended_runs
-from invariscope.study.verify import verify_store
+from invariscope.study.verify import Verified, verify_store
+from invariscope.survey.folder import DESIGN, SurveyFolder
 from invariscope.units import NUMBER
 
 study = App(name="study", help="Hundreds of runs from one file, on one machine or a cluster.")
@@ -309,10 +311,13 @@ def reindex(*, out: Out = STORE) -> None:
 
 @study.command
 def verify(
-    store: Annotated[Path, Parameter(help="The store; or a folder of runs.")] = STORE, /
+    store: Annotated[
+        Path, Parameter(help="The store; or a folder of runs, a rig's session, a survey.")
+    ] = STORE,
+    /,
 ) -> int:
     """Hold every file of a store to its hash: a line a problem, with its repair; exit code 1."""
-    found, console = verify_store(store), output()
+    found, console = _verified(store), output()
     for sentence in found.problems:
         console.print(sentence, style="red", markup=False)
     for name in found.unhashed:
@@ -322,6 +327,22 @@ def verify(
         f"{len(found.problems)} problems: {store}",
     )
     return int(bool(found.problems))
+
+
+def _verified(folder: Path) -> Verified:
+    """Check a store, a session or a survey against the hashes of its files."""
+    if (folder / DESIGN).is_file():
+        survey, found = SurveyFolder(folder), Verified()
+        found.attempt(survey.check)
+        found.files = 0 if found.problems else len(survey.stimuli)
+        return found
+    if not is_session_folder(folder):
+        return verify_store(folder)
+    problems, files = verify_session(folder)
+    found = verify_store(folder) if (folder / "runs").is_dir() else Verified()
+    found.problems += problems
+    found.files += files
+    return found
 
 
 @study.command

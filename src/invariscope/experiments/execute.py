@@ -60,11 +60,11 @@ def check_out(out: Path, planned: Sequence[Planned]) -> None:
     if not out.exists():
         return
     expected = {p.settings.folder_name for p in planned}
-    others = [path.name for path in run_folders(out) if path.name not in expected]
-    if others:
-        differ = _differences(out / others[0], planned)
+    foreign = [path.name for path in run_folders(out) if path.name not in expected]
+    if foreign:
+        differ = _differences(out / foreign[0], planned)
         raise StoreError(
-            f"{str(out)!r} holds another run, {others[0]!r}; choose another --out "
+            f"{str(out)!r} holds another run, {foreign[0]!r}; choose another --out "
             f"(the same settings would go on where they stopped{differ})"
         )
 
@@ -72,12 +72,13 @@ def check_out(out: Path, planned: Sequence[Planned]) -> None:
 def _differences(folder: Path, planned: Sequence[Planned]) -> str:
     """Name settings that set a folder's run apart from the most similar planned run."""
     try:
-        there = RunSettings(**read_settings(folder)["settings"]).leaves
+        stored = RunSettings(**read_settings(folder)["settings"]).leaves
     except StoreError:
         return ""
     every = [p.settings.leaves for p in planned]
     found = [
-        sorted(key for key in there | asked if there.get(key) != asked.get(key)) for asked in every
+        sorted(key for key in stored | asked if stored.get(key) != asked.get(key))
+        for asked in every
     ]
     return f"; these differ in {' and '.join(min(found, key=len)[:3])}"
 
@@ -307,8 +308,8 @@ def _advance_whole(
     with ExitStack() as stack:
         writers: dict[str, RunFolder] = {}
         for name, p in planned.items():
-            place = evaluator.batch_place_matters(p)
-            own = context | {"precision": p.run.precision, "batch_place_matters": place}
+            matters = evaluator.batch_place_matters(p)
+            own = context | {"precision": p.run.precision, "batch_place_matters": matters}
             writers[name] = stack.enter_context(RunFolder(out, p.settings, p.labels, own))
         runs = _LockstepGroup(evaluator, planned, writers)
         with _interrupts() as interrupted:

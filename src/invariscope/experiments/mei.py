@@ -8,11 +8,13 @@ from invariscope import seeds, validate
 from invariscope.experiments.execute import Watcher, check_out, execute
 from invariscope.experiments.plan import Planned, SearchOptions, plan
 from invariscope.experiments.reference import Reference
+from invariscope.experiments.result import kind_of
 from invariscope.generators.base import Generator
 from invariscope.search.measure import pad
 from invariscope.search.search import SMALLEST_CHUNK
 from invariscope.store.record import RunRecord
 from invariscope.subjects.base import Subject
+from invariscope.subjects.kinds import check_answers_differ
 
 
 def plan_mei(
@@ -43,9 +45,26 @@ def draw_index(unit: str, tries: int, seed: int = 0) -> int:
 
 
 def draw_mei(records: Sequence[RunRecord], generator: Generator, seed: int = 0) -> Reference:
-    """Draw an MEI among several of a unit, at random and fixed by `seed`."""
-    return mei_reference(
-        records[draw_index(records[0].settings.unit, len(records), seed)], generator
+    """Draw an MEI among several of a unit, at random and fixed by `seed`.
+
+    Raises:
+        InputError: the unit answered every image of the search alike.
+    """
+    record = records[draw_index(records[0].settings.unit, len(records), seed)]
+    check_excited(record)
+    return mei_reference(record, generator)
+
+
+def check_excited(record: RunRecord) -> None:
+    """Refuse to depart from an MEI of a unit that answered every image of its search alike.
+
+    Raises:
+        InputError: it did.
+    """
+    check_answers_differ(
+        record.settings.unit,
+        kind_of(record),
+        f"the {record.outcome['images']} images of the search for its most exciting one",
     )
 
 

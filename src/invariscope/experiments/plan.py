@@ -229,7 +229,7 @@ def plan(
     step = _step(generator, task, options.sigma)
     planned = []
     for seed in run_seeds:
-        start, how = start_code(generator, task, reference, seed)
+        start, rule_name = start_code(generator, task, reference, seed)
         settings = RunSettings(
             subject=subject.identity(),
             generator=generator.identity(),
@@ -242,7 +242,7 @@ def plan(
             reference=reference.recipe if reference else None,
             natural=asdict(natural) if natural else None,
             strategy=strategy.describe(),
-            start={"mean": how, "sigma": step},
+            start={"mean": rule_name, "sigma": step},
             population=options.population,
             generations=options.generations,
             stop=stop.describe(),

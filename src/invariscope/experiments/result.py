@@ -20,7 +20,7 @@ from invariscope.search.archive import COLUMNS
 from invariscope.store.record import FRONT_IMAGES, RunRecord, load_runs
 from invariscope.store.settings import without_none
 from invariscope.subjects import Subject
-from invariscope.subjects.kinds import loss_of_activity, natural_kind
+from invariscope.subjects.kinds import loss_of_activity, searched_kind
 
 MOST_SHOWN = 12  # images in a notebook
 
@@ -57,8 +57,14 @@ class Result:
         tables = []
         for record in self.runs:
             s = record.settings
-            words = {"run": record.path.name, "task": s.task, "unit": s.unit, "site": s.site}
-            table = record.front.assign(**words, seed=s.seed, member=range(len(record.front)))
+            table = record.front.assign(
+                run=record.path.name,
+                task=s.task,
+                unit=s.unit,
+                site=s.site,
+                seed=s.seed,
+                member=range(len(record.front)),
+            )
             tables.append(table)
         table = pd.concat(tables, ignore_index=True)
         first = ["run", "task", "unit", "site", "seed", "member", "generation", "candidate"]
@@ -70,7 +76,8 @@ class Result:
         `reduction` is the loss of activity in percent of the reference's, missing where that
         is not positive; `loss` the same in SDs of the unit's activity over natural images, missing
         where that is not known; `above_reference` the share of the front more active than the
-        reference; `kind` the unit's kind over natural images (`subjects.kinds`), empty for most.
+        reference; `kind` the unit's kind (`subjects.kinds`) over natural images, else over those
+        of the search, empty for most.
 
         Args:
             which: the member (see `experiments.front_choice.choose`).
@@ -103,7 +110,7 @@ class Result:
             "reference": own,
             "reduction": (own - activation) / own * 100 if own > 0 else float("nan"),
             "loss": loss_of_activity(own, activation, s.natural),
-            "kind": natural_kind(s.natural),
+            "kind": kind_of(record),
             "above_reference": np.mean(record.front["activation"].to_numpy() > own).item(),
         }
 
@@ -132,8 +139,8 @@ class Result:
         """
         rows = [choose(r.front, r.settings, which) for r in self.runs]
         if all(FRONT_IMAGES in r.tensors for r in self.runs):
-            shown = zip(self.runs, rows, strict=True)
-            return torch.stack([r.tensors[FRONT_IMAGES][row] for r, row in shown])
+            pictures = zip(self.runs, rows, strict=True)
+            return torch.stack([r.tensors[FRONT_IMAGES][row] for r, row in pictures])
         label = self.runs[0].labels["generator"]
         generator = self.generator or load_generator(label)
         for record in self.runs:
@@ -145,20 +152,30 @@ class Result:
         """Show the reference, one image a run, and the table in a notebook."""
         first = self.runs[0]
         table = self.table()
-        shown = [CaptionedPicture(first.path / "images" / "reference.png", "reference")]
+        pictures = [CaptionedPicture(first.path / "images" / "reference.png", "reference")]
         for record, row in zip(self.runs[:MOST_SHOWN], table.to_dict("records"), strict=False):
             words = f"{row['task']} at {row['site']}, seed {row['seed']}: "
             words += f"activity {row['activation']:.3g}, distance {row['pixel_distance']:.3g}"
-            shown.append(
+            pictures.append(
                 CaptionedPicture(record.path / "images" / f"member-{row['member']}.png", words)
             )
         units = ", ".join(dict.fromkeys(record.settings.unit for record in self.runs))
         return notebook(
             f"{len(self.runs)} runs of {first.labels['subject']} {units}",
             [] if len(self.runs) <= MOST_SHOWN else [f"the first {MOST_SHOWN} images:"],
-            shown,
+            pictures,
             table.drop(columns=["run", "member"]).to_html(index=False, max_rows=12, border=0),
         )
+
+
+def kind_of(record: RunRecord) -> str:
+    """State the kind of a run's unit (`subjects.kinds`), empty for most."""
+    reference = record.tensors.get("reference_activity")
+    return searched_kind(
+        record.settings.natural,
+        (line["activation"] for line in record.journal),
+        float("nan") if reference is None else float(reference.mean()),
+    )
 
 
 def load_result(folder: str | Path) -> Result:

@@ -70,9 +70,9 @@ def stretch_and_squeeze(
         True
     """
     validate.one_of("task", task, ("invariance", "adversarial"))
-    wanted = list(seeds)
-    if not wanted or len(set(wanted)) < len(wanted):
-        raise InputError(f"seeds are {wanted}; expected at least one, each once")
+    numbers = list(seeds)
+    if not numbers or len(set(numbers)) < len(numbers):
+        raise InputError(f"seeds are {numbers}; expected at least one, each once")
     planned = plan(
         subject,
         generator,
@@ -82,7 +82,7 @@ def stretch_and_squeeze(
         site=stretch,
         subset=subset,
         direction=direction,
-        run_seeds=wanted,
+        run_seeds=numbers,
         options=options,
     )
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="invariscope-"))

@@ -146,7 +146,7 @@ class Generator(ABC):
         return images
 
     def violations(self, images: Tensor) -> str:  # noqa: ARG002  (for those with constraints)
-        """In which way images break its constraints, in words; empty where they keep to them."""
+        """Say how images break the constraints; empty where all are kept."""
         return ""
 
     def _sized(self, images: Tensor) -> Tensor:

@@ -127,7 +127,7 @@ class CodeSpace(Generator):
             "image_size": self.image_size,
             "about": self.about,
         }
-        part = path.with_name(f"{path.name}.part")
+        part = path.with_name(f".{path.name}.invariscope.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             tensors = {k: v.cpu() for k, v in self._tensors.items()}

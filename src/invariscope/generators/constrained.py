@@ -52,6 +52,7 @@ class ConstrainedGenerator(Generator):
             known; an aperture beside the image; a generator that has constraints already.
 
     Example:
+        >>> import torch
         >>> import invariscope as iv
         >>> plain = iv.load_generator("pixels@16")
         >>> fixed = ConstrainedGenerator(plain, ImageConstraints(luminance=0.5, contrast=0.2))
@@ -122,7 +123,7 @@ class ConstrainedGenerator(Generator):
         return Levels(mean, sd, low / high, self.seen, asked.weights)
 
     def violations(self, images: Tensor) -> str:
-        """In which way images break mean luminance or surround, in words; empty where they do not.
+        """Say how images break mean luminance or surround; empty where both are kept.
 
         Args:
             images: `(n, 3, image_size, image_size)` in [0, 1].
@@ -169,6 +170,7 @@ def constrain_generator(generator: Generator, **constraints: Any) -> Constrained
         InputError: a constraint that is unknown or cannot be kept.
 
     Example:
+        >>> import torch
         >>> import invariscope as iv
         >>> plain = iv.load_generator("pixels@16")
         >>> window = iv.constrain_generator(plain, luminance=0.5, aperture=(8, 8, 4, 2))

@@ -93,7 +93,8 @@ class ImageConstraints:
             contrast that no image with that luminance has, a percentile that is none.
 
     Example:
-        >>> ImageConstraints(luminance=0.5, contrast=0.3).address
+        >>> import invariscope as iv
+        >>> iv.ImageConstraints(luminance=0.5, contrast=0.3).address
         'luminance=0.5&contrast=0.3'
     """
 
@@ -212,7 +213,7 @@ class ImageConstraints:
 
 
 def constrained_address(address: str, words: Mapping[str, Any], base: Path = Path()) -> str:
-    """A generator's address with the constraints that a file or command names beside it.
+    """Add the constraints of a file or command to a generator's address.
 
     Args:
         address: of the generator; with constraints of its own it takes no more.
@@ -236,7 +237,7 @@ def constrained_address(address: str, words: Mapping[str, Any], base: Path = Pat
 
 
 def check_words(words: Mapping[str, Any]) -> dict[str, Any]:
-    """Constraints of a file, as far as they can be checked without a display's own file.
+    """Check the constraints of a file, all but a display's own file.
 
     Raises:
         InputError: see `ImageConstraints.of`.
@@ -252,7 +253,7 @@ def check_words(words: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _gamma(text: str) -> bool:
-    """Whether a display's word is an exponent and no file."""
+    """Tell if a display's word is an exponent and no file."""
     try:
         float(text.removeprefix("gamma:"))
     except ValueError:

@@ -153,5 +153,5 @@ def load_calibration(path: str | Path) -> Calibration:
         raise StoreError(
             f"no calibration at {str(place)!r}; expected NAME.toml and .csv"
         ) from error
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise StoreError(f"{str(place)!r} is damaged ({error}); move it away") from error

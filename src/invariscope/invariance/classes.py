@@ -68,9 +68,10 @@ def class_names(folder: Path, table: Path | None = None) -> dict[str, str]:
         raise InputError(f"{str(path)!r} cannot be read as text ({error})") from error
     names = {}
     for number, line in enumerate(lines, 1):
-        if not line.strip():
+        if not line.strip("\ufeff \t\r"):
             continue
-        word, name = (part.strip() for part in line.partition("\t")[::2])
+        # Files that were joined have a byte order mark in the middle too.
+        word, name = (part.strip(" \t\r\ufeff") for part in line.partition("\t")[::2])
         if not (word and name) or word in names:
             raise InputError(
                 f"line {number} of {str(path)!r} is {line!r}; expected a class folder that was "

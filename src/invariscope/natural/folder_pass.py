@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from invariscope import validate
@@ -28,7 +29,6 @@ from invariscope.natural.statistics import (
     site_activities,
     unit_names,
 )
-from invariscope.natural.tables import by_class, strongest
 from invariscope.photos import PhotoFolder, batches
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.hashes import write_hashed
@@ -171,8 +171,8 @@ def measure_folder(
         activity = torch.cat([column.read(responses) for column in read], 1)
         segments.add(activity.cpu().numpy(), part.indices)
         if watch:
-            seen = int(part.indices[-1]) + 1
-            watch(seen, len(folder), seen - first)
+            position = int(part.indices[-1]) + 1
+            watch(position, len(folder), position - first)
     segments.finish()
     statistics = _describe(segments, folder, split, subject, out, top, now)
     shutil.rmtree(out / SEGMENTS)
@@ -192,11 +192,11 @@ def _has_begun(out: Path, settings: dict[str, Any], now: dict[str, Any]) -> bool
         replace_file(path, lambda part: part.write_text(text))
         return False
     try:
-        there = dict(json.loads(path.read_bytes()))
-        before = there.pop(ANSWERS, {})
+        stored = dict(json.loads(path.read_bytes()))
+        before = stored.pop(ANSWERS, {})
     except (ValueError, TypeError, RecursionError) as error:
         raise StoreError(f"{str(path)!r} is damaged; choose another --out") from error
-    differ = sorted(k for k in there | settings if there.get(k) != settings.get(k))
+    differ = sorted(k for k in stored | settings if stored.get(k) != settings.get(k))
     if differ:
         raise StoreError(
             f"{str(out)!r} holds natural statistics with other settings (these differ: "
@@ -258,3 +258,60 @@ def _describe(  # noqa: PLR0917
     statistics = NaturalStatistics(table, subject.natural_identity(), about)
     statistics.save(out / NATURAL)
     return statistics
+
+
+def by_class(
+    names: list[str],
+    activity: NDArray[np.float32],
+    folder: PhotoFolder,
+    photos: NDArray[np.int64],
+) -> pd.DataFrame:
+    """Describe each unit's activity over the photos of each class.
+
+    Args:
+        names: of the units.
+        activity: `(units, photos)`.
+        photos: their numbers in the folder, rising; so they are sorted by class.
+    """
+    labels = folder.labels[photos]
+    classes, starts = np.unique(labels, return_index=True)
+    counts = np.diff([*starts, len(labels)])
+    values = activity.astype(np.float64)
+    mean = np.add.reduceat(values, starts, axis=1) / counts
+    values -= np.repeat(mean, counts, axis=1)
+    sd = np.sqrt(np.add.reduceat(values**2, starts, axis=1) / counts)
+    table = {
+        "unit": np.repeat(names, len(classes)),
+        "class": np.tile([folder.classes[i] for i in classes], len(names)),
+        "images": np.tile(counts, len(names)),
+        "minimum": np.minimum.reduceat(activity, starts, axis=1).ravel(),
+        "maximum": np.maximum.reduceat(activity, starts, axis=1).ravel(),
+        "mean": mean.ravel(),
+        "sd": sd.ravel(),
+    }
+    return pd.DataFrame(table)
+
+
+def strongest(
+    names: list[str],
+    activity: NDArray[np.float32],
+    folder: PhotoFolder,
+    photos: NDArray[np.int64],
+    top: int,
+) -> pd.DataFrame:
+    """List each unit's strongest photos, the strongest first; of equals the earlier."""
+    kept = min(top, activity.shape[1])
+    bound = -np.partition(-activity, kept - 1, axis=1)[:, kept - 1]
+    chosen = []
+    for row, least in zip(activity, bound, strict=True):
+        beyond = np.flatnonzero(row >= least)
+        chosen.append(beyond[np.argsort(-row[beyond], kind="stable")][:kept])
+    order = np.array(chosen).reshape(len(names), kept)
+    return pd.DataFrame(
+        {
+            "unit": np.repeat(names, kept),
+            "rank": np.tile(np.arange(1, kept + 1), len(names)),
+            "photo": [folder.names[i] for i in photos[order].ravel()],
+            "activity": np.take_along_axis(activity, order, 1).ravel(),
+        }
+    )

@@ -153,10 +153,13 @@ def read_claim(record: dict[str, Any]) -> Claim:
         KeyError: a value is missing.
     """
     blank = {"above": -math.inf, "below": math.inf}
-    parts = [
-        Evidence(**{k: blank.get(k, math.nan) if v is None else v for k, v in part.items()})
-        for part in record["evidence"]
-    ]
+    parts = []
+    for part in record["evidence"]:
+        value, low, high, above, below = (
+            blank.get(key, math.nan) if part[key] is None else float(part[key])
+            for key in ("value", "low", "high", "above", "below")
+        )
+        parts.append(Evidence(part["name"], value, low, high, above, below))
     return Claim(
         source=record["source"],
         statement=record["statement"],

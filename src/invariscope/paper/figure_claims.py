@@ -151,13 +151,17 @@ def _trend(tables: Tables, role: str, *, each: bool = False) -> list[Evidence] |
         return f"needs a {role} network whose images another observer looks at"
     if each and own["source"].nunique() < 2:
         return []
-    bounds = {"below": 0.0} if role == ROBUST else {"above": 0.0}
+    above, below = (-np.inf, 0.0) if role == ROBUST else (0.0, np.inf)
     if not each:
         slopes = own.groupby("observer")["slope"].mean()
-        return [over_clusters(f"{role}: slope of accuracy a site", slopes, **bounds)]
+        return [
+            over_clusters(f"{role}: slope of accuracy a site", slopes, above=above, below=below)
+        ]
     groups = list(groups_by(own, ["source"]))
     return [
-        over_clusters(f"{key['source']}: slope", rows["slope"], parts=len(groups), **bounds)
+        over_clusters(
+            f"{key['source']}: slope", rows["slope"], above=above, below=below, parts=len(groups)
+        )
         for key, rows in groups
     ]
 

@@ -32,7 +32,8 @@ def by_seed(table: Any, column: str, **where: Any) -> BySeed:
 
 def mean_of(parts: Sequence[BySeed]) -> BySeed:
     """Average several values of each seed; without parts there is no seed."""
-    return pd.concat(parts).groupby(level=0).mean() if parts else pd.Series(dtype=float)
+    found: Any = pd.concat(parts).groupby(level=0).mean() if parts else pd.Series(dtype=float)
+    return found
 
 
 class MeasuredStudy:

@@ -21,9 +21,18 @@ def is_hidden(name: str) -> bool:
     return name.startswith(".") or name.lower() in SYSTEM
 
 
+def is_text(name: str) -> bool:
+    """Test if a file's name is text in UTF-8, as tables, pages and hashes need."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 @dataclass
 class FoundFiles:
-    """The files below a folder, and the paths that were passed over.
+    r"""The files below a folder, and the paths that were passed over.
 
     Attributes:
         files: paths relative to the folder, `/` between the parts, sorted.
@@ -32,6 +41,8 @@ class FoundFiles:
         again: links to folders that are visited anyway, or that hold the folder itself.
         unreadable: folders that cannot be read, relative to the folder.
         lost: links that lead nowhere, and what is neither file nor folder.
+        unnamed: files and folders whose names are no text in UTF-8, which no table can hold; the
+            bytes that are none as `\xff`.
     """
 
     files: list[str] = field(default_factory=list)
@@ -40,6 +51,7 @@ class FoundFiles:
     again: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+    unnamed: list[str] = field(default_factory=list)
 
     def lines(self) -> list[str]:
         """Write the passed-over paths in sentences, none where there is nothing to tell."""
@@ -53,6 +65,7 @@ class FoundFiles:
             ("links lead in a circle or to a folder that is visited anyway: left out", self.again),
             ("folders cannot be read, so what they hold is missing", self.unreadable),
             ("links lead nowhere or to no plain file, so they are left out", self.lost),
+            ("names are no text in UTF-8, so they are left out; rename them", self.unnamed),
         ):
             if paths:
                 told.append(f"{len(paths)} {what}: {named(map(repr, sorted(paths)))}")
@@ -110,6 +123,9 @@ def _sort_in(
     entry: "os.DirEntry[str]", path: str, found: FoundFiles, waiting: list[str], links: list[str]
 ) -> None:
     """Sort a folder's entries into files, folders and paths to pass over."""
+    if not is_text(entry.name):
+        found.unnamed.append(os.fsencode(path).decode(errors="backslashreplace"))
+        return
     if is_hidden(entry.name):
         found.skipped["._*" if entry.name.startswith("._") else entry.name] += 1
         return

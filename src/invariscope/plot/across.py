@@ -58,12 +58,11 @@ def _lines(
     for number, name in enumerate(names):
         own: Any = table[(table["trained"] == name) & table[column].notna()]
         means = own.groupby("count")[column].mean() * scale
-        style: dict[str, Any] = {
-            "color": COLOURS[number % len(COLOURS)],
-            "marker": MARKERS[number % len(MARKERS)],
-        }
-        ax.plot(list(means.index), means.to_numpy(), label=name, markersize=5, **style)
-        ax.plot(own["count"], own[column] * scale, linestyle="", markersize=2.5, alpha=0.5, **style)
+        colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
+        counts, values = list(means.index), means.to_numpy()
+        ax.plot(counts, values, color=colour, marker=marker, markersize=5, label=name)
+        each = own[column] * scale
+        ax.plot(own["count"], each, marker, color=colour, markersize=2.5, alpha=0.5)
 
 
 def against_count(

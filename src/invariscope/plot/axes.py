@@ -83,12 +83,16 @@ def points(
             label=str(group),
         )
     rotated = max((len(str(name)) for name in names), default=0) > 12
-    turn: dict[str, Any] = {"rotation": 30, "ha": "right"} if rotated else {}
-    ax.set_xticks(range(len(names)), [str(name) for name in names], **turn)
+    ax.set_xticks(range(len(names)), [str(name) for name in names])
+    if rotated:
+        ax.tick_params("x", rotation=30)
+        for label in ax.get_xticklabels():
+            label.set_horizontalalignment("right")
     ax.set_xlim(-0.6, len(names) - 0.4)
     if len(groups) > 1 or (groups and str(groups[0])):
-        place: dict[str, Any] = {"loc": "center left", "bbox_to_anchor": (1, 0.5)} if beside else {}
-        ax.legend(frameon=False, fontsize="small", **place)
+        anchor = (1, 0.5) if beside else None
+        loc = "center left" if beside else "best"
+        ax.legend(frameon=False, fontsize="small", loc=loc, bbox_to_anchor=anchor)
     return ax
 
 

@@ -1,7 +1,5 @@
 """Figures of a study's own runs: distance, separability, convergence, dimension, and others."""
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -41,22 +39,20 @@ def mean_distance(summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
     sites = [site for site in dict.fromkeys(summary["site"]) if site]
     for key, own in groups_by(summary, ["series", "site"]):
         kind, site = key["series"], key["site"]
-        style: dict[str, Any] = {"markersize": 4, "capsize": 2, "linewidth": 1}
-        if kind in TASK_COLOURS:
-            style |= {"color": TASK_COLOURS[kind], "markersize": 7}
-            marker, label = MARKERS[sites.index(site)], f"{kind}, stretched at {site}"
-        else:
-            own = own.sort_values("distance")  # noqa: PLW2901
-            style |= {"color": AFFINE_COLOURS[kind], "alpha": 0.8}
-            marker, label = AFFINE_MARKERS[kind], f"affine copies: {kind}"
+        copies = kind not in TASK_COLOURS
+        rows = own.sort_values("distance") if copies else own
         ax.errorbar(
-            own["distance"],
-            own["reduction"],
-            own["reduction_sd"].fillna(0),
-            own["distance_sd"].fillna(0),
-            marker=marker,
-            label=label,
-            **style,
+            rows["distance"],
+            rows["reduction"],
+            rows["reduction_sd"].fillna(0),
+            rows["distance_sd"].fillna(0),
+            color=AFFINE_COLOURS[kind] if copies else TASK_COLOURS[kind],
+            marker=AFFINE_MARKERS[kind] if copies else MARKERS[sites.index(site)],
+            markersize=4 if copies else 7,
+            capsize=2,
+            linewidth=1,
+            alpha=0.8 if copies else 1,
+            label=f"affine copies: {kind}" if copies else f"{kind}, stretched at {site}",
         )
     ax.plot([0], [0], "k*", markersize=10, label="reference")
     ax.axhline(100, color="0.6", linewidth=0.8, linestyle=":")

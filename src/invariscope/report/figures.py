@@ -13,6 +13,7 @@ from invariscope.analysis.grouping import Rows, groups_by
 from invariscope.experiments.result import Result
 from invariscope.plot.axes import figure_of
 from invariscope.store.files import replace_file
+from invariscope.store.own_files import SOFTWARE, check_may_replace, is_drawing
 from invariscope.study.analyses import Tables
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.searches import examples
@@ -21,8 +22,8 @@ Drawn = Iterator[tuple[str, Figure]]
 DPI = 130
 UNDATED: dict[str, dict[str, Any]] = {
     "png": {},
-    "pdf": {"CreationDate": None},
-    "svg": {"Date": None},
+    "pdf": {"Creator": SOFTWARE, "CreationDate": None},
+    "svg": {"Creator": SOFTWARE, "Date": None},
 }
 TEXT: Any = {"svg.fonttype": "none", "svg.hashsalt": "invariscope", "pdf.fonttype": 42}
 
@@ -139,23 +140,34 @@ def _filled(table: Rows) -> Rows:
 
 
 def save(
-    figure: Figure, folder: Path, name: str, words: str = "", formats: Sequence[str] = ("png",)
+    figure: Figure,
+    folder: Path,
+    name: str,
+    words: str = "",
+    formats: Sequence[str] = ("png",),
+    *,
+    force: bool = True,
 ) -> list[Path]:
     """Write a figure as `NAME_WORDS.FORMAT`, the same bytes every time.
 
     Args:
         formats: of `png`, `pdf` and `svg`; letters of the last two stay letters.
+        force: replace any file; else of those that are there only a PDF or SVG of ours.
 
     Raises:
+        InputError: a file is there that is not ours.
         StoreError: a file cannot be written.
     """
     safe = "".join(c if c.isalnum() or c in "._-" else "-" for c in words)
     paths = []
     for kind in formats:
         path = folder / (f"{name}_{safe}.{kind}" if safe else f"{name}.{kind}")
-        options = {"format": kind, "dpi": DPI, "metadata": UNDATED[kind]}
+        check_may_replace(path, is_drawing, force=force)
         with mpl.rc_context(TEXT):
-            replace_file(path, lambda part, o=options: figure.savefig(part, **o))
+            replace_file(
+                path,
+                lambda part, k=kind: figure.savefig(part, format=k, dpi=DPI, metadata=UNDATED[k]),
+            )
         paths.append(path)
     return paths
 

@@ -12,12 +12,12 @@ from invariscope import plot
 from invariscope.analysis.appearance import changes
 from invariscope.experiments.front_choice import meets_bound
 from invariscope.experiments.pictures import read_png
-from invariscope.experiments.result import Result
+from invariscope.experiments.result import Result, kind_of
 from invariscope.plot.axes import figure_of, new_axes
 from invariscope.report.album import Album, picture_path
 from invariscope.report.page import csv, svg
 from invariscope.store.record import RunRecord
-from invariscope.subjects.kinds import kind_note, natural_kind, times_maximum
+from invariscope.subjects.kinds import kind_note, times_maximum
 from invariscope.subjects.pixels import farthest_seen
 
 SIZE = (4.2, 3.0)
@@ -199,8 +199,8 @@ def describe(group: ReferenceGroup, number: int, album: Album) -> dict[str, Any]
         "activity": reference.activity,
         "natural": natural,
         "times_maximum": times_maximum(reference.activity, natural),
-        "kind": natural_kind(natural),
-        "note": kind_note(group.first.settings.unit, natural_kind(natural)),
+        "kind": kind_of(group.first),
+        "note": kind_note(group.first.settings.unit, kind_of(group.first)),
         "possible": possible,
         "rows": rows,
         "cells": cells,

@@ -11,6 +11,7 @@ from invariscope.invariance.result import Invariance, load_invariance
 from invariscope.plot.axes import figure_of
 from invariscope.report.page import fill, svg
 from invariscope.store.files import replace_file
+from invariscope.store.own_files import check_may_replace, is_page
 
 Rows = list[dict[str, Any]]
 
@@ -95,7 +96,11 @@ def _tau(table: pd.DataFrame) -> Rows:
 
 
 def write_invariance_report(
-    folder: str | Path, path: str | Path | None = None, *, command: str = ""
+    folder: str | Path,
+    path: str | Path | None = None,
+    *,
+    command: str = "",
+    force: bool = False,
 ) -> Path:
     """Write one self-contained HTML page about a result of `invariance_coefficient`.
 
@@ -103,11 +108,13 @@ def write_invariance_report(
         folder: that result's.
         path: where the page goes; by default `report.html` in the folder.
         command: what a person typed, for the last section.
+        force: replace a file at the page's path that is not ours.
 
     Returns:
         The page's path.
 
     Raises:
+        InputError: a file is there that is not ours.
         StoreError: no result there, or a path that cannot be written.
 
     Example:
@@ -120,7 +127,8 @@ def write_invariance_report(
         'report.html'
     """
     place = Path(folder)
-    text = render_invariance(load_invariance(place), command)
     page = Path(path) if path else place / "report.html"
+    check_may_replace(page, is_page, force=force)
+    text = render_invariance(load_invariance(place), command)
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
     return page

@@ -1,10 +1,11 @@
 """The figures of a study of networks, each with its caption (Jang et al., Figs. 2–14 in form)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from invariscope import plot
@@ -31,12 +32,16 @@ class NetworkFigure:
     figure: Figure
 
 
-def _panels(number: int, size: tuple[float, float]) -> tuple[Figure, list]:
-    columns = min(number, ACROSS)
-    rows = -(-number // columns)
+def _panels(
+    names: Sequence[str], size: tuple[float, float], draw: Callable[[str, Axes], Any]
+) -> Figure:
+    """Draw a panel for each name, three side by side."""
+    columns = min(len(names), ACROSS)
+    rows = -(-len(names) // columns)
     figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
-    axes = [figure.add_subplot(rows, columns, k + 1) for k in range(number)]
-    return figure, axes
+    for k, name in enumerate(names, 1):
+        draw(name, figure.add_subplot(rows, columns, k))
+    return figure
 
 
 def _accuracy(tables: NetworkTables, families: Mapping[str, str]) -> Iterator[NetworkFigure]:
@@ -49,11 +54,13 @@ def _accuracy(tables: NetworkTables, families: Mapping[str, str]) -> Iterator[Ne
     yield NetworkFigure("fig2a", "Training × test transformation", caption, figure)
     kinds = list(dict.fromkeys(family(t, families) for t in tables.transformations))
     for column, words in (("within", "seen"), ("across", "unseen")):
-        figure, axes = _panels(len(kinds), (3.4, 3.0))
-        for ax, kind in zip(axes, kinds, strict=True):
+
+        def draw(kind: str, ax: Axes, column: str = column) -> None:
             names = [t for t in tables.transformations if family(t, families) == kind]
             plot.against_count(tables.beside, column, names=names, chance=tables.chance, ax=ax)
             ax.set_title(kind, fontsize=9)
+
+        figure = _panels(kinds, (3.4, 3.0), draw)
         caption = (
             f"Accuracy on transformed test images of {words}-transformed categories, answers among "
             "all categories. Line: mean over seeds; small marks: each seed; dotted: chance."
@@ -85,24 +92,23 @@ def _active(tables: NetworkTables) -> Iterator[NetworkFigure]:
 
 def _by_transformation(tables: NetworkTables) -> Iterator[NetworkFigure]:
     names = tables.transformations
-    figure, axes = _panels(len(names), (4.0, 2.8))
-    for ax, name in zip(axes, names, strict=True):
-        plot.by_count(tables.units, name, ax=ax)
+    units, quadrants, means = tables.units, tables.confusion, tables.means
+    figure = _panels(names, (4.0, 2.8), lambda name, ax: plot.by_count(units, name, ax))
     caption = (
         "I_k of the penultimate layer's units over the images of seen and of unseen categories."
     )
     yield NetworkFigure(
         "fig4", "Invariance against the number of seen categories (Figs. 4, 9, 10)", caption, figure
     )
-    figure, axes = _panels(len(names), (3.4, 2.8))
-    for ax, name in zip(axes, names, strict=True):
-        plot.confusion(tables.confusion, name, ax=ax)
+    figure = _panels(names, (3.4, 2.8), lambda name, ax: plot.confusion(quadrants, name, ax))
     caption = "Transformed images of seen (solid) and unseen (dashed) categories by where they go."
     yield NetworkFigure("fig6", "Confusion quadrants", caption, figure)
     for group in ("all", "seen", "unseen"):
-        figure, axes = _panels(len(names), (3.6, 2.8))
-        for ax, name in zip(axes, names, strict=True):
-            plot.layer_by_layer(tables.means, name, group, ax=ax)
+        figure = _panels(
+            names,
+            (3.6, 2.8),
+            lambda name, ax, group=group: plot.layer_by_layer(means, name, group, ax),
+        )
         caption = f"Mean I_k of each layer, images of {group} categories."
         yield NetworkFigure(
             f"fig11_{group}", f"Layer by layer, {group} categories", caption, figure

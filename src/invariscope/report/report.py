@@ -10,7 +10,7 @@ from invariscope import plot
 from invariscope.analysis.unit_profile import EXPLAINS, IGNORES, SENSITIVE, Profile
 from invariscope.experiments.front_choice import choose
 from invariscope.experiments.pictures import read_png
-from invariscope.experiments.result import Result
+from invariscope.experiments.result import Result, kind_of
 from invariscope.plot.axes import figure_of
 from invariscope.report.album import Album, check_pictures, picture_path
 from invariscope.report.explorer import explored
@@ -21,10 +21,11 @@ from invariscope.report.provenance import provenance, save_command
 from invariscope.report.sections import ABOVE, left_out, sections
 from invariscope.report.source import ReportSource, home, read_source, source_of
 from invariscope.store.files import make_folder, replace_file
+from invariscope.store.own_files import check_may_replace, is_page
 from invariscope.study.analyses import FOLDER, read_tables
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.result import StudyResult
-from invariscope.subjects.kinds import kind_note, natural_kind, times_maximum
+from invariscope.subjects.kinds import kind_note, times_maximum
 
 PAPER_GENERATIONS = 500
 FORMATS = ("pdf", "svg")  # of figures for a paper
@@ -128,7 +129,7 @@ def _meis(source: ReportSource, album: Album) -> list[dict[str, Any]]:
             "times_maximum": times_maximum(
                 float(r.front["activation"].iloc[-1]), r.settings.natural
             ),
-            "note": kind_note(r.settings.unit, natural_kind(r.settings.natural)),
+            "note": kind_note(r.settings.unit, kind_of(r)),
         }
         for r in source.records
     ]
@@ -172,6 +173,7 @@ def write_report(
     path: str | Path | None = None,
     *,
     command: str = "",
+    force: bool = False,
 ) -> Path:
     """Write one self-contained HTML page about a run, the runs of a folder, or a study.
 
@@ -181,11 +183,13 @@ def write_report(
         path: where the page goes; by default `report.html` beside the run folders, or in the
             study's folder.
         command: what made the runs; it is kept beside them and told on the last screen.
+        force: replace a file at the page's path that is not ours.
 
     Returns:
         The page's path.
 
     Raises:
+        InputError: a file is there that is not ours.
         StoreError: no run with a result, a damaged one, or a path that cannot be written.
 
     Example:
@@ -204,39 +208,46 @@ def write_report(
     given = isinstance(source, Result | StudyResult)
     result = source if given else read_source(Path(source))
     beside = home(result) if given else Path(source)
+    page = Path(path) if path else beside / "report.html"
+    check_may_replace(page, is_page, force=force)
     if command and isinstance(result, Result):
         save_command(beside, command)
     text = render(source_of(result))
-    page = Path(path) if path else beside / "report.html"
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
     return page
 
 
-def _of_unit(group: ReferenceGroup, folder: Path) -> list[Path]:
+def _of_unit(group: ReferenceGroup, folder: Path, *, force: bool) -> list[Path]:
     """Gallery, distances and fronts of one unit."""
     name = f"{group.first.labels['subject']} {group.first.settings.unit} {group.number}"
     images = [read_png(picture_path(r, choose(r.front, r.settings))) for r in group.runs]
     gallery = plot.gallery(Result(group.runs), images=images)
-    paths = save(gallery, folder, "gallery", name, FORMATS)
-    paths += save(figure_of(distance_axes(group)), folder, "distance", name, FORMATS)
+    paths = save(gallery, folder, "gallery", name, FORMATS, force=force)
+    paths += save(figure_of(distance_axes(group)), folder, "distance", name, FORMATS, force=force)
     for title, ax in front_axes(group):
-        paths += save(figure_of(ax), folder, "front", f"{name} {title}", FORMATS)
+        paths += save(figure_of(ax), folder, "front", f"{name} {title}", FORMATS, force=force)
     return paths
 
 
-def write_figures(result: Result | StudyResult, folder: Path) -> list[Path]:
+def write_figures(result: Result | StudyResult, folder: Path, *, force: bool = False) -> list[Path]:
     """Write every figure as PDF and SVG: of each unit, and of each analysis of a study.
 
     Galleries hold the store's own pictures; text stays text that an editor can change.
 
+    Args:
+        force: replace files of these names that are not ours.
+
     Raises:
+        InputError: a file is there that is not ours.
         StoreError: nothing to draw, a damaged run, or a folder that cannot be written.
     """
     make_folder(folder)
-    paths = [path for group in source_of(result).groups for path in _of_unit(group, folder)]
+    paths = []
+    for group in source_of(result).groups:
+        paths += _of_unit(group, folder, force=force)
     if isinstance(result, StudyResult):
         tables = read_tables(result.folder.path / FOLDER)
         own = {name: table for name, table in tables.items() if name not in ABOVE and len(table)}
         for name, words, figure in figures(AnalysisMaterial(result), own):
-            paths += save(figure, folder, f"analysis_{name}", words, FORMATS)
+            paths += save(figure, folder, f"analysis_{name}", words, FORMATS, force=force)
     return paths

@@ -17,9 +17,9 @@ from invariscope.rig.names import check_names
 from invariscope.rig.presenter import Presenter, read_codes
 from invariscope.rig.session import ABOUT
 from invariscope.store import version_0_1
-from invariscope.store.files import replace_file
+from invariscope.store.hashes import write_hashed
 from invariscope.subjects.rig.messages import RigAnswer
-from invariscope.subjects.rig.pixels import decode_image
+from invariscope.subjects.rig.pixels import named_image
 from invariscope.subjects.rig.recorded import ABOUT as METADATA
 from invariscope.subjects.rig.recorded import RECORDED
 
@@ -56,7 +56,7 @@ class RecordedSession:
             asked = SessionFile.model_validate(
                 version_0_1.session(json.loads((folder / ABOUT).read_text())), strict=False
             )
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise StoreError(f"{str(folder)!r} holds no session (no {ABOUT})") from error
         check_names(asked.rig)
         presenter = Presenter(folder, None, asked.rig, asked.blocks, lambda text: None)
@@ -73,9 +73,11 @@ class RecordedSession:
     def image(self, name: str) -> Tensor:
         """Read an image as shown, `(3, h, w)` in [0, 1]."""
         try:
-            return decode_image(self.folder / "images" / f"{name}.png")
+            return named_image(self.folder / "images" / f"{name}.png")
         except OSError as error:
-            raise StoreError(f"image {name} of {str(self.folder)!r} is missing") from error
+            raise StoreError(
+                f"image {name} of {str(self.folder)!r} is missing or damaged"
+            ) from error
 
     def responses(self) -> pd.DataFrame:
         """Tabulate a row an image: name, each unit's mean with drift removed, trials and error."""
@@ -100,7 +102,7 @@ class RecordedSession:
         text = json.dumps({**about, "practice": practice})
         table = table.replace_schema_metadata({METADATA: text})
         path = self.folder / RECORDED
-        replace_file(path, lambda part: parquet.write_table(table, part, compression="zstd"))
+        write_hashed(path, lambda part: parquet.write_table(table, part, compression="zstd"))
         return path
 
 

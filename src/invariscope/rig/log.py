@@ -1,6 +1,8 @@
-"""A session's log: shown trials and answers, appended, each addition safe at once."""
+"""A session's log: shown trials and answers, appended, each addition safe at once.
 
-import fcntl
+Each line holds the sha256 of its own content; lines of version 0.1 do not.
+"""
+
 import json
 import os
 from collections.abc import Mapping
@@ -8,6 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import BeingWrittenError, StoreError
+from invariscope.store.files import lock
+from invariscope.store.hashes import seal, unseal
 
 FILE = "log.jsonl"
 
@@ -27,10 +31,10 @@ class SessionLog:
         self.path = folder / FILE
         try:
             self._file = self.path.open("ab", buffering=0)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            lock(self._file, f"another process serves session {str(folder)!r}")
+        except BeingWrittenError:
             self._file.close()
-            raise BeingWrittenError(f"another process serves session {str(folder)!r}") from error
+            raise
         except OSError as error:
             raise self._unwritable(error) from error
         try:
@@ -50,7 +54,7 @@ class SessionLog:
         Raises:
             StoreError: they cannot be written; the log is as it was.
         """
-        content = b"".join(json.dumps(entry).encode() + b"\n" for entry in entries)
+        content = b"".join(json.dumps(seal(entry)).encode() + b"\n" for entry in entries)
         try:
             left = memoryview(content)
             while left:  # a disk that is nearly full takes a part first
@@ -81,7 +85,7 @@ def read_log(folder: Path) -> list[dict[str, Any]]:
     entries = []
     for number, line in enumerate(lines, 1):
         try:
-            entries.append(json.loads(line))
+            entries.append(unseal(json.loads(line)))
             entries[-1]["event"]
         except (ValueError, TypeError, KeyError) as error:
             raise StoreError(

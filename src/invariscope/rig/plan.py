@@ -1,4 +1,4 @@
-"""A session rehearsed on a fitted network: what it costs, what it can find, what it can refute."""
+"""A session rehearsed on a fitted network: cost, findings, refutable claims."""
 
 import json
 from collections.abc import Sequence
@@ -33,7 +33,7 @@ ENOUGH = 0.8  # power at which an invariance counts as one that could be refuted
 
 @dataclass(frozen=True)
 class SessionPlan:
-    """What a rehearsal says of a session.
+    """The result of a rehearsal.
 
     Attributes:
         presentations: by what they are for: range, MEI, search, held back, predictions, control.
@@ -75,7 +75,7 @@ class SessionPlan:
 
 @dataclass(frozen=True)
 class _Rehearsal:
-    """What a rehearsal is made from."""
+    """The parts of a rehearsal."""
 
     asked: SessionFile
     model: Subject
@@ -89,7 +89,7 @@ class _Rehearsal:
         return range_photos(self.asked.range, self.base, self.generator)
 
     def brain(self, rates: SimulatedRates, seed: int) -> SimulatedBrain:
-        """The model as a brain; its answers to the photos are its range where none is known."""
+        """Make a brain of the model, with answers to the photos as range where none is known."""
         model, named = self.model, self.asked.rig.units
         if len(self.units) != len(named):
             raise InputError(
@@ -105,7 +105,7 @@ class _Rehearsal:
         return SimulatedBrain(model, self.units, named, cortex=rates, seed=seed)
 
     def predicted(self, target: int) -> ModelPredictions:
-        """What the model says of the neuron that is recorded as unit number `target`."""
+        """Predict the model's claims about the neuron recorded as unit number `target`."""
         stage = HybridSubject(self.model, self.proxy) if self.proxy else self.model
         folder = self.out / "predictions" / f"{target}"
         made = predict_invariances(
@@ -179,8 +179,10 @@ def plan_session(
 def _presentations(
     session: RigSession, asked: SessionFile, made: list[ModelPredictions]
 ) -> dict[str, int]:
-    """Trials by what they are for; predictions are still to be shown."""
-    found = dict.fromkeys(("range", "search", "held back", "predictions", "control"), 0)
+    """Count trials by purpose; predictions are still to be shown."""
+    found: dict[str, int] = dict.fromkeys(
+        ("range", "search", "held back", "predictions", "control"), 0
+    )
     for trial in session.presenter.ledger.trials.values():
         if trial.request == RANGE:
             found["range"] += 1
@@ -200,15 +202,15 @@ def _presentations(
 
 def _front(unit: str, folder: Path) -> dict[str, Any]:
     table = pd.read_parquet(folder / HELD_BACK)
-    tested = int(table["p"].notna().sum()) if "p" in table else 0
-    hold = int(table["holds"].sum()) if "holds" in table else 0
+    tested = np.count_nonzero(table["p"].notna()) if "p" in table else 0
+    hold = np.count_nonzero(table["holds"]) if "holds" in table else 0
     return {"unit": unit, "members": len(table), "tested": tested, "hold": hold}
 
 
 def _powers(
     asked: SessionFile, prediction: ModelPredictions, brain: SimulatedBrain, photos: Tensor
 ) -> pd.DataFrame:
-    """What the tests of each prediction can tell at the session's repeats."""
+    """Compute the power of each prediction's tests at the session's repeats."""
     final, seconds = asked.final, (asked.rig.window[1] - asked.rig.window[0]) / 1000
     unit = asked.rig.units.index(prediction.unit)
     rates = brain.cortex

@@ -1,4 +1,4 @@
-"""What a fitted network says a neuron ignores, and whether the neuron's answers refute it."""
+"""A fitted network's claims about a neuron's invariances, tested by the neuron's answers."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ FILE = "predictions.safetensors"
 
 @dataclass(frozen=True)
 class ModelPredictions:
-    """Images of which a model says that its neuron answers them as it answers a reference.
+    """Images that a model claims its neuron answers as the reference.
 
     Attributes:
         unit: the recorded unit's word.
@@ -54,11 +54,11 @@ class ModelPredictions:
 
     @property
     def key(self) -> str:
-        """A digest of the images, by which a session knows them."""
+        """Digest the images, for a session to know again."""
         return hashlib.sha256(self.images.contiguous().numpy().tobytes()).hexdigest()[:12]
 
     def save(self, folder: Path) -> Path:
-        """Write them to a folder.
+        """Write the predictions to a folder.
 
         Raises:
             StoreError: it cannot be written.
@@ -75,7 +75,7 @@ class ModelPredictions:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read what `save` wrote.
+        """Read the predictions that `save` wrote.
 
         Raises:
             StoreError: a folder without predictions, or damaged ones.
@@ -102,7 +102,7 @@ def predict_invariances(
     out: Path,
     reference: Reference | None = None,
 ) -> ModelPredictions:
-    """Search on a model without noise for the images of which it says that its neuron ignores them.
+    """Search on a model without noise for images that the neuron should ignore.
 
     Args:
         asked: the session, whose task, stretch site, strategy and lengths count.
@@ -209,7 +209,7 @@ def refutations(
 
 
 def power(true: float, claim: HeldBackClaim, variance: float, repeats: int, tests: int) -> float:
-    """The probability that the test of a claim finds a response that is truly so.
+    """Compute the probability that the test of a claim finds a true response.
 
     Noncentral t, at the level over the number of tests: the strictest step of Benjamini and
     Hochberg, so a lower bound where several images are found.

@@ -28,9 +28,9 @@ from invariscope.subjects.rig.link import Link
 from invariscope.subjects.rig.messages import RigTrial, TrialBlock
 from invariscope.subjects.rig.pixels import (
     as_shown,
-    decode_image,
     encode_images,
     in_bytes,
+    named_image,
     pixel_name,
 )
 
@@ -146,7 +146,7 @@ class Presenter:
             StoreError: its file is missing or damaged.
         """
         try:
-            return decode_image(self._file(name))
+            return named_image(self._file(name))
         except OSError as error:
             raise StoreError(
                 f"{str(self._file(name))!r} is missing or damaged; put a copy back"

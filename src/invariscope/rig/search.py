@@ -29,6 +29,7 @@ from invariscope.store.files import replace_file
 from invariscope.store.record import FRONT_IMAGES
 from invariscope.store.run_folder import RunFolder
 from invariscope.subjects.base import PIXELS, Subject
+from invariscope.subjects.pixels import pixel_distance
 from invariscope.subjects.rig.subject import SITE
 
 HELD_BACK = "held_back.parquet"
@@ -63,6 +64,7 @@ class RigSearch:
         self.generator, self.options, self.repeats = generator, options, repeats
         self.final, self.presentations, self.out = final, presentations, out
         self.key = planned.settings.name[:12]
+        self.shown_reference: Tensor | None = None
         self.objective, self.reference_error = self._objective()
 
     def _objective(self) -> tuple[Objective, float]:
@@ -75,6 +77,7 @@ class RigSearch:
         key = f"{REFERENCE}{self.presenter.store(image)[0]}-{units}"
         often = RepeatPolicy(self.final.reference, max_retries=self.repeats.max_retries)
         found = self.presenter.measure(key, image, often)
+        self.shown_reference = found.images
         responses = self._responses(found, objective)
         site = objective.site or PIXELS
         objective = replace(
@@ -115,7 +118,8 @@ class RigSearch:
                 stage=self.stage,
                 restored={self.planned.run.name: packed} if packed else None,
             )
-            outcome = self._advance(search, writer)
+            done = int(packed["strategy.generation"]) if packed else 0
+            outcome = self._advance(search, writer, done)
             outcome, columns, shown = self._again(outcome, writer.path)
             writer.finish(
                 outcome,
@@ -125,8 +129,11 @@ class RigSearch:
             )
         return outcome
 
-    def _advance(self, search: Search, writer: RunFolder) -> Outcome:
+    def _advance(self, search: Search, writer: RunFolder, done: int) -> Outcome:
+        """Show generations, after the ended generations, until the search ends."""
+        generation = done
         while True:
+            generation += 1
             if self._spent() + self._cost() > self.presentations:
                 outcome = search.interrupted()[0]
                 if not outcome.generations:
@@ -135,7 +142,7 @@ class RigSearch:
                         f"of {self.options.population} candidates and its controls"
                     )
                 return replace(outcome, status="finished")
-            found = self._generation(search)
+            found = self._generation(search, generation)
             responses = self._responses(found, self.objective)
             errors = {SITE: torch.from_numpy(self._errors(found)).float()}
             news = search.tell(responses, errors)[0]
@@ -144,10 +151,9 @@ class RigSearch:
                 return news.outcome
             writer.checkpoint(search.snapshot(self.planned.run.name))
 
-    def _generation(self, search: Search) -> MeasuredResponses:
+    def _generation(self, search: Search, generation: int) -> MeasuredResponses:
         """Show a generation."""
         codes = search.ask_codes()[0]
-        generation = int(search.snapshot(self.planned.run.name)["strategy.generation"]) + 1
         images = self.stage.see(search.ask()).cpu()
         inside = [site for site in self.objective.sites if site != SITE]
         fixed = self.stage.respond(images, inside) if inside else {}
@@ -210,6 +216,10 @@ class RigSearch:
             for name in ("selected_squeeze", "selected_activation", "error", "p", "q")
             if name in table
         }
+        if self.shown_reference is not None:
+            columns["pixel_distance"] = pixel_distance(
+                self.stage.see(found.images), self.stage.see(self.shown_reference)
+            ).cpu()[order]
         return replace(outcome, front=front, milestone=None), columns, found.images[order]
 
     def _strongest(self) -> Front:

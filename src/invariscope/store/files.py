@@ -1,19 +1,22 @@
 """Files that are whole or absent, even after power loss; folders with one writer."""
 
 import errno
-import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
+import portalocker
+from portalocker import LockException, LockFlags
 from safetensors.torch import save
 from torch import Tensor
 
 from invariscope.errors import BeingWrittenError, StoreError
 
 LOCK = "lock"
+PART = ".invariscope.part"  # behind a dot and the name of the file that is being written
 _NO_FOLDER_SYNC = (errno.EINVAL, errno.ENOTSUP)
 
 
@@ -37,7 +40,9 @@ def sync_folder(folder: Path) -> None:
 def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     """Write a file through a temporary file, so that a reader sees the old or the new file.
 
-    On return, the new file is safe from power loss.
+    On return, the new file is safe from power loss. A link is followed, and who may read the file
+    follows from the umask. The temporary file's name is one that no person gives, so nothing of
+    theirs is overwritten; a killed process leaves it, and the next one writes it anew.
 
     Args:
         write: writes the whole content to a path.
@@ -45,16 +50,23 @@ def replace_file(path: Path, write: Callable[[Path], object]) -> None:
     Raises:
         StoreError: the file cannot be written (disk full, no permission).
     """
-    part = path.with_name(f"{path.name}.part")
+    target = Path(os.path.realpath(path)) if path.is_symlink() else path
+    if target.is_symlink():
+        raise StoreError(f"cannot write {str(path)!r}: it is a link in a circle; remove it")
+    part = target.with_name(f".{target.name}{PART}")
     try:
+        part.unlink(missing_ok=True)  # of a process that was killed
+        part.touch()
+        mode = part.stat().st_mode
         write(part)
-        part.chmod(0o644)  # some writers leave files that only their owner can read
+        part.chmod(mode & 0o777)  # some writers leave files that only their owner can read
         with part.open("rb+") as file:
             os.fsync(file.fileno())
-        part.replace(path)
-        sync_folder(path.parent)
+        part.replace(target)
+        sync_folder(target.parent)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
         reason = getattr(error, "strerror", None) or error
         raise StoreError(f"cannot write {str(path)!r}: {reason}") from error
 
@@ -103,13 +115,30 @@ def make_folder(path: Path) -> Path:
         with tempfile.TemporaryFile(dir=path):  # a nameless file: a killed process leaves none
             pass
     except (FileExistsError, NotADirectoryError) as error:
-        file = next(p for p in (path, *path.parents) if p.exists())
+        file = next(p for p in (path, *path.parents) if p.exists() or p.is_symlink())
+        if not file.exists():
+            raise StoreError(f"{str(file)!r} is a link that leads nowhere; remove it") from error
         raise StoreError(f"{str(file)!r} is a file; expected a folder to write to") from error
     except OSError as error:
         raise StoreError(
             f"cannot write to folder {str(path)!r}: {error.strerror}; choose another --out"
         ) from error
     return path
+
+
+def lock(file: IO[bytes], taken: str) -> None:
+    """Lock an open file for this process, until the file is closed.
+
+    Args:
+        taken: the sentence where another process holds the lock.
+
+    Raises:
+        BeingWrittenError: another process holds the lock.
+    """
+    try:
+        portalocker.lock(file, LockFlags.EXCLUSIVE | LockFlags.NON_BLOCKING)
+    except LockException as error:
+        raise BeingWrittenError(taken) from error
 
 
 @contextmanager
@@ -124,8 +153,5 @@ def alone(folder: Path, taken: str) -> Iterator[None]:
         StoreError: the folder cannot be made.
     """
     with (make_folder(folder) / LOCK).open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BeingWrittenError(taken) from error
+        lock(file, taken)
         yield

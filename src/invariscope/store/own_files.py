@@ -15,10 +15,13 @@ from invariscope.errors import InputError
 SOFTWARE = "invariscope"
 PNG_MARK = {"Software": SOFTWARE}  # metadata of a PNG
 HTML_MARK = f'<meta name="generator" content="{SOFTWARE}">'
+WAY = "choose another name, or replace it with --force"
 HEAD = 4096  # bytes of a page that hold its mark
 
 
-def check_may_replace(path: Path, is_ours: Callable[[Path], bool], *, force: bool = False) -> None:
+def check_may_replace(
+    path: Path, is_ours: Callable[[Path], bool], *, force: bool = False, way: str = WAY
+) -> None:
     """Make sure that writing a file loses nothing of a person's.
 
     Args:
@@ -26,6 +29,7 @@ def check_may_replace(path: Path, is_ours: Callable[[Path], bool], *, force: boo
         is_ours: tells if the command wrote a file's content; may raise OSError or ValueError
             for an unreadable file.
         force: replace any file.
+        way: what a person can do, the end of the sentence.
 
     Raises:
         InputError: the path is a folder, or a file that invariscope did not write.
@@ -45,8 +49,7 @@ def check_may_replace(path: Path, is_ours: Callable[[Path], bool], *, force: boo
         ours = False
     if not ours:
         raise InputError(
-            f"{str(path)!r} is there, and it is no file that this command wrote; choose another "
-            "name, or replace it with --force"
+            f"{str(path)!r} is there, and it is no file that invariscope wrote for this; {way}"
         )
 
 
@@ -60,6 +63,13 @@ def is_figure(path: Path) -> bool:
     """Tell if a file is a PNG that was saved with `PNG_MARK`."""
     with Image.open(path, formats=["PNG"]) as image:
         return image.info.get("Software") == SOFTWARE
+
+
+def is_drawing(path: Path) -> bool:
+    """Test if a file is a PDF or SVG with invariscope as the creator in its metadata."""
+    content = path.read_bytes()
+    marks = {b"%PDF": f"/Creator ({SOFTWARE})", b"<?xm": f"<dc:title>{SOFTWARE}</dc:title>"}
+    return marks.get(content[:4], "\0").encode() in content
 
 
 def begins_with(start: str) -> Callable[[Path], bool]:

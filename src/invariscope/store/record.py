@@ -85,8 +85,8 @@ def _parse_outcome(document: Any) -> tuple[dict[str, Any], dict[str, Hash]]:
 
 
 def _check_files(folder: Path, hashes: dict[str, Hash]) -> None:
-    there = [name for name in READ if (folder / name).exists()]
-    if damaged := damaged_files(folder, hashes, there):
+    present = [name for name in READ if (folder / name).exists()]
+    if damaged := damaged_files(folder, hashes, present):
         raise StoreError(f"{str(folder / damaged[0])!r} is damaged; {REPAIR}")
 
 

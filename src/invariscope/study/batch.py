@@ -6,7 +6,7 @@ from pathlib import Path
 
 from invariscope.errors import BeingWrittenError, InputError
 from invariscope.experiments.execute import ProgressEvent, check_ended, execute
-from invariscope.experiments.mei import mei_reference
+from invariscope.experiments.mei import check_excited, mei_reference
 from invariscope.experiments.plan import Planned, plan
 from invariscope.experiments.reference import Reference, photo_reference
 from invariscope.generators import Generator
@@ -90,7 +90,9 @@ def _reference(
         return photo_reference(Path(planned_run.photo), subject, generator)
     if planned_run.needs is None:
         raise ValueError(f"run {planned_run.folder!r} has neither an MEI nor a photo")
-    return mei_reference(load_run(runs / planned_run.needs[1]), generator)
+    record = load_run(runs / planned_run.needs[1])
+    check_excited(record)
+    return mei_reference(record, generator)
 
 
 def prepare(planned_run: PlannedRun, subject: Subject, generator: Generator, runs: Path) -> Planned:

@@ -184,10 +184,11 @@ class StudyCondition(FileSection):
 
     def mei_options(self, strategy: str) -> SearchOptions:
         """Give the search options of the condition's MEIs."""
+        own = self.reference
         return SearchOptions(
-            strategy=self.reference.strategy or strategy,
-            population=self.reference.population or self.population,
-            generations=self.reference.generations or self.generations,
+            strategy=strategy if own.strategy is None else own.strategy,
+            population=self.population if own.population is None else own.population,
+            generations=self.generations if own.generations is None else own.generations,
             precision=self.precision,
         )
 

@@ -23,7 +23,7 @@ COLUMNS = (
     *("direction", "seed", "strategy", "population", "most_generations", "precision"),
     *("reference", "reference_id", "status", "converged", "milestone", "milestone_generation"),
     *("generations", "bf16_generations", "images", "seconds", "members", *_CHOSEN[:5]),
-    *("reference_activity", *_CHOSEN[5:], *(f"natural_{key}" for key in _NATURAL)),
+    *("reference_activity", *_CHOSEN[5:], "kind", *(f"natural_{key}" for key in _NATURAL)),
     *("context_changes", "device", "torch", "threads", "chunk", "bytes"),
 )
 
@@ -86,6 +86,7 @@ def row_of(record: RunRecord) -> dict[str, Any]:
         "members": len(record.front),
         **{key: _finite(chosen[key]) for key in _CHOSEN},
         "reference_activity": _finite(chosen["reference"]),
+        "kind": chosen["kind"],
         **{f"natural_{key}": _finite(natural.get(key)) for key in _NATURAL},
         "context_changes": len(record.context_changes),
         "device": context.get("device"),

@@ -55,7 +55,8 @@ def verify_store(store: Path) -> Verified:
     Runs that version 0.1 wrote have no hashes: they are read, and named in `unhashed`.
 
     Args:
-        store: a store; or a folder of runs, or a run, that `sns`, `mei` or `demo` wrote.
+        store: a store; a folder of runs, or a run, that `sns`, `mei` or `demo` wrote; the runs of
+            a rig's session; or any folder with a `hashes.json`.
 
     Raises:
         StoreError: the folder holds neither runs nor studies.
@@ -66,11 +67,12 @@ def verify_store(store: Path) -> Verified:
     studies = sorted(path for path in (store / "studies").glob("*") if path.is_dir())
     strays = [] if (runs / "run.toml").exists() else sorted(runs.glob("*/outcome.json"))
     strays = [path.parent for path in strays if path.parent not in folders]
-    if not folders and not studies and not strays:
+    beside = sorted((store / "mei").glob("*/run.toml"))  # of a rig's session
+    if not folders and not studies and not strays and not (store / HASHES).exists():
         raise StoreError(f"{str(store)!r} holds no runs and no studies; expected a store")
     found.problems += [f"{str(path)!r} has no run.toml; {REPAIR}" for path in strays]
     records = []
-    for folder in folders:
+    for folder in [*folders, *(path.parent for path in beside)]:
         found.runs += 1
         if record := found.attempt(lambda folder=folder: _check_run(folder, found)):
             records.append(record)
@@ -78,6 +80,10 @@ def verify_store(store: Path) -> Verified:
         found.attempt(lambda: _check_index(runs, records, found))
     for path in studies:
         _check_study(StudyFolder(store, path.name), found)
+    if not (store / "run.toml").exists():
+        found.attempt(
+            lambda: _check_folder(store, "make it again with the command that did", found)
+        )
     return found
 
 
@@ -133,12 +139,17 @@ def _check_study(study: StudyFolder, found: Verified) -> None:
         found.attempt(StudyResult(study).affine)
     if len(found.problems) > told:
         return
-    hashes = read_hashes(study.path)
-    for name in _damaged(study.path, hashes):
-        found.problems.append(f"{str(study.path / name)!r} is damaged; {STUDY_REPAIR}")
-    found.files += sum((study.path / name).is_file() for name in hashes)
+    _check_folder(study.path, STUDY_REPAIR, found)
     if not (study.path / HASHES).exists():
         found.unhashed.append(f"study {study.name}")
+
+
+def _check_folder(folder: Path, repair: str, found: Verified) -> None:
+    """Hold the files of a folder to its `hashes.json`."""
+    hashes = read_hashes(folder)
+    for name in _damaged(folder, hashes):
+        found.problems.append(f"{str(folder / name)!r} is damaged; {repair}")
+    found.files += sum((folder / name).is_file() for name in hashes)
 
 
 def _damaged(folder: Path, hashes: dict[str, list[tuple[int, str]]]) -> Iterator[str]:

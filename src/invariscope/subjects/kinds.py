@@ -4,7 +4,7 @@ One vocabulary for every table, page and refusal. A kind follows from what a uni
 images; the empty string is a unit like most. Where several hold, the first of this list counts.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,34 @@ def natural_kind(natural: Mapping[str, Any] | None) -> str:
     return str(unit_kinds([bounds[0]], [bounds[1]], [usual])[0])
 
 
+def searched_kind(
+    natural: Mapping[str, Any] | None,
+    activations: Iterable[Sequence[float]],
+    reference: float = float("nan"),
+) -> str:
+    """State the kind of a searched unit: over photos where known, else over its search's images.
+
+    A search alone tells only whether the unit answered any of its images otherwise.
+
+    Args:
+        natural: statistics over photos, as for `natural_kind`; None where they are not known.
+        activations: of each generation some, the least and the largest among them.
+        reference: the unit's activity for the image departed from, if any.
+
+    Example:
+        >>> searched_kind(None, [[0.0, 0.0], [0.0, 0.0]])
+        'silent: no activity for any image'
+    """
+    if known := natural_kind(natural):
+        return known
+    shown = [float(value) for some in activations for value in some]
+    shown += [reference] if reference == reference else []  # noqa: PLR0124  (NaN: there is none)
+    if not shown:
+        return ""
+    kind = str(unit_kinds([min(shown)], [max(shown)])[0])
+    return kind if kind in WITHOUT_ANSWER else ""
+
+
 def check_answers_differ(unit: str, kind: str, of: str = "natural images") -> None:
     """Refuse a search on a unit that answers no image differently.
 
@@ -87,12 +115,14 @@ def check_answers_differ(unit: str, kind: str, of: str = "natural images") -> No
 
 
 def kind_note(unit: str, kind: str) -> str:
-    """Write a sentence beside a search that still runs; "" where the unit is like most."""
+    """Write a sentence beside a search; "" where the unit is like most."""
     if kind == SATURATED:
         return (
             f"unit {unit} is {kind}, at or above {STRONG:.0%} of its maximum for 99 % of them, so "
             "keeping its activity says little"
         )
+    if kind in WITHOUT_ANSWER:
+        return f"unit {unit} is {kind}; so what its searches found says nothing"
     if kind == NEVER_POSITIVE:
         return f"unit {unit} is {kind}, so activity is told in SDs over photos, not in percent"
     return ""

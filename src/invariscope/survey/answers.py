@@ -13,6 +13,7 @@ from pyarrow import ArrowInvalid
 
 from invariscope.analysis.people import COLUMNS
 from invariscope.errors import InputError, StoreError
+from invariscope.store.csv_text import read_csv_text
 from invariscope.survey.admission import pilot_sessions
 from invariscope.survey.database import connect
 from invariscope.survey.exclusion import with_exclusions
@@ -32,6 +33,7 @@ RAW = (
 )
 SESSIONS = ("participant", "session", "trials", "begun", "ended", "screen", "about", "pilot")
 EXPORTED = "answers.parquet"
+MOST = 2**53  # beyond, a float holds no every whole number
 
 
 def participant_name(number: int) -> str:
@@ -111,7 +113,7 @@ def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def load_answers(path: str | Path) -> pd.DataFrame:
-    """Read the answers of a survey, people's or simulated ones, or published answers of people.
+    """Read the answers of a survey, people's or simulated, or published answers of people.
 
     Args:
         path: a survey's folder (people's answers, as they are now); a folder that `survey export`
@@ -163,11 +165,11 @@ def _table(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
-        kinds: Any = dict.fromkeys(WORDS, str)
-        table = pd.read_csv(path, dtype=kinds, keep_default_na=False, na_values={"rt_ms": [""]})
-        return unquoted(table)
+        return unquoted(read_csv_text(path))
     except FileNotFoundError as error:
         raise StoreError(f"no file {str(path)!r}; `survey export` writes one") from error
+    except (InputError, StoreError):
+        raise
     except (OSError, ArrowInvalid, ValueError) as error:
         raise StoreError(f"{str(path)!r} cannot be read as a table: {error}") from error
 
@@ -176,8 +178,8 @@ def check_answers(table: pd.DataFrame, name: str = "the table") -> pd.DataFrame:
     """Check a table of answers and convert the public columns to their own types.
 
     Raises:
-        InputError: a column is missing or of another kind, or `correct` is not whether
-            `answer` is `category`.
+        InputError: a column is missing or of another kind, a trial is answered twice, or
+            `correct` is not whether `answer` is `category`.
     """
     missing = [column for column in COLUMNS if column not in table]
     if missing:
@@ -186,13 +188,22 @@ def check_answers(table: pd.DataFrame, name: str = "the table") -> pd.DataFrame:
     for column in WORDS:
         _words(own, column, name)
     for column in NUMBERS:
-        values = _numbers(own[column])
-        if not (values % 1 == 0).all():
+        values = _numbers(own[column], f"{name}: column {column!r}")
+        if not ((values % 1 == 0) & (values >= 0) & (values < MOST)).all():
             raise InputError(f"{name}: column {column!r} holds something else than whole numbers")
         own[column] = values.astype("int64")
-    own["rt_ms"] = _numbers(own["rt_ms"])
+    own["rt_ms"] = _numbers(own["rt_ms"], f"{name}: column 'rt_ms'")
+    if (own["rt_ms"].to_numpy(float) < 0).any():
+        raise InputError(f"{name}: column 'rt_ms' holds a time below 0")
     for column in TRUTHS:
         own[column] = _truths(own[column], f"{name}: column {column!r}")
+    twice = np.flatnonzero(own.duplicated(["participant", *NUMBERS]).to_numpy(bool))
+    if len(twice):
+        row = own.iloc[twice[0]]
+        raise InputError(
+            f"{name}: row {twice[0] + 1} answers trial {row['trial']} of session {row['session']} "
+            f"of {row['participant']!r} again; expected each once"
+        )
     right = own["answer"].to_numpy(object) == own["category"].to_numpy(object)
     wrong = np.flatnonzero(own["correct"].to_numpy(bool) != right)
     if len(wrong):
@@ -203,10 +214,17 @@ def check_answers(table: pd.DataFrame, name: str = "the table") -> pd.DataFrame:
     return own
 
 
-def _numbers(values: pd.Series) -> NDArray[np.float64]:
-    """Read the numbers of a column; other entries are missing."""
-    numbers: Any = pd.to_numeric(values, errors="coerce")
-    return np.asarray(numbers, dtype=float)
+def _numbers(values: pd.Series, name: str) -> NDArray[np.float64]:
+    """Read the numbers of a column; empty entries are missing."""
+    empty = values.isna().to_numpy(bool) | (values.astype(object) == "").to_numpy(bool)
+    numbers = np.full(len(values), np.nan)
+    try:
+        numbers[~empty] = np.asarray(values[~empty].to_numpy(object), dtype=float)
+    except (TypeError, ValueError) as error:
+        raise InputError(f"{name} holds something else than numbers") from error
+    if np.isinf(numbers).any() or np.isnan(numbers[~empty]).any():
+        raise InputError(f"{name} holds something else than finite numbers")
+    return numbers
 
 
 def _words(table: pd.DataFrame, column: str, name: str) -> None:

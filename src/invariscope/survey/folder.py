@@ -5,7 +5,9 @@ they see · `answers.sqlite` what they answered · `simulated/` what networks an
 opens the experimenter's page.
 """
 
+import hashlib
 import os
+import re
 import secrets
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
@@ -14,9 +16,13 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
+from PIL import Image
 
 from invariscope.errors import InputError, StoreError
+from invariscope.store.csv_text import read_csv_text
 from invariscope.store.files import alone, replace_file
 from invariscope.survey.design import SurveyDesign, read_design
 from invariscope.survey.lists import Stimulus, cells_of
@@ -27,6 +33,7 @@ DESIGN, WORDS, IMAGES, ANSWERS, TOKEN = (
 )
 TOKEN_VARIABLE = "INVARISCOPE_SURVEY_TOKEN"  # noqa: S105 (a name)
 SHORTEST_TOKEN = 16
+NAMED = re.compile(r"[0-9a-f]{24}\.png")  # as `survey make` names images, by their content
 
 
 @dataclass(frozen=True)
@@ -91,8 +98,11 @@ class SurveyFolder:
             )
         assert self.words
         for stimulus in self.stimuli:
-            if not self.image(stimulus).is_file():
-                raise StoreError(f"image {str(self.image(stimulus))!r} is missing")
+            path = self.image(stimulus)
+            if not path.is_file():
+                raise StoreError(f"image {str(path)!r} is missing")
+            if NAMED.fullmatch(path.name) and image_name(path) != path.name:
+                raise StoreError(f"image {str(path)!r} is damaged; put a copy back")
 
     def token(self) -> str:
         """Return the token of the experimenter's page: from the environment, or a file made once.
@@ -118,6 +128,20 @@ class SurveyFolder:
             BeingWrittenError: another one does.
         """
         return alone(self.path, f"another process serves survey {str(self.path)!r}")
+
+
+def content_name(values: NDArray[np.uint8]) -> str:
+    """Name an image file by its content `(3, height, width)`."""
+    return hashlib.sha256(values.tobytes()).hexdigest()[:24] + ".png"
+
+
+def image_name(path: Path) -> str:
+    """Compute the name for an image file's content; "" for an unreadable file."""
+    try:
+        with Image.open(path, formats=["PNG"]) as image:
+            return content_name(np.array(image.convert("RGB")).transpose(2, 0, 1))
+    except (OSError, SyntaxError, ValueError):
+        return ""
 
 
 def _kept_token(path: Path) -> str:
@@ -150,17 +174,22 @@ def read_stimuli(path: Path) -> list[Stimulus]:
     """
     names = [f.name for f in fields(Stimulus)]
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = read_csv_text(path)
         columns = [table[name].tolist() for name in names]
         found = [Stimulus(*row) for row in zip(*columns, strict=True)]
     except FileNotFoundError as error:
         raise StoreError(f"{str(path.parent)!r} holds no survey; `survey make` makes one") from (
             error
         )
+    except InputError:
+        raise
     except (KeyError, ValueError) as error:
         raise StoreError(f"{str(path)!r} is damaged; expected columns {', '.join(names)}") from (
             error
         )
+    names = [stimulus.image for stimulus in found]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise InputError(f"{str(path)!r} names the image {twice[0]!r} twice; expected each once")
     for stimulus in found:
         if not _inside(stimulus.file):
             raise InputError(

@@ -1,6 +1,5 @@
 """The images of a survey, from a study's runs and from photos."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +19,7 @@ from invariscope.study.loading import load_generator_cached, load_subject_cached
 from invariscope.study.result import StudyResult, filter_runs
 from invariscope.subjects import Subject
 from invariscope.survey.design import MEI, NATURAL, PRACTICE
+from invariscope.survey.folder import content_name
 from invariscope.survey.lists import Stimulus
 
 BATCH = 64
@@ -232,7 +232,7 @@ def write_images(found: Iterator[StimulusImage], folder: Path) -> tuple[list[Sti
     same = 0
     for one in found:
         values = (one.image.cpu() * 255).round().clamp(0, 255).to(torch.uint8).numpy()
-        file = hashlib.sha256(values.tobytes()).hexdigest()[:24] + ".png"
+        file = content_name(values)
         if file in written:
             same += 1
             continue

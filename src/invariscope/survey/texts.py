@@ -42,7 +42,7 @@ def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) 
         words = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise StoreError(f"cannot read {str(path)!r}: {error.strerror}") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise InputError(f"{str(path)!r} is not JSON: {error}") from error
     english = json.loads(ENGLISH.read_text(encoding="utf-8"))
     name = repr(str(path))
@@ -59,12 +59,12 @@ def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) 
 
 
 def is_placeholder_consent(words: Mapping[str, Any]) -> bool:
-    """Whether the consent form holds the paragraph that asks to be replaced."""
+    """Test if the consent form holds the paragraph that asks to be replaced."""
     return any(str(text).strip().startswith(TO_BE_REPLACED) for text in words["consent"])
 
 
 def check_texts(name: str, words: Mapping[str, Any], english: Mapping[str, Any]) -> None:
-    """Make sure that a file of texts has those of the English one, with their places.
+    """Make sure that a file of texts has the English file's texts, with their placeholders.
 
     Raises:
         InputError: one is missing, unknown, or lacks a place.

@@ -104,7 +104,7 @@ class SlurmEngine(Engine):
             time.sleep(min(POLL, seconds))
 
     def _stays_preempted(self, key: str, state: str) -> bool:
-        """Tell whether SLURM has left a preempted job where it is, as with PreemptMode=CANCEL.
+        """Tell whether SLURM has given a preempted job up, as with PreemptMode=CANCEL.
 
         To submitit a preempted job is one that will run again, however long that takes.
         """

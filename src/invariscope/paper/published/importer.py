@@ -112,14 +112,15 @@ class _Importer:
     def _people(self, path: Path) -> None:
         try:
             table = pd.read_csv(path)
+            accuracy = table["participant_accuracy"].astype(float)
+        except KeyError as error:
+            raise InputError("it has no column participant_accuracy") from error
         except (ValueError, OSError) as error:
             raise InputError(f"it cannot be read as a table ({error})") from error
-        if "participant_accuracy" not in table:
-            raise InputError("it has no column participant_accuracy")
         answers = pd.DataFrame(
             {
                 "condition": table.iloc[:, 0].astype(str),
-                "accuracy": table["participant_accuracy"].astype(float),
+                "accuracy": accuracy,
             }
         )
         self.found.people += len(answers)

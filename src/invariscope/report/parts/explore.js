@@ -102,9 +102,11 @@
     let told = "";
     if (left && held.run === run) {
       const sign = (number) => (number >= 0 ? "+" : "−");
-      const by = entry[DISTANCE] - left[DISTANCE], more = entry[ACTIVITY] - left[ACTIVITY];
+      const apart = [entry[DISTANCE], left[DISTANCE]].includes(null) ? "unknown"
+        : sign(entry[DISTANCE] - left[DISTANCE]) + digits(Math.abs(entry[DISTANCE] - left[DISTANCE]));
+      const more = entry[ACTIVITY] - left[ACTIVITY];
       const kept = 100 * more / run.reference;  // of a reference at or below 0 no share can be told
-      told = `Right against left: pixel distance ${sign(by)}${digits(Math.abs(by))}, activity `
+      told = `Right against left: pixel distance ${apart}, activity `
         + (run.reference > 0 ? `${sign(kept)}${Math.abs(kept).toFixed(0)} points of the reference's.`
           : `${sign(more)}${digits(Math.abs(more))}.`);
     }

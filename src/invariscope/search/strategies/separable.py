@@ -81,8 +81,8 @@ def rates(count: int, n: int) -> Rates[float]:
     step = min(0.5, (mu_eff + 2) / (n + mu_eff + 3))
     factor = max(1.0, 3 * (1 - math.pow(0.5, n / 9)))
     excess = max(0.0, factor * math.sqrt((mu_eff - 1) / (n + 1)) - 1)
-    one = 1 / (n + 2 * math.sqrt(n) + mu_eff / n)
-    mu = min(1 - one, (mu_eff + 1 / mu_eff - 1.75) / (n + 4 * math.sqrt(n) + mu_eff / 2))
+    c1 = 1 / (n + 2 * math.sqrt(n) + mu_eff / n)
+    mu = min(1 - c1, (mu_eff + 1 / mu_eff - 1.75) / (n + 4 * math.sqrt(n) + mu_eff / 2))
     worse = worse_half(count)
     mu_minus = float(worse.sum().square() / worse.square().sum().clamp(min=1e-300))
     return Rates(
@@ -90,9 +90,9 @@ def rates(count: int, n: int) -> Rates[float]:
         c_sigma=step,
         damping=1 + 2 * excess + step,
         c_c=(1 + 1 / n + mu_eff / n) / (math.sqrt(n) + 1 / n + 2 * mu_eff / n),
-        c1=one,
+        c1=c1,
         c_mu=mu,
-        negative=min(1 + one / mu, 1 + 2 * mu_minus / (mu_eff + 2)),
+        negative=min(1 + c1 / mu, 1 + 2 * mu_minus / (mu_eff + 2)),
     )
 
 
@@ -156,8 +156,8 @@ class Separable(Strategy):
         calm = _calm(state, path, c)
         gain = calm * (c.c_c * (2 - c.c_c)).sqrt()
         long_path = (1 - c.c_c) * state.long_path + gain * shift  # eq. 45
-        one = c.c1 * (1 - (1 - calm) * c.c_c * (2 - c.c_c))  # eq. 46
-        grown = self._grown(z, long_path, one, c, observed)
+        c1 = c.c1 * (1 - (1 - calm) * c.c_c * (2 - c.c_c))  # eq. 46
+        grown = self._grown(z, long_path, c1, c, observed)
         norm = torch.linalg.vector_norm(path, dim=1, keepdim=True)
         change = (c.c_sigma / c.damping * (norm / normal_length(n) - 1)).clamp(-1, 1)  # eq. 44
         moved = self.mean_rate * state.sigma.unsqueeze(1) * state.std * step
@@ -171,7 +171,7 @@ class Separable(Strategy):
         )
 
     def _grown(
-        self, z: Tensor, long_path: Tensor, one: Tensor, c: Rates[Tensor], observed: Tensor
+        self, z: Tensor, long_path: Tensor, c1: Tensor, c: Rates[Tensor], observed: Tensor
     ) -> Tensor:
         """Compute the factors `(runs, n)` on the standard deviations.
 
@@ -182,7 +182,7 @@ class Separable(Strategy):
         answered = ranks < observed.sum(1, keepdim=True)
         weights = observed_weights(observed) - c.negative * observed_weights(observed, worse_half)
         excess, long_excess = z.square() - 1, long_path.square() - 1
-        learnt = one * long_excess + c.c_mu * weighted_sum(weights, excess)
+        learnt = c1 * long_excess + c.c_mu * weighted_sum(weights, excess)
         grown = torch.exp(self.std_rate * (math.log(2) / 2) * learnt)
         seen = torch.where(answered.unsqueeze(2), excess.abs(), 0).amax(1)
         return torch.minimum(grown, torch.maximum(seen, long_excess.abs()) / 2 + 1)

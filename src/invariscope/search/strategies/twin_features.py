@@ -68,8 +68,8 @@ def pooled(response: Tensor, *, spread: bool) -> Tensor:
         return response
     over = (2, 3) if response.ndim == 4 else (1,)
     mean = response.mean(over)
-    places = response.shape[2] * response.shape[3] if response.ndim == 4 else response.shape[1]
-    if not spread or places < 2:
+    positions = response.shape[2] * response.shape[3] if response.ndim == 4 else response.shape[1]
+    if not spread or positions < 2:
         return mean
     return torch.cat([mean, (response.var(over, correction=0) + 1e-6).sqrt()], 1)
 

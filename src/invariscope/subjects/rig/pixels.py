@@ -52,6 +52,18 @@ def encode_images(pixels: Mapping[str, np.ndarray]) -> dict[str, bytes]:
         return dict(zip(pixels, pool.map(_encode, pixels.values()), strict=True))
 
 
+def named_image(path: Path) -> Tensor:
+    """Read a PNG file named by its pixels (`pixel_name`), as `decode_image` does.
+
+    Raises:
+        OSError: it is no image, damaged, or holds other pixels than its name says.
+    """
+    image = decode_image(path)
+    if image_names(image[None])[0] != path.stem:
+        raise OSError("other pixels than its name says")
+    return image
+
+
 def decode_image(content: bytes | Path) -> Tensor:
     """Decode a PNG file as `(3, h, w)` float32 in [0, 1].
 

@@ -4,11 +4,13 @@ from importlib import import_module
 from typing import Any
 
 from invariscope import seeds
-from invariscope.errors import InputError, StoreError, nearest
+from invariscope.errors import InputError, StoreError, nearest, unknown
 from invariscope.subjects.base import PhotoRule
 from invariscope.subjects.sources.loaded import LoadedNetwork, WeightChoice, with_file
 from invariscope.subjects.sources.preprocessing import library_preprocessing
 from invariscope.zoo.vision import library
+
+CROPS = ("center", "squash", "border")
 
 
 def load(name: str, weights: WeightChoice) -> LoadedNetwork:
@@ -49,6 +51,8 @@ def _preprocessing(name: str, model: Any) -> dict[str, Any]:
         raise InputError(
             f"{name} takes images of {channels} × {height} × {width}; expected 3 square channels"
         )
+    if config["crop_mode"] not in CROPS:
+        raise unknown(f"crop mode of {name}", str(config["crop_mode"]), CROPS)
     how = "bicubic" if config["interpolation"] == "bicubic" else "bilinear"
     resize, crop = int(height / config["crop_pct"]), config["crop_mode"] != "squash"
     try:

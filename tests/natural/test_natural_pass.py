@@ -13,6 +13,7 @@ import torch
 from PIL import Image
 
 from invariscope.errors import InputError, StoreError, SubjectError
+from invariscope.experiments.mei import plan_mei
 from invariscope.natural import folder_pass, segments
 from invariscope.natural.folder_pass import measure_folder
 from invariscope.natural.statistics import NaturalStatistics, describe
@@ -197,13 +198,13 @@ def test_other_settings_are_refused(measure, changed):
 
 
 def test_the_table_serves_a_search_and_no_other_subject(
-    measure, subject, conv_subject, tmp_path, sns
+    measure, subject, generator, conv_subject, tmp_path
 ):
     found, _ = measure()
     subject.natural = tmp_path / "natural" / "natural.parquet"
-    (run,) = sns("out:1", out=tmp_path / "runs").runs
+    (planned,) = plan_mei(subject, generator, "out:1")
     maximum = found.table.set_index("unit").loc["out:1", "maximum"]
-    assert run.settings.natural["maximum"] == maximum
+    assert planned.settings.natural["maximum"] == maximum
     with pytest.raises(InputError, match="of another subject than conv"):
         NaturalStatistics.load(subject.natural, conv_subject)
 
