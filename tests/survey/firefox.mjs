@@ -10,7 +10,9 @@ const browser = await puppeteer.launch({
   headless: true,
   extraPrefsFirefox: {
     "ui.prefersReducedMotion": 1,
-    ...(phone && { "dom.w3c_touch_events.enabled": 1, "ui.primaryPointerCapabilities": 1 }),
+    // Full screen would undo the phone's size.
+    ...(phone && {
+      "full-screen-api.enabled": false, "dom.w3c_touch_events.enabled": 1, "ui.primaryPointerCapabilities": 1 }),
   },
 });
 const complaints = [];
@@ -59,7 +61,8 @@ try {
   }
   const ended = (await page.$("#code")) !== null;
   const code = ended ? await page.$eval("#code", (one) => one.innerText) : "";
-  console.log(JSON.stringify({ ended, code, wide, moving, complaints }));
+  const width = await page.evaluate(() => innerWidth);
+  console.log(JSON.stringify({ width, ended, code, wide, moving, complaints }));
 } finally {
   await browser.close();
 }
