@@ -35,10 +35,11 @@ test-statistical: $(VENV)/.dev ## the heavy statistical checks
 	$(BIN)/python -m pytest -m statistical
 
 # axe-core checks accessibility; where there is no npm, those tests are skipped.
-node_modules/axe-core:
-	@if command -v npm >/dev/null 2>&1; then npm install --silent --no-save --no-package-lock --no-audit --no-fund axe-core@4; fi
+# puppeteer-core drives Firefox by WebDriver BiDi.
+node_modules/axe-core node_modules/puppeteer-core &:
+	@if command -v npm >/dev/null 2>&1; then npm install --silent --no-save --no-package-lock --no-audit --no-fund axe-core@4 puppeteer-core@24; fi
 
-test-browser: $(VENV)/.dev node_modules/axe-core ## open the demo's report in Chromium (which must be installed)
+test-browser: $(VENV)/.dev node_modules/axe-core node_modules/puppeteer-core ## open the demo's report in Chromium (which must be installed)
 	$(INSTALL) --group browser
 	$(BIN)/python -m pytest -m browser
 

@@ -11,10 +11,11 @@ import invariscope as iv
 from invariscope.analysis.people import COLUMNS
 from invariscope.cli.survey import exported, show
 from invariscope.errors import InputError, StoreError
+from invariscope.survey import sessions
 from invariscope.survey.answers import check_answers, read_raw
 from invariscope.survey.design import ExclusionRules
 from invariscope.survey.exclusion import judge
-from invariscope.survey.export import brought, export
+from invariscope.survey.export import brought, export, with_presentation
 
 
 def wrong(trial):
@@ -192,3 +193,18 @@ def test_ids_and_plots_replace_only_their_own(answered, tmp_path):
     assert (ids.read_text(), plot.read_text()) == ("name,grade\nAnn,1\n", "my photo")
     exported(answered.path, out=tmp_path / "out", ids=ids, force=True)
     assert ids.read_text().startswith("participant,session")
+
+
+def test_presentations_are_described_by_their_measured_frames(person, database, survey_folder):
+    one = person(0)
+    for k, shown in enumerate([100.0, 117.0, 134.0, None]):
+        given = sessions.SurveyAnswer(k, f"key-{k:08d}", "tench", 700.0, shown, "key")
+        database.write(
+            lambda c, g=given: sessions.save_answer(c, one.session.number, g, 2000.0)
+        ).result()
+    database.close()
+    answers, held = read_raw(survey_folder)
+    table = with_presentation(held, answers).iloc[0]
+    assert table["shown_ms_median"] == 117
+    assert table["shown_ms_low"] == pytest.approx(101.7)
+    assert table["shown_ms_high"] == pytest.approx(132.3)

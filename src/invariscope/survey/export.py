@@ -51,7 +51,7 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
         raise StoreError(f"survey {str(folder.path)!r} has pilot sessions only, which are no data")
     marked, judged = with_exclusions(raw, held, folder.design.exclusion)
     tidy = check_answers(main_trials(marked))
-    sessions = flat_sessions(judged, folder.design.questions)
+    sessions = flat_sessions(with_presentation(judged, raw), folder.design.questions)
     part = Path(tempfile.mkdtemp(prefix=".export-", dir=make_folder(out.parent)))
     try:
         part.chmod(0o755)  # as any folder: the export is to be given away
@@ -75,6 +75,19 @@ def without_pilots(
     held = sessions.loc[~sessions["pilot"].to_numpy(bool)].reset_index(drop=True)
     kept = answers.merge(held[["participant", "session"]], on=["participant", "session"])
     return kept, held.drop(columns="pilot")
+
+
+def with_presentation(sessions: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
+    """The sessions with how long images were on their screens, as measured in frames.
+
+    Returns:
+        Columns `shown_ms_low`, `shown_ms_median` and `shown_ms_high`: 5 %, half and 95 % of the
+        session's presentations; missing where images were shown until the answer.
+    """
+    ends = {"shown_ms_low": 0.05, "shown_ms_median": 0.5, "shown_ms_high": 0.95}
+    grouped = answers.groupby(["participant", "session"])["shown_ms"]
+    table = pd.DataFrame({name: grouped.quantile(level) for name, level in ends.items()})
+    return sessions.merge(table.reset_index(), on=["participant", "session"], how="left")
 
 
 def flat_sessions(judged: pd.DataFrame, questions: tuple[str, ...]) -> pd.DataFrame:

@@ -329,7 +329,8 @@ class PeopleSearch:
             outcome, seconds=time.monotonic() - self._began, tensors=tensors, columns=columns
         )
         self.phase, self.images = DONE, self.images[:0]
-        self.say(f"done: {self.book.given} judgements, {table['holds'].sum()} members hold")
+        holding = table["holds"].to_numpy(bool).sum()
+        self.say(f"done: {self.book.given} judgements, {holding} members hold")
 
     def table(
         self, members: Front, scores: Tensor, found: Sensitivity, kept: Tensor
