@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
-from invariscope.invariance.tables import EVERY
 from matplotlib.figure import Figure
 
 import invariscope as iv
@@ -24,6 +23,7 @@ from bench.machine import describe
 from invariscope import seeds
 from invariscope.analysis.intervals import clustered_mean, correlation
 from invariscope.analysis.people import people_accuracy
+from invariscope.invariance.accumulate import EVERY
 from invariscope.invariance.classes import Classifier, class_names, classifier
 from invariscope.invariance.images import ImageSet
 from invariscope.invariance.setup import images_for

@@ -233,6 +233,27 @@ def measure(participants: int, seconds: float, *, attacked: bool = False) -> dic
     }
 
 
+def as_markdown(found: list[dict[str, Any]]) -> str:
+    """The table of the page."""
+    head = (
+        "| beside them | answers given | stored | p50 | p95 | p99 | outsider's attempts | "
+        "refused or cut connections | places it took | load of the machine |\n|"
+        + " --- |" * 10
+        + "\n"
+    )
+    rows = []
+    for one in found:
+        done = one["outsider"] or {}
+        tries = sum(n for name, n in done.items() if name != "cut")
+        rows.append(
+            f"| {'an outsider' if done else 'nobody'} | {one['given']} | {one['stored']} | "
+            f"{one['p50_ms']:.0f} ms | {one['p95_ms']:.0f} ms | {one['p99_ms']:.0f} ms | "
+            f"{tries or ''} | {done.get('cut', '')} | "
+            f"{one['places_taken_by_the_outsider']} | {one['busy']:.0f} on {one['cpus']} cores |\n"
+        )
+    return head + "".join(rows)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--participants", type=int, default=500)

@@ -40,7 +40,7 @@ precision = "float32"
 
 def code_in_demo(folder: Path) -> None:
     """Codes of short searches in `demo`, from the strategy to the page."""
-    importlib.import_module("invariscope.cli.demo").REDUCED = 2
+    vars(importlib.import_module("invariscope.cli.demo"))["REDUCED"] = 2
     if run(["demo", "--out", str(folder / "demo"), "--device", "cpu"]):
         raise SystemExit("the demo failed")
 

@@ -103,6 +103,10 @@ def tables():
     yield "invariance", "benchmarks/invariance_figures.md", invariance
     gpu = benchmark("engine_gpu").as_markdown(measured("engine_gpu.json"))
     yield "../benchmarks/README", "engine_gpu.json", gpu
+    people = benchmark("people_search").as_markdown(measured("people_search.json"))
+    yield "people_search", "benchmarks/people_search.json", people
+    attacked = benchmark("survey").as_markdown(measured("survey_attacked.json"))
+    yield "survey_online", "benchmarks/survey_attacked.json", attacked
     reliable = benchmark("reliability").as_markdown(measured("reliability.json")["kinds"])
     yield "reliability", "benchmarks/reliability.json", reliable
 
@@ -112,6 +116,11 @@ def test_the_tables_of_the_pages_are_what_commands_made_of_their_figures():
         text = (DOCS / f"{page}.md").read_text()
         block = text.split(f"<!-- {mark} -->\n", 1)[1].split("<!-- end -->", 1)[0]
         assert block == expected, (page, mark)
+
+
+def test_the_page_about_people_is_what_its_command_makes_of_its_figures():
+    made = benchmark("people").page(measured("people.json"))
+    assert (DOCS / "reproduce" / "people.md").read_text() == made
 
 
 def test_what_a_batch_costs_is_told_as_it_was_measured():

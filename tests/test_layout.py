@@ -157,3 +157,17 @@ def test_fault_work_and_file_reads_at_import():
         [sys.executable, "-c", IMPORT_ONLY], capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+POSIX_ONLY = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+
+
+@pytest.mark.parametrize("path", FILES, ids=label)
+def test_nothing_that_only_posix_has_is_imported_at_the_top(path):
+    names = set()
+    for node in ast.parse(path.read_text()).body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name.partition(".")[0] for alias in node.names}
+        if isinstance(node, ast.ImportFrom):
+            names.add((node.module or "").partition(".")[0])
+    assert not names & POSIX_ONLY

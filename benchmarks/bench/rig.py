@@ -104,7 +104,7 @@ class RigBench:
         session = RigSession(asked, folder, DirectLink(brain), generator=self.generator)
         try:
             codes = seeds.normal([("range", cell.unit)], (PHOTOS, self.generator.code_dim))[0]
-            found = session.measure_range(self.generator.generate(codes))
+            found, _ = session.measure_range(self.generator.generate(codes))
             session.aim(0, found)
             record = session.search(0, reference, cell.seed)
         finally:

@@ -1,5 +1,6 @@
 """Each format's file, written by hand, gives the counts of a plain loop over samples."""
 
+import contextlib
 import json
 
 import numpy as np
@@ -202,3 +203,27 @@ def test_several_recordings_ask_for_one(tmp_path, session):
     assert chosen.name == "recording2"
     with pytest.raises(InputError, match="none of number 2"):
         read_recording(tmp_path, RecordingOptions(event=WORD, segment=2))
+
+
+def damaged(content, stream):
+    """The bytes cut short, or with a few of the first 600 changed."""
+    changed = bytearray(content)
+    if stream.random() < 0.4:
+        return bytes(changed[: stream.integers(0, len(changed))])
+    for place in stream.integers(0, min(len(changed), 600), 3):
+        changed[place] = stream.integers(0, 256)
+    return bytes(changed)
+
+
+def test_damaged_bytes_never_end_in_a_traceback(written):
+    path, words = written
+    stream = np.random.default_rng(1)
+    files = [path] if path.is_file() else [f for f in path.rglob("*") if f.is_file()]
+    for file in files:
+        whole = file.read_bytes()
+        for _ in range(8 if whole else 0):
+            file.write_bytes(damaged(whole, stream))
+            with contextlib.suppress(StoreError, InputError):
+                read_recording(path, RecordingOptions(**words))
+        file.write_bytes(whole)
+    read_recording(path, RecordingOptions(**words))

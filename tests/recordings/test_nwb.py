@@ -189,5 +189,8 @@ def test_times_in_ms_are_doubted(session, tmp_path):
     for onset, code in zip(session.onsets.tolist(), session.codes.tolist(), strict=True):
         begin = 1000 * onset / RATE
         file.add_trial(start_time=begin, stop_time=begin + 100, image=str(code))
+    path = save(file, tmp_path / "a.nwb")
     with pytest.raises(InputError, match="rather in ms"):
-        read_recording(save(file, tmp_path / "a.nwb"))
+        read_recording(path)
+    with pytest.raises(InputError, match="never in samples"):
+        read_recording(path, RecordingOptions(time_unit="samples"))

@@ -24,7 +24,7 @@ def own_means(session, key, unit, window=(50, 150)):
 def test_the_reported_front_is_of_held_back_repeats_alone(make_session, asked):
     session = make_session(asked(blocks="drift = 0.0"))
     (record,) = session.run()
-    unit = session.rig.classes[session.targets[0]]
+    unit = session.rig.classes[session.presenter.targets[0]]
     keys = [k for k in session.presenter.ledger.requests if k.endswith("/final")]
     expected = own_means(session, keys[-1], unit)
     table = pd.read_parquet(record.path / HELD_BACK)
@@ -64,7 +64,7 @@ def test_controls_are_in_every_block_and_every_image_comes_so_often(make_session
     assert controls["reference"][0] == 2
     for key, told in ledger.measured.items():
         if key.partition("/")[2].isdecimal():
-            target = np.array(told["counts"])[:, session.targets[0]]
+            target = np.array(told["counts"])[:, session.presenter.targets[0]]
             assert (target >= 2).all()
 
 
@@ -72,7 +72,7 @@ def test_unsettled_candidates_get_more_trials(make_session, asked):
     session = make_session(asked(search="repeats = 1\nmax_repeats = 4"))
     session.run()
     counts = [
-        np.array(told["counts"])[:, session.targets[0]]
+        np.array(told["counts"])[:, session.presenter.targets[0]]
         for key, told in session.presenter.ledger.measured.items()
         if key.partition("/")[2].isdecimal()
     ]
@@ -106,7 +106,7 @@ def test_without_noise_a_session_measures_the_true_rates(make_session, asked, ne
     (record,) = session.run()
     table = pd.read_parquet(record.path / HELD_BACK)
     shown = torch.stack([session.presenter.image(name) for name in table["image"]])
-    true = brain.rates(shown)[:, session.targets[0]]
+    true = brain.rates(shown)[:, session.presenter.targets[0]]
     np.testing.assert_allclose(table["activation"], true, rtol=1e-5)
     np.testing.assert_allclose(table["selected_activation"], table["activation"], rtol=1e-5)
 

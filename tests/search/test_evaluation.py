@@ -100,7 +100,7 @@ def test_a_run_goes_on_in_the_precision_in_which_it_was_left(shifted, monkeypatc
 
 def test_the_objective_of_the_precision_counts(conv):
     """The same candidates, the reference measured in the path of each: no squeeze of its own."""
-    fast = replace(conv.objective(), site_reference=torch.zeros(3 * 16 * 16))
+    fast = replace(conv.objective(), site_reference=torch.zeros(3 * conv.generator.image_size**2))
     run = conv.run(precision="bf16", in_bf16=fast, generations=1)
     codes = Search(conv.generator, [run]).ask_codes()
     evaluation = MixedPrecisionEvaluation(conv.generator, 50)

@@ -40,7 +40,7 @@ def test_padding_copies_the_first_row(rows, size, expected):
 @pytest.mark.parametrize(("count", "chunks"), [(1, 1), (32, 1), (33, 2), (70, 3)])
 def test_every_chunk_has_the_same_shape(conv, count, chunks):
     watched = Watched(conv.subject)
-    codes = torch.randn(count, 12, generator=torch.Generator().manual_seed(1))
+    codes = torch.randn(count, conv.generator.code_dim, generator=torch.Generator().manual_seed(1))
     scores = measure(conv.generator, watched, codes, conv.objective(), chunk=32)
     assert watched.shown == [32] * chunks
     assert scores.shape == (count, 3)
@@ -48,7 +48,7 @@ def test_every_chunk_has_the_same_shape(conv, count, chunks):
 
 @pytest.mark.parametrize("first", [0, 5, 31, 40])
 def test_a_codes_scores_do_not_depend_on_its_neighbours(conv, first):
-    codes = torch.randn(64, 12, generator=torch.Generator().manual_seed(2))
+    codes = torch.randn(64, conv.generator.code_dim, generator=torch.Generator().manual_seed(2))
     together = measure(conv.generator, conv.subject, codes, conv.objective(), chunk=32)
     alone = measure(conv.generator, conv.subject, codes[first:][:3], conv.objective(), chunk=32)
     assert torch.equal(together[first:][:3], alone)
@@ -67,7 +67,7 @@ def test_each_code_is_scored_under_its_own_run(toy):
 
 
 def test_objectives_are_float32_where_the_bulk_is_bf16(conv):
-    codes = torch.randn(8, 12, generator=torch.Generator().manual_seed(4))
+    codes = torch.randn(8, conv.generator.code_dim, generator=torch.Generator().manual_seed(4))
     exact, fast = (
         measure(conv.generator, conv.subject, codes, conv.objective(), chunk=32, precision=p)
         for p in ("float32", "bf16")

@@ -136,7 +136,7 @@ def test_images_are_made_where_they_are_scored(conv, monkeypatch, chunk):
     monkeypatch.setattr(
         conv.generator, "_generate", lambda c: (made.append(c.clone()), inner(c))[1]
     )
-    codes = torch.randn(3 * 35, 12, generator=torch.Generator().manual_seed(5))
+    codes = torch.randn(3 * 35, conv.generator.code_dim, generator=torch.Generator().manual_seed(5))
     runs = torch.arange(3).repeat_interleave(35)
     objectives = Objectives([conv.objective() for _ in range(3)], "cpu")
     made.clear()
@@ -151,7 +151,9 @@ def test_images_are_made_where_they_are_scored(conv, monkeypatch, chunk):
 
 @pytest.mark.parametrize("chunk", [32, 40])
 def test_codes_at_a_shifted_offset_have_the_same_scores(narrow, chunk):
-    codes = torch.randn(35, 12, generator=torch.Generator().manual_seed(6)).double()
+    codes = torch.randn(
+        35, narrow.generator.code_dim, generator=torch.Generator().manual_seed(6)
+    ).double()
     objectives = Objectives([narrow.objective()], "cpu")
     runs = torch.zeros(35, dtype=torch.int64)
 

@@ -1,4 +1,4 @@
-"""Where in the image a unit looks: a centre and radius, which propose an aperture.
+"""Receptive fields of units: a centre and radius in the image, as an aperture.
 
 From a network by its gradient; from recorded responses by reverse correlation of luminance and of
 local contrast with the response, tested against shuffled responses.
@@ -152,7 +152,7 @@ def _correlated(features: Tensor, responses: Tensor) -> Tensor:
 
 
 def _place(weights: Tensor, p: float, pixel: float) -> ReceptiveField:
-    """Centre and radius of a map whose peak is 1; one entry is `pixel` pixels wide."""
+    """Find centre and radius of a map with peak 1 and entries `pixel` pixels wide."""
     side = weights.shape[-1]
     kept = torch.where(weights >= FLOOR, weights, 0.0).double()
     at = (torch.arange(side, dtype=torch.float64) + 0.5) * pixel

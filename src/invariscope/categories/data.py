@@ -138,6 +138,9 @@ class DataRule(FileSection):
     each: Annotated[int, Field(ge=1)] | None = None
     seed: Seed = 0
 
+    def __hash__(self) -> int:
+        return hash(self.model_dump_json())
+
 
 @dataclass(frozen=True, eq=False)
 class CategoryImages:

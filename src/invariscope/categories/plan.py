@@ -5,7 +5,6 @@ import json
 import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from invariscope import seeds, validate
@@ -159,7 +158,7 @@ class PlannedNetwork:
             "images": self.content,
         }
 
-    @cached_property
+    @property
     def name(self) -> str:
         """Hex sha256 of the settings as canonical JSON."""
         text = json.dumps(self.settings(), sort_keys=True, separators=(",", ":"), allow_nan=False)

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
+import numpy as np
 import pandas as pd
 from cyclopts import Parameter
 from rich.console import Console
@@ -54,7 +55,7 @@ def plan(
     print_table(_costs(made))
     print_table(_fronts(made.fronts))
     print_table(_predictions(made.predictions))
-    refutable = int(made.predictions["refutable"].sum())
+    refutable = np.count_nonzero(made.predictions["refutable"])
     Console().print(
         f"{made.total:,} presentations, {made.minutes:,.0f} minutes; {refutable} of "
         f"{len(made.predictions)} invariances of the model could be refuted. On the rig: "
@@ -103,7 +104,7 @@ def _predictions(predictions: pd.DataFrame) -> Table:
 
 def refuted_table(predictions: ModelPredictions, tested: pd.DataFrame) -> Table:
     """Tabulate the model's invariances, each rejected or confirmed by a neuron."""
-    rejected, confirmed = int(tested["rejected"].sum()), int(tested["confirmed"].sum())
+    rejected, confirmed = (np.count_nonzero(tested[key]) for key in ("rejected", "confirmed"))
     title = (
         f"invariances of {predictions.model}: unit {predictions.unit} rejects {rejected} and "
         f"confirms {confirmed} of {len(tested)}"

@@ -2,6 +2,7 @@
 
 import zlib
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 from zipfile import BadZipFile
 
@@ -16,7 +17,7 @@ from invariscope.recordings.responses import Dropped, Floats, RecordedResponses
 SUFFIXES = (".npy", ".npz", ".mat")
 UNREADABLE = (
     *(OSError, ValueError, EOFError, LookupError, TypeError, NotImplementedError),
-    *(BadZipFile, zlib.error, io.matlab.MatReadError),
+    *(BadZipFile, zlib.error, io.matlab.MatReadError, SyntaxError, TokenError),
 )
 EXPECTED = "expected neurons × images, or neurons × images × repeats"
 
@@ -68,6 +69,18 @@ def read_array(path: Path, options: RecordingOptions) -> RecordedResponses:
         counts=spike_counts(kept, options),
         dropped=tuple(dropped),
     )
+
+
+def load_npy(path: Path) -> np.ndarray:
+    """Load an array of a folder that a recorder or a sorter wrote.
+
+    Raises:
+        StoreError: the file is missing, damaged or truncated.
+    """
+    try:
+        return np.load(path, allow_pickle=False)
+    except UNREADABLE as error:
+        raise StoreError(f"{str(path)!r} is missing or truncated; put a copy of it back") from error
 
 
 def spike_counts(responses: Floats, options: RecordingOptions) -> Floats | None:

@@ -38,10 +38,12 @@ def read_nwb(path: Path, options: RecordingOptions) -> SpikeRecording:
         InputError: NWB 1, no units, or an unknown column.
         StoreError: the file is no HDF5 file, or truncated.
     """
+    if options.time_unit not in TIME_UNITS:
+        raise InputError(f"times of {str(path)!r} are never in samples; expected s, ms or us")
     try:
         with hdf5().File(path, "r") as file:
             _check_version(file, path)
-            scale = TIME_UNITS.get(options.time_unit, 1.0)
+            scale = TIME_UNITS[options.time_unit]
             return SpikeRecording(
                 path.stem, tuple(_units(file, path, options, scale)), _events(file, options, scale)
             )

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from invariscope.errors import InputError, StoreError
+from invariscope.recordings.arrays import load_npy
 from invariscope.recordings.options import RecordingOptions, check_rate
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes
 
@@ -62,12 +63,13 @@ def _load(folder: Path, *names: str) -> Any:
     """Load the first of several files that exists; None without any."""
     for name in names:
         if (folder / f"{name}.npy").is_file():
-            return np.load(folder / f"{name}.npy", allow_pickle=False)
+            return load_npy(folder / f"{name}.npy")
     return None
 
 
 def _rate(info: dict[str, Any]) -> float:
-    return check_rate(float(info["sample_rate"]), f"the sampling rate of {info['folder_name']!r}")
+    name = info.get("folder_name", info.get("folder", "a stream"))
+    return check_rate(float(info["sample_rate"]), f"the sampling rate of {name!r}")
 
 
 def _seconds(folder: Path, info: dict[str, Any], *names: str) -> np.ndarray:

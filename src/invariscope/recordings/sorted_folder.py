@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from invariscope.errors import InputError, StoreError
+from invariscope.recordings.arrays import load_npy
 from invariscope.recordings.options import RecordingOptions, check_rate
 from invariscope.recordings.spikes import SpikeRecording, UnitSpikes
 
@@ -59,10 +60,7 @@ def read_sorted_folder(path: Path, options: RecordingOptions) -> SpikeRecording:
 
 
 def _array(path: Path) -> np.ndarray:
-    try:
-        found = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise StoreError(f"{str(path)!r} is missing or truncated; put a copy of it back") from error
+    found = load_npy(path)
     return found.reshape(-1).astype(np.float64 if found.dtype.kind == "f" else np.int64)
 
 
@@ -90,7 +88,7 @@ def _labels(path: Path) -> dict[int, str]:
         file = path / name
         if not file.is_file():
             continue
-        with file.open(newline="", encoding="utf-8-sig") as text:
+        with file.open(newline="", encoding="utf-8-sig", errors="replace") as text:
             reader = csv.DictReader(text, delimiter="," if file.suffix == ".csv" else "\t")
             for row in reader:
                 label = (row.get(column) or "").strip().lower()

@@ -36,7 +36,7 @@ def read_spikeglx(path: Path) -> SpikeRecording:
 
 
 def _about(meta: Path) -> dict[str, str]:
-    lines = meta.read_text(encoding="utf-8").splitlines()
+    lines = meta.read_text(encoding="utf-8", errors="replace").splitlines()
     return dict(line.split("=", 1) for line in lines if "=" in line)
 
 

@@ -16,6 +16,7 @@ from invariscope.recordings.responses import Dropped, Floats, Ints, RecordedResp
 NANOSECONDS = 1e9
 SILENCE = math.log(1e-6)  # a silence less likely than this is no silence: recording had ended
 LONGEST_PAUSE = 100.0  # seconds between images, beyond which times are rather in ms
+LATEST = 9e9  # seconds that fit into whole nanoseconds
 TELLING = 20  # spikes from which on their rate tells how long a silence may be
 FEW = 5
 
@@ -130,7 +131,7 @@ def choose_events(recording: SpikeRecording, options: RecordingOptions) -> Event
 
 def _without_missing(events: EventChannel, dropped: list[Dropped]) -> EventChannel:
     """Sort events by their time and leave out events without."""
-    known = np.isfinite(events.times)
+    known = np.abs(events.times) < LATEST
     if not known.any():
         raise InputError(f"events {events.name!r} have no times; expected seconds")
     if not known.all():
@@ -210,7 +211,7 @@ def _chosen_units(
     if twice := [name for name, number in names.items() if number > 1]:
         raise InputError(f"{recording.name} has two units named {twice[0]!r}; expected one of each")
     for unit in kept:
-        if not np.isfinite(unit.times).all():
+        if not (np.abs(unit.times) < LATEST).all():
             raise InputError(
                 f"unit {unit.name!r} of {recording.name} has a spike time that is NaN or infinite; "
                 "expected seconds"

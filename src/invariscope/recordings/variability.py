@@ -238,7 +238,8 @@ def load_variability(path: Path) -> MeasuredVariability:
     file = path / VARIABILITY if path.is_dir() else path
     try:
         numbers: dict[str, Any] = dict(json.loads(file.read_text())["variability"])
-        found = MeasuredVariability(**{k: math.nan if v is None else v for k, v in numbers.items()})
+        known: dict[str, Any] = {k: math.nan if v is None else v for k, v in numbers.items()}
+        found = MeasuredVariability(**known)
         _check(found)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StoreError(

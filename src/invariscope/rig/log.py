@@ -3,7 +3,6 @@
 Each line holds the sha256 of its own content; lines of version 0.1 do not.
 """
 
-import fcntl
 import json
 import os
 from collections.abc import Mapping
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import BeingWrittenError, StoreError
+from invariscope.store.files import lock
 from invariscope.store.hashes import seal, unseal
 
 FILE = "log.jsonl"
@@ -31,10 +31,10 @@ class SessionLog:
         self.path = folder / FILE
         try:
             self._file = self.path.open("ab", buffering=0)
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+            lock(self._file, f"another process serves session {str(folder)!r}")
+        except BeingWrittenError:
             self._file.close()
-            raise BeingWrittenError(f"another process serves session {str(folder)!r}") from error
+            raise
         except OSError as error:
             raise self._unwritable(error) from error
         try:

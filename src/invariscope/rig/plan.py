@@ -180,7 +180,9 @@ def _presentations(
     session: RigSession, asked: SessionFile, made: list[ModelPredictions]
 ) -> dict[str, int]:
     """Count trials by purpose; predictions are still to be shown."""
-    found = dict.fromkeys(("range", "search", "held back", "predictions", "control"), 0)
+    found: dict[str, int] = dict.fromkeys(
+        ("range", "search", "held back", "predictions", "control"), 0
+    )
     for trial in session.presenter.ledger.trials.values():
         if trial.request == RANGE:
             found["range"] += 1
@@ -200,8 +202,8 @@ def _presentations(
 
 def _front(unit: str, folder: Path) -> dict[str, Any]:
     table = pd.read_parquet(folder / HELD_BACK)
-    tested = int(table["p"].notna().sum()) if "p" in table else 0
-    hold = int(table["holds"].sum()) if "holds" in table else 0
+    tested = np.count_nonzero(table["p"].notna()) if "p" in table else 0
+    hold = np.count_nonzero(table["holds"]) if "holds" in table else 0
     return {"unit": unit, "members": len(table), "tested": tested, "hold": hold}
 
 

@@ -118,7 +118,8 @@ class RigSearch:
                 stage=self.stage,
                 restored={self.planned.run.name: packed} if packed else None,
             )
-            outcome = self._advance(search, writer)
+            done = int(packed["strategy.generation"]) if packed else 0
+            outcome = self._advance(search, writer, done)
             outcome, columns, shown = self._again(outcome, writer.path)
             writer.finish(
                 outcome,
@@ -128,8 +129,11 @@ class RigSearch:
             )
         return outcome
 
-    def _advance(self, search: Search, writer: RunFolder) -> Outcome:
+    def _advance(self, search: Search, writer: RunFolder, done: int) -> Outcome:
+        """Show generations, after the ended generations, until the search ends."""
+        generation = done
         while True:
+            generation += 1
             if self._spent() + self._cost() > self.presentations:
                 outcome = search.interrupted()[0]
                 if not outcome.generations:
@@ -138,7 +142,7 @@ class RigSearch:
                         f"of {self.options.population} candidates and its controls"
                     )
                 return replace(outcome, status="finished")
-            found = self._generation(search)
+            found = self._generation(search, generation)
             responses = self._responses(found, self.objective)
             errors = {SITE: torch.from_numpy(self._errors(found)).float()}
             news = search.tell(responses, errors)[0]
@@ -147,10 +151,9 @@ class RigSearch:
                 return news.outcome
             writer.checkpoint(search.snapshot(self.planned.run.name))
 
-    def _generation(self, search: Search) -> MeasuredResponses:
+    def _generation(self, search: Search, generation: int) -> MeasuredResponses:
         """Show a generation."""
         codes = search.ask_codes()[0]
-        generation = int(search.snapshot(self.planned.run.name)["strategy.generation"]) + 1
         images = self.stage.see(search.ask()).cpu()
         inside = [site for site in self.objective.sites if site != SITE]
         fixed = self.stage.respond(images, inside) if inside else {}

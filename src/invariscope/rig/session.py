@@ -126,25 +126,28 @@ class RigSession:
             The records of its searches, without those for most exciting images.
         """
         photos = range_photos(self.asked.range, self.base, self.generator)
-        measured = self.measure_range(photos)
+        measured, targets = self.measure_range(photos)
         records = []
-        for target in self.targets:
+        for target in targets:
             self.aim(target, measured)
             reference = self.reference(target, measured)
             seeds = range(self.asked.search.seeds)
             records += [self.search(target, reference, seed) for seed in seeds]
         return records
 
-    def measure_range(self, photos: torch.Tensor) -> MeasuredResponses:
-        """Measure each unit's range, noise and reliability, and choose the targets."""
+    def measure_range(self, photos: torch.Tensor) -> tuple[MeasuredResponses, list[int]]:
+        """Measure each unit's range, noise and reliability, and choose the targets.
+
+        Returns:
+            The responses, and the numbers of the units to search for.
+        """
         self.presenter.controls.each["blank"] = (0, [])
         found = self.presenter.measure(RANGE, photos, self._repeats(self.asked.range.repeats))
         table = range_table(found, self.rig)
         path = self.folder / NATURAL
         NaturalStatistics(table.table, self.rig.natural_identity(), table.about).save(path)
         self.rig.natural = self.stage.natural = path
-        self.targets = targets_of(self.asked.search.targets, table.table)
-        return found
+        return found, targets_of(self.asked.search.targets, table.table)
 
     def aim(self, target: int, measured: MeasuredResponses) -> None:
         """Make a unit's answers count from now on, with its strongest photos as controls."""

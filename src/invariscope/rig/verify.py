@@ -1,4 +1,4 @@
-"""What a session's folder holds, against the hashes that were kept when it was written."""
+"""A session's folder against the hashes that were kept when the files were written."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from invariscope.subjects.rig.pixels import named_image
 
 
 def is_session_folder(folder: Path) -> bool:
-    """Whether a folder is a session's: it has a log."""
+    """Test if a folder is a session's: the folder has a log."""
     return (folder / FILE).is_file()
 
 

@@ -1,6 +1,6 @@
 """The archive: every non-dominated candidate of a run so far, for many runs at once."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 
 import torch
@@ -96,7 +96,7 @@ class Archive:
         return replace(part, codes=self.codes[used.to(self.codes.device)])
 
     @staticmethod
-    def cat(parts: "list[Archive]") -> "Archive":
+    def cat(parts: "Sequence[Archive]") -> "Archive":
         """Join the archives of different runs."""
         capacity = max(part.alive.shape[1] for part in parts)
         before, joined = 0, []

@@ -342,9 +342,10 @@ class Search:
         observed = ~costs.isnan().any(-1)
         if isinstance(self.strategy, InformedStrategy):
             errors = torch.zeros_like(measured[:, 0]) if deviations is None else deviations
-            pair = (t.to(codes.device).unflatten(0, observed.shape) for t in (measured, errors))
+            own = measured.to(codes.device).unflatten(0, observed.shape)
+            errors = errors.to(codes.device).view(observed.shape)
             problems = [*map(self._problem, self._active)]
-            self._state = self.strategy.learn(self._state, codes, *pair, problems)
+            self._state = self.strategy.learn(self._state, codes, own, errors, problems)
         else:
             ranked = order.to(codes.device), observed.to(codes.device)
             self._state = self.strategy.tell(self._state, codes, *ranked)

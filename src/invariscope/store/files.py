@@ -1,13 +1,15 @@
 """Files that are whole or absent, even after power loss; folders with one writer."""
 
 import errno
-import fcntl
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
+import portalocker
+from portalocker import LockException, LockFlags
 from safetensors.torch import save
 from torch import Tensor
 
@@ -124,6 +126,21 @@ def make_folder(path: Path) -> Path:
     return path
 
 
+def lock(file: IO[bytes], taken: str) -> None:
+    """Lock an open file for this process, until the file is closed.
+
+    Args:
+        taken: the sentence where another process holds the lock.
+
+    Raises:
+        BeingWrittenError: another process holds the lock.
+    """
+    try:
+        portalocker.lock(file, LockFlags.EXCLUSIVE | LockFlags.NON_BLOCKING)
+    except LockException as error:
+        raise BeingWrittenError(taken) from error
+
+
 @contextmanager
 def alone(folder: Path, taken: str) -> Iterator[None]:
     """Hold the lock of a folder, made where missing.
@@ -136,8 +153,5 @@ def alone(folder: Path, taken: str) -> Iterator[None]:
         StoreError: the folder cannot be made.
     """
     with (make_folder(folder) / LOCK).open("ab") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            raise BeingWrittenError(taken) from error
+        lock(file, taken)
         yield

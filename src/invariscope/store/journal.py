@@ -1,6 +1,5 @@
 """A run's journal: a line for each generation, one writer."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import BeingWrittenError, StoreError
+from invariscope.store.files import lock
 
 
 def read_journal(path: Path) -> list[dict[str, Any]]:
@@ -71,13 +71,14 @@ class Journal:
         with self._writing():
             self._file = path.open("ab")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            self._file.close()
-            raise BeingWrittenError(
+            lock(
+                self._file,
                 f"another process is writing {str(path.parent)!r}; wait for it or choose another "
-                "--out"
-            ) from error
+                "--out",
+            )
+        except BeingWrittenError:
+            self._file.close()
+            raise
 
     @contextmanager
     def _writing(self) -> Iterator[None]:

@@ -1,12 +1,14 @@
 """The index of a store of runs: one line a run that has ended, appended by one writer at a time."""
 
-import fcntl
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+
+import portalocker
+from portalocker import LockFlags
 
 from invariscope.errors import StoreError
 from invariscope.store import version_0_1
@@ -30,7 +32,7 @@ def _locked(folder: Path) -> Iterator[IO[bytes]]:
     try:
         while True:
             with path.open("ab+") as file:
-                fcntl.flock(file, fcntl.LOCK_EX)
+                portalocker.lock(file, LockFlags.EXCLUSIVE)
                 if os.fstat(file.fileno()).st_ino != path.stat().st_ino:
                     continue  # it was written again while we waited
                 _cut_half_line(file)

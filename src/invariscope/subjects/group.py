@@ -17,6 +17,9 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 class _Member(nn.Module):
     """A network with its subject's preprocessing, so that members may differ in preprocessing."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, subject: NetworkSubject) -> None:
         super().__init__()
         own = subject.preprocessing

@@ -1,4 +1,4 @@
-"""Who may begin a session, and which places are free: functions of a connection."""
+"""Admission to a survey: permission to begin, and free places, as functions of a connection."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ LINK_BYTES = 16
 
 
 class GateError(ValueError):
-    """A start that is not let in; `link` or `id` says what it lacks."""
+    """A refused start; `link` or `id` names the missing part."""
 
 
 class FullError(ValueError):
@@ -31,12 +31,12 @@ class FullError(ValueError):
 
 
 def is_placeholder(value: str) -> bool:
-    """Whether an id is what a link's template holds in its place (`{{%PROLIFIC_PID%}}`)."""
+    """Test if an id is a link template's placeholder (`{{%PROLIFIC_PID%}}`)."""
     return PLACEHOLDER.search(value) is not None
 
 
 def who_came(brought: Mapping[str, str]) -> str | None:
-    """The id of a participant; None where none came, or a placeholder."""
+    """Read the id of a participant; None for no id or a placeholder."""
     found = (brought[name] for name in WHO if brought.get(name))
     return next((value for value in found if not is_placeholder(value)), None)
 
@@ -85,12 +85,12 @@ def check_link(connection: sqlite3.Connection, link: str, now: float) -> None:
 
 
 def use_link(connection: sqlite3.Connection, link: str, number: int) -> None:
-    """Note which session a link opened."""
+    """Note the session that a link opened."""
     connection.execute("UPDATE links SET number = ? WHERE hash = ?", (number, _hashed(link)))
 
 
 def _is_dead(connection: sqlite3.Connection, number: int, now: float) -> bool:
-    """Whether a session begun long ago has not one answer."""
+    """Test if a session begun long ago has no answer at all."""
     row = connection.execute(
         "SELECT 1 FROM sessions s WHERE number = ? AND ended IS NULL AND begun < ?"
         " AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.number = s.number)",
@@ -100,7 +100,7 @@ def _is_dead(connection: sqlite3.Connection, number: int, now: float) -> bool:
 
 
 def free_seat(connection: sqlite3.Connection, *, most: int, pilot: bool, now: float) -> int:
-    """The first place that nobody has: it says which list is shown.
+    """Find the first free place; the place decides the list that is shown.
 
     Sessions that show no life hold none, so their lists are shown to others and lists stay
     balanced; pilot sessions hold none of those that count.
@@ -122,14 +122,14 @@ def free_seat(connection: sqlite3.Connection, *, most: int, pilot: bool, now: fl
 
 
 def pilot_sessions(connection: sqlite3.Connection) -> set[int]:
-    """The numbers of sessions that were begun while the survey was tried out."""
+    """List the numbers of sessions that were begun while the survey was tried out."""
     there = connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'pilots'").fetchone()
     rows = connection.execute("SELECT number FROM pilots").fetchall() if there else []
     return {number for (number,) in rows}
 
 
 def placeholders(connection: sqlite3.Connection) -> dict[str, int]:
-    """How many starts came with which placeholder, such as `PROLIFIC_PID={{%PROLIFIC_PID%}}`."""
+    """Count starts by placeholder, such as `PROLIFIC_PID={{%PROLIFIC_PID%}}`."""
     counts: Counter[str] = Counter()
     for (text,) in connection.execute("SELECT brought FROM sessions"):
         for name, value in json.loads(text).items():

@@ -113,7 +113,7 @@ def read_raw(folder: SurveyFolder) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def load_answers(path: str | Path) -> pd.DataFrame:
-    """Read the answers of a survey, people's or simulated ones, or published answers of people.
+    """Read the answers of a survey, people's or simulated, or published answers of people.
 
     Args:
         path: a survey's folder (people's answers, as they are now); a folder that `survey export`
@@ -215,7 +215,7 @@ def check_answers(table: pd.DataFrame, name: str = "the table") -> pd.DataFrame:
 
 
 def _numbers(values: pd.Series, name: str) -> NDArray[np.float64]:
-    """The numbers of a column; where it is empty they are missing."""
+    """Read the numbers of a column; empty entries are missing."""
     empty = values.isna().to_numpy(bool) | (values.astype(object) == "").to_numpy(bool)
     numbers = np.full(len(values), np.nan)
     try:

@@ -47,12 +47,12 @@ class PeopleComparison:
 
 
 def survey_images(folder: SurveyFolder) -> dict[ImageKey, Path]:
-    """The file of each image of a survey."""
+    """List the file of each image of a survey."""
     return {(s.condition, s.image): folder.image(s) for s in folder.stimuli}
 
 
 def find_images(answers: pd.DataFrame, folder: Path) -> dict[ImageKey, Path]:
-    """The file of each image that answers are about, where it is there.
+    """Find the file of each image in the answers, if present.
 
     A file is looked for by its name without ending, below a folder named as the experiment
     (`cue_conflict` and `cue-conflict` are one) where there is one, else in the whole folder.
@@ -92,7 +92,7 @@ def _places(path: Path, folder: Path) -> set[str]:
 def network_answers(
     subject: Subject, answers: pd.DataFrame, files: Mapping[ImageKey, Path]
 ) -> pd.DataFrame:
-    """What a network calls each image, as rows with `condition`, `image`, `category`, `answer`.
+    """Tabulate a network's answers, with `condition`, `image`, `category`, `answer`.
 
     Args:
         answers: people's, each image with one category.
@@ -158,7 +158,7 @@ def compare_people(
 
 
 def _left_out(own: pd.DataFrame, missing: pd.Series) -> tuple[str, ...]:
-    """A sentence an experiment with images that are not there."""
+    """Write a sentence for each experiment with missing images."""
     lost = own.loc[missing]
     if not len(lost):
         return ()

@@ -1,4 +1,4 @@
-"""Connections with deadlines and a bound an address, before anything else is spent on them.
+"""Connections with deadlines and a bound for each address, before other work on the connection.
 
 uvicorn waits without end for the rest of a request's head; here a head and a whole request each
 have a deadline, and an address holds only so many connections.
@@ -64,7 +64,7 @@ class BoundedProtocol(H11Protocol):
             self._expect_head()  # a part of one
 
     def _note_request(self) -> None:
-        """Give a request whose head is there its own deadline."""
+        """Give a request with a complete head its own deadline."""
         runs = self.cycle is not None and not self.cycle.response_complete
         if runs and (self._waits or self._deadline is None):
             self._waits = False
@@ -91,7 +91,7 @@ def bounded_protocol(
     head_seconds: float = HEAD_SECONDS,
     request_seconds: float = REQUEST_SECONDS,
 ) -> type[BoundedProtocol]:
-    """The protocol of one server, with its own counts."""
+    """Make the protocol of one server, with its own counts."""
     settings: dict[str, Any] = {
         "held": Counter(),
         "most": most,

@@ -1,4 +1,4 @@
-"""What people see of a difference, learnt from all their judgements together.
+"""A model of the differences that people see, learnt from all judgements together.
 
 One judgement of an image says little, and neighbours of an image say much about it. So d′ is taken
 to be the length of what changed in a bank of plain descriptions (colour and light at several
@@ -104,7 +104,7 @@ class DifferenceModel:
         return max(tried, key=lambda one: one.evidence(squares, said, judged))
 
     def expected(self, squares: Floats) -> Floats:
-        """d′ as the descriptions have it, `(images,)`."""
+        """Predict d′ from the descriptions, `(images,)`."""
         return np.sqrt(squares @ self.weights + LEAST)
 
     def _joint(self, squares: Floats, said: Floats, judged: Floats) -> tuple[Floats, Floats]:
@@ -115,11 +115,11 @@ class DifferenceModel:
         return seen, np.exp(log) * NODE_WEIGHTS / NODE_WEIGHTS.sum()
 
     def evidence(self, squares: Floats, said: Floats, judged: Floats) -> float:
-        """The log likelihood of the answers, what no description tells integrated out."""
+        """Compute the log likelihood of the answers, without the part beyond descriptions."""
         return float(np.log(self._joint(squares, said, judged)[1].sum(1)).sum())
 
     def posterior(self, squares: Floats, said: Floats, judged: Floats) -> tuple[Floats, Floats]:
-        """What d′ is to be expected of each image, and its SD, given its own judgements too."""
+        """Estimate each image's d′ and SD, from descriptions and own judgements."""
         seen, joint = self._joint(squares, said, judged)
         share = joint / joint.sum(1, keepdims=True)
         mean = (share * seen).sum(1)
@@ -128,5 +128,5 @@ class DifferenceModel:
 
 
 def _says(length: Floats, criterion: float) -> Floats:
-    """The probability to say "different"."""
+    """Compute the probability of the answer "different"."""
     return LAPSE / 2 + (1 - LAPSE) * norm.cdf(length - criterion)

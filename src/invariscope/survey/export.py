@@ -71,7 +71,7 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
 def without_pilots(
     answers: pd.DataFrame, sessions: pd.DataFrame
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The answers and sessions that are data: none of a pilot."""
+    """Select the answers and sessions that are data, without pilots."""
     held = sessions.loc[~sessions["pilot"].to_numpy(bool)].reset_index(drop=True)
     kept = answers.merge(held[["participant", "session"]], on=["participant", "session"])
     return kept, held.drop(columns="pilot")

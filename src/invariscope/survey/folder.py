@@ -131,12 +131,12 @@ class SurveyFolder:
 
 
 def content_name(values: NDArray[np.uint8]) -> str:
-    """The file name of an image by its content `(3, height, width)`."""
+    """Name an image file by its content `(3, height, width)`."""
     return hashlib.sha256(values.tobytes()).hexdigest()[:24] + ".png"
 
 
 def image_name(path: Path) -> str:
-    """The name that an image file's content asks for; "" where it cannot be read."""
+    """Compute the name for an image file's content; "" for an unreadable file."""
     try:
         with Image.open(path, formats=["PNG"]) as image:
             return content_name(np.array(image.convert("RGB")).transpose(2, 0, 1))

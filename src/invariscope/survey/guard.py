@@ -70,7 +70,7 @@ class Bucket:
 
 
 class AddressRates:
-    """A rate for each address, in memory only; IPv6 addresses of one /64 are one.
+    """A rate for each address, in memory only; IPv6 addresses of a /64 count as the same address.
 
     Args:
         burst: starts of an address at once.
@@ -82,7 +82,7 @@ class AddressRates:
         self._buckets: OrderedDict[str, Bucket] = OrderedDict()
 
     def take(self, address: str) -> bool:
-        """Whether one more from an address is within the rate; it counts if so."""
+        """Test if a further request is within the rate, and count an admitted request."""
         place = _network(address)
         bucket = self._buckets.pop(place, None) or Bucket(self.burst, self.rate)
         self._buckets[place] = bucket

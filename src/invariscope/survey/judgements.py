@@ -1,4 +1,4 @@
-"""Who judges which image next, and what the judgements come to: no clock, no network, no disk."""
+"""The order and the sums of judgements: no clock, no network, no disk."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ LEASE_SECONDS = 90.0
 
 @dataclass(frozen=True)
 class JudgementRules:
-    """How judgements are spread.
+    """The spread of judgements over participants.
 
     Attributes:
         same: share of trials that show the reference twice.
@@ -86,12 +86,12 @@ class JudgementBook:
         return self._by.get((key, value), [])
 
     def add(self, trial: Judgement) -> None:
-        """Take a trial that was asked, such as one of an earlier process."""
+        """Take a trial that was asked, such as a trial of an earlier process."""
         self.trials.append(trial)
         self._note(trial)
 
     def open(self, phase: str, candidates: int, wanted: int) -> None:
-        """Begin a phase, or go on with it.
+        """Begin a phase, or go on with a begun phase.
 
         Args:
             candidates: its images; 0 for a phase of `same` trials alone.
@@ -101,11 +101,11 @@ class JudgementBook:
 
     @property
     def given(self) -> int:
-        """Judgements that came, whoever gave them."""
+        """Count the judgements that came, from all participants."""
         return sum(trial.different is not None for trial in self.trials)
 
     def excluded(self) -> set[int]:
-        """Participants who get too many catch trials wrong: theirs do not count."""
+        """List participants with too many wrong catch trials: their judgements do not count."""
         seen: Counter[int] = Counter()
         wrong: Counter[int] = Counter()
         for trial in self._of("kind", CATCH):
@@ -120,7 +120,7 @@ class JudgementBook:
         }
 
     def _counted(self, trials: list[Judgement], kind: str) -> list[Judgement]:
-        """Those of a kind that were given, by participants who count."""
+        """List the given judgements of a kind, by participants who count."""
         out = self.excluded()
         return [
             t
@@ -129,7 +129,7 @@ class JudgementBook:
         ]
 
     def counts(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Judgements "different" and all of them, of each image of the phase: `(candidates,)`."""
+        """Count "different" and all judgements of the phase's images, `(candidates,)`."""
         said, judged = np.zeros((2, self._candidates), np.int64)
         for trial in self._counted(self._of("phase", self._phase), DIFFERS):
             judged[trial.candidate] += 1
@@ -149,11 +149,11 @@ class JudgementBook:
         return bool((self.counts()[1] >= self._wanted).all())
 
     def judged_by(self, participant: int) -> int:
-        """Judgements that a participant gave."""
+        """Count the judgements that a participant gave."""
         return sum(t.different is not None for t in self._of("who", participant))
 
     def next(self, participant: int, now: float) -> Judgement | None:
-        """What to ask a participant: what they have not answered yet, else a new trial.
+        """Choose a participant's next trial: an unanswered trial first, else a new trial.
 
         Returns:
             None where nothing is to be asked of them now: all is asked of others (wait), or they
@@ -187,7 +187,7 @@ class JudgementBook:
         return Judgement(len(self.trials), participant, self._phase, kind, candidate, now)
 
     def _need(self, participant: int, now: float) -> NDArray[np.int64] | None:
-        """The images that need a judgement most, of those the participant saw least; None if none.
+        """Find the images in most need of judgements that the participant saw least, or None.
 
         A phase of `same` trials alone gives an empty array while more are needed.
         """

@@ -1,4 +1,4 @@
-"""Links that open one session each, to be sent to people one by one."""
+"""Links that open a single session each, to be sent to people in turn."""
 
 import sqlite3
 import time
@@ -15,7 +15,7 @@ LONGEST_WAIT = 30.0  # seconds for a server that writes at the same time
 
 
 def new_links(folder: SurveyFolder, number: int, base: str) -> list[str]:
-    """Make single-use links of a survey, which may be served meanwhile.
+    """Make single-use links of a survey, even of a served survey.
 
     Args:
         number: how many.

@@ -85,7 +85,7 @@ def _accuracy(
 
 
 def notices(connection: sqlite3.Connection, seen: Mapping[str, int]) -> list[str]:
-    """What the experimenter should look at, a sentence each.
+    """Write the points for the experimenter's attention, a sentence each.
 
     Args:
         seen: requests that came through a `proxy` that is not named, starts of `crowded` addresses

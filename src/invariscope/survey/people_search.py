@@ -1,4 +1,4 @@
-"""A search whose unit is people: a generation is judged, told, and the next one asked for.
+"""A search with people as the unit: a generation is judged, told, and the next is asked for.
 
 What people answer is how different a candidate looks from the reference (`analysis.detection`);
 the search wants images far at a network's site that nobody can tell from the reference. What it
@@ -50,7 +50,7 @@ Floats = NDArray[np.float64]
 
 
 def departure(design: SearchDesign, generator: Generator, folder: Path) -> Reference:
-    """The image to depart from, with its code.
+    """Load the image to depart from, with its code.
 
     Raises:
         InputError: a seed that is none, an image of another size.
@@ -76,12 +76,12 @@ def departure(design: SearchDesign, generator: Generator, folder: Path) -> Refer
 
 
 def catch_image(reference: Tensor) -> Tensor:
-    """An image whose difference from the reference nobody overlooks: its negative, turned."""
+    """Make an image with a difference that nobody overlooks: the turned negative."""
     return (1 - reference).flip(-2).clamp(0, 1)
 
 
 def as_shown(images: Tensor) -> Tensor:
-    """Images in the 8 bits that people see, on the CPU: the network is shown the same."""
+    """Round images to the 8 bits that people see, on the CPU: the network is shown the same."""
     return (images.detach().cpu() * 255).round().clamp(0, 255) / 255
 
 
@@ -199,20 +199,20 @@ class PeopleSearch:
         self._writer.__exit__(None, None, None)
 
     def _seen(self, images: Tensor) -> dict[str, Tensor]:
-        """What the network answers at the stretch site."""
+        """Compute the network's response at the stretch site."""
         site = self.design.search.stretch
         name = site if site == PIXELS else f"network.{site}"
         return {name: self.network.respond(images.to(self.network.device), [site])[site].cpu()}
 
     def _measured(self) -> Sensitivity:
-        """How different the phase's images look."""
+        """Estimate the visible difference of the phase's images."""
         said, judged = self.book.counts()
         false, same = self.book.same_counts()
         measure = share_different if self.design.people.measure == "share" else d_prime
         return measure(said, judged, false, same)
 
     def advance(self) -> bool:
-        """Go on to the next phase if this one has all its judgements.
+        """Go on to the next phase if the present phase has all its judgements.
 
         Returns:
             Whether it did.
@@ -229,7 +229,7 @@ class PeopleSearch:
 
     def _modelled(self) -> Sensitivity:
         """d′ of the phase's images from the judgements of all phases."""
-        said, judged = self.book.counts()
+        said, judged = (counts.astype(float) for counts in self.book.counts())
         squares = descriptions(self.images, self.reference, self.network)
         self._known.append((squares, said, judged))
         parts = (np.concatenate(p) for p in zip(*self._known, strict=True))
@@ -246,7 +246,7 @@ class PeopleSearch:
         return Sensitivity(value, error, 0.0)
 
     def _restored(self) -> list[tuple[Floats, Floats, Floats]]:
-        """What an earlier process knew of the generations that it told."""
+        """Read an earlier process's record of its told generations."""
         path = self.folder / KNOWN
         found = load_file(path) if path.exists() else {}
         names = ("squares", "said", "judged")
@@ -273,7 +273,7 @@ class PeopleSearch:
             self._writer.checkpoint(self._search.snapshot(self.planned.run.name))
 
     def _next(self) -> None:
-        """The next generation, or the front again where the budget ends."""
+        """Ask for the next generation, or for the front again at the end of the budget."""
         asked, final = self.design.people, self.design.final
         own = self.design.search.population * asked.repeats
         needed = trials_for(self.design, own + final.members * final.repeats)
@@ -294,12 +294,12 @@ class PeopleSearch:
         self.book.open(FINAL, len(self.images), final.repeats)
 
     def _generation(self) -> int:
-        """Generations that were told."""
+        """Count the generations that were told."""
         packed = self._search.snapshot(self.planned.run.name)
         return int(packed["strategy.generation"])
 
     def _finish(self) -> None:
-        """Keep the front as the held-back judgements have it."""
+        """Save the front as measured by the held-back judgements."""
         found, members = self._measured(), self._members
         objective = self.planned.run.objective
         responses = {
@@ -329,12 +329,12 @@ class PeopleSearch:
             outcome, seconds=time.monotonic() - self._began, tensors=tensors, columns=columns
         )
         self.phase, self.images = DONE, self.images[:0]
-        self.say(f"done: {self.book.given} judgements, {int(table['holds'].sum())} members hold")
+        self.say(f"done: {self.book.given} judgements, {table['holds'].sum()} members hold")
 
     def table(
         self, members: Front, scores: Tensor, found: Sensitivity, kept: Tensor
     ) -> pd.DataFrame:
-        """One row a member: both measurements, an interval, and whether it lies below the bound."""
+        """Tabulate a row a member: both measurements, an interval, and a flag below the bound."""
         said, judged = self.book.counts()
         error = np.hypot(found.error, found.shared)
         half = norm.ppf(0.5 + LEVEL / 2) * error

@@ -23,12 +23,12 @@ CODE, IMAGE = 1, 6
 
 
 def is_published(columns: Sequence[str]) -> bool:
-    """Whether a table's columns are those of the published layout."""
+    """Test if a table has the columns of the published layout."""
     return set(PUBLISHED) <= {name.strip().casefold() for name in columns}
 
 
 def published_files(folder: Path) -> list[Path]:
-    """The tables of the published layout in a folder or its experiments' folders, sorted.
+    """List the tables of the published layout in a folder or its experiments' folders, sorted.
 
     A file of that layout stands for itself.
     """
@@ -48,7 +48,7 @@ def _columns(path: Path) -> list[str]:
 
 
 def read_published(files: Sequence[Path]) -> pd.DataFrame:
-    """Read published answers as `load_answers` gives them.
+    """Read published answers, in the form of `load_answers`.
 
     Returns:
         One row an answer. `participant` is `<experiment> <subject>`, since names of subjects are
@@ -85,7 +85,7 @@ def read_published(files: Sequence[Path]) -> pd.DataFrame:
 
 
 def _read(path: Path) -> pd.DataFrame:
-    """One file, its columns by name, with `experiment`, `code` and `image`."""
+    """Read a file, columns by name, with `experiment`, `code` and `image`."""
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig")
     except (OSError, ValueError) as error:

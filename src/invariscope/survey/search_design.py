@@ -44,7 +44,7 @@ class PeopleRequest(FileSection):
 
 
 class PeopleSearchRequest(FileSection):
-    """What is searched for.
+    """The goal of a search.
 
     Attributes:
         task: `invariance`, far at the stretch site and alike to people; or `adversarial`.
@@ -108,7 +108,7 @@ class SearchDesign(FileSection):
     completion: CompletionSettings = CompletionSettings()
 
     def rules(self) -> JudgementRules:
-        """How judgements are spread."""
+        """Spread judgements over participants."""
         asked = self.people
         return JudgementRules(
             same=asked.same,
@@ -119,7 +119,7 @@ class SearchDesign(FileSection):
 
 
 def read_search_design(path: Path) -> SearchDesign:
-    """The design in a file.
+    """Read the design in a file.
 
     Raises:
         InputError: no such file, or one that is no design; or a budget that is too small.
@@ -144,13 +144,13 @@ def read_search_design(path: Path) -> SearchDesign:
 
 
 def trials_for(design: SearchDesign, judgements: int) -> int:
-    """Trials that so many judgements of candidates need, `same` and catch trials counted."""
+    """Count the trials for a number of judgements of candidates, with `same` and catch trials."""
     share = 1 - design.people.same - design.people.catch
     return round(judgements / share)
 
 
 def least_judgements(design: SearchDesign) -> int:
-    """What one generation and the end of a search need."""
+    """Count the judgements that a generation and the end of a search need."""
     own = design.search.population * design.people.repeats
     held_back = design.final.members * design.final.repeats
     return design.people.same_first + trials_for(design, own + held_back)

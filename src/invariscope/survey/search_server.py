@@ -63,16 +63,23 @@ SIDES = 2
 
 
 def read_judgements(connection: sqlite3.Connection) -> list[Judgement]:
-    """Every judgement of a search, asked or given."""
+    """List every judgement of a search, asked or given."""
     rows = connection.execute(
         "SELECT number, session, phase, kind, candidate, asked, different FROM judgements"
         " ORDER BY number"
     ).fetchall()
-    return [Judgement(*row[:6], None if row[6] is None else bool(row[6])) for row in rows]
+    names = ("number", "participant", "phase", "kind", "candidate", "asked")
+    return [
+        Judgement(
+            **dict(zip(names, row, strict=False)),
+            different=None if row[6] is None else bool(row[6]),
+        )
+        for row in rows
+    ]
 
 
 def encode_png(image: Tensor) -> bytes:
-    """An image as people see it, 8 bits."""
+    """Encode an image as people see the image, in 8 bits."""
     values = (image.permute(1, 2, 0) * 255).round().clamp(0, 255).numpy().astype(np.uint8)
     file = io.BytesIO()
     Image.fromarray(values).save(file, format="PNG")
@@ -118,7 +125,7 @@ class SearchServer:
             pass
 
     def app(self) -> Guard:
-        """The application, for uvicorn."""
+        """Make the application, for uvicorn."""
         names = [name for name in FILES if name not in ("app.js", "live.js")]
         routes = [
             Route("/", self._page),
@@ -242,7 +249,7 @@ class SearchServer:
         return {"code": code, "link": link.replace("{code}", quote(code, safe=""))}
 
     def _own(self, session: SurveySession, number: int) -> Judgement:
-        """A trial of a session's own.
+        """Find a trial of a session.
 
         Raises:
             RefusedError: there is none.

@@ -131,7 +131,7 @@ def run_server(
 
 
 def check_consent(folder: SurveyFolder) -> None:
-    """Make sure that the consent form is not the one that stands there to be replaced.
+    """Make sure that the consent form is not the placeholder that must be replaced.
 
     Raises:
         InputError: it is.

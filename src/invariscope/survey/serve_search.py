@@ -22,7 +22,7 @@ WORDS, ANSWERS = "words.json", "answers.sqlite"
 
 
 def read_search_words(path: Path) -> dict[str, Any]:
-    """The words of a search, checked against the English ones.
+    """Read the words of a search, checked against the English words.
 
     Raises:
         StoreError: no such file.
@@ -52,7 +52,7 @@ def serve_search(
     starts: int = STARTS,
     tell: Callable[[str], object] = print,
 ) -> None:
-    """Serve a search until the process is asked to end; it goes on where it was when served again.
+    """Serve a search until the process is asked to end; a search served again goes on.
 
     Args:
         folder: of `words.json` (written where it is not there) and `answers.sqlite`.

@@ -261,7 +261,7 @@ class SurveyServer:
         return session, sessions.answered(connection, session.number)
 
     def _address(self, request: Request) -> str:
-        """Where a request comes from; it is kept in memory only, for rates."""
+        """Read a request's address, kept in memory only, for rates."""
         peer = request.client.host if request.client else ""
         forwarded = request.headers.get("x-forwarded-for", "")
         if forwarded and peer not in self.proxies:

@@ -1,4 +1,4 @@
-"""Participants with known thresholds, in people's place: to plan a search and to test it."""
+"""Participants with known thresholds, in people's place, for planning and testing a search."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -46,11 +46,11 @@ class SimulatedJudges:
         validate.between("lapse", self.lapse, 0, 1)
 
     def true_d_prime(self, images: Tensor) -> NDArray[np.float64]:
-        """What d′ would be without end of judgements, for the middle participant."""
+        """Compute d′ for endless judgements of the middle participant."""
         return self.distance(images) / self.threshold
 
     def says_different(self, who: int, trial: int, distance: float) -> bool:
-        """One judgement."""
+        """Make a judgement."""
         own = seeds.numpy_stream("judge", self.seed, who).standard_normal(2) * self.spread
         stream = seeds.numpy_stream("judge", self.seed, who, trial)
         if stream.random() < self.lapse:
@@ -59,7 +59,7 @@ class SimulatedJudges:
         return seen + float(stream.standard_normal()) > self.criterion + float(own[1])
 
     def share_seen(self, distance: float) -> float:
-        """The middle participant's probability to say "different" without lapses."""
+        """Compute the middle participant's probability of "different" without lapses."""
         return float(norm.cdf(distance / self.threshold - self.criterion))
 
 
@@ -95,7 +95,7 @@ def judge_search(search: PeopleSearch, judges: SimulatedJudges) -> None:
 
 
 def pixel_judges(search: PeopleSearch, participants: int, threshold: float) -> SimulatedJudges:
-    """Participants who see the root mean square of a change of pixels.
+    """Make participants who see the root mean square of a change of pixels.
 
     Args:
         threshold: the RMS that gives d′ = 1.

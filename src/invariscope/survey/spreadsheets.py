@@ -18,12 +18,12 @@ RULE = (
 
 
 def quoted(table: pd.DataFrame) -> pd.DataFrame:
-    """The table with an apostrophe in front of texts that a spreadsheet would compute."""
+    """Put an apostrophe in front of texts that a spreadsheet would compute."""
     return _mapped(table, lambda text: f"'{text}" if FORMULA.match(text) else text)
 
 
 def unquoted(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without the apostrophes that `quoted` put there."""
+    """Remove the apostrophes that `quoted` put into a table."""
     return _mapped(
         table, lambda text: text[1:] if text.startswith("'") and FORMULA.match(text) else text
     )

@@ -59,12 +59,12 @@ def read_words(path: Path, categories: Iterable[str], questions: Iterable[str]) 
 
 
 def is_placeholder_consent(words: Mapping[str, Any]) -> bool:
-    """Whether the consent form holds the paragraph that asks to be replaced."""
+    """Test if the consent form holds the paragraph that asks to be replaced."""
     return any(str(text).strip().startswith(TO_BE_REPLACED) for text in words["consent"])
 
 
 def check_texts(name: str, words: Mapping[str, Any], english: Mapping[str, Any]) -> None:
-    """Make sure that a file of texts has those of the English one, with their places.
+    """Make sure that a file of texts has the English file's texts, with their placeholders.
 
     Raises:
         InputError: one is missing, unknown, or lacks a place.

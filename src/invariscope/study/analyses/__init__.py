@@ -1,6 +1,6 @@
 """Analyses of a study by name; how tables are made and kept."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -105,10 +105,10 @@ def analyze(
     return tables
 
 
-def _with_role(table: pd.DataFrame, roles: Mapping[str, str]) -> pd.DataFrame:
+def _with_role(table: pd.DataFrame, roles: dict[str, str]) -> pd.DataFrame:
     """Add a column with the role of each row's subject."""
     column = next((name for name in ("subject", "source", "network") if name in table), None)
-    return table if column is None else table.assign(role=table[column].map(roles))
+    return table if column is None else table.assign(role=table[column].map(roles.get))
 
 
 def save_tables(tables: Tables, folder: Path) -> None:

@@ -54,12 +54,12 @@ def engine(monkeypatch, tmp_path):
     monkeypatch.setattr(slurm, "time", clock)
     monkeypatch.setattr(slurm, "lost", lambda job, reason: reason)
     made = slurm.SlurmEngine(tmp_path)
-    made.start([Work()])
+    made.submit([Work()])
     return made, made._executor.task, now
 
 
 def ended(engine):
-    return engine.ended(0, lambda: None)
+    return engine.poll(0, lambda: None)
 
 
 def test_a_job_that_stays_preempted_is_given_up_after_ten_minutes(engine):
