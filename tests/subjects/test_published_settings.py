@@ -31,7 +31,8 @@ def apart(subject, photo, expected):
     """How far the subject's input is from the library's, in grey levels."""
     image = read_image(photo, side=subject.image_size, transform=subject.photo.transform)[None]
     difference = (subject._prepare(image) - torch.as_tensor(expected)).abs()
-    return float((difference * subject._std / subject._range).max()) * 255
+    scale = subject.preprocessing.std / subject.preprocessing.value_range
+    return float((difference * scale).max()) * 255
 
 
 @pytest.fixture(scope="module")

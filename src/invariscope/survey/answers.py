@@ -219,7 +219,7 @@ def _numbers(values: pd.Series, name: str) -> NDArray[np.float64]:
     empty = values.isna().to_numpy(bool) | (values.astype(object) == "").to_numpy(bool)
     numbers = np.full(len(values), np.nan)
     try:
-        numbers[~empty] = np.asarray(values[~empty].to_numpy(object), dtype=float)
+        numbers[~empty] = np.asarray(values.to_numpy(object)[~empty], dtype=float)
     except (TypeError, ValueError) as error:
         raise InputError(f"{name} holds something else than numbers") from error
     if np.isinf(numbers).any() or np.isnan(numbers[~empty]).any():
