@@ -31,7 +31,7 @@ class Sensitivity(NamedTuple):
 
 
 def corrected_share(said: ArrayLike, judged: ArrayLike) -> Floats:
-    """A share with half a judgement added to either side, in (0, 1)."""
+    """Add half a judgement to either side of a share, in (0, 1)."""
     return (np.asarray(said, float) + 0.5) / (np.asarray(judged, float) + 1)
 
 
@@ -41,7 +41,7 @@ def _check(said: Floats, judged: Floats) -> None:
 
 
 def _z_variance(share: Floats, judged: Floats) -> Floats:
-    """The variance of z(share) (Gourevitch and Galanter 1967, eq. 4)."""
+    """Compute the variance of z(share) (Gourevitch and Galanter 1967, eq. 4)."""
     return share * (1 - share) / ((judged + 1) * norm.pdf(norm.ppf(share)) ** 2)
 
 

@@ -62,7 +62,7 @@ def error_consistency(one: ArrayLike, other: ArrayLike) -> Consistency:
 
 
 def correctness(answers: pd.DataFrame) -> pd.DataFrame:
-    """Who was right where: `(images, participants)`, missing where someone did not see an image.
+    """Table right answers, `(images, participants)`, missing where an image was not seen.
 
     Raises:
         InputError: a participant answered the same image of a condition twice.
@@ -125,7 +125,7 @@ def consistency_table(people: pd.DataFrame, network: pd.DataFrame | None = None)
 
 
 def _row(values: NDArray[np.float64], pairs: list[tuple[int, int]]) -> dict[str, Any]:
-    """One kind of pair's kappa, interval and bounds."""
+    """Summarise a kind of pair: kappa, interval and bounds."""
     stream = seeds.numpy_stream("error_consistency", len(values), len(pairs))
     draws = stream.integers(0, len(values), (DRAWS, len(values)))
     again = _drawn_kappas(values, pairs, draws)

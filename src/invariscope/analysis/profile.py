@@ -104,7 +104,7 @@ def profile(
 
 
 def _labelled(kind: str) -> dict[str, str]:
-    """The label of a unit's kind, where it is not like most."""
+    """Label a unit's kind, where unlike most."""
     return {"kind": kind} if kind else {}
 
 

@@ -16,7 +16,7 @@ NAME = re.compile(r"(?P<shape>[a-z]+)\d+-(?P<texture>[a-z]+)\d+")
 
 
 def cues(image: str) -> tuple[str, str]:
-    """The categories of shape and texture in the name of a cue-conflict image (`cat4-clock1`).
+    """Read the categories of shape and texture in a cue-conflict name (`cat4-clock1`).
 
     Raises:
         InputError: a name of another form.

@@ -1,4 +1,4 @@
-"""The 16 categories of Geirhos et al., and how a network of 1,000 ImageNet classes names them.
+"""The 16 categories of Geirhos et al., for networks of 1,000 ImageNet classes.
 
 The class numbers (ImageNet's usual order, from 0) are those of `human_categories.py` in
 github.com/bethgelab/model-vs-human (Geirhos et al. 2021, arXiv 2106.07411), 207 classes in all; a
@@ -24,7 +24,7 @@ LANDMARKS = {0: "tench", 404: "airliner", 766: "rotisserie", 999: "toilet tissue
 
 @cache
 def class_numbers() -> Mapping[str, tuple[int, ...]]:
-    """The ImageNet classes of each category, categories in alphabetical order."""
+    """List the ImageNet classes of each category, categories in alphabetical order."""
     found: dict[str, tuple[int, ...]] = {}
     for line in TABLE.read_text(encoding="utf-8").splitlines():
         category, spans = line.split("\t")
@@ -37,7 +37,7 @@ def class_numbers() -> Mapping[str, tuple[int, ...]]:
 
 
 def category_scores(logits: Tensor) -> Tensor:
-    """The mean probability of each category's classes.
+    """Average the probabilities of each category's classes.
 
     Args:
         logits: `(n, 1000)`, in ImageNet's order.
@@ -50,7 +50,7 @@ def category_scores(logits: Tensor) -> Tensor:
 
 
 def check_imagenet(subject: Subject) -> str:
-    """The readout of a subject whose units are ImageNet's 1,000 classes in their usual order.
+    """Find the readout of a subject with ImageNet's 1,000 classes in the usual order.
 
     Raises:
         InputError: another number of units, or classes of another order.
@@ -74,7 +74,7 @@ def check_imagenet(subject: Subject) -> str:
 
 
 def name_images(subject: Subject, images: Tensor, categories: Sequence[str]) -> list[str]:
-    """The category that a subject sees in each image.
+    """Name the category that a subject sees in each image.
 
     Args:
         subject: a network. For the 16 categories of Geirhos et al. its readout must be ImageNet's

@@ -330,7 +330,7 @@ def verify(
 
 
 def _verified(folder: Path) -> Verified:
-    """What became of a check of a store, a session or a survey."""
+    """Say the outcome of a check of a store, a session or a survey."""
     if (folder / DESIGN).is_file():
         survey, found = SurveyFolder(folder), Verified()
         found.attempt(survey.check)

@@ -1,4 +1,4 @@
-"""`invariscope survey search DESIGN`: the search asks people whether they see a difference."""
+"""`invariscope survey search DESIGN`: a search that asks people for visible differences."""
 
 from pathlib import Path
 from typing import Annotated

@@ -22,7 +22,7 @@ def is_hidden(name: str) -> bool:
 
 
 def is_text(name: str) -> bool:
-    """Whether a file's name is text in UTF-8, as tables, pages and hashes take it to be."""
+    """Tell if a file's name is text in UTF-8, as tables, pages and hashes need."""
     try:
         name.encode()
     except UnicodeEncodeError:

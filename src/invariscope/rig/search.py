@@ -130,7 +130,7 @@ class RigSearch:
         return outcome
 
     def _advance(self, search: Search, writer: RunFolder, done: int) -> Outcome:
-        """Show generations, after those that are done, until the search ends."""
+        """Show the generations that are left, until the search ends."""
         generation = done
         while True:
             generation += 1

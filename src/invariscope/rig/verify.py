@@ -1,4 +1,4 @@
-"""What a session's folder holds, against the hashes that were kept when it was written."""
+"""A session's folder, checked against the hashes of its writing."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from invariscope.subjects.rig.pixels import named_image
 
 
 def is_session_folder(folder: Path) -> bool:
-    """Whether a folder is a session's: it has a log."""
+    """Tell if a folder is a session's, by its log."""
     return (folder / FILE).is_file()
 
 

@@ -10,7 +10,7 @@ from invariscope.errors import InputError, StoreError
 
 
 def read_csv_text(path: Path) -> pd.DataFrame:
-    """Read a CSV file whose values stay the text that they are.
+    """Read a CSV file with all values as text.
 
     A reader that guesses takes a row that was cut off, a header that lacks a name or a column that
     comes twice for another table.

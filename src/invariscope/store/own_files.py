@@ -66,7 +66,7 @@ def is_figure(path: Path) -> bool:
 
 
 def is_drawing(path: Path) -> bool:
-    """Whether a file is a PDF or SVG whose metadata name us as its creator."""
+    """Tell if a file is a PDF or SVG with invariscope as creator in the metadata."""
     content = path.read_bytes()
     marks = {b"%PDF": f"/Creator ({SOFTWARE})", b"<?xm": f"<dc:title>{SOFTWARE}</dc:title>"}
     return marks.get(content[:4], "\0").encode() in content

@@ -330,7 +330,8 @@ class PeopleSearch:
         )
         self.phase, self.images = DONE, self.images[:0]
         self.say(
-            f"done: {self.book.given} judgements, {table['holds'].to_numpy(bool).sum()} members hold"
+            f"done: {self.book.given} judgements, "
+            f"{table['holds'].to_numpy(bool).sum()} members hold"
         )
 
     def table(

@@ -53,7 +53,7 @@ def encode_images(pixels: Mapping[str, np.ndarray]) -> dict[str, bytes]:
 
 
 def named_image(path: Path) -> Tensor:
-    """A PNG file that is named by its pixels (`pixel_name`), as `decode_image` gives it.
+    """Read a PNG file named by its pixels (`pixel_name`), as `decode_image` does.
 
     Raises:
         OSError: it is no image, damaged, or holds other pixels than its name says.
