@@ -78,7 +78,7 @@ def without_pilots(
 
 
 def with_presentation(sessions: pd.DataFrame, answers: pd.DataFrame) -> pd.DataFrame:
-    """The sessions with how long images were on their screens, as measured in frames.
+    """Tabulate sessions with the measured frames of images on their screens.
 
     Returns:
         Columns `shown_ms_low`, `shown_ms_median` and `shown_ms_high`: 5 %, half and 95 % of the
