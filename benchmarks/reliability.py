@@ -109,6 +109,12 @@ class Counted:
                     return kind, outcome
         return None
 
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """A test that cannot begin shows nothing, so it counts as wrong."""
+        if report.when == "setup" and report.failed:
+            self.kinds.setdefault(self.of[report.nodeid][0], Counter())["wrong"] += 1
+            self.failed.append(report.nodeid)
+
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, Any, Any]:
         """A test that tries many inputs counts them itself, in its module's `OUTCOMES`."""
