@@ -19,7 +19,9 @@ function matlab_rig(folder, present, idle)
 if nargin < 3, idle = Inf; end
 last = tic;
 while toc(last) < idle
+    quiet = warning('off', 'all');  % Octave warns of a block that is taken away while it looks
     found = dir(fullfile(folder, 'blocks', '*.json'));
+    warning(quiet);
     found = found(~strncmp({found.name}, '.', 1));
     if isempty(found), alive(folder); pause(0.05); continue, end
     [~, block] = fileparts(found(1).name);

@@ -81,7 +81,7 @@ def test_objectives_are_float32_where_the_bulk_is_bf16(conv):
 
 def test_a_missing_reference_is_refused(toy):
     bare = replace(toy.objective(), target_reference=None)
-    with pytest.raises(ValueError, match="needs the reference's activity"):
+    with pytest.raises(ValueError, match="needs the reference's responses"):
         measure(toy.generator, toy.subject, torch.zeros(1, 48), bare, chunk=4)
 
 

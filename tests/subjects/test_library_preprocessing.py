@@ -199,7 +199,7 @@ def leaves(): raise SystemExit(3)
 @pytest.mark.parametrize(
     ("factory", "says"),
     [
-        ("grey", "images of 1 channels"),
+        ("grey", "images of one channel"),
         ("two", "other arguments than one batch"),
         ("words", "something else than one tensor"),
         ("script", r"torch\.jit script"),
