@@ -46,7 +46,7 @@ class Search:
         slots: runs that advance together; by default all.
         chunk: images that pass at once, padded where fewer; by default the population, at least
             32. Part of a run's numeric context.
-        restored: `snapshot`s of some of the runs, by name.
+        restored: the `snapshot` of some runs, by name.
         stage: for a strategy that sees the problem, the subject whose stretch site counts.
 
     Raises:

@@ -136,7 +136,7 @@ class FunctionSubject(Subject):
         """Convert a function's answer to float32 of our own; masked entries of an array are NaN."""
         try:
             if isinstance(answers, np.ma.MaskedArray):
-                answers = answers.astype(np.float32).filled(np.nan)
+                answers = np.ma.filled(answers.astype(np.float32), np.nan)
             found = answers if isinstance(answers, Tensor) else np.asarray(answers)
             tensor = torch.as_tensor(found).detach()
             if tensor.is_complex():
