@@ -53,7 +53,7 @@ def profile(
             every other strength too (`known_copies`).
         tau, negatives, batch, seed: as for `invariance_coefficient`.
         beyond: what named transformations do with values beyond [0, 1].
-        which: the member of each front that is shown (`sns.choice.choose`).
+        which: the member of each front that is shown (`experiments.front_choice.choose`).
 
     Raises:
         InputError: neither photos nor a search, several units, or a search on another unit or

@@ -100,7 +100,7 @@ def gallery(result: Result, which: str = "kept", images: Sequence[Tensor] | None
 
     Args:
         result: runs from one reference.
-        which: the member of each front that is shown (see `sns.choice.choose`).
+        which: the member of each front that is shown (see `experiments.front_choice.choose`).
         images: these members' images where they are at hand; by default the generator makes them.
 
     Example:

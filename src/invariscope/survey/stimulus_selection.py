@@ -31,8 +31,8 @@ class StimulusSelection:
 
     Attributes:
         task: whose images, `invariance` or `adversarial`.
-        runs: `all`, `milestone` or `stopped` (see `study.result.keep`).
-        which: the image of each run (see `sns.choice.choose`).
+        runs: `all`, `milestone` or `stopped` (see `study.result.filter_runs`).
+        which: the image of each run (see `experiments.front_choice.choose`).
         photos: class folders of natural images; by default those of the study.
         class_table: what the class folders are called (see `class_names`).
         practice: photos for practice trials.
