@@ -39,7 +39,17 @@ ROOMS = (
     "photos",
     "zoo",
 )
-BOTTOM = ("markup", "units", "seeds", "validate", "errors", "devices", "memory", "user_code")
+BOTTOM = (
+    "markup",
+    "units",
+    "seeds",
+    "validate",
+    "errors",
+    "devices",
+    "memory",
+    "optional",
+    "user_code",
+)
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 55
 

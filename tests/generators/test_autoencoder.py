@@ -143,5 +143,5 @@ def test_the_published_tiny_autoencoder_keeps_smooth_images():
 
 def test_without_diffusers_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setattr(autoencoder, "find_spec", lambda _: None)
-    with pytest.raises(InputError, match=r"pip install 'invariscope\[models\]'"):
+    with pytest.raises(InputError, match=r"pip install '.\[models\]'"):
         load_autoencoder("diffusers:anything")

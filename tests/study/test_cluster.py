@@ -131,7 +131,7 @@ def held_to(local, folder, same_store):
 
 @pytest.fixture
 def ray_address():
-    pytest.importorskip("ray", reason="Ray is not installed (pip install 'invariscope[cluster]')")
+    pytest.importorskip("ray", reason="Ray is not installed (pip install '.[cluster]')")
     process = subprocess.Popen(
         [sys.executable, str(TESTS / "ray_cluster.py")],
         stdin=subprocess.PIPE,

@@ -13,9 +13,9 @@ from scipy.stats import norm
 from invariscope import seeds
 from invariscope.analysis.grouping import Rows
 from invariscope.analysis.intervals import LEVEL
-from invariscope.analysis.optional import optional_library
 from invariscope.analysis.people import usable
 from invariscope.errors import InputError, unknown
+from invariscope.optional import optional_library
 
 Numbers = NDArray[np.float64]
 PRIOR_SD = 10  # of a fixed effect, in log odds: hardly any
@@ -106,7 +106,7 @@ def _spreads(
     """Fit means and SDs of the logarithms of the random effects' SDs."""
     if not len(which):
         return np.empty(0), np.empty(0)
-    models = optional_library("statsmodels.genmod.bayes_mixed_glm")
+    models = optional_library("statsmodels.genmod.bayes_mixed_glm", "analysis")
     model = models.BinomialBayesMixedGLM(right, fixed, random, which, vcp_p=1, fe_p=PRIOR_SD)
     size = fixed.shape[1] + random.shape[1] + int(which.max()) + 1
     start = seeds.numpy_stream("mixed_model", size).normal(size=size)

@@ -9,8 +9,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from invariscope import seeds
 from invariscope.analysis.intervals import clustered_mean
-from invariscope.analysis.optional import optional_library
 from invariscope.errors import InputError
+from invariscope.optional import optional_library
 
 COMPONENTS = (2, 10, 25, 50, 100)
 FOLDS = 5
@@ -29,10 +29,15 @@ def gram(images: ArrayLike) -> NDArray[np.float64]:
     return centred @ centred.T
 
 
+def _sklearn(module: str) -> Any:
+    """Import a module of scikit-learn."""
+    return optional_library(f"sklearn.{module}", "analysis", "scikit-learn")
+
+
 def _splits(
     labels: NDArray[Any], units: NDArray[Any], scheme: str, folds: int
 ) -> list[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    selection = optional_library("sklearn.model_selection")
+    selection = _sklearn("model_selection")
     if scheme == "grouped":
         return list(selection.GroupKFold(folds).split(labels, labels, units))
     return list(
@@ -48,7 +53,7 @@ def _predict(
     components: Sequence[int],
 ) -> dict[int, NDArray[Any]]:
     """Predict the classes of a fold's images, for each number of components."""
-    decomposition, svm = optional_library("sklearn.decomposition"), optional_library("sklearn.svm")
+    decomposition, svm = _sklearn("decomposition"), _sklearn("svm")
     most = min(max(components), len(train) - 1)
     # With inner products as its kernel, KernelPCA is PCA, fitted on the training images alone.
     fitted = decomposition.KernelPCA(most, kernel="precomputed", eigen_solver="dense")

@@ -15,6 +15,7 @@ from invariscope.cli.options import Force, Model, NetworkOptions
 from invariscope.cli.survey_search import search
 from invariscope.cli.terminal import output, print_table
 from invariscope.errors import InputError, StoreError
+from invariscope.optional import missing
 from invariscope.plot.axes import figure_of
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import PNG_MARK, begins_with, check_may_replace, is_figure
@@ -191,9 +192,7 @@ def serve(
     try:
         from invariscope.survey.serve import serve as run  # noqa: PLC0415 (an extra)
     except ImportError as error:
-        raise InputError(
-            "serving a survey needs starlette and uvicorn: pip install 'invariscope[survey]'"
-        ) from error
+        raise missing("starlette and uvicorn", "survey") from error
     folder = _there(out or place)
     if folder is None:
         folder = (asked or SurveyOptions()).make(place, _place(place, out))

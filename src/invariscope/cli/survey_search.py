@@ -8,8 +8,8 @@ from cyclopts import Parameter
 from invariscope.cli.numbers import Count, NotNegative, Port
 from invariscope.cli.terminal import output
 from invariscope.devices import pick_device
-from invariscope.errors import InputError
 from invariscope.generators import load_generator
+from invariscope.optional import missing
 from invariscope.subjects import load_subject
 from invariscope.survey.people_search import DONE, PeopleSearch, departure
 from invariscope.survey.search_design import read_search_design
@@ -87,9 +87,7 @@ def _serve(
     try:
         from invariscope.survey.serve_search import serve_search  # noqa: PLC0415 (an extra)
     except ImportError as error:
-        raise InputError(
-            "asking people needs starlette and uvicorn: pip install 'invariscope[survey]'"
-        ) from error
+        raise missing("starlette and uvicorn", "survey") from error
     serve_search(
         found,
         place,

@@ -16,6 +16,7 @@ from invariscope import validate
 from invariscope.devices import place
 from invariscope.errors import InputError, StoreError, nearest
 from invariscope.generators.base import Generator
+from invariscope.optional import missing
 from invariscope.zoo.registry import weights_hash
 from invariscope.zoo.taesd import tiny_autoencoder
 from invariscope.zoo.vision import torchvision_models
@@ -166,10 +167,7 @@ def _placed(module: nn.Module, device: torch.device) -> nn.Module:
 
 def _diffusers(address: str, where: str, device: torch.device) -> Autoencoder:
     if find_spec("diffusers") is None:
-        raise InputError(
-            f"{address!r} needs diffusers, which is not installed; pip install "
-            "'invariscope[models]'"
-        )
+        raise missing("diffusers", "models")
     if find_spec("torchvision"):  # diffusers imports it, which beside some torch needs help
         torchvision_models()
     diffusers: Any = import_module("diffusers")  # slow: only where it is used

@@ -10,6 +10,7 @@ import numpy as np
 from scipy import io
 
 from invariscope.errors import InputError, StoreError, unknown
+from invariscope.optional import optional_library
 from invariscope.recordings.options import QUANTITIES, RecordingOptions
 from invariscope.recordings.pictures import image_list
 from invariscope.recordings.responses import Dropped, Floats, RecordedResponses
@@ -133,26 +134,10 @@ def _mat(path: Path) -> dict[str, Any]:
         head = file.read(128)
     if b"MATLAB 7.3" not in head:
         return {k: v for k, v in io.loadmat(path).items() if not k.startswith("__")}
-    h5py = hdf5()
+    h5py = optional_library("h5py", "recordings")
     with h5py.File(path, "r") as file:
         sets = {k: v for k, v in file.items() if isinstance(v, h5py.Dataset)}
         return {k: np.asarray(v[()]).T for k, v in sets.items()}
-
-
-def hdf5() -> Any:
-    """Import `h5py`.
-
-    Raises:
-        InputError: it is not.
-    """
-    try:
-        import h5py  # noqa: PLC0415  (a library of an extra)
-    except ImportError as error:
-        raise InputError(
-            "NWB and MATLAB 7.3 files need h5py, which is not installed; "
-            "pip install 'invariscope[recordings]'"
-        ) from error
-    return h5py
 
 
 def _numbers(array: Any, path: Path) -> Floats:

@@ -4,13 +4,13 @@ import contextlib
 import io
 import struct
 import warnings
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from invariscope.errors import InputError, StoreError
+from invariscope.optional import optional_library
 from invariscope.recordings.options import RecordingOptions, check_rate
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes
 
@@ -33,21 +33,6 @@ def reader_of(path: Path) -> str | None:
     return FILES.get(path.suffix.lower())
 
 
-def library() -> Any:
-    """Import `neo.rawio`.
-
-    Raises:
-        InputError: it is not.
-    """
-    try:
-        return import_module("neo.rawio")
-    except ImportError as error:
-        raise InputError(
-            "recordings of Blackrock, Plexon and TDT need neo, which is not installed; "
-            "pip install 'invariscope[recordings]'"
-        ) from error
-
-
 def read_neo(path: Path, options: RecordingOptions) -> SpikeRecording:
     """Read spikes and events of one segment, on the clock that neo gives both.
 
@@ -61,7 +46,7 @@ def read_neo(path: Path, options: RecordingOptions) -> SpikeRecording:
     kind = reader_of(path)
     assert kind is not None
     _check_whole(path, kind)
-    make = getattr(library(), kind)
+    make = getattr(optional_library("neo.rawio", "recordings"), kind)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from invariscope.errors import InputError, StoreError, unknown
-from invariscope.recordings.arrays import hdf5
+from invariscope.optional import optional_library
 from invariscope.recordings.options import TIME_UNITS, RecordingOptions, check_rate
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes
 
@@ -41,7 +41,7 @@ def read_nwb(path: Path, options: RecordingOptions) -> SpikeRecording:
     if options.time_unit not in TIME_UNITS:
         raise InputError(f"times of {str(path)!r} are never in samples; expected s, ms or us")
     try:
-        with hdf5().File(path, "r") as file:
+        with optional_library("h5py", "recordings").File(path, "r") as file:
             _check_version(file, path)
             scale = TIME_UNITS[options.time_unit]
             return SpikeRecording(

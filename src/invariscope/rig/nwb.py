@@ -11,6 +11,7 @@ import numpy as np
 
 from invariscope import seeds
 from invariscope.errors import InputError
+from invariscope.optional import optional_library
 from invariscope.rig.export import RecordedSession
 from invariscope.rig.names import nwb_column
 from invariscope.store.files import replace_file
@@ -28,24 +29,9 @@ WHOLE = (
 )
 
 
-def library() -> Any:
-    """Import `pynwb`, where the library is installed.
-
-    Raises:
-        InputError: it is not.
-    """
-    try:
-        importlib.import_module("pynwb")
-    except ImportError as error:
-        raise InputError(
-            "NWB export needs pynwb, which is not installed; pip install 'invariscope[rig]'"
-        ) from error
-    return importlib.import_module("pynwb")
-
-
 def is_session(path: Path) -> bool:
     """Tell whether a file is an NWB file that `write_nwb` wrote."""
-    library()
+    optional_library("pynwb", "rig")
     with importlib.import_module("h5py").File(path, "r") as file:
         script = file.get("general/source_script")
         return script is not None and script.attrs.get("file_name") == SCRIPT
@@ -65,7 +51,7 @@ def write_nwb(recorded: RecordedSession, path: Path, *, start: datetime | None =
     """
     if path.suffix != ".nwb":
         raise InputError(f"{str(path)!r} does not end in .nwb")
-    pynwb, rig = library(), recorded.asked.rig
+    pynwb, rig = optional_library("pynwb", "rig"), recorded.asked.rig
     made = datetime.fromtimestamp((recorded.folder / "session.json").stat().st_mtime, UTC)
     identifier = f"{seeds.integer('nwb', rig.name, str(recorded.folder.resolve())):016x}"
     file = pynwb.NWBFile(

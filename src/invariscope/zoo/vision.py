@@ -10,6 +10,7 @@ from types import ModuleType
 import torch
 
 from invariscope.errors import InputError
+from invariscope.optional import missing
 
 # What torchvision describes to torch while it is imported, whether its operators loaded or not.
 DESCRIBED = (
@@ -54,14 +55,8 @@ def torchvision_models() -> ModuleType:
         if not _own_operators_load(Path(spec.submodule_search_locations[0])):
             _declare_missing()
     elif "torchvision" not in sys.modules:
-        raise _missing("torchvision")
+        raise missing("torchvision", "models")
     return import_module("torchvision.models")
-
-
-def _missing(name: str) -> InputError:
-    return InputError(
-        f"this needs {name}, which is not installed; pip install 'invariscope[models]'"
-    )
 
 
 def library(name: str) -> ModuleType:
@@ -71,7 +66,7 @@ def library(name: str) -> ModuleType:
         InputError: it is not installed.
     """
     if name not in sys.modules and find_spec(name) is None:
-        raise _missing(name)
+        raise missing(name, "models")
     with suppress(InputError):  # timm and transformers import torchvision where it is there
         torchvision_models()
     return import_module(name)

@@ -10,6 +10,7 @@ from typing import Any, final
 from invariscope.errors import InputError
 from invariscope.jobs.engines.base import Engine, lost
 from invariscope.jobs.job import Job, JobReport, work_as_worker
+from invariscope.optional import optional_library
 
 ANSWER_SECONDS = 10.0
 
@@ -46,19 +47,13 @@ class RayEngine(Engine):
     def __init__(
         self, address: str | None = None, *, cpus: int = 1, gpus: float = 0.0, retries: int = 3
     ) -> None:
-        try:
-            import ray  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise InputError(
-                "this needs Ray, which is not installed; pip install 'invariscope[cluster]'"
-            ) from error
-        self._ray: Any = ray
+        self._ray: Any = optional_library("ray", "cluster", "Ray")
         os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
         _check_answers(address)
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                ray.init(
+                self._ray.init(
                     address=address,
                     logging_level=logging.ERROR,
                     log_to_driver=False,
@@ -68,7 +63,7 @@ class RayEngine(Engine):
             raise InputError(f"no Ray cluster at {address!r}: {error}") from error
         self._device = "cuda" if gpus else "cpu"
         self._threads = cpus
-        as_task: Any = ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=retries)
+        as_task: Any = self._ray.remote(num_cpus=cpus, num_gpus=gpus, max_retries=retries)
         self._task: Any = as_task(work_as_worker)
         self._under_way: dict[Any, Job] = {}
 

@@ -9,6 +9,7 @@ from typing import Any, final
 from invariscope.errors import InputError
 from invariscope.jobs.engines.base import Engine, lost
 from invariscope.jobs.job import Job, JobReport, work_as_worker
+from invariscope.optional import optional_library
 
 POLL = 1.0
 PREEMPTED = "PREEMPTED"
@@ -60,13 +61,8 @@ class SlurmEngine(Engine):
         timeouts: int = TIMEOUTS,
         options: Mapping[str, Any] | None = None,
     ) -> None:
-        try:
-            import submitit  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
-            from submitit.core import utils  # noqa: PLC0415  # pyright: ignore[reportMissingImports]
-        except ImportError as error:
-            raise InputError(
-                "this needs submitit, which is not installed; pip install 'invariscope[cluster]'"
-            ) from error
+        submitit: Any = optional_library("submitit", "cluster")
+        utils: Any = submitit.core.utils
         logging.getLogger("submitit").setLevel(logging.ERROR)
         try:
             self._executor = submitit.AutoExecutor(

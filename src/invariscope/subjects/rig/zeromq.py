@@ -10,28 +10,14 @@ again.
 import json
 import time
 from collections.abc import Mapping, Sequence
-from importlib import import_module
 from typing import Any, final
 
 from invariscope.errors import InputError, SubjectError
+from invariscope.optional import optional_library
 from invariscope.subjects.rig.link import Link, OtherSide
 from invariscope.subjects.rig.messages import AnswerDelivery, RigAnswer, TrialBlock, read_answers
 
 LARGEST_MESSAGE = 2**26
-
-
-def library() -> Any:
-    """Import `zmq`, where the library is installed.
-
-    Raises:
-        InputError: it is not.
-    """
-    try:
-        return import_module("zmq")
-    except ImportError as error:
-        raise InputError(
-            "a ZeroMQ link needs pyzmq, which is not installed; pip install 'invariscope[rig]'"
-        ) from error
 
 
 @final
@@ -47,7 +33,7 @@ class ZeroMQLink(Link):
     """
 
     def __init__(self, address: str) -> None:
-        self._zmq = library()
+        self._zmq = optional_library("zmq", "rig", "pyzmq")
         self._context = self._zmq.Context()
         self._socket = self._context.socket(self._zmq.ROUTER)
         self._socket.linger = 0
@@ -130,7 +116,7 @@ class ZeroMQRig(OtherSide):
     """
 
     def __init__(self, address: str, *, patience: float = 5.0, tries: int = 12) -> None:
-        self._zmq, self._address = library(), address
+        self._zmq, self._address = optional_library("zmq", "rig", "pyzmq"), address
         self._context, self._patience, self._tries = self._zmq.Context(), patience, tries
         self._socket = self._open()
 
