@@ -189,7 +189,10 @@ The networks describe their neurons imperfectly, so what follows is about the ne
 INVARISCOPE_V4=v4 python benchmarks/neurons.py OUT
 ```
 
-([all figures](../benchmarks/neurons.json)), which goes on where it was broken off; the tables say how much of it has run."""
+([all figures](../benchmarks/neurons.json)), which goes on where it was broken off; the tables say how much of it has run.
+
+Strategy and images a search were chosen on the first neurons (three strategies at about 2,000 images), which are among
+those told; an MEI "above" the best photo may be above it by less than 1 %."""
 
 COMMANDS = """## The same with your neurons
 

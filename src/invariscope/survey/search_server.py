@@ -14,8 +14,7 @@ from urllib.parse import quote
 import anyio.to_thread
 import numpy as np
 from PIL import Image
-from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from torch import Tensor
@@ -24,7 +23,7 @@ from invariscope import seeds
 from invariscope.survey import sessions
 from invariscope.survey.admission import FullError, GateError, who_came
 from invariscope.survey.database import Database, connect
-from invariscope.survey.guard import AddressRates, Bucket, Guard, TooLargeError
+from invariscope.survey.guard import AddressRates, Bucket, Guard
 from invariscope.survey.judgements import CATCH, SAME, Judgement
 from invariscope.survey.people_search import DONE, PeopleSearch, catch_image
 from invariscope.survey.request_bodies import AnswerBody, StartBody, pick_body
@@ -36,10 +35,7 @@ from invariscope.survey.server import (
     TOKEN,
     RefusedError,
     bearer,
-    not_kept,
-    told_refusal,
-    too_large,
-    too_slow,
+    guarded,
 )
 from invariscope.survey.sessions import SurveySession
 
@@ -136,14 +132,7 @@ class SearchServer:
             Route("/api/images/{trial:int}/{side:int}", self._image),
             Route("/api/answers", self._answer, methods=["POST"]),
         ]
-        handlers: dict[Any, Any] = {
-            RefusedError: told_refusal,
-            sqlite3.Error: not_kept,
-            TooLargeError: too_large,
-            TimeoutError: too_slow,
-            ClientDisconnect: too_slow,
-        }
-        return Guard(Starlette(routes=routes, exception_handlers=handlers))
+        return guarded(routes)
 
     async def _write(self, work: Any, *arguments: Any) -> Any:
         return await asyncio.wrap_future(

@@ -6,7 +6,7 @@ import html
 import re
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from http import HTTPStatus
 from pathlib import Path
@@ -132,14 +132,7 @@ class SurveyServer:
             Route("/api/finish", self._finish, methods=["POST"]),
             Route("/api/live", self._live_data),
         ]
-        handlers: dict[Any, Any] = {
-            RefusedError: told_refusal,
-            sqlite3.Error: not_kept,
-            TooLargeError: too_large,
-            TimeoutError: too_slow,
-            ClientDisconnect: too_slow,
-        }
-        return Guard(Starlette(routes=routes, exception_handlers=handlers))
+        return guarded(routes)
 
     async def _write(self, work: Any, *arguments: Any) -> Any:
         return await asyncio.wrap_future(
@@ -363,3 +356,15 @@ def too_slow(_request: Request, _error: Exception) -> Response:
 def not_kept(_request: Request, _error: Exception) -> Response:
     """Answer where the disk is full, say: the browser keeps its answer and tries again."""
     return refused(HTTPStatus.SERVICE_UNAVAILABLE, "cannot keep answers now")
+
+
+def guarded(routes: Sequence[Route]) -> Guard:
+    """Make the application of some routes, with the errors of a survey as short answers."""
+    handlers: dict[Any, Any] = {
+        RefusedError: told_refusal,
+        sqlite3.Error: not_kept,
+        TooLargeError: too_large,
+        TimeoutError: too_slow,
+        ClientDisconnect: too_slow,
+    }
+    return Guard(Starlette(routes=routes, exception_handlers=handlers))

@@ -223,7 +223,7 @@ class Twin(InformedStrategy):
             data.features, data.values, data.errors, torch.stack(state.learnt), features.widths
         )
         goals = Goals.of(problems, [own.scores for own in state.observations])
-        draws = _Draws.of(state, size)
+        draws = _RandomNumbers.of(state, size)
         weights = 0.1 + 0.85 * draws.uniform[..., 0]
         sds = [self._sd(problem) for problem in problems]
         sd = torch.tensor(sds, dtype=weights.dtype, device=weights.device).view(-1, 1, 1)
@@ -270,7 +270,7 @@ class Twin(InformedStrategy):
         return kept
 
     def _starts(
-        self, data: TrainingSet, utility: Tensor, draws: "_Draws", kinds: Tensor, sd: Tensor
+        self, data: TrainingSet, utility: Tensor, draws: "_RandomNumbers", kinds: Tensor, sd: Tensor
     ) -> Tensor:
         """Choose the first code of each candidate, `(runs, size, code_dim)`.
 
@@ -291,7 +291,7 @@ class Twin(InformedStrategy):
 
 
 @dataclass(frozen=True)
-class _Draws:
+class _RandomNumbers:
     """A generation's random numbers, each run's from streams of its own."""
 
     normal: Tensor
@@ -299,7 +299,7 @@ class _Draws:
     hope: Tensor
 
     @classmethod
-    def of(cls, state: TwinState, size: int) -> "_Draws":
+    def of(cls, state: TwinState, size: int) -> "_RandomNumbers":
         """Draw a generation's numbers."""
         streams = state.streams("propose")
         n, like = state.mean.shape[1], state.mean
