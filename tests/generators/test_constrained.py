@@ -46,7 +46,8 @@ def table_light(values, gamma):
     return light[low] * (1 - share) + light[low + 1] * share
 
 
-SCALES = st.sampled_from([0.02, 0.3, 1.0, 4.0, 30.0])
+SATURATED = 30.0  # codes of this size have images of few levels
+SCALES = st.sampled_from([0.02, 0.3, 1.0, 4.0, SATURATED])
 
 
 @settings(deadline=None, max_examples=15)
@@ -67,9 +68,35 @@ def test_mean_and_contrast_are_exact_whatever_the_code(scale, mean, share, seed,
     assert images.max() <= 1
     found = luminance(images, gamma)
     assert (found.mean((1, 2)) - mean).abs().max() < 1e-6
-    sd = found.flatten(1).std(1, correction=0)
-    assert (sd / mean - contrast).abs().max() < 1e-6
+    short = contrast - found.flatten(1).std(1, correction=0) / mean
+    assert short.min() > -1e-6
+    assert scale == SATURATED or short.max() < 1e-6
     assert not grey or torch.equal(images[:, 0], images[:, 2])
+
+
+def test_a_contrast_out_of_reach_is_the_most_that_any_gain_gives():
+    """Images of few levels, against a scan of gains with each gain's shift by bisection."""
+    mean = 0.25
+    codes = SATURATED * torch.randn(6, PLAIN.code_dim, generator=torch.Generator().manual_seed(0))
+    plain = PLAIN.generate(codes).double()
+    plain -= luminance(plain).mean((1, 2)).view(-1, 1, 1, 1)
+    found = luminance(made(codes, luminance=mean, contrast=math.sqrt(3) / 2)[1])
+
+    def scanned(gain):
+        low, high = torch.full((6,), -2 * gain - 2), torch.full((6,), 2 * gain + 2)
+        low, high = low.double(), high.double()
+        for _ in range(60):
+            middle = (low + high) / 2
+            light = luminance((mean + gain * plain + middle.view(-1, 1, 1, 1)).clamp(0, 1))
+            above = light.mean((1, 2)) > mean
+            low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+        return light.flatten(1).std(1, correction=0)
+
+    most = torch.stack([scanned(gain) for gain in torch.logspace(-1, 2, 60).tolist()]).amax(0)
+    reached = found.flatten(1).std(1, correction=0)
+    short = most < mean * math.sqrt(3) / 2 - 1e-3
+    assert short.any()
+    assert (reached > most - 1e-3)[short].all()
 
 
 def test_without_clipping_the_image_is_the_affine_map_of_the_plain_one():

@@ -60,5 +60,5 @@ def test_without_torchvision_a_sentence_says_what_to_install(monkeypatch):
     monkeypatch.setattr(vision, "find_spec", lambda name: None)
     for name in [n for n in sys.modules if n.split(".")[0] == "torchvision"]:
         monkeypatch.delitem(sys.modules, name)
-    with pytest.raises(InputError, match=r"invariscope\[models\]"):
+    with pytest.raises(InputError, match=r"pip install '.\[models\]'"):
         vision.torchvision_models()

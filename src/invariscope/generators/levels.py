@@ -66,7 +66,7 @@ def at_levels(light: Tensor, levels: Levels) -> Tensor:
     offset = light - centre
     if torch.is_grad_enabled() and light.requires_grad:
         gain, shift = _with_gradients(offset, gain, shift, levels)
-    return levels.mean + _deviation(offset, gain, shift, levels)
+    return (levels.mean + _deviation(offset, gain, shift, levels)).to(light.dtype)
 
 
 def _centre(light: Tensor, levels: Levels) -> Tensor:
@@ -86,9 +86,11 @@ def _cropped(offset: Tensor, levels: Levels) -> tuple[Tensor, Levels]:
 
 
 def _deviation(offset: Tensor, gain: Tensor, shift: Tensor, levels: Levels) -> Tensor:
-    """Subtract the mean from the visible part."""
-    gain, shift = (v.to(offset.dtype).view(-1, 1, 1, 1) for v in (gain, shift))
-    change = gain * offset + shift
+    """Subtract the mean from the visible part, in gain's precision.
+
+    A steep gain and its shift nearly cancel, so that float32 would miss the mean by some 1e-6.
+    """
+    change = gain.view(-1, 1, 1, 1) * offset + shift.view(-1, 1, 1, 1)
     return levels.seen * change.clamp(levels.low - levels.mean, 1 - levels.mean)
 
 
@@ -105,11 +107,10 @@ def _jacobian(
     offset: Tensor, gain: Tensor, shift: Tensor, shown: Tensor, levels: Levels
 ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Differentiate both errors by gain and shift, each `(n,)`."""
-    change = gain.to(offset.dtype).view(-1, 1, 1, 1) * offset
-    change = change + shift.to(offset.dtype).view(-1, 1, 1, 1)
+    change = gain.view(-1, 1, 1, 1) * offset + shift.view(-1, 1, 1, 1)
     free = (change > levels.low - levels.mean) & (change < 1 - levels.mean)
     by_gain = levels.seen * levels.luminance(torch.where(free, offset, 0.0))
-    by_shift = levels.seen * levels.luminance(free.to(offset.dtype))
+    by_shift = levels.seen * levels.luminance(free.to(change.dtype))
     average = levels.average
     return (
         average(by_gain),
