@@ -92,7 +92,7 @@ class Participant:
 
     def where(self):
         here = """() => ['end', 'wait', 'fault'].find(id => document.getElementById(id))
-          ?? document.querySelector('.count')?.innerText"""
+          ?? document.querySelector('.trial[aria-busy=false] .count')?.innerText"""
         return self.page.wait_for_function(here).json_value()
 
     def judge(self):
@@ -125,6 +125,7 @@ def test_three_participants_find_a_front_though_one_leaves(served, browser, tmp_
         for one in people:
             one.judge()
     people[0].page.screenshot(path=tmp_path / "pair.png")
+    people[2].page.locator(".trial[aria-busy=false]").wait_for()
     people[2].context.close()  # leaves with a pair on the screen
     going = [True, True]
     for _ in range(400):

@@ -58,6 +58,7 @@ class Pair {
 
   async ask(bitmaps, number) {
     this.count.textContent = fill(this.words.progress, { number });
+    this.root.setAttribute("aria-busy", "true"); // until both pictures are on the screen and an answer counts
     document.getElementById("main").replaceChildren(this.root);
     this.clear();
     await pause(this.settings.fixation_ms);
@@ -76,7 +77,10 @@ class Pair {
       shown = (await frame()) - onset;
     };
     if (this.settings.presentation_ms) hide();
-    const { answer, time, by } = await this.choice();
+    const chosen = this.choice();
+    this.root.setAttribute("aria-busy", "false");
+    const { answer, time, by } = await chosen;
+    this.root.setAttribute("aria-busy", "true");
     over = true;
     return { answer, rt_ms: Math.max(0, time - onset), shown_ms: shown, by };
   }
