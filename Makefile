@@ -25,7 +25,7 @@ $(VENV)/.dev: $(VENV)/.package
 	$(INSTALL) --group dev
 	@touch $@
 
-demo: $(VENV)/.package ## search one unit of the shipped network and write a report (2 minutes)
+demo: $(VENV)/.package ## search one unit of the shipped network and write a report (a minute)
 	$(BIN)/invariscope demo
 
 test: $(VENV)/.dev ## the quick tests, on every core
