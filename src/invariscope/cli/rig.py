@@ -126,6 +126,10 @@ def simulate(
     units: Annotated[
         list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
     ],
+    natural: Annotated[
+        Path | None,
+        Parameter(help="The network's natural statistics, by which its activity becomes rates."),
+    ] = None,
     like: Annotated[
         Path | None,
         Parameter(help="Rates and noise as a recording has them: what `recording` wrote."),
@@ -146,6 +150,7 @@ def simulate(
     asked = read_session(file)
     check_names(asked.rig)
     subject = (source or NetworkOptions()).subject(model)
+    subject.natural = natural or subject.natural
     cortex = SimulatedRates(drift=drift, lost=lost)
     if like:
         cortex = SimulatedRates.like(load_variability(like), drift=drift, lost=lost)
