@@ -1,4 +1,4 @@
-"""The shared part of the servers of a survey and of a search: page, files, tokens, rates, starts."""
+"""The shared part of the servers of a survey and of a search: files, tokens, rates, starts."""
 
 import asyncio
 import html
