@@ -60,7 +60,7 @@ def hf_folder(folder, family, **settings):
 def apart(subject, photo, expected):
     """How far the subject's input is from the library's, in grey levels."""
     side = subject.image_size
-    image = read_image(photo, side=side, transform=subject.photo.transform)[None]
+    image = read_image(photo, side, subject.photo)[None]
     difference = (subject._prepare(image) - torch.as_tensor(expected)).abs()
     return (
         float((difference * subject.preprocessing.std / subject.preprocessing.value_range).max())
