@@ -85,7 +85,7 @@ def _searched(groups: list[ReferenceGroup], album: Album) -> dict[str, Any]:
         described.append(describe(group, sum(len(g["cells"]) for g in described), album))
     example = _example(described)
     shown = range(len(groups)) if len(groups) <= MOST_PLOTTED else [example["number"] - 1]
-    table = pd.concat([g.result.table().assign(subject=g.first.labels["subject"]) for g in groups])
+    table = pd.concat([g.table.assign(subject=g.first.labels["subject"]) for g in groups])
     return {
         "groups": described,
         "example": example,
