@@ -48,6 +48,7 @@ BOTTOM = (
     "devices",
     "memory",
     "optional",
+    "progress",
     "user_code",
 )
 LONGEST_FILE = 400
