@@ -1,6 +1,7 @@
 """Changes of an image: light, colour, spectrum, texture and layout, measured and in words."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -53,24 +54,32 @@ def saturation(images: Tensor) -> Tensor:
     return ends.flatten(1).double().mean(1)
 
 
-def texture(light: Tensor) -> Tensor:
-    """Measure the log share of energy in bands of scale and orientation, `(n, 12)`, in any place.
-
-    Shares of the whole, so contrast does not matter; phases are left out, so places do not.
-    """
-    spectrum = power(light)
-    down, across = frequencies(light.shape[-1], light.device)
+@lru_cache(maxsize=8)
+def _bands(side: int, device: torch.device) -> list[Tensor]:
+    """Find the places of each band of scale and orientation in a flattened spectrum."""
+    down, across = frequencies(side, device)
     frequency = (down.square() + across.square()).sqrt()
     direction = torch.atan2(down, across).remainder(torch.pi)
-    unit = light.shape[-1] / 32
-    parts = []
+    unit = side / 32
+    places = []
     for start in BANDS:
         band = (frequency >= start * unit / 2) & (frequency < start * unit)
         for turn in range(TURNS):
             centre = turn * torch.pi / TURNS
             away = (direction - centre + torch.pi / 2).remainder(torch.pi) - torch.pi / 2
-            parts.append(spectrum[:, band & (away.abs() <= torch.pi / TURNS / 2)].sum(1))
-    energy = torch.stack(parts, 1)
+            inside = band & (away.abs() <= torch.pi / TURNS / 2)
+            places.append(inside.flatten().nonzero().squeeze(1))
+    return places
+
+
+def texture(light: Tensor) -> Tensor:
+    """Measure the log share of energy in bands of scale and orientation, `(n, 12)`, in any place.
+
+    Shares of the whole, so contrast does not matter; phases are left out, so places do not.
+    """
+    spectrum = power(light).flatten(1)
+    bands = _bands(light.shape[-1], light.device)
+    energy = torch.stack([spectrum[:, band].sum(1) for band in bands], 1)
     total = energy.sum(1, keepdim=True).clamp_min(1e-12)
     return (energy / total + 1e-4).log()
 

@@ -88,7 +88,8 @@ class Result:
     def _row(self, record: RunRecord, which: str) -> dict[str, Any]:
         s, end = record.settings, record.outcome
         row = choose(record.front, s, which)
-        stretch, squeeze, activation = record.front[list(COLUMNS)].to_numpy(float)[row].tolist()
+        columns = (record.front[name].to_numpy(float) for name in COLUMNS)
+        stretch, squeeze, activation = (values[row].item() for values in columns)
         reference = record.tensors.get("reference_activity")
         own = float(reference.mean()) if reference is not None else float("nan")
         return {

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -46,6 +47,11 @@ class ReferenceGroup:
     @property
     def result(self) -> Result:
         return Result(self.runs)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The result's table, made once for all parts of the page."""
+        return self.result.table()
 
 
 def reference_id(record: RunRecord) -> str:
@@ -188,7 +194,7 @@ def describe(
         album: gives the pictures.
         photos: names the unit's strongest photos.
     """
-    table = group.result.table()
+    table = group.table
     reference = group.result.reference
     first = group.first
     possible = farthest_seen(
@@ -233,7 +239,7 @@ def describe(
 
 def distance_axes(group: ReferenceGroup) -> Any:
     """Draw loss of activity against pixel distance."""
-    return plot.distance_activation(group.result.table(), group.affine)
+    return plot.distance_activation(group.table, group.affine)
 
 
 def front_axes(group: ReferenceGroup) -> list[tuple[str, Any]]:

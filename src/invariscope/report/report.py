@@ -89,7 +89,7 @@ def _searched(
         described.append(describe(group, number, album, photos))
     example = _example(described)
     shown = range(len(groups)) if len(groups) <= MOST_PLOTTED else [example["number"] - 1]
-    table = pd.concat([g.result.table().assign(subject=g.first.labels["subject"]) for g in groups])
+    table = pd.concat([g.table.assign(subject=g.first.labels["subject"]) for g in groups])
     return {
         "groups": described,
         "example": example,
