@@ -226,7 +226,7 @@ def test_every_figure_is_saved_as_svg_and_png(opened, tmp_path):
 
 def test_the_axes_say_their_span(opened):
     page = opened()
-    labels = page.locator("#x-plot text").all_inner_texts()
+    labels = page.locator("#x-plot text").all_text_contents()
     data = json.loads(page.locator("#x-data").text_content())["runs"][0]
     for word, column in (("stretch", 0), ("squeeze", 1)):
         (label,) = [text for text in labels if text.startswith(word)]

@@ -39,7 +39,7 @@ def _steps(record: RunRecord) -> list[list[Any]]:
 
 
 def kept_name(record: RunRecord) -> str:
-    """Name the member `kept` for what it is; "" where no member meets the bound: it is the knee."""
+    """Name the member `kept` by its bound; "" where no member meets the bound."""
     milestone = record.settings.milestone
     if not meets_bound(record.front, milestone).any():
         return ""

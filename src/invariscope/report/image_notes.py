@@ -56,7 +56,7 @@ def refutation_notes(records: Sequence[RunRecord]) -> list[str]:
 
 
 def share_notes(groups: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Tell where a distance is beyond the possible one, so that no share of it can be told."""
+    """Tell where a distance is beyond the possible distance, so that no share can be told."""
     return [
         f"{group['beyond']} of the images of unit {group['unit']} are farther from the stored "
         "reference than any image can be: the searches departed from another one, and no share "

@@ -1,4 +1,4 @@
-"""The photos that excite a unit most, from what `invariscope natural` wrote, for a page."""
+"""The photos that excite a unit most, by the tables of `invariscope natural`, for a page."""
 
 import io
 import json
@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from pyarrow import ArrowInvalid
 
+from invariscope.analysis.grouping import Rows, rows_where
 from invariscope.errors import InputError, StoreError
 from invariscope.markup import data_uri
 from invariscope.natural.folder_pass import NATURAL, REPORT, SETTINGS, TOP
@@ -19,6 +20,7 @@ from invariscope.store.hashes import check_hashed
 from invariscope.store.record import RunRecord
 from invariscope.subjects.pixels import size_seen
 
+COLUMNS = ("unit", "rank", "photo", "activity")
 MOST = 3  # photos of a unit
 SIDE = 128  # pixels of a photo on the page
 QUALITY = 80  # of JPEG
@@ -40,7 +42,7 @@ class PhotoPass:
     path: Path
     photos: Path
     rule: Mapping[str, Any]
-    strongest: pd.DataFrame
+    strongest: Rows
 
     def of(self, record: RunRecord) -> list[dict[str, Any]]:
         """Describe the strongest photos of a run's unit: `image`, `name`, `activity`.
@@ -50,14 +52,15 @@ class PhotoPass:
             UnreadablePhoto: a photo is gone or damaged.
         """
         unit = record.settings.unit
-        rows = self.strongest[self.strongest["unit"] == unit].sort_values("rank")
+        own = rows_where(self.strongest, self.strongest["unit"] == unit)
+        rows = own.sort_values(by=["rank"])
         if not len(rows):
             return []
         self._check(unit, float(rows["activity"].iloc[0]), record.settings.natural)
         side = size_seen(record.labels, record.settings.subject) or SIDE
         return [
-            {"image": self._picture(row["photo"], side), **row}
-            for row in rows[["photo", "activity"]].head(MOST).to_dict("records")
+            {"image": self._picture(photo, side), "photo": photo, "activity": activity}
+            for photo, activity in zip(rows["photo"][:MOST], rows["activity"][:MOST], strict=True)
         ]
 
     def _check(self, unit: str, strongest: float, natural: Mapping[str, Any] | None) -> None:
@@ -83,7 +86,7 @@ class PhotoPass:
 
 
 def read_photo_pass(natural: Path) -> PhotoPass:
-    """Read which photos excite units most.
+    """Read the names of the photos that excite units most.
 
     Args:
         natural: the `natural.parquet` of `invariscope natural`; the names are beside it.
@@ -98,7 +101,7 @@ def read_photo_pass(natural: Path) -> PhotoPass:
         )
     try:
         check_hashed(folder / TOP, REPAIR)
-        strongest = pd.read_parquet(folder / TOP)[["unit", "rank", "photo", "activity"]]
+        strongest = pd.read_parquet(folder / TOP, columns=list(COLUMNS))
         rule = json.loads((folder / SETTINGS).read_bytes())["photo"]
         photos = Path(json.loads((folder / REPORT).read_bytes())["folder"])
     except (OSError, ValueError, KeyError, TypeError, ArrowInvalid) as error:

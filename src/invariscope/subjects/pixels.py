@@ -59,7 +59,7 @@ def max_distance(seen: Tensor, open_to: Tensor | None = None) -> float:
 
 
 def share_of_possible(distance: float, possible: float) -> float:
-    """Express a pixel distance as a share of the largest possible one, in [0, 1].
+    """Express a pixel distance as a share of the largest possible distance, in [0, 1].
 
     Args:
         distance: of `pixel_distance`.
