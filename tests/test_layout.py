@@ -46,6 +46,7 @@ BOTTOM = (
     "devices",
     "memory",
     "optional",
+    "progress",
     "user_code",
 )
 LONGEST_FILE = 400

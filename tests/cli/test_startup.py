@@ -91,6 +91,71 @@ def test_fault_work_and_file_reads_at_import(child):
     assert child["same"] == dict.fromkeys(("random", "numpy", "torch", "threads"), True)
 
 
+# Modules and names that Windows does not have.
+POSIX_MODULES = {"fcntl", "grp", "posix", "pty", "pwd", "resource", "syslog", "termios", "tty"}
+POSIX_NAMES = {
+    "os": {"O_DIRECTORY", "fork", "getuid", "geteuid", "getpgid", "killpg", "setsid", "statvfs"}
+    | {"sched_getaffinity", "sysconf", "uname", "mkfifo", "nice", "wait4", "getloadavg"},
+    "signal": {"SIGALRM", "SIGHUP", "SIGKILL", "SIGUSR1", "SIGUSR2", "alarm", "pthread_sigmask"},
+}
+BLOCKED = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv[1:]))  # importing one of them fails
+import invariscope
+dir(invariscope)
+"""
+
+
+def test_import_meets_nothing_that_only_posix_has():
+    # Python's own start imports `posix`.
+    blocked = sorted(POSIX_MODULES - {"posix"})
+    subprocess.run([sys.executable, "-c", BLOCKED, *blocked], check=True)
+
+
+def run_at_import(node):
+    """The nodes below a module's that run when it is imported: none of a function's body."""
+    for child in ast.iter_child_nodes(node):
+        yield child
+        if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            around = [child.args, *getattr(child, "decorator_list", [])]
+            for part in around:
+                yield from run_at_import(part)
+        else:
+            yield from run_at_import(child)
+
+
+def met(source):
+    """What only POSIX has and a module meets when it is imported."""
+    for node in run_at_import(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            yield from {a.name.partition(".")[0] for a in node.names} & POSIX_MODULES
+        elif isinstance(node, ast.ImportFrom) and not node.level:
+            home, names = str(node.module).partition(".")[0], {a.name for a in node.names}
+            yield from {home} & POSIX_MODULES | names & POSIX_NAMES.get(home, set())
+        elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+            yield from {node.attr} & POSIX_NAMES.get(node.value.id, set())
+
+
+def test_no_module_meets_what_only_posix_has_when_it_is_imported():
+    sources = Path(invariscope.__file__).parent.rglob("*.py")
+    assert {path.name: own for path in sources if (own := [*met(path.read_text())])} == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("import fcntl", ["fcntl"]),
+        ("from signal import SIGKILL", ["SIGKILL"]),
+        ("class A:\n    user = os.getuid()", ["getuid"]),
+        ("def f(user=os.getuid()):\n    pass", ["getuid"]),
+        ("def f():\n    import resource\n    return os.getuid()", []),
+        ("import os\nos.getpid()", []),
+    ],
+)
+def test_what_is_met_at_import_is_told_from_what_a_function_meets(source, expected):
+    assert [*met(source)] == expected
+
+
 def test_names_are_listed_before_they_are_loaded(child):
     assert set(invariscope.__all__) | {"plot"} <= set(child["names"])
 

@@ -29,6 +29,11 @@ def set_quiet(quiet: bool) -> None:
     _quiet = quiet
 
 
+def shown_progress() -> bool | None:
+    """Give a function's `progress`: none under `--quiet`, else as where the command runs."""
+    return False if _quiet else None
+
+
 def output() -> Console:
     """Make the console for results; NO_COLOR and the terminal's width count."""
     width = None if sys.stdout.isatty() else WIDE

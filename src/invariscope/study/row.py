@@ -2,10 +2,10 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from invariscope.experiments.result import Result
-from invariscope.store.record import RunRecord
+if TYPE_CHECKING:
+    from invariscope.store.record import RunRecord
 
 _CHOSEN = (
     "member",
@@ -47,7 +47,7 @@ def _reference(recipe: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def row_of(record: RunRecord) -> dict[str, Any]:
+def row_of(record: "RunRecord") -> dict[str, Any]:
     """Put an ended run into plain data: settings, outcome, chosen image, numeric context.
 
     `converged`: the stopping rule fired. `milestone`: 25 of 50 were reached. `member` and what
@@ -55,6 +55,8 @@ def row_of(record: RunRecord) -> dict[str, Any]:
     `bf16_generations`: how many were evaluated in bf16. `context_changes`: how often it went on in
     another numeric context; with 0 its result repeats bit for bit on the CPU.
     """
+    from invariscope.experiments.result import Result  # noqa: PLC0415  (torch: see `load_study`)
+
     s, end, context = record.settings, record.outcome, record.context
     chosen = Result([record]).table().to_dict("records")[0]
     natural = s.natural or {}

@@ -1,0 +1,153 @@
+"""Measure whole commands on many runs: processor seconds and peak memory, at a size and a quarter.
+
+`load_study` (and its table), `report`, `analyze` and `coefficient`, each in a process of its own,
+imports counted. Runs are copies of a few real ones (`bench.copies`), which `study verify` finds
+whole; photos are noise. Writes `benchmarks/growth.json` and the table of `benchmarks/README.md`.
+
+    python benchmarks/growth.py [NAME ...]
+
+With names, such as `report`, the other figures of the file stay.
+"""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from bench.copies import make_study
+from bench.machine import describe
+from first_run import fill
+from invariscope.study.folder import StudyFolder
+from invariscope.study.index import append_rows, read_rows
+from invariscope.study.verify import verify_store
+
+HERE = Path(__file__).resolve().parent
+FILE = HERE / "growth.json"
+SEARCHES_A_SEED = 50
+TABLE = "import sys; from invariscope import load_study; load_study(sys.argv[1]).table()"
+COMMAND = "import sys; from invariscope.cli import main; main()"
+WHAT = {
+    "load_study": "runs, `load_study(…).table()`",
+    "report": "searches, `invariscope report`",
+    "analyze": "searches, `invariscope analyze`",
+    "coefficient": "photos, `invariscope coefficient embedded:standard`",
+}
+SIZES = {"load_study": 10_000, "report": 1_000, "analyze": 1_000, "coefficient": 400}
+TIMES = 4  # the size over the smaller one
+
+
+def whole_process(*words: str) -> dict[str, float]:
+    """Run Python; its processor seconds and peak resident memory in MB."""
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    env = os.environ | {"OMP_NUM_THREADS": "1"}
+    actions = [(os.POSIX_SPAWN_DUP2, quiet, 1)]
+    child = os.posix_spawn(
+        sys.executable, [sys.executable, "-c", *words], env, file_actions=actions
+    )
+    os.close(quiet)
+    _, status, used = os.wait4(child, 0)
+    if status:
+        raise RuntimeError(f"{words[1:]} ended with status {status}")
+    return {
+        "processor_seconds": round(used.ru_utime + used.ru_stime, 2),
+        "peak_mb": round(used.ru_maxrss / 1e3),
+    }
+
+
+def indexed(store: Path, runs: int) -> Path:
+    """A study whose runs are rows of the index: what a table reads."""
+    few = make_study(store / "few", 1)
+    one = next(run for run in few.planned_runs() if run.needs)
+    row = read_rows(few.runs)[one.name]
+    many = StudyFolder(store, "many")
+    names = [f"{number:064x}" for number in range(runs)]
+    planned = [
+        replace(one, name=n, folder=f"{one.folder[:-12]}{n[-12:]}", seed=i)
+        for i, n in enumerate(names)
+    ]
+    many.write(few.text(), planned)
+    append_rows(
+        many.runs, [{**row, "name": p.name, "run": p.folder, "seed": p.seed} for p in planned]
+    )
+    return many.path
+
+
+def searched(store: Path, runs: int) -> Path:
+    """A study of copied runs, found whole."""
+    study = make_study(store, runs // SEARCHES_A_SEED)
+    if faults := verify_store(store).problems:
+        raise RuntimeError(f"the copies are not whole: {faults[0]}")
+    return study.path
+
+
+def photographed(store: Path, photos: int) -> Path:
+    """A folder of photos of smooth noise, ten classes."""
+    stream = np.random.default_rng(0)
+    for number in range(photos):
+        folder = store / f"class{number % 10}"
+        folder.mkdir(parents=True, exist_ok=True)
+        small = Image.fromarray(stream.integers(0, 256, (13, 13, 3), dtype=np.uint8))
+        small.resize((104, 104), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
+    return store
+
+
+def measured(name: str, size: int, store: Path) -> dict[str, float]:
+    """The figures of a command at a size."""
+    make: Callable[[Path, int], Path] = {"load_study": indexed, "coefficient": photographed}.get(
+        name, searched
+    )
+    place = str(make(store, size))
+    if name == "load_study":
+        return whole_process(TABLE, place)
+    if name == "coefficient":
+        out = str(store / "out")
+        return whole_process(COMMAND, name, "embedded:standard", place, "--out", out)
+    return whole_process(COMMAND, name, place)
+
+
+def as_markdown(figures: dict[str, Any]) -> str:
+    """Make the table of the README."""
+    lines = [
+        "| of | command | processor s | a quarter of them | peak MB | a quarter of them |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+    ]
+    for name, what in WHAT.items():
+        own = figures["commands"][name]
+        few, many = own["few"], own["many"]
+        unit, command = what.split(", ")
+        lines.append(
+            f"| {own['size']:,} {unit} | {command} | {many['processor_seconds']:.1f} "
+            f"| {few['processor_seconds']:.1f} | {many['peak_mb']:.0f} | {few['peak_mb']:.0f} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def main(names: list[str]) -> None:
+    figures = json.loads(FILE.read_text()) if names else {"commands": {}}
+    for name in names or WHAT:
+        found: dict[str, Any] = {"size": SIZES[name]}
+        for key, size in (("few", SIZES[name] // TIMES), ("many", SIZES[name])):
+            with tempfile.TemporaryDirectory() as store:
+                found[key] = measured(name, size, Path(store).resolve())
+        figures["commands"][name] = found
+        print(name, found, flush=True)
+    figures |= {
+        "command": "python benchmarks/growth.py",
+        "unit": "whole process, imports counted, one thread",
+        "machine": describe(torch.device("cpu")),
+    }
+    FILE.write_text(json.dumps(figures, indent=1) + "\n")
+    page = HERE / "README.md"
+    page.write_text(fill(page.read_text(), "growth.json", as_markdown(figures)))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
