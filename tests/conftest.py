@@ -90,7 +90,7 @@ def generator():
     return PaintGenerator()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_generator():
     return PaintGenerator
 
@@ -100,7 +100,7 @@ def subject():
     return ToySubject()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_subject():
     return ToySubject
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 import invariscope
+from invariscope import plot
 
 HEAVY = (
     *("torch", "numpy", "pandas", "pyarrow", "scipy", "matplotlib", "sklearn", "statsmodels"),
@@ -16,9 +17,11 @@ HEAVY = (
 )
 # One child process for all of it: each line is what was imported by then.
 SCRIPT = """
-import contextlib, io, json, sys
+import contextlib, io, json, random, sys
 seen = lambda: sorted({name.partition(".")[0] for name in sys.modules})
-counted = {}
+counted, opened = {}, []
+sys.addaudithook(lambda event, args: opened.append(str(args[0])) if event == "open" else None)
+weights = lambda: [p for p in opened if "weights" in p and not p.endswith((".py", ".pyc"))]
 import invariscope
 names = dir(invariscope)
 counted["import"] = seen()
@@ -26,10 +29,30 @@ from invariscope.cli.app import run
 with contextlib.redirect_stdout(io.StringIO()) as text:
     run(["--help"])
 counted["help"] = seen()
+before = weights()
 with contextlib.redirect_stdout(io.StringIO()):
     run(["units", "embedded:standard"])
 counted["units"] = seen()
-print(json.dumps({"names": names, "help": text.getvalue(), "counted": counted}))
+from invariscope import plot
+plots = dir(plot)
+counted["plots"] = seen()
+plot.front
+counted["front"] = seen()
+after = weights()
+import numpy, torch
+drawn = random.getstate()
+numbers, tensors = numpy.random.get_state()[1].tolist(), torch.random.get_rng_state()
+threads = torch.get_num_threads()
+for name in names:
+    getattr(invariscope, name)
+same = {
+    "random": drawn == random.getstate(),
+    "numpy": numbers == numpy.random.get_state()[1].tolist(),
+    "torch": torch.equal(tensors, torch.random.get_rng_state()),
+    "threads": threads == torch.get_num_threads(),
+}
+print(json.dumps({"names": names, "plots": plots, "help": text.getvalue(), "counted": counted,
+                  "weights": [before, after], "same": same}))
 """
 
 
@@ -53,6 +76,19 @@ def test_help_and_import_load_no_heavy_module(child):
 
 def test_listing_units_loads_torch_but_no_tables_and_no_plots(child):
     assert heavy(child, "units") == ["PIL", "numpy", "safetensors", "torch"]
+
+
+def test_matplotlib_comes_with_the_first_plot(child):
+    assert set(child["plots"]) == set(plot.__all__)
+    assert "matplotlib" not in child["counted"]["plots"]
+    assert "matplotlib" in child["counted"]["front"]
+
+
+def test_fault_work_and_file_reads_at_import(child):
+    before, after = child["weights"]
+    assert before == []
+    assert any(path.endswith(".safetensors") for path in after)  # a command's: the check sees them
+    assert child["same"] == dict.fromkeys(("random", "numpy", "torch", "threads"), True)
 
 
 # Modules and names that Windows does not have.

@@ -1,23 +1,6 @@
-"""Plots are found by name before matplotlib is there."""
-
-import subprocess
-import sys
+"""Plots are found by name; `cli/test_startup.py` holds when matplotlib comes."""
 
 from invariscope import plot
-
-PROGRAM = """
-import sys
-from invariscope import plot
-assert "matplotlib" not in sys.modules
-assert sorted(dir(plot)) == sorted(plot.__all__)
-assert "matplotlib" not in sys.modules
-assert callable(plot.front)
-assert "matplotlib" in sys.modules
-"""
-
-
-def test_matplotlib_comes_with_the_first_plot():
-    subprocess.run([sys.executable, "-c", PROGRAM], check=True)
 
 
 def test_every_name_is_a_plot_of_that_name():

@@ -29,6 +29,8 @@ RATIO = 1.3  # of contrast and colourfulness
 SLOPE = 0.5  # of the spectrum's slope; photos have about −2
 TEXTURE = 0.8  # RMS difference of log energies in bands
 LAYOUT = 0.6  # 1 less the correlation of where contrast lies
+EXTREME = 2 / 255  # a value this near to 0 or 1 is at the end of the range
+SATURATED = 0.25  # share of an image's values at an end of the range
 SMALLEST = 16  # pixels a side: below, `describe` says nothing
 
 
@@ -44,6 +46,12 @@ def colourfulness(images: Tensor) -> Tensor:
     opponents = torch.stack([red - green, (red + green) / 2 - blue]).flatten(2)
     spread = opponents.std(2, correction=0).square().sum(0).sqrt()
     return spread + 0.3 * opponents.mean(2).square().sum(0).sqrt()
+
+
+def saturation(images: Tensor) -> Tensor:
+    """Measure the share of values at an end of the range, black or white in a channel, `(n,)`."""
+    ends = (images <= EXTREME) | (images >= 1 - EXTREME)
+    return ends.flatten(1).double().mean(1)
 
 
 @lru_cache(maxsize=8)
@@ -229,7 +237,8 @@ def changes(image: Tensor, reference: Tensor) -> list[str]:
     """Say in words how an image differs from a reference, the plainest first.
 
     Each word follows from one statistic of `analysis.appearance` and a threshold of this module;
-    none is said where no statistic passes one.
+    none is said where no statistic passes one. "saturated" is said of the image alone: a quarter
+    or more of its values are at an end of the range, where they cannot change further.
 
     Args:
         image, reference: `(3, side, side)` in [0, 1].
@@ -253,4 +262,6 @@ def changes(image: Tensor, reference: Tensor) -> list[str]:
         sentences.append("another texture")
     if float(statistic_distance("layout", one["layout"], other["layout"])) > LAYOUT:
         sentences.append("shapes in other places")
+    if float(saturation(image[None])) >= SATURATED:
+        sentences.append("saturated")
     return sentences

@@ -126,6 +126,7 @@ class NetworkEvaluation:
             by_class=folder.planned.count > 0,
             batch=BATCH,
             out=folder.path / INVARIANCE,
+            progress=False,
         )
         path = folder.path / ABLATION
         if path.exists() or folder.planned.count < len(self.data.classes):

@@ -132,7 +132,7 @@ def coefficient(
             batch=asked.batch,
             seed=asked.seed,
             out=place,
-            progress=watch,
+            watch=watch,
         )
     command = " ".join(["invariscope coefficient", model, str(folder), *source.words()])
     page = write_invariance_report(place, command=command)

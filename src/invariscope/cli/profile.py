@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from invariscope.analysis.profile import profile as measure
 from invariscope.cli.numbers import Count, Share
 from invariscope.cli.options import NetworkOptions
-from invariscope.cli.terminal import Open, output, tell_page
+from invariscope.cli.terminal import Open, output, shown_progress, tell_page
 from invariscope.errors import InputError
 from invariscope.experiments.result import load_result
 from invariscope.invariance.coefficient import TAU
@@ -49,7 +49,15 @@ def profile(
     found = open_folder(folder)
     found = found if photos is None else found.of_each_class(photos)
     images = images_for(subject, found)
-    measured = measure(subject, units.pop(), images, result, tau=tau, negatives=negatives)
+    measured = measure(
+        subject,
+        units.pop(),
+        images,
+        result,
+        tau=tau,
+        negatives=negatives,
+        progress=shown_progress(),
+    )
     for line in found.report.lines():
         console.print(line)
     kept = measured.save(runs)

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
 
 from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
 from invariscope.cli.options import NetworkOptions
@@ -16,7 +15,7 @@ from invariscope.cli.terminal import print_table
 from invariscope.recordings.variability import load_variability
 from invariscope.rig.file import read_session
 from invariscope.rig.names import check_names
-from invariscope.rig.plan import SessionPlan, plan_session
+from invariscope.rig.plan import plan_session
 from invariscope.rig.predictions import ModelPredictions
 from invariscope.rig.simulate import SimulatedRates
 
@@ -52,9 +51,13 @@ def plan(
     if peak:
         rates = replace(rates, peak=peak)
     made = plan_session(asked, subject, units, out, rates=rates, base=file.parent, seed=seed)
-    print_table(_costs(made))
-    print_table(_fronts(made.fronts))
-    print_table(_predictions(made.predictions))
+    costs = [(name, f"{number:,}") for name, number in made.presentations.items()]
+    print_table(("for", "presentations"), costs, "presentations")
+    columns = ("unit", "members", "tested", "hold")
+    fronts = made.fronts[list(columns)].astype(str).to_numpy().tolist()
+    title = "the rehearsal: members of the front that are tested, and found to hold"
+    print_table(columns, fronts, title)
+    _print_predictions(made.predictions)
     refutable = np.count_nonzero(made.predictions["refutable"])
     Console().print(
         f"{made.total:,} presentations, {made.minutes:,.0f} minutes; {refutable} of "
@@ -66,32 +69,13 @@ def plan(
     )
 
 
-def _costs(made: SessionPlan) -> Table:
-    table = Table(title="presentations", title_justify="left")
-    for column in ("for", "presentations"):
-        table.add_column(column)
-    for name, number in made.presentations.items():
-        table.add_row(name, f"{number:,}")
-    return table
-
-
-def _fronts(fronts: pd.DataFrame) -> Table:
-    title = "the rehearsal: members of the front that are tested, and found to hold"
-    table = Table(title=title, title_justify="left")
-    for column in ("unit", "members", "tested", "hold"):
-        table.add_column(column)
-    for row in fronts.to_dict("records"):
-        table.add_row(*(str(row[key]) for key in ("unit", "members", "tested", "hold")))
-    return table
-
-
-def _predictions(predictions: pd.DataFrame) -> Table:
-    table = Table(title="what the model says that its neuron ignores", title_justify="left")
-    columns = ("unit", "stretch", "response, % of the reference's")
-    for column in (*columns, "power to confirm", "power to refute", "refutable"):
-        table.add_column(column)
-    for row in predictions.to_dict("records"):
-        table.add_row(
+def _print_predictions(predictions: pd.DataFrame) -> None:
+    columns = (
+        *("unit", "stretch", "response, % of the reference's"),
+        *("power to confirm", "power to refute", "refutable"),
+    )
+    rows = [
+        (
             row["unit"],
             f"{row['stretch']:.1f}",
             f"{100 * row['predicted']:.0f}",
@@ -99,27 +83,31 @@ def _predictions(predictions: pd.DataFrame) -> Table:
             f"{row['power_refute']:.2f}",
             "yes" if row["refutable"] else "no",
         )
-    return table
+        for row in predictions.to_dict("records")
+    ]
+    print_table(columns, rows, "what the model says that its neuron ignores")
 
 
-def refuted_table(predictions: ModelPredictions, tested: pd.DataFrame) -> Table:
-    """Tabulate the model's invariances, each rejected or confirmed by a neuron."""
+def print_refuted(predictions: ModelPredictions, tested: pd.DataFrame) -> None:
+    """Print the model's invariances, each rejected or confirmed by a neuron."""
     rejected, confirmed = (np.count_nonzero(tested[key]) for key in ("rejected", "confirmed"))
     title = (
         f"invariances of {predictions.model}: unit {predictions.unit} rejects {rejected} and "
         f"confirms {confirmed} of {len(tested)}"
     )
-    table = Table(title=title, title_justify="left")
-    for column in ("stretch", "predicted, %", "response", "q rejected", "q confirmed", "verdict"):
-        table.add_column(column)
-    for row in tested.to_dict("records"):
-        verdict = "confirmed" if row["confirmed"] else "open"
-        table.add_row(
+    columns = ("stretch", "predicted, %", "response", "q rejected", "q confirmed", "verdict")
+    verdicts = np.select(
+        [tested["rejected"], tested["confirmed"]], ["rejected", "confirmed"], "open"
+    )
+    rows = [
+        (
             f"{row['stretch']:.1f}",
             f"{100 * row['predicted']:.0f}",
             f"{row['response']:.1f} ± {row['error']:.1f}",
             f"{row['q_rejected']:.3f}",
             f"{row['q_confirmed']:.3f}",
-            "rejected" if row["rejected"] else verdict,
+            verdict,
         )
-    return table
+        for row, verdict in zip(tested.to_dict("records"), verdicts.tolist(), strict=True)
+    ]
+    print_table(columns, rows, title)

@@ -3,6 +3,7 @@
 import json
 import sys
 import webbrowser
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,6 +29,11 @@ def set_quiet(quiet: bool) -> None:
     _quiet = quiet
 
 
+def shown_progress() -> bool | None:
+    """Give a function's `progress`: none under `--quiet`, else as where the command runs."""
+    return False if _quiet else None
+
+
 def output() -> Console:
     """Make the console for results; NO_COLOR and the terminal's width count."""
     width = None if sys.stdout.isatty() else WIDE
@@ -47,10 +53,27 @@ def notes() -> Console:
     )
 
 
-def print_table(table: Table) -> None:
-    """Print a table as a result, folded into the terminal's width: nothing is cut."""
-    for column in table.columns:
-        column.overflow = "fold"
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    title: str | None = None,
+    *,
+    right: Sequence[str] = (),
+) -> None:
+    """Print a table as a result, folded into the terminal's width: nothing is cut.
+
+    Args:
+        columns: their headings.
+        rows: a text for each column.
+        title: above the table; without one, a plain table in grey.
+        right: the columns that are aligned at the right.
+    """
+    plain = {"box": None, "pad_edge": False, "header_style": "dim"}
+    table = Table(title=title, title_justify="left", **({} if title else plain))
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     output().print(table, soft_wrap=False)
 
 

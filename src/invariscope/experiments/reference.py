@@ -46,6 +46,13 @@ class Reference:
     recipe: dict[str, Any] = field(default_factory=dict)
     activity: float | None = None
 
+    def __repr__(self) -> str:
+        """Say the kind, the size and the activity in one line."""
+        height, width = self.image.shape[-2:]
+        known = [str(self.recipe.get("kind", "image")), f"{height} × {width} px"]
+        known += [] if self.activity is None else [f"activity={self.activity:.4g}"]
+        return f"Reference({', '.join(known)})"
+
 
 def image_reference(image: Tensor, size: int, code: Tensor | None = None) -> Reference:
     """Make a reference from an image's own pixels.

@@ -1,5 +1,6 @@
 """Results of searches, as tables and images."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -148,6 +149,19 @@ class Result:
             check_same(record.settings.generator, generator, label)
         codes = [r.tensors["codes"][row] for r, row in zip(self.runs, rows, strict=True)]
         return generator.generate(torch.stack(codes)).cpu()
+
+    def __repr__(self) -> str:
+        """Name the subject, the units and the searches in one line."""
+        subjects, units = (
+            ", ".join(dict.fromkeys(map(str, names)))
+            for names in (
+                (run.labels["subject"] for run in self.runs),
+                (run.settings.unit for run in self.runs),
+            )
+        )
+        tasks = Counter(run.settings.task for run in self.runs)
+        told = ", ".join(f"{number} {task}" for task, number in tasks.items())
+        return f"Result({subjects} {units}: {told or 'no runs'})"
 
     def _repr_html_(self) -> str:
         """Show the reference, one image a run, and the table in a notebook."""

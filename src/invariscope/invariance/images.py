@@ -41,6 +41,11 @@ class ImageSet:
     stream: Stream = field(repr=False)
     notes: Callable[[], list[str]] = field(default=list, repr=False)
 
+    def __repr__(self) -> str:
+        """Count the images and classes in one line."""
+        classes = f" of {len(self.classes)} classes" if self.classes else ""
+        return f"ImageSet({len(self)} images{classes})"
+
     def __len__(self) -> int:
         return len(self.names)
 

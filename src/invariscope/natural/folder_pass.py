@@ -30,6 +30,7 @@ from invariscope.natural.statistics import (
     unit_names,
 )
 from invariscope.photos import PhotoFolder, batches
+from invariscope.progress import ProgressLine
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.hashes import write_hashed
 from invariscope.subjects.base import PhotoRule, Subject
@@ -90,6 +91,7 @@ def measure_folder(
     batch: int = 64,
     top: int = 9,
     watch: Watcher | None = None,
+    progress: bool | None = None,
 ) -> NaturalStatistics:
     """Measure units' responses to a folder of photos, in one pass that can be resumed.
 
@@ -110,6 +112,7 @@ def measure_folder(
         batch: photos that pass at once.
         top: strongest photos to name for each unit.
         watch: called with photos seen, photos in all, and photos seen in this call.
+        progress: whether a line shows them; by default in terminals and notebooks.
 
     Returns:
         The table: minimum, maximum, mean, SD and percentiles of each unit's activity.
@@ -166,13 +169,15 @@ def measure_folder(
         start=first,
         device=subject.device,
     )
-    for part in stream:
-        responses = subject.respond(part.images, tapped)
-        activity = torch.cat([column.read(responses) for column in read], 1)
-        segments.add(activity.cpu().numpy(), part.indices)
-        if watch:
+    with ProgressLine(False if progress is None and watch else progress) as line:
+        for part in stream:
+            responses = subject.respond(part.images, tapped)
+            activity = torch.cat([column.read(responses) for column in read], 1)
+            segments.add(activity.cpu().numpy(), part.indices)
             position = int(part.indices[-1]) + 1
-            watch(position, len(folder), position - first)
+            line(f"natural statistics · {position} of {len(folder)} photos")
+            if watch:
+                watch(position, len(folder), position - first)
     segments.finish()
     statistics = _describe(segments, folder, split, subject, out, top, now)
     shutil.rmtree(out / SEGMENTS)

@@ -89,6 +89,12 @@ class Subject(ABC):
     older_names: Mapping[str, str] = {}
     _photo: PhotoRule | None = None
 
+    def __repr__(self) -> str:
+        """Name the subject, its size and its device in one line."""
+        known = [repr(self.name), f"image_size={self.image_size}"]
+        known += [f"classes={len(self.classes)}"] if self.classes else []
+        return f"{type(self).__name__}({', '.join(known)}, device={self.device})"
+
     @property
     def noisy(self) -> frozenset[str]:
         return frozenset()

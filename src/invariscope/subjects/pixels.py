@@ -2,7 +2,7 @@
 
 A network of 227 pixels that a generator of 96 pixels shows images to sees them enlarged: a
 distance, and the largest that is possible, are both of the enlarged images. So a share of the
-possible distance never exceeds 1.
+possible distance (`share_of_possible`) never exceeds 1.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invariscope.generators.constraints import Aperture
 
+ROUNDING = 1e-4  # of a distance in float32, as a share of it
 SIZE = "image_size"  # the key of a run's labels, and of most subjects' identities
 
 
@@ -55,6 +56,26 @@ def max_distance(seen: Tensor, open_to: Tensor | None = None) -> float:
     """
     most = torch.maximum(seen, 1 - seen).double()
     return float(torch.linalg.vector_norm(most if open_to is None else most * open_to))
+
+
+def share_of_possible(distance: float, possible: float) -> float:
+    """Express a pixel distance as a share of the largest possible distance, in [0, 1].
+
+    Args:
+        distance: of `pixel_distance`.
+        possible: of `max_distance` or `farthest_seen`, from the same reference at the same size.
+
+    Returns:
+        The share; NaN where either is not known, or where the distance is beyond the possible
+        one: then the two are not of the same reference, and no share can be told.
+
+    Example:
+        >>> share_of_possible(3.0, 4.0), share_of_possible(5.0, 4.0)
+        (0.75, nan)
+    """
+    if not 0 <= distance <= possible * (1 + ROUNDING) or possible <= 0:
+        return float("nan")
+    return min(distance / possible, 1.0)
 
 
 def size_seen(labels: Mapping[str, Any], identity: Mapping[str, Any]) -> int | None:

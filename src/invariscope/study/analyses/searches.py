@@ -17,7 +17,7 @@ from invariscope.experiments.result import Result
 from invariscope.natural.statistics import PERCENTILES, NaturalStatistics
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.subjects import Subject
-from invariscope.subjects.pixels import max_distance
+from invariscope.subjects.pixels import farthest_seen
 from invariscope.units import parse_target
 
 Tables = dict[str, pd.DataFrame]
@@ -33,7 +33,12 @@ def examples(rows: Rows) -> Rows:
 
 def make_distance(m: AnalysisMaterial) -> Tables:
     """Row 1: distance against activation, affine copies beside."""
-    possible = [max_distance(image) for image in m.references(m.whole)]
+    possible = [
+        farthest_seen(
+            r.tensors["reference_image"], r.labels, r.settings.subject, r.settings.generator
+        )
+        for r in m.records(m.whole)
+    ]
     try:
         affine = m.study.affine()
     except StoreError:
