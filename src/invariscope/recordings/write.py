@@ -90,7 +90,7 @@ def write_recording(
 
 
 def _about(recorded: RecordedResponses, options: RecordingOptions) -> dict[str, Any]:
-    read = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items()}
+    read = json.loads(json.dumps(asdict(options), default=str))
     return {
         "recording": recorded.name,
         "quantity": recorded.quantity,
