@@ -8,7 +8,7 @@ from cyclopts import Parameter
 from invariscope import plot
 from invariscope.cli.numbers import Count, Number, Seed, Share
 from invariscope.cli.options import Model, NetworkOptions, OutFolder, default_out
-from invariscope.cli.terminal import StartNote, notes, output
+from invariscope.cli.terminal import STARTS_AGAIN, StartNote, notes, output
 from invariscope.invariance.calibrate import calibrate as measure
 from invariscope.invariance.calibration import Calibration
 from invariscope.invariance.classes import class_names, classifier
@@ -56,7 +56,7 @@ def calibrate(
     readout = classifier(subject, images.classes, site, class_names(folder, classes))
     console.print(readout.matched)
     place = out or default_out(model, transformation, "calibrate")
-    start = StartNote(place, "the same command starts again")
+    start = StartNote(place, STARTS_AGAIN)
 
     def tell(strength: float, accuracy: float) -> None:
         start()

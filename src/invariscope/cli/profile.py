@@ -8,7 +8,14 @@ from cyclopts import Parameter
 from invariscope.analysis.profile import profile as measure
 from invariscope.cli.numbers import Count, Share
 from invariscope.cli.options import NetworkOptions
-from invariscope.cli.terminal import Open, output, shown_progress, tell_page
+from invariscope.cli.terminal import (
+    STARTS_AGAIN,
+    Open,
+    output,
+    shown_progress,
+    tell_page,
+    tell_start,
+)
 from invariscope.errors import InputError
 from invariscope.experiments.result import load_result
 from invariscope.invariance.coefficient import TAU
@@ -49,6 +56,7 @@ def profile(
     found = open_folder(folder)
     found = found if photos is None else found.of_each_class(photos)
     images = images_for(subject, found)
+    tell_start(runs, STARTS_AGAIN)
     measured = measure(
         subject,
         units.pop(),
