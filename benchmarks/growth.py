@@ -2,7 +2,8 @@
 
 `load_study` (and its table), `report`, `analyze` and `coefficient`, each in a process of its own,
 imports counted. Runs are copies of a few real ones (`bench.copies`), which `study verify` finds
-whole; photos are noise. Writes `benchmarks/growth.json` and the table of `benchmarks/README.md`.
+whole; photos are noise. Writes `benchmarks/growth.json` and its table in `benchmarks/README.md`
+and `docs/measured.md`.
 
     python benchmarks/growth.py [NAME ...]
 
@@ -31,6 +32,7 @@ from invariscope.study.verify import verify_store
 
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "growth.json"
+PAGES = (HERE / "README.md", HERE.parent / "docs" / "measured.md")
 SEARCHES_A_SEED = 50
 TABLE = "import sys; from invariscope import load_study; load_study(sys.argv[1]).table()"
 COMMAND = "import sys; from invariscope.cli import main; main()"
@@ -145,8 +147,8 @@ def main(names: list[str]) -> None:
         "machine": describe(torch.device("cpu")),
     }
     FILE.write_text(json.dumps(figures, indent=1) + "\n")
-    page = HERE / "README.md"
-    page.write_text(fill(page.read_text(), "growth.json", as_markdown(figures)))
+    for page in PAGES:
+        page.write_text(fill(page.read_text(), "growth.json", as_markdown(figures)))
 
 
 if __name__ == "__main__":

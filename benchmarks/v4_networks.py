@@ -11,6 +11,7 @@ import os
 import re
 from pathlib import Path
 
+import torch
 import torch.nn.functional as F
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -31,14 +32,15 @@ class Layer(nn.Module):
     def __init__(self, wide: int, channels: int, stride: int) -> None:
         super().__init__()
         self.stride = stride
+        self.padded = (1, 2, 1, 2) if stride == 2 else (0, 0, 0, 0)  # TensorFlow's "same"
         padding = 0 if stride == 2 else 2
         self.conv_depth = nn.Conv2d(wide, wide, 5, stride, padding, groups=wide, bias=False)
         self.conv_point = nn.Conv2d(wide, channels, 1)
         self.bn, self.relu = nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.stride == 2:
-            x = F.pad(x, (1, 2, 1, 2))  # TensorFlow's "same"
+        if any(self.padded):
+            x = F.pad(x, self.padded)
         return self.relu(self.bn(self.conv_point(self.conv_depth(x))))
 
 
@@ -92,13 +94,23 @@ def read(path: Path) -> nn.Module:
     return network.eval()
 
 
-def folded(network: NeuronNetwork) -> NeuronNetwork:
-    """The network with its batch norms inside the convolutions before them: half the time."""
+def quickened(network: NeuronNetwork) -> NeuronNetwork:
+    """The same function in a quarter of the time; last digits differ.
+
+    Batch norms go into the convolutions before them, and padding that is uneven into a kernel with
+    a first row and column of zeros; channels come last in memory.
+    """
     network.conv, network.bn = fuse_conv_bn_eval(network.conv, network.bn), nn.Identity()
     for layer in network.layers:
         layer.conv_point = fuse_conv_bn_eval(layer.conv_point, layer.bn)
         layer.bn = nn.Identity()
-    return network.eval()
+        if layer.stride == 2:
+            weight = layer.conv_depth.weight.detach()
+            wide = len(weight)
+            layer.conv_depth = nn.Conv2d(wide, wide, 6, 2, padding=2, groups=wide, bias=False)
+            layer.conv_depth.weight = nn.Parameter(F.pad(weight, (1, 0, 1, 0)))
+            layer.padded = (0, 0, 0, 0)
+    return network.eval().to(memory_format=torch.channels_last)
 
 
 def files() -> dict[int, Path]:
@@ -114,14 +126,14 @@ def network(number: int, *, fast: bool = False) -> iv.NetworkSubject:
     """The network of one neuron.
 
     Args:
-        fast: with its batch norms folded: last digits differ.
+        fast: in a quarter of the time; last digits differ.
     """
     every = files()
     if number not in every:
         raise InputError(f"no network of neuron {number}; there are {', '.join(map(str, every))}")
     model = read(every[number])
     side = 4 * round((model.readout.in_features / model.layers[-1].conv_point.out_channels) ** 0.5)
-    model = folded(model) if fast else model
+    model = quickened(model) if fast else model
     return iv.NetworkSubject(
         model, image_size=side, mean=MEAN, std=1, value_range=255, name=f"V4 neuron {number}"
     )

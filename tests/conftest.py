@@ -5,6 +5,7 @@ import os
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import fcntl
+import multiprocessing
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,6 +140,16 @@ def once(request, tmp_path_factory):
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def forked():
+    """Makes processes of their own that have torch and the package imported already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["invariscope.natural.folder_pass", "invariscope.categories.train"]
+    )
+    return context
 
 
 @pytest.fixture(scope="session")

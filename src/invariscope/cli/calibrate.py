@@ -14,7 +14,7 @@ from invariscope.invariance.calibration import Calibration
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.images import image_set
 from invariscope.invariance.setup import images_for
-from invariscope.photos import open_folder
+from invariscope.photos import PhotoRule, open_folder
 from invariscope.plot.axes import figure_of
 from invariscope.store.files import replace_file
 from invariscope.transformations import load
@@ -52,7 +52,7 @@ def calibrate(
     chosen = load(transformation, beyond=beyond)
     subject, found = (source or NetworkOptions()).subject(model), open_folder(folder)
     found = found if photos is None else found.of_each_class(photos)
-    images = image_set(found, resize=resize) if resize else images_for(subject, found)
+    images = image_set(found, rule=PhotoRule(resize)) if resize else images_for(subject, found)
     readout = classifier(subject, images.classes, site, class_names(folder, classes))
     console.print(readout.matched)
     place = out or default_out(model, transformation, "calibrate")

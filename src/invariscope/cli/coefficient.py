@@ -19,7 +19,7 @@ from invariscope.invariance.images import image_set
 from invariscope.invariance.result import Invariance
 from invariscope.invariance.setup import ALL, images_for
 from invariscope.invariance.top import PERCENTS
-from invariscope.photos import open_folder
+from invariscope.photos import PhotoRule, open_folder
 from invariscope.report.invariance import write_invariance_report
 from invariscope.store.files import make_folder
 
@@ -102,7 +102,7 @@ def coefficient(
     found = open_folder(folder)
     found = found if photos is None else found.of_each_class(photos)
     subject = source.subject(model)
-    shown = image_set(found, resize=resize) if resize else images_for(subject, found)
+    shown = image_set(found, rule=PhotoRule(resize)) if resize else images_for(subject, found)
     place = make_folder(out or default_out(model, folder.name, "coefficient"))
     start = StartNote(place)
     readout = None

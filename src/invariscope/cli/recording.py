@@ -50,6 +50,14 @@ def recording(
     events_offset: Annotated[
         Number, Parameter(help="Seconds to add to the events' times, to be on the spikes' clock.")
     ] = 0.0,
+    sync: Annotated[
+        tuple[Path, Path] | None,
+        Parameter(help="Common pulses of two clocks: the spikes' file, and the events'."),
+    ] = None,
+    sync_channels: Annotated[
+        tuple[str, str] | None,
+        Parameter(help="Their event channels, CHANNEL or CHANNEL=CODE; else the only ones."),
+    ] = None,
     order: Annotated[
         Path | None, Parameter(help="A CSV with the image of each event in turn.")
     ] = None,
@@ -76,6 +84,10 @@ def recording(
         Literal["counts", "rates", "other"],
         Parameter(help="What an array holds: spikes in the window, spikes/s, or other numbers."),
     ] = "counts",
+    axes: Annotated[
+        list[Literal["neurons", "images", "repeats"]] | None,
+        Parameter(help="What each axis of an array counts, in order.", consume_multiple=True),
+    ] = None,
     variable: Annotated[str | None, Parameter(help="Of a MATLAB or npz file.")] = None,
     segment: Annotated[Natural | None, Parameter(help="Of a recording in several.")] = None,
     fastest: Annotated[
@@ -92,6 +104,8 @@ def recording(
         event=event,
         events=events,
         events_offset=events_offset,
+        sync=sync,
+        sync_channels=sync_channels,
         order=order,
         onset=onset,
         images=images,
@@ -102,6 +116,7 @@ def recording(
         time_unit=time_unit,
         sampling_rate=sampling_rate,
         values=values,
+        axes=tuple(axes) if axes else None,
         variable=variable,
         segment=segment,
         fastest=fastest,

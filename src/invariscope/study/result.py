@@ -80,9 +80,10 @@ class StudyResult:
 
         The columns are those of `row_of`, then `role` (the subject's, by the study file),
         `condition`, `draw` (which sample of a site), `photo` and `path`. `stretch`, `squeeze` and
-        `pixel_distance` are distances of at least 0, `activation` and `reference_activity` in the
-        unit's own measure, `reduction` in % of the reference's activity, `seconds` of work, all
-        float32 measurements; unknown values are missing.
+        `pixel_distance` are distances of at least 0, `saturation` the share of the image's values
+        at an end of the range, `code_norm` the code's L2 norm, `activation` and
+        `reference_activity` in the unit's own measure, `reduction` in % of the reference's
+        activity, `seconds` of work, all float32 measurements; unknown values are missing.
 
         Args:
             runs: `all`, `milestone` or `stopped` (see `filter_runs`).
