@@ -19,15 +19,14 @@ from typing import Self
 
 import invariscope as iv
 from bench.wide_picture import save_picture, wide_picture
-from invariscope import seeds
-from invariscope.experiments.pictures import write_png
 from invariscope.plot.axes import figure_of
 
 ROOT = Path(__file__).resolve().parent.parent
 UNIT = "fc:5"
 STUDY = ROOT / "benchmarks" / "gallery.toml"
 PROGRAM = [sys.executable, "-c", "from invariscope.cli import main; main()"]
-LAPTOP = {"width": 1280, "height": 800}
+LAPTOP = {"width": 1280, "height": 880}
+PHOTOS = 16  # images of the study that take photos' place in the practice session
 PORT = 8731  # of the survey that is photographed
 COLUMNS = 100  # of the terminal
 SESSION = """[rig]
@@ -50,7 +49,8 @@ repeats = 10
 reference = 20
 """
 PAGE = """<style>body { margin: 0; background: #14181d; color: #e8ebef; }
-pre { font: 15px/1.45 "DejaVu Sans Mono", monospace; margin: 0; padding: 18px 22px; }
+pre { font: 15px/1.45 "DejaVu Sans Mono", monospace; white-space: pre-wrap; margin: 0; }
+pre { padding: 18px 22px; }
 b { color: #7cc4f4; font-weight: 400; }</style><pre>"""
 
 
@@ -105,14 +105,14 @@ class Camera:
         page.close()
         return taken
 
-    def terminal(self, lines: list[str], folder: Path, most: int = 24) -> bytes:
+    def terminal(self, lines: list[str], folder: Path, most: int = 24, width: int = 1000) -> bytes:
         """Take command lines with what they print, of long outputs the first lines."""
         shown = []
         for line in lines:
             printed = command(line, folder).rstrip().splitlines()
             cut = [*printed[:most], "…"] if len(printed) > most else printed
             shown += [f"<b>$ {escape(line)}</b>", *map(escape, cut), ""]
-        page = self._browser.new_page(viewport={"width": 1000, "height": 300})
+        page = self._browser.new_page(viewport={"width": width, "height": 300})
         page.set_content(PAGE + "\n".join(shown[:-1]) + "</pre>")
         taken = page.locator("pre").screenshot()
         page.close()
@@ -129,12 +129,11 @@ def difference(page) -> None:  # noqa: ANN001
 def rig_session(work: Path) -> str:
     """Practise a session on units of the shipped network; give the command that tells it again."""
     session, out = work / "session.toml", work / "session"
-    if not (out / "held_back.parquet").exists():
+    if not list(out.glob("runs/*/held_back.parquet")):
         (work / "photos").mkdir(exist_ok=True)
-        generator = iv.load_generator("embedded")
-        codes = seeds.normal([("pictures",)], (16, generator.code_dim))[0].float()
-        for number, image in enumerate(generator.generate(codes)):
-            write_png(work / "photos" / f"{number:02d}.png", image)
+        found = sorted((work / "store" / "runs").glob("*/images/member-*.png"))
+        for number in range(PHOTOS):
+            shutil.copy(found[number * len(found) // PHOTOS], work / "photos" / f"{number:02d}.png")
         session.write_text(SESSION)
         brain = [*PROGRAM, "rig", "simulate", str(session), "--out", str(out)]
         simulated = subprocess.Popen(  # noqa: S603
@@ -158,6 +157,7 @@ def survey_pages(camera: Camera, study: Path) -> None:
         for _ in range(12):
             page.wait_for_timeout(400)
             if page.locator("img:visible, canvas:visible").count():
+                page.wait_for_timeout(1500)  # the fixation cross is over
                 break
             box = page.locator("input[type=checkbox]:visible")
             if box.count():
@@ -200,9 +200,12 @@ def main(work: Path) -> None:
         units = "invariscope units embedded:standard"
         save_picture("models_terminal", camera.terminal([units], work), 800)
         shutil.copy(STUDY, work / "gallery.toml")
-        both = [f"invariscope study {verb} gallery.toml --out store" for verb in ("plan", "status")]
+        both = [
+            "invariscope study plan gallery.toml --out planned",
+            "invariscope study status gallery.toml --out store",
+        ]
         save_picture("study_terminal", camera.terminal(both, work), 800)
-        save_picture("rig_terminal", camera.terminal([rig_session(work)], work), 800)
+        save_picture("rig_terminal", camera.terminal([rig_session(work)], work, width=1200), 900)
         survey_pages(camera, study)
 
 

@@ -9,7 +9,7 @@ from invariscope import plot
 from invariscope.cli.numbers import Number, Seed, Share
 from invariscope.cli.options import Beyond, Model, NetworkOptions, OutFolder, default_out
 from invariscope.cli.photo_options import PhotoOptions
-from invariscope.cli.terminal import StartNote, notes, output
+from invariscope.cli.terminal import STARTS_AGAIN, StartNote, notes, output
 from invariscope.invariance.calibrate import calibrate as measure
 from invariscope.invariance.calibration import Calibration
 from invariscope.invariance.classes import classifier
@@ -44,7 +44,7 @@ def calibrate(
     readout = classifier(subject, images.classes, site, photos.names(folder))
     console.print(readout.matched)
     place = out or default_out(model, transformation, "calibrate")
-    start = StartNote(place, "the same command starts again")
+    start = StartNote(place, STARTS_AGAIN)
 
     def tell(strength: float, accuracy: float) -> None:
         start()

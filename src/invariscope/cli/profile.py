@@ -9,7 +9,14 @@ from invariscope.analysis.profile import profile as measure
 from invariscope.cli.numbers import Share
 from invariscope.cli.options import Negatives, NetworkOptions
 from invariscope.cli.photo_options import EachClass, PhotoOptions
-from invariscope.cli.terminal import Open, output, shown_progress, tell_page
+from invariscope.cli.terminal import (
+    STARTS_AGAIN,
+    Open,
+    output,
+    shown_progress,
+    tell_page,
+    tell_start,
+)
 from invariscope.errors import InputError
 from invariscope.experiments.result import load_result
 from invariscope.invariance.coefficient import TAU
@@ -43,6 +50,7 @@ def profile(
         raise InputError(f"{str(runs)!r} holds runs of {len(units)} units; give those of one")
     subject = source.subject(model or result.runs[0].labels["subject"])
     images = PhotoOptions(photos).images(subject, folder)
+    tell_start(runs, STARTS_AGAIN)
     measured = measure(
         subject,
         units.pop(),

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
 from invariscope.cli.options import NetworkOptions
-from invariscope.cli.terminal import print_table
+from invariscope.cli.terminal import STARTS_AGAIN, print_table, tell_start
 from invariscope.recordings.variability import load_variability
 from invariscope.rig.file import read_session
 from invariscope.rig.names import check_names
@@ -64,6 +64,7 @@ def plan(
     subject = (source or NetworkOptions()).subject(model)
     fired = fired or RateOptions()
     rates = fired.rates()
+    tell_start(out, STARTS_AGAIN)
     made = plan_session(asked, subject, units, out, rates=rates, base=file.parent, seed=fired.seed)
     costs = [(name, f"{number:,}") for name, number in made.presentations.items()]
     print_table(("for", "presentations"), costs, "presentations")
