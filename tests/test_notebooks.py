@@ -33,7 +33,11 @@ def test_a_notebook_runs(path, kernel):
     stored = [kinds(cell) for cell in notebook.cells]
     assert any(stored)
     notebook.cells.insert(0, nbformat.v4.new_code_cell("%reset -f"))
-    nbclient.NotebookClient(notebook, km=kernel, timeout=600).execute()
+    client = nbclient.NotebookClient(notebook, km=kernel, timeout=600)
+    try:
+        client.execute()
+    finally:
+        client.kc.stop_channels()
     del notebook.cells[0]
     assert [kinds(cell) for cell in notebook.cells] == stored
     text = path.read_text()
