@@ -26,7 +26,7 @@ def embedded_subject(
     network = build_network(metadata)
     network.load_state_dict(tensors)
     return NetworkSubject(
-        network.eval().requires_grad_(requires_grad=False),
+        network.eval(),  # not frozen: see `precision.bulk`
         image_size=metadata["image_size"],
         mean=metadata["mean"],
         std=metadata["std"],
