@@ -2,9 +2,7 @@
 
 import pytest
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from invariscope import load_generator, load_subject
 from invariscope.search.precision import bulk, rank_correlation
 
 RISING = torch.arange(8.0)
@@ -45,33 +43,3 @@ def test_a_column_that_is_constant_in_float32_is_left_out():
 def test_the_bulk_runs_in_its_precision(precision, dtype):
     with bulk(torch.device("cpu"), precision):
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == dtype
-
-
-class Casts(TorchDispatchMode):
-    """Counts how often tensors of the given sizes are cast to bf16."""
-
-    def __init__(self, sizes):
-        super().__init__()
-        self.sizes, self.count = sizes, 0
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        lowered = (kwargs or {}).get("dtype") == torch.bfloat16
-        if func is torch.ops.aten._to_copy.default and lowered:
-            self.count += tuple(args[0].shape) in self.sizes
-        return func(*args, **(kwargs or {}))
-
-
-def test_the_shipped_networks_weights_are_cast_once_for_many_chunks():
-    generator, subject = load_generator("embedded"), load_subject("embedded:standard")
-    subject.sites()
-    weights = [*generator._decoder.parameters(), *subject.model.parameters()]
-    large = {tuple(weight.shape) for weight in weights if weight.ndim > 1}
-    codes = torch.zeros(2, generator.code_dim)
-    counts = []
-    for chunks in (1, 3):
-        with Casts(large) as casts, bulk(torch.device("cpu"), "bf16"):
-            for _ in range(chunks):
-                subject.respond(generator.generate(codes), ("fc",))
-        counts.append(casts.count)
-    assert counts[0] > 10
-    assert counts[1] == counts[0]

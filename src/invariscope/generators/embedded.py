@@ -46,8 +46,7 @@ class EmbeddedGenerator(Generator):
     ) -> nn.Module:
         own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
         module.load_state_dict(own)
-        # Not frozen: bf16 keeps the casts of weights that can have gradients (`precision.bulk`).
-        return place(module.eval(), self.device)
+        return place(module.eval().requires_grad_(requires_grad=False), self.device)
 
     @cached_property
     def _network(self) -> tuple[nn.Module, dict[str, Any]]:

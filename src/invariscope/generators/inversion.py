@@ -107,7 +107,7 @@ def _descend(
         best = torch.where(better, losses.detach(), best)
         codes = torch.where(better[:, None], now.detach(), codes)
         optimiser.zero_grad()
-        losses.sum().backward(inputs=[moves])
+        losses.sum().backward()
         optimiser.step()
         rates.step()
     return codes

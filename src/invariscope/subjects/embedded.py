@@ -26,7 +26,7 @@ def embedded_subject(
     network = build_network(metadata)
     network.load_state_dict(tensors)
     return NetworkSubject(
-        network.eval(),  # not frozen: see `precision.bulk`
+        network.eval().requires_grad_(requires_grad=False),
         image_size=metadata["image_size"],
         mean=metadata["mean"],
         std=metadata["std"],

@@ -263,7 +263,7 @@ class Twin(InformedStrategy):
                 best = value if best is None else torch.where(better, value, best)
                 if step < self.steps:
                     optimiser.zero_grad()
-                    (-utility.sum()).backward(inputs=[moving])
+                    (-utility.sum()).backward()
                     if moving.grad is not None:
                         moving.grad.nan_to_num_()
                     optimiser.step()
