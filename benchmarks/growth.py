@@ -14,7 +14,6 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from bench.copies import make_study
+from bench import copies
 from bench.machine import describe
 from first_run import fill
 from invariscope.study.folder import StudyFolder
@@ -33,7 +32,6 @@ from invariscope.study.verify import verify_store
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "growth.json"
 PAGES = (HERE / "README.md", HERE.parent / "docs" / "measured.md")
-SEARCHES_A_SEED = 50
 TABLE = "import sys; from invariscope import load_study; load_study(sys.argv[1]).table()"
 COMMAND = "import sys; from invariscope.cli import main; main()"
 WHAT = {
@@ -42,7 +40,7 @@ WHAT = {
     "analyze": "searches, `invariscope analyze`",
     "coefficient": "photos, `invariscope coefficient embedded:standard`",
 }
-SIZES = {"load_study": 10_000, "report": 1_000, "analyze": 1_000, "coefficient": 400}
+SIZES = {"load_study": 10_000, "report": 1_000, "analyze": 400, "coefficient": 400}
 TIMES = 4  # the size over the smaller one
 
 
@@ -64,55 +62,47 @@ def whole_process(*words: str) -> dict[str, float]:
     }
 
 
-def indexed(store: Path, runs: int) -> Path:
-    """A study whose runs are rows of the index: what a table reads."""
-    few = make_study(store / "few", 1)
+def indexed(store: Path, runs: int) -> str:
+    """Make a study whose runs are rows of the index alone: what a table reads."""
+    few = copies.make_study(store, 1, "one")
     one = next(run for run in few.planned_runs() if run.needs)
     row = read_rows(few.runs)[one.name]
-    many = StudyFolder(store, "many")
-    names = [f"{number:064x}" for number in range(runs)]
-    planned = [
-        replace(one, name=n, folder=f"{one.folder[:-12]}{n[-12:]}", seed=i)
-        for i, n in enumerate(names)
-    ]
+    many = StudyFolder(store / f"indexed{runs}", "many")
+    planned = []
+    for number in range(runs):
+        name = f"{number:064x}"
+        folder = f"{one.folder[:-12]}{name[-12:]}"
+        planned.append(replace(one, name=name, folder=folder, seed=number))
     many.write(few.text(), planned)
-    append_rows(
-        many.runs, [{**row, "name": p.name, "run": p.folder, "seed": p.seed} for p in planned]
-    )
-    return many.path
+    own = ({"name": run.name, "run": run.folder, "seed": run.seed} for run in planned)
+    append_rows(many.runs, [row | new for new in own])
+    return str(many.path)
 
 
-def searched(store: Path, runs: int) -> Path:
-    """A study of copied runs, found whole."""
-    study = make_study(store, runs // SEARCHES_A_SEED)
-    if faults := verify_store(store).problems:
-        raise RuntimeError(f"the copies are not whole: {faults[0]}")
-    return study.path
+def searched(store: Path, runs: int) -> str:
+    """Make a study of copied runs."""
+    return str(copies.make_study(store, runs // copies.SEARCHES_A_SEED, f"of{runs}").path)
 
 
-def photographed(store: Path, photos: int) -> Path:
-    """A folder of photos of smooth noise, ten classes."""
-    stream = np.random.default_rng(0)
+def photographed(store: Path, photos: int) -> str:
+    """Make a folder of photos of smooth noise, ten classes."""
+    stream, place = np.random.default_rng(0), store / f"photos{photos}"
     for number in range(photos):
-        folder = store / f"class{number % 10}"
+        folder = place / f"class{number % 10}"
         folder.mkdir(parents=True, exist_ok=True)
         small = Image.fromarray(stream.integers(0, 256, (13, 13, 3), dtype=np.uint8))
         small.resize((104, 104), Image.Resampling.BICUBIC).save(folder / f"{number}.png")
-    return store
+    return str(place)
 
 
 def measured(name: str, size: int, store: Path) -> dict[str, float]:
-    """The figures of a command at a size."""
-    make: Callable[[Path, int], Path] = {"load_study": indexed, "coefficient": photographed}.get(
-        name, searched
-    )
-    place = str(make(store, size))
+    """Measure a command at a size."""
     if name == "load_study":
-        return whole_process(TABLE, place)
+        return whole_process(TABLE, indexed(store, size))
     if name == "coefficient":
-        out = str(store / "out")
-        return whole_process(COMMAND, name, "embedded:standard", place, "--out", out)
-    return whole_process(COMMAND, name, place)
+        words = (photographed(store, size), "--out", str(store / f"out{size}"))
+        return whole_process(COMMAND, name, "embedded:standard", *words)
+    return whole_process(COMMAND, name, searched(store, size))
 
 
 def as_markdown(figures: dict[str, Any]) -> str:
@@ -134,13 +124,16 @@ def as_markdown(figures: dict[str, Any]) -> str:
 
 def main(names: list[str]) -> None:
     figures = json.loads(FILE.read_text()) if names else {"commands": {}}
-    for name in names or WHAT:
-        found: dict[str, Any] = {"size": SIZES[name]}
-        for key, size in (("few", SIZES[name] // TIMES), ("many", SIZES[name])):
-            with tempfile.TemporaryDirectory() as store:
-                found[key] = measured(name, size, Path(store).resolve())
-        figures["commands"][name] = found
-        print(name, found, flush=True)
+    with tempfile.TemporaryDirectory() as place:
+        store = Path(place).resolve()
+        for name in names or WHAT:
+            found: dict[str, Any] = {"size": SIZES[name]}
+            for key, size in (("few", SIZES[name] // TIMES), ("many", SIZES[name])):
+                found[key] = measured(name, size, store)
+            figures["commands"][name] = found
+            print(name, found, flush=True)
+        if faults := verify_store(store).problems:
+            raise RuntimeError(f"the copies are not whole: {faults[0]}")
     figures |= {
         "command": "python benchmarks/growth.py",
         "unit": "whole process, imports counted, one thread",

@@ -32,16 +32,18 @@ seeds = SEEDS
 tasks = "adversarial"
 seeds = SEEDS
 """
-SITES = 5  # searches of a unit and seed: four of invariance and one that silences
+SEARCHES_A_SEED = 50  # of ten units: four sites of invariance and one silencing search each
 
 
 def study_text(seeds: int) -> str:
-    """The study file: 50 searches a seed, and ten MEIs."""
+    """The study file: `SEARCHES_A_SEED` searches a seed, and ten MEIs."""
     return TEXT.replace("SEEDS", str(seeds))
 
 
-def make_study(store: Path, seeds: int) -> StudyFolder:
-    """Make a study of `50 × seeds` searches, of which those of the first seed are real.
+def make_study(store: Path, seeds: int, name: str = "many") -> StudyFolder:
+    """Make a study of searches of some seeds, of which those of the first seed are real.
+
+    Studies of one store share their runs, so a larger one adds what it has more.
 
     A search of another seed is a copy of the first's files under settings of its own, with its
     name, folder, row of the index and hashes as its writer would have written them.
@@ -51,7 +53,7 @@ def make_study(store: Path, seeds: int) -> StudyFolder:
     with LocalEngine("cpu") as engine:
         StudyRunner(folder, engine).run()
     real = {_key(run): load_run(folder.runs / run.folder) for run in folder.planned_runs()}
-    many = StudyFolder(store, "many")
+    many = StudyFolder(store, name)
     many.write(study_text(seeds), plan_study(parse_study(study_text(seeds)), store))
     new = [run for run in many.planned_runs() if not (many.runs / run.folder).exists()]
     append_rows(many.runs, [_copied(real[_key(run)], run, many.runs) for run in new])

@@ -3,8 +3,6 @@
 import json
 import os
 import signal
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +18,7 @@ from invariscope.natural.statistics import NaturalStatistics, describe
 from invariscope.photos import open_folder
 from invariscope.subjects.trust import IMAGES, check_repeatable
 from invariscope.units import parse_unit
+from toy_subjects import ToySubject
 
 SITES = ["out", "features", "features:2,1,1"]
 PHOTOS = 30
@@ -131,8 +130,6 @@ def test_figures_do_not_depend_on_how_much_is_described_at_once(measure, tmp_pat
 
 def pass_until_killed(folder, out, at):
     """A pass in a process of its own, which kills itself."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    from conftest import ToySubject
 
     def watch(seen, of, now):
         if seen >= at:

@@ -21,7 +21,7 @@ VALUES = ("pixel_distance", "stretch", "reduction", "saturation", "code_norm")
 
 
 def member_at_loss(front: pd.DataFrame, reference: float, loss: float, task: str) -> int | None:
-    """Choose a front's member by the activity that it loses.
+    """Choose the member of a front for a loss of activity.
 
     Args:
         front: one row a member, with `stretch` and `activation`.
@@ -63,7 +63,7 @@ def members_at_losses(
     named: dict[str, int],
     losses: Sequence[float] = LOSSES,
 ) -> Iterator[dict[str, Any]]:
-    """Describe a run's members at each loss, and those that other rules pick.
+    """Tabulate a run's members at each loss, beside the members of other rules.
 
     Args:
         front: one row a member; columns of `VALUES` that it lacks are missing in the result.

@@ -34,7 +34,7 @@ def _png(shown: Axes | Figure) -> bytes | None:
 
 
 def show_in_notebook() -> None:
-    """Let a notebook show figures and axes as pictures at the end of a cell."""
+    """Let figures and axes show at the end of a notebook's cell, as pyplot's do."""
     if not in_notebook():
         return
     formatter = sys.modules["IPython"].get_ipython().display_formatter.formatters["image/png"]
