@@ -3,7 +3,8 @@
 Clones the repository into a temporary folder, makes the small files that the lines speak of (photos
 that the shipped network recognises, a study, a rig's session), and runs line after line there. What
 cannot be tried has its reason (`bench/documented.py`). Writes `documented_commands.json` beside
-itself; ends with 1 if a line failed. About ten minutes on two cores.
+itself (with PAGEs theirs alone are tried, and the others' outcomes stay); ends with 1 if a line
+failed. About ten minutes on two cores.
 
     python benchmarks/documented_commands.py [PAGE…]
 """
@@ -50,7 +51,7 @@ tau = 0.1
 transformations = ["inversion"]
 
 [data]
-folder = "pictures"
+folder = "../pictures"
 side = 16
 
 [recipe]
@@ -202,12 +203,20 @@ def main(pages: list[str]) -> int:
             said = row.get("reason") or row.get("said") or ""
             print(f"{row['outcome']:9} {one.page}: {one.text}  {said}", flush=True)
             rows.append(row)
+    return keep(rows, folder)
+
+
+def keep(rows: list[dict], folder: str) -> int:
+    """Write the outcomes, of pages that were not tried those of before; give the exit status."""
+    path = ROOT / "benchmarks" / "documented_commands.json"
+    tried = {row["page"] for row in rows}
+    before = json.loads(path.read_text())["lines"] if path.exists() else []
+    rows = [*rows, *(row for row in before if row["page"] not in tried)]
+    rows.sort(key=lambda row: row["page"])
     counted = Counter(row["outcome"] for row in rows)
     print(dict(counted))
-    if not pages:
-        text = json.dumps({"outcomes": counted, "lines": rows}, indent=1, ensure_ascii=False)
-        text = text.replace(folder, "")
-        (ROOT / "benchmarks" / "documented_commands.json").write_text(text + "\n")
+    text = json.dumps({"outcomes": counted, "lines": rows}, indent=1, ensure_ascii=False)
+    path.write_text(text.replace(folder, "") + "\n")
     return int(counted["failed"] > 0)
 
 
