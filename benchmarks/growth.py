@@ -5,11 +5,13 @@ imports counted. Runs are copies of a few real ones (`bench.copies`), which `stu
 whole; photos are noise. Writes `benchmarks/growth.json` and its table in `benchmarks/README.md`
 and `docs/measured.md`.
 
-    python benchmarks/growth.py [NAME ...]
+    python benchmarks/growth.py [NAME ...] [--store FOLDER]
 
-With names, such as `report`, the other figures of the file stay.
+With names, such as `report`, the other figures of the file stay. A store that is given is kept, and
+the next time its runs need not be made again.
 """
 
+import argparse
 import json
 import os
 import sys
@@ -122,11 +124,23 @@ def as_markdown(figures: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(names: list[str]) -> None:
-    figures = json.loads(FILE.read_text()) if names else {"commands": {}}
+def write(figures: dict[str, Any]) -> None:
+    """Keep the figures, and the tables once all commands are there."""
+    FILE.write_text(json.dumps(figures, indent=1) + "\n")
+    if figures["commands"].keys() == WHAT.keys():
+        for page in PAGES:
+            page.write_text(fill(page.read_text(), "growth.json", as_markdown(figures)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", choices=[*WHAT, []])
+    parser.add_argument("--store", type=Path)
+    asked = parser.parse_args()
+    figures = json.loads(FILE.read_text()) if asked.names else {"commands": {}}
     with tempfile.TemporaryDirectory() as place:
-        store = Path(place).resolve()
-        for name in names or WHAT:
+        store = (asked.store or Path(place)).resolve()
+        for name in asked.names or WHAT:
             found: dict[str, Any] = {"size": SIZES[name]}
             for key, size in (("few", SIZES[name] // TIMES), ("many", SIZES[name])):
                 found[key] = measured(name, size, store)
@@ -139,10 +153,8 @@ def main(names: list[str]) -> None:
         "unit": "whole process, imports counted, one thread",
         "machine": describe(torch.device("cpu")),
     }
-    FILE.write_text(json.dumps(figures, indent=1) + "\n")
-    for page in PAGES:
-        page.write_text(fill(page.read_text(), "growth.json", as_markdown(figures)))
+    write(figures)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
