@@ -14,6 +14,8 @@ the next time its runs need not be made again.
 import argparse
 import json
 import os
+import resource
+import subprocess
 import sys
 import tempfile
 from dataclasses import replace
@@ -34,6 +36,13 @@ from invariscope.study.verify import verify_store
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "growth.json"
 PAGES = (HERE / "README.md", HERE.parent / "docs" / "measured.md")
+TELL = """
+import atexit, os, pathlib, re
+def tell():
+    status = pathlib.Path("/proc/self/status").read_text()
+    pathlib.Path(os.environ["TELL"]).write_text(re.search(r"VmHWM:\\s+(\\d+)", status)[1])
+atexit.register(tell)
+"""
 TABLE = "import sys; from invariscope import load_study; load_study(sys.argv[1]).table()"
 COMMAND = "import sys; from invariscope.cli import main; main()"
 WHAT = {
@@ -47,21 +56,23 @@ TIMES = 4  # the size over the smaller one
 
 
 def whole_process(*words: str) -> dict[str, float]:
-    """Run Python; its processor seconds and peak resident memory in MB."""
-    quiet = os.open(os.devnull, os.O_WRONLY)
+    """Run Python; its processor seconds and peak resident memory in MB.
+
+    The process tells its peak itself: the one that the system tells of a child is at least as
+    large as its parent was.
+    """
+    code, *arguments = words
     env = os.environ | {"OMP_NUM_THREADS": "1"}
-    actions = [(os.POSIX_SPAWN_DUP2, quiet, 1)]
-    child = os.posix_spawn(
-        sys.executable, [sys.executable, "-c", *words], env, file_actions=actions
-    )
-    os.close(quiet)
-    _, status, used = os.wait4(child, 0)
-    if status:
-        raise RuntimeError(f"{words[1:]} ended with status {status}")
-    return {
-        "processor_seconds": round(used.ru_utime + used.ru_stime, 2),
-        "peak_mb": round(used.ru_maxrss / 1e3),
-    }
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with tempfile.NamedTemporaryFile("r") as told:
+        command = [sys.executable, "-c", TELL + code, *arguments]
+        subprocess.run(  # noqa: S603
+            command, check=True, stdout=subprocess.DEVNULL, env=env | {"TELL": told.name}
+        )
+        peak = int(told.read())
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"processor_seconds": round(seconds, 2), "peak_mb": round(peak * 1024 / 1e6)}
 
 
 def indexed(store: Path, runs: int) -> str:
@@ -70,6 +81,8 @@ def indexed(store: Path, runs: int) -> str:
     one = next(run for run in few.planned_runs() if run.needs)
     row = read_rows(few.runs)[one.name]
     many = StudyFolder(store / f"indexed{runs}", "many")
+    if many.begun:
+        return str(many.path)
     planned = []
     for number in range(runs):
         name = f"{number:064x}"
@@ -102,7 +115,7 @@ def measured(name: str, size: int, store: Path) -> dict[str, float]:
     if name == "load_study":
         return whole_process(TABLE, indexed(store, size))
     if name == "coefficient":
-        words = (photographed(store, size), "--out", str(store / f"out{size}"))
+        words = (photographed(store, size), "--out", tempfile.mkdtemp(dir=store))
         return whole_process(COMMAND, name, "embedded:standard", *words)
     return whole_process(COMMAND, name, searched(store, size))
 
