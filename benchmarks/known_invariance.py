@@ -6,7 +6,7 @@ phases. The displacement of an invariant image from its reference has then a kno
 unit sees. Its share is set beside that of the same network without the layer, and of random images
 of the generator:
 
-    python benchmarks/known_invariance.py FOLDER [--units 5] [--seeds 2] [--generations 500]
+    python benchmarks/known_invariance.py FOLDER [--units 4] [--seeds 1] [--generations 100]
 
 Runs are in FOLDER, and one that has ended is not done again. Writes known_invariance.json.
 """
@@ -30,7 +30,7 @@ from invariscope.training.evaluate import random_images
 
 ROOT = Path(__file__).resolve().parent.parent
 NETWORK = "embedded:robust"
-POPULATION = 10
+POPULATION = 50
 KEPT = 0.75  # of the reference's activity, by the member that is judged
 FINEST = 12  # cycles an image that the low-pass filter lets through
 RANDOM = 500
@@ -170,9 +170,9 @@ def main() -> None:
     """Search with and without every layer, and write the shares."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--units", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=2)
-    parser.add_argument("--generations", type=int, default=500)
+    parser.add_argument("--units", type=int, default=4)
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--generations", type=int, default=100)
     asked = parser.parse_args()
     units = [f"2.fc:{k}" for k in np.linspace(0, 8, asked.units).astype(int)]
     found: dict[str, list[list[tuple[Tensor, Tensor, float]]]] = {}

@@ -14,6 +14,7 @@ from invariscope import validate
 from invariscope.analysis.grouping import Rows, groups_by, invariant, mean_sd, of_units
 from invariscope.errors import InputError
 from invariscope.photos.spectrum import frequencies, power, slopes
+from invariscope.subjects.pixels import saturation
 
 LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709, of the values as they are
 GRID = 8  # places across the image at which layout is compared
@@ -29,7 +30,6 @@ RATIO = 1.3  # of contrast and colourfulness
 SLOPE = 0.5  # of the spectrum's slope; photos have about −2
 TEXTURE = 0.8  # RMS difference of log energies in bands
 LAYOUT = 0.6  # 1 less the correlation of where contrast lies
-EXTREME = 2 / 255  # a value this near to 0 or 1 is at the end of the range
 SATURATED = 0.25  # share of an image's values at an end of the range
 SMALLEST = 16  # pixels a side: below, `describe` says nothing
 
@@ -46,12 +46,6 @@ def colourfulness(images: Tensor) -> Tensor:
     opponents = torch.stack([red - green, (red + green) / 2 - blue]).flatten(2)
     spread = opponents.std(2, correction=0).square().sum(0).sqrt()
     return spread + 0.3 * opponents.mean(2).square().sum(0).sqrt()
-
-
-def saturation(images: Tensor) -> Tensor:
-    """Measure the share of values at an end of the range, black or white in a channel, `(n,)`."""
-    ends = (images <= EXTREME) | (images >= 1 - EXTREME)
-    return ends.flatten(1).double().mean(1)
 
 
 @lru_cache(maxsize=8)

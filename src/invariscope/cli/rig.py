@@ -2,7 +2,6 @@
 
 import time
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -10,12 +9,11 @@ from typing import Annotated
 import pandas as pd
 from cyclopts import App, Parameter
 
-from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
+from invariscope.cli.numbers import Positive
 from invariscope.cli.options import Force, NetworkOptions
-from invariscope.cli.rig_plan import print_refuted
+from invariscope.cli.rig_plan import RateOptions, print_refuted
 from invariscope.cli.terminal import notes, output, print_table, tell_start
 from invariscope.natural.statistics import NaturalStatistics
-from invariscope.recordings.variability import load_variability
 from invariscope.rig.export import RecordedSession
 from invariscope.rig.file import SessionFile, read_session
 from invariscope.rig.names import check_names
@@ -24,7 +22,7 @@ from invariscope.rig.plan import load_predictions
 from invariscope.rig.range_block import NATURAL
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.session import RigSession
-from invariscope.rig.simulate import SimulatedBrain, SimulatedRates, play
+from invariscope.rig.simulate import SimulatedBrain, play
 from invariscope.store.own_files import check_may_replace
 from invariscope.store.record import RunRecord
 from invariscope.subjects.kinds import natural_kind
@@ -122,17 +120,7 @@ def simulate(
     units: Annotated[
         list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
     ],
-    like: Annotated[
-        Path | None,
-        Parameter(help="Rates and noise as a recording has them: what `recording` wrote."),
-    ] = None,
-    peak: Annotated[
-        Positive | None,
-        Parameter(help="Spikes per second for the strongest photo; else --like's, or 20."),
-    ] = None,
-    drift: Annotated[NotNegative, Parameter(help="How far the gain goes up and down.")] = 0.3,
-    lost: Annotated[Share, Parameter(help="Share of trials that are not recorded.")] = 0.05,
-    seed: Annotated[Seed, Parameter(help="Of all noise.")] = 0,
+    fired: RateOptions | None = None,
     idle: Annotated[
         Positive, Parameter(help="Seconds without a wanted block before it ends.")
     ] = 60.0,
@@ -142,12 +130,8 @@ def simulate(
     asked = read_session(file)
     check_names(asked.rig)
     subject = (source or NetworkOptions()).subject(model)
-    cortex = SimulatedRates(drift=drift, lost=lost)
-    if like:
-        cortex = SimulatedRates.like(load_variability(like), drift=drift, lost=lost)
-    if peak:
-        cortex = replace(cortex, peak=peak)
-    brain = SimulatedBrain(subject, units, asked.rig.units, cortex=cortex, seed=seed)
+    fired = fired or RateOptions()
+    brain = SimulatedBrain(subject, units, asked.rig.units, cortex=fired.rates(), seed=fired.seed)
     other: OtherSide
     if asked.rig.link == "folder":
         other = FolderRig(out / EXCHANGE)

@@ -1,6 +1,6 @@
 """`invariscope rig plan`: a session rehearsed on a fitted network before the animal."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,13 +11,39 @@ from rich.console import Console
 
 from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
 from invariscope.cli.options import NetworkOptions
-from invariscope.cli.terminal import print_table
+from invariscope.cli.terminal import STARTS_AGAIN, print_table, tell_start
 from invariscope.recordings.variability import load_variability
 from invariscope.rig.file import read_session
 from invariscope.rig.names import check_names
 from invariscope.rig.plan import plan_session
 from invariscope.rig.predictions import ModelPredictions
 from invariscope.rig.simulate import SimulatedRates
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RateOptions:
+    """How the units of a network fire in place of neurons."""
+
+    like: Annotated[
+        Path | None,
+        Parameter(help="Rates and noise as a recording has them: what `recording` wrote."),
+    ] = None
+    peak: Annotated[
+        Positive | None,
+        Parameter(help="Spikes per second for the strongest photo; else --like's, or 20."),
+    ] = None
+    drift: Annotated[NotNegative, Parameter(help="How far the gain goes up and down.")] = 0.3
+    lost: Annotated[Share, Parameter(help="Share of trials that are not recorded.")] = 0.05
+    seed: Annotated[Seed, Parameter(help="Of all noise.")] = 0
+
+    def rates(self) -> SimulatedRates:
+        """Make the rates and their noise."""
+        rates = SimulatedRates(drift=self.drift, lost=self.lost)
+        if self.like:
+            known = load_variability(self.like)
+            rates = SimulatedRates.like(known, drift=self.drift, lost=self.lost)
+        return replace(rates, peak=self.peak) if self.peak else rates
 
 
 def plan(
@@ -29,28 +55,17 @@ def plan(
         list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
     ],
     out: Annotated[Path, Parameter(help="Folder of the rehearsal and the model's predictions.")],
-    like: Annotated[
-        Path | None,
-        Parameter(help="Rates and noise as a recording has them: what `recording` wrote."),
-    ] = None,
-    peak: Annotated[
-        Positive | None, Parameter(help="Spikes per second for the strongest photo.")
-    ] = None,
-    drift: Annotated[NotNegative, Parameter(help="How far the gain goes up and down.")] = 0.3,
-    lost: Annotated[Share, Parameter(help="Share of trials that are not recorded.")] = 0.05,
-    seed: Annotated[Seed, Parameter(help="Of all noise.")] = 0,
+    fired: RateOptions | None = None,
     source: NetworkOptions | None = None,
 ) -> None:
     """Rehearse a session on a fitted network: presentations, minutes, power, refutable claims."""
     asked = read_session(file)
     check_names(asked.rig)
     subject = (source or NetworkOptions()).subject(model)
-    rates = SimulatedRates(drift=drift, lost=lost)
-    if like:
-        rates = SimulatedRates.like(load_variability(like), drift=drift, lost=lost)
-    if peak:
-        rates = replace(rates, peak=peak)
-    made = plan_session(asked, subject, units, out, rates=rates, base=file.parent, seed=seed)
+    fired = fired or RateOptions()
+    rates = fired.rates()
+    tell_start(out, STARTS_AGAIN)
+    made = plan_session(asked, subject, units, out, rates=rates, base=file.parent, seed=fired.seed)
     costs = [(name, f"{number:,}") for name, number in made.presentations.items()]
     print_table(("for", "presentations"), costs, "presentations")
     columns = ("unit", "members", "tested", "hold")

@@ -14,6 +14,7 @@ from rich.table import Table
 
 WIDE = 1000  # columns where nothing is a terminal: tables in a pipe are not folded
 GOES_ON = "the same command goes on"
+STARTS_AGAIN = "the same command starts again"
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, and nothing else.")]
 Open = Annotated[

@@ -22,7 +22,7 @@ from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.precision import bf16_is_native, bulk
 from invariscope.search.run import Outcome, Run
 from invariscope.subjects.base import Subject
-from invariscope.subjects.pixels import pixel_distance
+from invariscope.subjects.pixels import pixel_distance, saturation
 
 REFERENCE = ("reference.site", "reference.target")
 
@@ -190,16 +190,27 @@ class Evaluator:
             for found in (images, *answers.values())
         )
 
-    def pixel_distance(self, front: Front, planned: Planned) -> dict[str, Tensor]:
-        """Measure each member's L2 distance from the reference as an image."""
-        if planned.reference is None:
-            return {}
-        reference = self.subject.see(planned.reference.image.unsqueeze(0))
-        parts = [
-            self.subject.see(self.generator.generate(pad(codes, self.chunk)))[: len(codes)]
+    def describe(self, front: Front, planned: Planned) -> dict[str, Tensor]:
+        """Measure each member's image and code, as columns of the front's table.
+
+        Returns:
+            `saturation`, the share of the image's values at an end of the range, and `code_norm`,
+            the code's L2 norm; `pixel_distance`, the L2 distance from the reference as the
+            subject sees images, where there is a reference.
+        """
+        images = [
+            self.generator.generate(pad(codes, self.chunk))[: len(codes)]
             for codes in front.codes.split(self.chunk)
         ]
-        return {"pixel_distance": pixel_distance(torch.cat(parts), reference).cpu()}
+        columns = {
+            "saturation": torch.cat([saturation(part).cpu() for part in images]),
+            "code_norm": front.codes.double().norm(dim=1).cpu(),
+        }
+        if planned.reference is not None:
+            reference = self.subject.see(planned.reference.image.unsqueeze(0))
+            apart = [pixel_distance(self.subject.see(part), reference).cpu() for part in images]
+            columns["pixel_distance"] = torch.cat(apart)
+        return columns
 
     def exact(self, outcome: Outcome, planned: Planned) -> Outcome:
         """Measure the fronts of an outcome again in float32, and filter again.

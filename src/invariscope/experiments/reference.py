@@ -144,17 +144,10 @@ def photo_reference(
         >>> iv.photo_reference("photo.png", subject).image.shape
         torch.Size([3, 96, 96])
     """
-    rule, side = subject.photo, subject.image_size
+    side = subject.image_size
     image = read_photo(path).float() / 255
     if image.shape[1:] != (side, side):
-        image = read_image(
-            path,
-            side=side,
-            resize=rule.resize,
-            interpolation=rule.interpolation,
-            crop=rule.crop,
-            transform=rule.transform,
-        )
+        image = read_image(path, side, subject.photo)
     if generator is None or not generator.constraints:
         return image_reference(image, side)
     shown = generator.constrain(image.unsqueeze(0))[0]

@@ -23,6 +23,7 @@ from invariscope.store.settings import without_none
 from invariscope.subjects import Subject
 from invariscope.subjects.kinds import loss_of_activity, searched_kind
 
+OF_IMAGE = ("pixel_distance", "saturation", "code_norm")  # of each member's image and code
 MOST_SHOWN = 12  # images in a notebook
 
 
@@ -53,7 +54,8 @@ class Result:
         """The members of every run's front, a row each.
 
         Columns: run, task, unit, site, seed, member, generation, place, stretch, squeeze,
-        activation, and pixel_distance (L2 from the reference as an image, whatever the site).
+        activation; pixel_distance (L2 from the reference as an image, whatever the site),
+        saturation (share of the image's values at an end of the range), code_norm (L2).
         """
         tables = []
         for record in self.runs:
@@ -69,7 +71,7 @@ class Result:
             tables.append(table)
         table = pd.concat(tables, ignore_index=True)
         first = ["run", "task", "unit", "site", "seed", "member", "generation", "candidate"]
-        return table.reindex(columns=[*first, *COLUMNS, "pixel_distance"])
+        return table.reindex(columns=[*first, *COLUMNS, *OF_IMAGE])
 
     def table(self, which: str = "kept") -> pd.DataFrame:
         """Describe each run and one chosen member of its front, a row a run.
@@ -105,9 +107,12 @@ class Result:
             "member": row,
             "stretch": stretch,
             "squeeze": squeeze,
-            "pixel_distance": record.front["pixel_distance"].to_numpy(float)[row].item()
-            if "pixel_distance" in record.front
-            else float("nan"),
+            **{
+                name: record.front[name].to_numpy(float)[row].item()
+                if name in record.front
+                else float("nan")
+                for name in OF_IMAGE
+            },
             "activation": activation,
             "reference": own,
             "reduction": (own - activation) / own * 100 if own > 0 else float("nan"),

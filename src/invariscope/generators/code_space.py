@@ -21,7 +21,7 @@ from invariscope.errors import InputError, StoreError
 from invariscope.generators.autoencoder import SIZE, Autoencoder, load_autoencoder
 from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.generators.components import components
-from invariscope.photos import PhotoFolder, batches, open_folder
+from invariscope.photos import PhotoFolder, PhotoRule, batches, open_folder
 from invariscope.progress import ProgressLine
 
 PREFIX = "codes:"
@@ -233,7 +233,8 @@ def fit_code_space(
         folder = images if isinstance(images, PhotoFolder) else open_folder(images)
         folder = folder.spread(most) if most else folder
         side, number, content = image_size, len(folder), folder.content
-        stream = batches(folder, side=side, resize=resize, batch=BATCH, device=autoencoder.device)
+        rule = PhotoRule(resize) if resize else None
+        stream = batches(folder, side=side, rule=rule, batch=BATCH, device=autoencoder.device)
         parts = (part.images for part in stream)
     width = math.prod(autoencoder.latent_shape(side))
     if not 1 <= dims <= min(number - 1, width):

@@ -30,10 +30,11 @@ from invariscope.natural.statistics import (
     unit_names,
 )
 from invariscope.photos import PhotoFolder, batches
+from invariscope.photos.transform import PhotoRule
 from invariscope.progress import ProgressLine
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.hashes import write_hashed
-from invariscope.subjects.base import PhotoRule, Subject
+from invariscope.subjects.base import Subject
 from invariscope.subjects.trust import answers, changed_answer, check_repeatable
 from invariscope.units import Unit, find_site, parse_unit
 
@@ -161,10 +162,7 @@ def measure_folder(
     stream = batches(
         folder,
         side=subject.image_size,
-        resize=photo.resize,
-        interpolation=photo.interpolation,
-        crop=photo.crop,
-        transform=photo.transform,
+        rule=photo,
         batch=batch,
         start=first,
         device=subject.device,

@@ -72,7 +72,7 @@ class NaturalStatistics:
 
     def __repr__(self) -> str:
         """Count the units and images in one line."""
-        images = int(self.table["images"].max()) if len(self.table) else 0
+        images = int(self.table["images"].to_numpy().max()) if len(self.table) else 0
         return f"NaturalStatistics({self.table['unit'].nunique()} units, {images} images)"
 
     @classmethod

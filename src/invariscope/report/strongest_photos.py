@@ -15,7 +15,7 @@ from invariscope.errors import InputError, StoreError
 from invariscope.markup import data_uri
 from invariscope.natural.folder_pass import NATURAL, REPORT, SETTINGS, TOP
 from invariscope.photos.read import open_photo
-from invariscope.photos.stream import INTERPOLATIONS, crop_photo
+from invariscope.photos.transform import INTERPOLATIONS, crop_photo
 from invariscope.store.hashes import check_hashed
 from invariscope.store.record import RunRecord
 from invariscope.subjects.pixels import size_seen

@@ -30,7 +30,7 @@ from invariscope.store.files import make_folder, replace_file
 from invariscope.store.record import FRONT_IMAGES
 from invariscope.store.run_folder import RunFolder
 from invariscope.subjects.base import PIXELS, Subject
-from invariscope.subjects.pixels import pixel_distance
+from invariscope.subjects.pixels import pixel_distance, saturation
 from invariscope.subjects.rig.subject import SITE
 
 HELD_BACK = "held_back.parquet"
@@ -226,6 +226,8 @@ class RigSearch:
             for name in ("selected_squeeze", "selected_activation", "error", "p", "q")
             if name in table
         }
+        columns["saturation"] = saturation(found.images).cpu()[order]
+        columns["code_norm"] = members.codes.double().norm(dim=1).cpu()[order]
         if self.shown_reference is not None:
             columns["pixel_distance"] = pixel_distance(
                 self.stage.see(found.images), self.stage.see(self.shown_reference)

@@ -10,7 +10,7 @@ import pandas as pd
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.markup import notebook
-from invariscope.store.hashes import check_hashed
+from invariscope.store.hashes import read_hashed_table
 from invariscope.study.folder import StudyFolder, study_folder
 from invariscope.study.index import rows_of
 from invariscope.study.planned_run import PlannedRun
@@ -80,9 +80,10 @@ class StudyResult:
 
         The columns are those of `row_of`, then `role` (the subject's, by the study file),
         `condition`, `draw` (which sample of a site), `photo` and `path`. `stretch`, `squeeze` and
-        `pixel_distance` are distances of at least 0, `activation` and `reference_activity` in the
-        unit's own measure, `reduction` in % of the reference's activity, `seconds` of work, all
-        float32 measurements; unknown values are missing.
+        `pixel_distance` are distances of at least 0, `saturation` the share of the image's values
+        at an end of the range, `code_norm` the code's L2 norm, `activation` and
+        `reference_activity` in the unit's own measure, `reduction` in % of the reference's
+        activity, `seconds` of work, all float32 measurements; unknown values are missing.
 
         Args:
             runs: `all`, `milestone` or `stopped` (see `filter_runs`).
@@ -119,11 +120,7 @@ class StudyResult:
                 f"study {self.folder.name!r} measured no affine copies; ask for them with "
                 "[measure] affine = true and `study run`"
             )
-        check_hashed(path, AFFINE_REPAIR)
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{str(path)!r} is damaged; {AFFINE_REPAIR}") from error
+        return read_hashed_table(path, AFFINE_REPAIR)
 
     def records(self, table: pd.DataFrame) -> "list[RunRecord]":
         """Load the whole record of each run of a table: settings, journal, front, codes.

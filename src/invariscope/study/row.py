@@ -12,6 +12,8 @@ _CHOSEN = (
     "stretch",
     "squeeze",
     "pixel_distance",
+    "saturation",
+    "code_norm",
     "activation",
     "reduction",
     "above_reference",
@@ -22,8 +24,8 @@ COLUMNS = (
     *("run", "name", "task", "subject", "generator", "unit", "label", "site", "subset"),
     *("direction", "seed", "strategy", "population", "most_generations", "precision"),
     *("reference", "reference_id", "status", "converged", "milestone", "milestone_generation"),
-    *("generations", "bf16_generations", "images", "seconds", "members", *_CHOSEN[:5]),
-    *("reference_activity", *_CHOSEN[5:], "kind", *(f"natural_{key}" for key in _NATURAL)),
+    *("generations", "bf16_generations", "images", "seconds", "members", *_CHOSEN[:7]),
+    *("reference_activity", *_CHOSEN[7:], "kind", *(f"natural_{key}" for key in _NATURAL)),
     *("context_changes", "device", "torch", "threads", "chunk", "bytes"),
 )
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from invariscope import user_code
 from invariscope.errors import InputError, nearest
-from invariscope.subjects.base import PIXELS, PhotoRule, Subject
+from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.embedded import PREFIX, embedded_subject
 from invariscope.subjects.function import FunctionSubject
 from invariscope.subjects.group import group_networks
@@ -160,7 +160,6 @@ __all__ = [
     "FunctionSubject",
     "HybridSubject",
     "NetworkSubject",
-    "PhotoRule",
     "RigSubject",
     "Subject",
     "group_networks",

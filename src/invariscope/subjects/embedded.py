@@ -2,7 +2,7 @@
 
 import torch
 
-from invariscope.subjects.base import PhotoRule
+from invariscope.photos.transform import PhotoRule
 from invariscope.subjects.network import NetworkSubject
 from invariscope.zoo import registry
 from invariscope.zoo.embedded import build_network

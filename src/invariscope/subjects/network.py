@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from invariscope import validate
 from invariscope.devices import part_of_batch, place
 from invariscope.errors import InputError, InvariscopeError
+from invariscope.photos.transform import PhotoRule
 from invariscope.subjects import original_names
-from invariscope.subjects.base import PIXELS, PhotoRule, Subject
+from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.compiled import compile_taps
 from invariscope.subjects.model import (
     FAILURES,

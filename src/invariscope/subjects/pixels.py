@@ -15,6 +15,7 @@ from torch import Tensor
 from invariscope.generators.constraints import Aperture
 
 ROUNDING = 1e-4  # of a distance in float32, as a share of it
+EXTREME = 2 / 255  # a value this near to 0 or 1 is at the end of the range
 SIZE = "image_size"  # the key of a run's labels, and of most subjects' identities
 
 
@@ -44,6 +45,12 @@ def pixel_distance(images: Tensor, reference: Tensor) -> Tensor:
         reference: `(3, side, side)` or `(1, 3, side, side)`, as it sees it.
     """
     return (images - reference).flatten(1).norm(dim=1)
+
+
+def saturation(images: Tensor) -> Tensor:
+    """Measure the share of values at an end of the range, black or white in a channel, `(n,)`."""
+    ends = (images <= EXTREME) | (images >= 1 - EXTREME)
+    return ends.flatten(1).double().mean(1)
 
 
 def max_distance(seen: Tensor, open_to: Tensor | None = None) -> float:

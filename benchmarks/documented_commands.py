@@ -1,0 +1,215 @@
+"""Run every command line of README and docs in a fresh clone, long ones with reduced settings.
+
+Clones the repository into a temporary folder, makes the small files that the lines speak of (photos
+that the shipped network recognises, a study, a rig's session), and runs line after line there. What
+cannot be tried has its reason (`bench/documented.py`). Writes `documented_commands.json` beside
+itself; ends with 1 if a line failed. About ten minutes on two cores.
+
+    python benchmarks/documented_commands.py [PAGE…]
+"""
+
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import torch
+
+import invariscope as iv
+from bench.documented import DocumentedCommand, documented_commands
+from invariscope import seeds
+from invariscope.experiments.pictures import write_png
+
+ROOT = Path(__file__).resolve().parent.parent
+LONGEST = 900  # seconds of a line
+CODES, FEWEST, MOST = 1500, 3, 8  # generated images, and photos of a class
+STUDY = """title = "Small"
+
+[shared]
+subjects = ["embedded:standard"]
+units = {units}
+generations = 3
+population = 10
+seeds = 2
+
+[conditions.invariance]
+stretch = ["pixels", "layer3.0.conv1"]
+
+[conditions.adversarial]
+tasks = "adversarial"
+"""
+CATEGORIES = """title = "Tiny"
+network = "small"
+counts = [1, 2]
+seeds = 1
+tau = 0.1
+transformations = ["inversion"]
+
+[data]
+folder = "pictures"
+side = 16
+
+[recipe]
+like = "small"
+epochs = 1
+"""
+SESSION = """[rig]
+name = "practice"
+units = ["u1", "u2"]
+[range]
+photos = "photos"
+images = 4
+repeats = 2
+[blocks]
+trials = 20
+[search]
+population = 8
+mei_generations = 1
+generations = 2
+[final]
+members = 2
+repeats = 2
+reference = 2
+"""
+
+
+def make_photos(work: Path) -> list[str]:
+    """Generate images, and sort those that the shipped network is surest of by its answer."""
+    subject, generator = iv.load_subject("embedded:standard"), iv.load_generator("embedded")
+    codes = seeds.normal([("documented",)], (CODES, generator.code_dim))[0].float()
+    images = torch.cat([generator.generate(part) for part in codes.split(100)])
+    parts = [subject.respond(part, ["fc"])["fc"] for part in images.split(100)]
+    chance = torch.cat(parts).softmax(1)
+    answers = chance.argmax(1)
+    known = []
+    for unit, name in enumerate(subject.classes):
+        own = torch.nonzero(answers == unit).flatten()
+        own = own[chance[own, unit].argsort(descending=True)][:MOST].tolist()
+        if len(own) < FEWEST:
+            continue
+        known.append(f"fc:{unit}")
+        folder = work / "PHOTOS" / name
+        folder.mkdir(parents=True)
+        for number in own:
+            write_png(folder / f"{number}.png", images[number])
+    return known
+
+
+def prepare(work: Path) -> None:
+    """Make the files that the lines speak of."""
+    units = make_photos(work)
+    every = sorted((work / "PHOTOS").glob("*/*.png"))
+    (work / "photos").mkdir()
+    for number, photo in enumerate(every[:6]):
+        (work / "photos" / f"{number}.png").write_bytes(photo.read_bytes())
+    for name in ("photo.png", "photo.jpg"):
+        (work / name).write_bytes(every[0].read_bytes())
+    for kind in ("train", "val"):
+        for photo in every:
+            place = work / "pictures" / kind / photo.parent.name / photo.name
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(photo.read_bytes())
+    (work / "small").mkdir()
+    (work / "small" / "readout.toml").write_text(STUDY.format(units=json.dumps(units[:4])))
+    (work / "small" / "tiny.toml").write_text(CATEGORIES)
+    (work / "session.toml").write_text(SESSION)
+
+
+def filled(line: str, work: Path) -> str:
+    """Put in what earlier lines made: a trained network, natural statistics, searches with them."""
+    network = next(iter(sorted((work / "store/categories/tiny/networks").glob("*"))), Path("none"))
+    natural = next(iter(sorted(work.glob("runs/*natural*/natural.parquet"))), Path("none"))
+    searched = max(work.glob("runs/*sns*"), key=os.path.getmtime, default="none")
+    return line.format(network=network, natural=natural, searched=searched)
+
+
+def run(line: str, work: Path, clone: Path) -> tuple[int, str]:
+    """Run one line; give its exit status and the last line of what it said."""
+    words = shlex.split(line)
+    program = [sys.executable, "-c", "from invariscope.cli import main; main()", *words[1:]]
+    environment = {**os.environ, "PYTHONPATH": str(clone / "src")}
+    try:
+        done = subprocess.run(  # noqa: S603
+            program,
+            cwd=work,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LONGEST,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+        )
+    except subprocess.TimeoutExpired:
+        return 124, "took too long"
+    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
+    return done.returncode, said[-1] if said else ""
+
+
+def beside(one: DocumentedCommand, lines: list[DocumentedCommand]) -> str:
+    """Give the line that must run beside another: a rig's brain beside its session."""
+    if not one.text.startswith("invariscope rig serve"):
+        return ""
+    own = [x.tried for x in lines if x.text.startswith("invariscope rig simulate")]
+    return f"{own[0]} --idle 60" if own else ""
+
+
+def try_line(
+    one: DocumentedCommand, lines: list[DocumentedCommand], work: Path, clone: Path
+) -> dict:
+    """Run a line, and what it needs beside it."""
+    line, other = filled(one.tried, work), beside(one, lines)
+    helper = None
+    if other:
+        program = [sys.executable, "-c", "from invariscope.cli import main; main()"]
+        helper = subprocess.Popen(  # noqa: S603
+            [*program, *shlex.split(other)[1:]],
+            cwd=work,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": str(clone / "src")},
+        )
+    status, said = run(line, work, clone)
+    if helper:
+        helper.terminate()
+        helper.wait()
+    outcome = "ran" if status == 0 else "failed"
+    return {"tried": line, "outcome": outcome} | ({} if status == 0 else {"said": said})
+
+
+def main(pages: list[str]) -> int:
+    """Try every line, tell each, and keep the outcome."""
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        clone, work = Path(folder) / "invariscope", Path(folder) / "work"
+        subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)  # noqa: S603, S607
+        work.mkdir()
+        prepare(work)
+        lines = documented_commands(clone)
+        for one in lines:
+            if pages and one.page not in pages:
+                continue
+            row = {"page": one.page, "line": one.text}
+            if one.reason:
+                row |= {"outcome": "not tried", "reason": one.reason}
+            elif "rig simulate" in one.text:
+                row |= {"outcome": "ran", "tried": "beside the session"}
+            else:
+                row |= try_line(one, lines, work, clone)
+            said = row.get("reason") or row.get("said") or ""
+            print(f"{row['outcome']:9} {one.page}: {one.text}  {said}", flush=True)
+            rows.append(row)
+    counted = Counter(row["outcome"] for row in rows)
+    print(dict(counted))
+    if not pages:
+        text = json.dumps({"outcomes": counted, "lines": rows}, indent=1, ensure_ascii=False)
+        text = text.replace(folder, "")
+        (ROOT / "benchmarks" / "documented_commands.json").write_text(text + "\n")
+    return int(counted["failed"] > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
