@@ -5,13 +5,17 @@ imports counted. Runs are copies of a few real ones (`bench.copies`), which `stu
 whole; photos are noise. Writes `benchmarks/growth.json` and its table in `benchmarks/README.md`
 and `docs/measured.md`.
 
-    python benchmarks/growth.py [NAME ...]
+    python benchmarks/growth.py [NAME ...] [--store FOLDER]
 
-With names, such as `report`, the other figures of the file stay.
+With names, such as `report`, the other figures of the file stay. A store that is given is kept, and
+the next time its runs need not be made again.
 """
 
+import argparse
 import json
 import os
+import resource
+import subprocess
 import sys
 import tempfile
 from dataclasses import replace
@@ -32,6 +36,13 @@ from invariscope.study.verify import verify_store
 HERE = Path(__file__).resolve().parent
 FILE = HERE / "growth.json"
 PAGES = (HERE / "README.md", HERE.parent / "docs" / "measured.md")
+TELL = """
+import atexit, os, pathlib, re
+def tell():
+    status = pathlib.Path("/proc/self/status").read_text()
+    pathlib.Path(os.environ["TELL"]).write_text(re.search(r"VmHWM:\\s+(\\d+)", status)[1])
+atexit.register(tell)
+"""
 TABLE = "import sys; from invariscope import load_study; load_study(sys.argv[1]).table()"
 COMMAND = "import sys; from invariscope.cli import main; main()"
 WHAT = {
@@ -45,21 +56,23 @@ TIMES = 4  # the size over the smaller one
 
 
 def whole_process(*words: str) -> dict[str, float]:
-    """Run Python; its processor seconds and peak resident memory in MB."""
-    quiet = os.open(os.devnull, os.O_WRONLY)
+    """Run Python; its processor seconds and peak resident memory in MB.
+
+    The process tells its peak itself: the one that the system tells of a child is at least as
+    large as its parent was.
+    """
+    code, *arguments = words
     env = os.environ | {"OMP_NUM_THREADS": "1"}
-    actions = [(os.POSIX_SPAWN_DUP2, quiet, 1)]
-    child = os.posix_spawn(
-        sys.executable, [sys.executable, "-c", *words], env, file_actions=actions
-    )
-    os.close(quiet)
-    _, status, used = os.wait4(child, 0)
-    if status:
-        raise RuntimeError(f"{words[1:]} ended with status {status}")
-    return {
-        "processor_seconds": round(used.ru_utime + used.ru_stime, 2),
-        "peak_mb": round(used.ru_maxrss / 1e3),
-    }
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    with tempfile.NamedTemporaryFile("r") as told:
+        command = [sys.executable, "-c", TELL + code, *arguments]
+        subprocess.run(  # noqa: S603
+            command, check=True, stdout=subprocess.DEVNULL, env=env | {"TELL": told.name}
+        )
+        peak = int(told.read())
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return {"processor_seconds": round(seconds, 2), "peak_mb": round(peak * 1024 / 1e6)}
 
 
 def indexed(store: Path, runs: int) -> str:
@@ -68,6 +81,8 @@ def indexed(store: Path, runs: int) -> str:
     one = next(run for run in few.planned_runs() if run.needs)
     row = read_rows(few.runs)[one.name]
     many = StudyFolder(store / f"indexed{runs}", "many")
+    if many.begun:
+        return str(many.path)
     planned = []
     for number in range(runs):
         name = f"{number:064x}"
@@ -100,7 +115,7 @@ def measured(name: str, size: int, store: Path) -> dict[str, float]:
     if name == "load_study":
         return whole_process(TABLE, indexed(store, size))
     if name == "coefficient":
-        words = (photographed(store, size), "--out", str(store / f"out{size}"))
+        words = (photographed(store, size), "--out", tempfile.mkdtemp(dir=store))
         return whole_process(COMMAND, name, "embedded:standard", *words)
     return whole_process(COMMAND, name, searched(store, size))
 
@@ -122,11 +137,23 @@ def as_markdown(figures: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def main(names: list[str]) -> None:
-    figures = json.loads(FILE.read_text()) if names else {"commands": {}}
+def write(figures: dict[str, Any]) -> None:
+    """Keep the figures, and the tables once all commands are there."""
+    FILE.write_text(json.dumps(figures, indent=1) + "\n")
+    if figures["commands"].keys() == WHAT.keys():
+        for page in PAGES:
+            page.write_text(fill(page.read_text(), "growth.json", as_markdown(figures)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("names", nargs="*", choices=[*WHAT, []])
+    parser.add_argument("--store", type=Path)
+    asked = parser.parse_args()
+    figures = json.loads(FILE.read_text()) if asked.names else {"commands": {}}
     with tempfile.TemporaryDirectory() as place:
-        store = Path(place).resolve()
-        for name in names or WHAT:
+        store = (asked.store or Path(place)).resolve()
+        for name in asked.names or WHAT:
             found: dict[str, Any] = {"size": SIZES[name]}
             for key, size in (("few", SIZES[name] // TIMES), ("many", SIZES[name])):
                 found[key] = measured(name, size, store)
@@ -139,10 +166,8 @@ def main(names: list[str]) -> None:
         "unit": "whole process, imports counted, one thread",
         "machine": describe(torch.device("cpu")),
     }
-    FILE.write_text(json.dumps(figures, indent=1) + "\n")
-    for page in PAGES:
-        page.write_text(fill(page.read_text(), "growth.json", as_markdown(figures)))
+    write(figures)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
