@@ -127,6 +127,8 @@ def as_markdown(figures: dict[str, Any]) -> str:
         "| --- | --- | ---: | ---: | ---: | ---: |",
     ]
     for name, what in WHAT.items():
+        if name not in figures["commands"]:
+            continue
         own = figures["commands"][name]
         few, many = own["few"], own["many"]
         unit, command = what.split(", ")
@@ -137,12 +139,17 @@ def as_markdown(figures: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write(figures: dict[str, Any]) -> None:
-    """Keep the figures, and the tables once all commands are there."""
+def write(commands: dict[str, Any]) -> None:
+    """Keep the figures and their table; what was not measured is missing in both."""
+    figures = {
+        "command": "python benchmarks/growth.py",
+        "unit": "whole process, imports counted, one thread",
+        "machine": describe(torch.device("cpu")),
+        "commands": commands,
+    }
     FILE.write_text(json.dumps(figures, indent=1) + "\n")
-    if figures["commands"].keys() == WHAT.keys():
-        for page in PAGES:
-            page.write_text(fill(page.read_text(), "growth.json", as_markdown(figures)))
+    for page in PAGES:
+        page.write_text(fill(page.read_text(), "growth.json", as_markdown(figures)))
 
 
 def main() -> None:
@@ -150,23 +157,18 @@ def main() -> None:
     parser.add_argument("names", nargs="*", choices=[*WHAT, []])
     parser.add_argument("--store", type=Path)
     asked = parser.parse_args()
-    figures = json.loads(FILE.read_text()) if asked.names else {"commands": {}}
+    commands = json.loads(FILE.read_text())["commands"] if asked.names else {}
     with tempfile.TemporaryDirectory() as place:
         store = (asked.store or Path(place)).resolve()
         for name in asked.names or WHAT:
             found: dict[str, Any] = {"size": SIZES[name]}
             for key, size in (("few", SIZES[name] // TIMES), ("many", SIZES[name])):
                 found[key] = measured(name, size, store)
-            figures["commands"][name] = found
+            commands[name] = found
             print(name, found, flush=True)
-        if faults := verify_store(store).problems:
+            write(commands)
+        if (store / "runs").exists() and (faults := verify_store(store).problems):
             raise RuntimeError(f"the copies are not whole: {faults[0]}")
-    figures |= {
-        "command": "python benchmarks/growth.py",
-        "unit": "whole process, imports counted, one thread",
-        "machine": describe(torch.device("cpu")),
-    }
-    write(figures)
 
 
 if __name__ == "__main__":
