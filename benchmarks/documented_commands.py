@@ -3,7 +3,8 @@
 Clones the repository into a temporary folder, makes the small files that the lines speak of (photos
 that the shipped network recognises, a study, a rig's session), and runs line after line there. What
 cannot be tried has its reason (`bench/documented.py`). Writes `documented_commands.json` beside
-itself; ends with 1 if a line failed. About ten minutes on two cores.
+itself (with PAGEs theirs alone are tried, and the others' outcomes stay); ends with 1 if a line
+failed. About ten minutes on two cores.
 
     python benchmarks/documented_commands.py [PAGE…]
 """
@@ -25,8 +26,24 @@ from invariscope import seeds
 from invariscope.experiments.pictures import write_png
 
 ROOT = Path(__file__).resolve().parent.parent
-LONGEST = 900  # seconds of a line
 CODES, FEWEST, MOST = 1500, 3, 8  # generated images, and photos of a class
+# Reads command lines as JSON, runs each, and answers with exit status and the last line said.
+DRIVER = """
+import contextlib, io, json, sys, traceback
+from invariscope.cli.app import run
+for text in sys.stdin:
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+        try:
+            status = run(json.loads(text))
+        except SystemExit as end:
+            status = end.code or 0
+        except BaseException:
+            status = 1
+            traceback.print_exc()
+    words = said.getvalue().strip().splitlines()
+    print(json.dumps([status, words[-1] if words else ""]), flush=True)
+"""
 STUDY = """title = "Small"
 
 [shared]
@@ -50,7 +67,7 @@ tau = 0.1
 transformations = ["inversion"]
 
 [data]
-folder = "pictures"
+folder = "../pictures"
 side = 16
 
 [recipe]
@@ -127,26 +144,47 @@ def filled(line: str, work: Path) -> str:
     return line.format(network=network, natural=natural, searched=searched)
 
 
-def run(line: str, work: Path, clone: Path) -> tuple[int, str]:
-    """Run one line; give its exit status and the last line of what it said."""
-    words = shlex.split(line)
-    program = [sys.executable, "-c", "from invariscope.cli import main; main()", *words[1:]]
-    environment = {**os.environ, "PYTHONPATH": str(clone / "src")}
-    try:
-        done = subprocess.run(  # noqa: S603
-            program,
-            cwd=work,
-            capture_output=True,
+class Shell:
+    """Runs `invariscope` lines one after the other in one process of the clone's package.
+
+    Args:
+        work: the folder in which they run.
+        clone: the fresh clone.
+    """
+
+    def __init__(self, work: Path, clone: Path) -> None:
+        self._work = work
+        self._environment = {**os.environ, "PYTHONPATH": str(clone / "src")}
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        """Start a process of its own there."""
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, *words],
+            cwd=self._work,
+            env=self._environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             text=True,
-            check=False,
-            timeout=LONGEST,
-            env=environment,
-            stdin=subprocess.DEVNULL,
         )
-    except subprocess.TimeoutExpired:
-        return 124, "took too long"
-    said = (done.stderr.strip() or done.stdout.strip()).splitlines()
-    return done.returncode, said[-1] if said else ""
+
+    def run(self, line: str) -> tuple[int, str]:
+        """Run a line; give its exit status and the last line of what it said."""
+        if self._process is None or self._process.poll() is not None:
+            self._process = self.start("-u", "-c", DRIVER)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps(shlex.split(line)[1:]) + "\n")
+        self._process.stdin.flush()
+        answer = self._process.stdout.readline()
+        return tuple(json.loads(answer)) if answer else (1, "the process ended")
+
+    def close(self) -> None:
+        """End the process."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait()
 
 
 def beside(one: DocumentedCommand, lines: list[DocumentedCommand]) -> str:
@@ -158,21 +196,15 @@ def beside(one: DocumentedCommand, lines: list[DocumentedCommand]) -> str:
 
 
 def try_line(
-    one: DocumentedCommand, lines: list[DocumentedCommand], work: Path, clone: Path
+    one: DocumentedCommand, lines: list[DocumentedCommand], work: Path, shell: Shell
 ) -> dict:
     """Run a line, and what it needs beside it."""
     line, other = filled(one.tried, work), beside(one, lines)
     helper = None
     if other:
-        program = [sys.executable, "-c", "from invariscope.cli import main; main()"]
-        helper = subprocess.Popen(  # noqa: S603
-            [*program, *shlex.split(other)[1:]],
-            cwd=work,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": str(clone / "src")},
-        )
-    status, said = run(line, work, clone)
+        program = "from invariscope.cli import main; main()"
+        helper = shell.start("-c", program, *shlex.split(other)[1:])
+    status, said = shell.run(line)
     if helper:
         helper.terminate()
         helper.wait()
@@ -188,6 +220,7 @@ def main(pages: list[str]) -> int:
         subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)  # noqa: S603, S607
         work.mkdir()
         prepare(work)
+        shell = Shell(work, clone)
         lines = documented_commands(clone)
         for one in lines:
             if pages and one.page not in pages:
@@ -198,16 +231,25 @@ def main(pages: list[str]) -> int:
             elif "rig simulate" in one.text:
                 row |= {"outcome": "ran", "tried": "beside the session"}
             else:
-                row |= try_line(one, lines, work, clone)
+                row |= try_line(one, lines, work, shell)
             said = row.get("reason") or row.get("said") or ""
             print(f"{row['outcome']:9} {one.page}: {one.text}  {said}", flush=True)
             rows.append(row)
+        shell.close()
+    return keep(rows, folder)
+
+
+def keep(rows: list[dict], folder: str) -> int:
+    """Write the outcomes, of pages that were not tried those of before; give the exit status."""
+    path = ROOT / "benchmarks" / "documented_commands.json"
+    tried = {row["page"] for row in rows}
+    before = json.loads(path.read_text())["lines"] if path.exists() else []
+    rows = [*rows, *(row for row in before if row["page"] not in tried)]
+    rows.sort(key=lambda row: row["page"])
     counted = Counter(row["outcome"] for row in rows)
     print(dict(counted))
-    if not pages:
-        text = json.dumps({"outcomes": counted, "lines": rows}, indent=1, ensure_ascii=False)
-        text = text.replace(folder, "")
-        (ROOT / "benchmarks" / "documented_commands.json").write_text(text + "\n")
+    text = json.dumps({"outcomes": counted, "lines": rows}, indent=1, ensure_ascii=False)
+    path.write_text(text.replace(folder, "") + "\n")
     return int(counted["failed"] > 0)
 
 

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 import invariscope as iv
@@ -39,13 +38,13 @@ from invariscope.rig.simulate import SimulatedRates
 
 ROOT = Path(__file__).resolve().parent.parent
 UNIT, SITE, DEEP = "readout:0", "readout", "layers.1.relu"
-WINDOW = 0.1  # seconds in which spikes were counted
 MEI = iv.SearchOptions(strategy="separable", population=40, generations=30)
 FAR = iv.SearchOptions(population=50, generations=30)
 CONDITIONS = ("pixels", "fixed contrast", "deep", "silencing")
 WATCHED = 3  # first neurons, on which strategies and sizes of the searches were chosen
-FEW = 6  # neurons of the parts that not all have: the first ones that were not watched
-NOISY, REPEATS, BUDGETS = 2, (2, 5), (1000, 2000, 4000, 8000)
+FEW, MORE = 3, 8  # neurons of parts that not all have: the first ones that were not watched
+NOISY = (3, 12)  # of the part under noise: the first that was not watched, and the best-fitted one
+PRESENTATIONS = {2: (1000, 2000, 4000), 5: (4000, 8000), 10: (8000, 16_000)}  # by repeats
 SHOWN = 60  # photos for the twelve transformations
 TRIALS = "210325"  # the session with single trials
 
@@ -54,10 +53,8 @@ class Session:
     """A session's photos and responses, and the networks of its neurons."""
 
     def __init__(self, folder: Path, name: str, out: Path) -> None:
-        files = sorted((folder / f"photos_{name}").glob("*.jpg"))
-        arrays = [np.asarray(Image.open(file).convert("RGB")) for file in files]
-        self.photos = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() / 255
-        self.rates = np.load(folder / f"responses_mean_{name}.npy") / WINDOW
+        self.photos = v4_networks.read_photos(folder / f"photos_{name}")
+        self.rates = np.load(folder / f"responses_mean_{name}.npy") / v4_networks.WINDOW
         self.numbers, self.out = list(v4_networks.files()), out
         self.folder, self.name = folder, name
         self.plain = iv.load_generator("embedded")
@@ -89,13 +86,8 @@ class Neuron:
         self.out.mkdir(parents=True, exist_ok=True)
         raw = self._raw()
         rates = session.rates[number]
-        slope, intercept = np.polyfit(raw, rates, 1)
         self.correlation = float(np.corrcoef(raw, rates)[0, 1])
-        readout = self.subject.module(SITE)
-        with torch.no_grad():
-            readout.weight.mul_(slope)
-            readout.bias.mul_(slope).add_(intercept)
-        self.on_photos = slope * raw + intercept
+        self.on_photos = v4_networks.in_spikes(self.subject, raw, rates)
         table = {k: np.asarray(v).reshape(-1) for k, v in describe(self.on_photos[None]).items()}
         self.subject.natural = self._natural(table)
 
@@ -103,9 +95,7 @@ class Neuron:
         """The network's answers to the photos, from one pass that is kept."""
         path = self.out / "photos.npy"
         if not path.exists():
-            parts = self.session.photos.split(50)
-            answers = [self.subject.respond(part, [SITE])[SITE][:, 0] for part in parts]
-            np.save(path, torch.cat(answers).numpy())
+            np.save(path, v4_networks.answers(self.subject, self.session.photos))
         return np.load(path).astype(float)
 
     def _natural(self, columns: dict[str, Any]) -> Path:
@@ -182,6 +172,8 @@ class Neuron:
             "distance": float(row["pixel_distance"]),
             "affine": affine_distance(copies, max(float(row["reduction"]), 0.0)),
         }
+        if silencing:
+            figures["lowest"] = float(result.runs[0].front["activation"].min())
         if condition == "fixed contrast":
             levels = generator.levels(chosen.unsqueeze(0))
             figures |= {"luminance": float(levels.luminance), "contrast": float(levels.contrast)}
@@ -196,8 +188,8 @@ class Neuron:
         )
         rows = [
             bench.run(Cell(FAR.strategy, repeats, 0, UNIT, 0, budget))
-            for repeats in REPEATS
-            for budget in BUDGETS
+            for repeats, budgets in PRESENTATIONS.items()
+            for budget in budgets
         ]
         keys = ("repeats", "presentations", "shown", "hypervolume", "share", "optimism_held_back")
         kept = [{key: row[key] for key in keys} for row in rows]
@@ -220,7 +212,7 @@ class Neuron:
 
 def single_trials(session: Session) -> RecordedResponses:
     """Read the session with single trials, as `invariscope recording` does."""
-    options = RecordingOptions(window=(0.0, 1000 * WINDOW), values="counts")
+    options = RecordingOptions(window=(0.0, 1000 * v4_networks.WINDOW), values="counts")
     return read_array(session.folder / f"responses_trials_{TRIALS}.npy", options)
 
 
@@ -258,9 +250,9 @@ def parts_of(session: Session, noise: SimulatedRates) -> list[tuple[int, str, Ca
     order = session.numbers[WATCHED:] + session.numbers[:WATCHED]
     names = [(k, "excitation") for k in session.numbers]
     names += [(k, name) for k in order[:FEW] for name in (*CONDITIONS, "transformations")]
-    names += [(k, "noisy") for k in order[:NOISY]]
-    names += [(k, name) for k in order[FEW : 2 * FEW] for name in CONDITIONS[:2]]
-    names += [(k, name) for name in CONDITIONS[:2] for k in order[2 * FEW :]]
+    names += [(k, "noisy") for k in NOISY if k in order]
+    names += [(k, name) for k in order[FEW:MORE] for name in CONDITIONS[:2]]
+    names += [(k, name) for name in CONDITIONS[:2] for k in order[MORE:]]
     other = {
         "excitation": Neuron.excitation,
         "noisy": lambda neuron: neuron.noisy(noise),
@@ -329,7 +321,7 @@ def main() -> None:
     figures = figures_of(session, trials, noise)
     target = ROOT / "benchmarks" / "neurons.json"
     target.write_text(json.dumps(figures, indent=1) + "\n")
-    neurons_page.write(figures, session.out, ROOT)
+    neurons_page.write(figures, session.out)
 
 
 if __name__ == "__main__":

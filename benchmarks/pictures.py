@@ -149,7 +149,7 @@ def rig_session(work: Path) -> str:
 def survey_pages(camera: Camera, study: Path) -> None:
     """Serve a survey of the study's images as a pilot, and take a trial of it."""
     if not (study / "survey").exists():
-        command(f"invariscope survey make {study} --practice 1 --catch 0", study)
+        command(f"invariscope survey make {study} --practice 0 --catch 0", study)
     words = [*PROGRAM, "survey", "serve", str(study), "--pilot", "--port", str(PORT)]
     server = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)  # noqa: S603
 

@@ -11,8 +11,10 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -21,6 +23,7 @@ import invariscope as iv
 from invariscope.errors import InputError
 
 SIDE = 112
+WINDOW = 0.1  # seconds in which spikes were counted
 MEAN = (116.222, 109.270, 100.381)  # of R, G and B, values from 0 to 255
 FILE = re.compile(r"(?P<session>.+)_neuron(?P<number>\d+)\.safetensors")
 PREFIX = "layers."
@@ -115,7 +118,7 @@ def quickened(network: NeuronNetwork) -> NeuronNetwork:
 
 def files() -> dict[int, Path]:
     """The networks' files by their neurons' numbers."""
-    folder = Path(os.environ.get("INVARISCOPE_V4", "v4")) / "twins"
+    folder = data_folder() / "twins"
     every = {int(m["number"]): p for p in folder.glob("*") if (m := FILE.fullmatch(p.name))}
     if not every:
         raise InputError(f"no networks in {str(folder)!r}; set INVARISCOPE_V4 to the unzipped data")
@@ -137,6 +140,47 @@ def network(number: int, *, fast: bool = False) -> iv.NetworkSubject:
     return iv.NetworkSubject(
         model, image_size=side, mean=MEAN, std=1, value_range=255, name=f"V4 neuron {number}"
     )
+
+
+def in_spikes(subject: iv.NetworkSubject, raw: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """Scale a network's readout to its neuron's spikes/s by least squares; its answers then.
+
+    Args:
+        raw: `(photos,)` the network's own answers.
+        rates: `(photos,)` the neuron's spikes/s for the same photos.
+    """
+    slope, intercept = np.polyfit(raw, rates, 1)
+    readout = subject.module("readout")
+    with torch.no_grad():
+        readout.weight.mul_(slope)
+        readout.bias.mul_(slope).add_(intercept)
+    return slope * raw + intercept
+
+
+def answers(subject: iv.NetworkSubject, photos: Tensor) -> np.ndarray:
+    """A network's answers to photos `(n, 3, side, side)` in [0, 1]."""
+    parts = [subject.respond(part, ["readout"])["readout"][:, 0] for part in photos.split(50)]
+    return torch.cat(parts).numpy()
+
+
+def fitted(number: int, session: str = "190923") -> iv.NetworkSubject:
+    """The network of one neuron in spikes/s, scaled over the session's photos."""
+    subject, folder = network(number, fast=True), data_folder()
+    rates = np.load(folder / f"responses_mean_{session}.npy")[number] / WINDOW
+    in_spikes(subject, answers(subject, read_photos(folder / f"photos_{session}")), rates)
+    return subject
+
+
+def read_photos(folder: Path) -> Tensor:
+    """The session's photos, `(n, 3, side, side)` in [0, 1]."""
+    files = sorted(folder.glob("*.jpg"))
+    arrays = [np.asarray(Image.open(file).convert("RGB")) for file in files]
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() / 255
+
+
+def data_folder() -> Path:
+    """Where the data are."""
+    return Path(os.environ.get("INVARISCOPE_V4", "v4"))
 
 
 def group() -> iv.NetworkSubject:

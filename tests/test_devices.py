@@ -18,7 +18,7 @@ torch.set_num_threads(1)
 {}
 def faults(): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
 torch.ones(13_000_000); before = faults()
-for _ in range(20): total = float(torch.ones(13_000_000).sum())
+for _ in range(60): total = float(torch.ones(13_000_000).sum())
 print(faults() - before, total)
 """
 

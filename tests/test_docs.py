@@ -87,13 +87,15 @@ def pictures(page):
 
 def test_pictures_are_there_with_words_and_not_too_large():
     pages = [DOCS.parent / "README.md", *DOCS.glob("**/*.md")]
-    found = {page.stem: pictures(page) for page in pages if "_build" not in page.parts}
-    for page in ("README", "index", "start", "models", "studies", "rig", "survey", "gallery"):
-        assert found[page], page
+    found = {page: pictures(page) for page in pages if "_build" not in page.parts}
+    assert found[pages[0]]
+    for name in ("index", "start", "models", "studies", "rig", "survey", "gallery"):
+        assert found[DOCS / f"{name}.md"], name
     for path, words in (picture for own in found.values() for picture in own):
         assert path.is_file(), path
         assert words, path
-        assert path.stat().st_size <= 300_000, path
+        if path.parent == DOCS / "images":
+            assert path.stat().st_size <= 300_000, path
 
 
 def test_every_picture_is_shown_somewhere():

@@ -109,7 +109,7 @@ class DocumentedCommand:
 def shell_lines(path: Path) -> Iterator[tuple[int, str]]:
     """Give the lines of a page's blocks of commands, with their numbers from 1."""
     mark, shell = "", False
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in joined(path.read_text(encoding="utf-8")):
         fence = FENCE.match(line.strip())
         if fence and not mark:
             mark, shell = fence["mark"], fence["language"].strip() in LANGUAGES
@@ -117,6 +117,18 @@ def shell_lines(path: Path) -> Iterator[tuple[int, str]]:
             mark = ""
         elif mark and shell and PROGRAMS.match(line + " "):
             yield number, line
+
+
+def joined(text: str) -> Iterator[tuple[int, str]]:
+    """Give lines with their numbers from 1; one that ends with a backslash goes on in the next."""
+    first, whole = 1, ""
+    for number, line in enumerate(text.splitlines(), 1):
+        first = first if whole else number
+        if line.endswith("\\"):
+            whole += line[:-1].rstrip() + " "
+            continue
+        yield first, whole + (line.strip() if whole else line)
+        whole = ""
 
 
 def documented_commands(root: Path) -> list[DocumentedCommand]:

@@ -57,11 +57,15 @@ def test_only_blocks_of_commands_count(tmp_path):
     page = tmp_path / "page.md"
     page.write_text(
         "```{toctree}\ninvariscope no\n```\n```python\nmake no\n```\n"
-        "```\ninvariscope units x  # a comment\n  indented\n```\n"
+        "```\ninvariscope units x  # a comment\n  indented\nmake this \\\n  longer\n```\n"
         "````text\n```\nmake demo\n```\n````\n"
     )
-    assert [bare(line) for _, line in shell_lines(page)] == ["invariscope units x", "make demo"]
-    assert [number for number, _ in shell_lines(page)] == [8, 13]
+    assert [bare(line) for _, line in shell_lines(page)] == [
+        "invariscope units x",
+        "make this longer",
+        "make demo",
+    ]
+    assert [number for number, _ in shell_lines(page)] == [8, 10, 15]
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,10 @@ def simulate(
     units: Annotated[
         list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
     ],
+    natural: Annotated[
+        Path | None,
+        Parameter(help="The network's natural statistics, by which its activity becomes rates."),
+    ] = None,
     fired: RateOptions | None = None,
     idle: Annotated[
         Positive, Parameter(help="Seconds without a wanted block before it ends.")
@@ -130,6 +134,7 @@ def simulate(
     asked = read_session(file)
     check_names(asked.rig)
     subject = (source or NetworkOptions()).subject(model)
+    subject.natural = natural or subject.natural
     fired = fired or RateOptions()
     brain = SimulatedBrain(subject, units, asked.rig.units, cortex=fired.rates(), seed=fired.seed)
     other: OtherSide

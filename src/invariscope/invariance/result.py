@@ -84,7 +84,7 @@ class Invariance:
         labels = self.settings["labels"]
         units = self.units[["site", "unit"]].drop_duplicates()
         return (
-            f"Invariance({labels['subject']}: {len(units)} units at {units['site'].nunique()} "
+            f"Invariance({labels['subject']}: {len(units)} units at {len(set(units['site']))} "
             f"sites, {len(labels['transformations'])} transformations, {labels['images']} images)"
         )
 
