@@ -1,7 +1,7 @@
 """The documentation's site: `make docs`."""
 
 import json
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from docutils.nodes import document
 from myst_parser.parsers.sphinx_ import MystParser
@@ -14,7 +14,15 @@ author = "The invariscope authors"
 copyright = author  # noqa: A001
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "cyclopts.ext.sphinx"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "sphinx_copybutton",
+    "cyclopts.ext.sphinx",
+]
+copybutton_prompt_text = ">>> |\\.\\.\\. |\\$ "  # of examples; their answers are not copied
+copybutton_prompt_is_regexp = True
 source_suffix = {".md": "markdown", ".ipynb": "notebook"}
 exclude_patterns = ["_build", "**/.ipynb_checkpoints"]
 
@@ -36,20 +44,42 @@ html_theme = "furo"
 html_title = "invariscope"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_copy_source = False
 html_show_sphinx = False
 
 
+def output(data: dict[str, Any]) -> str:
+    """Write a stored output as Markdown: as a picture, as HTML, else as text."""
+    found = {kind: "".join(text) for kind, text in data.items()}
+    if "image/png" in found:
+        address = f"data:image/png;base64,{found['image/png'].strip()}"
+        return (
+            f'```{{raw}} html\n<p><img alt="figure that the cell draws" src="{address}"></p>\n```'
+        )
+    if "text/html" in found:
+        return f'```{{raw}} html\n<div class="output">{found["text/html"]}</div>\n```'
+    return f"```text\n{found['text/plain']}\n```"
+
+
+def page(cell: dict[str, Any]) -> str:
+    """Write a cell as Markdown, with what it gave."""
+    text = "".join(cell["source"])
+    if cell["cell_type"] != "code":
+        return text
+    given = [output(one["data"]) for one in cell["outputs"] if "data" in one]
+    given += [f"```text\n{''.join(one['text'])}```" for one in cell["outputs"] if "text" in one]
+    return "\n\n".join([f"```python\n{text}\n```", *given])
+
+
 class NotebookParser(MystParser):
-    """A notebook as the page of its cells; a test runs it, so it is kept without outputs."""
+    """A notebook as the page of its cells with stored outputs (`docs/run_notebooks.py`)."""
 
     supported: ClassVar[tuple[str, ...]] = ("notebook",)
 
     def parse(self, inputstring: str, document: document) -> None:
         cells = json.loads(inputstring)["cells"]
-        texts = [(cell["cell_type"], "".join(cell["source"])) for cell in cells]
-        pages = [f"```python\n{text}\n```" if kind == "code" else text for kind, text in texts]
-        super().parse("\n\n".join(pages), document)
+        super().parse("\n\n".join(map(page, cells)), document)
 
 
 def setup(app: Sphinx) -> None:

@@ -109,8 +109,8 @@ class RigBench:
         try:
             codes = seeds.normal([("range", cell.unit)], (PHOTOS, self.generator.code_dim))[0]
             found = session.measure_range(self.generator.generate(codes))
-            session.aim(0, found)
-            record = session.search(0, reference, cell.seed)
+            block_plan = session.block_plan(0, found)
+            record = session.search(0, reference, cell.seed, block_plan)
         finally:
             session.close()
         table = pd.read_parquet(record.path / HELD_BACK)

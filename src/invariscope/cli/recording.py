@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.table import Table
 
 from invariscope.cli.numbers import Count, Natural, Number, Positive
 from invariscope.cli.terminal import output, print_table
@@ -140,14 +139,12 @@ def _tell(recorded: RecordedResponses) -> None:
         lines.append(f"noise correlation: {correlation:.3f} (mean over pairs)")
     for line in lines:
         output().print(line, markup=False)
-    table = Table(title="units", title_justify="left")
     found = unit_table(recorded)
-    for heading in COLUMNS.values():
-        table.add_column(heading)
-    for row in found.head(SHOWN).to_dict("records"):
-        cells = [str(row["unit"]), str(row["trials"])]
-        table.add_row(*cells, *(_cell(row[name]) for name in list(COLUMNS)[2:]))
-    print_table(table)
+    rows = [
+        (str(row["unit"]), str(row["trials"]), *(_cell(row[name]) for name in list(COLUMNS)[2:]))
+        for row in found.head(SHOWN).to_dict("records")
+    ]
+    print_table(list(COLUMNS.values()), rows, "units")
     if len(found) > SHOWN:
         output().print(f"{len(found) - SHOWN} more units in units.csv")
 

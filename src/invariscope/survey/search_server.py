@@ -1,7 +1,6 @@
 """The server of a search that asks people: the next pair, its pictures, and an answer at a time."""
 
 import asyncio
-import html
 import io
 import sqlite3
 import time
@@ -9,34 +8,23 @@ from collections.abc import Iterable
 from contextlib import closing
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 import anyio.to_thread
 import numpy as np
 from PIL import Image
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from torch import Tensor
 
 from invariscope import seeds
 from invariscope.survey import sessions
-from invariscope.survey.admission import FullError, GateError, who_came
 from invariscope.survey.database import Database, connect
-from invariscope.survey.guard import AddressRates, Bucket, Guard
+from invariscope.survey.guard import Guard
 from invariscope.survey.judgements import CATCH, SAME, Judgement
+from invariscope.survey.participant_server import FILES, STARTS, ParticipantServer, RefusedError
 from invariscope.survey.people_search import DONE, PeopleSearch, catch_image
-from invariscope.survey.request_bodies import AnswerBody, StartBody, pick_body
-from invariscope.survey.server import (
-    AGAIN_SECONDS,
-    FILES,
-    STARTS,
-    STATIC,
-    TOKEN,
-    RefusedError,
-    bearer,
-    guarded,
-)
+from invariscope.survey.request_bodies import AnswerBody
 from invariscope.survey.sessions import SurveySession
 
 TABLE = """
@@ -82,7 +70,7 @@ def encode_png(image: Tensor) -> bytes:
     return file.getvalue()
 
 
-class SearchServer:
+class SearchServer(ParticipantServer):
     """One search's server.
 
     Args:
@@ -93,6 +81,8 @@ class SearchServer:
         pilot: whether its sessions are no data.
         proxies, starts: as of a survey's server.
     """
+
+    page = "compare.html"
 
     def __init__(
         self,
@@ -105,12 +95,17 @@ class SearchServer:
         proxies: Iterable[str] = (),
         starts: int = STARTS,
     ) -> None:
-        self.search, self.words, self.database = search, words, database
-        self.most, self.pilot, self.proxies = most, pilot, frozenset(proxies)
-        self._starts, self._strangers = Bucket(1000, 50), Bucket(1000, 50)
-        self._addresses = AddressRates(starts, starts / AGAIN_SECONDS)
-        self._known: dict[bytes, SurveySession] = {}
-        self._rates: dict[int, Bucket] = {}
+        super().__init__(
+            words,
+            database,
+            admission=search.design.people.admission,
+            completion=search.design.completion,
+            most=most,
+            pilot=pilot,
+            proxies=proxies,
+            starts=starts,
+        )
+        self.search = search
         self._lock = asyncio.Lock()
         self._catch = catch_image(search.reference)
         database.write(lambda connection: connection.execute(TABLE)).result()
@@ -122,32 +117,14 @@ class SearchServer:
 
     def app(self) -> Guard:
         """Make the application, for uvicorn."""
-        names = [name for name in FILES if name not in ("app.js", "live.js")]
         routes = [
-            Route("/", self._page),
-            *(Route(f"/static/{name}", self._static) for name in names),
             Route("/api/survey", self._survey),
             Route("/api/sessions", self._begin, methods=["POST"]),
             Route("/api/next", self._next, methods=["POST"]),
             Route("/api/images/{trial:int}/{side:int}", self._image),
             Route("/api/answers", self._answer, methods=["POST"]),
         ]
-        return guarded(routes)
-
-    async def _write(self, work: Any, *arguments: Any) -> Any:
-        return await asyncio.wrap_future(
-            self.database.write(lambda connection: work(connection, *arguments))
-        )
-
-    async def _page(self, _request: Request) -> Response:
-        text = (STATIC / "compare.html").read_text(encoding="utf-8")
-        for key in ("language", "title", "script"):
-            text = text.replace("{{" + key + "}}", html.escape(self.words[key]))
-        return Response(text, media_type="text/html")
-
-    async def _static(self, request: Request) -> Response:
-        name = request.url.path.rpartition("/")[2]
-        return FileResponse(STATIC / name, media_type=FILES[name])
+        return self.guarded(routes, (name for name in FILES if name not in ("app.js", "live.js")))
 
     async def _survey(self, _request: Request) -> Response:
         design = self.search.design
@@ -160,59 +137,9 @@ class SearchServer:
             }
         )
 
-    async def _session(self, request: Request) -> SurveySession:
-        token = bearer(request)
-        key = sessions.hashed(token)
-        session = self._known.get(key)
-        if session is None:
-            if not self._strangers.take():
-                raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-            session = await self._write(sessions.find, token)
-            if session is None:
-                raise RefusedError(HTTPStatus.UNAUTHORIZED, "unknown session")
-            self._known[key] = session
-        if not self._rates.setdefault(session.number, Bucket(100, 10)).take():
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        return session
-
-    async def _body(self, request: Request, kind: Any) -> Any:
-        try:
-            return pick_body(kind, await request.body())
-        except ValueError as error:
-            raise RefusedError(HTTPStatus.BAD_REQUEST, f"not a {kind.__name__.lower()}") from error
-
     async def _begin(self, request: Request) -> Response:
-        token = bearer(request)
-        if not TOKEN.fullmatch(token):
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "not a token")
-        peer = request.client.host if request.client else ""
-        forwarded = request.headers.get("x-forwarded-for", "") if peer in self.proxies else ""
-        there = await self._write(sessions.find, token) if self._starts.take() else None
-        address = forwarded.rpartition(",")[2].strip() or peer
-        if there is None and not self._addresses.take(address):
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        body: StartBody = await self._body(request, StartBody)
-        try:
-            session = await self._write(self._begun, token, body)
-        except GateError as error:
-            raise RefusedError(HTTPStatus.FORBIDDEN, str(error)) from None
-        except FullError:
-            raise RefusedError(HTTPStatus.FORBIDDEN, "full") from None
+        session = await self._started(request)
         return JSONResponse({"answered": self.search.book.judged_by(session.number)})
-
-    def _begun(self, connection: sqlite3.Connection, token: str, body: StartBody) -> SurveySession:
-        return sessions.begin(
-            connection,
-            token,
-            brought=dict(body.brought),
-            screen=body.screen.model_dump(),
-            list_of=lambda seat: [],
-            now=time.time(),
-            most=self.most,
-            admission=self.search.design.people.admission,
-            link=body.link,
-            pilot=self.pilot,
-        )
 
     async def _next(self, request: Request) -> Response:
         session = await self._session(request)
@@ -231,11 +158,8 @@ class SearchServer:
         return JSONResponse({"trial": trial.number})
 
     def _ended(self, connection: sqlite3.Connection, session: SurveySession) -> dict[str, str]:
-        completion = self.search.design.completion
-        code, _ = sessions.finish(connection, session, completion.code, time.time())
-        who = who_came(session.brought) or ""
-        link = completion.link.replace("{id}", quote(who, safe=""))
-        return {"code": code, "link": link.replace("{code}", quote(code, safe=""))}
+        code, _ = sessions.finish(connection, session, self.completion.code, time.time())
+        return {"code": code, "link": self._end_link(session, code)}
 
     def _own(self, session: SurveySession, number: int) -> Judgement:
         """Find a trial of a session.
