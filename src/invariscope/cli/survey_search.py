@@ -16,6 +16,11 @@ from invariscope.survey.search_design import read_search_design
 from invariscope.survey.simulated_judges import judge_search, pixel_judges
 
 
+def search_folder(design: Path) -> Path:
+    """Name the folder of a search, beside its design."""
+    return design.with_suffix("")
+
+
 def search(
     design: Annotated[Path, Parameter(help="A TOML file: whom to ask, and what for.")],
     /,
@@ -47,7 +52,7 @@ def search(
     Ctrl-C ends the server; the same command goes on where it was.
     """
     asked, console = read_search_design(design), output()
-    place = out or design.with_suffix("")
+    place = out or search_folder(design)
     if simulated is not None:
         place /= "simulated"
     elif pilot:
@@ -96,5 +101,5 @@ def _serve(
         most=most,
         pilot=pilot,
         proxies=proxies,
-        tell=lambda text: output().print(f"participants: {text}/", markup=False),
+        tell=lambda text: output().print(text, markup=False),
     )

@@ -100,6 +100,11 @@ class JudgementBook:
         self._phase, self._candidates, self._wanted = phase, candidates, wanted
 
     @property
+    def wanted(self) -> int:
+        """The judgements of each image of the phase; of a phase of `same` trials, in all."""
+        return self._wanted
+
+    @property
     def given(self) -> int:
         """Count the judgements that came, from all participants."""
         return sum(trial.different is not None for trial in self.trials)
@@ -136,9 +141,25 @@ class JudgementBook:
             said[trial.candidate] += bool(trial.different)
         return said, judged
 
+    def image_counts(self, phase: str, candidate: int) -> tuple[int, int]:
+        """Count "different" and all judgements of an image of any phase."""
+        known = self._counted(self._of("phase", phase), DIFFERS)
+        own = [bool(trial.different) for trial in known if trial.candidate == candidate]
+        return sum(own), len(own)
+
     def same_counts(self) -> tuple[int, int]:
         """False alarms and all judgements of two equal images, over all phases."""
-        known = self._counted(self._of("kind", SAME), SAME)
+        return self.kind_counts(SAME)
+
+    def kind_counts(self, kind: str, *, everyone: bool = False) -> tuple[int, int]:
+        """Count "different" and all judgements of a kind, over all phases.
+
+        Args:
+            everyone: with participants whose judgements do not count.
+        """
+        trials = self._of("kind", kind)
+        given = [trial for trial in trials if trial.different is not None]
+        known = given if everyone else self._counted(trials, kind)
         return sum(bool(trial.different) for trial in known), len(known)
 
     @property

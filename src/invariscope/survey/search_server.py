@@ -25,35 +25,24 @@ from invariscope.survey.admission import FullError, GateError, who_came
 from invariscope.survey.database import Database, connect
 from invariscope.survey.guard import AddressRates, Bucket, Guard
 from invariscope.survey.judgements import CATCH, SAME, Judgement
+from invariscope.survey.live import notices
 from invariscope.survey.people_search import DONE, PeopleSearch, catch_image
 from invariscope.survey.request_bodies import AnswerBody, StartBody, pick_body
+from invariscope.survey.search_live import member_code, participants, search_live
 from invariscope.survey.server import (
     AGAIN_SECONDS,
     FILES,
+    FRESH_SECONDS,
     STARTS,
     STATIC,
     TOKEN,
     RefusedError,
     bearer,
+    check_key,
     guarded,
 )
 from invariscope.survey.sessions import SurveySession
 
-TABLE = """
-CREATE TABLE IF NOT EXISTS judgements (
-    number INTEGER PRIMARY KEY,     -- from 0, over the whole search
-    session INTEGER NOT NULL REFERENCES sessions,
-    phase TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    candidate INTEGER NOT NULL,
-    asked REAL NOT NULL,            -- seconds since 1970
-    different INTEGER,              -- the answer, once it is there
-    rt_ms REAL,
-    shown_ms REAL,
-    by TEXT,
-    arrived REAL
-) STRICT;
-"""
 WAIT_SECONDS = 1.0
 SIDES = 2
 
@@ -89,6 +78,7 @@ class SearchServer:
         search: what is asked; its book is filled from the database.
         words: what participants read.
         database: where sessions and judgements go.
+        token: opens the experimenter's page.
         most: sessions that it takes.
         pilot: whether its sessions are no data.
         proxies, starts: as of a survey's server.
@@ -99,21 +89,23 @@ class SearchServer:
         search: PeopleSearch,
         words: dict[str, Any],
         database: Database,
+        token: str,
         *,
         most: int,
         pilot: bool = False,
         proxies: Iterable[str] = (),
         starts: int = STARTS,
     ) -> None:
-        self.search, self.words, self.database = search, words, database
+        self.search, self.words, self.database, self.token = search, words, database, token
         self.most, self.pilot, self.proxies = most, pilot, frozenset(proxies)
         self._starts, self._strangers = Bucket(1000, 50), Bucket(1000, 50)
         self._addresses = AddressRates(starts, starts / AGAIN_SECONDS)
         self._known: dict[bytes, SurveySession] = {}
         self._rates: dict[int, Bucket] = {}
         self._lock = asyncio.Lock()
+        self._counts: dict[str, int] = {"proxy": 0, "crowded": 0, "gate": 0}
+        self._live: tuple[float, dict[str, Any]] = (-FRESH_SECONDS, {})
         self._catch = catch_image(search.reference)
-        database.write(lambda connection: connection.execute(TABLE)).result()
         with closing(connect(database.path)) as connection:
             for trial in read_judgements(connection):
                 search.book.add(trial)
@@ -122,15 +114,18 @@ class SearchServer:
 
     def app(self) -> Guard:
         """Make the application, for uvicorn."""
-        names = [name for name in FILES if name not in ("app.js", "live.js")]
+        names = [name for name in FILES if name != "app.js"]
         routes = [
             Route("/", self._page),
+            Route("/live", self._live_page),
             *(Route(f"/static/{name}", self._static) for name in names),
             Route("/api/survey", self._survey),
             Route("/api/sessions", self._begin, methods=["POST"]),
             Route("/api/next", self._next, methods=["POST"]),
             Route("/api/images/{trial:int}/{side:int}", self._image),
             Route("/api/answers", self._answer, methods=["POST"]),
+            Route("/api/live", self._live_data),
+            Route("/api/live/{generation:int}/{candidate:int}", self._live_image),
         ]
         return guarded(routes)
 
@@ -144,6 +139,9 @@ class SearchServer:
         for key in ("language", "title", "script"):
             text = text.replace("{{" + key + "}}", html.escape(self.words[key]))
         return Response(text, media_type="text/html")
+
+    async def _live_page(self, _request: Request) -> Response:
+        return FileResponse(STATIC / "live.html", media_type="text/html")
 
     async def _static(self, request: Request) -> Response:
         name = request.url.path.rpartition("/")[2]
@@ -185,20 +183,28 @@ class SearchServer:
         token = bearer(request)
         if not TOKEN.fullmatch(token):
             raise RefusedError(HTTPStatus.BAD_REQUEST, "not a token")
-        peer = request.client.host if request.client else ""
-        forwarded = request.headers.get("x-forwarded-for", "") if peer in self.proxies else ""
         there = await self._write(sessions.find, token) if self._starts.take() else None
-        address = forwarded.rpartition(",")[2].strip() or peer
-        if there is None and not self._addresses.take(address):
+        if there is None and not self._addresses.take(self._address(request)):
+            self._counts["crowded"] += 1
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
         body: StartBody = await self._body(request, StartBody)
         try:
             session = await self._write(self._begun, token, body)
         except GateError as error:
+            self._counts["gate"] += 1
             raise RefusedError(HTTPStatus.FORBIDDEN, str(error)) from None
         except FullError:
             raise RefusedError(HTTPStatus.FORBIDDEN, "full") from None
         return JSONResponse({"answered": self.search.book.judged_by(session.number)})
+
+    def _address(self, request: Request) -> str:
+        """Read a request's address, kept in memory only, for rates."""
+        peer = request.client.host if request.client else ""
+        forwarded = request.headers.get("x-forwarded-for", "")
+        if forwarded and peer not in self.proxies:
+            self._counts["proxy"] += 1
+            return peer
+        return forwarded.rpartition(",")[2].strip() or peer
 
     def _begun(self, connection: sqlite3.Connection, token: str, body: StartBody) -> SurveySession:
         return sessions.begin(
@@ -273,6 +279,42 @@ class SearchServer:
             if self.search.book.complete:
                 await anyio.to_thread.run_sync(self.search.advance)
         return JSONResponse({"acknowledged": body.trial})
+
+    def _check_key(self, request: Request) -> None:
+        if not self._strangers.take():
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
+        check_key(request, self.token)
+
+    async def _live_data(self, request: Request) -> Response:
+        self._check_key(request)
+        seen, told = self._live
+        # While a generation is told, the search is another thread's: what was seen last will do.
+        if self._lock.locked() and told:
+            return JSONResponse(told)
+        if time.monotonic() - seen > FRESH_SECONDS:
+            async with self._lock:
+                found = search_live(self.search)
+            told = found | await anyio.to_thread.run_sync(self._look)
+            self._live = time.monotonic(), told
+        return JSONResponse(told)
+
+    def _look(self) -> dict[str, Any]:
+        pilot = ["This is a pilot: its judgements are no data."] * self.pilot
+        with closing(connect(self.database.path)) as connection:
+            told = participants(connection, time.time())
+            return {"people": told, "notes": [*notices(connection, self._counts), *pilot]}
+
+    async def _live_image(self, request: Request) -> Response:
+        self._check_key(request)
+        generation, candidate = (request.path_params[k] for k in ("generation", "candidate"))
+        async with self._lock:
+            code = member_code(self.search, generation, candidate) if generation else None
+        if generation and code is None:
+            raise RefusedError(HTTPStatus.NOT_FOUND, "no such member")
+        image = self.search.reference
+        if code is not None:
+            image = (await anyio.to_thread.run_sync(self.search.pictures, code))[0]
+        return Response(encode_png(image), media_type="image/png")
 
 
 def _asked(connection: sqlite3.Connection, trial: Judgement) -> None:

@@ -82,6 +82,16 @@ def bearer(request: Request) -> str:
     return token
 
 
+def check_key(request: Request, token: str) -> None:
+    """Make sure that a request brings the experimenter's token.
+
+    Raises:
+        RefusedError: it does not.
+    """
+    if not hmac.compare_digest(bearer(request).encode(), token.encode()):
+        raise RefusedError(HTTPStatus.UNAUTHORIZED, "another token")
+
+
 class SurveyServer:
     """One survey's server.
 
@@ -310,8 +320,7 @@ class SurveyServer:
     async def _live_data(self, request: Request) -> Response:
         if not self._strangers.take():
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        if not hmac.compare_digest(bearer(request).encode(), self.token.encode()):
-            raise RefusedError(HTTPStatus.UNAUTHORIZED, "another token")
+        check_key(request, self.token)
         seen, told = self._live
         if time.monotonic() - seen > FRESH_SECONDS:
             told = await anyio.to_thread.run_sync(self._look)
