@@ -151,7 +151,7 @@ def test_answers_that_name_no_category_are_counted(published, network):
     answers = iv.load_answers(published / "answers")
     files = find_images(answers, published)
     notes = compare_people(answers, network, files).notes
-    assert notes == ("1 answers name none of the 16 categories: 'na' (1); wrong",)
+    assert notes == ("1 answer outside the 16 categories, taken as wrong: 'na' (1)",)
 
 
 def test_shape_bias_leaves_out_images_whose_cues_agree(published):
@@ -170,7 +170,7 @@ def test_a_network_is_compared_at_the_same_images(published, network):
     assert own["people"] == pytest.approx(4 / 6)
     assert own["tabby"] == pytest.approx(2 / 3)
     assert found.bias.set_index("observer")["bias"]["tabby"] == 1.0
-    assert found.notes == ("1 answers name none of the 16 categories: 'na' (1); wrong",)
+    assert found.notes == ("1 answer outside the 16 categories, taken as wrong: 'na' (1)",)
 
 
 def test_missing_images_are_counted_and_left_out(published, network):
@@ -178,7 +178,7 @@ def test_missing_images_are_counted_and_left_out(published, network):
     answers = iv.load_answers(published / "answers")
     found = compare_people(answers, network, find_images(answers, published / "cue_conflict"))
     assert found.notes[0] == (
-        "cue-conflict: 1 images are missing, such as 'cat2-dog1'; 2 answers left out"
+        "cue-conflict: 1 image missing, such as 'cat2-dog1'; 2 answers left out"
     )
     (published / "none").mkdir()
     with pytest.raises(InputError, match="none of the 3 images"):

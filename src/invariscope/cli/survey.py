@@ -32,6 +32,7 @@ from invariscope.survey.search_design import read_search_design
 from invariscope.survey.simulate import ObserverModel, simulate
 from invariscope.survey.spreadsheets import write_csv
 from invariscope.survey.stimulus_selection import StimulusSelection
+from invariscope.survey.texts import number_of
 
 survey = App(name="survey", help="People classify the images of a study in a browser.")
 
@@ -125,7 +126,7 @@ class SurveyOptions:
             settings=settings,
         )
         if made.same:
-            _say(f"{made.same} images left out: each is the same as another one")
+            _say(f"{number_of(made.same, 'image')} left out: the same as another one")
         _describe(made.folder)
         return made.folder
 
@@ -296,7 +297,7 @@ def exported(
     target = out or folder.path / "export"
     sessions = export(folder, target)
     counts = sessions["reason"].value_counts()
-    _say(f"{len(sessions)} sessions, {sum(sessions['excluded'])} excluded: {target}")
+    _say(f"{number_of(len(sessions), 'session')}, {sum(sessions['excluded'])} excluded: {target}")
     for reason, number in counts.items():
         if reason:
             _say(f"  {number}: {reason}")
@@ -372,7 +373,7 @@ def links(
             file.write("\n".join(made) + "\n")
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror or error}") from error
-    _say(f"{number} links, each for one session: {out}")
+    _say(f"{number_of(number, 'link')}, for one session each: {out}")
 
 
 survey.command(search)

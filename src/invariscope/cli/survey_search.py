@@ -14,6 +14,7 @@ from invariscope.subjects import load_subject
 from invariscope.survey.people_search import DONE, PeopleSearch, departure
 from invariscope.survey.search_design import read_search_design
 from invariscope.survey.simulated_judges import judge_search, pixel_judges
+from invariscope.survey.texts import number_of
 
 
 def search_folder(design: Path) -> Path:
@@ -76,7 +77,9 @@ def search(
     finally:
         found.close()
     state = "done" if found.phase == DONE else f"at {found.phase}; the same command goes on"
-    console.print(f"{found.book.given} judgements, {state}: {found.folder}", markup=False)
+    console.print(
+        f"{number_of(found.book.given, 'judgement')}, {state}: {found.folder}", markup=False
+    )
 
 
 def _serve(

@@ -18,6 +18,7 @@ from invariscope.errors import InputError
 from invariscope.photos.read import read_photo
 from invariscope.subjects import Subject
 from invariscope.survey.folder import SurveyFolder
+from invariscope.survey.texts import number_of
 
 BATCH = 64
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -165,8 +166,8 @@ def _left_out(own: pd.DataFrame, missing: pd.Series) -> tuple[str, ...]:
         return ()
     experiments = lost["condition"].str.partition(" ")[0]
     return tuple(
-        f"{experiment}: {rows['image'].nunique()} images are missing, such as "
-        f"{rows['image'].iloc[0]!r}; {len(rows)} answers left out"
+        f"{experiment}: {number_of(rows['image'].nunique(), 'image')} missing, such as "
+        f"{rows['image'].iloc[0]!r}; {number_of(len(rows), 'answer')} left out"
         for experiment, rows in lost.groupby(experiments, sort=False)
     )
 
@@ -180,8 +181,8 @@ def _strange(own: pd.DataFrame) -> tuple[str, ...]:
         return ()
     named = ", ".join(f"{answer!r} ({count})" for answer, count in strange.head(5).items())
     more = ", …" if len(strange) > 5 else ""
-    number = int(strange.sum())
-    return (f"{number} answers name none of the {len(known)} categories: {named}{more}; wrong",)
+    counted = number_of(int(strange.sum()), "answer")
+    return (f"{counted} outside the {len(known)} categories, taken as wrong: {named}{more}",)
 
 
 def _accuracies(own: pd.DataFrame, theirs: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -42,6 +42,7 @@ from invariscope.subjects.rig.subject import SITE
 from invariscope.survey.difference_model import DifferenceModel, descriptions
 from invariscope.survey.judgements import JudgementBook
 from invariscope.survey.search_design import SearchDesign, trials_for
+from invariscope.survey.texts import number_of
 
 GENERATED = "generated:"
 FIRST, FINAL, DONE = "same", "held back", "done"
@@ -292,7 +293,7 @@ class PeopleSearch:
         errors = {SITE: torch.from_numpy(found.error).float().unsqueeze(1)}
         news = self._search.tell(responses, errors)[0]
         self._writer.append({**news.line, "judgements": self.book.given})
-        self.say(f"{self.phase}: {self.book.given} judgements")
+        self.say(f"{self.phase}: {number_of(self.book.given, 'judgement')}")
         if news.outcome:
             self._front, self._outcome = news.outcome.front, news.outcome
         else:
@@ -350,7 +351,8 @@ class PeopleSearch:
         )
         self.phase, self.images = DONE, self.images[:0]
         holding = table["holds"].to_numpy(bool).sum()
-        self.say(f"done: {self.book.given} judgements, {holding} members hold")
+        given = number_of(self.book.given, "judgement")
+        self.say(f"done: {given}; the claim holds for {number_of(holding, 'member')}")
 
     def table(
         self, members: Front, scores: Tensor, found: Sensitivity, kept: Tensor
