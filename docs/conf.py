@@ -1,6 +1,8 @@
 """The documentation's site: `make docs`."""
 
 import json
+import re
+from pathlib import Path
 from typing import Any, ClassVar
 
 from docutils.nodes import document
@@ -82,6 +84,27 @@ class NotebookParser(MystParser):
         super().parse("\n\n".join(map(page, cells)), document)
 
 
+# What screen readers and keyboards need and neither Sphinx nor the theme writes: a level of the
+# sidebar's captions, and a way into blocks that scroll sideways.
+ACCESSIBLE = (
+    (r'<p class="caption" role="heading">', '<p class="caption" role="heading" aria-level="2">'),
+    (r"<pre>", '<pre tabindex="0">'),
+    (r'(<div class="table-wrapper[^"]*")>', r'\1 tabindex="0">'),
+)
+
+
+def make_accessible(app: Sphinx, problem: Exception | None) -> None:
+    """Complete the pages that were written."""
+    if problem is not None or app.builder.format != "html":
+        return
+    for path in Path(app.outdir).rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for written, complete in ACCESSIBLE:
+            text = re.sub(written, complete, text)
+        path.write_text(text, encoding="utf-8")
+
+
 def setup(app: Sphinx) -> None:
-    """Tell Sphinx of notebooks."""
+    """Tell Sphinx of notebooks, and of what its pages lack."""
     app.add_source_parser(NotebookParser)
+    app.connect("build-finished", make_accessible)

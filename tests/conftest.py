@@ -108,3 +108,20 @@ def browser():
         running = playwright.chromium.launch(executable_path=chromium, args=flags)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="session")
+def serious():
+    """Lists what axe-core finds serious or critical on a page of Chromium."""
+    axe = Path(__file__).parents[1] / "node_modules" / "axe-core" / "axe.min.js"
+    if not axe.exists():
+        pytest.skip("axe-core is not installed; `make test-browser` gets it")
+    script = axe.read_text(encoding="utf-8")
+
+    def check(page):
+        page.evaluate(script)
+        found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]
+        wrong = [v for v in found if v["impact"] in {"serious", "critical"}]
+        return [(v["id"], [node["html"] for node in v["nodes"]]) for v in wrong]
+
+    return check

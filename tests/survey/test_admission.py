@@ -59,6 +59,11 @@ def answer(database, session, now=1001.0):
     database.write(lambda c: sessions.save_answer(c, session.number, given, now)).result()
 
 
+def links_of(folder, number, base):
+    design = folder.path / "design.toml"
+    return new_links(folder.answers, folder.design.admission, number, base, design=design)
+
+
 def test_a_start_without_life_gives_its_list_back(start, database, survey_folder):
     alive, dead = start(0), start(1)
     answer(database, alive)
@@ -125,7 +130,7 @@ def linked(make_survey_folder):
 
 
 def test_a_link_opens_one_session(linked):
-    (link,) = new_links(linked, 1, "https://lab.example/survey/")
+    (link,) = links_of(linked, 1, "https://lab.example/survey/")
     assert link.startswith("https://lab.example/survey/?link=")
     code = parse_qs(urlsplit(link).query)["link"][0]
     database = Database(linked.answers)
@@ -149,7 +154,7 @@ def test_a_link_opens_one_session(linked):
 
 
 def test_a_link_of_a_dead_start_opens_again(linked):
-    (link,) = new_links(linked, 1, "https://lab.example")
+    (link,) = links_of(linked, 1, "https://lab.example")
     code = parse_qs(urlsplit(link).query)["link"][0]
     database = Database(linked.answers)
 
@@ -179,9 +184,9 @@ def test_a_link_of_a_dead_start_opens_again(linked):
 
 def test_links_need_a_design_that_asks_for_them(survey_folder, linked, tmp_path, capsys):
     with pytest.raises(InputError, match='admission = "link"'):
-        new_links(survey_folder, 2, "https://lab.example")
+        links_of(survey_folder, 2, "https://lab.example")
     with pytest.raises(InputError, match="https"):
-        new_links(linked, 2, "lab.example")
+        links_of(linked, 2, "lab.example")
     out = tmp_path / "links.txt"
     line = ["survey", "links", str(linked.path), "3", "--base", "https://lab.example"]
     assert run([*line, "--out", str(out)]) == 0

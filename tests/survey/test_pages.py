@@ -226,7 +226,7 @@ def test_a_whole_session(server, visit, stored, kind, way, tmp_path):
 
 
 @pytest.mark.parametrize("kind", [LAPTOP, PHONE], ids=["laptop", "phone"])
-def test_every_page_fits_and_is_named(server, visit, kind, tmp_path):
+def test_every_page_fits_and_is_named(server, visit, serious, kind, tmp_path):
     page = visit(kind).new_page()
     requests = []
     page.on("request", lambda request: requests.append(request.url))
@@ -241,6 +241,7 @@ def test_every_page_fits_and_is_named(server, visit, kind, tmp_path):
             "e => !(e.innerText || e.ariaLabel || e.labels?.length)).length"
         )
         assert unnamed == 0, name
+        assert serious(page) == [], name
 
     page.wait_for_selector("#consent")
     look("consent")
@@ -259,6 +260,10 @@ def test_every_page_fits_and_is_named(server, visit, kind, tmp_path):
     assert smallest >= 44
     below = page.evaluate("() => document.querySelector('.choices').getBoundingClientRect().bottom")
     assert below <= kind["viewport"]["height"]
+    sitting.answer(5)
+    while sitting.where() != "rest":
+        sitting.answer(1)
+    look("rest")
     sitting.answer()
     page.wait_for_selector("#end")
     look("end")
@@ -401,7 +406,7 @@ def test_a_brief_image_is_hidden_and_masked(serve, visit, stored):
     assert shown[0][0] >= 180
 
 
-def test_the_experimenter_watches(server, visit):
+def test_the_experimenter_watches(server, visit, serious):
     people = Sitting(visit().new_page(), server).open().begin()
     people.answer(6)
     page = visit().new_page()
@@ -416,3 +421,43 @@ def test_the_experimenter_watches(server, visit):
     counts = page.locator(".counts").inner_text()
     assert "begun\n1" in counts
     assert "answers\n" in counts
+    assert serious(page) == []
+
+
+@pytest.mark.parametrize("kind", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_pages_that_few_see_are_accessible_too(serve, visit, serious, kind, tmp_path):
+    """Feedback, a second tab, answers on their way, no admission, and the experimenter's page."""
+    server = serve(show={"feedback_ms": 30_000}, admission="anyone")
+    closed = serve(admission="link")
+    wider = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+    def look(page, name):
+        page.screenshot(path=str(tmp_path / f"{name}.png"), full_page=True)
+        assert serious(page) == [], name
+        assert page.evaluate(wider) <= 0, name
+
+    context = visit(kind)
+    first = Sitting(context.new_page(), server).open().begin()
+    first.where()
+    while not first.page.locator(".right").count():  # the image may not be there yet
+        first.page.keyboard.press("1")
+        first.page.wait_for_timeout(200)
+    look(first.page, "feedback")
+    second = Sitting(context.new_page(), server).open()
+    second.page.wait_for_selector("#tab")
+    look(second.page, "tab")
+    gate = Sitting(visit(kind).new_page(), closed).open()
+    gate.page.locator("#consent").wait_for()
+    gate.press("#agree")
+    gate.press(".go:enabled")
+    gate.page.locator("#fault").wait_for()
+    look(gate.page, "gate")
+    assert gate.page.context.complaints == ["link"]  # the reason, in the console
+    gate.page.context.complaints.clear()
+    live = visit(kind).new_page()
+    live.goto(server.url + "live")
+    look(live, "token")
+    live.locator("#token").fill((server.folder.path / "token").read_text().strip())
+    live.keyboard.press("Enter")
+    live.wait_for_selector("#live .counts")
+    look(live, "live")

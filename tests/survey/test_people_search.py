@@ -192,6 +192,24 @@ def test_a_whole_search_is_a_run_like_any_other(made):
     assert load_run(search.folder).labels["subject"] == "people: people in toy"
 
 
+@pytest.mark.parametrize("budget", range(150, 160))
+def test_the_budget_is_kept(budget):
+    """Ten images, 12 judgements each, and `same` and catch trials only while there is room."""
+    book = JudgementBook(JudgementRules(same=0.2, catch=0.1, budget=budget, seed=budget))
+    book.open("g0001", 10, 12)
+    now = 0.0
+    while not book.complete:
+        now += 1
+        trial = book.next(int(now) % 3, now)
+        if trial is not None:
+            book.answer(trial.number, different=True)
+    assert book.given <= budget
+    assert book.counts()[1].tolist() == [12] * 10
+    kinds = [trial.kind for trial in book.trials]
+    assert {SAME, CATCH} <= set(kinds)
+    assert set(kinds[-5:]) == {DIFFERS} or book.given < budget
+
+
 def test_the_bound_is_tested_with_all_of_the_error(made):
     search, judges = made(final={"members": 3, "repeats": 40}, people={"judgements": 600})
     judge_search(search, judges)
@@ -274,8 +292,10 @@ def test_3000_noisy_judgements_come_close_to_knowing_it_all(tmp_path):
 
     script = Path(__file__).parents[2] / "benchmarks" / "people_search.py"
     out = tmp_path / "found.json"
-    line = [sys.executable, str(script), "--seeds", "2", "--out", str(out)]
+    out.write_text(json.dumps({"setting": [3, 0.1, 16]}))
+    line = [sys.executable, str(script), "tell", "--references", "1", "--out", str(out)]
     subprocess.run(line, check=True, capture_output=True)
-    found = json.loads(out.read_text())
-    assert all(run["judgements"] <= 3000 for run in found["runs"])
-    assert found["ratio"]["least"] > 0.85
+    runs = json.loads(out.read_text())["runs"]
+    assert all(run["judgements"] <= 3000 for run in runs)
+    # The reference had no part in the choice of the setting.
+    assert np.mean([run["area"] / run["noise_free"]["squeeze"] for run in runs]) > 0.85

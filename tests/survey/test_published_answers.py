@@ -1,5 +1,6 @@
 """Published answers: the layout, its faults, and the figures that the data are known for."""
 
+import csv
 import os
 import re
 from pathlib import Path
@@ -101,14 +102,56 @@ PUBLISHED_COLUMNS = [name if name != "session" else "Session" for name in PUBLIS
         (lambda text: text.replace("0002_cc", "0002_edg"), r"several: 'cc' \(5\), 'edg' \(1\)"),
         (lambda text: text.replace(",1,2,", ",1,two,"), "1 rows whose 'trial' is no number"),
         (lambda text: text.replace("0002_cc_s01_0_cat_00_", ""), "1 rows whose image has another"),
+        (lambda text: text.replace(",1,1,", ",1,0,"), "1 rows whose 'trial' is no number from 1"),
+        (lambda text: text.replace("_0_cat_00_cat2", "_0_dog_00_cat2"), "1 rows whose category is"),
+        (lambda text: text.replace("_s01_0_cat", "_s01_c5_cat"), "2 rows whose condition is not"),
+        (lambda text: text.replace(",0.5,", ',"0,5",'), "2 rows whose 'rt' is no number of sec"),
+        (lambda text: text.replace(",0.5,", ",500,"), "above 500; expected seconds"),
+        (lambda text: text.splitlines()[0] + "\n", "holds no answers"),
+        (lambda text: text.replace(",", ";"), "1 of 2 tables .* lack columns of the published"),
+        (lambda text: text.replace("subj,", "who,"), "1 of 2 tables .* lack columns"),
+        (lambda text: "", "1 of 2 tables .* lack columns"),
     ],
-    ids=["unknown category", "duplicate trial", "two experiments", "no number", "image's name"],
+    ids=[
+        *("unknown category", "duplicate trial", "two experiments", "no number", "image's name"),
+        *("from 0", "category", "condition", "decimal comma", "milliseconds", "head alone"),
+        *("semicolons", "another column", "empty file"),
+    ],
 )
 def test_faults_are_named_and_counted(published, change, words):
     path = next((published / "answers").rglob("*subject-01*.csv"))
     path.write_text(change(path.read_text()))
     with pytest.raises(InputError, match=words):
         iv.load_answers(published / "answers")
+
+
+@pytest.mark.parametrize("kind", ["quoted", "crlf", "bom", "index"])
+def test_other_ways_to_write_the_same_table_change_nothing(published, kind):
+    expected = iv.load_answers(published / "answers")
+    path = next((published / "answers").rglob("*subject-01*.csv"))
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    text = {
+        "quoted": table.to_csv(index=False, quoting=csv.QUOTE_ALL),
+        "crlf": table.to_csv(index=False, lineterminator="\r\n"),
+        "bom": "\ufeff" + table.to_csv(index=False),
+        "index": table.to_csv(),
+    }[kind]
+    path.write_text(text, newline="")
+    pd.testing.assert_frame_equal(iv.load_answers(published / "answers"), expected)
+
+
+def test_a_file_that_does_not_name_its_experiment_is_refused(published):
+    path = next((published / "answers").rglob("*subject-01*.csv"))
+    path.rename(path.with_name("answers.csv"))
+    with pytest.raises(InputError, match="does not name its experiment"):
+        iv.load_answers(published / "answers")
+
+
+def test_answers_that_name_no_category_are_counted(published, network):
+    answers = iv.load_answers(published / "answers")
+    files = find_images(answers, published)
+    notes = compare_people(answers, network, files).notes
+    assert notes == ("1 answer outside the 16 categories, taken as wrong: 'na' (1)",)
 
 
 def test_shape_bias_leaves_out_images_whose_cues_agree(published):
@@ -127,15 +170,15 @@ def test_a_network_is_compared_at_the_same_images(published, network):
     assert own["people"] == pytest.approx(4 / 6)
     assert own["tabby"] == pytest.approx(2 / 3)
     assert found.bias.set_index("observer")["bias"]["tabby"] == 1.0
-    assert found.notes == ()
+    assert found.notes == ("1 answer outside the 16 categories, taken as wrong: 'na' (1)",)
 
 
 def test_missing_images_are_counted_and_left_out(published, network):
     (published / "cue_conflict" / "cat2-dog1.jpg").unlink()
     answers = iv.load_answers(published / "answers")
     found = compare_people(answers, network, find_images(answers, published / "cue_conflict"))
-    assert found.notes == (
-        "cue-conflict: 1 images are missing, such as 'cat2-dog1'; 2 answers left out",
+    assert found.notes[0] == (
+        "cue-conflict: 1 image missing, such as 'cat2-dog1'; 2 answers left out"
     )
     (published / "none").mkdir()
     with pytest.raises(InputError, match="none of the 3 images"):

@@ -32,6 +32,8 @@ VALUES = {
 LAPTOP = {"viewport": {"width": 1280, "height": 800}}
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 END = 60_000
+TOKEN = "the experimenter's own"
+WIDER = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 def opened(place):
@@ -50,7 +52,7 @@ class Served:
         self.search = opened(place)
         self.database = Database(place / "answers.sqlite")
         words = json.loads(ENGLISH.read_text())
-        self.app = SearchServer(self.search, words, self.database, most=10)
+        self.app = SearchServer(self.search, words, self.database, TOKEN, most=10)
         config = uvicorn.Config(
             self.app.app(), port=0, log_level="warning", lifespan="off", ws="none", http="h11"
         )
@@ -163,3 +165,104 @@ def test_a_reload_goes_on_with_the_same_pair(served, browser):
     one.judge()
     assert one.complaints == []
     one.context.close()
+
+
+def watch(browser, url, kind=LAPTOP):
+    """The experimenter's page, opened with the token."""
+    context = browser.new_context(**kind)
+    context.set_default_timeout(END)
+    page = context.new_page()
+    page.goto(url + "live")
+    page.locator("#token").fill(TOKEN)
+    page.keyboard.press("Enter")
+    page.locator("#live .counts").wait_for()
+    return page
+
+
+def counted(page):
+    """The counts on the experimenter's page, by name."""
+    parts = page.locator(".counts > div").all()
+    return {p.locator("dt").inner_text(): p.locator("dd").inner_text() for p in parts}
+
+
+def test_the_experimenter_needs_the_token(served, browser):
+    page = browser.new_page()
+    page.goto(served.url + "live")
+    page.locator("#token").fill("a wrong token, long enough")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("text=another token")
+    assert page.request.get(served.url + "api/live").status == 401
+    assert page.request.get(served.url + "api/live/1/0").status == 401
+    page.close()
+
+
+@pytest.mark.parametrize("kind", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_the_experimenter_watches_a_search(served, browser, serious, kind, tmp_path):
+    one = Participant(browser, served.url, LAPTOP, "key")
+    early = watch(browser, served.url, kind)
+    found = counted(early)
+    assert (found["begun"], found["judgements"], found["now"]) == (
+        "1",
+        "0 of 60",
+        "equal pairs",
+    )
+    assert early.locator("text=No front yet.").count() == 1
+    assert serious(early) == []
+    early.screenshot(path=tmp_path / "early.png", full_page=True)
+    while served.search.generation < 2:
+        assert one.judge()
+    # The page goes on by itself; what is read stays where it is.
+    early.evaluate("scrollTo(0, 100)")
+    at = early.evaluate("scrollY")
+    early.locator("text=The front so far").wait_for()
+    early.wait_for_timeout(4000)
+    assert early.evaluate("scrollY") == at
+    found = counted(early)
+    assert found["judgements"] == f"{served.search.book.given} of 60"
+    assert found["now"] == "generation 3"
+    assert early.evaluate(WIDER) <= 0
+    members = early.locator("[aria-label='Front so far'] tbody tr")
+    assert members.count() == 1 + len(served.search.front_so_far().scores)
+    painted = """() => [...document.querySelectorAll('.wide canvas')].every(c =>
+      c.getContext('2d').getImageData(0, 0, c.width, c.height).data.some(v => v > 0 && v < 255))"""
+    early.wait_for_function(painted)
+    assert serious(early) == []
+    early.screenshot(path=tmp_path / "front.png", full_page=True)
+    while one.judge():
+        pass
+    early.locator("text=had no part in the choice").wait_for()
+    early.wait_for_function("() => document.querySelector('.counts').innerText.includes('done')")
+    assert counted(early)["left"] == "1"
+    assert one.complaints == []
+    for page in (early, one.page):
+        page.context.close()
+
+
+@pytest.mark.parametrize("kind", [LAPTOP, PHONE], ids=["laptop", "phone"])
+def test_an_accessibility_checker_finds_nothing_serious(served, browser, serious, kind, tmp_path):
+    context = browser.new_context(**kind)
+    context.set_default_timeout(END)
+    page = context.new_page()
+
+    def look(name):
+        page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+        assert serious(page) == [], name
+        assert page.evaluate(WIDER) <= 0, name
+
+    page.goto(served.url)
+    page.locator("#agree").wait_for()
+    look("consent")
+    page.locator("#agree").check()
+    page.locator(".go:enabled").click()
+    page.locator("#instructions .go").wait_for()
+    look("instructions")
+    page.locator("#instructions .go").click()
+    page.locator(".trial[aria-busy=false]").wait_for()
+    look("pair")
+    for _ in range(100):
+        if page.locator("#end").count():
+            break
+        page.keyboard.press("1")
+        page.wait_for_timeout(100)
+    look("end")
+    context.close()

@@ -11,7 +11,7 @@ from invariscope import plot
 from invariscope.analysis.people import people_accuracy
 from invariscope.cli.numbers import Count, Natural, NotNegative, Port, Seed, Share
 from invariscope.cli.options import Force, Model, NetworkOptions
-from invariscope.cli.survey_search import search
+from invariscope.cli.survey_search import search, search_folder
 from invariscope.cli.terminal import output, print_table
 from invariscope.errors import InputError, StoreError
 from invariscope.optional import missing
@@ -23,13 +23,15 @@ from invariscope.study.result import load_study
 from invariscope.survey.answers import load_answers
 from invariscope.survey.design import PRACTICE
 from invariscope.survey.export import IDS, brought, export
-from invariscope.survey.folder import DESIGN, SurveyFolder, open_survey
+from invariscope.survey.folder import ANSWERS, DESIGN, SurveyFolder, open_survey
 from invariscope.survey.links import new_links
 from invariscope.survey.make import make_survey
 from invariscope.survey.power import power_table
+from invariscope.survey.search_design import read_search_design
 from invariscope.survey.simulate import ObserverModel, simulate
 from invariscope.survey.spreadsheets import write_csv
 from invariscope.survey.stimulus_selection import StimulusSelection
+from invariscope.survey.texts import number_of
 
 survey = App(name="survey", help="People classify the images of a study in a browser.")
 
@@ -123,7 +125,7 @@ class SurveyOptions:
             settings=settings,
         )
         if made.same:
-            _say(f"{made.same} images left out: each is the same as another one")
+            _say(f"{number_of(made.same, 'image')} left out: the same as another one")
         _describe(made.folder)
         return made.folder
 
@@ -289,7 +291,7 @@ def exported(
     target = out or folder.path / "export"
     sessions = export(folder, target)
     counts = sessions["reason"].value_counts()
-    _say(f"{len(sessions)} sessions, {sum(sessions['excluded'])} excluded: {target}")
+    _say(f"{number_of(len(sessions), 'session')}, {sum(sessions['excluded'])} excluded: {target}")
     for reason, number in counts.items():
         if reason:
             _say(f"  {number}: {reason}")
@@ -325,9 +327,22 @@ def show(
     _say(f"plot: {out}")
 
 
+def _admitting(place: Path, folder: Path | None) -> tuple[Path, str, Path]:
+    """Find the database, the admission and the design of a survey or of a search."""
+    if place.is_file():
+        asked = read_search_design(place)
+        return (folder or search_folder(place)) / ANSWERS, asked.people.admission, place
+    if folder is not None:
+        raise InputError("--folder is of a search; give its design.toml instead of a folder")
+    found = open_survey(place)
+    return found.answers, found.design.admission, found.path / DESIGN
+
+
 @survey.command
 def links(
-    place: HELD_BACK_HELP,
+    place: Annotated[
+        Path, Parameter(help="The survey's folder, its study, or the design.toml of a search.")
+    ],
     number: Annotated[Count, Parameter(help="How many.")],
     /,
     *,
@@ -335,11 +350,15 @@ def links(
     out: Annotated[
         Path | None, Parameter(help="A file for them; by default they are shown.")
     ] = None,
+    folder: Annotated[
+        Path | None, Parameter(help="Of a search: its --out, where that was given.")
+    ] = None,
 ) -> None:
     """Make links that open one session each; the survey's design must say admission = "link"."""
     if out is not None and out.exists():
         raise StoreError(f"{str(out)!r} is there already; choose another --out")
-    made = new_links(open_survey(place), number, base)
+    database, admission, design = _admitting(place, folder)
+    made = new_links(database, admission, number, base, design=design)
     if out is None:
         _say("\n".join(made))
         return
@@ -348,7 +367,7 @@ def links(
             file.write("\n".join(made) + "\n")
     except OSError as error:
         raise StoreError(f"cannot write {str(out)!r}: {error.strerror or error}") from error
-    _say(f"{number} links, each for one session: {out}")
+    _say(f"{number_of(number, 'link')}, for one session each: {out}")
 
 
 survey.command(search)

@@ -14,6 +14,12 @@ from invariscope.subjects import load_subject
 from invariscope.survey.people_search import DONE, PeopleSearch, departure
 from invariscope.survey.search_design import read_search_design
 from invariscope.survey.simulated_judges import judge_search, pixel_judges
+from invariscope.survey.texts import number_of
+
+
+def search_folder(design: Path) -> Path:
+    """Name the folder of a search, beside its design."""
+    return design.with_suffix("")
 
 
 def search(
@@ -47,7 +53,7 @@ def search(
     Ctrl-C ends the server; the same command goes on where it was.
     """
     asked, console = read_search_design(design), output()
-    place = out or design.with_suffix("")
+    place = out or search_folder(design)
     if simulated is not None:
         place /= "simulated"
     elif pilot:
@@ -71,7 +77,9 @@ def search(
     finally:
         found.close()
     state = "done" if found.phase == DONE else f"at {found.phase}; the same command goes on"
-    console.print(f"{found.book.given} judgements, {state}: {found.folder}", markup=False)
+    console.print(
+        f"{number_of(found.book.given, 'judgement')}, {state}: {found.folder}", markup=False
+    )
 
 
 def _serve(
@@ -96,5 +104,5 @@ def _serve(
         most=most,
         pilot=pilot,
         proxies=proxies,
-        tell=lambda text: output().print(f"participants: {text}/", markup=False),
+        tell=lambda text: output().print(text, markup=False),
     )

@@ -20,6 +20,13 @@ PLACEHOLDER = re.compile(
 # The form of the ids that services give.
 FORMS = {"PROLIFIC_PID": re.compile(r"[0-9a-fA-F]{24}"), "survey_code": re.compile(r"[0-9]{1,12}")}
 LINK_BYTES = 16
+# Begun long ago, and nothing was given since: no answer, no judgement.
+LIFELESS = (
+    "s.ended IS NULL AND s.begun < ?"
+    " AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.number = s.number)"
+    " AND NOT EXISTS (SELECT 1 FROM judgements j"
+    " WHERE j.session = s.number AND j.different IS NOT NULL)"
+)
 
 
 class GateError(ValueError):
@@ -90,10 +97,9 @@ def use_link(connection: sqlite3.Connection, link: str, number: int) -> None:
 
 
 def _is_dead(connection: sqlite3.Connection, number: int, now: float) -> bool:
-    """Test if a session begun long ago has no answer at all."""
+    """Test if a session begun long ago has neither an answer nor a judgement."""
     row = connection.execute(
-        "SELECT 1 FROM sessions s WHERE number = ? AND ended IS NULL AND begun < ?"
-        " AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.number = s.number)",
+        f"SELECT 1 FROM sessions s WHERE s.number = ? AND {LIFELESS}",  # noqa: S608 (a constant)
         (number, now - DEAD_SECONDS),
     ).fetchone()
     return row is not None
@@ -109,10 +115,9 @@ def free_seat(connection: sqlite3.Connection, *, most: int, pilot: bool, now: fl
         FullError: all `most` places are held.
     """
     rows = connection.execute(
-        "SELECT COALESCE(t.seat, s.number) FROM sessions s"
+        "SELECT COALESCE(t.seat, s.number) FROM sessions s"  # noqa: S608 (a constant)
         " LEFT JOIN seats t ON t.number = s.number LEFT JOIN pilots p ON p.number = s.number"
-        " WHERE (p.number IS NOT NULL) = ? AND NOT (s.ended IS NULL AND s.begun < ?"
-        " AND NOT EXISTS (SELECT 1 FROM answers a WHERE a.number = s.number))",
+        f" WHERE (p.number IS NOT NULL) = ? AND NOT ({LIFELESS})",
         (pilot, now - DEAD_SECONDS),
     ).fetchall()
     if len(rows) >= most:

@@ -182,6 +182,8 @@ def check_answers(table: pd.DataFrame, name: str = "the table") -> pd.DataFrame:
             `correct` is not whether `answer` is `category`.
     """
     missing = [column for column in COLUMNS if column not in table]
+    if len(table.columns) == 1 and {*str(table.columns[0])} & {*";\t"}:
+        raise InputError(f"{name} is not separated by commas; save it as comma-separated text")
     if missing:
         raise InputError(f"{name} lacks the column {missing[0]!r}; expected {', '.join(COLUMNS)}")
     own = table.loc[:, list(COLUMNS)].reset_index(drop=True)

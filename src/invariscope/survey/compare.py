@@ -13,11 +13,12 @@ from invariscope.analysis.error_consistency import consistency_table
 from invariscope.analysis.intervals import share_interval
 from invariscope.analysis.people import people_accuracy, usable
 from invariscope.analysis.shape_bias import CUE_CONFLICT, shape_bias
-from invariscope.analysis.sixteen_categories import name_images
+from invariscope.analysis.sixteen_categories import class_numbers, name_images
 from invariscope.errors import InputError
 from invariscope.photos.read import read_photo
 from invariscope.subjects import Subject
 from invariscope.survey.folder import SurveyFolder
+from invariscope.survey.texts import number_of
 
 BATCH = 64
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -147,6 +148,7 @@ def compare_people(
             "--images"
         )
     own = own.loc[there]
+    notes += _strange(own)
     theirs = network_answers(subject, own, files)
     return PeopleComparison(
         _accuracies(own, theirs, subject.name),
@@ -164,10 +166,23 @@ def _left_out(own: pd.DataFrame, missing: pd.Series) -> tuple[str, ...]:
         return ()
     experiments = lost["condition"].str.partition(" ")[0]
     return tuple(
-        f"{experiment}: {rows['image'].nunique()} images are missing, such as "
-        f"{rows['image'].iloc[0]!r}; {len(rows)} answers left out"
+        f"{experiment}: {number_of(rows['image'].nunique(), 'image')} missing, such as "
+        f"{rows['image'].iloc[0]!r}; {number_of(len(rows), 'answer')} left out"
         for experiment, rows in lost.groupby(experiments, sort=False)
     )
+
+
+def _strange(own: pd.DataFrame) -> tuple[str, ...]:
+    """Write a sentence of answers that name none of the categories."""
+    shown, sixteen = set(own["category"]), set(class_numbers())
+    known = sorted(shown) if shown - sixteen else sorted(sixteen)
+    strange = own.loc[~own["answer"].isin(known), "answer"].value_counts()
+    if strange.empty:
+        return ()
+    named = ", ".join(f"{answer!r} ({count})" for answer, count in strange.head(5).items())
+    more = ", …" if len(strange) > 5 else ""
+    counted = number_of(int(strange.sum()), "answer")
+    return (f"{counted} outside the {len(known)} categories, taken as wrong: {named}{more}",)
 
 
 def _accuracies(own: pd.DataFrame, theirs: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -57,7 +57,21 @@ CREATE TABLE IF NOT EXISTS links (  -- that open one session each
 CREATE TABLE IF NOT EXISTS pilots ( -- sessions that were no data to begin with
     number INTEGER PRIMARY KEY REFERENCES sessions
 ) STRICT;
+CREATE TABLE IF NOT EXISTS judgements (    -- of pairs, in a search that asks people
+    number INTEGER PRIMARY KEY,     -- from 0, over the whole search
+    session INTEGER NOT NULL REFERENCES sessions,
+    phase TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    candidate INTEGER NOT NULL,
+    asked REAL NOT NULL,            -- seconds since 1970
+    different INTEGER,              -- the answer, once it is there
+    rt_ms REAL,
+    shown_ms REAL,
+    by TEXT,
+    arrived REAL
+) STRICT;
 CREATE INDEX IF NOT EXISTS sessions_who ON sessions (who);
+CREATE INDEX IF NOT EXISTS judgements_session ON judgements (session);
 """
 MOST_AT_ONCE = 1000
 # What a work may raise: whoever asked for it is told, and the thread goes on.

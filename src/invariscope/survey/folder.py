@@ -111,15 +111,7 @@ class SurveyFolder:
             InputError: one that is too short to be safe.
             StoreError: the file cannot be read or written.
         """
-        given = os.environ.get(TOKEN_VARIABLE)
-        if given is None:
-            given = _kept_token(self.path / TOKEN)
-        if len(given) < SHORTEST_TOKEN:
-            raise InputError(
-                f"the experimenter's token has {len(given)} characters; expected at least "
-                f"{SHORTEST_TOKEN}"
-            )
-        return given
+        return experimenter_token(self.path)
 
     def alone(self) -> AbstractContextManager[None]:
         """Serve the survey as the only process that does.
@@ -142,6 +134,24 @@ def image_name(path: Path) -> str:
             return content_name(np.array(image.convert("RGB")).transpose(2, 0, 1))
     except (OSError, SyntaxError, ValueError):
         return ""
+
+
+def experimenter_token(folder: Path) -> str:
+    """Return the token of a folder's live page: from the environment, or a file made once.
+
+    Raises:
+        InputError: one that is too short to be safe.
+        StoreError: the file cannot be read or written.
+    """
+    given = os.environ.get(TOKEN_VARIABLE)
+    if given is None:
+        given = _kept_token(folder / TOKEN)
+    if len(given) < SHORTEST_TOKEN:
+        raise InputError(
+            f"the experimenter's token has {len(given)} characters; expected at least "
+            f"{SHORTEST_TOKEN}"
+        )
+    return given
 
 
 def _kept_token(path: Path) -> str:

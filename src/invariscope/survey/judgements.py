@@ -23,6 +23,8 @@ class JudgementRules:
         catch_wrong: the largest share of catch trials that a participant may get wrong.
         catch_least: catch trials before that is looked at.
         per_person: judgements of a participant at most.
+        budget: judgements in all; the last of them are of candidates alone, so that the budget
+            is kept. Only what is asked again, of somebody left out, comes on top.
         seed: of what is drawn.
     """
 
@@ -31,6 +33,7 @@ class JudgementRules:
     catch_wrong: float = 0.34
     catch_least: int = 3
     per_person: int = 200
+    budget: int | None = None
     seed: int = 0
 
 
@@ -100,6 +103,11 @@ class JudgementBook:
         self._phase, self._candidates, self._wanted = phase, candidates, wanted
 
     @property
+    def wanted(self) -> int:
+        """The judgements of each image of the phase; of a phase of `same` trials, in all."""
+        return self._wanted
+
+    @property
     def given(self) -> int:
         """Count the judgements that came, from all participants."""
         return sum(trial.different is not None for trial in self.trials)
@@ -136,9 +144,25 @@ class JudgementBook:
             said[trial.candidate] += bool(trial.different)
         return said, judged
 
+    def image_counts(self, phase: str, candidate: int) -> tuple[int, int]:
+        """Count "different" and all judgements of an image of any phase."""
+        known = self._counted(self._of("phase", phase), DIFFERS)
+        own = [bool(trial.different) for trial in known if trial.candidate == candidate]
+        return sum(own), len(own)
+
     def same_counts(self) -> tuple[int, int]:
         """False alarms and all judgements of two equal images, over all phases."""
-        known = self._counted(self._of("kind", SAME), SAME)
+        return self.kind_counts(SAME)
+
+    def kind_counts(self, kind: str, *, everyone: bool = False) -> tuple[int, int]:
+        """Count "different" and all judgements of a kind, over all phases.
+
+        Args:
+            everyone: with participants whose judgements do not count.
+        """
+        trials = self._of("kind", kind)
+        given = [trial for trial in trials if trial.different is not None]
+        known = given if everyone else self._counted(trials, kind)
         return sum(bool(trial.different) for trial in known), len(known)
 
     @property
@@ -179,39 +203,52 @@ class JudgementBook:
             kind = CATCH
         elif draw < rules.catch + rules.same or not self._candidates:
             kind = SAME
-        need = self._need(participant, now)
+        need, missing = self._need(participant, now)
         if need is None:
             return None  # no catch or same trial only to pass the time either
+        if rules.budget is not None and 0 < rules.budget - self._under_way(now) <= missing:
+            kind = DIFFERS
         if kind == DIFFERS:
             candidate = int(stream.choice(need))
         return Judgement(len(self.trials), participant, self._phase, kind, candidate, now)
 
-    def _need(self, participant: int, now: float) -> NDArray[np.int64] | None:
-        """Find the images in most need of judgements that the participant saw least, or None.
-
-        A phase of `same` trials alone gives an empty array while more are needed.
-        """
-        waiting = [
+    def _waiting(self, now: float) -> list[Judgement]:
+        """List the phase's trials that somebody looks at now."""
+        return [
             t
             for t in self._of("phase", self._phase)
             if t.different is None and now - t.asked < LEASE_SECONDS
         ]
+
+    def _under_way(self, now: float) -> int:
+        """Count the judgements that were given or are waited for."""
+        return self.given + len(self._waiting(now))
+
+    def _need(self, participant: int, now: float) -> tuple[NDArray[np.int64] | None, int]:
+        """Find the images in most need of judgements that the participant saw least.
+
+        Returns:
+            They, or None where none is needed, and the number of judgements that are missing. A
+            phase of `same` trials alone gives an empty array while more are needed.
+        """
+        waiting = self._waiting(now)
         if not self._candidates:
             done = self.same_counts()[1] + sum(t.kind == SAME for t in waiting)
-            return np.empty(0, np.int64) if done < self._wanted else None
+            return (np.empty(0, np.int64) if done < self._wanted else None), 0
         expected = self.counts()[1]
         for trial in waiting:
             if trial.kind == DIFFERS:
                 expected[trial.candidate] += 1
         short = np.flatnonzero(expected < self._wanted)
+        missing = int((self._wanted - expected[short]).sum())
         if not len(short):
-            return None
+            return None, 0
         seen = np.zeros(self._candidates, np.int64)
         for trial in self._of("who", participant):
             if (trial.phase, trial.kind) == (self._phase, DIFFERS):
                 seen[trial.candidate] += 1
         least = short[seen[short] == seen[short].min()]
-        return least[expected[least] == expected[least].min()]
+        return least[expected[least] == expected[least].min()], missing
 
     def answer(self, number: int, *, different: bool) -> None:
         """Take a judgement; the first one counts."""

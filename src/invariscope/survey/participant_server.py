@@ -1,6 +1,7 @@
 """The shared part of the servers of a survey and of a search: files, tokens, rates, starts."""
 
 import asyncio
+import hmac
 import html
 import re
 import sqlite3
@@ -69,6 +70,16 @@ def bearer(request: Request) -> str:
     if kind.lower() != "bearer" or not token.isascii():
         raise RefusedError(HTTPStatus.UNAUTHORIZED, "no token")
     return token
+
+
+def check_key(request: Request, token: str) -> None:
+    """Make sure that a request brings the experimenter's token.
+
+    Raises:
+        RefusedError: it does not.
+    """
+    if not hmac.compare_digest(bearer(request).encode(), token.encode()):
+        raise RefusedError(HTTPStatus.UNAUTHORIZED, "another token")
 
 
 class ParticipantServer:

@@ -42,6 +42,7 @@ from invariscope.subjects.rig.subject import SITE
 from invariscope.survey.difference_model import DifferenceModel, descriptions
 from invariscope.survey.judgements import JudgementBook
 from invariscope.survey.search_design import SearchDesign, trials_for
+from invariscope.survey.texts import number_of
 
 GENERATED = "generated:"
 FIRST, FINAL, DONE = "same", "held back", "done"
@@ -78,6 +79,11 @@ def departure(design: SearchDesign, generator: Generator, folder: Path) -> Refer
 def catch_image(reference: Tensor) -> Tensor:
     """Make an image with a difference that nobody overlooks: the turned negative."""
     return (1 - reference).flip(-2).clamp(0, 1)
+
+
+def generation_phase(generation: int) -> str:
+    """Name a generation's phase of judgements."""
+    return f"g{generation:04d}"
 
 
 def as_shown(images: Tensor) -> Tensor:
@@ -122,16 +128,37 @@ class PeopleSearch:
         self._began = time.monotonic()
         self._writer = self._opened(out)
         self._search = self._begin()
+        self._front: Front | None = None
+        self._members: Front | None = None
+        self._outcome: Outcome | None = None
         self._known = self._restored()
         self.phase, self.images = FIRST, self.reference[None][:0]
-        self._front: Front | None = None
-        self._outcome: Outcome | None = None
         self.book.open(FIRST, 0, design.people.same_first)
 
     @property
     def folder(self) -> Path:
         """The run's folder."""
         return self._writer.path
+
+    @property
+    def generation(self) -> int:
+        """The generations that were told."""
+        if self._outcome is not None:
+            return self._outcome.generations
+        return int(self._search.snapshot(self.planned.run.name)["strategy.generation"])
+
+    @property
+    def judged_again(self) -> bool:
+        """Whether the front is fixed, and its members are judged anew."""
+        return self._members is not None
+
+    def front_so_far(self) -> Front:
+        """Collect the front as told; at the end the members that are judged again."""
+        return self._members or self._search.interrupted()[0].front
+
+    def pictures(self, codes: Tensor) -> Tensor:
+        """Make the images of codes as people see images, `(n, 3, height, width)`."""
+        return as_shown(self.generator.generate(codes.to(self.generator.device)))
 
     def _plan(self, reference: Reference) -> Planned:
         asked = self.design.search
@@ -252,7 +279,7 @@ class PeopleSearch:
         names = ("squares", "said", "judged")
         return [
             tuple(found[f"{k:05d}.{name}"].numpy() for name in names)  # type: ignore[misc]
-            for k in range(min(len(found) // 3, self._generation()))
+            for k in range(min(len(found) // 3, self.generation))
         ]
 
     def _tell(self) -> None:
@@ -266,7 +293,7 @@ class PeopleSearch:
         errors = {SITE: torch.from_numpy(found.error).float().unsqueeze(1)}
         news = self._search.tell(responses, errors)[0]
         self._writer.append({**news.line, "judgements": self.book.given})
-        self.say(f"{self.phase}: {self.book.given} judgements")
+        self.say(f"{self.phase}: {number_of(self.book.given, 'judgement')}")
         if news.outcome:
             self._front, self._outcome = news.outcome.front, news.outcome
         else:
@@ -277,11 +304,10 @@ class PeopleSearch:
         asked, final = self.design.people, self.design.final
         own = self.design.search.population * asked.repeats
         needed = trials_for(self.design, own + final.members * final.repeats)
-        generation = self._generation() if self._front is None else 0
         if self._front is None and (
-            generation == 0 or self.book.given + needed <= asked.judgements
+            self.generation == 0 or self.book.given + needed <= asked.judgements
         ):
-            self.phase = f"g{generation + 1:04d}"
+            self.phase = generation_phase(self.generation + 1)
             self.images = as_shown(self._search.ask())
             self.book.open(self.phase, len(self.images), asked.repeats)
             return
@@ -289,18 +315,13 @@ class PeopleSearch:
             self._outcome = self._search.interrupted()[0]
             self._front = self._outcome.front
         self._members = spread_members(self._front, final.members)
-        codes = self._members.codes.to(self.generator.device)
-        self.phase, self.images = FINAL, as_shown(self.generator.generate(codes))
+        self.phase, self.images = FINAL, self.pictures(self._members.codes)
         self.book.open(FINAL, len(self.images), final.repeats)
-
-    def _generation(self) -> int:
-        """Count the generations that were told."""
-        packed = self._search.snapshot(self.planned.run.name)
-        return int(packed["strategy.generation"])
 
     def _finish(self) -> None:
         """Save the front as measured by the held-back judgements."""
         found, members = self._measured(), self._members
+        assert members is not None
         objective = self.planned.run.objective
         responses = {
             **self._seen(self.images),
@@ -330,7 +351,8 @@ class PeopleSearch:
         )
         self.phase, self.images = DONE, self.images[:0]
         holding = table["holds"].to_numpy(bool).sum()
-        self.say(f"done: {self.book.given} judgements, {holding} members hold")
+        given = number_of(self.book.given, "judgement")
+        self.say(f"done: {given}; the claim holds for {number_of(holding, 'member')}")
 
     def table(
         self, members: Front, scores: Tensor, found: Sensitivity, kept: Tensor

@@ -4,6 +4,7 @@
 `rt` (seconds), `object_response`, `category`, `condition` and `imagename`, in any order.
 """
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +20,8 @@ PUBLISHED = (
 )
 NO_ANSWER = "na"
 # imagename: trial, experiment's code, subject's code, condition, category, a number, the image.
-CODE, IMAGE = 1, 6
+CODE, CONDITION, CATEGORY, IMAGE = 1, 3, 4, 6
+SLOWEST = 60.0  # seconds; people had 1.5 to answer, so a larger median is of another unit
 
 
 def is_published(columns: Sequence[str]) -> bool:
@@ -31,19 +33,31 @@ def published_files(folder: Path) -> list[Path]:
     """List the tables of the published layout in a folder or its experiments' folders, sorted.
 
     A file of that layout stands for itself.
+
+    Raises:
+        InputError: some tables of a folder are of that layout and some are not: what they hold
+            would be left out without a word.
     """
     if folder.is_file():
         return [folder] if folder.suffix == ".csv" and is_published(_columns(folder)) else []
     patterns = ("*.csv", "*/*.csv", "answers/*/*.csv")
-    found = sorted({path for pattern in patterns for path in folder.glob(pattern)})
-    return [path for path in found if is_published(_columns(path))]
+    tables = sorted({path for pattern in patterns for path in folder.glob(pattern)})
+    found = [path for path in tables if is_published(_columns(path))]
+    others = [path for path in tables if path not in found]
+    if found and others:
+        raise InputError(
+            f"{len(others)} of {len(tables)} tables below {str(folder)!r} lack columns of the "
+            f"published layout, such as {str(others[0].relative_to(folder))!r}; expected "
+            f"{', '.join(PUBLISHED)}, separated by commas, in UTF-8; mend them or take them away"
+        )
+    return found
 
 
 def _columns(path: Path) -> list[str]:
     try:
-        with path.open(encoding="utf-8-sig") as file:
-            return file.readline().strip().split(",")
-    except (OSError, UnicodeDecodeError):
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            return next(csv.reader(file), [])
+    except (OSError, UnicodeDecodeError, csv.Error):
         return []
 
 
@@ -58,7 +72,8 @@ def read_published(files: Sequence[Path]) -> pd.DataFrame:
     Raises:
         StoreError: a file that cannot be read.
         InputError: unknown categories, trials that are there twice, images of two experiments
-            under one name, or names and columns that disagree: each named and counted.
+            under one name, names and columns that disagree, or times that are no seconds: each
+            named and counted.
     """
     tables = [_read(path) for path in files]
     own = pd.concat(tables, ignore_index=True)
@@ -94,14 +109,21 @@ def _read(path: Path) -> pd.DataFrame:
     missing = [name for name in PUBLISHED if name not in table]
     if missing:
         raise InputError(f"{str(path)!r} lacks the column {missing[0]!r}")
+    if "_" not in path.stem or table.empty:
+        reason = "holds no answers" if "_" in path.stem else "does not name its experiment"
+        raise InputError(
+            f"{str(path)!r} {reason}; expected <experiment>_<subject>_session_<n>.csv with a row "
+            "an answer"
+        )
     own = table.loc[:, list(PUBLISHED)].apply(lambda column: column.str.strip())
     for name in ("session", "trial"):
-        wrong = ~own[name].str.fullmatch(r"[0-9]{1,9}")
+        wrong = ~own[name].str.fullmatch(r"[1-9][0-9]{0,8}")
         if wrong.any():
             raise InputError(
-                f"{str(path)!r}: {int(wrong.sum())} rows whose {name!r} is no number, such as "
-                f"{own.loc[wrong, name].iloc[0]!r}"
+                f"{str(path)!r}: {int(wrong.sum())} rows whose {name!r} is no number from 1, such "
+                f"as {own.loc[wrong, name].iloc[0]!r}"
             )
+    _check_times(path, own["rt"])
     parts = own["imagename"].str.split("_")
     short = parts.str.len() <= IMAGE
     if short.any():
@@ -110,12 +132,37 @@ def _read(path: Path) -> pd.DataFrame:
             f"trial_experiment_subject_condition_category_number_image, such as "
             f"{own.loc[short, 'imagename'].iloc[0]!r}"
         )
+    for name, place in (("condition", CONDITION), ("category", CATEGORY)):
+        wrong = parts.str[place] != own[name]
+        if wrong.any():
+            row = own.loc[wrong].iloc[0]
+            raise InputError(
+                f"{str(path)!r}: {int(wrong.sum())} rows whose {name} is not that of their image, "
+                f"such as {row[name]!r} of {row['imagename']!r}"
+            )
     files = parts.str[IMAGE:].str.join("_")
     return own.assign(
         experiment=path.name.partition("_")[0],
         code=parts.str[CODE],
         image=files.str.replace(r"\.\w+$", "", regex=True),
     )
+
+
+def _check_times(path: Path, words: pd.Series) -> None:
+    """Make sure that times are seconds; a missing time is `NaN` or empty."""
+    missing = words.str.casefold().isin(["", "nan", "na"])
+    times = pd.to_numeric(words.mask(missing, "nan"), errors="coerce")
+    wrong = times.isna() & ~missing
+    if wrong.any():
+        raise InputError(
+            f"{str(path)!r}: {int(wrong.sum())} rows whose 'rt' is no number of seconds, such as "
+            f"{words[wrong].iloc[0]!r}"
+        )
+    if times.median() > SLOWEST:
+        raise InputError(
+            f"{str(path)!r}: half of the times 'rt' are above {times.median():.0f}; expected "
+            "seconds, and they look like milliseconds"
+        )
 
 
 def _counted(wrong: pd.Series) -> str:
@@ -131,7 +178,7 @@ def _check_categories(own: pd.DataFrame) -> None:
         if len(wrong):
             raise InputError(
                 f"{len(wrong)} answers with an unknown {column.replace('_', ' ')}: "
-                f"{_counted(wrong)}; expected {', '.join(sorted(known))}"
+                f"{_counted(wrong)}; expected {', '.join(sorted(allowed))}"
             )
 
 

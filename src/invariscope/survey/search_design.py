@@ -20,7 +20,8 @@ class PeopleRequest(FileSection):
     """Whom to ask how often.
 
     Attributes:
-        judgements: in all, `same` and catch trials and the held-back ones counted.
+        judgements: in all, `same` and catch trials and the held-back ones counted; what is asked
+            again, of somebody who does not count, may come on top at the end.
         per_person: of a participant at most.
         repeats: judgements of each candidate.
         same: share of trials that show the reference twice.
@@ -35,7 +36,7 @@ class PeopleRequest(FileSection):
 
     judgements: Count = 3000
     per_person: Count = 200
-    repeats: Count = 5
+    repeats: Count = 3
     same: Share = 0.15
     same_first: Count = 40
     catch: Share = 0.04
@@ -114,6 +115,7 @@ class SearchDesign(FileSection):
             same=asked.same,
             catch=asked.catch,
             per_person=asked.per_person,
+            budget=asked.judgements,
             seed=self.search.seed,
         )
 

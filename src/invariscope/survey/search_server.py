@@ -13,7 +13,7 @@ import anyio.to_thread
 import numpy as np
 from PIL import Image
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from torch import Tensor
 
@@ -22,26 +22,21 @@ from invariscope.survey import sessions
 from invariscope.survey.database import Database, connect
 from invariscope.survey.guard import Guard
 from invariscope.survey.judgements import CATCH, SAME, Judgement
-from invariscope.survey.participant_server import FILES, STARTS, ParticipantServer, RefusedError
+from invariscope.survey.live import notices
+from invariscope.survey.participant_server import (
+    FILES,
+    STARTS,
+    STATIC,
+    ParticipantServer,
+    RefusedError,
+    check_key,
+)
 from invariscope.survey.people_search import DONE, PeopleSearch, catch_image
 from invariscope.survey.request_bodies import AnswerBody
+from invariscope.survey.search_live import member_code, participants, search_live
+from invariscope.survey.server import FRESH_SECONDS
 from invariscope.survey.sessions import SurveySession
 
-TABLE = """
-CREATE TABLE IF NOT EXISTS judgements (
-    number INTEGER PRIMARY KEY,     -- from 0, over the whole search
-    session INTEGER NOT NULL REFERENCES sessions,
-    phase TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    candidate INTEGER NOT NULL,
-    asked REAL NOT NULL,            -- seconds since 1970
-    different INTEGER,              -- the answer, once it is there
-    rt_ms REAL,
-    shown_ms REAL,
-    by TEXT,
-    arrived REAL
-) STRICT;
-"""
 WAIT_SECONDS = 1.0
 SIDES = 2
 
@@ -77,6 +72,7 @@ class SearchServer(ParticipantServer):
         search: what is asked; its book is filled from the database.
         words: what participants read.
         database: where sessions and judgements go.
+        token: opens the experimenter's page.
         most: sessions that it takes.
         pilot: whether its sessions are no data.
         proxies, starts: as of a survey's server.
@@ -89,6 +85,7 @@ class SearchServer(ParticipantServer):
         search: PeopleSearch,
         words: dict[str, Any],
         database: Database,
+        token: str,
         *,
         most: int,
         pilot: bool = False,
@@ -105,10 +102,10 @@ class SearchServer(ParticipantServer):
             proxies=proxies,
             starts=starts,
         )
-        self.search = search
+        self.search, self.token = search, token
         self._lock = asyncio.Lock()
+        self._live: tuple[float, dict[str, Any]] = (-FRESH_SECONDS, {})
         self._catch = catch_image(search.reference)
-        database.write(lambda connection: connection.execute(TABLE)).result()
         with closing(connect(database.path)) as connection:
             for trial in read_judgements(connection):
                 search.book.add(trial)
@@ -118,13 +115,19 @@ class SearchServer(ParticipantServer):
     def app(self) -> Guard:
         """Make the application, for uvicorn."""
         routes = [
+            Route("/live", self._live_page),
             Route("/api/survey", self._survey),
             Route("/api/sessions", self._begin, methods=["POST"]),
             Route("/api/next", self._next, methods=["POST"]),
             Route("/api/images/{trial:int}/{side:int}", self._image),
             Route("/api/answers", self._answer, methods=["POST"]),
+            Route("/api/live", self._live_data),
+            Route("/api/live/{generation:int}/{candidate:int}", self._live_image),
         ]
-        return self.guarded(routes, (name for name in FILES if name not in ("app.js", "live.js")))
+        return self.guarded(routes, (name for name in FILES if name != "app.js"))
+
+    async def _live_page(self, _request: Request) -> Response:
+        return FileResponse(STATIC / "live.html", media_type="text/html")
 
     async def _survey(self, _request: Request) -> Response:
         design = self.search.design
@@ -197,6 +200,42 @@ class SearchServer(ParticipantServer):
             if self.search.book.complete:
                 await anyio.to_thread.run_sync(self.search.advance)
         return JSONResponse({"acknowledged": body.trial})
+
+    def _check_key(self, request: Request) -> None:
+        if not self._strangers.take():
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
+        check_key(request, self.token)
+
+    async def _live_data(self, request: Request) -> Response:
+        self._check_key(request)
+        seen, told = self._live
+        # While a generation is told, the search is another thread's: what was seen last will do.
+        if self._lock.locked() and told:
+            return JSONResponse(told)
+        if time.monotonic() - seen > FRESH_SECONDS:
+            async with self._lock:
+                found = search_live(self.search)
+            told = found | await anyio.to_thread.run_sync(self._look)
+            self._live = time.monotonic(), told
+        return JSONResponse(told)
+
+    def _look(self) -> dict[str, Any]:
+        pilot = ["This is a pilot: its judgements are no data."] * self.pilot
+        with closing(connect(self.database.path)) as connection:
+            told = participants(connection, time.time())
+            return {"people": told, "notes": [*notices(connection, self._seen), *pilot]}
+
+    async def _live_image(self, request: Request) -> Response:
+        self._check_key(request)
+        generation, candidate = (request.path_params[k] for k in ("generation", "candidate"))
+        async with self._lock:
+            code = member_code(self.search, generation, candidate) if generation else None
+        if generation and code is None:
+            raise RefusedError(HTTPStatus.NOT_FOUND, "no such member")
+        image = self.search.reference
+        if code is not None:
+            image = (await anyio.to_thread.run_sync(self.search.pictures, code))[0]
+        return Response(encode_png(image), media_type="image/png")
 
 
 def _asked(connection: sqlite3.Connection, trial: Judgement) -> None:

@@ -11,6 +11,7 @@ from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder
 from invariscope.survey.database import Database
+from invariscope.survey.folder import TOKEN, experimenter_token
 from invariscope.survey.people_search import PeopleSearch
 from invariscope.survey.search_server import SearchServer
 from invariscope.survey.serve import run_server
@@ -55,7 +56,7 @@ def serve_search(
     """Serve a search until the process is asked to end; a search served again goes on.
 
     Args:
-        folder: of `words.json` (written where it is not there) and `answers.sqlite`.
+        folder: of `words.json` (written where it is not there), `answers.sqlite` and `token`.
         most, pilot, proxies, starts: as of a survey (`serve.serve`).
         tell: is called with what to do.
 
@@ -80,11 +81,21 @@ def serve_search(
                 search,
                 texts,
                 database,
+                experimenter_token(folder),
                 most=most,
                 pilot=pilot,
                 proxies=proxies,
                 starts=starts,
             )
-            run_server(server.app(), host=host, port=port, proxies=proxies, tell=tell)
+            run_server(
+                server.app(),
+                host=host,
+                port=port,
+                proxies=proxies,
+                tell=lambda place: tell(
+                    f"participants: {place}/\nexperimenter: {place}/live\n"
+                    f"its token: {folder / TOKEN}"
+                ),
+            )
         finally:
             database.close()

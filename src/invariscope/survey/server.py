@@ -1,6 +1,5 @@
 """The server of a survey: a session's images, and answers acknowledged once on disk."""
 
-import hmac
 import time
 from collections.abc import Iterable
 from contextlib import closing
@@ -25,7 +24,7 @@ from invariscope.survey.participant_server import (
     STARTS,
     ParticipantServer,
     RefusedError,
-    bearer,
+    check_key,
 )
 from invariscope.survey.request_bodies import AboutBody, AnswerBody
 from invariscope.survey.sessions import ConflictError, SurveyAnswer, SurveySession
@@ -165,8 +164,7 @@ class SurveyServer(ParticipantServer):
     async def _live_data(self, request: Request) -> Response:
         if not self._strangers.take():
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        if not hmac.compare_digest(bearer(request).encode(), self.token.encode()):
-            raise RefusedError(HTTPStatus.UNAUTHORIZED, "another token")
+        check_key(request, self.token)
         seen, told = self._live
         if time.monotonic() - seen > FRESH_SECONDS:
             told = await anyio.to_thread.run_sync(self._look)
