@@ -7,6 +7,7 @@ import fcntl
 import multiprocessing
 import os
 import shutil
+from pathlib import Path
 
 import hypothesis
 import pytest
