@@ -19,6 +19,7 @@ import torch
 from matplotlib.figure import Figure
 
 import invariscope as iv
+import people_rules
 from bench.machine import describe
 from invariscope import seeds
 from invariscope.analysis.intervals import clustered_mean, correlation
@@ -203,11 +204,13 @@ def page(figures: dict[str, Any]) -> str:
         [[r["condition"], str(r["participants"]), str(r["trials"]), span(r, "accuracy")]
          for r in figures["every"]],
     )  # fmt: skip
+    rules = people_rules.as_markdown(json.loads(people_rules.OUT.read_text()))
     text = (ROOT / "benchmarks" / "people_page.txt").read_text(encoding="utf-8")
     return text.format(
         changes=changes, agree=agree, accuracy=accuracy, kappa=kappa, bias=bias, every=every,
         photos=networks[SHIPPED[0]]["photos"], network=figures["network"],
         left=networks[SHIPPED[0]]["accuracy"], right=networks[SHIPPED[1]]["accuracy"], site=SITE,
+        rules=rules,
     )  # fmt: skip
 
 
