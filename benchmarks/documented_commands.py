@@ -137,11 +137,10 @@ def prepare(work: Path) -> None:
 
 
 def filled(line: str, work: Path) -> str:
-    """Put in what earlier lines made: a trained network, natural statistics, searches with them."""
+    """Put in what earlier lines made: a trained network, natural statistics."""
     network = next(iter(sorted((work / "store/categories/tiny/networks").glob("*"))), Path("none"))
     natural = next(iter(sorted(work.glob("runs/*natural*/natural.parquet"))), Path("none"))
-    searched = max(work.glob("runs/*sns*"), key=os.path.getmtime, default="none")
-    return line.format(network=network, natural=natural, searched=searched)
+    return line.format(network=network, natural=natural)
 
 
 class Shell:

@@ -50,7 +50,6 @@ STANDS_FOR = {
     r"--classes 10": "--classes 3",
     r"--generations \d+": "--generations 2",
     r"--observers timm:resnet18": "--observers embedded:robust",
-    r"report runs/x --natural": "report {searched} --natural",
 }
 REDUCED = {
     "demo": "--generations 3",
