@@ -409,12 +409,12 @@ COMMANDS = """## The same with your neurons
 One Python file with a function of a number serves all networks; its arguments are plain literals:
 
 ```
-invariscope natural neurons.py:network(5) photos --allow-code --out natural5
-invariscope mei     neurons.py:network(5) readout:0 --allow-code
-invariscope field   neurons.py:network(5) readout:0 --allow-code --photos photos
-invariscope sns     neurons.py:network(5) readout:0 --allow-code --luminance 0.44 --contrast 0.5 --aperture 56,56,30,8
-invariscope sns     neurons.py:network(5) readout:0 --allow-code --task adversarial --direction down
-invariscope coefficient neurons.py:group() photos --allow-code --sites neurons
+invariscope natural 'neurons.py:network(5)' photos --allow-code --out natural5
+invariscope mei     'neurons.py:network(5)' readout:0 --allow-code
+invariscope field   'neurons.py:network(5)' readout:0 --allow-code --photos photos
+invariscope sns     'neurons.py:network(5)' readout:0 --allow-code --luminance 0.44 --contrast 0.5 --aperture 56,56,30,8
+invariscope sns     'neurons.py:network(5)' readout:0 --allow-code --task adversarial --direction down
+invariscope coefficient 'neurons.py:group()' photos --allow-code --sites neurons
 ```
 
 `benchmarks/v4_networks.py` is such a file. A network whose output is scaled, and so perhaps negative, has no share of a
