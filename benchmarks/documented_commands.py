@@ -248,7 +248,7 @@ def keep(rows: list[dict], folder: str) -> int:
     counted = Counter(row["outcome"] for row in rows)
     print(dict(counted))
     text = json.dumps({"outcomes": counted, "lines": rows}, indent=1, ensure_ascii=False)
-    path.write_text(text.replace(folder, "") + "\n")
+    path.write_text(text.replace(f"{folder}/work/", "") + "\n")
     return int(counted["failed"] > 0)
 
 
