@@ -1,7 +1,8 @@
 """Measure the demo for three units of the shipped network: a table and the README's picture.
 
 Writes `benchmarks/first_run.json` (every figure, machine and versions), `benchmarks/first_run.md`
-(a table of `docs/measured.md`) and `docs/images/first_run.png` (the README's picture).
+(a table of `docs/measured.md`) and `docs/images/first_run.jpg` (the README's picture; the others
+are made by `benchmarks/pictures.py`).
 
     python benchmarks/first_run.py
 """
@@ -19,11 +20,10 @@ import numpy as np
 import pandas as pd
 import torch
 
+from bench.wide_picture import save_picture, wide_picture
 from invariscope import __version__, load_result
 from invariscope.analysis.affine import affine_distance
 from invariscope.experiments.result import Result
-from invariscope.plot import gallery
-from invariscope.store.record import RunRecord
 from invariscope.zoo.registry import WEIGHTS
 
 ATTACKED = "val_top1_under_attack_1.3"
@@ -61,11 +61,6 @@ def run_demo(unit: str, out: Path) -> dict:
         "stopped": int((table["status"] == "stopped").sum()),
         "searches": len(table),
     }
-
-
-def depth(record: RunRecord) -> tuple[int, int]:
-    """Where a run stands in the picture: by site, then by seed."""
-    return record.labels["site_depth"], record.settings.seed
 
 
 def as_markdown(figures: dict) -> str:
@@ -134,11 +129,7 @@ def main() -> None:
             out = Path(folder) / unit.replace(":", "-")
             rows.append(run_demo(unit, out))
             if unit == PICTURED:
-                runs = [r for r in load_result(out).runs if r.settings.task != "excitation"]
-                runs.sort(key=lambda r: (r.settings.task == "adversarial", depth(r)))
-                picture = ROOT / "docs" / "images" / "first_run.png"
-                picture.parent.mkdir(parents=True, exist_ok=True)
-                gallery(Result(runs)).savefig(picture, dpi=110)
+                save_picture("first_run", wide_picture(load_result(out)))
     figures = {
         "command": "python benchmarks/first_run.py",
         "machine": platform.machine(),

@@ -100,7 +100,7 @@ def speed(name: str, rounds: int = 3) -> dict:
         ranges = measure_ranges(setup, PERCENTS)
         times = [
             (
-                timed(lambda bare: measure_ranges(setup, PERCENTS, progress=bare)),
+                timed(lambda bare: measure_ranges(setup, PERCENTS, watch=bare)),
                 timed(lambda bare: ActiveSums(setup, ranges, 0.1).run(bare)),
             )
             for _ in range(rounds)

@@ -24,7 +24,7 @@ from invariscope import NetworkSubject, __version__, open_folder, seeds
 from invariscope.devices import pick_device
 from invariscope.natural.folder_pass import measure_folder
 from invariscope.photos import batches
-from invariscope.subjects.base import PhotoRule
+from invariscope.photos.transform import PhotoRule
 from invariscope.zoo.vision import torchvision_models
 
 ROOT = Path(__file__).resolve().parent
@@ -78,7 +78,7 @@ def main() -> None:
         photos = Path(place) / "photos"
         photos.mkdir()
         write_photos(photos, BATCH * BATCHES)
-        stream = batches(open_folder(photos), side=224, resize=256, batch=BATCH, device=device)
+        stream = batches(open_folder(photos), side=224, rule=RULE, batch=BATCH, device=device)
         parts = [part.images.contiguous(memory_format=torch.channels_last) for part in stream]
         bare(subject, parts[:1])
         for index in range(ROUNDS):

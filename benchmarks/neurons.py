@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 import invariscope as iv
@@ -33,28 +32,29 @@ from invariscope.generators import ConstrainedGenerator, ImageConstraints
 from invariscope.natural.statistics import NaturalStatistics, describe
 from invariscope.recordings.arrays import read_array
 from invariscope.recordings.options import RecordingOptions
+from invariscope.recordings.responses import RecordedResponses
 from invariscope.recordings.variability import measured_variability
 from invariscope.rig.simulate import SimulatedRates
 
 ROOT = Path(__file__).resolve().parent.parent
 UNIT, SITE, DEEP = "readout:0", "readout", "layers.1.relu"
-WINDOW = 0.1  # seconds in which spikes were counted
 MEI = iv.SearchOptions(strategy="separable", population=40, generations=30)
 FAR = iv.SearchOptions(population=50, generations=30)
 CONDITIONS = ("pixels", "fixed contrast", "deep", "silencing")
-OFTEN = {"pixels": 6, "fixed contrast": 6, "deep": 2, "silencing": 2}  # neurons
-NOISY, REPEATS, BUDGETS = 1, (2, 5), (1000, 2000, 4000)
+WATCHED = 3  # first neurons, on which strategies and sizes of the searches were chosen
+FEW, MORE = 3, 8  # neurons of parts that not all have: the first ones that were not watched
+NOISY = (3, 12)  # of the part under noise: the first that was not watched, and the best-fitted one
+PRESENTATIONS = {2: (1000, 2000, 4000), 5: (4000, 8000), 10: (8000, 16_000)}  # by repeats
 SHOWN = 60  # photos for the twelve transformations
+TRIALS = "210325"  # the session with single trials
 
 
 class Session:
     """A session's photos and responses, and the networks of its neurons."""
 
     def __init__(self, folder: Path, name: str, out: Path) -> None:
-        files = sorted((folder / f"photos_{name}").glob("*.jpg"))
-        arrays = [np.asarray(Image.open(file).convert("RGB")) for file in files]
-        self.photos = torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() / 255
-        self.rates = np.load(folder / f"responses_mean_{name}.npy") / WINDOW
+        self.photos = v4_networks.read_photos(folder / f"photos_{name}")
+        self.rates = np.load(folder / f"responses_mean_{name}.npy") / v4_networks.WINDOW
         self.numbers, self.out = list(v4_networks.files()), out
         self.folder, self.name = folder, name
         self.plain = iv.load_generator("embedded")
@@ -86,13 +86,8 @@ class Neuron:
         self.out.mkdir(parents=True, exist_ok=True)
         raw = self._raw()
         rates = session.rates[number]
-        slope, intercept = np.polyfit(raw, rates, 1)
         self.correlation = float(np.corrcoef(raw, rates)[0, 1])
-        readout = self.subject.module(SITE)
-        with torch.no_grad():
-            readout.weight.mul_(slope)
-            readout.bias.mul_(slope).add_(intercept)
-        self.on_photos = slope * raw + intercept
+        self.on_photos = v4_networks.in_spikes(self.subject, raw, rates)
         table = {k: np.asarray(v).reshape(-1) for k, v in describe(self.on_photos[None]).items()}
         self.subject.natural = self._natural(table)
 
@@ -100,9 +95,7 @@ class Neuron:
         """The network's answers to the photos, from one pass that is kept."""
         path = self.out / "photos.npy"
         if not path.exists():
-            parts = self.session.photos.split(50)
-            answers = [self.subject.respond(part, [SITE])[SITE][:, 0] for part in parts]
-            np.save(path, torch.cat(answers).numpy())
+            np.save(path, v4_networks.answers(self.subject, self.session.photos))
         return np.load(path).astype(float)
 
     def _natural(self, columns: dict[str, Any]) -> Path:
@@ -140,8 +133,10 @@ class Neuron:
         return {
             "neuron": self.number,
             "correlation": self.correlation,
-            "best_photo": float(self.on_photos.max()),
+            "photos_mean": float(self.on_photos.mean()),
             "photos_sd": float(self.on_photos.std()),
+            "best_photo": float(self.on_photos.max()),
+            "photos_p95": float(np.percentile(self.on_photos, 95)),
             "mei": found.activity,
             "images": MEI.population * MEI.generations,
         }
@@ -177,6 +172,8 @@ class Neuron:
             "distance": float(row["pixel_distance"]),
             "affine": affine_distance(copies, max(float(row["reduction"]), 0.0)),
         }
+        if silencing:
+            figures["lowest"] = float(result.runs[0].front["activation"].min())
         if condition == "fixed contrast":
             levels = generator.levels(chosen.unsqueeze(0))
             figures |= {"luminance": float(levels.luminance), "contrast": float(levels.contrast)}
@@ -184,20 +181,19 @@ class Neuron:
 
     def noisy(self, rates: SimulatedRates) -> dict[str, Any]:
         """What noisy searches find after so many presentations, beside a noise-free one."""
-        bench = RigBench(self.subject, self.session.generator, self.out / "noisy", rates)
+        images = FAR.population * FAR.generations
+        bench = RigBench(self.subject, self.session.generator, self.out / "noisy", rates, images)
         bench.plain = FrugalityBench(
             self.subject, self.session.generator, self.out / "plain", mei_generations=30
         )
         rows = [
-            bench.run(Cell("isotropic", repeats, 0, UNIT, 0, budget))
-            for repeats in REPEATS
-            for budget in BUDGETS
+            bench.run(Cell(FAR.strategy, repeats, 0, UNIT, 0, budget))
+            for repeats, budgets in PRESENTATIONS.items()
+            for budget in budgets
         ]
-        best = max(row["without_noise"] for row in rows)
-        keys = ("repeats", "presentations", "shown", "hypervolume", "optimism_held_back")
+        keys = ("repeats", "presentations", "shown", "hypervolume", "share", "optimism_held_back")
         kept = [{key: row[key] for key in keys} for row in rows]
-        kept = [{**row, "share": row["hypervolume"] / best} for row in kept]
-        return {"neuron": self.number, "peak": rates.peak, "fano": rates.fano, "rows": kept}
+        return {"neuron": self.number, "rows": kept}
 
     def transformations(self) -> dict[str, Any]:
         """Invariance to the twelve transformations over the photos that drive the neuron most."""
@@ -214,14 +210,30 @@ class Neuron:
         }
 
 
-def measured_noise(session: Session, name: str) -> SimulatedRates:
-    """Rates and noise of the session with single trials."""
-    options = RecordingOptions(window=(0.0, 1000 * WINDOW), values="counts")
-    recorded = read_array(session.folder / f"responses_trials_{name}.npy", options)
-    return SimulatedRates.like(measured_variability(recorded))
+def single_trials(session: Session) -> RecordedResponses:
+    """Read the session with single trials, as `invariscope recording` does."""
+    options = RecordingOptions(window=(0.0, 1000 * v4_networks.WINDOW), values="counts")
+    return read_array(session.folder / f"responses_trials_{TRIALS}.npy", options)
 
 
-def intervals(rows: list[dict[str, Any]]) -> dict[str, Any]:
+def importer_errors(session: Session, trials: RecordedResponses) -> dict[str, float]:
+    """Largest difference of the importer's means from the published ones, in spikes."""
+    found = {}
+    for name in (session.name, TRIALS):
+        path = session.folder / f"responses_mean_{name}.npy"
+        means = trials if name == TRIALS else read_array(path, RecordingOptions())
+        found[name] = float(np.abs(means.means.T - np.load(path)).max())
+    return found
+
+
+def excitation_counts(rows: list[dict[str, Any]]) -> dict[str, float]:
+    """Count the neurons whose MEI is above their best photo; median ratio of the two."""
+    ratios = [row["mei"] / row["best_photo"] for row in rows]
+    above = sum(row["mei"] > row["best_photo"] for row in rows)
+    return {"neurons": len(rows), "above": above, "ratio": float(np.median(ratios))}
+
+
+def distance_intervals(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean ratio of distances to those of affine copies that lose as much, over neurons."""
     logs = [np.log(r["distance"] / r["affine"]) for r in rows if r["affine"] > 0]
     mean, low, high = mean_interval(logs)
@@ -230,42 +242,60 @@ def intervals(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "compared": len(logs),
         "farther": sum(r["distance"] > r["affine"] for r in rows),
         "ratio": [float(np.exp(v)) for v in (mean, low, high)],
-        "kept": mean_interval([r["activation"] / r["reference"] for r in rows]),
-        "distance": mean_interval([r["distance"] for r in rows]),
     }
 
 
 def parts_of(session: Session, noise: SimulatedRates) -> list[tuple[int, str, Callable]]:
-    """Every part in order: neuron, name, and what makes it."""
-    first, last = session.numbers[:22], session.numbers[22:]
-    made: list[tuple[int, str, Callable]] = [(k, "excitation", Neuron.excitation) for k in first]
-    for place in range(max(OFTEN.values())):
-        own = [name for name in CONDITIONS if place < OFTEN[name]]
-        made += [(first[place], name, lambda n, name=name: n.search(name)) for name in own]
-        if place < NOISY:
-            made.append((first[place], "noisy", lambda n: n.noisy(noise)))
-        made.append((first[place], "transformations", Neuron.transformations))
-    return made + [(k, "excitation", Neuron.excitation) for k in last]
+    """List every part in order: neuron, name, and what makes it."""
+    order = session.numbers[WATCHED:] + session.numbers[:WATCHED]
+    names = [(k, "excitation") for k in session.numbers]
+    names += [(k, name) for k in order[:FEW] for name in (*CONDITIONS, "transformations")]
+    names += [(k, "noisy") for k in NOISY if k in order]
+    names += [(k, name) for k in order[FEW:MORE] for name in CONDITIONS[:2]]
+    names += [(k, name) for name in CONDITIONS[:2] for k in order[MORE:]]
+    other = {
+        "excitation": Neuron.excitation,
+        "noisy": lambda neuron: neuron.noisy(noise),
+        "transformations": Neuron.transformations,
+    }
+    return [
+        (k, name, other.get(name) or (lambda n, name=name: n.search(name))) for k, name in names
+    ]
 
 
-def figures_of(session: Session, noise: SimulatedRates) -> dict[str, Any]:
-    """What is there, as `neurons.json` has it."""
+def figures_of(session: Session, trials: RecordedResponses, noise: SimulatedRates) -> dict:
+    """Collect what is there, as `neurons.json` has it."""
     rows: dict[str, list[dict[str, Any]]] = {}
     for number, name, _ in parts_of(session, noise):
         path = session.out / f"neuron{number}" / f"{name.replace(' ', '_')}.json"
         if path.exists():
             rows.setdefault(name, []).append(json.loads(path.read_text()))
+    for own in rows.values():
+        own.sort(key=lambda row: row["neuron"])
     invariant = [name for name in ("pixels", "fixed contrast") if name in rows]
+    watched = set(session.numbers[:WATCHED])
+    groups = {"all": set(), "not watched": watched}
+    kept = {
+        group: {name: [r for r in own if r["neuron"] not in without] for name, own in rows.items()}
+        for group, without in groups.items()
+    }
     return {
         "session": session.name,
+        "trials": TRIALS,
         "neurons": len(session.numbers),
+        "watched": sorted(watched),
         "photos": len(session.photos),
+        "importer": importer_errors(session, trials),
         "levels": session.usual_levels(),
         "mei_search": {"strategy": MEI.strategy, "images": MEI.population * MEI.generations},
         "search": {"strategy": FAR.strategy, "images": FAR.population * FAR.generations},
         "noise": {k: getattr(noise, k) for k in ("peak", "spontaneous", "fano", "correlation")},
         "rows": rows,
-        "intervals": {name: intervals(rows[name]) for name in invariant},
+        "excitation": {group: excitation_counts(own["excitation"]) for group, own in kept.items()},
+        "intervals": {
+            group: {name: distance_intervals(own[name]) for name in invariant if own[name]}
+            for group, own in kept.items()
+        },
     }
 
 
@@ -275,22 +305,23 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, default=np.inf)
     parser.add_argument("--session", default="190923")
-    parser.add_argument("--trials", default="210325")
     asked = parser.parse_args()
     session = Session(Path(os.environ["INVARISCOPE_V4"]), asked.session, asked.out)
-    noise, began = measured_noise(session, asked.trials), time.monotonic()
+    trials, began = single_trials(session), time.monotonic()
+    noise = SimulatedRates.like(measured_variability(trials))
     for number, name, make in parts_of(session, noise):
         if time.monotonic() - began > asked.seconds:
             break
+        if (session.out / f"neuron{number}" / f"{name.replace(' ', '_')}.json").exists():
+            continue
         neuron = Neuron(session, number)
         found = neuron.part(name, lambda make=make, neuron=neuron: make(neuron))
-        print(
-            f"{time.monotonic() - began:6.0f} s  neuron {number}, {name}: {found}"[:200], flush=True
-        )
-    figures = figures_of(session, noise)
+        spent = time.monotonic() - began
+        print(f"{spent:6.0f} s  neuron {number}, {name}: {found}"[:200], flush=True)
+    figures = figures_of(session, trials, noise)
     target = ROOT / "benchmarks" / "neurons.json"
     target.write_text(json.dumps(figures, indent=1) + "\n")
-    neurons_page.write(figures, session.out, ROOT)
+    neurons_page.write(figures, session.out)
 
 
 if __name__ == "__main__":

@@ -1,12 +1,21 @@
-"""`docs/neurons.md` and its galleries, from `neurons.json`."""
+"""`docs/neurons.md` and its galleries, from `neurons.json` and `neurons_plan.json`.
+
+    python benchmarks/neurons_page.py PLAN SESSION
+
+keeps what the page's own example left, the folders of `rig plan` and `rig serve`, and writes the page.
+"""
 # ruff: noqa: E501, ISC004  (texts of a page)
 
+import argparse
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from PIL import Image
+
+ROOT = Path(__file__).resolve().parent.parent
 
 CONDITIONS = {
     "pixels": "pixels",
@@ -14,13 +23,28 @@ CONDITIONS = {
     "deep": "the second layer",
     "silencing": "silencing, pixels",
 }
-SHOWN, GAP = 10, 4  # images of a gallery, pixels between them
+SHOWN, WIDE, GAP = 10, 11, 4  # images of a gallery, of a line of all, pixels between them
+GALLERIES = {
+    "far": ("pixels.png", "fixed_contrast.png"),
+    "other": ("deep.png", "silencing.png"),
+}
+ENOUGH = 0.8  # of the noise-free front
+HELD_BACK_REPEATS = 30  # of a session file that does not say otherwise
 
 
-def render(figures: dict[str, Any]) -> str:
-    """The page's text."""
+def render(figures: dict[str, Any], plan: dict[str, Any] | None = None) -> str:
+    """The page's text.
+
+    Args:
+        plan: what `rig plan` found of the session that the page shows; None: not run.
+    """
     rows = figures["rows"]
-    parts = [INTRODUCTION.format(**figures), _excitation(figures)]
+    watched = ", ".join(map(str, figures["watched"]))
+    parts = [
+        INTRODUCTION.format(**{**figures, "watched": watched}),
+        _importer(figures),
+        _excitation(figures),
+    ]
     if any(name in rows for name in CONDITIONS):
         parts.append(_searches(figures))
     if "transformations" in rows:
@@ -30,24 +54,37 @@ def render(figures: dict[str, Any]) -> str:
     known = {**CONDITIONS, "transformations": "the twelve transformations", "noisy": "noise"}
     if missing := [words for name, words in known.items() if name not in rows]:
         parts.append(f"*Not run yet: {'; '.join(missing)}.*")
+    if plan:
+        parts.append(before(plan))
     return "\n\n".join([*parts, COMMANDS]) + "\n"
 
 
+def _importer(figures: dict[str, Any]) -> str:
+    worst = max(figures["importer"].values())
+    return (
+        f"The importer's means of both sessions ({' and '.join(figures['importer'])}, the second "
+        f"from single trials) differ from the published arrays by at most {worst:.1g} spikes."
+    )
+
+
 def _excitation(figures: dict[str, Any]) -> str:
-    rows = figures["rows"]["excitation"]
-    above = [row for row in rows if row["mei"] > row["best_photo"]]
-    ratio = np.median([row["mei"] / row["best_photo"] for row in rows])
+    rows, found = figures["rows"]["excitation"], figures["excitation"]
+    every, others = found["all"], found["not watched"]
     lines = [
         "## The most exciting image beside the best photo",
-        f"For {len(above)} of {len(rows)} model neurons searched so far (of "
-        f"{figures['neurons']}) the most exciting image of {figures['mei_search']['images']:,} "
-        f"generated ones is above the best of {figures['photos']:,} photos; the median ratio is "
-        f"{ratio:.2f}. Strategy `{figures['mei_search']['strategy']}`, one seed; spikes/s as the "
-        "network says, scaled to its neuron by least squares over the photos. *r* is the "
-        "correlation of network and neuron over the same photos, those of its fit included.",
-        "| neuron | *r* | best photo | MEI | ratio |\n| ---: | ---: | ---: | ---: | ---: |\n"
+        f"For {every['above']} of {every['neurons']} model neurons the most exciting image of "
+        f"{figures['mei_search']['images']:,} generated ones is above the best of "
+        f"{figures['photos']:,} photos; the median ratio is {every['ratio']:.2f}. Without the "
+        f"neurons on which the search was chosen: {others['above']} of {others['neurons']}, ratio "
+        f"{others['ratio']:.2f}. Strategy `{figures['mei_search']['strategy']}`, one seed; spikes/s "
+        "as the network says, scaled to its neuron by least squares over the photos. *r* is the "
+        "correlation of network and neuron over the same photos, those of its fit included; mean, "
+        "SD, 95th percentile and best are the network's natural statistics over the photos.",
+        "| neuron | *r* | mean | SD | 95 % | best photo | MEI | ratio |\n"
+        "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |\n"
         + "\n".join(
-            f"| {row['neuron']} | {row['correlation']:.2f} | {row['best_photo']:.0f} | "
+            f"| {row['neuron']} | {row['correlation']:.2f} | {row['photos_mean']:.0f} | "
+            f"{row['photos_sd']:.1f} | {row['photos_p95']:.0f} | {row['best_photo']:.0f} | "
             f"{row['mei']:.0f} | {row['mei'] / row['best_photo']:.2f} |"
             for row in rows
         ),
@@ -57,40 +94,76 @@ def _excitation(figures: dict[str, Any]) -> str:
 
 
 def _searches(figures: dict[str, Any]) -> str:
-    rows, levels = figures["rows"], figures["levels"]
-    search = figures["search"]
+    levels, search = figures["levels"], figures["search"]
     lines = [
         "## Images that a neuron cannot tell from its most exciting one",
         f"One search of {search['images']:,} images (`{search['strategy']}`) a neuron from its MEI "
-        "(at fixed contrast: from the MEI's code under the constraints). The member shown is the "
-        "farthest that still drives the network above every photo, else the knee of the front. "
-        "*Affine* is the farthest rotated, shifted or shrunk copy of the same reference, under the "
-        "same constraints, that loses no more activity. Fixed: mean luminance "
+        "(at fixed contrast: from the MEI's code under the constraints), of as many neurons as the "
+        "column says: the first by number of those on which nothing was chosen, then those. The "
+        "member shown is the farthest that still drives the network above every photo, else the "
+        "knee of the front; of silencing the nearest below its minimum over the photos, else the "
+        "knee, with the lowest of the front beside it. *Affine* is the farthest rotated, shifted or shrunk copy of the same "
+        "reference, under the same constraints, that loses no more activity. Fixed: mean luminance "
         f"{levels['luminance']:g} and RMS contrast {levels['contrast']:g}, the photos' medians. "
-        "Ratio of distances: geometric mean over neurons with a 95 % interval (Student's t of "
-        "logarithms).",
-        "| stretched at | neurons | activity kept | distance | affine | farther | ratio |\n"
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "Distances are of pixels. Ratio of distances: geometric mean over neurons with a 95 % "
+        "interval (Student's t of logarithms); *farther* holds where the interval lies above 1.",
+        "| stretched at | neurons | activity kept | distance | affine | farther | ratio | verdict |\n"
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n"
+        + "\n".join(_search_row(figures, name) for name in CONDITIONS if name in figures["rows"]),
+        _without_watched(figures),
+        "![Reference, far image, far image at fixed contrast](images/neurons_far.jpg)",
     ]
-    table = []
-    for name, words in CONDITIONS.items():
-        own = rows.get(name)
-        if not own:
-            continue
-        kept = 100 * np.mean([row["activation"] / row["reference"] for row in own])
-        away, affine = (np.mean([row[key] for row in own]) for key in ("distance", "affine"))
-        start = f"| {words} | {len(own)} | {kept:.0f} % | {away:.0f} | "
-        if name in figures["intervals"]:
-            found = figures["intervals"][name]
-            ratio, low, high = found["ratio"]
-            ends = f" ({low:.2f} to {high:.2f})" if low == low else ""  # noqa: PLR0124  (NaN)
-            start += f"{affine:.0f} | {found['farther']} of {len(own)} | {ratio:.2f}{ends} |"
-        else:
-            start += "– | – | – |"
-        table.append(start)
-    lines[-1] += "\n" + "\n".join(table)
-    lines.append("![Reference, far image, far image at fixed contrast](images/neurons_far.jpg)")
-    return "\n\n".join(lines)
+    if any((name in figures["rows"]) for name in ("deep", "silencing")):
+        lines.append(
+            "![Reference, far image by the second layer, silencing](images/neurons_other.jpg)"
+        )
+    return "\n\n".join(line for line in lines if line)
+
+
+def _search_row(figures: dict[str, Any], name: str) -> str:
+    own = figures["rows"][name]
+    kept = 100 * np.mean([row["activation"] / row["reference"] for row in own])
+    away, affine = (np.mean([row[key] for row in own]) for key in ("distance", "affine"))
+    least = [100 * row["lowest"] / row["reference"] for row in own if "lowest" in row]
+    lowest = f" (lowest {np.mean(least):.0f} %)" if least else ""
+    start = f"| {CONDITIONS[name]} | {len(own)} | {kept:.0f} %{lowest} | {away:.0f} | "
+    if name not in figures["intervals"]["all"]:
+        return start + "– | – | – | – |"
+    found = figures["intervals"]["all"][name]
+    return (
+        f"{start}{affine:.0f} | {found['farther']} of {found['neurons']} | "
+        f"{_interval(found['ratio'])} | {verdict(found['ratio'])} |"
+    )
+
+
+def _interval(ratio: list[float]) -> str:
+    mean, low, high = ratio
+    return f"{mean:.2f} ({low:.2f} to {high:.2f})" if low == low else f"{mean:.2f}"  # noqa: PLR0124
+
+
+def verdict(ratio: list[float]) -> str:
+    """What an interval of ratios says of "farther than affine copies"."""
+    _, low, high = ratio
+    if low > 1:
+        return "holds"
+    return "contradicted" if high < 1 else "undecided"
+
+
+def _without_watched(figures: dict[str, Any]) -> str:
+    watched = set(figures["watched"])
+    told = []
+    for name, found in figures["intervals"]["not watched"].items():
+        if watched & {row["neuron"] for row in figures["rows"][name]}:
+            told.append(
+                f"{CONDITIONS[name]}: {found['farther']} of {found['neurons']} farther, "
+                f"{_interval(found['ratio'])}, {verdict(found['ratio'])}"
+            )
+    numbers = ", ".join(map(str, figures["watched"]))
+    if not told:
+        return (
+            f"None of these neurons is among those on which the searches were chosen ({numbers})."
+        )
+    return f"Without the neurons on which the searches were chosen ({numbers}): {'; '.join(told)}."
 
 
 def _transformations(rows: list[dict[str, Any]]) -> str:
@@ -113,34 +186,51 @@ def _transformations(rows: list[dict[str, Any]]) -> str:
 
 def _noise(figures: dict[str, Any]) -> str:
     noise, rows = figures["noise"], figures["rows"]["noisy"]
-    kinds = {}
+    cells: dict[tuple[int, int], list[float]] = {}
     for row in rows:
         for cell in row["rows"]:
-            kinds.setdefault((cell["repeats"], cell["presentations"]), []).append(cell["share"])
-    cells = [
-        f"| {repeats} | {shown:,} | {100 * np.mean(shares):.0f} % |"
-        for (repeats, shown), shares in kinds.items()
-    ]
-    enough = [shown for (_, shown), shares in kinds.items() if np.mean(shares) >= 0.8]
-    said = (
-        f"80 % of the noise-free front were reached with {min(enough):,} presentations."
-        if enough
-        else f"80 % of the noise-free front were not reached with {max(s for _, s in kinds):,} "
-        "presentations, the most that were tried."
+            cells.setdefault((cell["repeats"], cell["presentations"]), []).append(cell["share"])
+    numbers = [str(row["neuron"]) for row in rows]
+    table = "\n".join(
+        f"| {repeats} | {shown:,} | {' | '.join(f'{100 * share:.0f} %' for share in shares)} |"
+        for (repeats, shown), shares in cells.items()
     )
+    heads = " | ".join(f"neuron {number}" for number in numbers)
     return "\n\n".join(
         [
             "## Under a recording's noise",
-            f"The same search on {len(rows)} simulated neuron(s) with the rates and noise of the "
-            f"session with single trials: best image {noise['peak']:.0f} spikes/s, weakest "
-            f"{noise['spontaneous']:.0f}, Fano factor {noise['fano']:.2f}, noise correlation "
-            f"{noise['correlation']:.2f}; drift and lost trials as in [the rig](rig.md). Hypervolume "
-            "of the front, scored without noise, as a share of that of a noise-free search that "
-            f"shows as many images as the largest budget. {said}",
-            "| repeats | presentations | of the noise-free front |\n| ---: | ---: | ---: |\n"
-            + "\n".join(cells),
+            f"The same search (`{figures['search']['strategy']}`) on the first neuron that was not "
+            "watched and on the best-fitted one, simulated "
+            f"with the rates and noise of session {figures['trials']}: best photo "
+            f"{noise['peak']:.0f} spikes/s, weakest {noise['spontaneous']:.0f}, Fano factor "
+            f"{noise['fano']:.2f}, noise correlation {noise['correlation']:.2f}; drift and lost "
+            "trials as in [the rig](rig.md); controls and held-back repeats are counted. "
+            "Hypervolume of the final front, scored without noise, as a share of that of a "
+            f"noise-free search of {figures['search']['images']:,} images; one seed.",
+            f"| repeats | presentations | {heads} |\n| ---: | ---: |{' ---: |' * len(rows)}\n{table}",
+            _noise_verdict(figures, cells),
         ]
     )
+
+
+def _noise_verdict(figures: dict[str, Any], cells: dict[tuple[int, int], list[float]]) -> str:
+    """When the front reaches `ENOUGH` on average over neurons, or that it does not."""
+    means = {key: float(np.mean(shares)) for key, shares in cells.items()}
+    enough = [shown for (_, shown), share in means.items() if share >= ENOUGH]
+    if enough:
+        return f"80 % of the noise-free front are reached with {min(enough):,} presentations."
+    repeats, shown = max(means, key=lambda key: means[key])
+    most = max(number for _, number in means)
+    said = (
+        f"80 % of the noise-free front are not reached with up to {most:,} presentations; the most "
+        f"is {100 * means[repeats, shown]:.0f} %, with {repeats} repeats and {shown:,} presentations."
+    )
+    if max(share for (_, number), share in means.items() if number == most) >= means[min(means)]:
+        return said
+    noisy = {row["neuron"] for row in figures["rows"]["noisy"]}
+    rows = [row for row in figures["rows"]["excitation"] if row["neuron"] in noisy]
+    usual = " and ".join(f"{100 * row['photos_mean'] / row['mei']:.0f} %" for row in rows)
+    return f"{said} {MORE_IS_NOT_BETTER.format(usual=usual)}"
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -148,26 +238,46 @@ def read(path: Path) -> dict[str, Any]:
     return json.loads(path.read_text())
 
 
-def write(figures: dict[str, Any], out: Path, root: Path) -> None:
+def keep_plan(plan: Path, session: Path) -> None:
+    """Keep what `rig plan` and `rig serve --plan` left, as `neurons_plan.json`."""
+    found = read(plan / "plan.json")
+    tables = [pd.read_parquet(file) for file in sorted((session / "refuted").glob("*.parquet"))]
+    tested = pd.concat(tables)
+    counts = {key: int(tested[key].sum()) for key in ("rejected", "confirmed")}
+    text = json.dumps({**found, "practised": {"images": len(tested), **counts}}, indent=1)
+    (ROOT / "benchmarks" / "neurons_plan.json").write_text(text + "\n")
+
+
+def write_page(figures: dict[str, Any]) -> None:
+    """Write the page of what is there."""
+    plan = ROOT / "benchmarks" / "neurons_plan.json"
+    text = render(figures, read(plan) if plan.exists() else None)
+    (ROOT / "docs" / "neurons.md").write_text(text)
+
+
+def write(figures: dict[str, Any], out: Path) -> None:
     """Write the page, and galleries of what `out` holds."""
-    images = root / "docs" / "images"
+    images = ROOT / "docs" / "images"
     images.mkdir(parents=True, exist_ok=True)
     numbers = [row["neuron"] for row in figures["rows"]["excitation"]]
+    lines = [numbers[first : first + WIDE] for first in range(0, len(numbers), WIDE)]
     _gallery(
-        [[out / f"neuron{k}" / "mei.png" for k in numbers[:SHOWN]]], images / "neurons_mei.jpg"
+        [[out / f"neuron{k}" / "mei.png" for k in line] for line in lines],
+        images / "neurons_mei.jpg",
     )
-    names = ("mei.png", "pixels.png", "fixed_contrast.png")
-    both = [k for k in numbers if all((out / f"neuron{k}" / name).exists() for name in names)]
-    if both:
-        rows = [[out / f"neuron{k}" / name for k in both[:SHOWN]] for name in names]
-        _gallery(rows, images / "neurons_far.jpg")
-    (root / "docs" / "neurons.md").write_text(render(figures))
+    for name, others in GALLERIES.items():
+        files = ("mei.png", *others)
+        whole = [k for k in numbers if all((out / f"neuron{k}" / f).exists() for f in files)]
+        if whole:
+            rows = [[out / f"neuron{k}" / file for k in whole[:SHOWN]] for file in files]
+            _gallery(rows, images / f"neurons_{name}.jpg")
+    write_page(figures)
 
 
 def _gallery(rows: list[list[Path]], path: Path) -> None:
     pictures = [[Image.open(file) for file in row] for row in rows]
     side = pictures[0][0].width
-    wide = len(rows[0]) * (side + GAP) - GAP
+    wide = max(map(len, rows)) * (side + GAP) - GAP
     sheet = Image.new("RGB", (wide, len(rows) * (side + GAP) - GAP), "white")
     for y, row in enumerate(pictures):
         for x, picture in enumerate(row):
@@ -183,16 +293,116 @@ to one V4 neuron of a macaque (public data of Cowley et al. 2023, session {sessi
 100 ms). Data and networks are not part of invariscope (GPL-3); the images below are generated.
 
 The networks describe their neurons imperfectly, so what follows is about the networks until a rig asks the neurons:
-[`invariscope rig plan`](rig.md) says what that costs. Everything comes from
+[`invariscope rig plan`](#before-the-animal) says what that costs. Everything comes from
 
 ```
 INVARISCOPE_V4=v4 python benchmarks/neurons.py OUT
 ```
 
-([all figures](../benchmarks/neurons.json)), which goes on where it was broken off; the tables say how much of it has run.
+([all figures](../benchmarks/neurons.json)), where `v4` is the data, unzipped. It goes on where it was broken off; the
+tables say how much of it has run, in an order that was fixed before.
 
-Strategy and images a search were chosen on the first neurons (three strategies at about 2,000 images), which are among
-those told; an MEI "above" the best photo may be above it by less than 1 %."""
+Strategies and images a search were chosen while watching the first three neurons ({watched}; three strategies at about 2,000
+images). Counts and intervals are given without these three, too. An MEI "above" the best photo may be above it by less
+than 1 %."""
+
+MORE_IS_NOT_BETTER = (
+    "One seed and two neurons scatter widely, and more presentations do not help. The likely reason: distances are known exactly and "
+    "responses are not, and these networks answer even the average photo with {usual} of the MEI's "
+    "response, so the search runs to the farthest images, and the luckiest of them outrank nearer "
+    "ones that truly keep the response. Until that is mended, keep such sessions short, rely on "
+    "held-back repeats, and let a fitted network propose the images ([below](#before-the-animal))."
+)
+
+BEFORE = """## Before the animal
+
+Here the network of the best-fitted neuron is put to the test before the neuron is. Commands are given in the repository's folder, with
+the data unzipped as `v4` and `export INVARISCOPE_V4=v4`. `session.toml`:
+
+```toml
+{session}
+```
+
+The recording gives the noise, and the session file is played whole on the network as a brain:
+
+```
+invariscope recording v4/responses_trials_210325.npy --window 0 100 --out V4
+invariscope rig plan session.toml --model '{model}' --allow-code --units readout:0 --like V4 --out plan
+```
+
+It prints ([`benchmarks/neurons_plan.json`](../benchmarks/neurons_plan.json)): {presentations}; {total:,} presentations,
+{minutes:.0f} minutes. Of {members} held-back members of the rehearsal's front {tested} seemed to keep half of the reference's
+response and were tested for it, and {hold} were found to. What the network says that its neuron ignores, with the power of {repeats} repeats of each image:
+
+{predictions}
+
+{refutable} of {claims} could be refuted (a power of at least 0.8 against a neuron that answers them as the average photo):
+the average photo already brings a good part of what the MEI brings, so that half of it is near; more `repeats` and a
+higher `share` in `[final]` raise the power to refute.
+
+Then the same file runs on the rig; to practise, the network plays the neuron in another terminal:
+
+```
+invariscope rig serve session.toml --out sessions/a --plan plan
+invariscope rig simulate session.toml --out sessions/a --model '{model}' --allow-code --natural plan/model_natural.parquet --units readout:0 --like V4
+invariscope report sessions/a/runs
+```
+{practised}"""
+
+MODEL = "benchmarks/v4_networks.py:fitted(12)"
+SESSION = """[rig]
+name = "V4, neuron 12"
+units = ["n12"]
+
+[range]
+photos = "v4/photos_190923"
+
+[search]
+targets = ["n12"]
+constraints = { size = 112 }
+generations = 30
+repeats = 5"""
+
+
+def before(plan: dict[str, Any]) -> str:
+    """The section on a planned session.
+
+    Args:
+        plan: what `rig plan` kept as `plan.json`, and `practised`: what the rig's side printed.
+    """
+    rows = plan["predictions"]
+    head = (
+        "| distance | response, % of the reference's | power to confirm | power to refute |\n"
+        "| ---: | ---: | ---: | ---: |\n"
+    )
+    table = head + "\n".join(
+        f"| {row['stretch']:.0f} | {100 * row['predicted']:.0f} | {row['power_confirm']:.2f} | "
+        f"{row['power_refute']:.2f} |"
+        for row in rows
+    )
+    found = plan.get("practised")
+    practised = (
+        f"\nThat neuron is the network, so it should reject nothing: it rejected {found['rejected']} "
+        f"and confirmed {found['confirmed']} of {found['images']}."
+        if found
+        else ""
+    )
+    return BEFORE.format(
+        session=SESSION,
+        model=MODEL,
+        presentations=", ".join(f"{name} {n:,}" for name, n in plan["presentations"].items()),
+        **{
+            key: sum(front[key] for front in plan["fronts"])
+            for key in ("members", "tested", "hold")
+        },
+        repeats=HELD_BACK_REPEATS,
+        refutable=sum(row["refutable"] for row in rows),
+        claims=len(rows),
+        predictions=table,
+        practised=practised,
+        **{key: plan[key] for key in ("total", "minutes")},
+    )
+
 
 COMMANDS = """## The same with your neurons
 
@@ -205,8 +415,22 @@ invariscope field   neurons.py:network(5) readout:0 --allow-code --photos photos
 invariscope sns     neurons.py:network(5) readout:0 --allow-code --luminance 0.44 --contrast 0.5 --aperture 56,56,30,8
 invariscope sns     neurons.py:network(5) readout:0 --allow-code --task adversarial --direction down
 invariscope coefficient neurons.py:group() photos --allow-code --sites neurons
-invariscope rig plan session.toml --model neurons.py:group() --allow-code --units neurons:5 --like variability.json --out plan
 ```
 
-`benchmarks/v4_networks.py` is such a file. [Constraints](generators.md#constraints) say how luminance, contrast and the
+`benchmarks/v4_networks.py` is such a file. A network whose output is scaled, and so perhaps negative, has no share of a
+response to keep: bring it to spikes/s first, as `fitted` does there by least squares over the photos. [Constraints](generators.md#constraints) say how luminance, contrast and the
 aperture are fixed."""
+
+
+def main() -> None:
+    """Keep the example's figures and write the page."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("plan", type=Path)
+    parser.add_argument("session", type=Path)
+    asked = parser.parse_args()
+    keep_plan(asked.plan, asked.session)
+    write_page(read(ROOT / "benchmarks" / "neurons.json"))
+
+
+if __name__ == "__main__":
+    main()

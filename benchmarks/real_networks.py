@@ -29,7 +29,7 @@ from invariscope.experiments.plan import natural_of
 from invariscope.experiments.reference import Reference, photo_reference, with_code
 from invariscope.generators import Generator
 from invariscope.natural.folder_pass import measure_folder
-from invariscope.photos import batches, open_folder
+from invariscope.photos import PhotoRule, batches, open_folder
 from invariscope.subjects import NetworkSubject
 from invariscope.units import parse_target
 
@@ -88,7 +88,7 @@ def top1(subject: NetworkSubject, data: Path) -> dict[str, float]:
     photos = open_folder(data / "imagenette224" / "val")
     right = total = 0
     rule = subject.photo
-    for batch in batches(photos, side=subject.image_size, resize=rule.resize, batch=50):
+    for batch in batches(photos, side=subject.image_size, rule=PhotoRule(rule.resize), batch=50):
         answers = subject.respond(batch.images, ["classifier"])["classifier"].flatten(1).argmax(1)
         right += int((answers.cpu() == torch.tensor(NETTE)[batch.labels]).sum())
         total += len(answers)

@@ -17,7 +17,7 @@ from bench.machine import describe
 from invariscope import seeds
 from invariscope.rig.file import BlockRequest, Recording
 from invariscope.rig.ledger import RANGE
-from invariscope.rig.presenter import Presenter
+from invariscope.rig.presenter import BlockPlan, Presenter
 from invariscope.rig.repeats import RepeatPolicy
 from invariscope.rig.simulate import DirectLink
 from invariscope.subjects.rig.messages import RigAnswer
@@ -45,15 +45,15 @@ def measure(side: int) -> dict[str, float]:
         recording = Recording(name="cost", units=("u",))
         presenter = Presenter(Path(folder), DirectLink(Instant()), recording, BlockRequest(), print)
         photos = pictures("photos", PHOTOS, side)
-        presenter.measure(RANGE, photos, RepeatPolicy(8))
-        presenter.controls.each["natural"] = (5, presenter.store(photos[:3]))
+        block_plan = BlockPlan((0,))
+        presenter.measure(RANGE, photos, RepeatPolicy(8), block_plan)
+        block_plan = block_plan.with_control("natural", 5, presenter.store(photos[:3]))
         spent = []
         for batch in range(BATCHES):
             images = pictures(f"batch {batch}", IMAGES, side)
             began = time.perf_counter()
-            presenter.measure(
-                f"x/{batch:04d}", images, RepeatPolicy(1), codes=torch.zeros(IMAGES, 256)
-            )
+            codes = torch.zeros(IMAGES, 256)
+            presenter.measure(f"x/{batch:04d}", images, RepeatPolicy(1), block_plan, codes=codes)
             spent.append(1000 * (time.perf_counter() - began))
         presenter.close()
     parts = {"median_ms": spent, "median_of_the_last_ten_ms": spent[-10:]}

@@ -6,7 +6,8 @@ Its weights take BGR values from 0 to 255 minus a mean, at 227 px.
 import os
 from pathlib import Path
 
-from invariscope.subjects import NetworkSubject, PhotoRule
+from invariscope.photos import PhotoRule
+from invariscope.subjects import NetworkSubject
 from invariscope.subjects.checkpoint import load_state
 from invariscope.zoo.vision import torchvision_models
 from invariscope.zoo.weight_file import read_state

@@ -11,7 +11,10 @@ import os
 import re
 from pathlib import Path
 
+import numpy as np
+import torch
 import torch.nn.functional as F
+from PIL import Image
 from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
@@ -20,6 +23,7 @@ import invariscope as iv
 from invariscope.errors import InputError
 
 SIDE = 112
+WINDOW = 0.1  # seconds in which spikes were counted
 MEAN = (116.222, 109.270, 100.381)  # of R, G and B, values from 0 to 255
 FILE = re.compile(r"(?P<session>.+)_neuron(?P<number>\d+)\.safetensors")
 PREFIX = "layers."
@@ -31,14 +35,15 @@ class Layer(nn.Module):
     def __init__(self, wide: int, channels: int, stride: int) -> None:
         super().__init__()
         self.stride = stride
+        self.padded = (1, 2, 1, 2) if stride == 2 else (0, 0, 0, 0)  # TensorFlow's "same"
         padding = 0 if stride == 2 else 2
         self.conv_depth = nn.Conv2d(wide, wide, 5, stride, padding, groups=wide, bias=False)
         self.conv_point = nn.Conv2d(wide, channels, 1)
         self.bn, self.relu = nn.BatchNorm2d(channels), nn.ReLU(inplace=True)
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.stride == 2:
-            x = F.pad(x, (1, 2, 1, 2))  # TensorFlow's "same"
+        if any(self.padded):
+            x = F.pad(x, self.padded)
         return self.relu(self.bn(self.conv_point(self.conv_depth(x))))
 
 
@@ -92,18 +97,28 @@ def read(path: Path) -> nn.Module:
     return network.eval()
 
 
-def folded(network: NeuronNetwork) -> NeuronNetwork:
-    """The network with its batch norms inside the convolutions before them: half the time."""
+def quickened(network: NeuronNetwork) -> NeuronNetwork:
+    """The same function in a quarter of the time; last digits differ.
+
+    Batch norms go into the convolutions before them, and padding that is uneven into a kernel with
+    a first row and column of zeros; channels come last in memory.
+    """
     network.conv, network.bn = fuse_conv_bn_eval(network.conv, network.bn), nn.Identity()
     for layer in network.layers:
         layer.conv_point = fuse_conv_bn_eval(layer.conv_point, layer.bn)
         layer.bn = nn.Identity()
-    return network.eval()
+        if layer.stride == 2:
+            weight = layer.conv_depth.weight.detach()
+            wide = len(weight)
+            layer.conv_depth = nn.Conv2d(wide, wide, 6, 2, padding=2, groups=wide, bias=False)
+            layer.conv_depth.weight = nn.Parameter(F.pad(weight, (1, 0, 1, 0)))
+            layer.padded = (0, 0, 0, 0)
+    return network.eval().to(memory_format=torch.channels_last)
 
 
 def files() -> dict[int, Path]:
     """The networks' files by their neurons' numbers."""
-    folder = Path(os.environ.get("INVARISCOPE_V4", "v4")) / "twins"
+    folder = data_folder() / "twins"
     every = {int(m["number"]): p for p in folder.glob("*") if (m := FILE.fullmatch(p.name))}
     if not every:
         raise InputError(f"no networks in {str(folder)!r}; set INVARISCOPE_V4 to the unzipped data")
@@ -114,17 +129,58 @@ def network(number: int, *, fast: bool = False) -> iv.NetworkSubject:
     """The network of one neuron.
 
     Args:
-        fast: with its batch norms folded: last digits differ.
+        fast: in a quarter of the time; last digits differ.
     """
     every = files()
     if number not in every:
         raise InputError(f"no network of neuron {number}; there are {', '.join(map(str, every))}")
     model = read(every[number])
     side = 4 * round((model.readout.in_features / model.layers[-1].conv_point.out_channels) ** 0.5)
-    model = folded(model) if fast else model
+    model = quickened(model) if fast else model
     return iv.NetworkSubject(
         model, image_size=side, mean=MEAN, std=1, value_range=255, name=f"V4 neuron {number}"
     )
+
+
+def in_spikes(subject: iv.NetworkSubject, raw: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """Scale a network's readout to its neuron's spikes/s by least squares; its answers then.
+
+    Args:
+        raw: `(photos,)` the network's own answers.
+        rates: `(photos,)` the neuron's spikes/s for the same photos.
+    """
+    slope, intercept = np.polyfit(raw, rates, 1)
+    readout = subject.module("readout")
+    with torch.no_grad():
+        readout.weight.mul_(slope)
+        readout.bias.mul_(slope).add_(intercept)
+    return slope * raw + intercept
+
+
+def answers(subject: iv.NetworkSubject, photos: Tensor) -> np.ndarray:
+    """A network's answers to photos `(n, 3, side, side)` in [0, 1]."""
+    parts = [subject.respond(part, ["readout"])["readout"][:, 0] for part in photos.split(50)]
+    return torch.cat(parts).numpy()
+
+
+def fitted(number: int, session: str = "190923") -> iv.NetworkSubject:
+    """The network of one neuron in spikes/s, scaled over the session's photos."""
+    subject, folder = network(number, fast=True), data_folder()
+    rates = np.load(folder / f"responses_mean_{session}.npy")[number] / WINDOW
+    in_spikes(subject, answers(subject, read_photos(folder / f"photos_{session}")), rates)
+    return subject
+
+
+def read_photos(folder: Path) -> Tensor:
+    """The session's photos, `(n, 3, side, side)` in [0, 1]."""
+    files = sorted(folder.glob("*.jpg"))
+    arrays = [np.asarray(Image.open(file).convert("RGB")) for file in files]
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float() / 255
+
+
+def data_folder() -> Path:
+    """Where the data are."""
+    return Path(os.environ.get("INVARISCOPE_V4", "v4"))
 
 
 def group() -> iv.NetworkSubject:

@@ -1,24 +1,18 @@
-"""A small generator and small subjects that answer within microseconds."""
+"""Fixtures of all tests.
 
-import os
-
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+What uses torch and the package imports them: the process that hands tests out needs neither.
+"""
 
 import fcntl
+import multiprocessing
+import os
 import shutil
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import hypothesis
 import pytest
-import torch
-import torch.nn.functional as F
 
-from invariscope import seeds
-from invariscope.generators import CodeStatistics, Generator
-from invariscope.subjects import Subject
-from invariscope.testing.networks import fixed_weights as fixed_weights_of
-from invariscope.testing.networks import small_subject
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported
 
 # Times are never asserted: a test may wait while others use the processor.
 hypothesis.settings.register_profile(
@@ -26,99 +20,51 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.load_profile("untimed")
 
-SIDE = 8
-CODE_DIM = 6
-
-
-def weights(*shape, name="toy"):
-    """Fixed weights that differ with their shape and name."""
-    return seeds.normal([(name, *shape)], shape)[0].float()
-
-
-class PaintGenerator(Generator):
-    """A sigmoid of a fixed linear map; it counts its calls."""
-
-    name = "paint"
-    code_dim = CODE_DIM
-    image_size = SIDE
-    device = torch.device("cpu")
-
-    def __init__(self, *, statistics=True):
-        self.calls = 0
-        self._map = weights(CODE_DIM, 3 * SIDE * SIDE)
-        if statistics:
-            mean, covariance = torch.zeros(CODE_DIM), torch.eye(CODE_DIM)
-            self.code_statistics = CodeStatistics(mean.double(), covariance.double())
-
-    def identity(self):
-        return {"kind": "paint"}
-
-    def _generate(self, codes):
-        self.calls += 1
-        return torch.sigmoid(codes @ self._map).unflatten(1, (3, SIDE, SIDE))
-
-
-@dataclass
-class ToySubject(Subject):
-    """`features`, a convolution's channels, and `out`, three signed numbers read from them."""
-
-    natural: Path | None = None
-    classes: tuple = ("ant", "bee", "cat")
-    broken_after: int | None = None  # images after which it answers NaN
-    shown: int = 0
-    name: str = "toy"
-    image_size: int = SIDE
-    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
-
-    def identity(self):
-        return {"kind": "toy"}
-
-    def _sites(self):
-        return {"features": (4, 4, 4), "out": (3,)}
-
-    def _respond(self, images, sites):
-        self.shown += len(images)
-        features = torch.tanh(F.conv2d(images - 0.5, weights(4, 3, 2, 2), stride=2))
-        out = features.flatten(1) @ weights(64, 3)
-        if self.broken_after is not None and self.shown > self.broken_after:
-            out = out * torch.nan
-        return {site: {"features": features, "out": out}[site] for site in sites}
-
 
 @pytest.fixture
-def generator():
-    return PaintGenerator()
+def generator(make_generator):
+    return make_generator()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_generator():
+    from toy_subjects import PaintGenerator
+
     return PaintGenerator
 
 
 @pytest.fixture
-def subject():
-    return ToySubject()
+def subject(make_subject):
+    return make_subject()
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_subject():
+    from toy_subjects import ToySubject
+
     return ToySubject
 
 
 @pytest.fixture
 def fixed_weights():
-    return fixed_weights_of
+    from invariscope.testing.networks import fixed_weights
+
+    return fixed_weights
 
 
 @pytest.fixture
 def conv_subject():
+    from invariscope.testing.networks import small_subject
+
     return small_subject()
 
 
 @pytest.fixture
 def picture():
     """A photo of the toy's size that the toy's generator never makes exactly."""
-    return torch.rand(3, SIDE, SIDE, generator=seeds.torch_stream("picture"))
+    from toy_subjects import picture
+
+    return picture()
 
 
 @pytest.fixture(scope="session")
@@ -139,6 +85,16 @@ def once(request, tmp_path_factory):
         return folder
 
     return make
+
+
+@pytest.fixture(scope="session")
+def forked():
+    """Makes processes of their own that have torch and the package imported already."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(
+        ["invariscope.natural.folder_pass", "invariscope.categories.train"]
+    )
+    return context
 
 
 @pytest.fixture(scope="session")

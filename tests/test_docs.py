@@ -72,6 +72,38 @@ def test_every_command_of_the_pages_exists():
     assert named - {name for name in app if not name.startswith("-")} == set()
 
 
+def test_the_sidebar_calls_each_page_by_its_title():
+    trees = re.findall(r"```\{toctree\}\n(.*?)```", (DOCS / "index.md").read_text(), re.DOTALL)
+    entries = [line for tree in trees for line in tree.splitlines() if line and line[0] != ":"]
+    assert len(entries) > 20
+    assert [entry for entry in entries if "<" in entry] == []
+
+
+def pictures(page):
+    """The pictures of a page: path and words."""
+    found = re.findall(r"^!\[(.*?)\]\((\S+?)\)$", page.read_text(), re.MULTILINE)
+    return [((page.parent / path).resolve(), words) for words, path in found]
+
+
+def test_pictures_are_there_with_words_and_not_too_large():
+    pages = [DOCS.parent / "README.md", *DOCS.glob("**/*.md")]
+    found = {page: pictures(page) for page in pages if "_build" not in page.parts}
+    assert found[pages[0]]
+    for name in ("index", "start", "models", "studies", "rig", "survey", "gallery"):
+        assert found[DOCS / f"{name}.md"], name
+    for path, words in (picture for own in found.values() for picture in own):
+        assert path.is_file(), path
+        assert words, path
+        if path.parent == DOCS / "images":
+            assert path.stat().st_size <= 300_000, path
+
+
+def test_every_picture_is_shown_somewhere():
+    pages = [DOCS.parent / "README.md", *DOCS.glob("**/*.md")]
+    texts = "\n".join(page.read_text() for page in pages)
+    assert [path.name for path in (DOCS / "images").iterdir() if path.name not in texts] == []
+
+
 def benchmark(name):
     """A script of `benchmarks/` as a module."""
     path = DOCS.parent / "benchmarks" / f"{name}.py"

@@ -70,6 +70,8 @@ class RigBench:
     Args:
         out: a cell that is there is not done again; one that was broken off goes on.
         cortex: rates and noise of the simulated units; results of other ones are kept apart.
+        noise_free_images: that the search without noise shows; None: as many as the cell has
+            presentations.
     """
 
     def __init__(
@@ -78,8 +80,10 @@ class RigBench:
         generator: Generator,
         out: Path,
         cortex: SimulatedRates | None = None,
+        noise_free_images: int | None = None,
     ) -> None:
         self.subject, self.generator, self.out = subject, generator, make_folder(out)
+        self.noise_free_images = noise_free_images
         self.plain = FrugalityBench(subject, generator, out / "plain")
         self.cortex = cortex or SimulatedRates()
 
@@ -105,8 +109,8 @@ class RigBench:
         try:
             codes = seeds.normal([("range", cell.unit)], (PHOTOS, self.generator.code_dim))[0]
             found = session.measure_range(self.generator.generate(codes))
-            session.aim(0, found)
-            record = session.search(0, reference, cell.seed)
+            block_plan = session.block_plan(0, found)
+            record = session.search(0, reference, cell.seed, block_plan)
         finally:
             session.close()
         table = pd.read_parquet(record.path / HELD_BACK)
@@ -141,7 +145,8 @@ class RigBench:
         planned = plan(self.subject, self.generator, cell.unit, **words)[0]
         exact = NoiselessScores(Evaluator(self.subject, self.generator, options, 50), planned)
         strategy = load_strategy(cell.strategy).with_statistics(self.generator.code_statistics)
-        trial = FrugalityTrial(strategy, cell.unit, 0.0, cell.presentations, (cell.seed,))
+        images = self.noise_free_images or cell.presentations
+        trial = FrugalityTrial(strategy, cell.unit, 0.0, images, (cell.seed,))
         best = self.plain.run(trial)["curves"][str(cell.seed)][-1][1]
         own = hypervolume(exact.points(codes))
         return {"hypervolume": own, "without_noise": best, "share": own / best}

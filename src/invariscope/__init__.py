@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from invariscope.invariance.result import Invariance, load_invariance
     from invariscope.memory import keep_freed_memory
     from invariscope.natural.folder_pass import measure_folder
-    from invariscope.photos import open_folder
+    from invariscope.photos import PhotoRule, open_folder
     from invariscope.recordings.options import RecordingOptions
     from invariscope.recordings.read import read_recording
     from invariscope.recordings.responses import RecordedResponses
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
         FunctionSubject,
         HybridSubject,
         NetworkSubject,
-        PhotoRule,
         RigSubject,
         Subject,
         group_networks,
@@ -114,7 +113,7 @@ _MODULES = {
     "ImageConstraints": "invariscope.generators",
     "Invariance": "invariscope.invariance.result",
     "NetworkSubject": "invariscope.subjects",
-    "PhotoRule": "invariscope.subjects",
+    "PhotoRule": "invariscope.photos",
     "Profile": "invariscope.analysis.unit_profile",
     "RecordedResponses": "invariscope.recordings.responses",
     "RecordingOptions": "invariscope.recordings.options",

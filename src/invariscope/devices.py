@@ -3,7 +3,7 @@
 from typing import TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from invariscope.errors import InputError
 
@@ -44,6 +44,14 @@ def place(module: AnyModule, device: torch.device | str) -> AnyModule:
     if any(weight.ndim > 4 for weight in module.parameters()):
         return module
     return module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+
+
+def upload(values: Tensor, device: torch.device | str) -> Tensor:
+    """Copy a tensor of the CPU to a device without waiting for the device.
+
+    To a GPU torch otherwise waits until all earlier work is done, since the memory is not pinned.
+    """
+    return values.to(device, non_blocking=torch.device(device).type == "cuda")
 
 
 def part_of_batch(images: int, side: int, device: torch.device) -> int:

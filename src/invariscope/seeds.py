@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invariscope.devices import upload
+
 Word = str | int
 
 
@@ -75,11 +77,11 @@ def philox(counter: list[Tensor], key: list[Tensor]) -> list[Tensor]:
         Four int64 tensors of words in [0, 2³²).
     """
     device = counter[0].device
-    multipliers = torch.tensor(_MULTIPLIERS, device=device)
+    multipliers = upload(torch.tensor(_MULTIPLIERS), device)
     even = torch.stack(torch.broadcast_tensors(counter[0], counter[2]))
     odd = torch.stack(torch.broadcast_tensors(counter[1], counter[3]))
     shape = (2, *[1] * (even.ndim - 1))
-    steps = torch.tensor(_STEPS, device=device).view(shape) * torch.arange(
+    steps = upload(torch.tensor(_STEPS), device).view(shape) * torch.arange(
         _ROUNDS, device=device
     ).view(-1, *[1] * even.ndim)
     for keys in ((torch.stack(key) + steps) & _WORD).unbind():
@@ -113,7 +115,7 @@ def counted(
     """
     digests = b"".join(_digest(name)[:20] for name in names)
     words = torch.from_numpy(np.frombuffer(digests, "<u4").astype(np.int64).reshape(-1, 5))
-    words = words.to(device)
+    words = upload(words, device)
     count = math.prod(shape)
     pairs = torch.arange((count + 1) // 2, device=device)
     counter = [pairs.expand(len(names), -1), *words[:, :3].T.unsqueeze(2)]

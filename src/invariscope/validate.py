@@ -4,12 +4,12 @@ import dataclasses
 import math
 from collections.abc import Iterable
 from types import NoneType, UnionType
-from typing import Any, get_args, get_origin, get_type_hints
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, get_args, get_origin, get_type_hints
 
 from invariscope.errors import InputError, unknown
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 WORDS = {
     "float": "a finite number",
@@ -80,7 +80,7 @@ def _is_of(value: Any, kind: Any) -> bool:
     return True
 
 
-def images(batch: Tensor, *, channels: tuple[int, ...] = (3,)) -> Tensor:
+def images(batch: "Tensor", *, channels: tuple[int, ...] = (3,)) -> "Tensor":
     """Check a batch of images, as every subject takes batches.
 
     Args:
@@ -99,7 +99,7 @@ def images(batch: Tensor, *, channels: tuple[int, ...] = (3,)) -> Tensor:
     return batch
 
 
-def image(picture: Tensor, size: int) -> Tensor:
+def image(picture: "Tensor", size: int) -> "Tensor":
     """Check an image's size and range.
 
     Args:
@@ -113,7 +113,7 @@ def image(picture: Tensor, size: int) -> Tensor:
             f"the image has shape {tuple(picture.shape)}; expected (3, {size}, {size})"
         )
     images(picture[None])
-    if bool(torch.isnan(picture).any()):
+    if bool(picture.isnan().any()):
         raise InputError("the image holds NaN; expected numbers in [0, 1]")
     low, high = float(picture.min()), float(picture.max())
     if low < 0 or high > 1:

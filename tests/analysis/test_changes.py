@@ -50,6 +50,17 @@ def test_contrast_that_moved_is_in_other_places(photo):
     assert "shapes in other places" in changes(left.flip(2), left)
 
 
+def test_an_image_at_the_ends_of_the_range_is_saturated(photo):
+    """Of 3 · 64 · 64 values, 1 to 2 eighths are set to white or black: a quarter is the bound."""
+    eighth = SIDE // 8
+    for columns, expected in ((2 * eighth, True), (2 * eighth - 1, False)):
+        for value in (0.0, 1 / 255, 1.0):
+            image = photo.clone()
+            image[:, :, :columns] = value
+            assert ("saturated" in changes(image, photo)) is expected
+            assert changes(image, image) == (["saturated"] if expected else [])
+
+
 def test_small_images_and_other_shapes_are_not_described(photo):
     assert changes(photo[:, :8, :8], photo[:, :8, :8]) == []
     assert changes(photo[:, :32, :32], photo) == []

@@ -1,9 +1,15 @@
 """Reports in a real browser: whole, quiet, reachable by keyboard, readable by everybody."""
 
+import base64
+import io
 import json
+import re
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from invariscope.cli.app import run
 
@@ -136,6 +142,117 @@ def test_thumbnails_open_larger_and_arrow_keys_go_on(opened):
     assert page.locator("#v-words").inner_text() != words
     page.keyboard.press("Escape")
     assert not page.locator("#viewer").is_visible()
+
+
+CANVAS = """() => {
+  const canvas = document.getElementById("v-canvas"), paper = canvas.getContext("2d");
+  return [canvas.width, ...paper.getImageData(0, 0, canvas.width, canvas.height).data];
+}"""
+NAMED = "(name) => document.getElementById('v-one-name').textContent === name"
+
+
+def pixels(page):
+    """The canvas of the viewer, `(side, side, 3)`."""
+    side, *values = page.evaluate(CANVAS)
+    return np.array(values).reshape(-1, side, 4)[:, :, :3]
+
+
+def decoded(page, which):
+    """A picture of the viewer, `(side, side, 3)`."""
+    content = page.get_attribute(which, "src").partition(",")[2]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(content))).convert("RGB"), int)
+
+
+def test_difference_and_blink_by_keyboard(opened):
+    page = opened()
+    page.locator("figure.cell .thumb").nth(1).focus()
+    page.keyboard.press("Enter")
+    page.focus("[data-view=difference]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("#v-one:visible")
+    image, reference = decoded(page, "#v-image"), decoded(page, "#v-ref")
+    change = image - reference
+    gain = min(255 / np.abs(change).max(), 8)
+    assert np.abs(pixels(page) - (127.5 + gain * change / 2)).max() <= 1
+    page.focus("[data-view=blink]")
+    page.keyboard.press("Enter")
+    page.wait_for_function(NAMED, arg="this image")
+    assert (pixels(page) == image).all()
+    page.wait_for_function(NAMED, arg="the reference")
+    page.keyboard.press("Enter")
+    assert "Stopped" in page.locator("#v-how").inner_text()
+    assert page.get_attribute("[data-view=blink]", "aria-pressed") == "true"
+    page.keyboard.press("Escape")
+    page.click("#x-compare")
+    assert page.locator("#v-side").is_visible()
+    assert page.get_attribute("#v-image", "src") == page.get_attribute("#x-right", "src")
+    page.keyboard.press("ArrowRight")  # the explorer's image is none of a row
+    assert page.get_attribute("#v-image", "src") == page.get_attribute("#x-right", "src")
+
+
+def test_nothing_moves_by_itself_where_less_motion_is_asked_for(opened):
+    page = opened()
+    page.emulate_media(reduced_motion="reduce")
+    page.locator("figure.cell .thumb").nth(1).click()
+    page.click("[data-view=blink]")
+    page.wait_for_selector("#v-one:visible")
+    names = [page.locator("#v-one-name").inner_text()]
+    page.wait_for_timeout(1200)
+    names.append(page.locator("#v-one-name").inner_text())
+    page.click("[data-view=blink]")
+    names.append(page.locator("#v-one-name").inner_text())
+    assert names == ["the reference", "the reference", "this image"]
+
+
+def test_every_figure_is_saved_as_svg_and_png(opened, tmp_path):
+    page = opened()
+    buttons = page.locator("[data-save]")
+    assert buttons.count() == 2 * (page.locator("figure.drawn").count() + 1)
+    for place in (0, 1, 2, 3):  # the front that is explored, and the first figure
+        with page.expect_download() as waiting:
+            buttons.nth(place).click()
+        path = tmp_path / waiting.value.suggested_filename
+        waiting.value.save_as(path)
+        if place % 2:
+            with Image.open(path) as image:
+                assert image.format == "PNG"
+                assert image.width >= 600
+                assert len(set(image.convert("L").resize((64, 64)).tobytes())) > 2
+        else:
+            root = ET.fromstring(path.read_bytes())
+            assert root.tag == "{http://www.w3.org/2000/svg}svg"
+            assert path.suffix == ".svg"
+
+
+def test_the_axes_say_their_span(opened):
+    page = opened()
+    labels = page.locator("#x-plot text").all_text_contents()
+    data = json.loads(page.locator("#x-data").text_content())["runs"][0]
+    for word, column in (("stretch", 0), ("squeeze", 1)):
+        (label,) = [text for text in labels if text.startswith(word)]
+        ends = [float(number) for number in re.search(r"([\d.]+) to ([\d.]+)", label).groups()]
+        values = [place[column] for place in data["line"]]
+        assert ends == pytest.approx([min(values), max(values)], rel=0.006)
+        first = min(float(x) for x in labels if re.fullmatch(r"[\d.]+", x))
+        assert ("not from 0" in label) is (first > 0) or min(values) < 0.1 * max(values)
+
+
+def test_print_keeps_the_bars_and_fits_its_pages(opened):
+    page = opened("print")
+    bars = page.locator(".bar, .bar i, .bar s")
+    kept = bars.evaluate_all("all => all.map(one => getComputedStyle(one).printColorAdjust)")
+    assert set(kept) == {"exact"}
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    margins = dict.fromkeys(("top", "bottom", "left", "right"), "12mm")
+    content = page.pdf(format="A4", margin=margins)
+    pages = len(re.findall(rb"/Type\s*/Page\b(?!s)", content))
+    assert 3 <= pages <= 10
+    page.set_viewport_size({"width": 703, "height": 1030})  # A4 without those margins
+    assert page.evaluate(WIDER) <= 0
+    wide = page.locator("table, pre, img, svg, .card").evaluate_all(
+        "all => all.filter(one => one.getBoundingClientRect().right > innerWidth + 1).length"
+    )
+    assert wide == 0
 
 
 def test_paper_shows_what_is_closed(opened):

@@ -1,6 +1,5 @@
-"""Trains one network: `killed_worker.py PICTURES OUT EPOCHS`; its parent kills it."""
+"""Trains one network in a process of its own, which its parent kills."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,7 +22,7 @@ def folder_of(data, out):
     return folders_of(Path(out), plan_networks(paradigm, data)[-1:])
 
 
-if __name__ == "__main__":
+def train(folder, out):
     torch.set_num_threads(1)
-    pictures = load_data(DataRule(folder=sys.argv[1], side=16))
-    Training(pictures, torch.device("cpu")).train(folder_of(pictures, sys.argv[2]))
+    pictures = load_data(DataRule(folder=str(folder), side=16))
+    Training(pictures, torch.device("cpu")).train(folder_of(pictures, out))

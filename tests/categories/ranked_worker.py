@@ -1,7 +1,4 @@
-"""One of several processes that train a network together: `ranked_worker.py PICTURES OUT`."""
-
-import sys
-from pathlib import Path
+"""One of several processes that train a network together."""
 
 import torch
 from torch import distributed
@@ -27,10 +24,11 @@ def wanted_of(data, epochs=5):
     return plan_networks(paradigm, data)[-1:]
 
 
-if __name__ == "__main__":
+def train(rank, world, meeting, pictures_folder, out):
+    """Train as one rank; the ranks find each other by a file."""
     torch.set_num_threads(1)
-    distributed.init_process_group("gloo")
-    pictures = load_data(DataRule(folder=sys.argv[1], side=SIDE))
-    (folder,) = folders_of(Path(sys.argv[2]), wanted_of(pictures))
+    distributed.init_process_group("gloo", f"file://{meeting}", rank=rank, world_size=world)
+    pictures = load_data(DataRule(folder=str(pictures_folder), side=SIDE))
+    (folder,) = folders_of(out, wanted_of(pictures))
     train_distributed(folder, pictures, torch.device("cpu"), lambda told: None)
     distributed.destroy_process_group()

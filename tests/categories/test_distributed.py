@@ -1,15 +1,11 @@
 """Two gloo processes train one network as one process does."""
 
-import os
-import subprocess
-import sys
 from importlib import import_module
 from pathlib import Path
 
 import pytest
 import torch
 
-import invariscope
 from invariscope.categories.data import DataRule, load_data
 from invariscope.categories.distributed import wrapper
 from invariscope.categories.draws import draw_epoch
@@ -24,14 +20,14 @@ def worker(monkeypatch):
     return import_module("ranked_worker")
 
 
-def test_two_processes_train_as_one_does(picture_folder, tmp_path, worker):
-    environment = {**os.environ, "PYTHONPATH": str(Path(invariscope.__file__).parents[1])}
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    words = [str(HERE / "ranked_worker.py"), str(picture_folder), str(tmp_path / "two")]
-    done = subprocess.run(
-        [*command, *words], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+def test_two_processes_train_as_one_does(picture_folder, tmp_path, worker, forked):
+    words = (2, tmp_path / "meeting", picture_folder, tmp_path / "two")
+    ranks = [forked.Process(target=worker.train, args=(rank, *words)) for rank in range(2)]
+    for process in ranks:
+        process.start()
+    for process in ranks:
+        process.join()
+    assert [process.exitcode for process in ranks] == [0, 0]
     data = load_data(DataRule(folder=str(picture_folder), side=worker.SIDE))
     planned = worker.wanted_of(data)
     one, two = folders_of(tmp_path / "one", planned)[0], folders_of(tmp_path / "two", planned)[0]

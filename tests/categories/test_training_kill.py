@@ -1,17 +1,13 @@
 """Training that was killed with SIGKILL ends as one that was not."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from importlib import import_module
 from pathlib import Path
+from signal import SIGKILL
 
 import pytest
 import torch
 
-import invariscope
 from invariscope.categories.train import Training
 
 HERE = Path(__file__).parent
@@ -23,16 +19,16 @@ def worker(monkeypatch):
     return import_module("killed_worker")
 
 
-def test_training_goes_on_after_kill_9(picture_folder, data, tmp_path, worker):
-    environment = {**os.environ, "PYTHONPATH": str(Path(invariscope.__file__).parents[1])}
-    words = [str(HERE / "killed_worker.py"), str(picture_folder), str(tmp_path / "killed")]
+def test_training_goes_on_after_kill_9(picture_folder, data, tmp_path, worker, forked):
     (broken,) = worker.folder_of(data, tmp_path / "killed")
-    process = subprocess.Popen([sys.executable, *words], env=environment)
+    process = forked.Process(target=worker.train, args=(picture_folder, tmp_path / "killed"))
+    process.start()
     checkpoint = broken.path / "checkpoint.safetensors"
-    while not checkpoint.exists() and process.poll() is None:
+    while not checkpoint.exists() and process.is_alive():
         time.sleep(0.02)
-    process.send_signal(signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    process.kill()
+    process.join()
+    assert process.exitcode == -SIGKILL
     assert 1 <= broken.state()["epoch"] < 40
     (whole,) = worker.folder_of(data, tmp_path / "whole")
     for folder in (broken, whole):

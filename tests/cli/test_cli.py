@@ -19,6 +19,7 @@ from invariscope import load_generator, load_subject
 from invariscope.cli.app import run
 from invariscope.cli.sns import parse_subset
 from invariscope.errors import InputError
+from invariscope.experiments.reference import photo_reference
 from invariscope.experiments.result import load_result
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import read_photo
@@ -87,6 +88,7 @@ def test_sets_subsets_directions_and_photos_are_accepted(tmp_path):
     assert record.settings.direction == "down"
     assert record.settings.reference is not None
     assert record.settings.reference["kind"] == "image"
+    assert torch.equal(record.tensors["reference_image"], read_photo(photo).float() / 255)
 
 
 MISTAKES = [
@@ -135,16 +137,20 @@ def test_a_mistake_is_one_sentence_and_exit_2_and_writes_nothing(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.fixture(scope="module")
+def observed():
+    return load_subject("embedded:standard"), load_generator()
+
+
 @pytest.mark.parametrize(("size", "mode"), [((96, 96), "L"), ((300, 200), "CMYK"), ((64, 96), "P")])
-def test_a_photo_of_any_size_and_kind_is_a_reference(size, mode, tmp_path):
+def test_a_photo_of_any_size_and_kind_is_a_reference(size, mode, tmp_path, observed):
     photo = tmp_path / "photo.tif"
     Image.effect_noise(size, 60).convert(mode).save(photo)
-    assert sns("--reference", str(photo), "--out", str(tmp_path / "o")) == 0
-    (record,) = load_result(tmp_path / "o").runs
-    assert record.tensors["reference_image"].shape == (3, 96, 96)
+    image = photo_reference(photo, *observed).image
+    assert image.shape == (3, 96, 96)
     expected = read_photo(photo).float() / 255
     if size == (96, 96):
-        assert torch.equal(record.tensors["reference_image"], expected)
+        assert torch.equal(image, expected)
 
 
 def test_what_is_no_photo_is_refused(tmp_path, capsys):
@@ -239,8 +245,10 @@ def test_subsets_are_read(text, expected):
 
 
 def test_ctrl_c_ends_cleanly_and_the_same_command_goes_on(tmp_path):
-    out = tmp_path / "x"
+    out, photo = tmp_path / "x", tmp_path / "photo.png"
+    Image.effect_noise((96, 96), 60).convert("RGB").save(photo)  # no search for an MEI first
     words = ["sns", "embedded:standard", "fc:3", "--generations", "30", "--population", "8"]
+    words += ["--reference", str(photo)]
     words += ["--precision", "float32", "--device", "cpu", "--no-stop", "--out", str(out)]
     command = [sys.executable, "-c", "from invariscope.cli import main; main()", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}

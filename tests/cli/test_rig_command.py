@@ -87,5 +87,17 @@ def test_mistakes_are_one_sentence(file, tmp_path, capsys):
     words = ["--out", str(tmp_path / "a"), "--units", "fc:3"]
     assert run(["rig", "simulate", str(file), *words]) == 2
     assert "1 units of the network for 2 recorded ones" in capsys.readouterr().err
+    words = ["--out", str(tmp_path / "a"), "--units", "fc:3", "fc:5", "--natural"]
+    assert run(["rig", "simulate", str(file), *words, str(tmp_path / "none.parquet")]) == 2
+    assert "none.parquet" in capsys.readouterr().err
+    bare = tmp_path / "bare.py"
+    bare.write_text(
+        "from torch import nn\n\ndef network():\n"
+        "    layers = nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(192, 2)\n"
+        "    return nn.Sequential(*layers).eval()\n"
+    )
+    words = [f"{bare}:network", "--allow-code", "--out", str(tmp_path / "a"), "--units", "2:0"]
+    assert run(["rig", "simulate", str(file), "--model", *words, "2:1"]) == 2
+    assert "give the file as --natural" in capsys.readouterr().err
     assert run(["rig", "export", str(tmp_path)]) == 2
     assert "holds no session" in capsys.readouterr().err

@@ -75,6 +75,11 @@ def test_a_front_is_non_dominated_and_scored_as_by_hand(sns, own_scores, task, s
     assert record.front["stretch"].is_monotonic_increasing
     pixels = own_scores(record.tensors["codes"])[:, 0]
     np.testing.assert_allclose(record.front["pixel_distance"], pixels, rtol=1e-5, atol=1e-5)
+    images = result.generator.generate(record.tensors["codes"]).numpy()
+    ends = ((images <= 2 / 255) | (images >= 253 / 255)).reshape(len(images), -1).mean(1)
+    np.testing.assert_allclose(record.front["saturation"], ends, atol=1e-12)
+    norms = np.linalg.norm(record.tensors["codes"].numpy().astype(float), axis=1)
+    np.testing.assert_allclose(record.front["code_norm"], norms)
 
 
 @pytest.mark.parametrize(("task", "better"), [("invariance", np.max), ("adversarial", np.min)])

@@ -111,7 +111,7 @@ def test_the_summary_is_that_of_the_units(conv_subject, make_photos):
 
 def test_progress_covers_both_passes(conv_subject, make_photos):
     told = []
-    measure(conv_subject, make_photos(12), None, batch=5, progress=lambda *a: told.append(a))
+    measure(conv_subject, make_photos(12), None, batch=5, watch=lambda *a: told.append(a))
     total = 2 * 3 * 12
     assert told == [(15, total), (30, total), (36, total), (51, total), (66, total), (72, total)]
 

@@ -1,10 +1,8 @@
 """One pass over a folder: what it writes, and that a killed one goes on with the same result."""
 
 import json
+import os
 import signal
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,6 +18,7 @@ from invariscope.natural.statistics import NaturalStatistics, describe
 from invariscope.photos import open_folder
 from invariscope.subjects.trust import IMAGES, check_repeatable
 from invariscope.units import parse_unit
+from toy_subjects import ToySubject
 
 SITES = ["out", "features", "features:2,1,1"]
 PHOTOS = 30
@@ -129,29 +128,24 @@ def test_figures_do_not_depend_on_how_much_is_described_at_once(measure, tmp_pat
         pd.testing.assert_frame_equal(pieces, whole)
 
 
-KILLED = """
-import os, signal, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[4])
-from conftest import ToySubject
-from invariscope.photos import open_folder
-from invariscope.natural import segments as natural_segments
-from invariscope.natural.folder_pass import measure_folder
-natural_segments.ROWS = 8
-def watch(seen, of, now):
-    if seen >= int(sys.argv[3]):
-        os.kill(os.getpid(), signal.SIGKILL)
-measure_folder(ToySubject(), open_folder(sys.argv[1]), Path(sys.argv[2]), sites=%r, batch=4, top=5,
-               watch=watch)
-"""
+def pass_until_killed(folder, out, at):
+    """A pass in a process of its own, which kills itself."""
+
+    def watch(seen, of, now):
+        if seen >= at:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    segments.ROWS = 8
+    photos = open_folder(folder)
+    measure_folder(ToySubject(), photos, out, sites=SITES, batch=4, top=5, watch=watch)
 
 
 @pytest.mark.parametrize("at", [9, 21])
-def test_a_killed_pass_goes_on_with_the_same_result(measure, folder, subject, tmp_path, at):
-    words = [str(folder), str(tmp_path / "k"), str(at), str(Path(__file__).parents[1])]
-    command = [sys.executable, "-c", KILLED % SITES, *words]
-    done = subprocess.run(command, capture_output=True, check=False)
-    assert done.returncode == -signal.SIGKILL, done.stderr
+def test_a_killed_pass_goes_on_with_the_same_result(measure, folder, subject, tmp_path, forked, at):
+    process = forked.Process(target=pass_until_killed, args=(folder, tmp_path / "k", at))
+    process.start()
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
     kept = list((tmp_path / "k" / "segments").glob("*.safetensors"))
     assert kept
     assert not (tmp_path / "k" / "natural.parquet").exists()

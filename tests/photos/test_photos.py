@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 
 from invariscope.errors import InputError
-from invariscope.photos import UnreadablePhoto, batches, open_folder, read_photo
+from invariscope.photos import PhotoRule, UnreadablePhoto, batches, open_folder, read_photo
 
 RAMP = np.linspace(0, 255, 6 * 8).round().astype(np.uint8).reshape(6, 8)
 COLOURS = np.stack([RAMP, RAMP[::-1], 255 - RAMP], 2)
@@ -197,7 +197,7 @@ def test_photos_are_resized_and_cropped_as_torchvision_does(folder, interpolatio
         ]
     )
     found = open_folder(folder)
-    stream = batches(found, side=15, resize=18, interpolation=interpolation, batch=4, threads=3)
+    stream = batches(found, side=15, rule=PhotoRule(18, interpolation), batch=4, threads=3)
     for batch in stream:
         for index, image in zip(batch.indices, batch.images, strict=True):
             with Image.open(found.file(index)) as photo:
@@ -240,7 +240,7 @@ def test_kinds_of_photos_are_counted(tmp_path):
     saved(tmp_path / "c.jpg", Image.new("CMYK", (8, 8)))
     found = open_folder(tmp_path)
     for _ in range(2):  # a second pass counts nothing twice
-        assert len(list(batches(found, side=4, resize=5))) == 1
+        assert len(list(batches(found, side=4, rule=PhotoRule(5)))) == 1
     assert found.report.lines() == [
         "2 grey: the same value in all three channels",
         "1 CMYK: converted to RGB",
@@ -260,9 +260,9 @@ def test_a_stream_that_is_left_early_leaves_no_thread(folder):
 def test_unusable_settings_are_refused_at_once(folder):
     found = open_folder(folder)
     with pytest.raises(InputError, match="resize is 10; expected at least the side of the crop"):
-        batches(found, side=16, resize=10)
+        batches(found, side=16, rule=PhotoRule(10))
     with pytest.raises(InputError, match="unknown interpolation 'cubic'; did you mean 'bicubic'"):
-        batches(found, side=16, interpolation="cubic")
+        PhotoRule(16, "cubic")
 
 
 def test_photos_of_each_class_are_spread_evenly(tmp_path):

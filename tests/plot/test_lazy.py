@@ -1,23 +1,26 @@
-"""Plots are found by name before matplotlib is there."""
+"""Plots are found by name; `cli/test_startup.py` holds when matplotlib comes."""
 
-import subprocess
-import sys
+import pytest
 
 from invariscope import plot
 
-PROGRAM = """
-import sys
-from invariscope import plot
-assert "matplotlib" not in sys.modules
-assert sorted(dir(plot)) == sorted(plot.__all__)
-assert "matplotlib" not in sys.modules
-assert callable(plot.front)
-assert "matplotlib" in sys.modules
-"""
 
-
-def test_matplotlib_comes_with_the_first_plot():
-    subprocess.run([sys.executable, "-c", PROGRAM], check=True)
+def test_a_notebook_shows_axes_and_figures_as_pictures():
+    nbformat = pytest.importorskip("nbformat")
+    nbclient = pytest.importorskip("nbclient")
+    cells = [
+        "from invariscope.plot.axes import new_axes\nax = new_axes(None)\nax",
+        "ax.figure",
+        "import matplotlib.pyplot as plt\nown, beside = plt.subplots()\nbeside",
+    ]
+    code = [nbformat.v4.new_code_cell(text) for text in cells]
+    notebook = nbformat.v4.new_notebook(cells=code)
+    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3").execute()
+    pictures = [
+        sum("image/png" in output.get("data", ()) for output in cell.outputs)
+        for cell in notebook.cells
+    ]
+    assert pictures == [1, 1, 1]
 
 
 def test_every_name_is_a_plot_of_that_name():

@@ -10,6 +10,7 @@ from PIL import Image
 from scipy import io
 
 from invariscope import RecordingOptions, load_subject, read_recording
+from invariscope.cli.app import run
 from invariscope.errors import InputError, StoreError
 from invariscope.recordings.write import write_recording
 
@@ -195,3 +196,146 @@ def test_the_v4_recordings_are_read_as_they_are(tmp_path):
     assert typical.fano == pytest.approx(0.9, abs=0.02)
     assert typical.signal_to_noise == pytest.approx(0.43, abs=0.01)
     assert typical.correlation == pytest.approx(0.03, abs=0.005)
+
+
+ORDERS = [
+    ("images", "neurons", "repeats"),
+    ("repeats", "images", "neurons"),
+    ("neurons", "repeats", "images"),
+]
+
+
+@pytest.mark.parametrize("axes", ORDERS, ids="-".join)
+@pytest.mark.parametrize("name", ["a.npy", "old.mat", "new.mat"])
+def test_axes_in_another_order(axes, name, array, tmp_path):
+    turned = array.transpose([("neurons", "images", "repeats").index(axis) for axis in axes])
+    path = save(turned, tmp_path / name)
+    found = read_recording(path, RecordingOptions(axes=axes))
+    straight = read_recording(save(array, tmp_path / "straight.npy"))
+    assert np.array_equal(found.responses, straight.responses, equal_nan=True)
+    assert np.array_equal(found.shown, straight.shown)
+    words = ["recording", str(path), "--axes", *axes, "--out", str(tmp_path / "out")]
+    assert run(words) == 0
+
+
+@pytest.mark.parametrize("name", ["a.npy", "old.mat", "new.mat"])
+def test_one_neuron_with_and_without_its_axis(name, array, tmp_path):
+    alone = array[:1]
+    three = read_recording(save(alone, tmp_path / name))
+    assert three.units == ("n0",)
+    assert np.allclose(three.means[:, 0], np.nanmean(alone[0], 1))
+    for axes, turned in (
+        (("images", "repeats"), alone[0]),
+        (("repeats", "images"), alone[0].T),
+    ):
+        found = read_recording(save(turned, tmp_path / name), RecordingOptions(axes=axes))
+        assert np.array_equal(found.responses, three.responses, equal_nan=True)
+    means = np.nanmean(alone[0], 1)
+    found = read_recording(save(means, tmp_path / name), RecordingOptions(axes=("images",)))
+    assert np.allclose(found.means[:, 0], means)
+
+
+def test_matlab_drops_axes_of_length_1_at_the_end(array, tmp_path):
+    turned = array[:, :, 0].T  # images × neurons, of one repeat
+    path = save(turned, tmp_path / "old.mat")
+    found = read_recording(path, RecordingOptions(axes=("images", "neurons", "repeats")))
+    assert np.array_equal(found.means.T, array[:, :, 0], equal_nan=True)
+    with pytest.raises(InputError, match="and axes names 3"):
+        read_recording(
+            save(turned, tmp_path / "a.npy"),
+            RecordingOptions(axes=("images", "neurons", "repeats")),
+        )
+
+
+@pytest.mark.parametrize(
+    "axes", [("neurons", "repeats"), ("images", "images"), ("images", "time")], ids="-".join
+)
+def test_axes_that_cannot_be_are_refused(axes):
+    with pytest.raises(InputError, match=r"ax[ei]s"):
+        RecordingOptions(axes=axes)
+
+
+@pytest.mark.parametrize("kind", ["u1", "i2", "f2", ">i4", "f4", "f8"])
+def test_numbers_of_any_type_are_the_same(kind, tmp_path):
+    counts = np.random.default_rng(0).poisson(3, (4, 5, 3))
+    found = read_recording(save(counts.astype(kind), tmp_path / "a.npy"))
+    assert np.array_equal(found.responses, counts.transpose(2, 1, 0).reshape(-1, 4))
+
+
+def test_cells_structs_text_and_lists_are_refused_by_their_names(array, tmp_path):
+    cells = np.empty((1, 4), object)
+    for i in range(4):
+        cells[0, i] = array[i, :, : i + 1]
+    io.savemat(tmp_path / "a.mat", {"trials": cells, "about": {"day": 3.0}, "name": "A"})
+    with pytest.raises(InputError, match=r"0 arrays of numbers .*'trials', 'about', 'name', which"):
+        read_recording(tmp_path / "a.mat")
+    with pytest.raises(InputError, match="cells or structs; expected numbers in one array"):
+        read_recording(tmp_path / "a.mat", RecordingOptions(variable="trials"))
+    np.save(tmp_path / "a.npy", np.array([[1, 2], [3]], object), allow_pickle=True)
+    with pytest.raises(InputError, match="Python objects, such as lists of unequal lengths"):
+        read_recording(tmp_path / "a.npy")
+
+
+def test_matlab_73_keeps_text_and_cells_as_numbers_that_are_none(array, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    path = tmp_path / "a.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["responses"] = array.T
+        file["responses"].attrs["MATLAB_class"] = np.bytes_("double")
+        file["animal"] = np.frombuffer("Wilhelm".encode("utf-16-le"), np.uint16)
+        file["animal"].attrs["MATLAB_class"] = np.bytes_("char")
+        cells = file.create_dataset("cells", (2,), dtype=h5py.ref_dtype)
+        cells.attrs["MATLAB_class"] = np.bytes_("cell")
+        file.create_group("#refs#")["a"] = array
+        file.create_group("about")["day"] = 3.0
+    with path.open("r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file, by hand".ljust(128))
+    assert np.allclose(read_recording(path).means.T, np.nanmean(array, 2))
+    with pytest.raises(InputError, match="cells or structs"):
+        read_recording(path, RecordingOptions(variable="about"))
+
+
+def test_units_without_a_spike_or_without_a_number_are_left_out_and_told(array, tmp_path):
+    array[0] = np.where(np.isnan(array[0]), np.nan, 0)
+    array[3] = np.nan
+    found = read_recording(save(array, tmp_path / "a.npy"))
+    assert found.units == ("n1", "n2")
+    told = [str(d) for d in found.dropped]
+    assert "left out: 1 units (without a spike: n0)" in told
+    assert "left out: 1 units (no number at all: n3)" in told
+    (tmp_path / "a.csv").write_text("image,u1,u2,u3\na,0,1,\nb,0,3,\na,0,2,\n")
+    found = read_recording(tmp_path / "a.csv")
+    assert found.units == ("u2",)
+    assert [d.number for d in found.dropped] == [1, 1]
+    with pytest.raises(InputError, match="no unit of b has a spike"):
+        read_recording(save(array[[0, 3]], tmp_path / "b.npy"))
+
+
+def test_rates_of_single_trials_are_no_counts(array, tmp_path):
+    path = save(array / 0.3, tmp_path / "a.npy")
+    with pytest.raises(InputError, match=r"no whole numbers .*say values = rates"):
+        read_recording(path)
+    rates = read_recording(path, RecordingOptions(values="rates", window=(0.0, 300.0)))
+    whole = array.transpose(2, 1, 0).reshape(-1, 4)[:14]
+    assert np.allclose(rates.counts, whole, equal_nan=True)
+    (tmp_path / "a.csv").write_text("image,u1\na,0.5\nb,3\na,2\n")
+    with pytest.raises(InputError, match="no whole numbers"):
+        read_recording(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(("images", "repeats"), [(1, 3), (7, 1), (40, 2)])
+def test_other_numbers_of_images_and_repeats(images, repeats, tmp_path):
+    counts = np.random.default_rng(1).poisson(4, (3, images, repeats))
+    found = read_recording(save(counts, tmp_path / "a.npy"))
+    assert found.means.shape == (images, 3)
+    assert np.allclose(found.means.T, counts.mean(2))
+
+
+def test_an_array_of_images_and_another_number_of_photos(array, tmp_path):
+    path = save(array, tmp_path / "a.npy")
+    np.save(tmp_path / "stimuli.npy", np.zeros((5, 8, 8, 3), np.uint8))
+    with pytest.raises(InputError, match="an array; expected a folder of photos"):
+        read_recording(path, RecordingOptions(images=tmp_path / "stimuli.npy"))
+    folder = photos(tmp_path / "photos", [f"p{i}.png" for i in range(4)])
+    with pytest.raises(InputError, match=r"4 neurons, 5 images, 3 repeats.* or the right axes"):
+        read_recording(path, RecordingOptions(images=folder))

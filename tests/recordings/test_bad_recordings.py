@@ -85,6 +85,21 @@ def test_ms_taken_for_s_and_s_taken_for_ms(session, read, tmp_path):
         read(write(tmp_path, session, spikes=1e3))
 
 
+@pytest.mark.parametrize(("neurons", "refractory"), [(1, 45), (6, 1)], ids=["one", "several"])
+def test_ms_taken_for_s_where_only_the_spikes_tell(neurons, refractory, session, tmp_path, read):
+    """Images that come fast, and clocks from 0: neither pauses nor clocks look wrong."""
+    stream = np.random.default_rng(0)
+    gaps = refractory + stream.exponential(RATE / (8 * neurons), 2500)
+    session.spikes = {(1, 1): np.unique(np.cumsum(gaps).astype(np.int64))}
+    last = int(session.spikes[1, 1][-1])
+    session.onsets = np.arange(last // 10_000, last, RATE // 20)
+    session.codes = np.ones(len(session.onsets), int)
+    read(write(tmp_path, session))
+    for spikes, events in ((1e3, 1.0), (1e3, 1e3), (RATE, RATE)):
+        with pytest.raises(InputError, match="no two spikes of a unit of spikes are nearer"):
+            read(write(tmp_path, session, spikes=spikes, events=events))
+
+
 def test_a_recording_that_ends_before_its_events_is_not_silent(session, read, tmp_path):
     path = write(tmp_path, session)
     lines = path.read_text().splitlines(keepends=True)

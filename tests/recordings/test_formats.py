@@ -10,6 +10,7 @@ from written import (
     make_session,
     write_nev,
     write_open_ephys,
+    write_open_ephys_legacy,
     write_phy,
     write_plx,
     write_spikeglx,
@@ -39,6 +40,7 @@ FORMATS = {
     "plexon": ("a.plx", write_plx, {}),
     "open ephys 1.0": ("new", write_open_ephys, {"event": WORD}),
     "open ephys 0.5": ("old", write_old_open_ephys, {"event": WORD}),
+    "open ephys 0.4": ("oldest", write_open_ephys_legacy, {"event": "100:word"}),
     "tdt": ("tank", write_tdt, {}),
     "phy": ("sorted", write_sorted, {"events": "onsets.csv"}),
 }
@@ -151,7 +153,9 @@ def test_lines_of_spikeglx_beyond_the_eighth_have_their_own_edges(tmp_path, sess
 
 def test_a_truncated_file_is_refused(written):
     path, words = written
-    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.suffix == ".npy")
+    kinds = (".npy", ".spikes", ".events")
+    files = [path] if path.is_file() else sorted(f for f in path.rglob("*") if f.suffix in kinds)
+    files = [file for file in files if file.name != "messages.events"]  # is not read
     if not files:
         files = list(path.rglob("*.tsq"))
     for file in files:
@@ -203,6 +207,24 @@ def test_several_recordings_ask_for_one(tmp_path, session):
     assert chosen.name == "recording2"
     with pytest.raises(InputError, match="none of number 2"):
         read_recording(tmp_path, RecordingOptions(event=WORD, segment=2))
+
+
+def test_a_legacy_folder_in_segments_and_its_lines(tmp_path, session):
+    write_open_ephys_legacy(tmp_path / "oe", session)
+    write_open_ephys_legacy(tmp_path / "oe", session, segment="_2")
+    with pytest.raises(InputError, match="holds 2 segments; choose segment"):
+        read_recording(tmp_path / "oe")
+    with pytest.raises(InputError, match="none of 2"):
+        read_recording(tmp_path / "oe", RecordingOptions(segment=2))
+    options = RecordingOptions(segment=1, event="100")
+    found = read_recording(tmp_path / "oe", options)
+    ups = [code >> line & 1 for code in session.codes for line in (0, 1)]
+    assert len(found.shown) == sum(ups)
+    assert found.images == ("0", "1")
+    assert found.units == ("SE1#1", "SE1#2", "SE2#1")
+    write_open_ephys_legacy(tmp_path / "none", session, rate=0)
+    with pytest.raises(InputError, match="0 Hz"):
+        read_recording(tmp_path / "none")
 
 
 def damaged(content, stream):

@@ -141,7 +141,7 @@ def write_open_ephys(folder, session, *, seconds=True):
         low = np.stack([words & 255, words >> np.uint64(8)], 1)
         np.save(ttl / "full_words.npy", low.astype(np.uint8))
     every = [(t, channel, code) for t, channel, code, is_spike in packets(session) if is_spike]
-    times, channels, codes = (np.array(column) for column in zip(*every, strict=True))
+    times, channels, codes = np.array(every, np.int64).reshape(-1, 3).T
     if seconds:
         np.save(sorted_spikes / "timestamps.npy", times / RATE)
         np.save(sorted_spikes / "clusters.npy", codes.astype(np.uint16))
@@ -150,6 +150,34 @@ def write_open_ephys(folder, session, *, seconds=True):
         np.save(sorted_spikes / "spike_times.npy", times)
         np.save(sorted_spikes / "spike_clusters.npy", codes.astype(np.uint16))
         np.save(sorted_spikes / "spike_electrode_indices.npy", channels.astype(np.uint16))
+
+
+def write_open_ephys_legacy(folder, session, *, rate=RATE, segment=""):
+    """Open Ephys 0.4: headers of 1,024 bytes; spikes of 1 channel and 40 samples; TTL edges."""
+    folder.mkdir(parents=True, exist_ok=True)
+    head = (
+        "header.format = 'Open Ephys Data Format';\nheader.version = 0.4;\n"
+        f"header.header_bytes = 1024;\nheader.channel = 'Electrode';\nheader.sampleRate = {rate};\n"
+    )
+    head = head.encode().ljust(1024)
+    for channel in sorted({channel for channel, _ in session.spikes}):
+        own = [(t, code) for t, c, code, is_spike in packets(session) if is_spike and c == channel]
+        body = b""
+        for time, code in own:
+            body += struct.pack("<BqqHHHHHH3B2fH", 4, time, 0, 100, 1, 40, code, 0, 0, *[0] * 6)
+            body += struct.pack("<40Hf2H", *[32768] * 40, 1.0, 0, 0)
+        (folder / f"SE{channel}{segment}.spikes").write_bytes(head + body)
+    body = b""
+    edges = []
+    for onset, code in zip(session.onsets.tolist(), session.codes.tolist(), strict=True):
+        for line in (0, 1):
+            if code >> line & 1:
+                edges += [(onset, 1, line), (onset + RATE // 10, 0, line)]
+    for time, up, line in sorted(edges):
+        body += struct.pack("<qhBBBBH", time, 0, 3, 100, up, line, 0)
+        body += struct.pack("<qhBBBBH", time, 0, 5, 100, 0, 0, 0)  # a network event
+    (folder / f"all_channels{segment}.events").write_bytes(head + body)
+    (folder / f"messages{segment}.events").write_text(f"{session.onsets[0]} start time\n")
 
 
 def write_phy(folder, session, labels, *, rate=RATE, start=0):

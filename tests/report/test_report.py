@@ -60,6 +60,12 @@ def folder(tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="module")
+def text(folder):
+    """The page of the study, rendered once."""
+    return render(iv.load_result(folder))
+
+
 class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
@@ -81,8 +87,8 @@ def data_of(text):
     return json.loads(text.partition('id="x-data">')[2].partition("</script>")[0])
 
 
-def test_the_page_is_self_contained_and_every_picture_has_words(folder):
-    page = Page(render(iv.load_result(folder)))
+def test_the_page_is_self_contained_and_every_picture_has_words(text):
+    page = Page(text)
     filled = [image for image in page.images if not image["src"].startswith("data:image/gif")]
     assert len(filled) >= 4 + 1 + 5 + 3  # first screen, gallery, plots
     assert all(image["alt"] for image in filled)
@@ -91,8 +97,7 @@ def test_the_page_is_self_contained_and_every_picture_has_words(folder):
     assert page.handlers == []
 
 
-def test_rows_are_sites_from_shallow_to_deep_and_columns_are_seeds(folder):
-    text = render(iv.load_result(folder))
+def test_rows_are_sites_from_shallow_to_deep_and_columns_are_seeds(text):
     section = text.split("Every image that was found")[1].split("How far, and at what cost")[0]
     sites = re.findall(r"<h3>(\w+): .*? at <code>(.*?)</code>", section)
     assert sites == [
@@ -103,8 +108,8 @@ def test_rows_are_sites_from_shallow_to_deep_and_columns_are_seeds(folder):
     assert re.findall(r'<span class="dim">seed (\d)', section) == ["0", "1", "0", "1", "0"]
 
 
-def test_the_explorable_fronts_are_the_stores(folder):
-    found = data_of(render(iv.load_result(folder)))["runs"]
+def test_the_explorable_fronts_are_the_stores(folder, text):
+    found = data_of(text)["runs"]
     records = [r for r in iv.load_result(folder).runs if r.settings.task != "excitation"]
     by_key = {(r.settings.task, r.settings.site, r.settings.seed): r for r in records}
     assert len(found) == len(by_key) == 5
@@ -127,8 +132,7 @@ def test_the_explorable_fronts_are_the_stores(folder):
         ]
 
 
-def test_every_number_of_the_table_is_the_stores(folder):
-    text = render(iv.load_result(folder))
+def test_every_number_of_the_table_is_the_stores(folder, text):
     table = iv.Result([r for r in iv.load_result(folder).runs if r.settings.site]).table()
     for row in table.to_dict("records"):
         cells = [f"<td>{row['stretch']:.2f}</td>", f"<td>{row['pixel_distance']:.2f}</td>"]
@@ -136,16 +140,15 @@ def test_every_number_of_the_table_is_the_stores(folder):
         assert all(cell in text for cell in cells)
 
 
-def test_the_pictures_are_the_stores_files(folder):
-    text = render(iv.load_result(folder))
+def test_the_pictures_are_the_stores_files(folder, text):
     record = next(r for r in iv.load_result(folder).runs if r.settings.task == "adversarial")
     member = iv.Result([record]).table()["member"][0]
     content = (record.path / "images" / f"member-{member}.png").read_bytes()
     assert base64.b64encode(content).decode() in text
 
 
-def test_reduced_settings_are_said(folder):
-    assert "Reduced settings" in render(iv.load_result(folder))
+def test_reduced_settings_are_said(text):
+    assert "Reduced settings" in text
 
 
 def test_names_are_escaped(folder):
@@ -185,8 +188,8 @@ def test_the_last_screen_says_how_to_make_it_again(folder, tmp_path):
     assert commands(copy) == [typed]
 
 
-def test_tables_are_downloads_of_the_same_numbers(folder):
-    page = Page(render(iv.load_result(folder)))
+def test_tables_are_downloads_of_the_same_numbers(folder, text):
+    page = Page(text)
     own = [link for link in page.links if link.startswith("data:text/csv")]
     tables = [pd.read_csv(io.BytesIO(base64.b64decode(link.split(",")[1]))) for link in own]
     runs = next(table for table in tables if "run" in table)

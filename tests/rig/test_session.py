@@ -24,7 +24,7 @@ def own_means(session, key, unit, window=(50, 150)):
 def test_the_reported_front_is_of_held_back_repeats_alone(make_session, asked):
     session = make_session(asked(blocks="drift = 0.0"))
     (record,) = session.run()
-    unit = session.rig.classes[session.presenter.targets[0]]
+    unit = session.rig.classes[session.targets[0]]
     keys = [k for k in session.presenter.ledger.requests if k.endswith("/final")]
     expected = own_means(session, keys[-1], unit)
     table = pd.read_parquet(record.path / HELD_BACK)
@@ -54,17 +54,21 @@ def test_controls_are_in_every_block_and_every_image_comes_so_often(make_session
     session = make_session(asked(search="repeats = 2"))
     session.run()
     ledger, presenter = session.presenter.ledger, session.presenter
-    controls = presenter.controls.each
+    plan = session.block_plan(session.targets[0], presenter.measured("range"))
+    assert {kind: trials for kind, (trials, _) in plan.controls.items()} == {
+        "blank": asked().blocks.blank,
+        "natural": asked().blocks.natural,
+    }
     for block, trials in ledger.blocks.items():
         kinds = [ledger.trials[name].request for name in trials]
         own = [kind for kind in kinds if kind != "control"]
         assert len(own) <= 10
         if own[0].endswith(("/0001", "/0002")):
             assert kinds.count("control") in (3, 5), block  # the reference comes with the search
-    assert controls["reference"][0] == 2
+    assert asked().blocks.reference == 2
     for key, told in ledger.measured.items():
         if key.partition("/")[2].isdecimal():
-            target = np.array(told["counts"])[:, session.presenter.targets[0]]
+            target = np.array(told["counts"])[:, session.targets[0]]
             assert (target >= 2).all()
 
 
@@ -72,7 +76,7 @@ def test_unsettled_candidates_get_more_trials(make_session, asked):
     session = make_session(asked(search="repeats = 1\nmax_repeats = 4"))
     session.run()
     counts = [
-        np.array(told["counts"])[:, session.presenter.targets[0]]
+        np.array(told["counts"])[:, session.targets[0]]
         for key, told in session.presenter.ledger.measured.items()
         if key.partition("/")[2].isdecimal()
     ]
@@ -106,7 +110,7 @@ def test_without_noise_a_session_measures_the_true_rates(make_session, asked, ne
     (record,) = session.run()
     table = pd.read_parquet(record.path / HELD_BACK)
     shown = torch.stack([session.presenter.image(name) for name in table["image"]])
-    true = brain.rates(shown)[:, session.presenter.targets[0]]
+    true = brain.rates(shown)[:, session.targets[0]]
     np.testing.assert_allclose(table["activation"], true, rtol=1e-5)
     np.testing.assert_allclose(table["selected_activation"], table["activation"], rtol=1e-5)
 

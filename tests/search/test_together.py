@@ -1,16 +1,10 @@
 """All runs in one pass: the same scores as run by run, in a number of operations that stays."""
 
-from functools import partial
-
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from bench.cases import TrivialGenerator, TrivialSubject
-from bench.sweep import _runs
-from invariscope import seeds
 from invariscope.search.objectives import Objective, Objectives
-from invariscope.search.search import Search
 from invariscope.units import Target, parse_unit
 
 SITES = {"map": (4, 5, 5), "row": (6,)}
@@ -92,37 +86,3 @@ def test_operations_do_not_grow_with_runs_that_share_their_sites(count):
     with Counted() as counted:
         Objectives(own, "cpu", together=True).score(responses, runs)
     assert counted.count < 60 + 2 * count  # a cheap cast a reference, copied nowhere
-
-
-def test_a_generation_of_64_runs_takes_at_most_400_operations(monkeypatch):
-    """Counted: all of torch's operations but views in `Search.step` between codes and news.
-
-    Networks that cost one operation; scores in one pass, and numbers from counters, as an
-    accelerator has them. What is left in a loop over runs is NumPy's, on the CPU.
-    """
-    device = torch.device("cpu")
-    monkeypatch.setattr("invariscope.search.search.Objectives", partial(Objectives, together=True))
-    monkeypatch.setattr(
-        "invariscope.search.evaluation.Objectives", partial(Objectives, together=True)
-    )
-    monkeypatch.setattr(
-        "invariscope.seeds._rows",
-        seeds.counted,
-    )
-    monkeypatch.setattr(
-        "invariscope.search.strategies.base._parts", lambda state: [slice(0, len(state))]
-    )
-    monkeypatch.setattr(
-        "invariscope.search.measure.chunks_of", lambda runs, _chunk, _device: [slice(0, len(runs))]
-    )
-    counts = {}
-    for runs in (2, 64):
-        generator, subject = TrivialGenerator(16, device), TrivialSubject(device)
-        search = Search(generator, _runs(runs, generator, subject), chunk=runs * 50)
-        search.step(subject)
-        with Counted() as counted:
-            search.step(subject)
-        counts[runs] = counted.count
-
-    assert counts[64] <= 400
-    assert counts[64] - counts[2] <= 4 * 62

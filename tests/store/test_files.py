@@ -2,9 +2,13 @@
 
 import errno
 import os
+import re
+import resource
 import stat
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -51,6 +55,40 @@ def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path):
         replace_file(path, write)
     assert path.read_text() == "old"
     assert names(tmp_path) == ["table"]
+
+
+def test_whatever_writes_a_full_disk_is_one_sentence_and_leaves_no_part(tmp_path):
+    """A limit on a file's size stands for the disk: the libraries' own writers meet it for real."""
+    numbers = torch.arange(50_000, dtype=torch.float64)
+
+    def save_array(part):
+        with part.open("wb") as file:
+            np.save(file, numbers.numpy())
+
+    writers = {
+        "table.parquet": pd.DataFrame({"a": numbers.sin()}).to_parquet,
+        "table.csv": pd.DataFrame({"a": numbers.sin()}).to_csv,
+        "page.svg": lambda part: part.write_text("x" * 300_000),
+        "array.npy": save_array,
+    }
+    largest = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, largest[1]))
+    try:
+        for name, write in writers.items():
+            with pytest.raises(StoreError, match=f"cannot write '.*{name}'"):
+                replace_file(tmp_path / name, write)
+        with pytest.raises(StoreError, match=r"cannot write '.*x.safetensors'"):
+            replace_tensors(tmp_path / "x.safetensors", {"a": numbers})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, largest)
+    assert names(tmp_path) == []
+
+
+def test_no_file_is_written_by_a_library_whose_errors_are_not_those_of_a_disk():
+    """safetensors' `save_file` and `torch.save` raise errors of their own on a full disk."""
+    written = re.compile(r"\b(save_file\(|torch\.save\()")
+    sources = Path(files.__file__).parents[1].rglob("*.py")
+    assert [path.name for path in sources if written.search(path.read_text())] == []
 
 
 def test_tensors_are_written_whole_and_leave_no_other_name(tmp_path, monkeypatch):

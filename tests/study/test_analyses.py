@@ -180,7 +180,7 @@ def test_a_filter_without_runs_and_code_that_is_not_allowed(finished):
     with pytest.raises(StoreError, match="no run of the filter 'stopped'"):
         analyze(stopped, ["distance"])
     with pytest.raises(InputError, match="allow it with --allow-code"):
-        analyze(AnalysisMaterial(StudyResult(finished), device="cpu"), ["distance"])
+        analyze(AnalysisMaterial(StudyResult(finished), device="cpu"), ["appearance"])
     with pytest.raises(InputError, match="no observer was named"):
         analyze(
             AnalysisMaterial(StudyResult(finished), device="cpu", allow_code=True), ["observers"]

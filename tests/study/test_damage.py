@@ -114,7 +114,9 @@ def resumed(store, text, capsys):
     code = run(words)
     said = capsys.readouterr().err
     assert code in {0, 2}
-    assert code == 0 or (said.startswith("error: ") and said.count("\n") == 1)
+    errors = [line for line in said.splitlines() if line.startswith("error: ")]
+    last = said.splitlines()[-1:]  # what is written and how far it came may stand before
+    assert code == 0 or errors == last, said
     return code == 0
 
 
@@ -181,7 +183,7 @@ def failures(some, finished, right, tmp_path, more=lambda store: None):
 
 
 def test_a_sample_of_damaged_files_gives_right_answers_or_a_sentence(finished, right, tmp_path):
-    some = random.Random(1).sample(cases(finished.store), 40)
+    some = random.Random(1).sample(cases(finished.store), 24)
     assert failures(some, finished, right, tmp_path) == []
 
 

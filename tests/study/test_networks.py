@@ -121,6 +121,10 @@ def test_a_report_holds_every_figure_and_finding(measured):
     figures = {p.stem for p in (measured.path / "figures").iterdir()}
     assert figures >= {"fig2a", "fig2b", "fig2c", "fig3a", "fig3b", "fig4", "fig5a", "fig5b",
                        "fig5c", "fig6", "fig7", "fig8", "fig11_all", "fig12"}  # fmt: skip
+    titles = {name: title for name, title, _ in load_reported(measured.path / "tables").captions}
+    assert set(titles) == figures
+    assert titles["fig5b"].startswith("Within-category accuracy")
+    assert titles["fig5c"].startswith("Across-category accuracy")
     text = page.read_text()
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")
     claims = load_reported(measured.path / "tables").claims

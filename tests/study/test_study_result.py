@@ -1,5 +1,9 @@
 """The table of a study against the runs themselves."""
 
+import json
+import subprocess
+import sys
+
 import pandas as pd
 import pytest
 import torch
@@ -41,6 +45,27 @@ def test_a_row_a_run_with_what_the_run_has(finished):
             assert row.reference_id == s.reference["run"]
             own = float(record.tensors["reference_activity"].mean())
             assert row.reduction == pytest.approx((own - row.activation) / own * 100, abs=1e-4)
+
+
+TABLE = """
+import json, sys
+from invariscope import load_study
+study = load_study(sys.argv[1])
+count = len(study.table("all")) + len(study.roles) + len(study._repr_html_())
+modules = {name.partition(".")[0] for name in sys.modules}
+print(json.dumps({"count": count, "modules": sorted(modules)}))
+"""
+
+
+def test_a_table_needs_no_torch_and_no_pictures(finished):
+    """What a process loads is most of the memory of a table of thousands of runs."""
+    done = subprocess.run(
+        [sys.executable, "-c", TABLE, finished.path], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout)
+    assert found["count"] > len(finished.planned_runs())
+    heavy = {"torch", "scipy", "matplotlib", "safetensors", "PIL", "sklearn", "statsmodels"}
+    assert heavy & set(found["modules"]) == set()
 
 
 def test_filters_take_what_they_say():

@@ -6,7 +6,8 @@ import torch
 
 from invariscope import FunctionSubject, HybridSubject, NetworkSubject, seeds
 from invariscope.errors import InputError, SubjectError
-from invariscope.subjects import PIXELS, PhotoRule
+from invariscope.photos import PhotoRule
+from invariscope.subjects import PIXELS
 
 SIDE = 8
 

@@ -1,8 +1,6 @@
 """Networks of transformers and timm: photos as their own processors give them, names, files."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -60,7 +58,7 @@ def hf_folder(folder, family, **settings):
 def apart(subject, photo, expected):
     """How far the subject's input is from the library's, in grey levels."""
     side = subject.image_size
-    image = read_image(photo, side=side, transform=subject.photo.transform)[None]
+    image = read_image(photo, side, subject.photo)[None]
     difference = (subject._prepare(image) - torch.as_tensor(expected)).abs()
     return (
         float((difference * subject.preprocessing.std / subject.preprocessing.value_range).max())
@@ -162,12 +160,13 @@ def test_of_two_state_dicts_that_differ_one_must_be_named(plain, averaged, tmp_p
 
 
 @pytest.mark.parametrize("source", ["timm:resnet18", "torchvision:resnet18", "hf:{folder}"])
-def test_each_source_loads_in_a_process_of_its_own(source, tmp_path):
+def test_each_source_loads_in_a_process_of_its_own(source, tmp_path, forked):
     hf_folder(tmp_path, "ViT")
     address = source.format(folder=tmp_path)
-    code = f"from invariscope import load_subject; load_subject({address!r}, weights='random')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    process = forked.Process(target=load_subject, args=(address,), kwargs={"weights": "random"})
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
 BAD = """

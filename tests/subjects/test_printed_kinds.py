@@ -1,15 +1,12 @@
 """The kind of a unit whose answers need a word stands wherever the unit is used."""
 
-import io
-
 import pandas as pd
 import pytest
 import torch
-from rich.console import Console
 from torch import nn
 
 import invariscope as iv
-from invariscope.cli.rig import _range_table
+from invariscope.cli.rig import _print_range
 from invariscope.errors import InputError
 from invariscope.experiments.result import kind_of, load_result
 from invariscope.natural.statistics import NaturalStatistics
@@ -103,9 +100,8 @@ def test_an_active_reference_makes_a_unit_not_silent():
     ("low", "high", "usual", "kind"),
     [(0, 0, 0, "silent"), (2, 2, 2, "constant"), (1, 9, 8.9, "saturated"), (0, 9, 1, "–")],
 )
-def test_the_table_of_a_range_block_states_the_kind(low, high, usual, kind):
+def test_the_table_of_a_range_block_states_the_kind(low, high, usual, kind, capsys):
     row = {"unit": "u:0", "split": "train", "name": "a", "minimum": low, "maximum": high}
     row |= {"p1": usual, "mean": 1.0, "sd": 1.0, "reliability": 0.5}
-    shown = io.StringIO()
-    Console(width=200, file=shown).print(_range_table(NaturalStatistics(pd.DataFrame([row]), {})))
-    assert kind in shown.getvalue()
+    _print_range(NaturalStatistics(pd.DataFrame([row]), {}))
+    assert kind in capsys.readouterr().out

@@ -29,7 +29,7 @@ def photo(request, tmp_path_factory):
 
 def apart(subject, photo, expected):
     """How far the subject's input is from the library's, in grey levels."""
-    image = read_image(photo, side=subject.image_size, transform=subject.photo.transform)[None]
+    image = read_image(photo, subject.image_size, subject.photo)[None]
     difference = (subject._prepare(image) - torch.as_tensor(expected)).abs()
     scale = subject.preprocessing.std / subject.preprocessing.value_range
     return float((difference * scale).max()) * 255
@@ -129,7 +129,7 @@ def test_an_image_tower_answers_as_the_saved_network(family, photo, tmp_path):
     given = processor(images=Image.open(photo), return_tensors="pt")["pixel_values"]
     assert apart(subject, photo, given) <= 1
     site = next(name for name in subject.sites() if "post_layernorm" in name)
-    image = read_image(photo, side=32, transform=subject.photo.transform)[None]
+    image = read_image(photo, 32, subject.photo)[None]
     with torch.no_grad():
         truth = whole.vision_model(subject._prepare(image)).last_hidden_state
         if family == "CLIP":  # its last normalisation sees the class token alone

@@ -1,6 +1,7 @@
 """What the server gives to whom, and what it refuses."""
 
 import json
+import sqlite3
 import time
 
 import pytest
@@ -9,7 +10,8 @@ pytest.importorskip("starlette", reason="the extra `survey` is not installed")
 
 from starlette.testclient import TestClient
 
-from invariscope.survey import guard, server
+from invariscope.survey import guard, sessions
+from invariscope.survey.database import Database
 from invariscope.survey.guard import Bucket
 from invariscope.survey.server import SurveyServer
 
@@ -190,7 +192,7 @@ def test_the_live_page_needs_its_token(client):
 def test_the_end_tells_the_code_and_leads_back(make_survey_folder, request):
     link = "https://example.org/credit?who={id}&code={code}"
     folder = make_survey_folder("paid", completion={"code": "C0DE", "link": link})
-    database = server.Database(folder.answers)
+    database = Database(folder.answers)
     request.addfinalizer(database.close)
     client = TestClient(SurveyServer(folder, database, ADMIN).app())
     browser = Browser(client, brought={"survey_code": "a&b=c/d"})
@@ -240,10 +242,10 @@ def test_a_full_disk_is_told_as_later(client, database, monkeypatch):
     browser = Browser(client)
 
     def fails(connection, *arguments):
-        raise server.sqlite3.OperationalError("database or disk is full")
+        raise sqlite3.OperationalError("database or disk is full")
 
     with monkeypatch.context() as patched:
-        patched.setattr(server.sessions, "save_answer", fails)
+        patched.setattr(sessions, "save_answer", fails)
         assert browser.answer(0).status_code == 503
     assert browser.answer(0).status_code == 200
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from invariscope.survey import server
+from invariscope.survey.participant_server import FILES, STATIC
 
 WEB = Path(__file__).parents[2] / "web"
 
@@ -18,7 +18,7 @@ def test_the_bundle_is_built_from_these_sources():
     names += [f"{f}/{p.name}" for f in ("src", "licences") for p in (WEB / f).iterdir()]
     for name in sorted(names):
         digest.update(f"{name}\0".encode() + (WEB / name).read_bytes())
-    built = json.loads((server.STATIC / "build.json").read_text())
+    built = json.loads((STATIC / "build.json").read_text())
     assert built["sources"] == digest.hexdigest(), "run `npm run build` in web/"
 
 
@@ -27,7 +27,7 @@ def test_the_lock_names_no_registry():
 
 
 def test_every_bundled_package_has_its_licence():
-    text = (server.STATIC / "LICENSES.txt").read_text()
+    text = (STATIC / "LICENSES.txt").read_text()
     for name in ("auto-bind", "jspsych", "random-words", "seedrandom"):
         assert re.search(rf"^{name} [\d.]+ \(", text, re.MULTILINE)
     assert text.count("Permission is hereby granted") >= 4
@@ -35,18 +35,18 @@ def test_every_bundled_package_has_its_licence():
 
 @pytest.mark.parametrize("name", ["app.css", "index.html", "live.html", "compare.html"])
 def test_pages_and_styles_name_no_other_origin(name):
-    assert "http" not in (server.STATIC / name).read_text()
+    assert "http" not in (STATIC / name).read_text()
 
 
 def test_every_file_of_the_bundle_is_served_and_there():
-    there = {path.name for path in server.STATIC.iterdir()}
-    assert there == {*server.FILES, "index.html", "live.html", "compare.html", "build.json"}
+    there = {path.name for path in STATIC.iterdir()}
+    assert there == {*FILES, "index.html", "live.html", "compare.html", "build.json"}
 
 
 def test_pages_use_texts_that_exist_and_all_of_them():
-    words = set(json.loads((server.STATIC.parent / "words.json").read_text()))
-    words |= set(json.loads((server.STATIC.parent / "search_words.json").read_text()))
+    words = set(json.loads((STATIC.parent / "words.json").read_text()))
+    words |= set(json.loads((STATIC.parent / "search_words.json").read_text()))
     sources = "".join(path.read_text() for path in (WEB / "src").glob("*.js"))
     used = set(re.findall(r"\bwords\.(\w+)", sources))
-    pages = set(re.findall(r"\{\{(\w+)\}\}", (server.STATIC / "index.html").read_text()))
+    pages = set(re.findall(r"\{\{(\w+)\}\}", (STATIC / "index.html").read_text()))
     assert used | pages == words

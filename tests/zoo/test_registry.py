@@ -11,6 +11,7 @@ from invariscope.errors import InputError, StoreError
 from invariscope.natural.statistics import PERCENTILES, SPLITS, NaturalStatistics, unit_names
 from invariscope.zoo import registry
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedResNet
+from invariscope.zoo.weight_file import load_weights
 
 SHIPPED = sorted(name for name, entry in registry.entries().items() if not entry.url)
 NAMES = [name for name in SHIPPED if registry.entries()[name].kind != "natural"]
@@ -32,7 +33,7 @@ def test_checksums_hold_and_the_origin_is_told(name):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_tensors_are_finite_float32(name):
-    tensors, metadata = registry.load_weights(registry.entries()[name])
+    tensors, metadata = load_weights(registry.entries()[name])
     assert metadata
     for key, tensor in tensors.items():
         if tensor.is_floating_point():
@@ -84,7 +85,7 @@ def copied(tmp_path, monkeypatch):
 
 
 def test_a_copy_of_a_file_loads(copied):
-    tensors, _ = registry.load_weights(copied)
+    tensors, _ = load_weights(copied)
     assert tensors
 
 
@@ -98,12 +99,12 @@ def test_a_changed_file_is_refused(copied, how):
     if how == "cut":
         copied.path.write_bytes(content[:-10])
     with pytest.raises(StoreError, match="not the file that was shipped; reinstall"):
-        registry.load_weights(copied)
+        load_weights(copied)
 
 
 def test_another_checksum_in_the_index_is_refused(copied):
     with pytest.raises(StoreError, match="not the file that was shipped"):
-        registry.load_weights(replace(copied, sha256="0" * 64))
+        load_weights(replace(copied, sha256="0" * 64))
 
 
 @pytest.mark.parametrize(("name", "kind"), [("embedded", "classifier"), ("x", "generator")])

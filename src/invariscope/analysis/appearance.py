@@ -1,6 +1,7 @@
 """Changes of an image: light, colour, spectrum, texture and layout, measured and in words."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from invariscope import validate
 from invariscope.analysis.grouping import Rows, groups_by, invariant, mean_sd, of_units
 from invariscope.errors import InputError
 from invariscope.photos.spectrum import frequencies, power, slopes
+from invariscope.subjects.pixels import saturation
 
 LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709, of the values as they are
 GRID = 8  # places across the image at which layout is compared
@@ -28,6 +30,7 @@ RATIO = 1.3  # of contrast and colourfulness
 SLOPE = 0.5  # of the spectrum's slope; photos have about −2
 TEXTURE = 0.8  # RMS difference of log energies in bands
 LAYOUT = 0.6  # 1 less the correlation of where contrast lies
+SATURATED = 0.25  # share of an image's values at an end of the range
 SMALLEST = 16  # pixels a side: below, `describe` says nothing
 
 
@@ -45,24 +48,32 @@ def colourfulness(images: Tensor) -> Tensor:
     return spread + 0.3 * opponents.mean(2).square().sum(0).sqrt()
 
 
-def texture(light: Tensor) -> Tensor:
-    """Measure the log share of energy in bands of scale and orientation, `(n, 12)`, in any place.
-
-    Shares of the whole, so contrast does not matter; phases are left out, so places do not.
-    """
-    spectrum = power(light)
-    down, across = frequencies(light.shape[-1], light.device)
+@lru_cache(maxsize=8)
+def _bands(side: int, device: torch.device) -> list[Tensor]:
+    """Find the places of each band of scale and orientation in a flattened spectrum."""
+    down, across = frequencies(side, device)
     frequency = (down.square() + across.square()).sqrt()
     direction = torch.atan2(down, across).remainder(torch.pi)
-    unit = light.shape[-1] / 32
-    parts = []
+    unit = side / 32
+    places = []
     for start in BANDS:
         band = (frequency >= start * unit / 2) & (frequency < start * unit)
         for turn in range(TURNS):
             centre = turn * torch.pi / TURNS
             away = (direction - centre + torch.pi / 2).remainder(torch.pi) - torch.pi / 2
-            parts.append(spectrum[:, band & (away.abs() <= torch.pi / TURNS / 2)].sum(1))
-    energy = torch.stack(parts, 1)
+            inside = band & (away.abs() <= torch.pi / TURNS / 2)
+            places.append(inside.flatten().nonzero().squeeze(1))
+    return places
+
+
+def texture(light: Tensor) -> Tensor:
+    """Measure the log share of energy in bands of scale and orientation, `(n, 12)`, in any place.
+
+    Shares of the whole, so contrast does not matter; phases are left out, so places do not.
+    """
+    spectrum = power(light).flatten(1)
+    bands = _bands(light.shape[-1], light.device)
+    energy = torch.stack([spectrum[:, band].sum(1) for band in bands], 1)
     total = energy.sum(1, keepdim=True).clamp_min(1e-12)
     return (energy / total + 1e-4).log()
 
@@ -220,7 +231,8 @@ def changes(image: Tensor, reference: Tensor) -> list[str]:
     """Say in words how an image differs from a reference, the plainest first.
 
     Each word follows from one statistic of `analysis.appearance` and a threshold of this module;
-    none is said where no statistic passes one.
+    none is said where no statistic passes one. "saturated" is said of the image alone: a quarter
+    or more of its values are at an end of the range, where they cannot change further.
 
     Args:
         image, reference: `(3, side, side)` in [0, 1].
@@ -244,4 +256,6 @@ def changes(image: Tensor, reference: Tensor) -> list[str]:
         sentences.append("another texture")
     if float(statistic_distance("layout", one["layout"], other["layout"])) > LAYOUT:
         sentences.append("shapes in other places")
+    if float(saturation(image[None])) >= SATURATED:
+        sentences.append("saturated")
     return sentences

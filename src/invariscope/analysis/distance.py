@@ -7,6 +7,7 @@ import pandas as pd
 
 from invariscope.analysis.affine import affine_distance
 from invariscope.analysis.grouping import Rows, groups_by, mean_sd, of_units, rows_where, searched
+from invariscope.subjects.pixels import share_of_possible
 
 KEYS = ["subject", "series", "site", "strength"]
 VALUES = ("distance", "reduction", "loss", "share")
@@ -15,11 +16,12 @@ VALUES = ("distance", "reduction", "loss", "share")
 def _searched(table: Rows) -> Rows:
     own = searched(table)
     lost = own["reference_activity"].to_numpy(float) - own["activation"].to_numpy(float)
-    possible = own["possible"].to_numpy(float) if "possible" in own else np.nan
+    far = own["pixel_distance"].to_numpy(float)
+    possible = own["possible"].to_numpy(float) if "possible" in own else np.full_like(far, np.nan)
     return own.assign(
         series=own["task"],
-        distance=own["pixel_distance"],
-        share=own["pixel_distance"].to_numpy(float) / possible,
+        distance=far,
+        share=[share_of_possible(*pair) for pair in zip(far, possible, strict=True)],
         strength=np.nan,
         loss=lost / own["natural_sd"].to_numpy(float),
     )

@@ -39,6 +39,7 @@ def profile(
     which: str = "kept",
     batch: int = 64,
     seed: int = 0,
+    progress: bool | None = None,
 ) -> Profile:
     """Profile a unit by known transformations of photos and by the images of a search.
 
@@ -53,6 +54,8 @@ def profile(
             every other strength too (`known_copies`).
         tau, negatives, batch, seed: as for `invariance_coefficient`.
         beyond: what named transformations do with values beyond [0, 1].
+        progress: whether a line shows how far the coefficients are; by default in terminals and
+            notebooks.
         which: the member of each front that is shown (`experiments.front_choice.choose`).
 
     Raises:
@@ -94,6 +97,7 @@ def profile(
             top=(),
             batch=batch,
             seed=seed,
+            progress=progress,
         ).units
         coefficients = _coefficients(measured, target, chosen, copies)
         rows = measured[measured["unit"] == str(target)]

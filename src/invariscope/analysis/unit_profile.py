@@ -113,6 +113,13 @@ class Profile:
     images: pd.DataFrame = field(repr=False)
     copies: pd.DataFrame = field(repr=False)
 
+    def __repr__(self) -> str:
+        """Name the unit and count transformations and found images in one line."""
+        return (
+            f"Profile({self.labels['subject']} {self.labels['unit']}: "
+            f"{len(self.coefficients)} transformations, {len(self.images)} found images)"
+        )
+
     @property
     def ignores(self) -> list[str]:
         """The properties that the unit ignores: I_k of at least `IGNORES`."""

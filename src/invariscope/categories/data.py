@@ -15,7 +15,7 @@ from torch import Tensor
 from invariscope import seeds, validate
 from invariscope.errors import InputError, unknown
 from invariscope.invariance.images import ImageSet
-from invariscope.photos import PhotoFolder, batches, open_folder
+from invariscope.photos import PhotoFolder, PhotoRule, batches, open_folder
 from invariscope.photos.folder import PhotoReport
 from invariscope.photos.stream import Batch
 from invariscope.study.file_section import FileSection, Names, Seed
@@ -102,9 +102,8 @@ class StreamedImages:
 
     def parts(self, order: Tensor, size: int) -> Iterator[ImageBatch]:
         shown = _chosen(self.folder, order.numpy())
-        for batch in batches(
-            shown, side=self.side, crop=not self.squash, batch=size, device=self.device
-        ):
+        rule = PhotoRule(self.side, crop=not self.squash)
+        for batch in batches(shown, side=self.side, rule=rule, batch=size, device=self.device):
             images = (batch.images * 255).round().to(torch.uint8)
             labels = torch.from_numpy(batch.labels).to(self.device)
             yield ImageBatch(torch.from_numpy(batch.indices), images, labels)
@@ -252,7 +251,8 @@ def _check(folder: PhotoFolder, least: int, what: str) -> None:
 def _held(folder: PhotoFolder, rule: DataRule, device: torch.device) -> ImagesInMemory:
     images = torch.empty(len(folder), 3, rule.side, rule.side, dtype=torch.uint8, device=device)
     there: list[int] = []
-    for batch in batches(folder, side=rule.side, crop=not rule.squash, batch=AT_ONCE):
+    photo = PhotoRule(rule.side, crop=not rule.squash)
+    for batch in batches(folder, side=rule.side, rule=photo, batch=AT_ONCE):
         end = len(there) + len(batch.indices)
         images[len(there) : end] = (batch.images * 255).round().to(torch.uint8).to(device)
         there += batch.indices.tolist()

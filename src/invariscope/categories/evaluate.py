@@ -15,13 +15,12 @@ import torch
 from invariscope.categories.data import CategoryImages
 from invariscope.categories.folder import NetworkFolder
 from invariscope.categories.plan import fault_of, label_of
-from invariscope.errors import StoreError
 from invariscope.invariance.ablation import ablation_accuracy, find_tau
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import ImageSet
 from invariscope.invariance.setup import choose_sites, make_setup
 from invariscope.invariance.top import PERCENTS
-from invariscope.store.hashes import check_hashed, write_hashed
+from invariscope.store.hashes import read_hashed_table, write_hashed
 from invariscope.subjects import Subject, load_subject
 from invariscope.transformations import Transformation
 
@@ -126,6 +125,7 @@ class NetworkEvaluation:
             by_class=folder.planned.count > 0,
             batch=BATCH,
             out=folder.path / INVARIANCE,
+            progress=False,
         )
         path = folder.path / ABLATION
         if path.exists() or folder.planned.count < len(self.data.classes):
@@ -149,12 +149,7 @@ def read_measured(path: Path) -> pd.DataFrame:
     Raises:
         StoreError: it is missing or damaged.
     """
-    repair = "delete it, and `categories evaluate` measures it again"
-    check_hashed(path, repair)
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{str(path)!r} is damaged; {repair}") from error
+    return read_hashed_table(path, "delete it, and `categories evaluate` measures it again")
 
 
 def chosen_tau(paths: Sequence[Path]) -> float | None:

@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 from invariscope.cli.numbers import Count
 from invariscope.cli.options import Force
-from invariscope.cli.terminal import output
+from invariscope.cli.terminal import STARTS_AGAIN, output, tell_start
 from invariscope.errors import InputError
 from invariscope.invariance.classes import class_names
 from invariscope.photos import open_folder
@@ -114,6 +114,7 @@ def analyze(
     for study in found:
         material = (shown or AnalysisOptions()).material(study, runs)
         folder = study.folder.path / FOLDER
+        tell_start(folder, STARTS_AGAIN)
         console.print(f"{study.folder.name}:")
 
         def made(name: str, own: Tables, reason: str, folder: Path = folder) -> None:

@@ -1,20 +1,18 @@
 """`invariscope calibrate MODEL FOLDER`: how strong a transformation must be to fool a network."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from invariscope import plot
-from invariscope.cli.numbers import Count, Number, Seed, Share
-from invariscope.cli.options import Model, NetworkOptions, OutFolder, default_out
-from invariscope.cli.terminal import StartNote, notes, output
+from invariscope.cli.numbers import Number, Seed, Share
+from invariscope.cli.options import Beyond, Model, NetworkOptions, OutFolder, default_out
+from invariscope.cli.photo_options import PhotoOptions
+from invariscope.cli.terminal import STARTS_AGAIN, StartNote, notes, output
 from invariscope.invariance.calibrate import calibrate as measure
 from invariscope.invariance.calibration import Calibration
-from invariscope.invariance.classes import class_names, classifier
-from invariscope.invariance.images import image_set
-from invariscope.invariance.setup import images_for
-from invariscope.photos import open_folder
+from invariscope.invariance.classes import classifier
 from invariscope.plot.axes import figure_of
 from invariscope.store.files import replace_file
 from invariscope.transformations import load
@@ -31,32 +29,22 @@ def calibrate(
         Parameter(help="Accuracy to fall below; the paper's 0.15, or ours above 2 % chance."),
     ] = None,
     most: Annotated[Number | None, Parameter(help="The largest strength that is tried.")] = None,
-    beyond: Annotated[
-        Literal["clip", "rescale", "keep"],
-        Parameter(help="Pixels that leave the range under a transformation."),
-    ] = "clip",
-    classes: Annotated[
-        Path | None, Parameter(help="A table: class folder, tab, the model's name or unit number.")
-    ] = None,
+    beyond: Beyond = "clip",
     site: Annotated[str | None, Parameter(help="The readout; by default the deepest site.")] = None,
-    photos: Annotated[Count | None, Parameter(help="At most so many photos of each class.")] = None,
-    resize: Annotated[
-        Count | None, Parameter(help="A photo's shorter side, before its middle is cut out.")
-    ] = None,
     seed: Annotated[Seed, Parameter(help="Another seed, other noise.")] = 0,
     out: OutFolder = None,
+    photos: PhotoOptions | None = None,
     source: NetworkOptions | None = None,
 ) -> None:
     """Let a transformation grow until a network's top-1 accuracy falls below a bound."""
     console = output()
     chosen = load(transformation, beyond=beyond)
-    subject, found = (source or NetworkOptions()).subject(model), open_folder(folder)
-    found = found if photos is None else found.of_each_class(photos)
-    images = image_set(found, resize=resize) if resize else images_for(subject, found)
-    readout = classifier(subject, images.classes, site, class_names(folder, classes))
+    subject, photos = (source or NetworkOptions()).subject(model), photos or PhotoOptions()
+    images = photos.images(subject, folder)
+    readout = classifier(subject, images.classes, site, photos.names(folder))
     console.print(readout.matched)
     place = out or default_out(model, transformation, "calibrate")
-    start = StartNote(place, "the same command starts again")
+    start = StartNote(place, STARTS_AGAIN)
 
     def tell(strength: float, accuracy: float) -> None:
         start()
@@ -73,7 +61,7 @@ def calibrate(
         out=place,
         watch=tell,
     )
-    for line in found.report.lines():
+    for line in images.notes():
         console.print(line)
     picture = place / f"{transformation}.png"
     figure = figure_of(plot.calibration(calibration))

@@ -6,7 +6,6 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.table import Table
 
 from invariscope.categories.evaluate import TAU, chosen_tau
 from invariscope.categories.grid import search_grid
@@ -63,17 +62,15 @@ def _tell_plan(study: NetworkStudy, console: Console) -> None:
     )
     for note in data.notes:
         console.print(f"  {note}", style="dim")
-    table = Table(box=None, pad_edge=False, header_style="dim")
-    for column in ("trained with", "seen transformed", "seeds", "networks"):
-        table.add_column(column)
     groups: dict[str, list[Any]] = {}
     for own in study.planned:
         groups.setdefault(own.label, []).append(own)
+    rows = []
     for label, networks in groups.items():
         counts = ", ".join(str(c) for c in sorted({own.count for own in networks}))
         numbers = ", ".join(str(s) for s in paradigm.seeds)
-        table.add_row(label, counts, numbers, str(len(networks)))
-    print_table(table)
+        rows.append((label, counts, numbers, str(len(networks))))
+    print_table(("trained with", "seen transformed", "seeds", "networks"), rows)
     for fault in {own.fault: None for own in study.planned if own.fault}:
         console.print(fault, style="yellow", markup=False)
 

@@ -9,17 +9,23 @@ from cyclopts import Parameter
 from rich.console import Console
 
 from invariscope.cli.numbers import Count, Seed
-from invariscope.cli.options import Model, NetworkOptions, OutFolder, default_out
+from invariscope.cli.options import (
+    Beyond,
+    Model,
+    Negatives,
+    NetworkOptions,
+    OutFolder,
+    default_out,
+)
+from invariscope.cli.photo_options import PhotoOptions
 from invariscope.cli.terminal import Open, StartNote, output, progress_bar, tell_page
 from invariscope.errors import InputError
 from invariscope.invariance.accumulate import EVERY
-from invariscope.invariance.classes import class_names, classifier
+from invariscope.invariance.classes import classifier
 from invariscope.invariance.coefficient import SEARCH, TAU, invariance_coefficient
-from invariscope.invariance.images import image_set
 from invariscope.invariance.result import Invariance
-from invariscope.invariance.setup import ALL, images_for
+from invariscope.invariance.setup import ALL
 from invariscope.invariance.top import PERCENTS
-from invariscope.photos import open_folder
 from invariscope.report.invariance import write_invariance_report
 from invariscope.store.files import make_folder
 
@@ -44,18 +50,12 @@ class CoefficientOptions:
     tau: Annotated[
         str, Parameter(help="An image activates a unit above this share of its maximum; or search.")
     ] = str(TAU)
-    beyond: Annotated[
-        Literal["clip", "rescale", "keep"],
-        Parameter(help="Pixels that leave the range under a transformation."),
-    ] = "clip"
+    beyond: Beyond = "clip"
     reading: Annotated[
         Literal["channel", "place"],
         Parameter(help="A unit is a channel's mean over places, or each place of it."),
     ] = "channel"
-    negatives: Annotated[
-        Literal["signed", "rectified"],
-        Parameter(help="Negative activity counts by its size, or as 0."),
-    ] = "signed"
+    negatives: Negatives = "signed"
     batch: Annotated[Count, Parameter(help="Images shown at once.")] = 64
     seed: Annotated[Seed, Parameter(help="Of random transformations.")] = 0
 
@@ -84,30 +84,22 @@ def coefficient(
         bool,
         Parameter(negative="", help="Accuracy without inactive, without active units: slow."),
     ] = False,
-    classes: Annotated[
-        Path | None, Parameter(help="A table: class folder, tab, the model's name or unit number.")
-    ] = None,
-    photos: Annotated[Count | None, Parameter(help="At most so many photos of each class.")] = None,
-    resize: Annotated[
-        Count | None, Parameter(help="A photo's shorter side, before its middle is cut out.")
-    ] = None,
     out: OutFolder = None,
     open_page: Open = False,
     asked: CoefficientOptions | None = None,
+    photos: PhotoOptions | None = None,
     source: NetworkOptions | None = None,
 ) -> None:
     """Measure every unit's invariance to known transformations; write tables and a page."""
     console = output()
     asked, source = asked or CoefficientOptions(), source or NetworkOptions()
-    found = open_folder(folder)
-    found = found if photos is None else found.of_each_class(photos)
-    subject = source.subject(model)
-    shown = image_set(found, resize=resize) if resize else images_for(subject, found)
+    subject, photos = source.subject(model), photos or PhotoOptions()
+    shown = photos.images(subject, folder)
     place = make_folder(out or default_out(model, folder.name, "coefficient"))
     start = StartNote(place)
     readout = None
     if ablation or asked.tau == SEARCH:
-        readout = classifier(subject, shown.classes, names=class_names(folder, classes))
+        readout = classifier(subject, shown.classes, names=photos.names(folder))
         console.print(readout.matched)
     with progress_bar() as bar:
         task = bar.add_task("two passes over the images", total=None)
@@ -132,11 +124,11 @@ def coefficient(
             batch=asked.batch,
             seed=asked.seed,
             out=place,
-            progress=watch,
+            watch=watch,
         )
     command = " ".join(["invariscope coefficient", model, str(folder), *source.words()])
     page = write_invariance_report(place, command=command)
-    for line in found.report.lines():
+    for line in shown.notes():
         console.print(line)
     _tell(result, console)
     console.print(f"tables: {place}")

@@ -11,6 +11,7 @@ from invariscope.cli.terminal import notes, tell_page
 from invariscope.experiments.experiment import ExperimentCondition, run_experiment
 from invariscope.report.report import write_report
 from invariscope.report.source import AFFINE
+from invariscope.report.strongest_photos import photos_are_there
 from invariscope.store.hashes import write_hashed
 
 
@@ -53,4 +54,5 @@ def report_experiment(
     )
     table = affine_baseline(subject, unit, result.reference.image, shown=generator.constrain)
     write_hashed(out / AFFINE, table.to_parquet)
-    tell_page(write_report(out, command=command), open_page=open_page)
+    photos = common.natural if photos_are_there(common.natural) else None
+    tell_page(write_report(out, command=command, natural=photos), open_page=open_page)

@@ -50,8 +50,7 @@ def _images(photos: Path, subject: Subject, most: int | None) -> torch.Tensor:
     files = [chosen.file(i) for i in range(len(chosen))]
     if not files:
         raise InputError(f"{str(photos)!r} holds no photos; expected at least one")
-    how = {"resize": side, "interpolation": "bilinear", "crop": True}
-    return torch.stack([read_image(file, side=side, **how) for file in files])
+    return torch.stack([read_image(file, side) for file in files])
 
 
 def _field(subject: Subject, unit: str, images: torch.Tensor) -> ReceptiveField:

@@ -12,9 +12,8 @@ from invariscope.cli.options import Model, NetworkOptions, OutFolder, default_ou
 from invariscope.cli.terminal import StartNote, output, progress_bar
 from invariscope.natural.folder_pass import NATURAL, measure_folder
 from invariscope.natural.statistics import NaturalStatistics
-from invariscope.photos import open_folder
+from invariscope.photos import PhotoRule, open_folder
 from invariscope.photos.walk import named
-from invariscope.subjects.base import PhotoRule
 from invariscope.subjects.kinds import unit_kinds
 
 SHOWN = 10  # lines about photos

@@ -29,6 +29,14 @@ Task = Literal["invariance", "adversarial"]
 OutFolder = Annotated[
     Path | None, Parameter(alias="-o", help="The folder to write to; runs/… by default.")
 ]
+Beyond = Annotated[
+    Literal["clip", "rescale", "keep"],
+    Parameter(help="Pixels that leave the range under a transformation."),
+]
+Negatives = Annotated[
+    Literal["signed", "rectified"],
+    Parameter(help="Negative activity counts by its size, or as 0."),
+]
 Force = Annotated[
     bool, Parameter(negative="", help="Replace a file that invariscope did not write.")
 ]

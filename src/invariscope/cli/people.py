@@ -6,7 +6,6 @@ from typing import Annotated
 import pandas as pd
 from cyclopts import App, Parameter
 from rich.console import Console
-from rich.table import Table
 
 from invariscope.cli.options import Model, NetworkOptions, default_out
 from invariscope.cli.terminal import output, print_table
@@ -69,9 +68,8 @@ def _tell(found: PeopleComparison, console: Console) -> None:
         table: pd.DataFrame = getattr(found, name)
         if not len(table):
             continue
-        shown = Table(title=title, title_justify="left")
-        for column in table.columns:
-            shown.add_column(str(column))
-        for row in table.itertuples(index=False):
-            shown.add_row(*(f"{v:.3f}" if isinstance(v, float) else str(v) for v in row))
-        print_table(shown)
+        rows = [
+            [f"{v:.3f}" if isinstance(v, float) else str(v) for v in row]
+            for row in table.itertuples(index=False)
+        ]
+        print_table(list(table.columns), rows, title)

@@ -1,19 +1,25 @@
 """`invariscope profile RUNS FOLDER`: known transformations beside the images of a search."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from cyclopts import Parameter
 
 from invariscope.analysis.profile import profile as measure
-from invariscope.cli.numbers import Count, Share
-from invariscope.cli.options import NetworkOptions
-from invariscope.cli.terminal import Open, output, tell_page
+from invariscope.cli.numbers import Share
+from invariscope.cli.options import Negatives, NetworkOptions
+from invariscope.cli.photo_options import EachClass, PhotoOptions
+from invariscope.cli.terminal import (
+    STARTS_AGAIN,
+    Open,
+    output,
+    shown_progress,
+    tell_page,
+    tell_start,
+)
 from invariscope.errors import InputError
 from invariscope.experiments.result import load_result
 from invariscope.invariance.coefficient import TAU
-from invariscope.invariance.setup import images_for
-from invariscope.photos import open_folder
 from invariscope.report.report import write_report
 
 
@@ -22,14 +28,11 @@ def profile(
     folder: Annotated[Path, Parameter(help="Photos, or <class>/<photo>.jpg.")],
     /,
     *,
-    photos: Annotated[Count | None, Parameter(help="At most so many photos of each class.")] = None,
+    photos: EachClass = None,
     tau: Annotated[
         Share, Parameter(help="A photo activates the unit above this share of its maximum.")
     ] = TAU,
-    negatives: Annotated[
-        Literal["signed", "rectified"],
-        Parameter(help="Negative activity counts by its size, or as 0."),
-    ] = "signed",
+    negatives: Negatives = "signed",
     model: Annotated[
         str | None, Parameter(help="The network; by default as the runs name it.")
     ] = None,
@@ -46,11 +49,18 @@ def profile(
     if len(units) > 1:
         raise InputError(f"{str(runs)!r} holds runs of {len(units)} units; give those of one")
     subject = source.subject(model or result.runs[0].labels["subject"])
-    found = open_folder(folder)
-    found = found if photos is None else found.of_each_class(photos)
-    images = images_for(subject, found)
-    measured = measure(subject, units.pop(), images, result, tau=tau, negatives=negatives)
-    for line in found.report.lines():
+    images = PhotoOptions(photos).images(subject, folder)
+    tell_start(runs, STARTS_AGAIN)
+    measured = measure(
+        subject,
+        units.pop(),
+        images,
+        result,
+        tau=tau,
+        negatives=negatives,
+        progress=shown_progress(),
+    )
+    for line in images.notes():
         console.print(line)
     kept = measured.save(runs)
     page = write_report(runs, command=f"invariscope profile {runs} {folder}")

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from invariscope.cli.terminal import notes, tell_start
 from invariscope.experiments.execute import ProgressEvent
+from invariscope.experiments.search_progress import latest_generation, progress_words
 from invariscope.search.run import StepResult
 
 PLAIN_EVERY = 25  # generations between lines where there is no terminal
@@ -63,21 +64,7 @@ class LiveProgress:
         for result in news.results:
             state = result.outcome.status if result.outcome else "running"
             self._rows[result.run.name] = (result, state)
-        generation = max(result.line["generation"] for result in news.results)
-        rate = news.images / max(news.seconds, 1e-9)
-        left = max(
-            (
-                (result.run.generations - result.line["generation"])
-                for result in news.results
-                if result.outcome is None
-            ),
-            default=0,
-        )
-        a_generation = news.seconds / max(generation, 1)
-        summary = (
-            f"{news.ended} of {news.total} searches done · {news.images} images · "
-            f"{rate:.0f} images/s · at most {left * a_generation:.0f} s left"
-        )
+        generation, summary = latest_generation(news), progress_words(news)
         if self._console.is_terminal:
             self._live.update(Group(Text(self._title, style="bold"), self._table(), Text(summary)))
         elif generation % PLAIN_EVERY == 0 or news.ended == news.total:

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
-from rich.table import Table
 
 from invariscope.cli.numbers import Count, Natural, Number, Positive
 from invariscope.cli.terminal import output, print_table
@@ -51,6 +50,14 @@ def recording(
     events_offset: Annotated[
         Number, Parameter(help="Seconds to add to the events' times, to be on the spikes' clock.")
     ] = 0.0,
+    sync: Annotated[
+        tuple[Path, Path] | None,
+        Parameter(help="Common pulses of two clocks: the spikes' file, and the events'."),
+    ] = None,
+    sync_channels: Annotated[
+        tuple[str, str] | None,
+        Parameter(help="Their event channels, CHANNEL or CHANNEL=CODE; else the only ones."),
+    ] = None,
     order: Annotated[
         Path | None, Parameter(help="A CSV with the image of each event in turn.")
     ] = None,
@@ -77,6 +84,10 @@ def recording(
         Literal["counts", "rates", "other"],
         Parameter(help="What an array holds: spikes in the window, spikes/s, or other numbers."),
     ] = "counts",
+    axes: Annotated[
+        list[Literal["neurons", "images", "repeats"]] | None,
+        Parameter(help="What each axis of an array counts, in order.", consume_multiple=True),
+    ] = None,
     variable: Annotated[str | None, Parameter(help="Of a MATLAB or npz file.")] = None,
     segment: Annotated[Natural | None, Parameter(help="Of a recording in several.")] = None,
     fastest: Annotated[
@@ -93,6 +104,8 @@ def recording(
         event=event,
         events=events,
         events_offset=events_offset,
+        sync=sync,
+        sync_channels=sync_channels,
         order=order,
         onset=onset,
         images=images,
@@ -103,6 +116,7 @@ def recording(
         time_unit=time_unit,
         sampling_rate=sampling_rate,
         values=values,
+        axes=tuple(axes) if axes else None,
         variable=variable,
         segment=segment,
         fastest=fastest,
@@ -125,14 +139,12 @@ def _tell(recorded: RecordedResponses) -> None:
         lines.append(f"noise correlation: {correlation:.3f} (mean over pairs)")
     for line in lines:
         output().print(line, markup=False)
-    table = Table(title="units", title_justify="left")
     found = unit_table(recorded)
-    for heading in COLUMNS.values():
-        table.add_column(heading)
-    for row in found.head(SHOWN).to_dict("records"):
-        cells = [str(row["unit"]), str(row["trials"])]
-        table.add_row(*cells, *(_cell(row[name]) for name in list(COLUMNS)[2:]))
-    print_table(table)
+    rows = [
+        (str(row["unit"]), str(row["trials"]), *(_cell(row[name]) for name in list(COLUMNS)[2:]))
+        for row in found.head(SHOWN).to_dict("records")
+    ]
+    print_table(list(COLUMNS.values()), rows, "units")
     if len(found) > SHOWN:
         output().print(f"{len(found) - SHOWN} more units in units.csv")
 

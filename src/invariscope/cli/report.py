@@ -22,12 +22,16 @@ def report(
     figures: Annotated[
         Path | None, Parameter(help="Write each figure as PDF and SVG to this folder too.")
     ] = None,
+    natural: Annotated[
+        Path | None,
+        Parameter(help="A natural.parquet: show each unit's strongest photos too."),
+    ] = None,
     force: Force = False,
     open_page: Open = False,
     json: Json = False,
 ) -> None:
     """Write one self-contained HTML page about the runs in a folder, or about a study."""
-    page = write_report(folder, out, force=force)
+    page = write_report(folder, out, natural=natural, force=force)
     paths = [] if figures is None else write_figures(read_source(folder), figures, force=force)
     if json:
         print_json({"report": page, "figures": paths})

@@ -2,21 +2,18 @@
 
 import time
 from contextlib import closing
-from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
 from cyclopts import App, Parameter
-from rich.table import Table
 
-from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
+from invariscope.cli.numbers import Positive
 from invariscope.cli.options import Force, NetworkOptions
-from invariscope.cli.rig_plan import refuted_table
+from invariscope.cli.rig_plan import RateOptions, print_refuted
 from invariscope.cli.terminal import notes, output, print_table, tell_start
 from invariscope.natural.statistics import NaturalStatistics
-from invariscope.recordings.variability import load_variability
 from invariscope.rig.export import RecordedSession
 from invariscope.rig.file import SessionFile, read_session
 from invariscope.rig.names import check_names
@@ -25,7 +22,7 @@ from invariscope.rig.plan import load_predictions
 from invariscope.rig.range_block import NATURAL
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.session import RigSession
-from invariscope.rig.simulate import SimulatedBrain, SimulatedRates, play
+from invariscope.rig.simulate import SimulatedBrain, play
 from invariscope.store.own_files import check_may_replace
 from invariscope.store.record import RunRecord
 from invariscope.subjects.kinds import natural_kind
@@ -71,10 +68,10 @@ def serve(
             records = session.run()
             tested = {p.unit: (p, session.test_predictions(p)) for p in predictions}
             natural = NaturalStatistics.load(out / NATURAL, session.rig)
-    print_table(_range_table(natural))
-    print_table(_found_table(records))
+    _print_range(natural)
+    _print_fronts(records)
     for each in tested.values():
-        print_table(refuted_table(*each))
+        print_refuted(*each)
     RecordedSession.load(out).write_responses()
     say(f"the session is over; export it with `invariscope rig export {out}`")
 
@@ -85,35 +82,32 @@ def _link(asked: SessionFile, out: Path) -> Link:
     return ZeroMQLink(asked.rig.address)
 
 
-def _range_table(natural: NaturalStatistics) -> Table:
-    table = Table(title="the range block", title_justify="left")
-    for column in ("unit", "smallest", "mean", "largest", "SD", "reliability", "kind"):
-        table.add_column(column)
+def _print_range(natural: NaturalStatistics) -> None:
+    columns = ("unit", "smallest", "mean", "largest", "SD", "reliability", "kind")
+    rows = []
     for row in natural.table.to_dict("records"):
         numbers = [row[key] for key in ("minimum", "mean", "maximum", "sd", "reliability")]
-        kind = natural_kind(row)
-        table.add_row(str(row["name"]), *(f"{number:.2f}" for number in numbers), kind or "–")
-    return table
+        words = (f"{number:.2f}" for number in numbers)
+        rows.append((str(row["name"]), *words, natural_kind(row) or "–"))
+    print_table(columns, rows, "the range block")
 
 
-def _found_table(records: list[RunRecord]) -> Table:
-    table = Table(title="fronts on held-back repeats", title_justify="left")
-    for column in ("run", "reference", "members", "farthest that holds", "its response", "hold"):
-        table.add_column(column)
+def _print_fronts(records: list[RunRecord]) -> None:
+    columns = ("run", "reference", "members", "farthest that holds", "its response", "hold")
+    rows = []
     for record in records:
         again = pd.read_parquet(record.path / HELD_BACK)
         holds = again.loc[again["holds"].to_numpy(bool)].sort_values("stretch")
         best = holds.iloc[-1] if len(holds) else None
         reference = float(record.tensors["reference_activity"].mean())
-        table.add_row(
-            record.path.name,
-            f"{reference:.1f}",
-            str(len(record.front)),
-            "–" if best is None else f"{best['stretch']:.1f}",
-            "–" if best is None else f"{best['activation']:.1f} ± {best['error']:.1f}",
-            f"{len(holds)} of {len(again)}",
-        )
-    return table
+        farthest = ("–", "–")
+        if best is not None:
+            response = f"{best['activation']:.1f} ± {best['error']:.1f}"
+            farthest = (f"{best['stretch']:.1f}", response)
+        hold = f"{len(holds)} of {len(again)}"
+        members = str(len(record.front))
+        rows.append((record.path.name, f"{reference:.1f}", members, *farthest, hold))
+    print_table(columns, rows, "fronts on held-back repeats")
 
 
 @rig.command
@@ -126,17 +120,11 @@ def simulate(
     units: Annotated[
         list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
     ],
-    like: Annotated[
+    natural: Annotated[
         Path | None,
-        Parameter(help="Rates and noise as a recording has them: what `recording` wrote."),
+        Parameter(help="The network's natural statistics, by which its activity becomes rates."),
     ] = None,
-    peak: Annotated[
-        Positive | None,
-        Parameter(help="Spikes per second for the strongest photo; else --like's, or 20."),
-    ] = None,
-    drift: Annotated[NotNegative, Parameter(help="How far the gain goes up and down.")] = 0.3,
-    lost: Annotated[Share, Parameter(help="Share of trials that are not recorded.")] = 0.05,
-    seed: Annotated[Seed, Parameter(help="Of all noise.")] = 0,
+    fired: RateOptions | None = None,
     idle: Annotated[
         Positive, Parameter(help="Seconds without a wanted block before it ends.")
     ] = 60.0,
@@ -146,12 +134,9 @@ def simulate(
     asked = read_session(file)
     check_names(asked.rig)
     subject = (source or NetworkOptions()).subject(model)
-    cortex = SimulatedRates(drift=drift, lost=lost)
-    if like:
-        cortex = SimulatedRates.like(load_variability(like), drift=drift, lost=lost)
-    if peak:
-        cortex = replace(cortex, peak=peak)
-    brain = SimulatedBrain(subject, units, asked.rig.units, cortex=cortex, seed=seed)
+    subject.natural = natural or subject.natural
+    fired = fired or RateOptions()
+    brain = SimulatedBrain(subject, units, asked.rig.units, cortex=fired.rates(), seed=fired.seed)
     other: OtherSide
     if asked.rig.link == "folder":
         other = FolderRig(out / EXCHANGE)

@@ -1,6 +1,6 @@
 """`invariscope rig plan`: a session rehearsed on a fitted network before the animal."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -8,17 +8,42 @@ import numpy as np
 import pandas as pd
 from cyclopts import Parameter
 from rich.console import Console
-from rich.table import Table
 
 from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
 from invariscope.cli.options import NetworkOptions
-from invariscope.cli.terminal import print_table
+from invariscope.cli.terminal import STARTS_AGAIN, print_table, tell_start
 from invariscope.recordings.variability import load_variability
 from invariscope.rig.file import read_session
 from invariscope.rig.names import check_names
-from invariscope.rig.plan import SessionPlan, plan_session
+from invariscope.rig.plan import plan_session
 from invariscope.rig.predictions import ModelPredictions
 from invariscope.rig.simulate import SimulatedRates
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class RateOptions:
+    """How the units of a network fire in place of neurons."""
+
+    like: Annotated[
+        Path | None,
+        Parameter(help="Rates and noise as a recording has them: what `recording` wrote."),
+    ] = None
+    peak: Annotated[
+        Positive | None,
+        Parameter(help="Spikes per second for the strongest photo; else --like's, or 20."),
+    ] = None
+    drift: Annotated[NotNegative, Parameter(help="How far the gain goes up and down.")] = 0.3
+    lost: Annotated[Share, Parameter(help="Share of trials that are not recorded.")] = 0.05
+    seed: Annotated[Seed, Parameter(help="Of all noise.")] = 0
+
+    def rates(self) -> SimulatedRates:
+        """Make the rates and their noise."""
+        rates = SimulatedRates(drift=self.drift, lost=self.lost)
+        if self.like:
+            known = load_variability(self.like)
+            rates = SimulatedRates.like(known, drift=self.drift, lost=self.lost)
+        return replace(rates, peak=self.peak) if self.peak else rates
 
 
 def plan(
@@ -30,31 +55,24 @@ def plan(
         list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
     ],
     out: Annotated[Path, Parameter(help="Folder of the rehearsal and the model's predictions.")],
-    like: Annotated[
-        Path | None,
-        Parameter(help="Rates and noise as a recording has them: what `recording` wrote."),
-    ] = None,
-    peak: Annotated[
-        Positive | None, Parameter(help="Spikes per second for the strongest photo.")
-    ] = None,
-    drift: Annotated[NotNegative, Parameter(help="How far the gain goes up and down.")] = 0.3,
-    lost: Annotated[Share, Parameter(help="Share of trials that are not recorded.")] = 0.05,
-    seed: Annotated[Seed, Parameter(help="Of all noise.")] = 0,
+    fired: RateOptions | None = None,
     source: NetworkOptions | None = None,
 ) -> None:
     """Rehearse a session on a fitted network: presentations, minutes, power, refutable claims."""
     asked = read_session(file)
     check_names(asked.rig)
     subject = (source or NetworkOptions()).subject(model)
-    rates = SimulatedRates(drift=drift, lost=lost)
-    if like:
-        rates = SimulatedRates.like(load_variability(like), drift=drift, lost=lost)
-    if peak:
-        rates = replace(rates, peak=peak)
-    made = plan_session(asked, subject, units, out, rates=rates, base=file.parent, seed=seed)
-    print_table(_costs(made))
-    print_table(_fronts(made.fronts))
-    print_table(_predictions(made.predictions))
+    fired = fired or RateOptions()
+    rates = fired.rates()
+    tell_start(out, STARTS_AGAIN)
+    made = plan_session(asked, subject, units, out, rates=rates, base=file.parent, seed=fired.seed)
+    costs = [(name, f"{number:,}") for name, number in made.presentations.items()]
+    print_table(("for", "presentations"), costs, "presentations")
+    columns = ("unit", "members", "tested", "hold")
+    fronts = made.fronts[list(columns)].astype(str).to_numpy().tolist()
+    title = "the rehearsal: members of the front that are tested, and found to hold"
+    print_table(columns, fronts, title)
+    _print_predictions(made.predictions)
     refutable = np.count_nonzero(made.predictions["refutable"])
     Console().print(
         f"{made.total:,} presentations, {made.minutes:,.0f} minutes; {refutable} of "
@@ -66,32 +84,13 @@ def plan(
     )
 
 
-def _costs(made: SessionPlan) -> Table:
-    table = Table(title="presentations", title_justify="left")
-    for column in ("for", "presentations"):
-        table.add_column(column)
-    for name, number in made.presentations.items():
-        table.add_row(name, f"{number:,}")
-    return table
-
-
-def _fronts(fronts: pd.DataFrame) -> Table:
-    title = "the rehearsal: members of the front that are tested, and found to hold"
-    table = Table(title=title, title_justify="left")
-    for column in ("unit", "members", "tested", "hold"):
-        table.add_column(column)
-    for row in fronts.to_dict("records"):
-        table.add_row(*(str(row[key]) for key in ("unit", "members", "tested", "hold")))
-    return table
-
-
-def _predictions(predictions: pd.DataFrame) -> Table:
-    table = Table(title="what the model says that its neuron ignores", title_justify="left")
-    columns = ("unit", "stretch", "response, % of the reference's")
-    for column in (*columns, "power to confirm", "power to refute", "refutable"):
-        table.add_column(column)
-    for row in predictions.to_dict("records"):
-        table.add_row(
+def _print_predictions(predictions: pd.DataFrame) -> None:
+    columns = (
+        *("unit", "stretch", "response, % of the reference's"),
+        *("power to confirm", "power to refute", "refutable"),
+    )
+    rows = [
+        (
             row["unit"],
             f"{row['stretch']:.1f}",
             f"{100 * row['predicted']:.0f}",
@@ -99,27 +98,31 @@ def _predictions(predictions: pd.DataFrame) -> Table:
             f"{row['power_refute']:.2f}",
             "yes" if row["refutable"] else "no",
         )
-    return table
+        for row in predictions.to_dict("records")
+    ]
+    print_table(columns, rows, "what the model says that its neuron ignores")
 
 
-def refuted_table(predictions: ModelPredictions, tested: pd.DataFrame) -> Table:
-    """Tabulate the model's invariances, each rejected or confirmed by a neuron."""
+def print_refuted(predictions: ModelPredictions, tested: pd.DataFrame) -> None:
+    """Print the model's invariances, each rejected or confirmed by a neuron."""
     rejected, confirmed = (np.count_nonzero(tested[key]) for key in ("rejected", "confirmed"))
     title = (
         f"invariances of {predictions.model}: unit {predictions.unit} rejects {rejected} and "
         f"confirms {confirmed} of {len(tested)}"
     )
-    table = Table(title=title, title_justify="left")
-    for column in ("stretch", "predicted, %", "response", "q rejected", "q confirmed", "verdict"):
-        table.add_column(column)
-    for row in tested.to_dict("records"):
-        verdict = "confirmed" if row["confirmed"] else "open"
-        table.add_row(
+    columns = ("stretch", "predicted, %", "response", "q rejected", "q confirmed", "verdict")
+    verdicts = np.select(
+        [tested["rejected"], tested["confirmed"]], ["rejected", "confirmed"], "open"
+    )
+    rows = [
+        (
             f"{row['stretch']:.1f}",
             f"{100 * row['predicted']:.0f}",
             f"{row['response']:.1f} ± {row['error']:.1f}",
             f"{row['q_rejected']:.3f}",
             f"{row['q_confirmed']:.3f}",
-            "rejected" if row["rejected"] else verdict,
+            verdict,
         )
-    return table
+        for row, verdict in zip(tested.to_dict("records"), verdicts.tolist(), strict=True)
+    ]
+    print_table(columns, rows, title)

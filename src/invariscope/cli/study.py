@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
-from rich.table import Table
 
 from invariscope import user_code, validate
 from invariscope.cli.numbers import Count, NotNegative, Positive
@@ -163,14 +162,13 @@ def plan(
             {"conditions": conditions, **asdict(cost), "images_a_second": rate, "seconds": seconds}
         )
         return
-    table = Table(title=read_study(file).title or file.name, title_justify="left")
-    table.add_column("condition")
-    for column in ("runs", "done", "images, at most"):
-        table.add_column(column, justify="right")
-    for row in conditions:
-        numbers = (str(row["runs"]), str(row["done"]), f"{row['images']:,}")
-        table.add_row(str(row["condition"]), *numbers)
-    print_table(table)
+    counts = ("runs", "done", "images, at most")
+    rows = [
+        (str(row["condition"]), str(row["runs"]), str(row["done"]), f"{row['images']:,}")
+        for row in conditions
+    ]
+    title = read_study(file).title or file.name
+    print_table(("condition", *counts), rows, title, right=counts)
     output().print(
         f"{cost.runs} runs to do, {cost.meis} of them for MEIs ({cost.done} are done) · at most "
         f"{cost.images:,} images · {in_words(seconds)} on {workers} worker"

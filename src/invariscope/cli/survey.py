@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
-from rich.table import Table
 
 from invariscope import plot
 from invariscope.analysis.people import people_accuracy
@@ -141,14 +140,10 @@ def _describe(folder: SurveyFolder) -> None:
     for stimulus in folder.stimuli:
         if stimulus.condition != PRACTICE:
             sizes[stimulus.cell] = sizes.get(stimulus.cell, 0) + 1
-    table = Table(title=design.title or str(folder.path), title_justify="left")
-    for column in ("condition", "site", "network"):
-        table.add_column(column)
-    for column in ("images", "of these, shown to each"):
-        table.add_column(column, justify="right")
-    for cell, number in sizes.items():
-        table.add_row(*cell, str(number), str(design.per_condition))
-    print_table(table)
+    counts = ("images", "of these, shown to each")
+    rows = [(*cell, str(number), str(design.per_condition)) for cell, number in sizes.items()]
+    title = design.title or str(folder.path)
+    print_table(("condition", "site", "network", *counts), rows, title, right=counts)
     total = len(sizes) * design.per_condition + design.catch + design.practice
     _say(
         f"{len(design.categories)} categories · {total} trials a participant "
@@ -259,19 +254,18 @@ def simulated(
     figure = figure_of(plot.people(people_accuracy(answers)))
     replace_file(picture, lambda part: figure.savefig(part, format="png", dpi=150))
     found = power_table(answers)
-    table = Table(
-        title=f"Power of a paired t-test between conditions ({participants} simulated)",
-        title_justify="left",
-    )
-    sizes = [name for name in found.columns if name.startswith("n=")]
-    for column in ("one", "other"):
-        table.add_column(column)
-    for column in ("difference", *sizes):
-        table.add_column(column, justify="right")
-    for row in found.to_dict("records"):
-        cells = (f"{row[n]:.2f}" for n in sizes)
-        table.add_row(row["one"], row["other"], f"{row['difference']:+.3f}", *cells)
-    print_table(table)
+    numbers = ["difference", *(name for name in found.columns if name.startswith("n="))]
+    rows = [
+        (
+            row["one"],
+            row["other"],
+            f"{row['difference']:+.3f}",
+            *(f"{row[n]:.2f}" for n in numbers[1:]),
+        )
+        for row in found.to_dict("records")
+    ]
+    title = f"Power of a paired t-test between conditions ({participants} simulated)"
+    print_table(("one", "other", *numbers), rows, title, right=numbers)
     _say(f"simulated answers: {file}\nplot: {picture}")
 
 

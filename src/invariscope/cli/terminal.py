@@ -3,6 +3,7 @@
 import json
 import sys
 import webbrowser
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from rich.table import Table
 
 WIDE = 1000  # columns where nothing is a terminal: tables in a pipe are not folded
 GOES_ON = "the same command goes on"
+STARTS_AGAIN = "the same command starts again"
 
 Json = Annotated[bool, Parameter(name="--json", negative="", help="Print JSON, and nothing else.")]
 Open = Annotated[
@@ -26,6 +28,11 @@ def set_quiet(quiet: bool) -> None:
     """Choose whether progress and notes are printed by the command that follows."""
     global _quiet  # noqa: PLW0603  (one command a process)
     _quiet = quiet
+
+
+def shown_progress() -> bool | None:
+    """Give a function's `progress`: none under `--quiet`, else as where the command runs."""
+    return False if _quiet else None
 
 
 def output() -> Console:
@@ -47,10 +54,27 @@ def notes() -> Console:
     )
 
 
-def print_table(table: Table) -> None:
-    """Print a table as a result, folded into the terminal's width: nothing is cut."""
-    for column in table.columns:
-        column.overflow = "fold"
+def print_table(
+    columns: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    title: str | None = None,
+    *,
+    right: Sequence[str] = (),
+) -> None:
+    """Print a table as a result, folded into the terminal's width: nothing is cut.
+
+    Args:
+        columns: their headings.
+        rows: a text for each column.
+        title: above the table; without one, a plain table in grey.
+        right: the columns that are aligned at the right.
+    """
+    plain = {"box": None, "pad_edge": False, "header_style": "dim"}
+    table = Table(title=title, title_justify="left", **({} if title else plain))
+    for column in columns:
+        table.add_column(column, justify="right" if column in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*row)
     output().print(table, soft_wrap=False)
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -9,7 +10,11 @@ from torch import Tensor
 from invariscope import seeds
 from invariscope.errors import StoreError
 from invariscope.experiments.plan import Planned, SearchOptions
-from invariscope.experiments.reference import depart_from
+from invariscope.experiments.reference import (
+    depart_from,
+    reference_responses,
+    with_reference,
+)
 from invariscope.generators.base import Generator
 from invariscope.search.archive import Archive, Front
 from invariscope.search.measure import measure, pad
@@ -17,7 +22,7 @@ from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.precision import bf16_is_native, bulk
 from invariscope.search.run import Outcome, Run
 from invariscope.subjects.base import Subject
-from invariscope.subjects.pixels import pixel_distance
+from invariscope.subjects.pixels import pixel_distance, saturation
 
 REFERENCE = ("reference.site", "reference.target")
 
@@ -25,6 +30,8 @@ REFERENCE = ("reference.site", "reference.target")
 PROBE = "probe"
 IMAGES = 8
 TOLERANCE = 0.01
+
+KEPT = 16  # references whose responses are kept, each for its sites and precision
 
 
 def probe_codes(run: Run) -> Tensor:
@@ -71,6 +78,7 @@ class Evaluator:
         self.subject, self.generator, self.options = subject, generator, options
         self.chunk = chunk
         self._noisy: dict[str, Objective] = {}
+        self._references: dict[Any, tuple[Tensor, dict[str, Tensor]]] = {}
 
     def noisy(self, planned: Planned) -> bool:
         """Tell if the same image can get other scores the next time."""
@@ -85,12 +93,25 @@ class Evaluator:
             return planned.run.objective
         if planned.run.name in self._noisy:
             return self._noisy[planned.run.name]
-        with bulk(self.generator.device, precision):
-            image = planned.reference.image
-            objective = depart_from(planned.run.objective, self.subject, image, self.chunk)
         if self.noisy(planned):
+            with bulk(self.generator.device, precision):
+                image = planned.reference.image
+                objective = depart_from(planned.run.objective, self.subject, image, self.chunk)
             self._noisy[planned.run.name] = objective
-        return objective
+            return objective
+        responses = self._shown(planned.reference.image, planned.run.objective.sites, precision)
+        return with_reference(planned.run.objective, responses)
+
+    def _shown(self, image: Tensor, sites: tuple[str, ...], precision: str) -> dict[str, Tensor]:
+        """Show a reference, or look its responses up: many runs depart from the same."""
+        key = (id(image), sites, precision)
+        if key not in self._references:
+            if len(self._references) == KEPT:
+                del self._references[next(iter(self._references))]
+            with bulk(self.generator.device, precision):
+                found = reference_responses(self.subject, image, sites, self.chunk)
+            self._references[key] = image, found  # the image too, so that its id stays its own
+        return self._references[key][1]
 
     def pack_reference(self, name: str) -> dict[str, Tensor]:
         """Collect responses to a reference that cannot be measured alike again."""
@@ -169,16 +190,27 @@ class Evaluator:
             for found in (images, *answers.values())
         )
 
-    def pixel_distance(self, front: Front, planned: Planned) -> dict[str, Tensor]:
-        """Measure each member's L2 distance from the reference as an image."""
-        if planned.reference is None:
-            return {}
-        reference = self.subject.see(planned.reference.image.unsqueeze(0))
-        parts = [
-            self.subject.see(self.generator.generate(pad(codes, self.chunk)))[: len(codes)]
+    def describe(self, front: Front, planned: Planned) -> dict[str, Tensor]:
+        """Measure each member's image and code, as columns of the front's table.
+
+        Returns:
+            `saturation`, the share of the image's values at an end of the range, and `code_norm`,
+            the code's L2 norm; `pixel_distance`, the L2 distance from the reference as the
+            subject sees images, where there is a reference.
+        """
+        images = [
+            self.generator.generate(pad(codes, self.chunk))[: len(codes)]
             for codes in front.codes.split(self.chunk)
         ]
-        return {"pixel_distance": pixel_distance(torch.cat(parts), reference).cpu()}
+        columns = {
+            "saturation": torch.cat([saturation(part).cpu() for part in images]),
+            "code_norm": front.codes.double().norm(dim=1).cpu(),
+        }
+        if planned.reference is not None:
+            reference = self.subject.see(planned.reference.image.unsqueeze(0))
+            apart = [pixel_distance(self.subject.see(part), reference).cpu() for part in images]
+            columns["pixel_distance"] = torch.cat(apart)
+        return columns
 
     def exact(self, outcome: Outcome, planned: Planned) -> Outcome:
         """Measure the fronts of an outcome again in float32, and filter again.

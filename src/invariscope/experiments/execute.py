@@ -257,7 +257,7 @@ class _LockstepGroup:
             outcome,
             seconds=time.monotonic() - self.began,
             tensors={**_tensors(planned, activity), PROBE: self.probes[planned.run.name]},
-            columns=evaluator.pixel_distance(outcome.front, planned),
+            columns=evaluator.describe(outcome.front, planned),
         )
 
 

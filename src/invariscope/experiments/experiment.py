@@ -1,7 +1,7 @@
 """An experiment: a reference, then searches from there under several conditions."""
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from invariscope.experiments.mei import draw_mei, plan_mei
 from invariscope.experiments.plan import Planned, SearchOptions, plan, resolve_subset
 from invariscope.experiments.reference import Reference, photo_reference, save_code, with_code
 from invariscope.experiments.result import Result
+from invariscope.experiments.search_progress import watched_searches
 from invariscope.generators.base import Generator
 from invariscope.search.objectives import DIRECTIONS
 from invariscope.subjects.base import Subject
@@ -55,7 +56,8 @@ def run_experiment(
     reference: str | Path | None = None,
     mei_seed: int = 0,
     mei_tries: int = 1,
-    watch: StepWatcher = lambda title: nullcontext(),
+    watch: StepWatcher | None = None,
+    progress: bool | None = None,
     note: Callable[[str], None] = lambda text: None,
 ) -> Result:
     """Search under several conditions from one reference, as `invariscope demo` and `sns` do.
@@ -73,6 +75,8 @@ def run_experiment(
         mei_seed: seed of the search for the MEI.
         mei_tries: searches for the MEI, of which one is drawn (the paper's 4, PAPERS §1).
         watch: makes a step's watcher, called after every generation, from the step's title.
+        progress: whether a line shows how far a step is where there is no `watch`; by default in
+            terminals and notebooks.
         note: takes a sentence that a person should see.
 
     Returns:
@@ -98,6 +102,7 @@ def run_experiment(
         1
     """
     out, options = Path(out), options or SearchOptions()
+    watch = watch or (lambda title: watched_searches(title, progress))
     _check(subject, unit, conditions)
     before: list[Planned] = []
     if reference is None:

@@ -9,6 +9,7 @@ from invariscope.experiments.execute import Watcher, check_out, execute
 from invariscope.experiments.plan import Planned, SearchOptions, plan
 from invariscope.experiments.reference import Reference
 from invariscope.experiments.result import kind_of
+from invariscope.experiments.search_progress import watched_searches
 from invariscope.generators.base import Generator
 from invariscope.search.measure import pad
 from invariscope.search.search import SMALLEST_CHUNK
@@ -91,6 +92,7 @@ def find_mei(
     options: SearchOptions | None = None,
     out: str | Path | None = None,
     watch: Watcher | None = None,
+    progress: bool | None = None,
 ) -> Reference:
     """Search for a unit's most exciting image, MEI (PAPERS §1, "MEI").
 
@@ -103,6 +105,7 @@ def find_mei(
         options: of the search; by default 500 generations of 50.
         out: the folder that keeps the runs; by default a temporary one.
         watch: called after every generation.
+        progress: whether a line shows how far the search is; by default in terminals and notebooks.
 
     Returns:
         The image `(3, image_size, image_size)` in [0, 1] with its code `(code_dim,)` and the
@@ -125,5 +128,7 @@ def find_mei(
     planned = plan_mei(subject, generator, unit, seed=seed, tries=tries, options=options)
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="invariscope-"))
     check_out(folder, planned)
-    records = execute(planned, subject, generator, folder, options=options, watch=watch)
+    title = f"most exciting image of {planned[0].settings.unit}"
+    with watched_searches(title, progress, watch) as own:
+        records = execute(planned, subject, generator, folder, options=options, watch=own)
     return draw_mei(records, generator, seed)

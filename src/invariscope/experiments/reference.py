@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,13 @@ class Reference:
     recipe: dict[str, Any] = field(default_factory=dict)
     activity: float | None = None
 
+    def __repr__(self) -> str:
+        """Say the kind, the size and the activity in one line."""
+        height, width = self.image.shape[-2:]
+        known = [str(self.recipe.get("kind", "image")), f"{height} × {width} px"]
+        known += [] if self.activity is None else [f"activity={self.activity:.4g}"]
+        return f"Reference({', '.join(known)})"
+
 
 def image_reference(image: Tensor, size: int, code: Tensor | None = None) -> Reference:
     """Make a reference from an image's own pixels.
@@ -85,11 +93,22 @@ def depart_from(objective: Objective, subject: Subject, image: Tensor, chunk: in
         image: `(3, height, width)` in [0, 1].
         chunk: images that pass at once.
     """
+    return with_reference(objective, reference_responses(subject, image, objective.sites, chunk))
+
+
+def reference_responses(
+    subject: Subject, image: Tensor, sites: Sequence[str], chunk: int
+) -> dict[str, Tensor]:
+    """Show a reference for `depart_from`; responses by site, `(1, *shape)`."""
     rows = pad(image.unsqueeze(0), max(SMALLEST_CHUNK, chunk))
-    responses = {
+    return {
         site: response.nanmean(0, keepdim=True) if site in subject.noisy else response[:1].clone()
-        for site, response in subject.respond(rows, objective.sites).items()
+        for site, response in subject.respond(rows, sites).items()
     }
+
+
+def with_reference(objective: Objective, responses: Mapping[str, Tensor]) -> Objective:
+    """Add responses of `reference_responses` to an objective."""
     site = objective.site or PIXELS
     return replace(
         objective,
@@ -125,17 +144,10 @@ def photo_reference(
         >>> iv.photo_reference("photo.png", subject).image.shape
         torch.Size([3, 96, 96])
     """
-    rule, side = subject.photo, subject.image_size
+    side = subject.image_size
     image = read_photo(path).float() / 255
     if image.shape[1:] != (side, side):
-        image = read_image(
-            path,
-            side=side,
-            resize=rule.resize,
-            interpolation=rule.interpolation,
-            crop=rule.crop,
-            transform=rule.transform,
-        )
+        image = read_image(path, side, subject.photo)
     if generator is None or not generator.constraints:
         return image_reference(image, side)
     shown = generator.constrain(image.unsqueeze(0))[0]

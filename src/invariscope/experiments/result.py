@@ -1,5 +1,6 @@
 """Results of searches, as tables and images."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from invariscope.store.settings import without_none
 from invariscope.subjects import Subject
 from invariscope.subjects.kinds import loss_of_activity, searched_kind
 
+OF_IMAGE = ("pixel_distance", "saturation", "code_norm")  # of each member's image and code
 MOST_SHOWN = 12  # images in a notebook
 
 
@@ -52,7 +54,8 @@ class Result:
         """The members of every run's front, a row each.
 
         Columns: run, task, unit, site, seed, member, generation, place, stretch, squeeze,
-        activation, and pixel_distance (L2 from the reference as an image, whatever the site).
+        activation; pixel_distance (L2 from the reference as an image, whatever the site),
+        saturation (share of the image's values at an end of the range), code_norm (L2).
         """
         tables = []
         for record in self.runs:
@@ -68,7 +71,7 @@ class Result:
             tables.append(table)
         table = pd.concat(tables, ignore_index=True)
         first = ["run", "task", "unit", "site", "seed", "member", "generation", "candidate"]
-        return table.reindex(columns=[*first, *COLUMNS, "pixel_distance"])
+        return table.reindex(columns=[*first, *COLUMNS, *OF_IMAGE])
 
     def table(self, which: str = "kept") -> pd.DataFrame:
         """Describe each run and one chosen member of its front, a row a run.
@@ -87,7 +90,8 @@ class Result:
     def _row(self, record: RunRecord, which: str) -> dict[str, Any]:
         s, end = record.settings, record.outcome
         row = choose(record.front, s, which)
-        stretch, squeeze, activation = record.front[list(COLUMNS)].to_numpy(float)[row].tolist()
+        columns = (record.front[name].to_numpy(float) for name in COLUMNS)
+        stretch, squeeze, activation = (values[row].item() for values in columns)
         reference = record.tensors.get("reference_activity")
         own = float(reference.mean()) if reference is not None else float("nan")
         return {
@@ -103,9 +107,12 @@ class Result:
             "member": row,
             "stretch": stretch,
             "squeeze": squeeze,
-            "pixel_distance": record.front["pixel_distance"].to_numpy(float)[row].item()
-            if "pixel_distance" in record.front
-            else float("nan"),
+            **{
+                name: record.front[name].to_numpy(float)[row].item()
+                if name in record.front
+                else float("nan")
+                for name in OF_IMAGE
+            },
             "activation": activation,
             "reference": own,
             "reduction": (own - activation) / own * 100 if own > 0 else float("nan"),
@@ -147,6 +154,19 @@ class Result:
             check_same(record.settings.generator, generator, label)
         codes = [r.tensors["codes"][row] for r, row in zip(self.runs, rows, strict=True)]
         return generator.generate(torch.stack(codes)).cpu()
+
+    def __repr__(self) -> str:
+        """Name the subject, the units and the searches in one line."""
+        subjects, units = (
+            ", ".join(dict.fromkeys(map(str, names)))
+            for names in (
+                (run.labels["subject"] for run in self.runs),
+                (run.settings.unit for run in self.runs),
+            )
+        )
+        tasks = Counter(run.settings.task for run in self.runs)
+        told = ", ".join(f"{number} {task}" for task, number in tasks.items())
+        return f"Result({subjects} {units}: {told or 'no runs'})"
 
     def _repr_html_(self) -> str:
         """Show the reference, one image a run, and the table in a notebook."""

@@ -10,6 +10,7 @@ from invariscope.experiments.execute import Watcher, check_out, execute
 from invariscope.experiments.plan import SearchOptions, plan
 from invariscope.experiments.reference import Reference
 from invariscope.experiments.result import Result
+from invariscope.experiments.search_progress import watched_searches
 from invariscope.generators.base import Generator
 from invariscope.subjects.base import Subject
 
@@ -28,6 +29,7 @@ def stretch_and_squeeze(
     options: SearchOptions | None = None,
     out: str | Path | None = None,
     watch: Watcher | None = None,
+    progress: bool | None = None,
 ) -> Result:
     """Search for images that stretch a site and squeeze a unit (PAPERS §1).
 
@@ -47,6 +49,7 @@ def stretch_and_squeeze(
         options: population, generations, strategy, stopping rule.
         out: the folder that keeps the runs; by default a temporary one.
         watch: called after every generation.
+        progress: whether a line shows how far the search is; by default in terminals and notebooks.
 
     Returns:
         The runs, one a seed, with their fronts as tables and images.
@@ -87,6 +90,7 @@ def stretch_and_squeeze(
     )
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="invariscope-"))
     check_out(folder, planned)
-    return Result(
-        execute(planned, subject, generator, folder, options=options, watch=watch), generator
-    )
+    title = f"{task} of {planned[0].settings.unit} at {stretch}"
+    with watched_searches(title, progress, watch) as own:
+        records = execute(planned, subject, generator, folder, options=options, watch=own)
+    return Result(records, generator)

@@ -17,10 +17,9 @@ from invariscope.devices import place
 from invariscope.errors import InputError, StoreError, nearest
 from invariscope.generators.base import Generator
 from invariscope.optional import missing
-from invariscope.zoo.registry import weights_hash
 from invariscope.zoo.taesd import tiny_autoencoder
 from invariscope.zoo.vision import torchvision_models
-from invariscope.zoo.weight_file import read_state
+from invariscope.zoo.weight_file import read_state, weights_hash
 
 PREFIXES = ("diffusers:", "taesd:")
 SIZE = 128

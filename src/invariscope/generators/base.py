@@ -26,6 +26,10 @@ class CodeStatistics:
     mean: Tensor
     covariance: Tensor
 
+    def __repr__(self) -> str:
+        """Say the length of the codes."""
+        return f"CodeStatistics(code_dim={len(self.mean)})"
+
     @classmethod
     def standard(cls, code_dim: int) -> "CodeStatistics":
         """Give the statistics of whitened codes: mean 0, covariance I."""
@@ -58,6 +62,13 @@ class Generator(ABC):
     device: torch.device
     encodes: bool = False
     constraints: ImageConstraints = ImageConstraints()
+
+    def __repr__(self) -> str:
+        """Name the generator, its sizes and its device in one line."""
+        return (
+            f"{type(self).__name__}({self.name!r}, code_dim={self.code_dim}, "
+            f"image_size={self.image_size}, device={self.device})"
+        )
 
     @abstractmethod
     def identity(self) -> dict[str, Any]:

@@ -21,7 +21,8 @@ from invariscope.errors import InputError, StoreError
 from invariscope.generators.autoencoder import SIZE, Autoencoder, load_autoencoder
 from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.generators.components import components
-from invariscope.photos import PhotoFolder, batches, open_folder
+from invariscope.photos import PhotoFolder, PhotoRule, batches, open_folder
+from invariscope.progress import ProgressLine
 
 PREFIX = "codes:"
 BATCH = 64
@@ -186,6 +187,7 @@ def fit_code_space(
     most: int | None = None,
     device: torch.device | str = "cpu",
     watch: Watcher | None = None,
+    progress: bool | None = None,
 ) -> CodeSpace:
     """Fit a natural-image code space: the widest `dims` directions of an autoencoder's latents.
 
@@ -201,6 +203,7 @@ def fit_code_space(
         resize: of a photo's shorter side before its centre is cut out; by default `image_size`.
         most: photos to take, evenly spread over the folder; by default all.
         watch: called with the photos encoded so far and their number.
+        progress: whether a line shows them; by default in terminals and notebooks.
 
     Raises:
         InputError: too few photos, or dims beyond the latents.
@@ -230,7 +233,8 @@ def fit_code_space(
         folder = images if isinstance(images, PhotoFolder) else open_folder(images)
         folder = folder.spread(most) if most else folder
         side, number, content = image_size, len(folder), folder.content
-        stream = batches(folder, side=side, resize=resize, batch=BATCH, device=autoencoder.device)
+        rule = PhotoRule(resize) if resize else None
+        stream = batches(folder, side=side, rule=rule, batch=BATCH, device=autoencoder.device)
         parts = (part.images for part in stream)
     width = math.prod(autoencoder.latent_shape(side))
     if not 1 <= dims <= min(number - 1, width):
@@ -238,9 +242,10 @@ def fit_code_space(
             f"dims is {dims}; expected 1 … {min(number - 1, width)}: below the {number} photos, "
             f"and at most the {width} latents of an image"
         )
-    with tempfile.TemporaryFile() as file:
+    line = ProgressLine(False if progress is None and watch else progress)
+    with tempfile.TemporaryFile() as file, line:
         latents = np.memmap(file, np.float32, "w+", shape=(number, width))  # pyright: ignore[reportArgumentType, reportCallIssue]
-        filled = _fill(latents, autoencoder, parts, watch)
+        filled = _fill(latents, autoencoder, parts, line, watch)
         if filled <= dims:
             raise InputError(f"only {filled} photos could be read; expected more than {dims}")
         mean, directions, variances, total = components(latents[:filled], dims)
@@ -258,6 +263,7 @@ def _fill(
     latents: NDArray[np.float32],
     autoencoder: Autoencoder,
     parts: Iterable[Tensor],
+    line: ProgressLine,
     watch: Watcher | None,
 ) -> int:
     done = 0
@@ -265,6 +271,7 @@ def _fill(
         coded = autoencoder.encode(images.to(autoencoder.device, torch.float32)).flatten(1)
         latents[done : done + len(coded)] = coded.float().cpu().numpy()
         done += len(coded)
+        line(f"code space · {done} of {len(latents)} images encoded")
         if watch:
             watch(done, len(latents))
     return done

@@ -11,8 +11,7 @@ from invariscope.generators.base import Generator
 from invariscope.zoo import registry
 from invariscope.zoo.deepsim import DeepsimNetwork, deepsim_network
 from invariscope.zoo.download import fetch
-from invariscope.zoo.registry import weights_hash
-from invariscope.zoo.weight_file import read_state
+from invariscope.zoo.weight_file import read_state, weights_hash
 
 MEAN_BGR = (104.0, 117.0, 123.0)
 PREFIX = "deepsim:"

@@ -11,7 +11,8 @@ from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.zoo import registry
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, build_network
 from invariscope.zoo.folded import fold_last_upsampling
-from invariscope.zoo.registry import WeightEntry, load_weights
+from invariscope.zoo.registry import WeightEntry
+from invariscope.zoo.weight_file import load_weights
 
 
 @final

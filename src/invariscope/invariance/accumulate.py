@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from invariscope.invariance.pairs import active, compare, treat
-from invariscope.invariance.passes import MeasurementSetup, PassProgress
+from invariscope.invariance.passes import MeasurementSetup, PassWatcher
 from invariscope.invariance.ranges import ActivityRanges
 from invariscope.invariance.reading import unit_names
 from invariscope.subjects.kinds import SILENT, WITHOUT_ANSWER, unit_kinds
@@ -87,11 +87,11 @@ class ActiveSums:
         own = torch.arange(len(numbers)).repeat_interleave(numbers)
         return torch.nn.functional.one_hot(own, len(numbers)).float().to(self._setup.where)
 
-    def run(self, progress: PassProgress | None = None) -> None:
+    def run(self, watch: PassWatcher | None = None) -> None:
         """Show every image and add up the activities."""
         setup = self._setup
         before = groups = indices = torch.empty(0)
-        for shown in setup.show(progress):
+        for shown in setup.show(watch):
             activities = treat(shown.activities, setup.negatives)
             if shown.transformation is None:
                 before, indices = activities, torch.from_numpy(shown.batch.indices)

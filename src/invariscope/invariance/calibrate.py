@@ -20,6 +20,7 @@ from invariscope.invariance.images import ImageSet
 from invariscope.invariance.result import check_same
 from invariscope.invariance.setup import Images, choose_transformations, images_for
 from invariscope.photos import PhotoFolder
+from invariscope.progress import ProgressLine
 from invariscope.store.context import numeric_context
 from invariscope.store.settings import without_none
 from invariscope.subjects.base import Subject
@@ -118,6 +119,7 @@ def calibrate(
     seed: int = 0,
     out: str | Path | None = None,
     watch: Watch | None = None,
+    progress: bool | None = None,
 ) -> Calibration:
     """Let a transformation grow until a subject's top-1 accuracy falls below a bound.
 
@@ -135,6 +137,7 @@ def calibrate(
         seed: of random transformations.
         out: a folder for the result. One of the same settings that is there is read instead.
         watch: told each strength and its accuracy.
+        progress: whether a line shows them; by default in terminals and notebooks.
 
     Returns:
         The curve up to the first strength below the bound, or up to the largest.
@@ -176,12 +179,14 @@ def calibrate(
             f"accuracy on the images as they are is {clean:.3f}; expected more than the bound, "
             f"{limit:.3f}, and than chance, {chance:.3f} (are the classes matched rightly?)"
         )
-    for strength, stronger in zip(way.values(), grown, strict=True):
-        rows.append(test.row(strength, stronger))
-        if watch:
-            watch(strength, rows[-1]["accuracy"])
-        if rows[-1]["accuracy"] < limit:
-            break
+    with ProgressLine(False if progress is None and watch else progress) as line:
+        for strength, stronger in zip(way.values(), grown, strict=True):
+            rows.append(test.row(strength, stronger))
+            line(f"{grown[0].name} {strength:g} · accuracy {rows[-1]['accuracy']:.3f}")
+            if watch:
+                watch(strength, rows[-1]["accuracy"])
+            if rows[-1]["accuracy"] < limit:
+                break
     calibration = Calibration(
         settings=settings,
         labels={

@@ -53,6 +53,15 @@ class Calibration:
     rule: str
     reached: bool
 
+    def __repr__(self) -> str:
+        """Name the subject and the transformation, and say the result in one line."""
+        labels, last = self.labels, self.curve.iloc[-1]
+        return (
+            f"Calibration({labels['subject']}, {labels['transformation']}: accuracy "
+            f"{last['accuracy']:.3f} at {labels['field']} {last['strength']:g}, "
+            f"{'below' if self.reached else 'not below'} the bound {self.bound:.3f})"
+        )
+
     @property
     def clean(self) -> float:
         """Accuracy on the untransformed images."""

@@ -16,11 +16,12 @@ from invariscope.errors import InputError
 from invariscope.invariance.ablation import ablation_accuracy, find_tau
 from invariscope.invariance.accumulate import ActiveSums, image_table, top_table, unit_table
 from invariscope.invariance.classes import Classifier, classifier
-from invariscope.invariance.passes import MeasurementSetup, PassProgress
+from invariscope.invariance.passes import MeasurementSetup, PassWatcher
 from invariscope.invariance.ranges import ActivityRanges, measure_ranges
 from invariscope.invariance.result import SETTINGS, Invariance, check_same, load_invariance
 from invariscope.invariance.setup import ALL, BEYOND, Images, Transformations, make_setup
 from invariscope.invariance.top import PERCENTS
+from invariscope.progress import ProgressLine
 from invariscope.store.context import numeric_context
 from invariscope.store.files import make_folder
 from invariscope.subjects.base import Subject
@@ -47,7 +48,8 @@ def invariance_coefficient(
     batch: int = 64,
     seed: int = 0,
     out: str | Path | None = None,
-    progress: PassProgress | None = None,
+    watch: PassWatcher | None = None,
+    progress: bool | None = None,
 ) -> Invariance:
     """Measure every unit's invariance to each transformation (Jang et al. 2020, Eq. 1; PAPERS §2).
 
@@ -74,7 +76,8 @@ def invariance_coefficient(
         seed: of random transformations.
         out: a folder for the result. A result of the same settings that is there is read instead; a
             measurement that was interrupted after its first pass goes on from there.
-        progress: told images shown so far and in all, transformed ones counted.
+        watch: told images shown so far and in all, transformed ones counted.
+        progress: whether a line shows them; by default in terminals and notebooks.
 
     Returns:
         The tables. Units without a coefficient are there, with the reason.
@@ -121,12 +124,14 @@ def invariance_coefficient(
             measured["tau"] = known["tau"]
         check_same(folder, "result", (known, measured), (there.settings.get("answers", {}), now))
         return _ablated(there, setup, readout, top, folder) if ablation else there
-    ranges = measure_ranges(setup, top, folder, _part(progress, 0))
+    line = ProgressLine(False if progress is None and watch else progress)
+    ranges = measure_ranges(setup, top, folder, _part(line, watch, 0))
     tried = None
     if tau == SEARCH:
         choice = find_tau(setup, setup.sites[-1], ranges=ranges, readout=readout)
         measured["tau"], tried = choice.known, choice.table
-    result = _summed(setup, ranges, measured, now, _part(progress, 1))
+    with line:
+        result = _summed(setup, ranges, measured, now, _part(line, watch, 1))
     result = replace(result, tau_tried=tried)
     if folder:
         result.save(folder)
@@ -138,12 +143,12 @@ def _summed(
     ranges: ActivityRanges,
     measured: dict[str, Any],
     now: dict[str, Any],
-    progress: PassProgress | None,
+    watch: PassWatcher,
 ) -> Invariance:
     """Make the second pass; `now` holds the subject's answers to the probe images."""
     classes = setup.images.classes if measured["by_class"] else ()
     sums = ActiveSums(setup, ranges, measured["tau"], max(len(classes), 1))
-    sums.run(progress)
+    sums.run(watch)
     device, compiled = setup.subject.device, setup.subject.compiled
     settings = {
         "measured": measured,
@@ -175,11 +180,16 @@ def _ablated(  # noqa: PLR0917
     return result
 
 
-def _part(progress: PassProgress | None, part: int) -> PassProgress | None:
-    """Give the progress of a single pass as progress of both."""
-    if progress is None:
-        return None
-    return lambda done, total: progress(done + part * total, 2 * total)
+def _part(line: ProgressLine, watch: PassWatcher | None, part: int) -> PassWatcher:
+    """Make the watcher of a single pass, with numbers of both passes together."""
+
+    def tell(done: int, total: int) -> None:
+        seen, every = done + part * total, 2 * total
+        line(f"invariance coefficients · {seen} of {every} images, in two passes")
+        if watch:
+            watch(seen, every)
+
+    return tell
 
 
 def _labels(setup: MeasurementSetup, images: int) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import final
 
 import numpy as np
@@ -12,9 +12,8 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.errors import InputError
-from invariscope.photos import PhotoFolder, batches
+from invariscope.photos import PhotoFolder, PhotoRule, batches
 from invariscope.photos.stream import Batch
-from invariscope.photos.transform import PhotoTransform
 from invariscope.transformations import image_keys
 
 Stream = Callable[[int, int, torch.device], Iterator[Batch]]
@@ -41,6 +40,11 @@ class ImageSet:
     stream: Stream = field(repr=False)
     notes: Callable[[], list[str]] = field(default=list, repr=False)
 
+    def __repr__(self) -> str:
+        """Count the images and classes in one line."""
+        classes = f" of {len(self.classes)} classes" if self.classes else ""
+        return f"ImageSet({len(self)} images{classes})"
+
     def __len__(self) -> int:
         return len(self.names)
 
@@ -54,10 +58,7 @@ def image_set(
     labels: Tensor | Sequence[int] | None = None,
     classes: Sequence[str] = (),
     *,
-    resize: int | None = None,
-    interpolation: str = "bilinear",
-    crop: bool = True,
-    transform: PhotoTransform | None = None,
+    rule: PhotoRule | None = None,
 ) -> ImageSet:
     """Make a set of images from a tensor or a folder.
 
@@ -65,11 +66,8 @@ def image_set(
         source: `(n, 3, height, width)` in [0, 1], or what `photos.open_folder` gives.
         labels: of a tensor's images, indices into `classes`; a folder has its own.
         classes: names of the classes; by default `0`, `1`, … up to the largest label.
-        resize: pixels of a photo's shorter side before its middle is cut out; by default the
-            side that the subject sees.
-        interpolation: of that resizing, `bilinear` or `bicubic`.
-        crop: False to resize whole photos to the square instead.
-        transform: a library's own transformation, which is then done instead of these.
+        rule: how a photo becomes an image of the subject's size; by default its largest square,
+            resized.
 
     Raises:
         InputError: no image, labels that do not fit, or labels beside a folder.
@@ -86,7 +84,7 @@ def image_set(
     if isinstance(source, PhotoFolder):
         if labels is not None:
             raise InputError("a folder of photos has its own labels; give none beside it")
-        return _from_folder(source, resize, interpolation, transform, crop=crop)
+        return _from_folder(source, rule)
     validate.images(source)
     if len(source) == 0:
         raise InputError("no image was given; expected at least one")
@@ -117,29 +115,15 @@ def _labels(labels: Tensor | Sequence[int] | None, images: int) -> NDArray[np.in
     return numbers
 
 
-def _from_folder(
-    folder: PhotoFolder,
-    resize: int | None,
-    how: str,
-    transform: PhotoTransform | None,
-    *,
-    crop: bool,
-) -> ImageSet:
+def _from_folder(folder: PhotoFolder, rule: PhotoRule | None) -> ImageSet:
     def stream(side: int, batch: int, device: torch.device) -> Iterator[Batch]:
-        shorter = None if resize is None else max(resize, side)
-        return batches(
-            folder,
-            side=side,
-            resize=shorter,
-            interpolation=how,
-            crop=crop,
-            transform=transform,
-            batch=batch,
-            device=device,
-        )
+        own = rule and replace(rule, resize=max(rule.resize, side))
+        return batches(folder, side=side, rule=own, batch=batch, device=device)
 
     labels = folder.labels.astype(np.int64)
-    content = f"{folder.content} {resize} {how}"
-    if transform is not None or not crop:
-        content += f" {transform.content if transform else 'whole'}"
+    content = (
+        f"{folder.content} {rule and rule.resize} {rule.interpolation if rule else 'bilinear'}"
+    )
+    if rule and (rule.transform is not None or not rule.crop):
+        content += f" {rule.transform.content if rule.transform else 'whole'}"
     return ImageSet(folder.names, labels, folder.classes, content, stream, folder.report.lines)

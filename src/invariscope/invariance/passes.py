@@ -21,7 +21,7 @@ from invariscope.transformations import Transformation
 
 HELD = 2**26  # numbers of one batch's responses that may be held at once (256 MB)
 COMPARED = 2**23  # units' activities of one batch that are compared at once (64 MB each copy)
-PassProgress = Callable[[int, int], None]
+PassWatcher = Callable[[int, int], None]
 
 
 class BatchActivities(NamedTuple):
@@ -120,11 +120,11 @@ class MeasurementSetup:
         read_out = [read(responses[site], self.reading) for site in self.sites]
         return torch.cat(read_out, 1).to(self.where)
 
-    def show(self, progress: PassProgress | None = None) -> Iterator[BatchActivities]:
+    def show(self, watch: PassWatcher | None = None) -> Iterator[BatchActivities]:
         """Show every batch untransformed, then under each transformation that has not failed.
 
         Args:
-            progress: told images shown so far, transformed ones counted, and how many there are.
+            watch: told images shown so far, transformed ones counted, and how many there are.
         """
         keys = self.images.keys(self.seed)
         done = 0
@@ -135,8 +135,8 @@ class MeasurementSetup:
                 if shown is not None:
                     yield BatchActivities(batch, place, self.activities(shown))
                 done += len(seen)
-            if progress:
-                progress(done, len(self.images) * (1 + len(self.transformations)))
+            if watch:
+                watch(done, len(self.images) * (1 + len(self.transformations)))
 
     def transform(self, place: int, images: Tensor, keys: Tensor) -> Tensor | None:
         """Transform images; None, and the reason kept, where the transformation fails."""

@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from invariscope.errors import StoreError
-from invariscope.invariance.passes import MeasurementSetup, PassProgress
+from invariscope.invariance.passes import MeasurementSetup, PassWatcher
 from invariscope.invariance.top import TopActivities
 from invariscope.store.files import replace_tensors
 from invariscope.subjects.kinds import ALIKE
@@ -101,7 +101,7 @@ def measure_ranges(
     setup: MeasurementSetup,
     percents: Sequence[float] = (),
     folder: Path | None = None,
-    progress: PassProgress | None = None,
+    watch: PassWatcher | None = None,
 ) -> ActivityRanges:
     """Show every image, untransformed and transformed, and keep each unit's range.
 
@@ -109,7 +109,7 @@ def measure_ranges(
         setup: what is shown; failed transformations are noted there.
         percents: k of Goodfellow et al.'s rule.
         folder: where the result is kept; a result of the same settings is read instead.
-        progress: told images shown so far and in all.
+        watch: told images shown so far and in all.
 
     Raises:
         InputError: Goodfellow et al.'s rule would keep too much.
@@ -122,7 +122,7 @@ def measure_ranges(
     if path and path.exists() and (there := _load(path, asked, setup, percents, now)):
         return there
     ranges = ActivityRanges(percents=tuple(percents))
-    for shown in setup.show(progress):
+    for shown in setup.show(watch):
         ranges.add(shown.transformation, shown.activities)
         if shown.transformation is None:
             kept.add(shown.activities)

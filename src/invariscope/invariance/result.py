@@ -79,6 +79,15 @@ class Invariance:
         table["units_per_image"] = images["share"].mean()
         return table.reset_index()
 
+    def __repr__(self) -> str:
+        """Name the subject and count units, transformations and images in one line."""
+        labels = self.settings["labels"]
+        units = self.units[["site", "unit"]].drop_duplicates()
+        return (
+            f"Invariance({labels['subject']}: {len(units)} units at {len(set(units['site']))} "
+            f"sites, {len(labels['transformations'])} transformations, {labels['images']} images)"
+        )
+
     def _repr_html_(self) -> str:
         """Show the distribution over units in a notebook, by site and transformation."""
         summary = self.summary

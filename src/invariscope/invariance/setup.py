@@ -29,14 +29,7 @@ OTHERS = (
 def images_for(subject: Subject, images: Images) -> ImageSet:
     """Make a set of images; photos of a folder are cropped by the subject's own rule."""
     source = open_folder(images) if isinstance(images, str | Path) else images
-    rule = subject.photo
-    return image_set(
-        source,
-        resize=rule.resize,
-        interpolation=rule.interpolation,
-        crop=rule.crop,
-        transform=rule.transform,
-    )
+    return image_set(source, rule=subject.photo)
 
 
 def choose_transformations(

@@ -11,8 +11,6 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-import torch
-
 from invariscope.errors import InputError
 from invariscope.memory import keep_freed_memory
 
@@ -124,6 +122,8 @@ class Job(ABC):
         """
         began, report = time.monotonic(), JobReport(self.number)
         if self.threads is not None:
+            import torch  # noqa: PLC0415  (reports and progress need none)
+
             torch.set_num_threads(self.threads)
         news = JobNews(self.news, watch)
         try:

@@ -30,9 +30,11 @@ from invariscope.natural.statistics import (
     unit_names,
 )
 from invariscope.photos import PhotoFolder, batches
+from invariscope.photos.transform import PhotoRule
+from invariscope.progress import ProgressLine
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.hashes import write_hashed
-from invariscope.subjects.base import PhotoRule, Subject
+from invariscope.subjects.base import Subject
 from invariscope.subjects.trust import answers, changed_answer, check_repeatable
 from invariscope.units import Unit, find_site, parse_unit
 
@@ -90,6 +92,7 @@ def measure_folder(
     batch: int = 64,
     top: int = 9,
     watch: Watcher | None = None,
+    progress: bool | None = None,
 ) -> NaturalStatistics:
     """Measure units' responses to a folder of photos, in one pass that can be resumed.
 
@@ -110,6 +113,7 @@ def measure_folder(
         batch: photos that pass at once.
         top: strongest photos to name for each unit.
         watch: called with photos seen, photos in all, and photos seen in this call.
+        progress: whether a line shows them; by default in terminals and notebooks.
 
     Returns:
         The table: minimum, maximum, mean, SD and percentiles of each unit's activity.
@@ -158,21 +162,20 @@ def measure_folder(
     stream = batches(
         folder,
         side=subject.image_size,
-        resize=photo.resize,
-        interpolation=photo.interpolation,
-        crop=photo.crop,
-        transform=photo.transform,
+        rule=photo,
         batch=batch,
         start=first,
         device=subject.device,
     )
-    for part in stream:
-        responses = subject.respond(part.images, tapped)
-        activity = torch.cat([column.read(responses) for column in read], 1)
-        segments.add(activity.cpu().numpy(), part.indices)
-        if watch:
+    with ProgressLine(False if progress is None and watch else progress) as line:
+        for part in stream:
+            responses = subject.respond(part.images, tapped)
+            activity = torch.cat([column.read(responses) for column in read], 1)
+            segments.add(activity.cpu().numpy(), part.indices)
             position = int(part.indices[-1]) + 1
-            watch(position, len(folder), position - first)
+            line(f"natural statistics · {position} of {len(folder)} photos")
+            if watch:
+                watch(position, len(folder), position - first)
     segments.finish()
     statistics = _describe(segments, folder, split, subject, out, top, now)
     shutil.rmtree(out / SEGMENTS)

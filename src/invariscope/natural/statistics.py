@@ -70,6 +70,11 @@ class NaturalStatistics:
         keys = zip(table["unit"], table["split"], strict=True)
         self._row = {key: row for row, key in enumerate(keys)}
 
+    def __repr__(self) -> str:
+        """Count the units and images in one line."""
+        images = int(self.table["images"].to_numpy().max()) if len(self.table) else 0
+        return f"NaturalStatistics({self.table['unit'].nunique()} units, {images} images)"
+
     @classmethod
     def load(cls, path: Path, subject: Subject) -> Self:
         """Read the table of a subject from a parquet file.

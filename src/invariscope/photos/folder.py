@@ -99,6 +99,11 @@ class PhotoFolder:
     classes: tuple[str, ...]
     report: PhotoReport = field(repr=False)
 
+    def __repr__(self) -> str:
+        """Name the folder and count its photos and classes in one line."""
+        classes = f" of {len(self.classes)} classes" if self.classes else ""
+        return f"PhotoFolder({str(self.path)!r}: {len(self)} photos{classes})"
+
     def __len__(self) -> int:
         return len(self.names)
 

@@ -1,5 +1,7 @@
 """Power spectra of images, and the slope of their fall."""
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -26,6 +28,14 @@ def frequencies(side: int, device: torch.device) -> tuple[Tensor, Tensor]:
     return axis[:, None], axis
 
 
+@lru_cache(maxsize=8)
+def _rings(side: int, device: torch.device) -> list[Tensor]:
+    """Find the places of each ring one cycle wide in a flattened spectrum."""
+    down, across = frequencies(side, device)
+    radius = (down.square() + across.square()).sqrt().round().long().flatten()
+    return [(radius == ring).nonzero().squeeze(1) for ring in range(LOWEST, side // 2)]
+
+
 def slopes(light: Tensor) -> Tensor:
     """Slope of log power on log frequency of each image, `(n,)`; about -2 for photos.
 
@@ -35,12 +45,9 @@ def slopes(light: Tensor) -> Tensor:
     Args:
         light: luminance `(n, side, side)`.
     """
-    side, spectra = light.shape[-1], power(light).double()
-    down, across = frequencies(side, light.device)
-    radius = (down.square() + across.square()).sqrt().round().long()
-    rings = torch.arange(LOWEST, side // 2, device=light.device)
-    means = torch.stack([spectra[:, radius == ring].mean(1) for ring in rings], 1)
-    x = rings.double().log()
+    side, spectra = light.shape[-1], power(light).double().flatten(1)
+    means = torch.stack([spectra[:, ring].mean(1) for ring in _rings(side, light.device)], 1)
+    x = torch.arange(LOWEST, side // 2, device=light.device).double().log()
     x = x - x.mean()
     slope = (means.clamp(min=1e-12).log() * x).sum(1) / x.square().sum()
     return torch.where(means.amax(1) > 1e-12, slope, torch.nan)

@@ -1,11 +1,15 @@
 """Colours, axes and points that all plots share."""
 
+import io
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+
+from invariscope.progress import in_notebook
 
 # Okabe & Ito's colours, told apart by people with any colour vision.
 COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#000000")
@@ -15,7 +19,30 @@ AFFINE_MARKERS = {"rotation": "s", "translation": "^", "scale": "D"}
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDEST = 9.0  # inches
 SPREAD = 0.5  # of a category's width is taken by its groups
+NOTEBOOK_DPI = 72
 MOST_INSIDE = 4  # groups; the legend of more stands beside the axes
+
+
+def _png(shown: Axes | Figure) -> bytes | None:
+    """Draw a figure, or the figure of axes, that pyplot does not show by itself."""
+    figure = shown if isinstance(shown, Figure) else figure_of(shown)
+    if figure.canvas.manager is not None:
+        return None
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=NOTEBOOK_DPI)
+    return buffer.getvalue()
+
+
+def show_in_notebook() -> None:
+    """Let figures and axes show at the end of a notebook's cell, as pyplot's do."""
+    if not in_notebook():
+        return
+    formatter = sys.modules["IPython"].get_ipython().display_formatter.formatters["image/png"]
+    for kind in (Figure, Axes):
+        try:
+            formatter.lookup_by_type(kind)
+        except KeyError:  # nobody shows them yet
+            formatter.for_type(kind, _png)
 
 
 def new_axes(ax: Axes | None, size: tuple[float, float] = (6.0, 4.0)) -> Axes:
@@ -109,3 +136,6 @@ def chance_line(ax: Axes, chance: float, words: str = "chance") -> None:
         fontsize="x-small",
         color="0.4",
     )
+
+
+show_in_notebook()

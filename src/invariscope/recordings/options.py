@@ -11,6 +11,7 @@ from invariscope.validate import above, one_of
 
 KINDS = ("sorted", "multiunit", "unsorted", "noise")
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
+AXES = ("neurons", "images", "repeats")
 QUANTITIES = {"counts": "spikes", "rates": "spikes/s", "other": "other"}
 
 
@@ -26,6 +27,10 @@ class RecordingOptions:
             default the only one there is.
         events: a file or folder with the events, where the spikes' own holds none.
         events_offset: seconds to add to the events' times to be on the spikes' clock.
+        sync: files with pulses that both systems recorded, on the spikes' and on the events' clock,
+            where these drift apart: a CSV with a column `time`, or a recording.
+        sync_channels: the event channels of the two files with the pulses, `CHANNEL=CODE` where a
+            channel has several lines; by default the only ones.
         order: a CSV with a column `image`, one row an event in turn, where events carry no code.
         onset: column of a trials table with the image's onset.
         images: the images that the codes number: a folder of photos, in the order of their
@@ -38,6 +43,9 @@ class RecordingOptions:
         sampling_rate: in Hz, of times in samples where the file does not say it.
         values: what an array or a table of responses holds: `counts` of spikes in the response
             window, `rates` in spikes/s, or `other` numbers.
+        axes: what each axis of an array counts, such as `("images", "neurons", "repeats")`; by
+            default neurons, images and, where there is a third, repeats. Without neurons it is
+            the array of one neuron.
         variable: of a MATLAB or npz file; by default the only one.
         segment: number of a recording's segment, from 0; by default the only one.
         fastest: spikes/s; a unit with a higher mean rate makes the unit of time doubtful.
@@ -58,6 +66,8 @@ class RecordingOptions:
     event: str | None = None
     events: Path | None = None
     events_offset: float = 0.0
+    sync: tuple[Path, Path] | None = None
+    sync_channels: tuple[str, str] | None = None
     order: Path | None = None
     onset: str = "start_time"
     images: Path | None = None
@@ -68,6 +78,7 @@ class RecordingOptions:
     time_unit: Literal["s", "ms", "us", "samples"] = "s"
     sampling_rate: float | None = None
     values: Literal["counts", "rates", "other"] = "counts"
+    axes: tuple[str, ...] | None = None
     variable: str | None = None
     segment: int | None = None
     fastest: float = 1000.0
@@ -88,9 +99,31 @@ class RecordingOptions:
         one_of("other_codes", self.other_codes, ("refuse", "drop"))
         if self.sampling_rate is not None:
             check_rate(self.sampling_rate, "sampling_rate")
+        self._check_axes()
         if not math.isfinite(self.events_offset):
             raise InputError(f"events_offset is {self.events_offset}; expected seconds")
         above("fastest", self.fastest, 0)
+        self._check_sync()
+
+    def _check_sync(self) -> None:
+        if self.sync_channels is not None and self.sync is None:
+            raise InputError("sync_channels names the pulses' channels; expected sync, their files")
+        if self.sync is None:
+            return
+        if self.events is None:
+            raise InputError("sync brings events of another file to the spikes' clock; give events")
+        if self.events_offset:
+            raise InputError("sync and events_offset both move the events; give one of them")
+
+    def _check_axes(self) -> None:
+        axes = self.axes or AXES
+        for axis in axes:
+            one_of("axis", axis, AXES)
+        if len(set(axes)) < len(axes) or "images" not in axes:
+            raise InputError(
+                f"axes are {', '.join(axes)}; expected each once, images among them, such as "
+                "images, neurons, repeats"
+            )
 
     @property
     def windows(self) -> Windows:

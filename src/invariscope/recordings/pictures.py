@@ -1,6 +1,7 @@
 """The image of each code: a folder of photos in order, or a table of codes."""
 
 import csv
+import io
 import re
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,11 @@ def code_table(path: Path) -> dict[str, str]:
     Raises:
         InputError: it is missing, has other columns, or a code twice.
     """
+    if path.suffix.lower() in (".npy", ".npz", ".mat", ".h5"):
+        raise InputError(
+            f"images is {str(path)!r}, an array; expected a folder of photos, so write its images "
+            "there as PNG files, or a CSV with columns code and image"
+        )
     rows = read_rows(path, ("code", "image"))
     found: dict[str, str] = {}
     for row in rows:
@@ -106,14 +112,18 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
     """Read the rows of a CSV with a header.
 
     Raises:
-        InputError: it cannot be read, lacks one of `columns`, or has a line that is cut short.
+        InputError: it cannot be read, lacks one of `columns`, has a line that is cut short, or
+            ends without a newline, as a file does that was cut within a number.
     """
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, skipinitialspace=True, restkey="", restval=None)
-            header = [name.strip() for name in reader.fieldnames or ()]
-            reader.fieldnames = header
-            rows: list[Any] = list(reader)
+            text = file.read()
+        reader = csv.DictReader(
+            io.StringIO(text, newline=""), skipinitialspace=True, restkey="", restval=None
+        )
+        header = [name.strip() for name in reader.fieldnames or ()]
+        reader.fieldnames = header
+        rows: list[Any] = list(reader)
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"cannot read {str(path)!r}: {reason}") from error
@@ -134,4 +144,9 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
             )
     if not rows:
         raise InputError(f"{str(path)!r} has a header and no line")
+    if not text.endswith(("\n", "\r")):
+        raise InputError(
+            f"the last line of {str(path)!r} does not end, so its last number may be cut short; if "
+            "the file is whole, add a newline"
+        )
     return rows

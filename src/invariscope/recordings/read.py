@@ -1,20 +1,26 @@
 """One way in: a recording of any format becomes responses to images."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from invariscope.errors import InputError
+import numpy as np
+
+from invariscope.errors import InputError, unknown
 from invariscope.recordings import (
     arrays,
     neo_files,
     nwb,
     open_ephys,
+    open_ephys_legacy,
     sorted_folder,
     spikeglx,
     tables,
 )
+from invariscope.recordings.clocks import pair_clocks
 from invariscope.recordings.options import RecordingOptions
-from invariscope.recordings.responses import RecordedResponses
+from invariscope.recordings.pictures import plain_code
+from invariscope.recordings.responses import Floats, RecordedResponses
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, choose_events
 from invariscope.recordings.spikes import window_responses as count_windows
 
@@ -22,13 +28,22 @@ FORMATS = (
     ".nwb, .nev, .plx, .pl2, .npy, .npz, .mat, .csv, or a folder of Open Ephys, SpikeGLX, TDT, "
     "Kilosort or phy"
 )
+# How a folder of each kind is recognised and read; the first that is recognised counts.
+FOLDERS: tuple[
+    tuple[Callable[[Path], object], Callable[[Path, RecordingOptions], SpikeRecording]], ...
+] = (
+    (sorted_folder.is_sorted_folder, sorted_folder.read_sorted_folder),
+    (open_ephys.recordings_below, open_ephys.read_open_ephys),
+    (open_ephys_legacy.is_legacy_folder, open_ephys_legacy.read_legacy),
+    (spikeglx.meta_files, lambda file, _: spikeglx.read_spikeglx(file)),
+)
 
 
 def read_recording(path: str | Path, options: RecordingOptions | None = None) -> RecordedResponses:
     """Read a recording of neurons as responses to images.
 
     Args:
-        path: an NWB file; a Blackrock `.nev` or Plexon file; a folder of Open Ephys (binary),
+        path: an NWB file; a Blackrock `.nev` or Plexon file; a folder of Open Ephys,
             SpikeGLX, TDT, Kilosort or phy; an array `neurons × images × repeats` (`.npy`, `.npz`,
             `.mat`); a CSV of spike times or of responses.
         options: window, baseline, which event carries the image, which units count.
@@ -58,7 +73,11 @@ def read_recording(path: str | Path, options: RecordingOptions | None = None) ->
     if isinstance(found, RecordedResponses):
         return found
     if options.events is not None:
-        found = replace(found, events=(_events(options.events, options),))
+        events = _events(options.events, options)
+        if options.sync is not None:
+            clocks = pair_clocks(_pulses(options, 1), _pulses(options, 0))
+            events = replace(events, times=clocks.to_spikes(events.times))
+        found = replace(found, events=(events,))
         options = replace(options, event=None)
     return count_windows(found, options)
 
@@ -68,12 +87,9 @@ def _spikes(file: Path, options: RecordingOptions) -> SpikeRecording | RecordedR
         return tables.read_csv(file, options)
     if file.is_file() and file.suffix.lower() == ".nwb":
         return nwb.read_nwb(file, options)
-    if file.is_dir() and sorted_folder.is_sorted_folder(file):
-        return sorted_folder.read_sorted_folder(file, options)
-    if file.is_dir() and open_ephys.recordings_below(file):
-        return open_ephys.read_open_ephys(file, options)
-    if file.is_dir() and spikeglx.meta_files(file):
-        return spikeglx.read_spikeglx(file)
+    for recognised, read in FOLDERS if file.is_dir() else ():
+        if recognised(file):
+            return read(file, options)
     if neo_files.reader_of(file):
         return neo_files.read_neo(file, options)
     raise InputError(f"{str(file)!r} is no recording that is known; expected {FORMATS}")
@@ -88,3 +104,20 @@ def _events(file: Path, options: RecordingOptions) -> EventChannel:
     found = _spikes(file, options)
     assert isinstance(found, SpikeRecording)
     return choose_events(found, options)
+
+
+def _pulses(options: RecordingOptions, number: int) -> Floats:
+    """Read the times of the pulses in the first or second file of `sync`."""
+    assert options.sync is not None
+    channel = options.sync_channels[number] if options.sync_channels else None
+    name, _, code = (channel or "").partition("=")
+    chosen = replace(options, event=name or None, order=None)
+    file = options.sync[number]
+    if file.suffix.lower() == ".csv":
+        return tables.read_times(file, options)
+    found = _events(file, chosen)
+    labels = np.array([plain_code(label) for label in found.labels], object)
+    kept = labels == code if code else (labels != "") | (labels == "").all()
+    if not kept.any():
+        raise unknown(f"code of {found.name!r} in {str(file)!r}", code, sorted({*found.labels}))
+    return found.times[kept]

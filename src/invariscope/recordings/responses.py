@@ -1,5 +1,6 @@
 """Responses of recorded units to images: one row a presentation, one column a unit."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import final
 
@@ -11,6 +12,7 @@ from invariscope.errors import InputError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+FEW = 5
 
 
 @dataclass(frozen=True)
@@ -125,6 +127,12 @@ class RecordedResponses:
         found = found.join(pd.DataFrame(means, columns=units))
         found = found.join(pd.DataFrame(repeats, columns=units).add_suffix(" trials"))
         return found.join(pd.DataFrame(errors, columns=units).add_suffix(" error"))
+
+
+def few(names: Iterable[object]) -> str:
+    """List the first names of many."""
+    found = [str(name) for name in names]
+    return ", ".join(found[:FEW]) + (", …" if len(found) > FEW else "")
 
 
 def image_moments(values: Floats, shown: Ints, images: int) -> tuple[Floats, Floats, Ints]:

@@ -76,9 +76,17 @@ def _sampling_rate(path: Path, options: RecordingOptions) -> float:
     for node in tree.body:
         named = isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
         if named and node.targets[0].id == "sample_rate":  # type: ignore[attr-defined]
-            value = ast.literal_eval(node.value)  # type: ignore[attr-defined]
-            return check_rate(float(value), f"sample_rate of {str(file)!r}")
+            return check_rate(_number(node, file), f"sample_rate of {str(file)!r}")
     raise InputError(f"{str(file)!r} has no sample_rate; give sampling_rate, in Hz")
+
+
+def _number(node: ast.AST, file: Path) -> float:
+    try:
+        return float(ast.literal_eval(node.value))  # type: ignore[attr-defined]
+    except (ValueError, TypeError, OverflowError) as error:
+        raise InputError(
+            f"{str(file)!r} has no plain number as sample_rate; give sampling_rate, in Hz"
+        ) from error
 
 
 def _labels(path: Path) -> dict[int, str]:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 from invariscope.errors import InputError, unknown
 from invariscope.recordings.options import RecordingOptions
 from invariscope.recordings.pictures import image_codes, numbered, plain_code, read_rows
-from invariscope.recordings.responses import Dropped, Floats, Ints, RecordedResponses
+from invariscope.recordings.responses import Dropped, Floats, Ints, RecordedResponses, few
 
 NANOSECONDS = 1e9
 SILENCE = math.log(1e-6)  # a silence less likely than this is no silence: recording had ended
 LONGEST_PAUSE = 100.0  # seconds between images, beyond which times are rather in ms
 LATEST = 9e9  # seconds that fit into whole nanoseconds
 TELLING = 20  # spikes from which on their rate tells how long a silence may be
-FEW = 5
+# So many intervals of which none is shorter than so many seconds: the times are rather in ms. In ms
+# a single neuron's are above 1, and those of several on one channel above a sample, 1/30.
+FAR_APART = ((100, 0.5), (2000, 0.03))
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,6 @@ def window_responses(recording: SpikeRecording, options: RecordingOptions) -> Re
         counts=counts,
         dropped=tuple(dropped),
     )
-
-
-def few(names: Iterable[object]) -> str:
-    """List the first names of many."""
-    found = [str(name) for name in names]
-    return ", ".join(found[:FEW]) + (", …" if len(found) > FEW else "")
 
 
 def choose_events(recording: SpikeRecording, options: RecordingOptions) -> EventChannel:
@@ -232,6 +228,12 @@ def _doubt_times(
                 f"{options.fastest:,.0f}; its times are rather in another unit; check time_unit "
                 "and sampling_rate, or raise fastest"
             )
+    gaps = np.concatenate([np.diff(unit.times) for unit in units])
+    if any(len(gaps) >= number and gaps.min() > shortest for number, shortest in FAR_APART):
+        raise InputError(
+            f"no two spikes of a unit of {name} are nearer than {gaps.min():,.3g} s; the times are "
+            "rather in ms or samples; check time_unit and sampling_rate"
+        )
     pause = float(np.median(np.diff(onsets))) if len(onsets) > 1 else 0.0
     if pause > LONGEST_PAUSE:
         raise InputError(

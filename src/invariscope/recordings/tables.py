@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from invariscope.errors import InputError
-from invariscope.recordings.arrays import spike_counts
 from invariscope.recordings.options import KINDS, QUANTITIES, RecordingOptions
 from invariscope.recordings.pictures import image_codes, numbered, plain_code, read_rows
-from invariscope.recordings.responses import Dropped, RecordedResponses
-from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes, few
+from invariscope.recordings.responses import Dropped, Floats, RecordedResponses, few
+from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes
+from invariscope.recordings.values import check_values, spike_counts, without_silent_units
 from invariscope.validate import one_of
 
 FIXED = ("image", "onset", "trial")
@@ -46,10 +46,23 @@ def read_event_table(path: Path, options: RecordingOptions) -> EventChannel:
         raise InputError(
             f"{str(path)!r} has no column 'code'; expected time and code, or the images in order"
         )
-    scale = options.time_scale(repr(str(path)))
-    times = np.array([number(row["time"], path, i, "time") for i, row in enumerate(rows, 2)])
     labels = tuple(row.get("code", "") for row in rows)
-    return EventChannel(path.stem, times * scale, labels)
+    return EventChannel(path.stem, _times(rows, path, options), labels)
+
+
+def read_times(path: Path, options: RecordingOptions) -> Floats:
+    """Read the column `time` of a CSV in seconds, `(lines,)`.
+
+    Raises:
+        InputError: no such column, or words that are no numbers.
+    """
+    return _times(read_rows(path, ("time",)), path, options)
+
+
+def _times(rows: list[dict[str, str]], path: Path, options: RecordingOptions) -> Floats:
+    scale = options.time_scale(repr(str(path)))
+    times = [number(row["time"], path, line, "time") for line, row in enumerate(rows, 2)]
+    return np.array(times, np.float64) * scale
 
 
 def number(word: str, path: Path, line: int, column: str) -> float:
@@ -95,12 +108,10 @@ def _responses(
     values = np.array(
         [[number(row[u], path, i, u) for u in units] for i, row in enumerate(rows, 2)], np.float64
     )
-    if options.values != "other" and np.nanmin(values, initial=0.0) < 0:
-        raise InputError(
-            f"{str(path)!r} holds negative responses, which are no {options.values}; say values = "
-            "other"
-        )
     labels = [plain_code(row["image"]) for row in rows]
+    if blank := sum(not label for label in labels):
+        raise InputError(f"{str(path)!r} has {blank} lines without an image; expected one in each")
+    check_values(values, repr(str(path)), options, single=len(set(labels)) < len(labels))
     codes = image_codes(options)
     names = sorted(set(labels), key=numbered) if codes is None else [*dict.fromkeys(codes.values())]
     known = {name: name for name in names} | (codes or {})
@@ -111,7 +122,7 @@ def _responses(
     onsets = [number(row.get("onset", ""), path, i, "onset") for i, row in enumerate(rows, 2)]
     never = [name for i, name in enumerate(names) if i not in set(shown)]
     dropped = [Dropped("images", len(never), f"never shown: {few(never)}")] if never else []
-    return RecordedResponses(
+    found = RecordedResponses(
         name=path.stem,
         units=tuple(units),
         images=tuple(names),
@@ -123,3 +134,4 @@ def _responses(
         counts=spike_counts(values, options),
         dropped=tuple(dropped),
     )
+    return without_silent_units(found)

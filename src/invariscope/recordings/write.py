@@ -90,7 +90,7 @@ def write_recording(
 
 
 def _about(recorded: RecordedResponses, options: RecordingOptions) -> dict[str, Any]:
-    read = {k: str(v) if isinstance(v, Path) else v for k, v in asdict(options).items()}
+    read = json.loads(json.dumps(asdict(options), default=str))
     return {
         "recording": recorded.name,
         "quantity": recorded.quantity,
@@ -136,11 +136,10 @@ def _write_answers(
 ) -> None:
     """Write the answers of `recorded:FOLDER`, images named by their pixels."""
     side = _side(files, image_size)
-    how = {"resize": side, "interpolation": "bilinear", "crop": True}
     names: list[str] = []
     for first in range(0, len(recorded.images), CHUNK):
         chosen = [files[name] for name in recorded.images[first : first + CHUNK]]
-        names += image_names(torch.stack([read_image(file, side=side, **how) for file in chosen]))
+        names += image_names(torch.stack([read_image(file, side) for file in chosen]))
     unique = {name: i for i, name in enumerate(dict.fromkeys(names))}
     rows = np.array([unique[name] for name in names], np.int64)  # equal images share their trials
     answers = replace(recorded, images=tuple(unique), shown=rows[recorded.shown])

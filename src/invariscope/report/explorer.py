@@ -5,12 +5,18 @@ from typing import Any
 
 import numpy as np
 
-from invariscope.experiments.front_choice import CHOICES, choose
+from invariscope.experiments.front_choice import CHOICES, choose, meets_bound
 from invariscope.report.album import Album
 from invariscope.store.record import RunRecord
 
 STEPS = 60  # generations of a run that can be stepped through
 RANGES = ("stretch", "squeeze", "activation")
+# What the member `kept` is, by the side of the bound that it meets.
+KEPT = {
+    "above": "farthest above every photo",
+    "below": "nearest below every photo",
+    "at_or_below": "nearest at the photos' lowest",
+}
 
 
 def _short(value: float) -> float | None:
@@ -32,6 +38,14 @@ def _steps(record: RunRecord) -> list[list[Any]]:
     ]
 
 
+def kept_name(record: RunRecord) -> str:
+    """Name the member `kept` by its bound; "" where no member meets the bound."""
+    milestone = record.settings.milestone
+    if not meets_bound(record.front, milestone).any():
+        return ""
+    return KEPT.get(str(milestone.get("side")), "")
+
+
 def explored(cell: dict[str, Any], group: int, album: Album) -> dict[str, Any]:
     """Describe one search as plain data.
 
@@ -43,7 +57,8 @@ def explored(cell: dict[str, Any], group: int, album: Album) -> dict[str, Any]:
     Returns:
         `line`: stretch and squeeze of every member; `shown`: those with a picture (row, stretch,
         squeeze, activation, pixel distance, generation, picture or the id of one on the page);
-        `chosen`: places in `shown` by name; `steps`: generations.
+        `chosen`: places in `shown` by name; `kept`: the words for `kept`, empty where no member
+        meets the bound; `steps`: generations.
     """
     record: RunRecord = cell["record"]
     front, rows = record.front, album.rows(record)
@@ -70,6 +85,7 @@ def explored(cell: dict[str, Any], group: int, album: Album) -> dict[str, Any]:
         "reference": _short(float(record.tensors["reference_activity"].mean())),
         "line": [[_short(x), _short(y)] for x, y in values[:, :2].tolist()],
         "shown": shown,
+        "kept": kept_name(record),
         "chosen": {name: rows.index(row) for name, row in picks.items() if row in rows},
         "steps": _steps(record),
     }

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,13 @@ from invariscope.experiments.front_choice import meets_bound
 from invariscope.experiments.pictures import read_png
 from invariscope.experiments.result import Result, kind_of
 from invariscope.plot.axes import figure_of, new_axes
+from invariscope.report.activity_bars import add_activity_bars
 from invariscope.report.album import Album, picture_path
 from invariscope.report.page import csv, svg
+from invariscope.report.strongest_photos import PhotoPass
 from invariscope.store.record import RunRecord
 from invariscope.subjects.kinds import kind_note, times_maximum
-from invariscope.subjects.pixels import farthest_seen
+from invariscope.subjects.pixels import farthest_seen, share_of_possible
 
 SIZE = (4.2, 3.0)
 
@@ -44,6 +47,11 @@ class ReferenceGroup:
     @property
     def result(self) -> Result:
         return Result(self.runs)
+
+    @cached_property
+    def table(self) -> pd.DataFrame:
+        """The result's table, made once for all parts of the page."""
+        return self.result.table()
 
 
 def reference_id(record: RunRecord) -> str:
@@ -109,6 +117,7 @@ def _median(values: list[float]) -> float:
 
 def _cell(record: RunRecord, row: dict[str, Any], number: int, possible: float) -> dict[str, Any]:
     s = record.settings
+    meets = bool(meets_bound(record.front, s.milestone)[row["member"]])
     return {
         "id": number,
         "record": record,
@@ -119,13 +128,14 @@ def _cell(record: RunRecord, row: dict[str, Any], number: int, possible: float) 
         "reduction": row["reduction"],
         "loss": row["loss"],
         "distance": row["pixel_distance"],
-        "share": 100 * row["pixel_distance"] / possible,
+        "share": 100 * share_of_possible(row["pixel_distance"], possible),
         "stretch": row["stretch"],
         "activation": row["activation"],
         "seed": s.seed,
         "status": row["status"],
         "generations": row["generations"],
-        "meets": bool(meets_bound(record.front, s.milestone)[row["member"]]),
+        "meets": meets,
+        "silences": s.task == "adversarial" and (meets or row["reduction"] >= 100),
         "known": "bound" in s.milestone,
         "changed": _changed(record, row["member"]),
     }
@@ -144,14 +154,23 @@ def _rows(cells: list[dict[str, Any]]) -> list[dict[str, Any]]:
         for name in ("kept", "reduction", "loss", "share", "distance"):
             row[name] = _median([cell[name] for cell in own])
         row["meet"] = sum(cell["meets"] for cell in own)
+        row["silence"] = sum(cell["silences"] for cell in own)
         row["best"] = _best(own)
     return list(rows.values())
 
 
 def _best(cells: list[dict[str, Any]]) -> dict[str, Any]:
-    """Choose the image that shows a row best: beyond the bound, and the farthest (or nearest)."""
-    sign = 1 if cells[0]["task"] == "invariance" else -1
-    return max(cells, key=lambda cell: (cell["meets"], sign * cell["distance"]))
+    """Choose the image that shows a row best.
+
+    Of images that are beyond the bound the farthest, and of silencing ones the nearest; where no
+    image silences the unit, the one that weakens it most.
+    """
+    if cells[0]["task"] == "invariance":
+        return max(cells, key=lambda cell: (cell["meets"], cell["distance"]))
+    silencing = [cell for cell in cells if cell["silences"]]
+    if silencing:
+        return min(silencing, key=lambda cell: cell["distance"])
+    return min(cells, key=lambda cell: cell["activation"])
 
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
@@ -164,15 +183,18 @@ def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def describe(group: ReferenceGroup, number: int, album: Album) -> dict[str, Any]:
+def describe(
+    group: ReferenceGroup, number: int, album: Album, photos: PhotoPass | None = None
+) -> dict[str, Any]:
     """Everything that the page says of a group but its plots.
 
     Args:
         group: the searches.
         number: of the page's first search in it.
         album: gives the pictures.
+        photos: names the unit's strongest photos.
     """
-    table = group.result.table()
+    table = group.table
     reference = group.result.reference
     first = group.first
     possible = farthest_seen(
@@ -188,6 +210,7 @@ def describe(group: ReferenceGroup, number: int, album: Album) -> dict[str, Any]
         cell["image"] = album.image(cell["record"], cell["member"])
     rows = _rows(cells)
     natural = next((r.settings.natural for r in group.runs if r.settings.natural), None)
+    add_activity_bars(cells, reference.activity, natural)
     recipe = reference.recipe
     return {
         "number": group.number,
@@ -201,7 +224,10 @@ def describe(group: ReferenceGroup, number: int, album: Album) -> dict[str, Any]
         "times_maximum": times_maximum(reference.activity, natural),
         "kind": kind_of(group.first),
         "note": kind_note(group.first.settings.unit, kind_of(group.first)),
-        "possible": possible,
+        "photos": photos.of(first) if photos else [],
+        "beyond": sum(cell["distance"] > 0 and cell["share"] != cell["share"] for cell in cells)
+        if np.isfinite(possible)
+        else 0,
         "rows": rows,
         "cells": cells,
         "table": table.to_dict("records"),
@@ -213,7 +239,7 @@ def describe(group: ReferenceGroup, number: int, album: Album) -> dict[str, Any]
 
 def distance_axes(group: ReferenceGroup) -> Any:
     """Draw loss of activity against pixel distance."""
-    return plot.distance_activation(group.result.table(), group.affine)
+    return plot.distance_activation(group.table, group.affine)
 
 
 def front_axes(group: ReferenceGroup) -> list[tuple[str, Any]]:

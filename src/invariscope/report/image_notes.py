@@ -1,7 +1,8 @@
-"""Sentences of a page on image constraints and on invariances that a neuron rejects."""
+"""Sentences of a page on image constraints, rejected invariances and impossible distances."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,6 +53,17 @@ def refutation_notes(records: Sequence[RunRecord]) -> list[str]:
     folders = dict.fromkeys(record.path.parent.parent / REFUTED for record in records)
     files = [file for folder in folders for file in sorted(folder.glob("*.parquet"))]
     return [_refuted(file) for file in files]
+
+
+def share_notes(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Tell where a distance is beyond the possible distance, so that no share can be told."""
+    return [
+        f"{group['beyond']} of the images of unit {group['unit']} are farther from the stored "
+        "reference than any image can be: the searches departed from another one, and no share "
+        "is told."
+        for group in groups
+        if group["beyond"]
+    ]
 
 
 def _refuted(file: Path) -> str:

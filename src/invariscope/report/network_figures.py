@@ -125,8 +125,8 @@ def _beside(tables: NetworkTables) -> Iterator[NetworkFigure]:
     )
     partial: Any = tables.beside[tables.beside["count"] < tables.categories]
     for name, accuracy, invariance in (
-        ("fig5b", "across", "invariance_unseen"),
-        ("fig5c", "within", "invariance_seen"),
+        ("fig5b", "within", "invariance_seen"),
+        ("fig5c", "across", "invariance_unseen"),
     ):
         figure = figure_of(plot.invariance_accuracy(partial, accuracy, invariance))
         caption = (

@@ -21,7 +21,6 @@ from invariscope.store.files import make_folder, replace_file
 from invariscope.transformations import load, names
 
 PAGE, CLAIMS = "report.html", "claims.json"
-ON_PAGE = ("fig2a", "fig2b", "fig2c", "fig3b", "fig4", "fig5a", "fig5b", "fig5c", "fig6", "fig12")
 
 
 def families() -> dict[str, str]:
@@ -103,7 +102,7 @@ def report_study(
     claims = find(tables, of_kind, None if beside is None else read_tables(beside))
     figures = network_figures(tables, of_kind)
     faults = [row["fault"] for row in tables.plan["networks"] if row["fault"]]
-    captions = [[d.name, d.title, d.caption] for d in figures if d.name in ON_PAGE]
+    captions = [[d.name, d.title, d.caption] for d in figures]
     facts = _facts(tables, folder.name)
     return ReportedStudy(facts, list(dict.fromkeys(faults)), claims, captions), tables, figures
 
@@ -219,8 +218,7 @@ def write_reproduction(folders: Sequence[Path], path: Path, beside: Path | None 
         else:
             study, _, figures = report_study(folder, beside if number == 0 else None)
             for drawn in figures:
-                if drawn.name in ON_PAGE:
-                    _png(drawn, pictures / f"{drawn.name}.png")
+                _png(drawn, pictures / f"{drawn.name}.png")
         study.save(pictures)
         lines += _markdown(study, f"{path.stem}/{folder.name}")
     text = "\n".join(lines).rstrip() + "\n"

@@ -16,11 +16,12 @@ from invariscope.report.album import Album, check_pictures, picture_path
 from invariscope.report.explorer import explored
 from invariscope.report.figures import figures, save
 from invariscope.report.groups import ReferenceGroup, describe, distance_axes, front_axes, plots
-from invariscope.report.image_notes import constraint_notes, refutation_notes
+from invariscope.report.image_notes import constraint_notes, refutation_notes, share_notes
 from invariscope.report.page import csv, fill, svg
 from invariscope.report.provenance import provenance, save_command
 from invariscope.report.sections import ABOVE, left_out, sections
 from invariscope.report.source import ReportSource, home, read_source, source_of
+from invariscope.report.strongest_photos import PhotoPass, read_photo_pass
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import check_may_replace, is_page
 from invariscope.study.analyses import FOLDER, read_tables
@@ -78,14 +79,17 @@ def _subjects(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
-def _searched(groups: list[ReferenceGroup], album: Album) -> dict[str, Any]:
+def _searched(
+    groups: list[ReferenceGroup], album: Album, photos: PhotoPass | None
+) -> dict[str, Any]:
     """Everything about the searches."""
     described: list[dict[str, Any]] = []
     for group in groups:
-        described.append(describe(group, sum(len(g["cells"]) for g in described), album))
+        number = sum(len(g["cells"]) for g in described)
+        described.append(describe(group, number, album, photos))
     example = _example(described)
     shown = range(len(groups)) if len(groups) <= MOST_PLOTTED else [example["number"] - 1]
-    table = pd.concat([g.result.table().assign(subject=g.first.labels["subject"]) for g in groups])
+    table = pd.concat([g.table.assign(subject=g.first.labels["subject"]) for g in groups])
     return {
         "groups": described,
         "example": example,
@@ -114,7 +118,7 @@ def _analyses(study: StudyResult | None) -> dict[str, Any]:
     return {"sections": sections(AnalysisMaterial(study), tables), "left_out": left_out(tables)}
 
 
-def _meis(source: ReportSource, album: Album) -> list[dict[str, Any]]:
+def _meis(source: ReportSource, album: Album, photos: PhotoPass | None) -> list[dict[str, Any]]:
     """List the most exciting images that no search departs from."""
     if source.groups:
         return []
@@ -131,17 +135,23 @@ def _meis(source: ReportSource, album: Album) -> list[dict[str, Any]]:
                 float(r.front["activation"].iloc[-1]), r.settings.natural
             ),
             "note": kind_note(r.settings.unit, kind_of(r)),
+            "photos": photos.of(r) if photos else [],
         }
         for r in source.records
     ]
 
 
-def render(source: ReportSource | Result | StudyResult, command: str = "") -> str:
+def render(
+    source: ReportSource | Result | StudyResult,
+    command: str = "",
+    photos: PhotoPass | None = None,
+) -> str:
     """Write the page as text.
 
     Args:
         source: what it is about.
         command: what a person typed, for the last screen.
+        photos: names each unit's strongest photos.
 
     Raises:
         StoreError: a picture is missing, or a table beside the runs is damaged.
@@ -153,16 +163,21 @@ def render(source: ReportSource | Result | StudyResult, command: str = "") -> st
         check_pictures(record)
     groups = about.groups
     album = Album([r for g in groups for r in g.runs] or about.records)
+    searched = _searched(groups, album, photos) if groups else None
     context: dict[str, Any] = {
         "title": about.title,
         "study": about.study is not None,
         "study_file": about.study.folder.text() if about.study else "",
         "missing": about.missing,
         "reduced": any(r.settings.generations < PAPER_GENERATIONS for r in about.records),
-        "told": [*constraint_notes(about.records), *refutation_notes(about.records)],
+        "told": [
+            *constraint_notes(about.records),
+            *refutation_notes(about.records),
+            *share_notes(searched["groups"] if searched else []),
+        ],
         "interrupted": sum(r.outcome["status"] == "interrupted" for r in about.records),
-        "searched": _searched(groups, album) if groups else None,
-        "meis": _meis(about, album),
+        "searched": searched,
+        "meis": _meis(about, album, photos),
         "profile": _profile(about.profile) if about.profile else None,
         "made": provenance(about.records, about.commands, album.quality.words),
         **_analyses(about.study),
@@ -175,6 +190,7 @@ def write_report(
     path: str | Path | None = None,
     *,
     command: str = "",
+    natural: str | Path | None = None,
     force: bool = False,
 ) -> Path:
     """Write one self-contained HTML page about a run, the runs of a folder, or a study.
@@ -185,13 +201,15 @@ def write_report(
         path: where the page goes; by default `report.html` beside the run folders, or in the
             study's folder.
         command: what made the runs; it is kept beside them and told on the last screen.
+        natural: the network's natural statistics, a `natural.parquet` of `invariscope natural`:
+            each unit's strongest photos are then shown beside the reference.
         force: replace a file at the page's path that is not ours.
 
     Returns:
         The page's path.
 
     Raises:
-        InputError: a file is there that is not ours.
+        InputError: a file is there that is not ours, or `natural` is of other photos.
         StoreError: no run with a result, a damaged one, or a path that cannot be written.
 
     Example:
@@ -214,7 +232,8 @@ def write_report(
     check_may_replace(page, is_page, force=force)
     if command and isinstance(result, Result):
         save_command(beside, command)
-    text = render(source_of(result))
+    photos = read_photo_pass(Path(natural)) if natural else None
+    text = render(source_of(result), photos=photos)
     replace_file(page, lambda part: part.write_text(text, encoding="utf-8"))
     return page
 

@@ -11,7 +11,7 @@ from invariscope.errors import StoreError
 from invariscope.experiments.result import Result, load_result
 from invariscope.report.groups import ReferenceGroup, grouped
 from invariscope.report.provenance import commands
-from invariscope.store.hashes import check_hashed
+from invariscope.store.hashes import read_hashed_table
 from invariscope.store.record import RunRecord
 from invariscope.study.folder import PLANNED, study_folder
 from invariscope.study.result import StudyResult
@@ -67,12 +67,7 @@ def source_of(result: Result | StudyResult, commands_given: Sequence[str] = ()) 
 
 def _affine(path: Path) -> pd.DataFrame:
     """Affine copies that `demo` or `sns` measured."""
-    repair = "delete it, and the page shows no affine copies"
-    check_hashed(path, repair)
-    try:
-        return pd.read_parquet(path)
-    except (OSError, ValueError) as error:
-        raise StoreError(f"{str(path)!r} is damaged; {repair}") from error
+    return read_hashed_table(path, "delete it, and the page shows no affine copies")
 
 
 def _of_study(study: StudyResult, commands_given: Sequence[str]) -> ReportSource:

@@ -129,7 +129,7 @@ def predict_invariances(
             population=search.population,
             generations=max(search.mei_generations, 1),
         )
-        reference = find_mei(model, generator, target, options=mei, out=out / "mei")
+        reference = find_mei(model, generator, target, options=mei, out=out / "mei", progress=False)
     options = SearchOptions(**{**asdict(options), "generations": search.generations})
     result = stretch_and_squeeze(
         model,
@@ -138,6 +138,7 @@ def predict_invariances(
         reference=reference,
         stretch=search.stretch,
         task=search.task,
+        progress=False,
         options=options,
         out=out / "runs",
     )

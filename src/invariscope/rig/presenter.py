@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -58,15 +58,21 @@ class MeasuredResponses:
     names: tuple[str, ...] = field(repr=False)
 
 
-@dataclass
-class ControlImages:
-    """Images that are shown again and again among the candidates.
+@dataclass(frozen=True)
+class BlockPlan:
+    """The grounds for the trials of a block, besides the images that are asked for.
 
     Attributes:
-        each: how many trials a block has of each kind, with the names of that kind's images.
+        targets: numbers of the units that must be recorded for a trial to count.
+        controls: how many trials of each kind of control, with the names of that kind's images.
     """
 
-    each: dict[str, tuple[int, list[str]]] = field(default_factory=dict)
+    targets: tuple[int, ...]
+    controls: Mapping[str, tuple[int, Sequence[str]]] = field(default_factory=dict)
+
+    def with_control(self, kind: str, trials: int, images: Sequence[str]) -> "BlockPlan":
+        """Add a kind of control."""
+        return replace(self, controls={**self.controls, kind: (trials, images)})
 
 
 class Presenter:
@@ -77,9 +83,6 @@ class Presenter:
         link: to the rig; None to look at what is there.
         recording, blocks: from the session file.
         say: told what a person should know.
-
-    Attributes:
-        targets: numbers of the units that must be recorded for a trial to count.
     """
 
     def __init__(
@@ -90,14 +93,13 @@ class Presenter:
         self.folder, self.link, self.recording, self.blocks = folder, link, recording, blocks
         self.units, self.say = recording.units, say
         self.ledger = TrialLedger(SessionLog(folder))
-        self.controls = ControlImages()
-        self.targets: tuple[int, ...] = tuple(range(len(self.units)))
 
     def measure(
         self,
         key: str,
         images: Tensor,
         repeats: RepeatPolicy,
+        block_plan: BlockPlan,
         *,
         codes: Tensor | None = None,
         likely: Likely | None = None,
@@ -108,6 +110,7 @@ class Presenter:
             key: of the request: the same one gets the same trials, however often the session
                 was started again.
             images: `(n, 3, h, w)` in [0, 1].
+            block_plan: which units must be recorded, and the controls.
             codes: `(n, code_dim)` that made them, kept for the export.
             likely: from means and errors `(n, units)` to how likely each image is among the
                 better half, for a policy that asks.
@@ -120,13 +123,13 @@ class Presenter:
         shown = as_shown(images).cpu()
         if begun:  # what was shown is what was kept, whatever machine it goes on on
             shown = torch.stack([self.image(name) for name in names])
-        if known := self.ledger.measured.get(key):
-            return _plain_measured(known, shown, names)
+        if key in self.ledger.measured:
+            return self.measured(key)
         while True:
             if self.ledger.open_block:
                 self._wait(self.ledger.open_block)
             found = self._tally(key, names, shown)
-            planned_runs = self._needed(key, found, repeats, likely)
+            planned_runs = self._needed(key, found, repeats, block_plan.targets, likely)
             if not planned_runs.any():
                 # What was told once stays as it was, whatever comes late.
                 numbers = {name: getattr(found, name).tolist() for name in NUMBERS}
@@ -134,7 +137,18 @@ class Presenter:
                 return found
             # One block at a time, so that what is asked follows from the log alone.
             pending = [name for name, n in zip(names, planned_runs, strict=True) for _ in range(n)]
-            self._block(key, pending[: self.blocks.trials])
+            self._block(key, pending[: self.blocks.trials], block_plan)
+
+    def measured(self, key: str) -> MeasuredResponses:
+        """Read the responses that a request has, from the log.
+
+        Raises:
+            KeyError: it is not measured yet.
+            StoreError: the file of an image is missing or damaged.
+        """
+        names = tuple(self.ledger.requests[key])
+        images = torch.stack([self.image(name) for name in names])
+        return MeasuredResponses(*_as_told(self.ledger.measured[key]), images, names)
 
     def _file(self, name: str) -> Path:
         return self.folder / "images" / f"{name}.png"
@@ -200,14 +214,19 @@ class Presenter:
             )
 
     def _needed(
-        self, key: str, found: MeasuredResponses, repeats: RepeatPolicy, likely: Likely | None
+        self,
+        key: str,
+        found: MeasuredResponses,
+        repeats: RepeatPolicy,
+        targets: tuple[int, ...],
+        likely: Likely | None,
     ) -> Ints:
         """Count how many more trials each image needs; equal images share their trials."""
         first = _first(found.names)
         alone = np.array([first[name] == i for i, name in enumerate(found.names)])
         times = Counter(trial.image for trial in self.ledger.of(key))
         shown = np.array([times[name] for name in found.names], np.int64)
-        recorded = found.counts[:, list(self.targets)].min(1)
+        recorded = found.counts[:, list(targets)].min(1)
 
         def sure() -> Floats:
             assert likely is not None
@@ -217,12 +236,12 @@ class Presenter:
         asked = likely is not None and self.noise is not None and bool(recorded.any())
         return np.where(alone, repeats.needed(recorded, shown, sure if asked else None), 0)
 
-    def _block(self, key: str, pending: Sequence[str]) -> None:
+    def _block(self, key: str, pending: Sequence[str], block_plan: BlockPlan) -> None:
         """Put trials and controls in random order, into the log and in front of the rig."""
         number = len(self.ledger.blocks)
         stream = seeds.numpy_stream(self.recording.name, "block", number)
         entries = [(name, key) for name in pending]
-        for n, images in self.controls.each.values():
+        for n, images in block_plan.controls.values():
             if images:
                 entries += [(str(name), CONTROL) for name in stream.choice(images, n)]
         order = stream.permutation(len(entries))
@@ -329,13 +348,6 @@ class Presenter:
 def _first(names: Sequence[str]) -> dict[str, int]:
     """Find the first place of each name."""
     return {name: i for i, name in reversed([*enumerate(names)])}
-
-
-def _plain_measured(
-    known: Mapping[str, Any], shown: Tensor, names: Sequence[str]
-) -> MeasuredResponses:
-    """Read a result from the plain data of the log."""
-    return MeasuredResponses(*_as_told(known), shown, tuple(names))
 
 
 def _as_told(known: Mapping[str, Any]) -> tuple[Floats, Floats, Ints]:

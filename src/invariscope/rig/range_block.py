@@ -31,8 +31,7 @@ def range_photos(asked: RangeRequest, base: Path, generator: Generator) -> Tenso
     chosen = folder.spread(asked.images)
     files = [chosen.file(i) for i in range(len(chosen))]
     side = generator.image_size
-    how = {"resize": side, "interpolation": "bilinear", "crop": True}
-    return generator.constrain(torch.stack([read_image(f, side=side, **how) for f in files]))
+    return generator.constrain(torch.stack([read_image(file, side) for file in files]))
 
 
 def range_table(measured: MeasuredResponses, subject: RigSubject) -> NaturalStatistics:

@@ -19,7 +19,7 @@ from invariscope.recordings.noise import Floats
 from invariscope.rig.file import HeldBackRequest
 from invariscope.rig.held_back import HeldBackClaim, held_back, spread_members
 from invariscope.rig.ledger import REFERENCE
-from invariscope.rig.presenter import MeasuredResponses, Presenter
+from invariscope.rig.presenter import BlockPlan, MeasuredResponses, Presenter
 from invariscope.rig.repeats import RepeatPolicy
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective, Objectives
@@ -30,7 +30,7 @@ from invariscope.store.files import make_folder, replace_file
 from invariscope.store.record import FRONT_IMAGES
 from invariscope.store.run_folder import RunFolder
 from invariscope.subjects.base import PIXELS, Subject
-from invariscope.subjects.pixels import pixel_distance
+from invariscope.subjects.pixels import pixel_distance, saturation
 from invariscope.subjects.rig.subject import SITE
 
 HELD_BACK = "held_back.parquet"
@@ -41,6 +41,7 @@ class RigSearch:
 
     Args:
         planned: the run; its reference's responses are measured on the rig.
+        block_plan: of its trials; a reference is shown among the candidates too.
         stage: the rig, or the rig and a proxy network as one: what is stretched.
         repeats: of each candidate.
         final: how the front is measured again.
@@ -52,6 +53,7 @@ class RigSearch:
         self,
         planned: Planned,
         presenter: Presenter,
+        block_plan: BlockPlan,
         stage: Subject,
         generator: Generator,
         *,
@@ -66,7 +68,12 @@ class RigSearch:
         self.final, self.presentations, self.out = final, presentations, out
         self.key = planned.settings.name[:12]
         self.shown_reference: Tensor | None = None
+        self.block_plan = block_plan
         self.objective, self.reference_error = self._objective()
+        if planned.reference is not None:
+            image = stage.see(planned.reference.image.unsqueeze(0))
+            number, names = presenter.blocks.reference, presenter.store(image)
+            self.block_plan = block_plan.with_control("reference", number, names)
 
     def _objective(self) -> tuple[Objective, float]:
         """Make the objective with the reference's responses, and its activity's standard error."""
@@ -74,10 +81,10 @@ class RigSearch:
         if reference is None:
             return objective, 0.0
         image = reference.image.unsqueeze(0)
-        units = "-".join(map(str, self.presenter.targets))  # which must be recorded in a trial
+        units = "-".join(map(str, self.block_plan.targets))  # which must be recorded in a trial
         key = f"{REFERENCE}{self.presenter.store(image)[0]}-{units}"
         often = RepeatPolicy(self.final.reference, max_retries=self.repeats.max_retries)
-        found = self.presenter.measure(key, image, often)
+        found = self.presenter.measure(key, image, often, self.block_plan)
         self.shown_reference = found.images
         responses = self._responses(found, objective)
         site = objective.site or PIXELS
@@ -86,7 +93,7 @@ class RigSearch:
             site_reference=responses[site][0].flatten().float(),
             target_reference=objective.target.read(responses)[0],
         )
-        return objective, float(np.nanmean(self._errors(found)[0, list(self.presenter.targets)]))
+        return objective, float(np.nanmean(self._errors(found)[0, list(self.block_plan.targets)]))
 
     def _errors(self, found: MeasuredResponses) -> Floats:
         assert self.presenter.noise is not None
@@ -169,6 +176,7 @@ class RigSearch:
             f"{self.key}/{generation:04d}",
             images,
             self.repeats,
+            self.block_plan,
             codes=codes,
             likely=likely if self.repeats.max_repeats > self.repeats.first else None,
         )
@@ -176,7 +184,7 @@ class RigSearch:
     def _cost(self) -> int:
         """Count presentations of a generation with every trial recorded."""
         trials, blocks = self.options.population * self.repeats.first, self.presenter.blocks
-        controls = sum(n for n, _ in self.presenter.controls.each.values())
+        controls = sum(n for n, _ in self.block_plan.controls.values())
         return trials + -(-trials // blocks.trials) * controls
 
     def _spent(self) -> int:
@@ -202,7 +210,7 @@ class RigSearch:
         images = self.stage.see(self.generator.generate(members.codes)).cpu()
         often = RepeatPolicy(self.final.repeats, max_retries=self.repeats.max_retries)
         key = f"{self.key}/final"
-        found = self.presenter.measure(key, images, often, codes=members.codes)
+        found = self.presenter.measure(key, images, often, self.block_plan, codes=members.codes)
         own = Objectives([self.objective], "cpu")
         rows = torch.zeros(len(images), dtype=torch.int64)
         scores = own.score(self._responses(found, self.objective), rows)
@@ -218,6 +226,8 @@ class RigSearch:
             for name in ("selected_squeeze", "selected_activation", "error", "p", "q")
             if name in table
         }
+        columns["saturation"] = saturation(found.images).cpu()[order]
+        columns["code_norm"] = members.codes.double().norm(dim=1).cpu()[order]
         if self.shown_reference is not None:
             columns["pixel_distance"] = pixel_distance(
                 self.stage.see(found.images), self.stage.see(self.shown_reference)
@@ -231,7 +241,7 @@ class RigSearch:
         repeats is less so.
         """
         presenter, parts = self.presenter, []
-        target, most = list(presenter.targets), self.final.members
+        target, most = list(self.block_plan.targets), self.final.members
         for key, told in presenter.ledger.measured.items():
             run, _, generation = key.partition("/")
             if run == self.key and generation.isdecimal():

@@ -20,7 +20,7 @@ from invariscope.rig.held_back import HeldBackClaim
 from invariscope.rig.ledger import RANGE
 from invariscope.rig.names import check_names
 from invariscope.rig.predictions import ModelPredictions, refutations
-from invariscope.rig.presenter import MeasuredResponses, Presenter, Say
+from invariscope.rig.presenter import BlockPlan, MeasuredResponses, Presenter, Say
 from invariscope.rig.range_block import NATURAL, range_photos, range_table, strongest, targets_of
 from invariscope.rig.repeats import RepeatPolicy
 from invariscope.rig.search import RigSearch
@@ -114,9 +114,10 @@ class RigSession:
         names = self.presenter.store(images)
         repeats = self._repeats(self.asked.search.repeats)
         # Everything on which the answer depends: who asks the same again gets the same trials.
-        whole = [names, self.asked.rig.units, self.presenter.targets, astuple(repeats)]
+        plain = self._every_unit
+        whole = [names, self.asked.rig.units, plain.targets, astuple(repeats)]
         key = f"asked/{hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]}"
-        found = self.presenter.measure(key, images, repeats)
+        found = self.presenter.measure(key, images, repeats, plain)
         return torch.from_numpy(found.means).float()
 
     def run(self) -> list[RunRecord]:
@@ -129,10 +130,10 @@ class RigSession:
         measured = self.measure_range(photos)
         records = []
         for target in self.targets:
-            self.aim(target, measured)
-            reference = self.reference(target, measured)
+            block_plan = self.block_plan(target, measured)
+            reference = self.reference(target, measured, block_plan)
             seeds = range(self.asked.search.seeds)
-            records += [self.search(target, reference, seed) for seed in seeds]
+            records += [self.search(target, reference, seed, block_plan) for seed in seeds]
         return records
 
     @property
@@ -147,32 +148,36 @@ class RigSession:
 
     def measure_range(self, photos: torch.Tensor) -> MeasuredResponses:
         """Measure each unit's range, noise and reliability, the grounds for choosing targets."""
-        self.presenter.controls.each["blank"] = (0, [])
-        found = self.presenter.measure(RANGE, photos, self._repeats(self.asked.range.repeats))
+        repeats = self._repeats(self.asked.range.repeats)
+        found = self.presenter.measure(RANGE, photos, repeats, self._every_unit)
         table = range_table(found, self.rig)
         path = self.folder / NATURAL
         NaturalStatistics(table.table, self.rig.natural_identity(), table.about).save(path)
         self.rig.natural = self.stage.natural = path
         return found
 
-    def aim(self, target: int, measured: MeasuredResponses) -> None:
-        """Make a unit's answers count from now on, with its strongest photos as controls."""
-        blocks, presenter = self.asked.blocks, self.presenter
+    @property
+    def _every_unit(self) -> BlockPlan:
+        """Plan blocks without controls, with every unit recorded."""
+        return BlockPlan(tuple(range(len(self.asked.rig.units))))
+
+    def block_plan(self, target: int, measured: MeasuredResponses) -> BlockPlan:
+        """Plan the blocks of a target unit: controls are grey and the unit's strongest photos.
+
+        Args:
+            target: number of the unit.
+            measured: the range block.
+        """
+        blocks = self.asked.blocks
         grey = torch.full((1, 3, self.generator.image_size, self.generator.image_size), GREY)
         grey = self.generator.constrain(grey)
         photos = strongest(measured, target, max(blocks.natural, 1))
         names = [measured.names[i] for i in photos]
-        presenter.targets = (target,)
-        presenter.controls.each = {
-            "blank": (blocks.blank, presenter.store(grey)),
+        controls = {
+            "blank": (blocks.blank, self.presenter.store(grey)),
             "natural": (blocks.natural, names),
         }
-
-    def _with_reference(self, reference: Reference) -> None:
-        """Add the reference to the controls."""
-        presenter = self.presenter
-        name = presenter.store(self.stage.see(reference.image.unsqueeze(0)))[0]
-        presenter.controls.each["reference"] = (self.asked.blocks.reference, [name])
+        return BlockPlan((target,), controls)
 
     def _options(self, generations: int) -> SearchOptions:
         asked = self.asked.search
@@ -188,12 +193,15 @@ class RigSession:
         unit = f"{SITE}:{target}"
         return plan(self.stage, self.generator, unit, options=options, **words)[0]
 
-    def _search(self, planned: Planned, options: SearchOptions, out: Path) -> RunRecord:
+    def _search(
+        self, planned: Planned, options: SearchOptions, out: Path, block_plan: BlockPlan
+    ) -> RunRecord:
         folder = out / planned.settings.folder_name
         done = (folder / "outcome.json").exists()
         search = RigSearch(
             planned,
             self.presenter,
+            block_plan,
             self.stage,
             self.generator,
             options=options,
@@ -202,14 +210,14 @@ class RigSession:
             presentations=self.asked.search.presentations,
             out=out,
         )
-        if planned.reference is not None:
-            self._with_reference(planned.reference)
         if not done:
             self.presenter.say(f"searching: {folder.name}")
             search.run()
         return load_run(folder)
 
-    def reference(self, target: int, measured: MeasuredResponses) -> Reference:
+    def reference(
+        self, target: int, measured: MeasuredResponses, block_plan: BlockPlan
+    ) -> Reference:
         """Find the image to depart from: the target's MEI by a search on the rig, or a photo."""
         asked = self.asked.search
         if asked.mei_generations == 0:
@@ -222,20 +230,22 @@ class RigSession:
             return image_reference(measured.images[best], self.generator.image_size)
         options = replace(self._options(asked.mei_generations), stop=False)
         planned = self._planned(target, options, task="excitation")
-        record = self._search(planned, options, self.folder / "mei")
+        record = self._search(planned, options, self.folder / "mei", block_plan)
         code = record.tensors["codes"][-1]
         image = record.tensors[FRONT_IMAGES][-1]
         recipe = {"kind": "mei", "run": record.name}
         activity = float(record.front["activation"].iloc[-1])
         return Reference(image.cpu(), code, recipe, activity)
 
-    def search(self, target: int, reference: Reference, seed: int) -> RunRecord:
+    def search(
+        self, target: int, reference: Reference, seed: int, block_plan: BlockPlan
+    ) -> RunRecord:
         """Run one search from the reference, to its held-back repeats."""
         asked = self.asked.search
         options = self._options(asked.generations)
         words = {"task": asked.task, "site": asked.stretch, "run_seeds": (seed,)}
         planned = self._planned(target, options, reference=reference, **words)
-        return self._search(planned, options, self.folder / "runs")
+        return self._search(planned, options, self.folder / "runs", block_plan)
 
     def test_predictions(self, predictions: ModelPredictions) -> pd.DataFrame:
         """Show the images that a model claims its neuron ignores, and test the claim.
@@ -257,12 +267,13 @@ class RigSession:
                 f"the plan's images have {predictions.images.shape[-1]} px, those of the session "
                 f"{self.generator.image_size}; plan again with this session file"
             )
-        presenter.targets = (unit,)
+        block_plan = self.block_plan(unit, presenter.measured(RANGE))
         retries = self._repeats(1).max_retries
         often = RepeatPolicy(asked.reference, max_retries=retries)
-        at = presenter.measure(f"{key}-reference", predictions.reference.unsqueeze(0), often)
+        reference = predictions.reference.unsqueeze(0)
+        at = presenter.measure(f"{key}-reference", reference, often, block_plan)
         often = RepeatPolicy(asked.repeats, max_retries=retries)
-        found = presenter.measure(f"{key}-images", predictions.images, often)
+        found = presenter.measure(f"{key}-images", predictions.images, often, block_plan)
         assert presenter.noise is not None
         error = float(presenter.noise.errors(at.means, at.counts)[0, unit])
         claim = HeldBackClaim.of(

@@ -137,7 +137,10 @@ class SimulatedBrain:
         self.cortex = cortex or SimulatedRates()
         self.targets = [parse_target(unit, subject.sites()) for unit in units]
         if subject.natural is None:
-            raise InputError(f"{subject.name} has no natural statistics; see `invariscope natural`")
+            raise InputError(
+                f"{subject.name} has no natural statistics; measure them with `invariscope "
+                "natural` and give the file as --natural (in Python: subject.natural)"
+            )
         table = NaturalStatistics.load(subject.natural, subject)
         found = [table.of(target) for target in self.targets]
         if missing := [u for u, s in zip(units, found, strict=True) if s is None]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields, replace
 import torch
 from torch import Tensor
 
+from invariscope.devices import upload
 from invariscope.search.ranking import dominates
 
 COLUMNS = ("stretch", "squeeze", "activation")
@@ -93,7 +94,7 @@ class Archive:
         part = replace(self, **{name: table[rows] for name, table in self._tables().items()})
         used = part.code[part.alive]
         part.code[part.alive] = torch.arange(len(used))
-        return replace(part, codes=self.codes[used.to(self.codes.device)])
+        return replace(part, codes=self.codes[upload(used, self.codes.device)])
 
     @staticmethod
     def cat(parts: "Sequence[Archive]") -> "Archive":
@@ -159,8 +160,8 @@ class Archive:
             vars(self)[name][slot] = values[run, candidate].to(vars(self)[name])
         self.code[slot] = rows
         self.alive[slot] = True
-        own = codes[run.to(codes.device), candidate.to(codes.device)]
-        store[rows.to(store.device)] = own.to(store)
+        own = codes[upload(run, codes.device), upload(candidate, codes.device)]
+        store[upload(rows, store.device)] = own.to(store)
         return replace(self, codes=store)
 
     def _free_rows(self, count: int) -> tuple[Tensor, Tensor]:
@@ -181,7 +182,7 @@ class Archive:
         keys = (self.candidate, self.generation, self.scores[..., 0])
         for key in keys:  # stable sorts, the last key first
             rows = rows[torch.argsort(key[run, rows], stable=True)]
-        codes = self.codes[self.code[run, rows].to(self.codes.device)].cpu()
+        codes = self.codes[upload(self.code[run, rows], self.codes.device)].cpu()
         return Front(
             self.scores[run, rows], codes, self.generation[run, rows], self.candidate[run, rows]
         )

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import torch
 from torch import Tensor
 
+from invariscope.devices import upload
 from invariscope.generators.base import Generator
 from invariscope.search.measure import measure, score_chunks
 from invariscope.search.objectives import Objectives
@@ -68,10 +69,11 @@ class MixedPrecisionEvaluation:
         Args:
             codes: `(runs, population, code_dim)`.
             generations: each run's, counted from 1.
-            device: of the scores.
+            device: where the scores are computed.
 
         Returns:
-            `(runs × population, 3)` float32, and for each run whether its scores are in bf16.
+            `(runs × population, 3)` float32 on the CPU, where ranking and rules are, in one copy;
+            and for each run whether its scores are in bf16.
         """
         asked = [
             run.precision == "auto" and is_asked(number)
@@ -82,22 +84,27 @@ class MixedPrecisionEvaluation:
         own = Objectives([run.objective for run in runs], device)
         own_bf16 = Objectives([run.in_bf16 or run.objective for run in runs], device)
 
-        def score(chosen: list[int], objectives: Objectives, precision: str) -> dict[int, Tensor]:
-            if not chosen:
-                return {}
-            found = score_chunks(
+        def score(chosen: list[int], objectives: Objectives, precision: str) -> Tensor:
+            some = codes
+            if len(chosen) < len(codes):
+                some = codes[upload(torch.tensor(chosen), codes.device)]
+            return score_chunks(
                 self._generator,
                 subject,
-                codes[chosen].flatten(0, 1),
+                some.flatten(0, 1),
                 objectives,
                 torch.tensor(chosen).repeat_interleave(codes.shape[1]),
                 chunk=self._chunk,
                 precision=precision,
             )
-            return dict(zip(chosen, found.unflatten(0, (len(chosen), -1)), strict=True))
 
-        in_bf16 = score([i for i in rows if fast[i] or asked[i]], own_bf16, "bf16")
-        exact = score([i for i in rows if asked[i] or not fast[i]], own, "float32")
+        both = (
+            ([i for i in rows if fast[i] or asked[i]], own_bf16, "bf16"),
+            ([i for i in rows if asked[i] or not fast[i]], own, "float32"),
+        )
+        parts = [score(*one) for one in both if one[0]]
+        found = iter(torch.cat(parts).cpu().unflatten(0, (-1, codes.shape[1])))
+        in_bf16, exact = ({row: next(found) for row in chosen} for chosen, *_ in both)
         for row in rows:
             name = runs[row].name
             self._generations[name] += row not in exact

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from invariscope import validate
+from invariscope.devices import upload
 from invariscope.errors import InputError
 from invariscope.search import noise
 from invariscope.search.reductions import aligned
@@ -85,7 +86,7 @@ def read_site(response: Tensor, subset: Sequence[int] | None) -> Tensor:
     """Flatten a site's response `(n, *shape)` to `(n, entries)` float32, or a subset."""
     flat = response.flatten(1)
     if subset is not None:
-        flat = flat[:, torch.as_tensor(subset, device=flat.device)]
+        flat = flat[:, upload(torch.as_tensor(subset), flat.device)]
     return flat.float()
 
 
@@ -179,7 +180,7 @@ class Objectives:
         self._device = torch.device(device)
         self._together = self._device.type == "cuda" if together is None else together
         signs = [TASKS[o.task].signs for o in objectives]
-        self._signs = torch.tensor(signs, dtype=torch.float32, device=self._device)
+        self._signs = torch.tensor(signs, dtype=torch.float32)
 
     def score(self, responses: Mapping[str, Tensor], runs: Tensor) -> Tensor:
         """Measure stretch, squeeze and activity of a batch of candidates.
@@ -239,8 +240,8 @@ class Objectives:
             every = len(rows) == len(runs)  # nothing to copy
             yield (
                 numbers,
-                slice(None) if every else rows.to(self._device),
-                own[rows].to(self._device),
+                slice(None) if every else upload(rows, self._device),
+                upload(own[rows], self._device),
             )
 
     def _parts(self, runs: Tensor) -> Iterator[tuple[int, slice]]:
@@ -323,6 +324,6 @@ class Objectives:
 
         A candidate whose activity is NaN (not recorded) has NaN costs.
         """
-        signs = self._signs.to(scores.device)
+        signs = upload(self._signs, scores.device)
         costs = (scores.nan_to_num().unsqueeze(2) * signs.unsqueeze(1)).sum(-1)
         return costs.masked_fill(scores.isnan().any(-1, keepdim=True), torch.nan)

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from invariscope import validate
+from invariscope.devices import upload
 from invariscope.errors import InputError, SubjectError
 from invariscope.generators.base import Generator
 from invariscope.search import noise, ranking
@@ -289,7 +290,6 @@ class Search:
         scores, in_bf16 = self._evaluation.scores(
             subject, codes, self._active, generations, self._device
         )
-        scores = scores.cpu()  # the one copy of a generation: ranking and rules are the CPU's
         if not subject.incomplete and bool(scores.isnan().any()):
             raise SubjectError(
                 f"{subject.name} answered NaN for {int(scores.isnan().any(1).sum())} of "
@@ -347,7 +347,7 @@ class Search:
             problems = [*map(self._problem, self._active)]
             self._state = self.strategy.learn(self._state, codes, own, errors, problems)
         else:
-            ranked = order.to(codes.device), observed.to(codes.device)
+            ranked = upload(order, codes.device), upload(observed, codes.device)
             self._state = self.strategy.tell(self._state, codes, *ranked)
         generation = self._state.generation.unsqueeze(1).expand_as(observed)
         candidate = torch.arange(self.population).expand_as(observed)

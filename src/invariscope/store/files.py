@@ -6,14 +6,15 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import portalocker
 from portalocker import LockException, LockFlags
-from safetensors.torch import save
-from torch import Tensor
 
 from invariscope.errors import BeingWrittenError, StoreError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 LOCK = "lock"
 PART = ".invariscope.part"  # behind a dot and the name of the file that is being written
@@ -87,7 +88,7 @@ def remove_file(path: Path) -> None:
 
 
 def replace_tensors(
-    path: Path, tensors: Mapping[str, Tensor], metadata: dict[str, str] | None = None
+    path: Path, tensors: "Mapping[str, Tensor]", metadata: dict[str, str] | None = None
 ) -> None:
     """Write a safetensors file as `replace_file` does.
 
@@ -96,6 +97,8 @@ def replace_tensors(
     Raises:
         StoreError: the file cannot be written.
     """
+    from safetensors.torch import save  # noqa: PLC0415  (torch, which a table does not need)
+
     whole = {key: value.detach().cpu().contiguous() for key, value in tensors.items()}
     content = save(whole, metadata)
     replace_file(path, lambda part: part.write_bytes(content))

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from invariscope.errors import StoreError
 from invariscope.store.files import replace_file
 from invariscope.zoo.registry import file_hash
@@ -153,3 +155,20 @@ def check_hashed(path: Path, repair: str) -> None:
             raise StoreError(f"{str(path)!r} is damaged; {repair}")
     except FileNotFoundError:
         return  # the reader says that the file is missing
+
+
+def read_hashed_table(path: Path, repair: str, columns: list[str] | None = None) -> pd.DataFrame:
+    """Read a Parquet table that `write_hashed` wrote, held to its hash.
+
+    Args:
+        repair: a person's way out, the end of the sentence.
+        columns: that are read; by default all.
+
+    Raises:
+        StoreError: the file is missing or damaged.
+    """
+    check_hashed(path, repair)
+    try:
+        return pd.read_parquet(path, columns=columns)
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{str(path)!r} is damaged; {repair}") from error

@@ -129,7 +129,8 @@ def load_run(folder: Path) -> RunRecord:
 def _front(folder: Path) -> pd.DataFrame:
     """Read the table of a front, and check the columns that every reader needs."""
     front = version_0_1.table(pd.read_parquet(folder / "front.parquet"))
-    front[[*COLUMNS, "generation", "candidate"]].to_numpy(float)
+    for name in (*COLUMNS, "generation", "candidate"):
+        front[name].to_numpy(float)
     return front
 
 

@@ -1,11 +1,13 @@
 """Names in files of version 0.1, read under their present names."""
 
 import re
+import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-from torch import Tensor
+if TYPE_CHECKING:
+    import pandas as pd
+    from torch import Tensor
 
 COLUMNS = {
     "place": "candidate",
@@ -20,7 +22,7 @@ SESSION_KEYS = {
 }
 
 
-def table(stored: pd.DataFrame) -> pd.DataFrame:
+def table(stored: "pd.DataFrame") -> "pd.DataFrame":
     """Rename the columns of a stored front, study table or analysis.
 
     Tables of paths keep `place`, the share of the way, which was never a candidate.
@@ -32,10 +34,11 @@ def table(stored: pd.DataFrame) -> pd.DataFrame:
 
 def row(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Rename the keys of a study's stored row or of a search's stored options."""
-    return {COLUMNS.get(key, key): value for key, value in stored.items()}
+    # Each parsed line has words of its own; ten thousand rows share theirs.
+    return {sys.intern(COLUMNS.get(key, key)): value for key, value in stored.items()}
 
 
-def checkpoint(stored: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def checkpoint(stored: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """Rename the tensors of a stored checkpoint."""
     found = dict(stored)
     for old, new in CHECKPOINT.items():

@@ -5,10 +5,9 @@ from pathlib import Path
 import pandas as pd
 
 from invariscope.analysis.affine import affine_baseline
-from invariscope.errors import StoreError
 from invariscope.experiments.mei import mei_reference
 from invariscope.experiments.reference import photo_reference
-from invariscope.store.hashes import check_hashed, write_hashed
+from invariscope.store.hashes import read_hashed_table, write_hashed
 from invariscope.store.record import load_run
 from invariscope.study.folder import StudyFolder
 from invariscope.study.loading import load_generator_cached, load_subject_cached
@@ -37,11 +36,7 @@ def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> 
     path = study.path / AFFINE
     keys = ["address", "unit", "reference_run"]
     if path.exists():
-        check_hashed(path, AFFINE_REPAIR)
-        try:
-            there = pd.read_parquet(path, columns=keys)
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{str(path)!r} is damaged; {AFFINE_REPAIR}") from error
+        there = read_hashed_table(path, AFFINE_REPAIR, keys)
         if asked.keys() == set(there.itertuples(index=False, name=None)):
             return len(asked)
     tables = []

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invariscope.errors import StoreError, unknown
 from invariscope.jobs.failures import read_failures, save_failures
@@ -16,8 +16,10 @@ from invariscope.jobs.job import read_news
 from invariscope.store import version_0_1
 from invariscope.store.files import alone, make_folder
 from invariscope.store.hashes import check_hashed, write_hashed
-from invariscope.study.file import StudyFile, parse_study
 from invariscope.study.planned_run import REPAIR, PlannedRun, read_planned_runs, write_planned_runs
+
+if TYPE_CHECKING:
+    from invariscope.study.file import StudyFile
 
 STUDY, PLANNED = "study.toml", "runs.jsonl"
 
@@ -79,7 +81,9 @@ class StudyFolder:
                 f"no study {self.name!r} in {str(self.store)!r}; start it with `study run`"
             ) from error
 
-    def file(self) -> StudyFile:
+    def file(self) -> "StudyFile":
+        from invariscope.study.file import parse_study  # noqa: PLC0415  (torch: see `load_study`)
+
         return parse_study(version_0_1.study_text(self.text()), str(self.path / STUDY))
 
     def planned_runs(self) -> list[PlannedRun]:

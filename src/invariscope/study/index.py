@@ -14,7 +14,6 @@ from invariscope.errors import StoreError
 from invariscope.store import version_0_1
 from invariscope.store.files import replace_file
 from invariscope.store.hashes import seal, unseal
-from invariscope.store.record import load_run, run_folders
 from invariscope.study.row import row_of
 
 FILE = "index.jsonl"
@@ -91,8 +90,10 @@ def read_rows(folder: Path) -> dict[str, dict[str, Any]]:
     """
     rows: dict[str, dict[str, Any]] = {}
     path = folder / FILE
-    with suppress(FileNotFoundError):
-        for number, line in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
+    with suppress(FileNotFoundError), path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            if not line.endswith(b"\n"):
+                break
             try:
                 row = version_0_1.row(unseal(json.loads(line)))
                 rows[str(row["name"])] = row
@@ -101,6 +102,20 @@ def read_rows(folder: Path) -> dict[str, dict[str, Any]]:
                     f"{str(path)!r} is damaged at line {number}; `study reindex` writes it again"
                 ) from error
     return rows
+
+
+def _ended_row(folder: Path) -> dict[str, Any] | None:
+    """Make the row of a run folder; None while the run has not ended.
+
+    Raises:
+        StoreError: the run is damaged.
+    """
+    if not (folder / "outcome.json").exists():
+        return None
+    from invariscope.store.record import load_run  # noqa: PLC0415  (torch: see `load_study`)
+
+    record = load_run(folder)
+    return None if record.outcome["status"] == "interrupted" else row_of(record)
 
 
 def rows_of(runs: Path, planned_runs: Mapping[str, str]) -> dict[str, dict[str, Any]]:
@@ -120,10 +135,8 @@ def rows_of(runs: Path, planned_runs: Mapping[str, str]) -> dict[str, dict[str, 
     for name, folder in planned_runs.items():
         if name in indexed and indexed[name]["run"] == folder:
             rows[name] = indexed[name]
-        elif (runs / folder / "outcome.json").exists():
-            record = load_run(runs / folder)
-            if record.outcome["status"] != "interrupted":
-                rows[name] = row_of(record)
+        elif row := _ended_row(runs / folder):
+            rows[name] = row
     return rows
 
 
@@ -140,12 +153,11 @@ def catch_up(runs: Path, folders: Iterable[str], known: Iterable[str]) -> list[d
     """
     have, found = set(known), []
     for folder in folders:
-        if folder in have or not (runs / folder / "outcome.json").exists():
+        if folder in have:
             continue
         with suppress(StoreError):
-            record = load_run(runs / folder)
-            if record.outcome["status"] != "interrupted":
-                found.append(row_of(record))
+            if row := _ended_row(runs / folder):
+                found.append(row)
     append_rows(runs, found)
     return found
 
@@ -159,17 +171,15 @@ def rebuild(runs: Path) -> tuple[int, list[str]]:
     Raises:
         StoreError: it cannot be written.
     """
+    from invariscope.store.record import run_folders  # noqa: PLC0415  (torch: see `load_study`)
+
     lines, damaged = [], []
     for folder in run_folders(runs):
-        if not (folder / "outcome.json").exists():
-            continue
         try:
-            record = load_run(folder)
+            if row := _ended_row(folder):
+                lines.append(_line(row))
         except StoreError as error:
             damaged.append(str(error))
-            continue
-        if record.outcome["status"] != "interrupted":
-            lines.append(_line(row_of(record)))
     with _locked(runs):
         replace_file(runs / FILE, lambda part: part.write_text("".join(lines)))
     return len(lines), damaged

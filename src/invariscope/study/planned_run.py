@@ -4,12 +4,14 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from invariscope.errors import StoreError
-from invariscope.experiments.plan import SearchOptions
 from invariscope.store import version_0_1
 from invariscope.store.hashes import check_hashed, write_hashed
+
+if TYPE_CHECKING:
+    from invariscope.experiments.plan import SearchOptions
 
 REFERENCES = "references"
 REPAIR = "`study run` writes it again"
@@ -54,7 +56,11 @@ class PlannedRun:
     role: str | None = None
 
     @property
-    def search_options(self) -> SearchOptions:
+    def search_options(self) -> "SearchOptions":
+        from invariscope.experiments.plan import (  # noqa: PLC0415  (torch: see `load_study`)
+            SearchOptions,
+        )
+
         return SearchOptions(**self.options)
 
     @property

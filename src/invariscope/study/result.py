@@ -3,30 +3,29 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-import torch
-from torch import Tensor
 
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
-from invariscope.experiments.result import Result
-from invariscope.generators.base import Generator
 from invariscope.markup import notebook
-from invariscope.store.hashes import check_hashed
-from invariscope.store.record import RunRecord, load_run
+from invariscope.store.hashes import read_hashed_table
 from invariscope.study.folder import StudyFolder, study_folder
 from invariscope.study.index import rows_of
-from invariscope.study.loading import load_generator_cached
 from invariscope.study.planned_run import PlannedRun
 from invariscope.study.row import COLUMNS
-from invariscope.user_code import python_file
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from invariscope.generators.base import Generator
+    from invariscope.store.record import RunRecord
 
 FILTERS = ("all", "milestone", "stopped")
 AFFINE = "affine.parquet"
 AFFINE_REPAIR = "delete it, and `study run` measures it again"
-_OF_STUDY = ("role", "condition", "draw", "photo", "path")
+_OF_PLAN = ("role", "condition", "draw", "photo")
 _WHOLE = ("subset", "milestone_generation", "draw")  # whole numbers, missing where there is none
 
 
@@ -81,9 +80,10 @@ class StudyResult:
 
         The columns are those of `row_of`, then `role` (the subject's, by the study file),
         `condition`, `draw` (which sample of a site), `photo` and `path`. `stretch`, `squeeze` and
-        `pixel_distance` are distances of at least 0, `activation` and `reference_activity` in the
-        unit's own measure, `reduction` in % of the reference's activity, `seconds` of work, all
-        float32 measurements; unknown values are missing.
+        `pixel_distance` are distances of at least 0, `saturation` the share of the image's values
+        at an end of the range, `code_norm` the code's L2 norm, `activation` and
+        `reference_activity` in the unit's own measure, `reduction` in % of the reference's
+        activity, `seconds` of work, all float32 measurements; unknown values are missing.
 
         Args:
             runs: `all`, `milestone` or `stopped` (see `filter_runs`).
@@ -93,19 +93,12 @@ class StudyResult:
             StoreError: the study's plan, the index or a run is damaged.
         """
         rows = rows_of(self.folder.runs, {w.name: w.folder for w in self.planned_runs})
-        found = [
-            {
-                **rows[w.name],
-                "role": w.role,
-                "condition": w.condition,
-                "draw": w.draw,
-                "photo": w.photo,
-                "path": str(self.folder.runs / w.folder),
-            }
-            for w in self.planned_runs
-            if w.name in rows
-        ]
-        table = pd.DataFrame(found, columns=[*COLUMNS, *_OF_STUDY])
+        ended = [w for w in self.planned_runs if w.name in rows]
+        # Column by column: ten thousand rows as dicts, once more, would be most of the memory.
+        columns = {key: [rows[w.name].get(key) for w in ended] for key in COLUMNS}
+        columns |= {key: [getattr(w, key) for w in ended] for key in _OF_PLAN}
+        columns["path"] = [str(self.folder.runs / w.folder) for w in ended]
+        table = pd.DataFrame(columns)
         return filter_runs(table.astype(dict.fromkeys(_WHOLE, "Int64")), runs)
 
     @property
@@ -127,18 +120,16 @@ class StudyResult:
                 f"study {self.folder.name!r} measured no affine copies; ask for them with "
                 "[measure] affine = true and `study run`"
             )
-        check_hashed(path, AFFINE_REPAIR)
-        try:
-            return pd.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise StoreError(f"{str(path)!r} is damaged; {AFFINE_REPAIR}") from error
+        return read_hashed_table(path, AFFINE_REPAIR)
 
-    def records(self, table: pd.DataFrame) -> list[RunRecord]:
+    def records(self, table: pd.DataFrame) -> "list[RunRecord]":
         """Load the whole record of each run of a table: settings, journal, front, codes.
 
         Raises:
             StoreError: a run is damaged.
         """
+        from invariscope.store.record import load_run  # noqa: PLC0415  (torch: see `load_study`)
+
         return [load_run(Path(path)) for path in table["path"]]
 
     def _repr_html_(self) -> str:
@@ -154,8 +145,10 @@ class StudyResult:
             means.to_html(index=False, border=0),
         )
 
-    def codes(self, table: pd.DataFrame) -> Tensor:
+    def codes(self, table: pd.DataFrame) -> "Tensor":
         """Give the code of each run's chosen image, `(runs, code_dim)` float32."""
+        import torch  # noqa: PLC0415  (see `load_study`)
+
         return torch.stack(
             [
                 record.tensors["codes"][member]
@@ -164,8 +157,8 @@ class StudyResult:
         )
 
     def images(
-        self, table: pd.DataFrame, which: str = "kept", generator: Generator | None = None
-    ) -> Tensor:
+        self, table: pd.DataFrame, which: str = "kept", generator: "Generator | None" = None
+    ) -> "Tensor":
         """Make an image for each run, `(runs, 3, height, width)` in [0, 1].
 
         Args:
@@ -179,6 +172,10 @@ class StudyResult:
                 word for `which`.
             StoreError: a run is damaged.
         """
+        from invariscope.experiments.result import Result  # noqa: PLC0415  (torch: see `load_study`)
+        from invariscope.study.loading import load_generator_cached  # noqa: PLC0415  (as above)
+        from invariscope.user_code import python_file  # noqa: PLC0415  (as above)
+
         if generator is None:
             own = {w.generator for w in self.planned_runs if w.name in set(table["name"])}
             if len(own) != 1:
@@ -191,6 +188,8 @@ class StudyResult:
 
 def load_study(folder: str | Path) -> StudyResult:
     """Load the study in a folder: `…/studies/NAME`, or a store with a single study.
+
+    Loading it and its table imports neither torch nor pictures; what needs them does.
 
     Args:
         folder: the study's own folder, or a store.

@@ -2,16 +2,18 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from invariscope.experiments.result import Result
-from invariscope.store.record import RunRecord
+if TYPE_CHECKING:
+    from invariscope.store.record import RunRecord
 
 _CHOSEN = (
     "member",
     "stretch",
     "squeeze",
     "pixel_distance",
+    "saturation",
+    "code_norm",
     "activation",
     "reduction",
     "above_reference",
@@ -22,8 +24,8 @@ COLUMNS = (
     *("run", "name", "task", "subject", "generator", "unit", "label", "site", "subset"),
     *("direction", "seed", "strategy", "population", "most_generations", "precision"),
     *("reference", "reference_id", "status", "converged", "milestone", "milestone_generation"),
-    *("generations", "bf16_generations", "images", "seconds", "members", *_CHOSEN[:5]),
-    *("reference_activity", *_CHOSEN[5:], "kind", *(f"natural_{key}" for key in _NATURAL)),
+    *("generations", "bf16_generations", "images", "seconds", "members", *_CHOSEN[:7]),
+    *("reference_activity", *_CHOSEN[7:], "kind", *(f"natural_{key}" for key in _NATURAL)),
     *("context_changes", "device", "torch", "threads", "chunk", "bytes"),
 )
 
@@ -47,7 +49,7 @@ def _reference(recipe: dict[str, Any] | None) -> dict[str, Any]:
     }
 
 
-def row_of(record: RunRecord) -> dict[str, Any]:
+def row_of(record: "RunRecord") -> dict[str, Any]:
     """Put an ended run into plain data: settings, outcome, chosen image, numeric context.
 
     `converged`: the stopping rule fired. `milestone`: 25 of 50 were reached. `member` and what
@@ -55,6 +57,8 @@ def row_of(record: RunRecord) -> dict[str, Any]:
     `bf16_generations`: how many were evaluated in bf16. `context_changes`: how often it went on in
     another numeric context; with 0 its result repeats bit for bit on the CPU.
     """
+    from invariscope.experiments.result import Result  # noqa: PLC0415  (torch: see `load_study`)
+
     s, end, context = record.settings, record.outcome, record.context
     chosen = Result([record]).table().to_dict("records")[0]
     natural = s.natural or {}

@@ -9,7 +9,7 @@ from torch import nn
 
 from invariscope import user_code
 from invariscope.errors import InputError, nearest
-from invariscope.subjects.base import PIXELS, PhotoRule, Subject
+from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.embedded import PREFIX, embedded_subject
 from invariscope.subjects.function import FunctionSubject
 from invariscope.subjects.group import group_networks
@@ -31,8 +31,9 @@ def load_subject(
     weights: str = PRETRAINED,
     allow_code: bool = False,
     compiled: bool = False,
+    image_size: int | None = None,
 ) -> Subject:
-    """Load a subject from its address.
+    """Load a subject from its address; `NetworkSubject` wraps a network of your own.
 
     Args:
         address: `embedded:NAME`, `torchvision:NAME`, `timm:NAME`, `hf:NAME` (or `hf:FOLDER`),
@@ -45,9 +46,11 @@ def load_subject(
             also the name of its weights, such as `IMAGENET1K_V1`.
         allow_code: whether a Python file may be run.
         compiled: see `NetworkSubject`.
+        image_size: pixels a side that the network of `file.py:factory` sees, by default 224; all
+            other addresses have their own.
 
     Raises:
-        InputError: an unknown address, or weights that do not fit.
+        InputError: an unknown address, something else than an address, or weights that do not fit.
         StoreError: weights that cannot be read or downloaded.
 
     Example:
@@ -56,10 +59,16 @@ def load_subject(
         >>> subject.classes[5], subject.sites()["fc"]
         ('French horn', (10,))
     """
+    _check_address(address)
     asked, settings = WeightChoice(weights), {"device": device, "compiled": compiled}
     user_code.allow(address, allow_code=allow_code)
     if python_file := user_code.python_file(address):
-        return _from_file(address, *python_file, asked, settings)
+        return _from_file(address, *python_file, asked, settings, image_size)
+    if image_size is not None:
+        raise InputError(
+            f"{address!r} has an image size of its own; image_size is for the network of a "
+            "file.py:factory"
+        )
     source, _, name = address.partition(":")
     shipped = [k for k, e in registry.entries().items() if e.kind == "classifier"]
     if address in shipped:
@@ -82,13 +91,38 @@ def load_subject(
     return _subject(loaded, address, asked, settings)
 
 
-def _from_file(
-    address: str, path: Path, factory: str, weights: WeightChoice, settings: dict[str, Any]
+def _check_address(address: Any) -> None:
+    """Refuse a network or a function in an address's place, and name the class for such a thing."""
+    if isinstance(address, str):
+        return
+    kind = type(address).__name__
+    if isinstance(address, nn.Module):
+        raise InputError(
+            f"load_subject takes an address, not a {kind}; wrap a network of your own: "
+            "iv.NetworkSubject(network, image_size=224)"
+        )
+    if callable(address):
+        raise InputError(
+            f"load_subject takes an address, not a {kind}; wrap a function of images: "
+            'iv.FunctionSubject(function, name="mine", image_size=224)'
+        )
+    raise InputError(f"load_subject takes an address such as 'embedded:standard', not a {kind}")
+
+
+def _from_file(  # noqa: PLR0917
+    address: str,
+    path: Path,
+    factory: str,
+    weights: WeightChoice,
+    settings: dict[str, Any],
+    image_size: int | None,
 ) -> Subject:
     made, device = user_code.make(path, factory, settings["device"]), settings["device"]
     if isinstance(made, Subject):
         if not weights.pretrained:
             raise InputError(f"{factory} gives a whole subject; leave the weights to it")
+        if image_size is not None:
+            raise InputError(f"{factory} gives a whole subject; leave the image size to it")
         if made.device.type != torch.device(device).type:
             raise InputError(
                 f"{factory} gives a subject on {made.device}; ask for that device, or make it on "
@@ -102,7 +136,7 @@ def _from_file(
         )
     if not (weights.pretrained or weights.file):
         raise weights.neither(f"{path.name}:{factory}")
-    loaded = LoadedNetwork(made, {"image_size": 224})
+    loaded = LoadedNetwork(made, {"image_size": image_size or 224})
     loaded = loaded if weights.pretrained else with_file(loaded, weights)
     return _subject(loaded, address, weights, settings)
 
@@ -126,7 +160,6 @@ __all__ = [
     "FunctionSubject",
     "HybridSubject",
     "NetworkSubject",
-    "PhotoRule",
     "RigSubject",
     "Subject",
     "group_networks",

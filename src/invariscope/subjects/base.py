@@ -2,7 +2,6 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,39 +9,11 @@ import torch
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.photos.transform import PhotoTransform
+from invariscope.photos.transform import PhotoRule
 from invariscope.subjects.pixels import resize_images
 from invariscope.units import Sites, SiteTable, find_site
 
 PIXELS = "pixels"
-
-
-@dataclass(frozen=True)
-class PhotoRule:
-    """How a photo becomes an image of a subject's size; generated images are resized whole.
-
-    Attributes:
-        resize: pixels of the shorter side, of which the middle square of the subject's size is
-            then cut out.
-        interpolation: `bilinear` or `bicubic`.
-        crop: False where the whole photo is resized to the square, whatever its proportions.
-        transform: the transformation of the network's own library, done instead where given.
-
-    Example:
-        >>> import invariscope as iv
-        >>> iv.PhotoRule(256, "bicubic").settings()["resize"]
-        256
-    """
-
-    resize: int
-    interpolation: str = "bilinear"
-    crop: bool = True
-    transform: PhotoTransform | None = None
-
-    def settings(self) -> dict[str, Any]:
-        """Describe the rule as plain values, to tell passes over photos apart."""
-        own = {"resize": self.resize, "interpolation": self.interpolation, "crop": self.crop}
-        return own | ({"transform": self.transform.content} if self.transform else {})
 
 
 class Subject(ABC):
@@ -88,6 +59,12 @@ class Subject(ABC):
     compared: frozenset[tuple[Path, int]] = frozenset()
     older_names: Mapping[str, str] = {}
     _photo: PhotoRule | None = None
+
+    def __repr__(self) -> str:
+        """Name the subject, its size and its device in one line."""
+        known = [repr(self.name), f"image_size={self.image_size}"]
+        known += [f"classes={len(self.classes)}"] if self.classes else []
+        return f"{type(self).__name__}({', '.join(known)}, device={self.device})"
 
     @property
     def noisy(self) -> frozenset[str]:

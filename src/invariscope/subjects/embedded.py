@@ -2,10 +2,11 @@
 
 import torch
 
-from invariscope.subjects.base import PhotoRule
+from invariscope.photos.transform import PhotoRule
 from invariscope.subjects.network import NetworkSubject
 from invariscope.zoo import registry
 from invariscope.zoo.embedded import build_network
+from invariscope.zoo.weight_file import load_weights
 
 PREFIX = "embedded:"
 PHOTO_SIDE = 104  # of the photos whose middle it was trained on
@@ -20,7 +21,7 @@ def embedded_subject(
         InputError: there is none of that name.
     """
     entry = registry.find(f"{PREFIX}{name}", "classifier")
-    tensors, metadata = registry.load_weights(entry)
+    tensors, metadata = load_weights(entry)
     natural = registry.entries().get(f"{entry.name} natural")  # not while it is being packaged
     network = build_network(metadata)
     network.load_state_dict(tensors)

@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from invariscope.errors import InputError
-from invariscope.subjects.base import PIXELS, PhotoRule, Subject
+from invariscope.photos.transform import PhotoRule
+from invariscope.subjects.base import PIXELS, Subject
 from invariscope.units import Sites, find_site
 
 

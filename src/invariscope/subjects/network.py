@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from invariscope import validate
 from invariscope.devices import part_of_batch, place
 from invariscope.errors import InputError, InvariscopeError
+from invariscope.photos.transform import PhotoRule
 from invariscope.subjects import original_names
-from invariscope.subjects.base import PIXELS, PhotoRule, Subject
+from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.compiled import compile_taps
 from invariscope.subjects.model import (
     FAILURES,
@@ -29,7 +30,7 @@ from invariscope.subjects.model import (
 from invariscope.subjects.trial import FEW, Tap, find_taps, first_tensor, hooked
 from invariscope.subjects.trust import probe_images
 from invariscope.units import Sites, find_site
-from invariscope.zoo.registry import weights_hash
+from invariscope.zoo.weight_file import weights_hash
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 LUMA = (0.299, 0.587, 0.114)  # of R, G, B: ITU-R BT.601, as Pillow's grey images

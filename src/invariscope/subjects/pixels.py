@@ -2,7 +2,7 @@
 
 A network of 227 pixels that a generator of 96 pixels shows images to sees them enlarged: a
 distance, and the largest that is possible, are both of the enlarged images. So a share of the
-possible distance never exceeds 1.
+possible distance (`share_of_possible`) never exceeds 1.
 """
 
 from collections.abc import Mapping
@@ -14,6 +14,8 @@ from torch import Tensor
 
 from invariscope.generators.constraints import Aperture
 
+ROUNDING = 1e-4  # of a distance in float32, as a share of it
+EXTREME = 2 / 255  # a value this near to 0 or 1 is at the end of the range
 SIZE = "image_size"  # the key of a run's labels, and of most subjects' identities
 
 
@@ -45,6 +47,12 @@ def pixel_distance(images: Tensor, reference: Tensor) -> Tensor:
     return (images - reference).flatten(1).norm(dim=1)
 
 
+def saturation(images: Tensor) -> Tensor:
+    """Measure the share of values at an end of the range, black or white in a channel, `(n,)`."""
+    ends = (images <= EXTREME) | (images >= 1 - EXTREME)
+    return ends.flatten(1).double().mean(1)
+
+
 def max_distance(seen: Tensor, open_to: Tensor | None = None) -> float:
     """Compute the largest pixel distance from an image: `‖max(ref, 1 − ref)‖₂` (PAPERS §1, ours).
 
@@ -55,6 +63,26 @@ def max_distance(seen: Tensor, open_to: Tensor | None = None) -> float:
     """
     most = torch.maximum(seen, 1 - seen).double()
     return float(torch.linalg.vector_norm(most if open_to is None else most * open_to))
+
+
+def share_of_possible(distance: float, possible: float) -> float:
+    """Express a pixel distance as a share of the largest possible distance, in [0, 1].
+
+    Args:
+        distance: of `pixel_distance`.
+        possible: of `max_distance` or `farthest_seen`, from the same reference at the same size.
+
+    Returns:
+        The share; NaN where either is not known, or where the distance is beyond the possible
+        one: then the two are not of the same reference, and no share can be told.
+
+    Example:
+        >>> share_of_possible(3.0, 4.0), share_of_possible(5.0, 4.0)
+        (0.75, nan)
+    """
+    if not 0 <= distance <= possible * (1 + ROUNDING) or possible <= 0:
+        return float("nan")
+    return min(distance / possible, 1.0)
 
 
 def size_seen(labels: Mapping[str, Any], identity: Mapping[str, Any]) -> int | None:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from scipy.stats import norm
 from torch import Tensor
 
@@ -33,7 +33,7 @@ from invariscope.search.objectives import Objectives, read_site
 from invariscope.search.run import Outcome
 from invariscope.search.search import Search
 from invariscope.store.context import numeric_context
-from invariscope.store.files import replace_file
+from invariscope.store.files import replace_file, replace_tensors
 from invariscope.store.record import FRONT_IMAGES
 from invariscope.store.run_folder import RunFolder
 from invariscope.subjects import HybridSubject, RigSubject, Subject
@@ -269,7 +269,7 @@ class PeopleSearch:
             for k, part in enumerate(self._known)
             for name, values in zip(names, part, strict=True)
         }
-        replace_file(self.folder / KNOWN, lambda part: save_file(kept, part))
+        replace_tensors(self.folder / KNOWN, kept)
         return Sensitivity(value, error, 0.0)
 
     def _restored(self) -> list[tuple[Floats, Floats, Floats]]:

@@ -1,7 +1,6 @@
 """The server of a search that asks people: the next pair, its pictures, and an answer at a time."""
 
 import asyncio
-import html
 import io
 import sqlite3
 import time
@@ -9,38 +8,31 @@ from collections.abc import Iterable
 from contextlib import closing
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote
 
 import anyio.to_thread
 import numpy as np
 from PIL import Image
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from torch import Tensor
 
 from invariscope import seeds
 from invariscope.survey import sessions
-from invariscope.survey.admission import FullError, GateError, who_came
 from invariscope.survey.database import Database, connect
-from invariscope.survey.guard import AddressRates, Bucket, Guard
+from invariscope.survey.guard import Guard
 from invariscope.survey.judgements import CATCH, SAME, Judgement
 from invariscope.survey.live import notices
-from invariscope.survey.people_search import DONE, PeopleSearch, catch_image
-from invariscope.survey.request_bodies import AnswerBody, StartBody, pick_body
-from invariscope.survey.search_live import member_code, participants, search_live
-from invariscope.survey.server import (
-    AGAIN_SECONDS,
+from invariscope.survey.participant_server import (
     FILES,
     FRESH_SECONDS,
     STARTS,
-    STATIC,
-    TOKEN,
+    ParticipantServer,
     RefusedError,
-    bearer,
-    check_key,
-    guarded,
 )
+from invariscope.survey.people_search import DONE, PeopleSearch, catch_image
+from invariscope.survey.request_bodies import AnswerBody
+from invariscope.survey.search_live import member_code, participants, search_live
 from invariscope.survey.sessions import SurveySession
 
 WAIT_SECONDS = 1.0
@@ -71,7 +63,7 @@ def encode_png(image: Tensor) -> bytes:
     return file.getvalue()
 
 
-class SearchServer:
+class SearchServer(ParticipantServer):
     """One search's server.
 
     Args:
@@ -83,6 +75,8 @@ class SearchServer:
         pilot: whether its sessions are no data.
         proxies, starts: as of a survey's server.
     """
+
+    page = "compare.html"
 
     def __init__(
         self,
@@ -96,14 +90,18 @@ class SearchServer:
         proxies: Iterable[str] = (),
         starts: int = STARTS,
     ) -> None:
-        self.search, self.words, self.database, self.token = search, words, database, token
-        self.most, self.pilot, self.proxies = most, pilot, frozenset(proxies)
-        self._starts, self._strangers = Bucket(1000, 50), Bucket(1000, 50)
-        self._addresses = AddressRates(starts, starts / AGAIN_SECONDS)
-        self._known: dict[bytes, SurveySession] = {}
-        self._rates: dict[int, Bucket] = {}
+        super().__init__(
+            words,
+            database,
+            admission=search.design.people.admission,
+            completion=search.design.completion,
+            most=most,
+            pilot=pilot,
+            proxies=proxies,
+            starts=starts,
+        )
+        self.search, self.token = search, token
         self._lock = asyncio.Lock()
-        self._counts: dict[str, int] = {"proxy": 0, "crowded": 0, "gate": 0}
         self._live: tuple[float, dict[str, Any]] = (-FRESH_SECONDS, {})
         self._catch = catch_image(search.reference)
         with closing(connect(database.path)) as connection:
@@ -114,11 +112,8 @@ class SearchServer:
 
     def app(self) -> Guard:
         """Make the application, for uvicorn."""
-        names = [name for name in FILES if name != "app.js"]
         routes = [
-            Route("/", self._page),
             Route("/live", self._live_page),
-            *(Route(f"/static/{name}", self._static) for name in names),
             Route("/api/survey", self._survey),
             Route("/api/sessions", self._begin, methods=["POST"]),
             Route("/api/next", self._next, methods=["POST"]),
@@ -127,25 +122,7 @@ class SearchServer:
             Route("/api/live", self._live_data),
             Route("/api/live/{generation:int}/{candidate:int}", self._live_image),
         ]
-        return guarded(routes)
-
-    async def _write(self, work: Any, *arguments: Any) -> Any:
-        return await asyncio.wrap_future(
-            self.database.write(lambda connection: work(connection, *arguments))
-        )
-
-    async def _page(self, _request: Request) -> Response:
-        text = (STATIC / "compare.html").read_text(encoding="utf-8")
-        for key in ("language", "title", "script"):
-            text = text.replace("{{" + key + "}}", html.escape(self.words[key]))
-        return Response(text, media_type="text/html")
-
-    async def _live_page(self, _request: Request) -> Response:
-        return FileResponse(STATIC / "live.html", media_type="text/html")
-
-    async def _static(self, request: Request) -> Response:
-        name = request.url.path.rpartition("/")[2]
-        return FileResponse(STATIC / name, media_type=FILES[name])
+        return self.guarded(routes, (name for name in FILES if name != "app.js"))
 
     async def _survey(self, _request: Request) -> Response:
         design = self.search.design
@@ -158,67 +135,9 @@ class SearchServer:
             }
         )
 
-    async def _session(self, request: Request) -> SurveySession:
-        token = bearer(request)
-        key = sessions.hashed(token)
-        session = self._known.get(key)
-        if session is None:
-            if not self._strangers.take():
-                raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-            session = await self._write(sessions.find, token)
-            if session is None:
-                raise RefusedError(HTTPStatus.UNAUTHORIZED, "unknown session")
-            self._known[key] = session
-        if not self._rates.setdefault(session.number, Bucket(100, 10)).take():
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        return session
-
-    async def _body(self, request: Request, kind: Any) -> Any:
-        try:
-            return pick_body(kind, await request.body())
-        except ValueError as error:
-            raise RefusedError(HTTPStatus.BAD_REQUEST, f"not a {kind.__name__.lower()}") from error
-
     async def _begin(self, request: Request) -> Response:
-        token = bearer(request)
-        if not TOKEN.fullmatch(token):
-            raise RefusedError(HTTPStatus.BAD_REQUEST, "not a token")
-        there = await self._write(sessions.find, token) if self._starts.take() else None
-        if there is None and not self._addresses.take(self._address(request)):
-            self._counts["crowded"] += 1
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        body: StartBody = await self._body(request, StartBody)
-        try:
-            session = await self._write(self._begun, token, body)
-        except GateError as error:
-            self._counts["gate"] += 1
-            raise RefusedError(HTTPStatus.FORBIDDEN, str(error)) from None
-        except FullError:
-            raise RefusedError(HTTPStatus.FORBIDDEN, "full") from None
+        session = await self._started(request)
         return JSONResponse({"answered": self.search.book.judged_by(session.number)})
-
-    def _address(self, request: Request) -> str:
-        """Read a request's address, kept in memory only, for rates."""
-        peer = request.client.host if request.client else ""
-        forwarded = request.headers.get("x-forwarded-for", "")
-        if forwarded and peer not in self.proxies:
-            self._counts["proxy"] += 1
-            return peer
-        return forwarded.rpartition(",")[2].strip() or peer
-
-    def _begun(self, connection: sqlite3.Connection, token: str, body: StartBody) -> SurveySession:
-        return sessions.begin(
-            connection,
-            token,
-            brought=dict(body.brought),
-            screen=body.screen.model_dump(),
-            list_of=lambda seat: [],
-            now=time.time(),
-            most=self.most,
-            admission=self.search.design.people.admission,
-            link=body.link,
-            pilot=self.pilot,
-        )
 
     async def _next(self, request: Request) -> Response:
         session = await self._session(request)
@@ -237,11 +156,8 @@ class SearchServer:
         return JSONResponse({"trial": trial.number})
 
     def _ended(self, connection: sqlite3.Connection, session: SurveySession) -> dict[str, str]:
-        completion = self.search.design.completion
-        code, _ = sessions.finish(connection, session, completion.code, time.time())
-        who = who_came(session.brought) or ""
-        link = completion.link.replace("{id}", quote(who, safe=""))
-        return {"code": code, "link": link.replace("{code}", quote(code, safe=""))}
+        code, _ = sessions.finish(connection, session, self.completion.code, time.time())
+        return {"code": code, "link": self._end_link(session, code)}
 
     def _own(self, session: SurveySession, number: int) -> Judgement:
         """Find a trial of a session.
@@ -280,13 +196,8 @@ class SearchServer:
                 await anyio.to_thread.run_sync(self.search.advance)
         return JSONResponse({"acknowledged": body.trial})
 
-    def _check_key(self, request: Request) -> None:
-        if not self._strangers.take():
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        check_key(request, self.token)
-
     async def _live_data(self, request: Request) -> Response:
-        self._check_key(request)
+        self._check_key(request, self.token)
         seen, told = self._live
         # While a generation is told, the search is another thread's: what was seen last will do.
         if self._lock.locked() and told:
@@ -302,10 +213,10 @@ class SearchServer:
         pilot = ["This is a pilot: its judgements are no data."] * self.pilot
         with closing(connect(self.database.path)) as connection:
             told = participants(connection, time.time())
-            return {"people": told, "notes": [*notices(connection, self._counts), *pilot]}
+            return {"people": told, "notes": [*notices(connection, self._seen), *pilot]}
 
     async def _live_image(self, request: Request) -> Response:
-        self._check_key(request)
+        self._check_key(request, self.token)
         generation, candidate = (request.path_params[k] for k in ("generation", "candidate"))
         async with self._lock:
             code = member_code(self.search, generation, candidate) if generation else None

@@ -209,15 +209,7 @@ def _photos(
 def _photo(
     folder: PhotoFolder, photo: int, subject: Subject, condition: str, category: str
 ) -> StimulusImage:
-    rule = subject.photo
-    image = read_image(
-        folder.file(photo),
-        side=subject.image_size,
-        resize=rule.resize,
-        interpolation=rule.interpolation,
-        crop=rule.crop,
-        transform=rule.transform,
-    )
+    image = read_image(folder.file(photo), subject.image_size, subject.photo)
     return StimulusImage(Stimulus(folder.names[photo], "", condition, "", "", "", category), image)
 
 

@@ -94,11 +94,14 @@ class FoldedUpsampling(nn.Module):
         half = self.margin
         wide = functional.pad(x, [half] * 4, mode="replicate")
         made = functional.conv2d(wide, self.inner, self.bias)
+        # An edge is taken by `narrow`: for a list of one row, a GPU would wait. Its
+        # order of axes decides the last digits.
         for row, name in ((0, "top"), (-1, "bottom")):
-            edge = wide[:, :, [half if row == 0 else -half - 1]]
+            edge = wide.narrow(2, half if row == 0 else wide.shape[2] - half - 1, 1).contiguous()
             made[:, :, row] -= functional.conv2d(edge, self.get_buffer(name))[:, :, 0]
         for column, name in ((0, "left"), (-1, "right")):
-            edge = wide[..., [half if column == 0 else -half - 1]]
+            place = half if column == 0 else wide.shape[3] - half - 1
+            edge = wide.narrow(3, place, 1).contiguous()
             made[..., column] -= functional.conv2d(edge, self.get_buffer(name))[..., 0]
         for row in (0, -1):
             for column in (0, -1):

@@ -7,12 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import torch
 from platformdirs import user_cache_path
-from safetensors import safe_open
-from torch import Tensor, nn
 
 from invariscope.errors import StoreError, unknown
 
@@ -80,16 +76,6 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def weights_hash(module: nn.Module) -> str:
-    """Hex sha256 of every parameter and buffer, by name."""
-    digest = hashlib.sha256()
-    for name, tensor in sorted(module.state_dict().items()):
-        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
-        raw = tensor.detach().cpu().contiguous().reshape(-1)
-        digest.update(raw.view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
 def shipped(entry: WeightEntry) -> Path:
     """Find the path of a shipped file.
 
@@ -101,16 +87,3 @@ def shipped(entry: WeightEntry) -> Path:
             f"{str(entry.path)!r} is not the file that was shipped; reinstall invariscope"
         )
     return entry.path
-
-
-def load_weights(entry: WeightEntry) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Load the tensors of a shipped file as float32, and its metadata.
-
-    Raises:
-        StoreError: the file is missing or not the one that was shipped.
-    """
-    with safe_open(shipped(entry), framework="pt") as file:
-        metadata = json.loads((file.metadata() or {}).get("invariscope", "{}"))
-        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    floats = {k: v.float() if v.dtype == torch.float16 else v for k, v in tensors.items()}
-    return floats, metadata

@@ -3,6 +3,8 @@
 Nothing in a file is ever run.
 """
 
+import hashlib
+import json
 import pickle
 import re
 import warnings
@@ -11,11 +13,12 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from invariscope.errors import InputError, StoreError, unknown
+from invariscope.zoo.registry import WeightEntry, shipped
 
 SHOWN = 3  # names in a message
 # Under which names files keep a state dict; averaged copies (EMA) beside them are other weights.
@@ -127,3 +130,26 @@ def check_state(state: Mapping[str, Tensor], expected: Mapping[str, Tensor], sou
         raise InputError(
             f"{source} does not hold the weights of this architecture; {'; '.join(sentences)}"
         )
+
+
+def load_weights(entry: WeightEntry) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Load the tensors of a shipped file as float32, and its metadata.
+
+    Raises:
+        StoreError: the file is missing or not the one that was shipped.
+    """
+    with safe_open(shipped(entry), framework="pt") as file:
+        metadata = json.loads((file.metadata() or {}).get("invariscope", "{}"))
+        tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    floats = {k: v.float() if v.dtype == torch.float16 else v for k, v in tensors.items()}
+    return floats, metadata
+
+
+def weights_hash(module: nn.Module) -> str:
+    """Hex sha256 of every parameter and buffer, by name."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(module.state_dict().items()):
+        digest.update(f"{name}{tuple(tensor.shape)}{tensor.dtype}".encode())
+        raw = tensor.detach().cpu().contiguous().reshape(-1)
+        digest.update(raw.view(torch.uint8).numpy())
+    return digest.hexdigest()

@@ -4,9 +4,9 @@
   if (!get("x-data")) return;
   const { units, runs } = JSON.parse(get("x-data").textContent);
   const X = 1, Y = 2, ACTIVITY = 3, DISTANCE = 4, MET = 5, IMAGE = 6;  // of `shown`
-  const NAMES = { kept: "best kept", knee: "knee", farthest: "farthest", nearest: "nearest" };
+  const NAMES = { kept: "", knee: "knee", farthest: "farthest", nearest: "nearest" };
   const MEANING = {
-    kept: "the farthest image that beats the unit's strongest photo (silencing: the nearest below its weakest); without one, the knee",
+    kept: "the image that the page shows of this search: it does what was searched for, on the scale of the unit's photos",
     knee: "where the front bends most: more distance begins to cost much activity",
     farthest: "the largest stretch",
     nearest: "the smallest stretch",
@@ -36,7 +36,7 @@
     const each = [1, 2, 5, 10].map((k) => k * step).find((k) => (to - from) / k <= 6);
     const ticks = [];
     for (let t = Math.ceil(from / each) * each; t <= to; t += each) ticks.push(Number(t.toPrecision(6)));
-    return { place, ticks };
+    return { place, ticks, from };
   }
   // The whole front fills the plot; while generations are stepped through, their middles fit too.
   function scale(early) {
@@ -44,8 +44,14 @@
     xs = axis([...run.line.map((p) => p[0]), ...middles(1)], LEFT, W - RIGHT);
     ys = axis([...run.line.map((p) => p[1]), ...middles(2)], H - BOTTOM, TOP);
   }
+  const named = (name) => NAMES[name] || run.kept;
+  // An axis of distances that begins beyond 0 says so, and where it ends.
+  const span = (shown, values) => {
+    const known = values.filter((v) => v !== null);
+    return `${digits(Math.min(...known))} to ${digits(Math.max(...known))}${shown.from > 0 ? ", not from 0" : ""}`;
+  };
   const point = (entry) => [xs.place(entry[0]), ys.place(entry[1])];
-  const word = (task) => task === "invariance" ? "invariant" : "silencing";
+  const word = (task) => task === "invariance" ? "invariant" : "silencing";  // what was searched for
 
   function paint() {
     plot.replaceChildren();
@@ -62,9 +68,9 @@
       draw("text", { x: LEFT - 6, y: ys.place(t) + 4, "text-anchor": "end" }, t);
     }
     draw("text", { x: (LEFT + W) / 2, y: H - 8, "text-anchor": "middle" },
-      `stretch: distance from the reference at ${run.site}`);
+      `stretch: distance at ${run.site}, ${span(xs, run.line.map((p) => p[0]))}`);
     draw("text", { transform: `translate(14 ${(TOP + H - BOTTOM) / 2}) rotate(-90)`, "text-anchor": "middle" },
-      "squeeze: change of activity");
+      `squeeze (of activity): ${span(ys, run.line.map((p) => p[1]))}`);
     if (step && now < last && step[1].length === 3 && step[2].length === 3) {
       const [x0, x1, x2] = step[1].map(xs.place), [y0, y1, y2] = step[2].map(ys.place);
       draw("rect", { x: x0, y: y2, width: Math.max(x2 - x0, 1), height: Math.max(y0 - y2, 1), class: "band" });
@@ -89,7 +95,7 @@
     const entry = run.shown[at], left = held ? held.entry : null;
     get("x-right").src = source(entry[IMAGE]);
     get("x-right").alt = `${word(run.task)} image at ${run.site}, seed ${run.seed}: ${facts(entry)}`;
-    const names = Object.keys(run.chosen).filter((name) => run.chosen[name] === at).map((n) => NAMES[n]);
+    const names = Object.keys(run.chosen).filter((name) => run.chosen[name] === at && named(name)).map(named);
     const name = names.length ? names.join(", ") : `image ${at + 1} of ${run.shown.length}`;
     const now = run.steps.length ? run.steps[generation.value][0] : run.generations;
     get("x-right-name").textContent = name + (entry[MET] > now ? " (met later)" : "");
@@ -115,6 +121,8 @@
     member.value = at;
     member.setAttribute("aria-valuetext", `image ${at + 1} of ${run.shown.length}: ${facts(entry)}`);
     document.querySelectorAll("[data-pick]").forEach((button) => {
+      button.textContent = named(button.dataset.pick);
+      button.hidden = !named(button.dataset.pick);
       button.disabled = !(button.dataset.pick in run.chosen);
       button.setAttribute("aria-pressed", run.chosen[button.dataset.pick] === at);
     });
@@ -182,7 +190,7 @@
     const button = document.createElement("button");
     button.type = "button";
     button.dataset.pick = name;
-    button.textContent = words;
+    button.textContent = words;  // of `kept`, with each search
     button.title = MEANING[name];
     button.addEventListener("click", () => choose(run.chosen[name]));
     document.querySelector(".picks").append(button);
@@ -197,6 +205,25 @@
     paint();
     panes();
   });
+  get("x-compare").addEventListener("click", (event) => compare(event.currentTarget, get("x-right").src,
+    get("x-right").alt, get("x-left").src, held ? "the held image" : "the reference"));
+  // A figure of its own keeps the colours and sizes that the page's style gives.
+  function standalone() {
+    const copy = plot.cloneNode(true), KEPT = ["fill", "fill-opacity", "stroke", "stroke-width", "stroke-dasharray", "opacity"];
+    const [from, to] = [plot, copy].map((node) => [...node.querySelectorAll("*")]);
+    from.forEach((node, k) => {
+      const style = getComputedStyle(node);
+      KEPT.forEach((name) => to[k].setAttribute(name, style.getPropertyValue(name)));
+      to[k].removeAttribute("class");
+    });
+    const paper = document.createElementNS("http://www.w3.org/2000/svg", "rect");
+    for (const [name, value] of Object.entries({ width: W, height: H, fill: getComputedStyle(plot).backgroundColor })) paper.setAttribute(name, value);
+    copy.prepend(paper);
+    for (const [name, value] of Object.entries({ width: W, height: H, "font-family": "sans-serif", "font-size": 13 })) copy.setAttribute(name, value);
+    return new XMLSerializer().serializeToString(copy);
+  }
+  saving(get("x-save"), () => ({ name: run ? `front-${run.task}-${run.site}-seed-${run.seed}` : "front of the chosen search",
+    address: `data:image/svg+xml;charset=utf-8,${encodeURIComponent(standalone())}`, width: W, height: H }));
   get("x-back").addEventListener("click", () => { held = null; paint(); panes(); });
   get("x-play").addEventListener("click", () => {
     if (playing) { stop(); return; }

@@ -32,6 +32,7 @@ class StudyAnalysis:
 
 ANALYSES = {
     "distance": StudyAnalysis(("Fig 2",), searches.make_distance),
+    "losses": StudyAnalysis(("Fig 2",), searches.make_losses),
     "galleries": StudyAnalysis(("Fig 3a,b",), searches.make_galleries),
     "separability": StudyAnalysis(("Fig 3c",), searches.make_separability),
     "people": StudyAnalysis(("Fig 4a,b", "Fig 4d"), networks.make_people),

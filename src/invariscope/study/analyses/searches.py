@@ -8,16 +8,18 @@ from invariscope.analysis.appearance import appearance, appearance_summary, betw
 from invariscope.analysis.dimension import dimension
 from invariscope.analysis.distance import beside_affine, distance_activation
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
+from invariscope.analysis.losses import distance_at_losses, members_at_losses
 from invariscope.analysis.naturalness import Distribution, distribution, naturalness, sample
 from invariscope.analysis.respond import activity, features
 from invariscope.analysis.searches import convergence, subsets
 from invariscope.analysis.separability import gram, separability
 from invariscope.errors import InputError, StoreError
+from invariscope.experiments.front_choice import choose
 from invariscope.experiments.result import Result
 from invariscope.natural.statistics import PERCENTILES, NaturalStatistics
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.subjects import Subject
-from invariscope.subjects.pixels import max_distance
+from invariscope.subjects.pixels import farthest_seen
 from invariscope.units import parse_target
 
 Tables = dict[str, pd.DataFrame]
@@ -33,13 +35,34 @@ def examples(rows: Rows) -> Rows:
 
 def make_distance(m: AnalysisMaterial) -> Tables:
     """Row 1: distance against activation, affine copies beside."""
-    possible = [max_distance(image) for image in m.references(m.whole)]
+    possible = [
+        farthest_seen(
+            r.tensors["reference_image"], r.labels, r.settings.subject, r.settings.generator
+        )
+        for r in m.records(m.whole)
+    ]
     try:
         affine = m.study.affine()
     except StoreError:
         affine = None  # the table says so: it holds no affine series
     summary = distance_activation(m.whole.assign(possible=possible), affine)
     return {"distance": summary, "distance_beside_affine": beside_affine(summary)}
+
+
+def make_losses(m: AnalysisMaterial) -> Tables:
+    """Make row 1 at fixed losses: distances along whole fronts, beside two rules' members."""
+    rows = []
+    for key, record in zip(m.whole.to_dict("records"), m.records(m.whole), strict=True):
+        last = "farthest" if key["task"] == "invariance" else "nearest"
+        named = {
+            f"the {last}, the original's choice": choose(record.front, record.settings, last),
+            "kept": choose(record.front, record.settings),
+        }
+        about = {name: key[name] for name in ("subject", "unit", "task", "site", "seed", "run")}
+        own = members_at_losses(record.front, key["reference_activity"], key["task"], named)
+        rows += [{**about, **row} for row in own]
+    members = pd.DataFrame(rows)
+    return {"losses": distance_at_losses(members), "losses_runs": members}
 
 
 def make_galleries(m: AnalysisMaterial) -> Tables:

@@ -6,7 +6,7 @@ from pathlib import Path
 from safetensors import SafetensorError, safe_open
 
 from invariscope.errors import InputError, StoreError
-from invariscope.subjects.base import PhotoRule
+from invariscope.photos.transform import PhotoRule
 from invariscope.subjects.checkpoint import load_state
 from invariscope.subjects.sources.loaded import LoadedNetwork, WeightChoice
 from invariscope.zoo.classifiers import Standardised, make_classifier

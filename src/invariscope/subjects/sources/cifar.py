@@ -7,7 +7,7 @@ from torch import nn
 
 from invariscope import seeds
 from invariscope.errors import InputError, unknown
-from invariscope.subjects.base import PhotoRule
+from invariscope.photos.transform import PhotoRule
 from invariscope.subjects.sources.loaded import LoadedNetwork, WeightChoice, with_file
 from invariscope.zoo.cifar import (
     certified_small,

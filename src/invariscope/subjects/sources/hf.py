@@ -15,7 +15,7 @@ from PIL import Image
 
 from invariscope import seeds
 from invariscope.errors import InputError, StoreError, unknown
-from invariscope.subjects.base import PhotoRule
+from invariscope.photos.transform import PhotoRule
 from invariscope.subjects.sources.loaded import LoadedNetwork, WeightChoice, with_file
 from invariscope.subjects.sources.preprocessing import library_preprocessing
 from invariscope.zoo.vision import library

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from invariscope.errors import InputError
-from invariscope.photos.transform import PhotoTransform
-from invariscope.subjects.base import PhotoRule
+from invariscope.photos.transform import PhotoRule, PhotoTransform
 
 # One photo to the numbers that the network takes, `(channels, height, width)`.
 Process = Callable[[Image.Image], NDArray[np.float32]]

@@ -10,7 +10,7 @@ from torch import nn
 
 from invariscope import seeds
 from invariscope.errors import StoreError, unknown
-from invariscope.subjects.base import PhotoRule
+from invariscope.photos.transform import PhotoRule
 from invariscope.subjects.checkpoint import load_state
 from invariscope.subjects.sources.loaded import LoadedNetwork, WeightChoice, with_file
 from invariscope.zoo.vision import torchvision_models
