@@ -19,8 +19,8 @@ NEWER = ("gate_title", "gate_link", "gate_id")
 TO_BE_REPLACED = "Replace this text"
 
 
+def number_of(count: int, noun: str) -> str:
     """Write a number with its noun, in the plural unless the number is 1."""
-    """Write a number with its noun, which is in the plural unless the number is 1."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
