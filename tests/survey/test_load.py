@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason="the extra `survey` is not installed")
 
-from invariscope.survey.server import STARTS
+from invariscope.survey.participant_server import STARTS
 
 pytestmark = pytest.mark.statistical
 LOAD = Path(__file__).parents[2] / "benchmarks" / "survey.py"

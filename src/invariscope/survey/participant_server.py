@@ -39,6 +39,7 @@ FILES = {
 MOST_SESSIONS = 10_000
 STARTS = 30  # of an address at once, and again in ten minutes
 AGAIN_SECONDS = 600.0
+FRESH_SECONDS = 1.0  # the experimenter's page looks at the database no more often
 TOKEN = re.compile(r"[A-Za-z0-9_-]{40,128}")  # browsers make 64 hexadecimal digits
 
 
@@ -177,6 +178,19 @@ class ParticipantServer:
 
     async def _page(self, _request: Request) -> Response:
         return self._file(self.page)
+
+    async def _live_page(self, _request: Request) -> Response:
+        return FileResponse(STATIC / "live.html", media_type="text/html")
+
+    def _check_key(self, request: Request, token: str) -> None:
+        """Make sure that the experimenter asks, at a rate that no guessing reaches.
+
+        Raises:
+            RefusedError: another token, or too many requests.
+        """
+        if not self._strangers.take():
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
+        check_key(request, token)
 
     async def _static(self, request: Request) -> Response:
         name = request.url.path.rpartition("/")[2]

@@ -13,7 +13,7 @@ import anyio.to_thread
 import numpy as np
 from PIL import Image
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from torch import Tensor
 
@@ -25,16 +25,14 @@ from invariscope.survey.judgements import CATCH, SAME, Judgement
 from invariscope.survey.live import notices
 from invariscope.survey.participant_server import (
     FILES,
+    FRESH_SECONDS,
     STARTS,
-    STATIC,
     ParticipantServer,
     RefusedError,
-    check_key,
 )
 from invariscope.survey.people_search import DONE, PeopleSearch, catch_image
 from invariscope.survey.request_bodies import AnswerBody
 from invariscope.survey.search_live import member_code, participants, search_live
-from invariscope.survey.server import FRESH_SECONDS
 from invariscope.survey.sessions import SurveySession
 
 WAIT_SECONDS = 1.0
@@ -126,9 +124,6 @@ class SearchServer(ParticipantServer):
         ]
         return self.guarded(routes, (name for name in FILES if name != "app.js"))
 
-    async def _live_page(self, _request: Request) -> Response:
-        return FileResponse(STATIC / "live.html", media_type="text/html")
-
     async def _survey(self, _request: Request) -> Response:
         design = self.search.design
         return JSONResponse(
@@ -201,13 +196,8 @@ class SearchServer(ParticipantServer):
                 await anyio.to_thread.run_sync(self.search.advance)
         return JSONResponse({"acknowledged": body.trial})
 
-    def _check_key(self, request: Request) -> None:
-        if not self._strangers.take():
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        check_key(request, self.token)
-
     async def _live_data(self, request: Request) -> Response:
-        self._check_key(request)
+        self._check_key(request, self.token)
         seen, told = self._live
         # While a generation is told, the search is another thread's: what was seen last will do.
         if self._lock.locked() and told:
@@ -226,7 +216,7 @@ class SearchServer(ParticipantServer):
             return {"people": told, "notes": [*notices(connection, self._seen), *pilot]}
 
     async def _live_image(self, request: Request) -> Response:
-        self._check_key(request)
+        self._check_key(request, self.token)
         generation, candidate = (request.path_params[k] for k in ("generation", "candidate"))
         async with self._lock:
             code = member_code(self.search, generation, candidate) if generation else None

@@ -20,16 +20,14 @@ from invariscope.survey.lists import SurveyTrial, trials_of
 from invariscope.survey.live import live, notices
 from invariscope.survey.participant_server import (
     FILES,
+    FRESH_SECONDS,
     MOST_SESSIONS,
     STARTS,
     ParticipantServer,
     RefusedError,
-    check_key,
 )
 from invariscope.survey.request_bodies import AboutBody, AnswerBody
 from invariscope.survey.sessions import ConflictError, SurveyAnswer, SurveySession
-
-FRESH_SECONDS = 1.0
 
 
 class SurveyServer(ParticipantServer):
@@ -84,6 +82,13 @@ class SurveyServer(ParticipantServer):
         ]
         return self.guarded(routes, FILES)
 
+    def list_of(self, seat: int) -> list[SurveyTrial]:
+        return trials_of(self.design, self.folder.stimuli, seat)
+
+    def burst(self, session: SurveySession) -> float:
+        # Loading asks for every image at once; then a person gives one answer or so a second.
+        return 3.0 * len(session.trials) + 100
+
     async def _survey(self, _request: Request) -> Response:
         """Describe the survey before anyone takes part."""
         design = self.design
@@ -111,16 +116,6 @@ class SurveyServer(ParticipantServer):
                 "asked": session.asked,
             }
         )
-
-    async def _live_page(self, _request: Request) -> Response:
-        return self._file("live.html")
-
-    def list_of(self, seat: int) -> list[SurveyTrial]:
-        return trials_of(self.design, self.folder.stimuli, seat)
-
-    def burst(self, session: SurveySession) -> float:
-        # Loading asks for every image at once; then a person gives one answer or so a second.
-        return 3.0 * len(session.trials) + 100
 
     async def _image(self, request: Request) -> Response:
         session = await self._session(request)
@@ -162,9 +157,7 @@ class SurveyServer(ParticipantServer):
         return JSONResponse({"code": code, "link": self._end_link(session, code)})
 
     async def _live_data(self, request: Request) -> Response:
-        if not self._strangers.take():
-            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        check_key(request, self.token)
+        self._check_key(request, self.token)
         seen, told = self._live
         if time.monotonic() - seen > FRESH_SECONDS:
             told = await anyio.to_thread.run_sync(self._look)

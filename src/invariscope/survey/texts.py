@@ -20,7 +20,7 @@ TO_BE_REPLACED = "Replace this text"
 
 
 def number_of(count: int, noun: str) -> str:
-    """Write a number with its noun, which is in the plural unless the number is 1."""
+    """Write a number with its noun, in the plural unless the number is 1."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
