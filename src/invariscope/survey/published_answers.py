@@ -7,6 +7,7 @@
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -151,12 +152,12 @@ def _read(path: Path) -> pd.DataFrame:
 def _check_times(path: Path, words: pd.Series) -> None:
     """Make sure that times are seconds; a missing time is `NaN` or empty."""
     missing = words.str.casefold().isin(["", "nan", "na"])
-    times = pd.to_numeric(words.mask(missing, "nan"), errors="coerce")
+    times: Any = pd.to_numeric(words.mask(missing, "nan"), errors="coerce")
     wrong = times.isna() & ~missing
     if wrong.any():
         raise InputError(
             f"{str(path)!r}: {int(wrong.sum())} rows whose 'rt' is no number of seconds, such as "
-            f"{words[wrong].iloc[0]!r}"
+            f"{next(iter(words[wrong]))!r}"
         )
     if times.median() > SLOWEST:
         raise InputError(
