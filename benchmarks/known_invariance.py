@@ -8,7 +8,8 @@ of the generator:
 
     python benchmarks/known_invariance.py FOLDER [--units 4] [--seeds 1] [--generations 100]
 
-Runs are in FOLDER, and one that has ended is not done again. Writes known_invariance.json.
+Runs are in FOLDER, and one that has ended is not done again. Writes known_invariance.json and the
+table of `docs/measured.md`.
 """
 
 import argparse
@@ -24,6 +25,7 @@ from torch import Tensor, nn
 
 import invariscope as iv
 from bench.machine import describe
+from first_run import fill
 from invariscope.generators import EmbeddedGenerator
 from invariscope.subjects import NetworkSubject
 from invariscope.training.evaluate import random_images
@@ -118,6 +120,9 @@ def subject_behind(layer: nn.Module | None) -> NetworkSubject:
 
 
 class _Standardised(nn.Module):
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, mean: Tensor, std: Tensor) -> None:
         super().__init__()
         self.register_buffer("mean", mean.clone())
@@ -228,7 +233,31 @@ def main() -> None:
     }
     path = ROOT / "benchmarks" / "known_invariance.json"
     path.write_text(json.dumps(whole, indent=1) + "\n")
+    write_page(whole)
     print(json.dumps(rows, indent=1))
+
+
+def write_page(found: dict[str, Any]) -> None:
+    """Put the table into `docs/measured.md`."""
+    block = (
+        "| the layer | unseen share with it | the network without it | random images | distance "
+        "with it | without it |\n| --- | --- | --- | --- | --- | --- |\n"
+    )
+    for row in found["rows"]:
+        shares = ("share", "share_without_the_layer", "share_of_random_images")
+        cells = [_cell([100 * x for x in row[key]], " %") for key in shares]
+        cells += [_cell(row[key], "") for key in ("distance", "distance_without")]
+        block += f"| {row['layer']} | {' | '.join(cells)} |\n"
+    path = ROOT / "docs" / "measured.md"
+    text = fill(path.read_text(encoding="utf-8"), "benchmarks/known_invariance.json", block)
+    path.write_text(text, encoding="utf-8")
+
+
+def _cell(values: list[float], unit: str) -> str:
+    if not values:
+        return "–"
+    mean, *ends = (f"{value:.0f}" for value in values)
+    return f"{mean}{unit}" + (f" [{', '.join(ends)}]" if ends else "")
 
 
 def _far(pair: tuple[Tensor, Tensor, float]) -> float:
