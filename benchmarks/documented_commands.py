@@ -22,6 +22,7 @@ import torch
 
 import invariscope as iv
 from bench.documented import DocumentedCommand, documented_commands
+from bench.practice import SESSION
 from invariscope import seeds
 from invariscope.experiments.pictures import write_png
 
@@ -73,24 +74,6 @@ side = 16
 [recipe]
 like = "small"
 epochs = 1
-"""
-SESSION = """[rig]
-name = "practice"
-units = ["u1", "u2"]
-[range]
-photos = "photos"
-images = 4
-repeats = 2
-[blocks]
-trials = 20
-[search]
-population = 8
-mei_generations = 1
-generations = 2
-[final]
-members = 2
-repeats = 2
-reference = 2
 """
 
 
@@ -235,10 +218,10 @@ def main(pages: list[str]) -> int:
             print(f"{row['outcome']:9} {one.page}: {one.text}  {said}", flush=True)
             rows.append(row)
         shell.close()
-    return keep(rows, folder)
+    return keep(rows, work)
 
 
-def keep(rows: list[dict], folder: str) -> int:
+def keep(rows: list[dict], work: Path) -> int:
     """Write the outcomes, of pages that were not tried those of before; give the exit status."""
     path = ROOT / "benchmarks" / "documented_commands.json"
     tried = {row["page"] for row in rows}
@@ -248,7 +231,7 @@ def keep(rows: list[dict], folder: str) -> int:
     counted = Counter(row["outcome"] for row in rows)
     print(dict(counted))
     text = json.dumps({"outcomes": counted, "lines": rows}, indent=1, ensure_ascii=False)
-    path.write_text(text.replace(f"{folder}/work/", "") + "\n")
+    path.write_text(text.replace(f"{work}/", "") + "\n")
     return int(counted["failed"] > 0)
 
 

@@ -14,7 +14,6 @@ table of `docs/measured.md`.
 
 import argparse
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +35,7 @@ POPULATION = 50
 KEPT = 0.75  # of the reference's activity, by the member that is judged
 FINEST = 12  # cycles an image that the low-pass filter lets through
 RANDOM = 500
+Pairs = list[tuple[Tensor, Tensor, float]]  # reference, image, kept activity of each search
 
 
 class Grey(nn.Module):
@@ -132,7 +132,7 @@ class _Standardised(nn.Module):
         return (images - self.mean) / self.std
 
 
-def farthest(result: iv.Result) -> list[tuple[Tensor, Tensor, float]]:
+def farthest(result: iv.Result) -> Pairs:
     """Find reference, image and kept activity of each run's farthest member that keeps enough."""
     found = []
     for record in result.runs:
@@ -180,20 +180,13 @@ def main() -> None:
     parser.add_argument("--generations", type=int, default=100)
     asked = parser.parse_args()
     units = [f"2.fc:{k}" for k in np.linspace(0, 8, asked.units).astype(int)]
-    found: dict[str, list[list[tuple[Tensor, Tensor, float]]]] = {}
-    measure: Callable[[str], list[Any]] = lambda name: [  # noqa: E731
-        farthest(
-            search(
-                subject_behind(LAYERS[name]() if name in LAYERS else None),
-                unit,
-                asked.folder / name.replace(" ", "_") / unit.replace(":", "_"),
-                asked,
-            )
-        )
-        for unit in units
-    ]
+    found: dict[str, list[Pairs]] = {}
     for name in ("as it is", *LAYERS):
-        found[name] = measure(name)
+        subject = subject_behind(LAYERS[name]() if name in LAYERS else None)
+        out = asked.folder / name.replace(" ", "_")
+        found[name] = [
+            farthest(search(subject, unit, out / unit.replace(":", "_"), asked)) for unit in units
+        ]
         print(name, [len(own) for own in found[name]], flush=True)
     generator = iv.load_generator("embedded")
     assert isinstance(generator, EmbeddedGenerator)
@@ -202,7 +195,7 @@ def main() -> None:
     for name, kind in LAYERS.items():
         layer = kind()
 
-        def shares(pairs: list[tuple[Tensor, Tensor, float]], layer: nn.Module = layer) -> Any:
+        def shares(pairs: Pairs, layer: nn.Module = layer) -> Any:
             return [float(share_unseen(layer, image[None], own)) for own, image, _ in pairs]
 
         chance = [

@@ -26,6 +26,7 @@ import numpy as np
 from PIL import Image
 
 import invariscope
+from bench.practice import SESSION
 from invariscope.cli.app import run
 
 ROOT = str(Path(invariscope.__file__).parent)
@@ -36,25 +37,6 @@ units = "fc:3"
 generations = 2
 population = 10
 precision = "float32"
-"""
-SESSION = """
-[rig]
-name = "practice"
-units = ["u1", "u2"]
-[range]
-photos = "photos"
-images = 4
-repeats = 2
-[blocks]
-trials = 20
-[search]
-population = 8
-mei_generations = 1
-generations = 2
-[final]
-members = 2
-repeats = 2
-reference = 2
 """
 
 

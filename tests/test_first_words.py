@@ -92,17 +92,18 @@ def test_a_line_is_written_over_in_a_terminal(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("asked", "stream", "expected"),
+    ("asked", "watched", "stream", "expected"),
     [
-        (None, Terminal, True),
-        (None, io.StringIO, False),
-        (False, Terminal, False),
-        (True, io.StringIO, True),
+        (None, False, Terminal, True),
+        (None, True, Terminal, False),
+        (None, False, io.StringIO, False),
+        (False, False, Terminal, False),
+        (True, True, io.StringIO, True),
     ],
 )
-def test_progress_is_shown_where_a_person_looks(asked, stream, expected):
+def test_progress_is_shown_where_a_person_looks(asked, watched, stream, expected):
     written = stream()
-    with ProgressLine(asked, written) as line:
+    with ProgressLine(asked, watched=watched, stream=written) as line:
         line("a state")
     assert ("a state" in written.getvalue()) is expected
 
@@ -111,7 +112,7 @@ def test_a_notebook_is_a_place_where_a_person_looks(monkeypatch):
     shell = type("ZMQInteractiveShell", (), {})()
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))
     assert progress.in_notebook()
-    assert ProgressLine(None, io.StringIO()).shown
+    assert ProgressLine(stream=io.StringIO()).shown
     monkeypatch.setitem(sys.modules, "IPython", SimpleNamespace(get_ipython=object))
     assert not progress.in_notebook()
 

@@ -1,4 +1,8 @@
-"""One line of progress for a person who waits: in terminals and notebooks, silent elsewhere."""
+"""One line of progress for a person who waits: in terminals and notebooks, silent elsewhere.
+
+Commands show rich's tables and bars. In a notebook rich needs ipywidgets and warns without it, so
+functions called from Python write a plain line.
+"""
 
 import shutil
 import sys
@@ -22,7 +26,9 @@ class ProgressLine:
     In a terminal or a notebook one line is written over; elsewhere a line comes now and then.
 
     Args:
-        progress: True always, False never; None in terminals and notebooks only.
+        progress: True always, False never; None in terminals and notebooks only, and not where the
+            caller watches.
+        watched: whether the caller has a watcher of their own.
         stream: where to write; by default the standard error.
 
     Example:
@@ -30,10 +36,12 @@ class ProgressLine:
         ...     line("photo 1 of 3")
     """
 
-    def __init__(self, progress: bool | None = None, stream: TextIO | None = None) -> None:
+    def __init__(
+        self, progress: bool | None = None, *, watched: bool = False, stream: TextIO | None = None
+    ) -> None:
         self._stream = stream or sys.stderr
         self._over = self._stream.isatty() or in_notebook()
-        self.shown = self._over if progress is None else progress
+        self.shown = self._over and not watched if progress is None else progress
         self._last, self._length = float("-inf"), 0
         self._waiting = ""
 

@@ -5,7 +5,7 @@ One member stands for a front in most tables, and the rule that picks the member
 MEI. At a fixed loss, searches, units and sites compare.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -57,27 +57,22 @@ def member_at_loss(front: pd.DataFrame, reference: float, loss: float, task: str
 
 
 def members_at_losses(
-    front: pd.DataFrame,
-    reference: float,
-    task: str,
-    named: dict[str, int],
-    losses: Sequence[float] = LOSSES,
+    front: pd.DataFrame, reference: float, task: str, named: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
-    """Tabulate a run's members at each loss, beside the members of other rules.
+    """Tabulate a run's members at each of `LOSSES`, beside the members of other rules.
 
     Args:
         front: one row a member; columns of `VALUES` that it lacks are missing in the result.
         reference: the reference's activity.
         task: `invariance` or `adversarial`.
         named: rows of the front by the name of the rule that picked each.
-        losses: in percent.
 
     Yields:
         `member` (the rule), `row` (missing where no member fits) and the columns of `VALUES`.
     """
     words = "loses at most {:g} %" if task == "invariance" else "loses at least {:g} %"
     chosen: dict[str, int | None] = {
-        words.format(loss): member_at_loss(front, reference, loss, task) for loss in losses
+        words.format(loss): member_at_loss(front, reference, loss, task) for loss in LOSSES
     }
     lost = 100 * (1 - front["activation"] / (reference if reference > 0 else np.nan))
     whole = front.assign(reduction=lost).reindex(columns=list(VALUES))

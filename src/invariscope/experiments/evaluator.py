@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -10,11 +9,7 @@ from torch import Tensor
 from invariscope import seeds
 from invariscope.errors import StoreError
 from invariscope.experiments.plan import Planned, SearchOptions
-from invariscope.experiments.reference import (
-    depart_from,
-    reference_responses,
-    with_reference,
-)
+from invariscope.experiments.reference import depart_from
 from invariscope.generators.base import Generator
 from invariscope.search.archive import Archive, Front
 from invariscope.search.measure import measure, pad
@@ -30,8 +25,6 @@ REFERENCE = ("reference.site", "reference.target")
 PROBE = "probe"
 IMAGES = 8
 TOLERANCE = 0.01
-
-KEPT = 16  # references whose responses are kept, each for its sites and precision
 
 
 def probe_codes(run: Run) -> Tensor:
@@ -78,7 +71,6 @@ class Evaluator:
         self.subject, self.generator, self.options = subject, generator, options
         self.chunk = chunk
         self._noisy: dict[str, Objective] = {}
-        self._references: dict[Any, tuple[Tensor, dict[str, Tensor]]] = {}
 
     def noisy(self, planned: Planned) -> bool:
         """Tell if the same image can get other scores the next time."""
@@ -93,25 +85,12 @@ class Evaluator:
             return planned.run.objective
         if planned.run.name in self._noisy:
             return self._noisy[planned.run.name]
+        with bulk(self.generator.device, precision):
+            image = planned.reference.image
+            objective = depart_from(planned.run.objective, self.subject, image, self.chunk)
         if self.noisy(planned):
-            with bulk(self.generator.device, precision):
-                image = planned.reference.image
-                objective = depart_from(planned.run.objective, self.subject, image, self.chunk)
             self._noisy[planned.run.name] = objective
-            return objective
-        responses = self._shown(planned.reference.image, planned.run.objective.sites, precision)
-        return with_reference(planned.run.objective, responses)
-
-    def _shown(self, image: Tensor, sites: tuple[str, ...], precision: str) -> dict[str, Tensor]:
-        """Show a reference, or look its responses up: many runs depart from the same."""
-        key = (id(image), sites, precision)
-        if key not in self._references:
-            if len(self._references) == KEPT:
-                del self._references[next(iter(self._references))]
-            with bulk(self.generator.device, precision):
-                found = reference_responses(self.subject, image, sites, self.chunk)
-            self._references[key] = image, found  # the image too, so that its id stays its own
-        return self._references[key][1]
+        return objective
 
     def pack_reference(self, name: str) -> dict[str, Tensor]:
         """Collect responses to a reference that cannot be measured alike again."""

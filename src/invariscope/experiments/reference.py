@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -93,22 +92,11 @@ def depart_from(objective: Objective, subject: Subject, image: Tensor, chunk: in
         image: `(3, height, width)` in [0, 1].
         chunk: images that pass at once.
     """
-    return with_reference(objective, reference_responses(subject, image, objective.sites, chunk))
-
-
-def reference_responses(
-    subject: Subject, image: Tensor, sites: Sequence[str], chunk: int
-) -> dict[str, Tensor]:
-    """Show a reference for `depart_from`; responses by site, `(1, *shape)`."""
     rows = pad(image.unsqueeze(0), max(SMALLEST_CHUNK, chunk))
-    return {
+    responses = {
         site: response.nanmean(0, keepdim=True) if site in subject.noisy else response[:1].clone()
-        for site, response in subject.respond(rows, sites).items()
+        for site, response in subject.respond(rows, objective.sites).items()
     }
-
-
-def with_reference(objective: Objective, responses: Mapping[str, Tensor]) -> Objective:
-    """Add responses of `reference_responses` to an objective."""
     site = objective.site or PIXELS
     return replace(
         objective,

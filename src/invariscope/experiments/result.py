@@ -53,7 +53,7 @@ class Result:
     def front(self) -> pd.DataFrame:
         """The members of every run's front, a row each.
 
-        Columns: run, task, unit, site, seed, member, generation, place, stretch, squeeze,
+        Columns: run, task, unit, site, seed, member, generation, candidate, stretch, squeeze,
         activation; pixel_distance (L2 from the reference as an image, whatever the site),
         saturation (share of the image's values at an end of the range), code_norm (L2).
         """

@@ -41,7 +41,7 @@ def watched_searches(
         progress: see `ProgressLine`; without a choice a caller's own watcher shows enough.
         watch: the caller's own.
     """
-    with ProgressLine(False if progress is None and watch else progress) as line:
+    with ProgressLine(progress, watched=watch is not None) as line:
 
         def tell(event: ProgressEvent) -> None:
             if watch:

@@ -242,7 +242,7 @@ def fit_code_space(
             f"dims is {dims}; expected 1 … {min(number - 1, width)}: below the {number} photos, "
             f"and at most the {width} latents of an image"
         )
-    line = ProgressLine(False if progress is None and watch else progress)
+    line = ProgressLine(progress, watched=watch is not None)
     with tempfile.TemporaryFile() as file, line:
         latents = np.memmap(file, np.float32, "w+", shape=(number, width))  # pyright: ignore[reportArgumentType, reportCallIssue]
         filled = _fill(latents, autoencoder, parts, line, watch)

@@ -179,7 +179,7 @@ def calibrate(
             f"accuracy on the images as they are is {clean:.3f}; expected more than the bound, "
             f"{limit:.3f}, and than chance, {chance:.3f} (are the classes matched rightly?)"
         )
-    with ProgressLine(False if progress is None and watch else progress) as line:
+    with ProgressLine(progress, watched=watch is not None) as line:
         for strength, stronger in zip(way.values(), grown, strict=True):
             rows.append(test.row(strength, stronger))
             line(f"{grown[0].name} {strength:g} · accuracy {rows[-1]['accuracy']:.3f}")

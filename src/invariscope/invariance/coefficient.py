@@ -124,13 +124,12 @@ def invariance_coefficient(
             measured["tau"] = known["tau"]
         check_same(folder, "result", (known, measured), (there.settings.get("answers", {}), now))
         return _ablated(there, setup, readout, top, folder) if ablation else there
-    line = ProgressLine(False if progress is None and watch else progress)
-    ranges = measure_ranges(setup, top, folder, _part(line, watch, 0))
     tried = None
-    if tau == SEARCH:
-        choice = find_tau(setup, setup.sites[-1], ranges=ranges, readout=readout)
-        measured["tau"], tried = choice.known, choice.table
-    with line:
+    with ProgressLine(progress, watched=watch is not None) as line:
+        ranges = measure_ranges(setup, top, folder, _part(line, watch, 0))
+        if tau == SEARCH:
+            choice = find_tau(setup, setup.sites[-1], ranges=ranges, readout=readout)
+            measured["tau"], tried = choice.known, choice.table
         result = _summed(setup, ranges, measured, now, _part(line, watch, 1))
     result = replace(result, tau_tried=tried)
     if folder:

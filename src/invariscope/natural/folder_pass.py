@@ -167,7 +167,7 @@ def measure_folder(
         start=first,
         device=subject.device,
     )
-    with ProgressLine(False if progress is None and watch else progress) as line:
+    with ProgressLine(progress, watched=watch is not None) as line:
         for part in stream:
             responses = subject.respond(part.images, tapped)
             activity = torch.cat([column.read(responses) for column in read], 1)

@@ -73,16 +73,6 @@ def bearer(request: Request) -> str:
     return token
 
 
-def check_key(request: Request, token: str) -> None:
-    """Make sure that a request brings the experimenter's token.
-
-    Raises:
-        RefusedError: it does not.
-    """
-    if not hmac.compare_digest(bearer(request).encode(), token.encode()):
-        raise RefusedError(HTTPStatus.UNAUTHORIZED, "another token")
-
-
 class ParticipantServer:
     """A server that lets participants begin, go on and end.
 
@@ -132,12 +122,19 @@ class ParticipantServer:
 
     def guarded(self, routes: Sequence[BaseRoute], files: Iterable[str]) -> Guard:
         """Make the application: these routes, the page, its files, refusals as short answers."""
+        handlers: dict[Any, Any] = {
+            RefusedError: told_refusal,
+            sqlite3.Error: not_kept,
+            TooLargeError: too_large,
+            TimeoutError: too_slow,
+            ClientDisconnect: too_slow,
+        }
         own = [
             Route("/", self._page),
             *(Route(f"/static/{name}", self._static) for name in files),
             *routes,
         ]
-        return guarded(own)
+        return Guard(Starlette(routes=own, exception_handlers=handlers))
 
     async def _write(self, work: Any, *arguments: Any) -> Any:
         return await asyncio.wrap_future(
@@ -190,7 +187,8 @@ class ParticipantServer:
         """
         if not self._strangers.take():
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, "too many requests")
-        check_key(request, token)
+        if not hmac.compare_digest(bearer(request).encode(), token.encode()):
+            raise RefusedError(HTTPStatus.UNAUTHORIZED, "another token")
 
     async def _static(self, request: Request) -> Response:
         name = request.url.path.rpartition("/")[2]
@@ -275,15 +273,3 @@ def too_slow(_request: Request, _error: Exception) -> Response:
 def not_kept(_request: Request, _error: Exception) -> Response:
     """Answer where the disk is full, say: the browser keeps its answer and tries again."""
     return refused(HTTPStatus.SERVICE_UNAVAILABLE, "cannot keep answers now")
-
-
-def guarded(routes: Sequence[Route]) -> Guard:
-    """Make the application of some routes, with the errors of a survey as short answers."""
-    handlers: dict[Any, Any] = {
-        RefusedError: told_refusal,
-        sqlite3.Error: not_kept,
-        TooLargeError: too_large,
-        TimeoutError: too_slow,
-        ClientDisconnect: too_slow,
-    }
-    return Guard(Starlette(routes=routes, exception_handlers=handlers))

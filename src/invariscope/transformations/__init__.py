@@ -8,9 +8,9 @@ from invariscope.transformations.colour import Contrast, Grayscale, Hue, Luminan
 from invariscope.transformations.composition import Composition, compose
 from invariscope.transformations.filters import Blur, HighPass, Horizontal, Inversion, Vertical
 from invariscope.transformations.geometric import (
+    HalfTurn,
+    QuarterTurn,
     Rotation,
-    Rotation90,
-    Rotation180,
     Scale,
     Shear,
     Thinning,
@@ -23,7 +23,7 @@ _TWELVE = (
     *(Grayscale, Hue),
     *(Blur, HighPass, Horizontal, Vertical, Inversion),
     *(WhiteNoise, SaltAndPepper),
-    *(Rotation90, Rotation180, Thinning),
+    *(QuarterTurn, HalfTurn, Thinning),
 )
 _AFFINE = (Rotation, Translation, Scale, Shear)
 _LIGHT = (Luminance, Contrast)

@@ -23,7 +23,7 @@ def _square(images: Tensor, name: str) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rotation90(Transformation):
+class QuarterTurn(Transformation):
     """Turned by 90° anticlockwise, exactly; square images."""
 
     name = "rotation-90"
@@ -35,7 +35,7 @@ class Rotation90(Transformation):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rotation180(Transformation):
+class HalfTurn(Transformation):
     """Turned by 180°, exactly."""
 
     name = "rotation-180"

@@ -50,14 +50,13 @@ def make_distance(m: AnalysisMaterial) -> Tables:
 
 
 def make_losses(m: AnalysisMaterial) -> Tables:
-    """Make row 1 at fixed losses: distances along whole fronts, beside two rules' members."""
+    """Make row 1 at fixed losses: distances along whole fronts, beside two rules' members.
+
+    `farthest` is the original's choice for the task `invariance`, `kept` ours.
+    """
     rows = []
     for key, record in zip(m.whole.to_dict("records"), m.records(m.whole), strict=True):
-        last = "farthest" if key["task"] == "invariance" else "nearest"
-        named = {
-            f"the {last}, the original's choice": choose(record.front, record.settings, last),
-            "kept": choose(record.front, record.settings),
-        }
+        named = {rule: choose(record.front, record.settings, rule) for rule in ("farthest", "kept")}
         about = {name: key[name] for name in ("subject", "unit", "task", "site", "seed", "run")}
         own = members_at_losses(record.front, key["reference_activity"], key["task"], named)
         rows += [{**about, **row} for row in own]
