@@ -231,8 +231,9 @@ def changes(image: Tensor, reference: Tensor) -> list[str]:
     """Say in words how an image differs from a reference, the plainest first.
 
     Each word follows from one statistic of `analysis.appearance` and a threshold of this module;
-    none is said where no statistic passes one. "saturated" is said of the image alone: a quarter
-    or more of its values are at an end of the range, where they cannot change further.
+    none is said where no statistic passes one. An image is "saturated" where a
+    quarter or more of its values are at an end of the range, where they cannot change further, and
+    "saturated like the reference" where that is no change.
 
     Args:
         image, reference: `(3, side, side)` in [0, 1].
@@ -256,6 +257,7 @@ def changes(image: Tensor, reference: Tensor) -> list[str]:
         sentences.append("another texture")
     if float(statistic_distance("layout", one["layout"], other["layout"])) > LAYOUT:
         sentences.append("shapes in other places")
-    if float(saturation(image[None])) >= SATURATED:
-        sentences.append("saturated")
+    ends, before = saturation(torch.stack([image, reference])).tolist()
+    if ends >= SATURATED:
+        sentences.append("saturated" if before < SATURATED else "saturated like the reference")
     return sentences
