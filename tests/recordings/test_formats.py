@@ -116,7 +116,7 @@ def test_a_persons_labels_stand_above_the_sorters_and_no_label_is_unsorted(tmp_p
     found = read_recording(tmp_path / "s", options)
     assert found.units == ("1",)
     told = sorted(str(one) for one in found.dropped)
-    assert told == ["left out: 1 units (noise: 0)", "left out: 1 units (unsorted: 2)"]
+    assert told == ["left out: 1 unit (noise: 0)", "left out: 1 unit (unsorted: 2)"]
 
 
 def test_params_are_read_and_never_run(tmp_path, session):

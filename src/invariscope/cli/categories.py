@@ -22,6 +22,7 @@ from invariscope.cli.terminal import Open, notes, output, print_table, tell_page
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
 from invariscope.invariance.coefficient import TAU as DEFAULT_TAU
+from invariscope.plurals import number_of
 from invariscope.report.networks import FIRST_LINE, write_networks_report, write_reproduction
 from invariscope.store.files import replace_file
 from invariscope.store.own_files import begins_with, check_may_replace
@@ -56,9 +57,10 @@ def _tell_plan(study: NetworkStudy, console: Console) -> None:
     paradigm = study.asked.paradigm
     data = data_of(study.asked.rule, study.asked.base, "cpu")
     console.print(
-        f"{study.asked.title or study.path.name}: {len(data.classes)} categories, "
-        f"{len(data.train.labels)} training and {len(data.test.labels)} test images of "
-        f"{data.side} px; network {paradigm.network}, {paradigm.recipe.epochs} epochs",
+        f"{study.asked.title or study.path.name}: {number_of(len(data.classes), 'category')}, "
+        f"{len(data.train.labels)} training and {number_of(len(data.test.labels), 'test image')} "
+        f"of {data.side} px; network {paradigm.network}, "
+        f"{number_of(paradigm.recipe.epochs, 'epoch')}",
     )
     for note in data.notes:
         console.print(f"  {note}", style="dim")
@@ -100,7 +102,8 @@ def _tell_cost(study: NetworkStudy, console: Console, device: str, rate: float |
     images = images_of(left, len(data.train.labels))
     rate = rate or (measure_rate(left, data, pick_device(device)) if left else None)
     console.print(
-        f"{len(left)} networks to train ({len(study.trained)} are there), {images:,} images"
+        f"{number_of(len(left), 'network')} to train ({len(study.trained)} are there), "
+        f"{number_of(images, 'image', ',')}"
         + (f", {in_words(images / rate)} at {rate:.0f} images/s" if rate else "")
         + f"\nplan: {study.path / 'plan.json'}",
     )
@@ -115,7 +118,7 @@ def _teller(console: Console, task: str):  # noqa: ANN202
         if every == 0 or (done < every and now - printed[0] < (2 if console.is_terminal else 30)):
             return
         printed[0] = now
-        words = [f"{task}: {done} of {every} networks"]
+        words = [f"{task}: {done} of {number_of(every, 'network')}"]
         share = done
         for progress in news:
             if "epoch" in progress:
@@ -168,7 +171,7 @@ def train(
             watch=_teller(notes(), "trained"),
         ).run(TRAIN)
     _tell_failed(study, console)
-    console.print(f"{len(study.trained)} networks are trained: {study.path}")
+    console.print(f"trained: {number_of(len(study.trained), 'network')}: {study.path}")
 
 
 @categories.command

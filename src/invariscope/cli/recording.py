@@ -8,6 +8,7 @@ from cyclopts import Parameter
 
 from invariscope.cli.numbers import Count, Natural, Number, Positive
 from invariscope.cli.terminal import output, print_table
+from invariscope.plurals import number_of
 from invariscope.recordings.options import RecordingOptions
 from invariscope.recordings.read import read_recording
 from invariscope.recordings.responses import RecordedResponses
@@ -131,8 +132,9 @@ def recording(
 
 
 def _tell(recorded: RecordedResponses) -> None:
-    size = f"{len(recorded.units)} units, {len(recorded.images)} images"
-    lines = [f"{recorded.name}: {size}, {len(recorded.shown)} trials, in {recorded.quantity}"]
+    size = f"{number_of(len(recorded.units), 'unit')}, {number_of(len(recorded.images), 'image')}"
+    trials = number_of(len(recorded.shown), "trial")
+    lines = [f"{recorded.name}: {size}, {trials}, in {recorded.quantity}"]
     lines += map(str, recorded.dropped)
     correlation = mean_correlation(recorded)
     if not math.isnan(correlation):
@@ -146,7 +148,7 @@ def _tell(recorded: RecordedResponses) -> None:
     ]
     print_table(list(COLUMNS.values()), rows, "units")
     if len(found) > SHOWN:
-        output().print(f"{len(found) - SHOWN} more units in units.csv")
+        output().print(f"{number_of(len(found) - SHOWN, 'more unit')} in units.csv")
 
 
 def _cell(value: float) -> str:

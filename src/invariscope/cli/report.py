@@ -7,6 +7,7 @@ from cyclopts import Parameter
 
 from invariscope.cli.options import Force
 from invariscope.cli.terminal import Json, Open, output, print_json, tell_page
+from invariscope.plurals import number_of
 from invariscope.report.report import write_figures, write_report
 from invariscope.report.source import read_source
 
@@ -37,4 +38,4 @@ def report(
         print_json({"report": page, "figures": paths})
     tell_page(page, open_page=open_page, silent=json)
     if paths and not json:
-        output().print(f"figures: {len(paths)} files in {figures}", markup=False)
+        output().print(f"figures: {number_of(len(paths), 'file')} in {figures}", markup=False)

@@ -16,6 +16,7 @@ from invariscope.cli.terminal import Json, notes, output, print_json, print_tabl
 from invariscope.errors import InputError, StoreError
 from invariscope.jobs.engines import TIMEOUTS, Engine, LocalEngine, RayEngine, SlurmEngine
 from invariscope.paper.published.importer import import_published
+from invariscope.plurals import number_of
 from invariscope.rig.verify import is_session_folder, verify_session
 from invariscope.store.files import make_folder
 from invariscope.store.own_files import check_may_replace
@@ -170,10 +171,11 @@ def plan(
     title = read_study(file).title or file.name
     print_table(("condition", *counts), rows, title, right=counts)
     output().print(
-        f"{cost.runs} runs to do, {cost.meis} of them for MEIs ({cost.done} are done) · at most "
-        f"{cost.images:,} images · {in_words(seconds)} on {workers} worker"
-        f"{'s' if workers > 1 else ''} at {rate or 0:.0f} images/s each "
-        f"({'measured here' if measured else 'as given'}) · about {cost.bytes / 1e9:.2f} GB on disk"
+        f"{number_of(cost.runs, 'run')} to do, {cost.meis} of them for MEIs ({cost.done} are "
+        f"done) · at most {number_of(cost.images, 'image', ',')} · {in_words(seconds)} on "
+        f"{workers} worker{'s' if workers > 1 else ''} at {rate or 0:.0f} images/s each "
+        f"({'measured here' if measured else 'as given'}) · about {cost.bytes / 1e9:.2f} GB on "
+        "disk"
     )
 
 
@@ -216,11 +218,11 @@ def _go_on(study: StudyFolder, where: EngineOptions, *, allow_code: bool) -> Non
             measure_affine(study, runner.done)
     _tell_failures(progress)
     total = progress.total
-    output().print(f"{total.done} runs done, {total.failed} failed: {study.path}")
+    output().print(f"{number_of(total.done, 'run')} done, {total.failed} failed: {study.path}")
     if total.failed:
         raise StoreError(
-            f"{total.failed} of {total.done + total.failed + total.left} runs failed; mend the "
-            "cause, then `study retry`"
+            f"{total.failed} of {number_of(total.done + total.failed + total.left, 'run')} "
+            "failed; mend the cause, then `study retry`"
         )
 
 
@@ -304,7 +306,7 @@ def reindex(*, out: Out = STORE) -> None:
     console = output()
     for sentence in damaged:
         console.print(sentence, style="red", markup=False)
-    console.print(f"{count} runs: {out / 'runs' / 'index.jsonl'}")
+    console.print(f"{number_of(count, 'run')}: {out / 'runs' / 'index.jsonl'}")
 
 
 @study.command
@@ -321,8 +323,8 @@ def verify(
     for name in found.unhashed:
         console.print(f"{name}: no hashes, written by 0.1", markup=False)
     console.print(
-        f"{found.runs} runs, {found.files} files held to their hashes, "
-        f"{len(found.problems)} problems: {store}",
+        f"{number_of(found.runs, 'run')}, {number_of(found.files, 'file')} held to their hashes, "
+        f"{number_of(len(found.problems), 'problem')}: {store}",
     )
     return int(bool(found.problems))
 
@@ -354,7 +356,7 @@ def pack(
     """Put a study and its runs into one file, with a checksum of each file inside."""
     check_may_replace(archive, is_pack, force=force)
     files, size = pack_study(study_folder(folder), archive)
-    output().print(f"{files} files, {size / 1e6:.1f} MB: {archive}")
+    output().print(f"{number_of(files, 'file')}, {size / 1e6:.1f} MB: {archive}")
 
 
 @study.command
@@ -369,7 +371,8 @@ def unpack(
     validate.between("--limit", limit, SMALLEST_LIMIT, LARGEST_LIMIT)
     name, taken, there = unpack_study(archive, make_folder(out), most_bytes=int(limit * 1e9))
     output().print(
-        f"study {name!r}: {taken} runs taken, {there} were there: {out / 'studies' / name}",
+        f"study {name!r}: {number_of(taken, 'run')} taken, {there} were there: "
+        f"{out / 'studies' / name}",
     )
 
 

@@ -16,6 +16,7 @@ from invariscope.cli.terminal import output, print_table
 from invariscope.errors import InputError, StoreError
 from invariscope.optional import missing
 from invariscope.plot.axes import figure_of
+from invariscope.plurals import number_of
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import PNG_MARK, begins_with, check_may_replace, is_figure
 from invariscope.study.folder import study_folder
@@ -31,7 +32,6 @@ from invariscope.survey.search_design import read_search_design
 from invariscope.survey.simulate import ObserverModel, simulate
 from invariscope.survey.spreadsheets import write_csv
 from invariscope.survey.stimulus_selection import StimulusSelection
-from invariscope.survey.texts import number_of
 
 survey = App(name="survey", help="People classify the images of a study in a browser.")
 
@@ -146,8 +146,8 @@ def _describe(folder: SurveyFolder) -> None:
     print_table(("condition", "site", "network", *counts), rows, title, right=counts)
     total = len(sizes) * design.per_condition + design.catch + design.practice
     _say(
-        f"{len(design.categories)} categories · {total} trials a participant "
-        f"({design.practice} practice, {design.catch} catch) · {folder.path / DESIGN}"
+        f"{number_of(len(design.categories), 'category')} · {number_of(total, 'trial')} a "
+        f"participant ({design.practice} practice, {design.catch} catch) · {folder.path / DESIGN}"
     )
 
 

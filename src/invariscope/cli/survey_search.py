@@ -10,11 +10,11 @@ from invariscope.cli.terminal import output
 from invariscope.devices import pick_device
 from invariscope.generators import load_generator
 from invariscope.optional import missing
+from invariscope.plurals import number_of
 from invariscope.subjects import load_subject
 from invariscope.survey.people_search import DONE, PeopleSearch, departure
 from invariscope.survey.search_design import read_search_design
 from invariscope.survey.simulated_judges import judge_search, pixel_judges
-from invariscope.survey.texts import number_of
 
 
 def search_folder(design: Path) -> Path:

@@ -9,6 +9,7 @@ import numpy as np
 from invariscope.analysis.grouping import Rows, groups_by, invariant, rows_where, rows_with
 from invariscope.analysis.intervals import Interval, difference_interval, summary_interval
 from invariscope.paper.claim import Claim, Evidence, over_clusters, shared_level
+from invariscope.plurals import number_of
 
 Tables = Mapping[str, Rows]
 STANDARD, ROBUST = "standard", "robust"
@@ -118,7 +119,8 @@ def sites_told_apart(tables: Tables) -> list[Evidence] | str:
     """Compare the classifier's accuracy with the largest for shuffled labels."""
     return [
         Evidence(
-            f"{name}: accuracy with {row['components']} components, folds grouped by unit",
+            f"{name}: accuracy with {number_of(row['components'], 'component')}, folds grouped by "
+            "unit",
             row["accuracy"],
             row["low"],
             row["high"],
@@ -210,7 +212,8 @@ def subsets_work(tables: Tables) -> list[Evidence] | str:
     table = tables["subsets"].dropna(subset=["entries", "full_stretch_ratio"])
     return [
         Evidence(
-            f"{row['site']}, {row['entries']:.0f} units: distance over the whole site's",
+            f"{row['site']}, {number_of(row['entries'], 'unit', '.0f')}: distance over the whole "
+            "site's",
             row["full_stretch_ratio"],
             row.get("ratio_low", np.nan),
             row.get("ratio_high", np.nan),

@@ -10,6 +10,7 @@ from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import Claim
 from invariscope.paper.figure_claims import figure_claims
+from invariscope.plurals import number_of
 from invariscope.report.figures import FIGURES
 from invariscope.store.files import make_folder, replace_file
 from invariscope.study.analyses import read_tables, save_tables
@@ -105,7 +106,11 @@ def section(
         return [*lines, f"All of {whole}"]
     shown = table.drop(columns=["study", "runs"], errors="ignore").head(MOST_ROWS)
     cells = markdown_table(list(map(str, shown.columns)), shown.itertuples(index=False))
-    count = f"The first {MOST_ROWS} of {len(table)} rows of" if len(table) > MOST_ROWS else "All of"
+    count = (
+        f"The first {MOST_ROWS} of {number_of(len(table), 'row')} of"
+        if len(table) > MOST_ROWS
+        else "All of"
+    )
     return [*lines, cells, f"\n{count} {whole}"]
 
 

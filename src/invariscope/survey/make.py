@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError, StoreError
+from invariscope.plurals import number_of
 from invariscope.store.files import make_folder
 from invariscope.study.result import StudyResult
 from invariscope.survey.design import PRACTICE, parse_design, write_design
@@ -81,8 +82,8 @@ def make_survey(
     settings["per_condition"] = asked or min(PER_CONDITION, fewest)
     if settings["per_condition"] > fewest:
         raise InputError(
-            f"--per-condition is {asked}, but a condition has only {fewest} images; expected 1 to "
-            f"{fewest}"
+            f"--per-condition is {asked}, but a condition has only {number_of(fewest, 'image')}; "
+            f"expected 1 to {fewest}"
         )
     write_stimuli(out / IMAGES, stimuli)
     if words:
