@@ -18,7 +18,15 @@ from invariscope.cli.numbers import Count, Positive
 from invariscope.cli.options import Force
 from invariscope.cli.study import EngineOptions
 from invariscope.cli.study_progress import in_words
-from invariscope.cli.terminal import Open, notes, output, print_table, tell_page, tell_start
+from invariscope.cli.terminal import (
+    STARTS_AGAIN,
+    Open,
+    notes,
+    output,
+    print_table,
+    tell_page,
+    tell_start,
+)
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
 from invariscope.invariance.coefficient import TAU as DEFAULT_TAU
@@ -188,6 +196,7 @@ def grid(
     asked, where = study.asked, pick_device(device)
     if asked.grid is None:
         raise InputError(f"{str(file)!r} has no [grid]; expected rates = [...] and decays = [...]")
+    tell_start(study.path / "grid")
     table = search_grid(
         study.planned[0],
         data_of(asked.rule, asked.base, str(where)),
@@ -235,6 +244,7 @@ def report(
     open_page: Open = False,
 ) -> None:
     """Write tables, figures, the paper's findings and a page from the measurements."""
+    tell_start(folder, STARTS_AGAIN)
     page = write_networks_report(folder.resolve(), beside and beside.resolve())
     tell_page(page, open_page=open_page)
 
@@ -252,6 +262,7 @@ def reproduce(
     if not folders:
         raise InputError("no study given; expected folders of `categories train`")
     check_may_replace(out, begins_with(FIRST_LINE), force=force)
+    tell_start(out, STARTS_AGAIN)
     page = write_reproduction(
         [folder.resolve() for folder in folders], out, beside and beside.resolve()
     )

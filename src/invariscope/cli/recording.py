@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from invariscope.cli.numbers import Count, Natural, Number, Positive
-from invariscope.cli.terminal import output, print_table
+from invariscope.cli.terminal import STARTS_AGAIN, output, print_table, tell_start
 from invariscope.plurals import number_of
 from invariscope.recordings.options import RecordingOptions
 from invariscope.recordings.read import read_recording
@@ -126,6 +126,7 @@ def recording(
     console = output()
     _tell(recorded)
     if out is not None:
+        tell_start(out, STARTS_AGAIN)
         for note in write_recording(recorded, out, options, image_size=image_size):
             console.print(note, markup=False)
         console.print(str(out), markup=False)

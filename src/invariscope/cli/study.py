@@ -12,7 +12,15 @@ from invariscope import user_code, validate
 from invariscope.cli.numbers import Count, NotNegative, Positive
 from invariscope.cli.options import Force
 from invariscope.cli.study_progress import StudyTable, in_words
-from invariscope.cli.terminal import Json, notes, output, print_json, print_table, tell_start
+from invariscope.cli.terminal import (
+    STARTS_AGAIN,
+    Json,
+    notes,
+    output,
+    print_json,
+    print_table,
+    tell_start,
+)
 from invariscope.errors import InputError, StoreError
 from invariscope.jobs.engines import TIMEOUTS, Engine, LocalEngine, RayEngine, SlurmEngine
 from invariscope.paper.published.importer import import_published
@@ -38,10 +46,7 @@ from invariscope.units import NUMBER
 study = App(name="study", help="Hundreds of runs from one file, on one machine or a cluster.")
 
 File = Annotated[Path, Parameter(help="The study file (TOML).")]
-Out = Annotated[
-    Path,
-    Parameter(alias="-o", help="The store: the folder that holds the runs of all studies."),
-]
+Out = Annotated[Path, Parameter(alias="-o", help="The store: the runs of all studies.")]
 AllowCode = Annotated[
     bool, Parameter(name="--allow-code", negative="", help="Let the file name file.py:factory.")
 ]
@@ -173,7 +178,7 @@ def plan(
     output().print(
         f"{number_of(cost.runs, 'run')} to do, {cost.meis} of them for MEIs ({cost.done} are "
         f"done) · at most {number_of(cost.images, 'image', ',')} · {in_words(seconds)} on "
-        f"{workers} worker{'s' if workers > 1 else ''} at {rate or 0:.0f} images/s each "
+        f"{number_of(workers, 'worker')} at {rate or 0:.0f} images/s each "
         f"({'measured here' if measured else 'as given'}) · about {cost.bytes / 1e9:.2f} GB on "
         "disk"
     )
@@ -302,6 +307,7 @@ def status(file: File, /, *, out: Out = STORE, json: Json = False) -> None:
 @study.command
 def reindex(*, out: Out = STORE) -> None:
     """Write the index of a store again from its run folders."""
+    tell_start(out / "runs", STARTS_AGAIN)
     count, damaged = rebuild(make_folder(out / "runs"))
     console = output()
     for sentence in damaged:
@@ -355,6 +361,7 @@ def pack(
 ) -> None:
     """Put a study and its runs into one file, with a checksum of each file inside."""
     check_may_replace(archive, is_pack, force=force)
+    tell_start(archive, STARTS_AGAIN)
     files, size = pack_study(study_folder(folder), archive)
     output().print(f"{number_of(files, 'file')}, {size / 1e6:.1f} MB: {archive}")
 
@@ -369,6 +376,7 @@ def unpack(
 ) -> None:
     """Check a packed study and take the study, with the runs that are missing, into a store."""
     validate.between("--limit", limit, SMALLEST_LIMIT, LARGEST_LIMIT)
+    tell_start(out)
     name, taken, there = unpack_study(archive, make_folder(out), most_bytes=int(limit * 1e9))
     output().print(
         f"study {name!r}: {number_of(taken, 'run')} taken, {there} were there: "
@@ -385,6 +393,7 @@ def import_snslib(
     name: Annotated[str, Parameter(help="The study that they become.")] = "published",
 ) -> None:
     """Read the published record of the paper into a store, to compare with its own images."""
+    tell_start(out / "studies" / name)
     found = import_published(folder, make_folder(out).resolve(), name)
     console = output()
     for line in found.lines():

@@ -12,7 +12,7 @@ from invariscope.analysis.people import people_accuracy
 from invariscope.cli.numbers import Count, Natural, NotNegative, Port, Seed, Share
 from invariscope.cli.options import Force, Model, NetworkOptions
 from invariscope.cli.survey_search import search, search_folder
-from invariscope.cli.terminal import output, print_table
+from invariscope.cli.terminal import STARTS_AGAIN, StartNote, output, print_table, tell_start
 from invariscope.errors import InputError, StoreError
 from invariscope.optional import missing
 from invariscope.plot.axes import figure_of
@@ -123,6 +123,7 @@ class SurveyOptions:
             wish=wish,
             words=self.words,
             settings=settings,
+            begun=StartNote(out, STARTS_AGAIN),
         )
         if made.same:
             _say(f"{number_of(made.same, 'image')} left out: the same as another one")
@@ -198,6 +199,11 @@ def serve(
             f"{str(folder.path / DESIGN)!r} is there already and is not made again; change it "
             "there, or make another survey with --out"
         )
+
+    def listening(text: str) -> None:
+        tell_start(folder.answers)
+        _say(f"{text}\nits token: {folder.path / 'token'}")
+
     run(
         folder,
         host=host,
@@ -208,7 +214,7 @@ def serve(
         pilot=pilot,
         proxies=proxy,
         starts=starts_per_address,
-        tell=lambda text: _say(f"{text}\nits token: {folder.path / 'token'}"),
+        tell=listening,
     )
 
 
@@ -247,6 +253,7 @@ def simulated(
     subject = (source or NetworkOptions()).subject(observer)
     if any(s.network == subject.name for s in folder.stimuli):
         _say(f"note: {observer} answers about its own images; another network is a fairer observer")
+    tell_start(folder.simulated, STARTS_AGAIN)
     answers = simulate(folder, subject, participants, observer=how, seed=seed, site=site)
     file = make_folder(folder.simulated) / f"{_file_name(observer)}.parquet"
     replace_file(file, lambda part: answers.to_parquet(part, index=False))

@@ -6,7 +6,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from invariscope.cli.numbers import Count, NotNegative, Port
-from invariscope.cli.terminal import output
+from invariscope.cli.terminal import output, tell_start
 from invariscope.devices import pick_device
 from invariscope.generators import load_generator
 from invariscope.optional import missing
@@ -71,6 +71,7 @@ def search(
     )
     try:
         if simulated is not None:
+            tell_start(place)
             judge_search(found, pixel_judges(found, simulated, threshold))
         else:
             _serve(found, place, host, port, participants, pilot=pilot, proxies=proxy)
@@ -96,6 +97,11 @@ def _serve(
         from invariscope.survey.serve_search import serve_search  # noqa: PLC0415 (an extra)
     except ImportError as error:
         raise missing("starlette and uvicorn", "survey") from error
+
+    def listening(text: str) -> None:
+        tell_start(place)
+        output().print(text, markup=False)
+
     serve_search(
         found,
         place,
@@ -104,5 +110,5 @@ def _serve(
         most=most,
         pilot=pilot,
         proxies=proxies,
-        tell=lambda text: output().print(text, markup=False),
+        tell=listening,
     )

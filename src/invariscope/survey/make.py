@@ -1,6 +1,7 @@
 """From a study to a survey."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,7 @@ def make_survey(
     wish: StimulusSelection | None = None,
     words: Path | None = None,
     settings: dict[str, Any] | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> MadeSurvey:
     """Write a survey about a study's images: design, words, images.
 
@@ -57,6 +59,7 @@ def make_survey(
         wish: which images.
         words: a file of words that a lab already has; by default the English ones.
         settings: keys of `Design` other than its categories.
+        begun: called once, when all that was asked has been looked at and files are written.
 
     Raises:
         InputError: images, categories or settings that do not fit.
@@ -74,6 +77,7 @@ def make_survey(
     settings |= {"categories": list(chosen), "seed": wish.seed, "practice": wish.practice}
     settings |= {"study": result.folder.name, "title": result.folder.file().title}
     parse_design({**settings, "per_condition": asked or 1})
+    begun()
     make_folder(out)
     if (out / "images").exists():
         shutil.rmtree(out / "images")
