@@ -101,7 +101,7 @@ def test_unsorted_and_noise_count_where_asked(write, tmp_path):
     found = read_recording(path)
     assert found.units == ("ch1#1",)
     assert {(d.what, d.why.partition(":")[0]) for d in found.dropped} == (
-        {("units", "unsorted"), ("units", "noise")} if noise else {("units", "unsorted")}
+        {("unit", "unsorted"), ("unit", "noise")} if noise else {("unit", "unsorted")}
     )
     kinds = ("sorted", "unsorted", "noise")
     every = read_recording(path, RecordingOptions(kinds=kinds))
