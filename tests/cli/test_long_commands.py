@@ -9,7 +9,7 @@ import pytest
 from cyclopts import App
 
 from invariscope.cli import terminal
-from invariscope.cli.app import COMMANDS, INTERRUPTED, run
+from invariscope.cli.app import COMMANDS, INTERRUPTED, app, run
 
 SAYS = {"tell_start", "StartNote", "LiveProgress"}
 # Over in seconds, or nothing is written.
@@ -35,14 +35,14 @@ def leaves(words, app):
         yield from leaves((*words, name), app[name])
 
 
-def commands():
+def every_command():
     for names in COMMANDS.values():
         for name in names:
             found = getattr(importlib.import_module(f"invariscope.cli.{name}"), name)
             yield from leaves((name,), found) if isinstance(found, App) else [(name, found)]
 
 
-ALL = dict(commands())
+ALL = dict(every_command())
 
 
 def names_of(function):
@@ -93,8 +93,13 @@ def test_short_commands_are_commands():
     assert len(ALL) > 35
 
 
-def interrupted(*_given, **_named):
-    raise KeyboardInterrupt
+@pytest.mark.parametrize("words", ALL)
+def test_where_to_write_has_its_short_option(words):
+    found = app
+    for word in words.split():
+        found = found[word]
+    names = [set(a.names) for a in found.assemble_argument_collection() if "--out" in a.names]
+    assert all("-o" in each for each in names)
 
 
 @pytest.mark.parametrize(
@@ -109,10 +114,10 @@ def test_an_interrupted_command_says_what_it_said_at_its_start(after, said, tmp_
     def command():
         if after:
             terminal.tell_start(tmp_path, after)
-        interrupted()
+        raise KeyboardInterrupt
 
-    app = App(name="x", default_command=command, suppress_keyboard_interrupt=False)
-    assert run([], app) == INTERRUPTED
+    commands = App(name="x", default_command=command, suppress_keyboard_interrupt=False)
+    assert run([], commands) == INTERRUPTED
     lines = capsys.readouterr().err.splitlines()
     first = [f"writing to {tmp_path} · Ctrl-C stops; {after}"] if after else []
     assert lines == [*first, said]

@@ -30,7 +30,7 @@ def compare(
     images: Annotated[
         Path | None, Parameter(help="The images that people saw; a survey has its own.")
     ] = None,
-    out: Annotated[Path | None, Parameter(help="A folder for the tables.")] = None,
+    out: Annotated[Path | None, Parameter(alias="-o", help="A folder for the tables.")] = None,
     source: NetworkOptions | None = None,
 ) -> None:
     """Compare accuracy, errors and shape bias of people and a network at the same images."""

@@ -55,7 +55,9 @@ def plan(
     units: Annotated[
         list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
     ],
-    out: Annotated[Path, Parameter(help="Folder of the rehearsal and the model's predictions.")],
+    out: Annotated[
+        Path, Parameter(alias="-o", help="Folder of the rehearsal and the model's predictions.")
+    ],
     fired: RateOptions | None = None,
     source: NetworkOptions | None = None,
 ) -> None:

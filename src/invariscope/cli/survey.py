@@ -355,7 +355,7 @@ def links(
     *,
     base: Annotated[str, Parameter(help="The survey's address, as participants reach it.")],
     out: Annotated[
-        Path | None, Parameter(help="A file for them; by default they are shown.")
+        Path | None, Parameter(alias="-o", help="A file for them; by default they are shown.")
     ] = None,
     folder: Annotated[
         Path | None, Parameter(help="Of a search: its --out, where that was given.")

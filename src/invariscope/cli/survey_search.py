@@ -26,7 +26,9 @@ def search(
     design: Annotated[Path, Parameter(help="A TOML file: whom to ask, and what for.")],
     /,
     *,
-    out: Annotated[Path | None, Parameter(help="Its folder; by default beside the design.")] = None,
+    out: Annotated[
+        Path | None, Parameter(alias="-o", help="Its folder; by default beside the design.")
+    ] = None,
     host: Annotated[str, Parameter(help="Listen at this address; 0.0.0.0, all.")] = "127.0.0.1",
     port: Annotated[Port, Parameter(help="And this port; 0, a free one.")] = 8000,
     participants: Annotated[Count, Parameter(help="The most sessions.")] = 10_000,
