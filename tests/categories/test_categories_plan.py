@@ -91,7 +91,7 @@ def test_a_rate_falls_as_its_schedule_says():
 
 
 def test_more_seen_categories_than_there_are_is_refused(paradigm, data):
-    with pytest.raises(InputError, match="5 categories are to be seen transformed and there are 4"):
+    with pytest.raises(InputError, match="asked to show 5 categories transformed, and there are 4"):
         plan_networks(replace(paradigm, counts=(2, 5)), data)
 
 

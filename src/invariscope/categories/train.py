@@ -176,7 +176,7 @@ class Training:
         steps = len(draws[0].order) // recipe.batch
         if steps == 0:
             there = number_of(len(self.data.train.labels), "training image")
-            raise InputError(f"the batch is {recipe.batch} and here: {there}; take a smaller batch")
+            raise InputError(f"the batch is {recipe.batch}, above {there}; take a smaller batch")
         ranks = self.ranks
         if ranks.world > 1:
             draws = [d.of_rank(ranks.rank, ranks.world, recipe.batch) for d in draws]
