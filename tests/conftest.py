@@ -126,3 +126,9 @@ def serious():
         return [(v["id"], [node["html"] for node in v["nodes"]]) for v in wrong]
 
     return check
+
+
+@pytest.fixture(scope="session")
+def passed_over(pytestconfig):
+    """The `-W` words that pytest was given: for processes that tests start."""
+    return [f"-W{rule}" for rule in pytestconfig.getoption("pythonwarnings") or ()]

@@ -32,26 +32,28 @@ def offered():
     return ["default", *[name for name, there in has.items() if there]]
 
 
-def check(capability, reproducible, threads, which):
+def check(capability, reproducible, threads, which, passed_over):
     """Runs tests in a process that is told what to take."""
     own = {"ATEN_CPU_CAPABILITY": capability, "OMP_WAIT_POLICY": "passive"}
     own |= {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL")}
     own |= {"MKL_CBWR": reproducible} if reproducible else {}
     environment = {k: v for k, v in os.environ.items() if k != "MKL_CBWR"} | own
-    words = ["-q", "-p", "no:cacheprovider", "-m", "not statistical", "-k", which]
+    words = ["-q", "-p", "no:cacheprovider", "-m", "not statistical", "-k", which, *passed_over]
     files = [str(HERE / name) for name in CORE]
     command = [sys.executable, "-c", INSIDE, capability, *words, *files]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
 
 
-def test_a_run_alone_equals_itself_among_others_on_a_plain_processor():
-    check("default", "COMPATIBLE", 1, SAMPLE)
+def test_a_run_alone_equals_itself_among_others_on_a_plain_processor(passed_over):
+    check("default", "COMPATIBLE", 1, SAMPLE, passed_over)
 
 
 @pytest.mark.statistical
 @pytest.mark.parametrize(
     ("capability", "reproducible", "threads"), [*product(offered(), (None, "COMPATIBLE"), (1, 2))]
 )
-def test_a_run_alone_equals_itself_among_others_on_any_processor(capability, reproducible, threads):
-    check(capability, reproducible, threads, PROMISES)
+def test_a_run_alone_equals_itself_among_others_on_any_processor(
+    capability, reproducible, threads, passed_over
+):
+    check(capability, reproducible, threads, PROMISES, passed_over)

@@ -72,12 +72,11 @@ def checkpoint():
 
 
 @pytest.fixture(scope="session")
-def order(pytestconfig):
+def order(passed_over):
     """Gives an order to one process that has everything imported (see `searcher.py`).
 
     Its warnings are errors, but for those that pytest was told to pass over (`-W`).
     """
-    passed_over = [f"-W{rule}" for rule in pytestconfig.getoption("pythonwarnings") or ()]
     program = str(Path(__file__).with_name("searcher.py"))
     with subprocess.Popen(
         [sys.executable, "-Werror", *passed_over, program],
