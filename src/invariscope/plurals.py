@@ -3,7 +3,7 @@
 import re
 
 
-def number_of(count: int, noun: str, form: str = "") -> str:
+def number_of(count: float, noun: str, form: str = "") -> str:
     """Write a number with its noun, in the plural unless the number is 1.
 
     Args:
