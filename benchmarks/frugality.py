@@ -31,11 +31,11 @@ SUBJECT = "embedded:robust"
 TUNED = ["fc:3", "layer3.1.conv1:40", "fc:8", "layer4.1.conv2:100"]
 TOLD = ["fc:0", "layer3.0.conv1:10", "fc:6", "layer4.0.conv1:50"]
 UNITS = [*TOLD, *TUNED]
+# Proxies of other architectures than the subject's, trained on the same photos.
 TWINS = {
-    "twin": Twin(scale=1.0),
-    "twin on plain": Twin(proxy="embedded:plain", scale=1.0),
-    "twin, climbs alone": Twin(kinds=1, scale=1.0),
-    "twin, spread over places": Twin(spread=True, scale=1.0),
+    "twin": Twin(proxy="embedded:plain-robust", scale=1.0),
+    "twin on narrow-robust": Twin(proxy="embedded:narrow-robust", scale=1.0),
+    "twin on standard": Twin(proxy="embedded:standard", scale=1.0),
 }
 OTHERS = ("cma", "isotropic:10")
 
@@ -53,18 +53,17 @@ class Job:
 
 def jobs(scale: float) -> list[Job]:
     """What is run, the most needed first; `scale` shortens runs for a trial of the script."""
-    found = []
-    conditions = [("invariance", 0.0), ("invariance", 0.2), ("adversarial", 0.0)]
-    conditions.append(("adversarial", 0.2))
-    for task, noise in conditions:
-        found += [Job("twin", u, noise, task, 1000) for u in UNITS]
-        if task == "adversarial":
-            found += [Job("cma", u, noise, task, 25_000) for u in UNITS]
-            found += [Job("isotropic:10", u, noise, task, 2000) for u in UNITS]
-    found += [Job("twin, climbs alone", u, 0.0, "invariance", 1000) for u in TUNED]
-    found += [Job("twin, spread over places", u, 0.0, "invariance", 1000) for u in UNITS]
-    found += [Job("twin on plain", u, n, "invariance", 1000) for n in (0.0, 0.2) for u in TOLD]
-    found += [Job("twin", u, 0.0, "invariance", 5000) for u in TOLD]
+    found = [Job("twin", u, 0.2, "invariance", 500) for u in UNITS]
+    found += [Job("twin", u, 0.0, "invariance", 1000) for u in TOLD]
+    for noise in (0.0, 0.2):
+        for u in UNITS:
+            found += [Job("twin", u, noise, "adversarial", 500)]
+            found += [Job("cma", u, noise, "adversarial", 25_000)]
+            found += [Job("isotropic:10", u, noise, "adversarial", 2000)]
+    found += [Job("twin on narrow-robust", u, 0.2, "invariance", 500) for u in TOLD]
+    found += [Job("twin on standard", u, 0.2, "invariance", 500) for u in TOLD]
+    found += [Job("twin", u, 0.0, "invariance", 1000) for u in TUNED]
+    found += [Job("twin on narrow-robust", u, 0.0, "invariance", 500) for u in TOLD]
     return [replace(job, images=max(250, int(job.images * scale))) for job in found]
 
 

@@ -100,16 +100,16 @@ def no_images(code: Tensor, entries: int = 0) -> Observations:
 
 
 def _select(observations: Observations, problem: Problem, most: int) -> Tensor:
-    """Select at most `most` images: half near the best for some weight, half the last."""
+    """Select at most `most` images: half near the best for some level, half the last."""
     count = len(observations)
     device = observations.codes.device
     if count <= most:
         return torch.arange(count, device=device)
     goals = Goals.of([problem], [observations.scores])
-    weights = torch.linspace(0.1, 0.95, 12, dtype=torch.float64, device=device)
+    levels = torch.linspace(0.05, 0.95, 12, dtype=torch.float64, device=device)
     scores = observations.scores[None]
     utility = goals.utility(
-        scores[..., 0].unsqueeze(2), goals.modelled(scores).unsqueeze(2), weights
+        scores[..., 0].unsqueeze(2), goals.modelled(scores).unsqueeze(2), levels
     )
     regret = (utility.amax(1, keepdim=True) - utility).amin(2)[0]
     regret[count - most // 2 :] = -1
