@@ -20,7 +20,7 @@ from invariscope.generators.base import CodeStatistics
 from invariscope.search import gp
 from invariscope.search.problem import Problem
 from invariscope.search.strategies.base import State
-from invariscope.search.strategies.informed import InformedStrategy
+from invariscope.search.strategies.informed import InformedStrategy, ShownImages
 from invariscope.search.strategies.twin_data import Observations, TrainingSet, no_images
 from invariscope.search.strategies.twin_features import Features, proxy_identity
 from invariscope.search.strategies.twin_goals import Goals, front_gain
@@ -129,7 +129,10 @@ class Twin(InformedStrategy):
             with torch.no_grad():
                 entries = features(codes[row])[1].double()
             known = ~scores[row].isnan().any(1)
-            parts = codes[row], scores[row].to(codes), errors[row].nan_to_num().to(codes), entries
+            candidate = torch.arange(size, device=codes.device)
+            generation = torch.full_like(candidate, int(state.generation[row]) + 1)
+            own_errors = errors[row].nan_to_num().to(codes)
+            parts = codes[row], scores[row].to(codes), own_errors, entries, generation, candidate
             added = [part[known] for part in parts]
             if len(own) >= BEST and bool(known.any()):
                 gain = front_gain(Goals.of([problem], [own.scores]), own.scores, added[1])
@@ -147,6 +150,28 @@ class Twin(InformedStrategy):
             credit=credit,
         )
         return self._learnt(learnt, problems, features)
+
+    def expected(self, state: TwinState, problems: Sequence[Problem]) -> list[ShownImages | None]:
+        return [self._expected(state[[row]], problem) for row, problem in enumerate(problems)]
+
+    def _expected(self, state: TwinState, problem: Problem) -> ShownImages | None:
+        if not _enough(state):
+            return None
+        (own,) = state.observations
+        data, process = self._twin(state, [problem])
+        every = torch.arange(len(own), device=own.codes.device)
+        with torch.no_grad():
+            found = process.predict(own.standardised(every)[None])[0] * data.sd + data.mean
+        return ShownImages(own.codes, own.scores, found[0], own.generation, own.candidate)
+
+    def _twin(
+        self, state: TwinState, problems: Sequence[Problem]
+    ) -> tuple[TrainingSet, gp.Process]:
+        """Fit the twins of some runs to their images."""
+        data = TrainingSet.of(state.observations, problems, self.most)
+        widths = self._features(problems[0]).widths
+        parameters = torch.stack(state.learnt)
+        return data, gp.Process.of(data.features, data.values, data.errors, parameters, widths)
 
     def _features(self, problem: Problem) -> Features:
         return Features.of(self.proxy, problem.generator)
@@ -215,10 +240,7 @@ class Twin(InformedStrategy):
 
     def _climbed(self, state: TwinState, size: int, problems: Sequence[Problem]) -> list[Tensor]:
         features = self._features(problems[0])
-        data = TrainingSet.of(state.observations, problems, self.most)
-        process = gp.Process.of(
-            data.features, data.values, data.errors, torch.stack(state.learnt), features.widths
-        )
+        data, process = self._twin(state, problems)
         goals = Goals.of(problems, [own.scores for own in state.observations])
         draws = _RandomNumbers.of(state, size)
         levels = 0.05 + 0.9 * draws.uniform[..., 0]
