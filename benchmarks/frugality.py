@@ -3,8 +3,9 @@
     python benchmarks/frugality.py --out FOLDER [--device cuda] [--workers 12] [--seconds 450]
 
 Eight units of `embedded:robust` × three seeds; invariance and silencing; noise 0 and 0.2 of the
-unit's SD over natural images. Settings were chosen on the first half of the units, figures are of
-the second. `FOLDER/twin.json` is rewritten as trials end; a second call goes on.
+unit's SD over natural images. Settings were chosen on half of the units, figures are of the other
+half. `FOLDER/twin.json` is rewritten as trials end; a second call goes on. At the end, or with
+`--write` alone, `benchmarks/twin.json` and its table in `benchmarks/README.md` are written.
 """
 
 import argparse
@@ -20,9 +21,11 @@ import torch
 from bench.frugality import FrugalityBench, FrugalityTrial, entrant
 from bench.machine import describe
 from bench.needed import figures_of, last_mean
+from first_run import fill
 from invariscope.devices import pick_device
 from invariscope.errors import InvariscopeError
 from invariscope.generators import load_generator
+from invariscope.markup import markdown_table
 from invariscope.search.strategies import Twin
 from invariscope.store.files import replace_file
 from invariscope.subjects import load_subject
@@ -38,6 +41,7 @@ TWINS = {
     "twin on standard": Twin(proxy="embedded:standard", scale=1.0),
 }
 OTHERS = ("cma", "isotropic:10")
+TABLED = (250, 500, 1000)
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,56 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
     return {"model": SUBJECT, "tuned": TUNED, "told": TOLD, "conditions": conditions}
 
 
+def as_markdown(figures: dict[str, Any], baseline: dict[str, Any]) -> str:
+    """Make the table: images needed, and shares of what `cma` has at 25,000, told and tuned."""
+    lines = []
+    for condition in figures["conditions"]:
+        rows = [r for r in condition["rows"] if r["strategy"].startswith("twin")]
+        if condition["task"] == "adversarial":
+            rows = condition["rows"]
+        else:
+            (own,) = (c for c in baseline["conditions"] if c["noise"] == condition["noise"])
+            for part, half in (("rows", "told"), ("tried", "tuned")):
+                rows += [r | {"half": half} for r in own[part] if r["strategy"] in OTHERS]
+        for name in sorted(
+            {r["strategy"] for r in rows}, key=lambda n: (not n.startswith("twin"), n)
+        ):
+            told, tuned = (
+                next((r for r in rows if (r["strategy"], r["half"]) == (name, half)), None)
+                for half in ("told", "tuned")
+            )
+            if told:
+                cells = [condition["task"], f"{condition['noise']:g}", f"`{name}`"]
+                lines.append([*cells, _needed(told), *_shares(told), *_shares(tuned)])
+    heads = ["search", "noise", "strategy", "images needed"]
+    heads += [f"told: {n:,}" for n in TABLED] + [f"tuned on: {n:,}" for n in TABLED]
+    return markdown_table(heads, lines) + "\n"
+
+
+def _needed(row: dict[str, Any]) -> str:
+    images = row["needed"]["images"]
+    if images is None:
+        return f"more than {row['images'][-1]:,}"
+    return f"at most {images:,.0f}" if images <= row["images"][0] else f"{images:,.0f}"
+
+
+def _shares(row: dict[str, Any] | None) -> list[str]:
+    if row is None or row["share"] is None:
+        return ["–"] * len(TABLED)
+    known = dict(zip(row["images"], row["share"], strict=True))
+    return [f"{100 * known[n]:.0f} %" if n in known else "–" for n in TABLED]
+
+
+def write(out: Path) -> None:
+    """Write the figures so far, and their table, where the benchmarks keep them."""
+    here = Path(__file__).parent
+    figures = json.loads((out / "twin.json").read_text())
+    baseline = json.loads((here / "frugality.json").read_text())
+    (here / "twin.json").write_text(json.dumps(figures, indent=1) + "\n")
+    page = here / "README.md"
+    page.write_text(fill(page.read_text(), "twin.json", as_markdown(figures, baseline)))
+
+
 def _ends(baseline: dict[str, Any], noise: float) -> dict[str, float]:
     """What `cma` has of each unit at its end in `frugality.json`."""
     (own,) = (c for c in baseline["conditions"] if c["noise"] == noise)
@@ -135,7 +189,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
+    if asked.write:
+        write(asked.out)
+        return
     there = Path(__file__).with_name("frugality.json")
     baseline = json.loads(there.read_text()) if there.exists() else None
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -163,6 +221,7 @@ def main() -> None:
     for worker in workers:
         worker.terminate()
     queue.cancel_join_thread()
+    write(asked.out)
 
 
 if __name__ == "__main__":
