@@ -41,7 +41,7 @@ def tables(turn=1):
                 for n in NETS
                 for loss in (10.0, 25.0, 50.0)
                 for series in ("affine copies", "second MEIs", "random images")
-                for constraints in (None, "code_percentile=99")
+                for constraints in ("none", "code_percentile=99")
             ],
         ),
         "losses_runs": rows(
@@ -55,7 +55,7 @@ def tables(turn=1):
                     ("invariance", 50 - 40 * turn + 0.1 * u, 10 + 5 * turn),
                 )
                 for member in ("kept", "loses at most 10 %")
-                for constraints in (None, "code_percentile=99")
+                for constraints in ("none", "code_percentile=99")
             ],
         ),
         "separability": rows(
@@ -233,7 +233,7 @@ def test_one_observer_gives_no_interval():
 
 def test_bounded_codes_are_judged_apart():
     both = tables()
-    own = both["controls"]["constraints"].notna()
+    own = both["controls"]["constraints"] != "none"
     both["controls"] = both["controls"].assign(
         farther=both["controls"]["farther"].where(~own, -40.0)
     )

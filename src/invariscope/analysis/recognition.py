@@ -9,7 +9,7 @@ import pandas as pd
 from invariscope.analysis.grouping import Rows, groups_by, rows_where, rows_with
 from invariscope.analysis.intervals import LEVEL, Interval, crossed_interval
 
-KEYS = ["source", "kind", "task", "site"]
+KEYS = ("source", "kind", "task", "site")
 ALL = "all"  # every kind of observer together
 STANDARD, ROBUST = "standard", "robust"
 
@@ -56,7 +56,8 @@ def recognition(answers: Rows) -> pd.DataFrame:
             counts["images"] = len(own) // max(1, table.shape[1])
             found = _ends(crossed_interval(table.to_numpy()))
             rows.append({**key, "kind": kind, **counts, **found})
-    return pd.DataFrame(rows)
+    columns = [*KEYS, "units", "observers", "images", "accuracy", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def recognition_slopes(answers: Rows, sites: Sequence[str]) -> pd.DataFrame:
@@ -86,7 +87,8 @@ def recognition_slopes(answers: Rows, sites: Sequence[str]) -> pd.DataFrame:
             counts = {"units": int(whole.sum()), "observers": first.shape[1]}
             ends = crossed_interval(found[whole]) if whole.any() else (np.nan,) * 3
             rows.append({**key, "kind": kind, **counts, **_ends(ends, "slope")})
-    return pd.DataFrame(rows)
+    columns = ["source", "kind", "units", "observers", "slope", "low", "high"]
+    return pd.DataFrame(rows, columns=columns)
 
 
 def robust_over_standard(answers: Rows, roles: dict[str, str]) -> pd.DataFrame:

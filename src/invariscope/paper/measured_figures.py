@@ -37,7 +37,9 @@ def over_units(row: Rows, column: str, parts: int, number: str = "units") -> Int
 
 def unbounded(table: Rows) -> Rows:
     """Select the rows of searches without constraints."""
-    return table if "constraints" not in table else rows_where(table, table["constraints"].isna())
+    if "constraints" not in table:
+        return table
+    return rows_where(table, table["constraints"].fillna("none") == "none")
 
 
 def bounded(table: Rows) -> Rows:

@@ -110,7 +110,8 @@ def about(table: pd.DataFrame) -> str:
     words = [f"Study {said['study']}; runs that count: {said['runs']}"]
     words += [f"member: {said['chosen']}"] if said.get("chosen") else []
     words += [f"at most {said['budget']} images a run"] if said.get("budget") else []
-    words += [f"constraints: {said['constraints']}"] if said.get("constraints") else []
+    held = said.get("constraints", "none")
+    words += [f"constraints: {held}"] if held != "none" else []
     return "; ".join(words) + "."
 
 

@@ -85,7 +85,7 @@ def analyze(
     Returns:
         Tables by name, each with the columns `study`, `runs`, the filter of runs that counted,
         `chosen`, the member of a run, `budget`, the most generations and their size, and
-        `constraints`, of all images, missing where there are none;
+        `constraints`, of all images ("none" without);
         those with a subject (columns `subject`, `source`, `network`) with the subject's `role`.
         Without `only`, `missing` has an `analysis` and a `reason` for each that was left out.
 
@@ -117,15 +117,15 @@ def analyze(
     return tables
 
 
-def about_study(study: StudyResult) -> dict[str, str | None]:
-    """Name the study, its budget a run, and the constraints on its images (None without)."""
+def about_study(study: StudyResult) -> dict[str, str]:
+    """Name the study, its budget a run, and the constraints on its images ("none" without)."""
     table = searched(study.table())
     budgets = table[["most_generations", "population"]].drop_duplicates()
     own = (run.generator.partition(MARK)[2] for run in study.planned_runs)
     return {
         "study": study.folder.name,
         "budget": ", ".join(f"{a} × {b}" for a, b in budgets.itertuples(index=False)),
-        "constraints": "; ".join(filter(None, dict.fromkeys(own))) or None,
+        "constraints": "; ".join(filter(None, dict.fromkeys(own))) or "none",
     }
 
 

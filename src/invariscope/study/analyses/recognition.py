@@ -112,8 +112,7 @@ def _by_kind(m: AnalysisMaterial, answers: pd.DataFrame) -> Tables:
         "observers_slopes": pd.concat(slopes, ignore_index=True),
         "observers_robust": robust_over_standard(reached, m.study.roles),
     }
-    if found:
-        tables["observers_matched"] = pd.concat(found, ignore_index=True)
+    tables["observers_matched"] = pd.concat(found, ignore_index=True)
     return tables
 
 
