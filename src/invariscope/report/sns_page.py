@@ -10,7 +10,8 @@ from invariscope.analysis.intervals import summary_interval
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import Claim
-from invariscope.paper.figure_claims import figure_claims
+from invariscope.paper.figure_claims import BOUND, TESTS, figure_claims
+from invariscope.paper.measured_figures import bounded, unbounded
 from invariscope.report.figures import FIGURES
 from invariscope.store.files import make_folder, replace_file
 from invariscope.study.analyses import read_tables, save_tables
@@ -115,6 +116,16 @@ def about(table: pd.DataFrame) -> str:
     return "; ".join(words) + "."
 
 
+def conditions(claim: Claim, table: pd.DataFrame | None) -> str:
+    """Say what the rows behind a claim were made from, and of how many units."""
+    if table is None or not claim.evidence or "runs" not in table:
+        return ""
+    rows = bounded(table) if claim.statement.endswith(BOUND) else unbounded(table)
+    number = next((name for name in ("units", "compared") if name in rows), None)
+    most = rows["unit"].nunique() if "unit" in rows else rows[number].max() if number else None
+    return (f"{most:.0f} units; " if most is not None else "") + about(rows).rstrip(".")
+
+
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Write each mean that has an SD over units as text, with Student's 95 % interval."""
     number = next((name for name in ("units", "compared") if name in table), None)
@@ -190,7 +201,11 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
         figures = figures_of(name, [*folders, folder])
         if name in tables or figures:
             lines += section(name, tables.get(name), figures, folder)
-    text = json.dumps([c.record() for c in claims], indent=1, ensure_ascii=False) + "\n"
+    records = [
+        {**claim.record(), "conditions": conditions(claim, tables.get(test.tables[0]))}
+        for test, claim in zip(TESTS, claims, strict=True)
+    ]
+    text = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
     replace_file(record, lambda part: part.write_text(text, encoding="utf-8"))
     replace_file(page, lambda part: part.write_text("\n".join(lines), encoding="utf-8"))
     return page
