@@ -1,4 +1,4 @@
-"""Controls beside invariant images: what else lies far from a reference and keeps activity.
+"""Controls beside invariant images: other images far from a reference that keep activity.
 
 Every series is asked what a front is asked: how far the farthest image lies that loses at most so
 much (Fig. 2).
@@ -50,7 +50,7 @@ def light_copies(image: Tensor) -> Tensor:
 
 
 def moved_copies(image: Tensor) -> Tensor:
-    """Make the paper's affine copies of an image, those that move nothing left out."""
+    """Make the paper's affine copies of an image, without copies that move nothing."""
     return torch.stack([x for kind, by, x in affine_copies(image) if by != NOTHING[kind]])
 
 
@@ -72,7 +72,7 @@ def random_images(generator: Generator, number: int = DRAWN) -> Tensor:
 def control_images(
     subject: Subject, target: Target, reference: Tensor, series: dict[str, Tensor]
 ) -> pd.DataFrame:
-    """Measure how far images lie from a reference, and how much activity they lose.
+    """Measure images' distance from a reference and loss of activity.
 
     Args:
         subject: the responding one.
@@ -105,7 +105,7 @@ def control_images(
 
 
 def _answers(subject: Subject, target: Target, images: Tensor) -> tuple[Tensor, Tensor]:
-    """Give images as the subject sees them, and the target's activity, on the CPU."""
+    """Give images at the subject's size, and the target's activity, on the CPU."""
     found = features_at(subject, images, dict.fromkeys((PIXELS, *target.sites)))
     side = subject.image_size
     return found[PIXELS].view(-1, 3, side, side), target.read(found).mean(1)

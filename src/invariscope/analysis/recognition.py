@@ -22,7 +22,7 @@ def crossed(answers: Rows) -> pd.DataFrame:
 
 
 def kinds_of(answers: Rows) -> Iterator[tuple[str, Rows]]:
-    """Give the answers of each kind of observer, and last those of all."""
+    """Give the answers of each kind of observer, and last of all kinds."""
     for key, own in groups_by(answers, ["kind"]):
         if key["kind"]:
             yield key["kind"], own

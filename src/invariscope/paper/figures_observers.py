@@ -1,4 +1,4 @@
-"""The paper's statements on what networks recognise: Figs. 4c and 4e."""
+"""The paper's statements on recognition by networks: Figs. 4c and 4e."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ Judged = list[Evidence] | str
 
 
 def _slopes(table: Rows, role: str) -> list[Evidence]:
-    """Judge slopes of accuracy: falling for robust networks, rising for standard ones."""
+    """Judge slopes of accuracy: falling for robust networks, rising for standard networks."""
     above, below = (-np.inf, 0.0) if role == ROBUST else (0.0, np.inf)
     return [
         Evidence(
@@ -67,7 +67,7 @@ def robust_recognised(tables: Tables) -> Judged:
 
 
 def _word(site: object) -> str:
-    """Give the site's name; none for a reference, which a CSV file keeps as missing."""
+    """Give the site's name; none for a reference, which has no site."""
     return site if isinstance(site, str) else ""
 
 

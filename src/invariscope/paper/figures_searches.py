@@ -1,4 +1,4 @@
-"""The paper's statements on what searches find: Figs. 2, 3 and S1, rows 11 and 13."""
+"""The paper's statements on searches: Figs. 2, 3 and S1, rows 11 and 13."""
 
 from collections.abc import Callable, Iterator
 from itertools import product
@@ -50,7 +50,7 @@ def farther_than_affine(tables: Tables) -> list[Evidence] | str:
 
 
 def farther_when_bounded(tables: Tables) -> list[Evidence] | str:
-    """Compare the same where codes keep to those of natural images."""
+    """Compare invariant images of bounded codes with affine copies at equal losses."""
     own = rows_with(bounded(tables["controls"]), series=AFFINE)
     return _farther(own) or NO_BOUND
 
@@ -90,7 +90,7 @@ def silenced_nearby(tables: Tables) -> list[Evidence] | str:
 
 
 def silenced_when_bounded(tables: Tables) -> list[Evidence] | str:
-    """Compare the same where codes keep to those of natural images."""
+    """Compare silencing with invariant images of bounded codes: loss of activity and distance."""
     return _silenced(bounded(tables["losses_runs"]), NO_BOUND)
 
 

@@ -43,7 +43,7 @@ def unbounded(table: Rows) -> Rows:
 
 
 def bounded(table: Rows) -> Rows:
-    """Select the rows of searches whose codes keep to a percentile of natural codes."""
+    """Select the rows of searches with codes bounded by a percentile of natural codes."""
     if "constraints" not in table:
         return table.iloc[:0]
     return rows_where(table, table["constraints"].fillna("").str.startswith(CODES))

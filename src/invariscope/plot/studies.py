@@ -119,7 +119,7 @@ def convergence(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
 
 
 def controls(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the farthest image of each control beside the invariant ones, at equal losses (Fig. 2).
+    """Draw how much farther invariant images lie than each control, at equal losses (Fig. 2).
 
     Args:
         table: one subject's rows of `analysis.controls.beside_invariant`.

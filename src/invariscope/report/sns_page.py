@@ -117,7 +117,7 @@ def about(table: pd.DataFrame) -> str:
 
 
 def conditions(claim: Claim, table: pd.DataFrame | None) -> str:
-    """Say what the rows behind a claim were made from, and of how many units."""
+    """Say the study, member, budget and number of units of a claim's rows."""
     if table is None or not claim.evidence or "runs" not in table:
         return ""
     rows = bounded(table) if claim.statement.endswith(BOUND) else unbounded(table)
@@ -138,7 +138,7 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _interval(mean: float, sd: float, number: int) -> str:
-    """Write a mean with its interval, if there is one."""
+    """Write a mean with its interval, if any."""
     middle, low, high = summary_interval(mean, sd, number)
     if pd.isna(middle):
         return "–"

@@ -1,4 +1,4 @@
-"""Analyses of what lies beside a study's invariant images: the controls of Fig. 2."""
+"""Analyses of images beside a study's invariant images: the controls of Fig. 2."""
 
 import pandas as pd
 import torch

@@ -161,7 +161,7 @@ class AnalysisMaterial:
 
     @cached_property
     def observer_kinds(self) -> dict[str, str]:
-        """The roles of the observers, by their names; those without a role are left out."""
+        """The roles of the observers, by name; observers without a role are left out."""
         roles = self.study.folder.file().roles
         return {self.observer(a).name: roles[a] for a in self.observers if a in roles}
 

@@ -1,4 +1,4 @@
-"""Analyses of what networks say a study's images are: Figs. 4c and 4e."""
+"""Analyses of networks' answers to a study's images: Figs. 4c and 4e."""
 
 from collections.abc import Iterator
 
@@ -141,7 +141,7 @@ def matched_members(m: AnalysisMaterial, rows: Rows) -> Iterator[tuple[str, Rows
 
 
 def _with_members(rows: Rows, fronts: list[pd.DataFrame], members: list[int | None]) -> Rows:
-    """Put the chosen member's numbers into the rows that have one."""
+    """Put the chosen member's numbers into the rows with such a member."""
     row = np.array([np.nan if k is None else k for k in members], float)
     there = np.isfinite(row)
     chosen = rows_where(rows, there).assign(row=row[there].astype(int))
