@@ -5,13 +5,20 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED, Claim, Evidence
 from invariscope.paper.figure_claims import TESTS, figure_claims
 from invariscope.paper.measured_figures import NO_PAIR, NO_ROLES
-from invariscope.report.sns_page import collect_tables, figures_of, first_parts, write_page
+from invariscope.report.sns_page import (
+    collect_tables,
+    figures_of,
+    first_parts,
+    with_intervals,
+    write_page,
+)
 from invariscope.study.analyses import ANALYSES, save_tables
 
 # The names lie about the roles, which alone count.
@@ -288,6 +295,32 @@ def test_the_page_and_its_record_agree_and_the_page_is_written_again_from_its_fo
     assert json.loads((tmp_path / "sns.json").read_text()) == record
     with pytest.raises(StoreError, match="no analyses"):
         collect_tables([tmp_path / "c"])
+
+
+def test_rows_of_other_studies_stay_on_a_page_and_those_of_the_same_study_go(tmp_path):
+    told = {"runs": "all", "chosen": "kept", "budget": "200 × 50", "constraints": "none"}
+    new, old = (pd.DataFrame({"site": [site], **told}) for site in ("new", "old"))
+    save_tables({"losses": new.assign(study="a"), "layers": new.assign(study="a")}, tmp_path / "a")
+    earlier = pd.concat([old.assign(study="a"), old.assign(study="before")])
+    kept = {"losses": earlier, "layers": earlier, "paths": earlier}
+    save_tables(kept, tmp_path / "sns")
+    found = collect_tables([tmp_path / "a"], tmp_path / "sns")
+    assert found["losses"]["site"].tolist() == ["new", "old"]
+    assert found["losses"]["study"].tolist() == ["a", "before"]
+    assert found["layers"]["study"].tolist() == ["a"]  # of one study
+    assert found["paths"]["study"].tolist() == ["before"]
+    page = write_page([tmp_path / "a"], tmp_path / "sns.md").read_text()
+    line = "Study before; runs that count: all; member: kept; at most 200 × 50 images a run."
+    assert line in page
+    assert "| site | constraints | study |" in page
+
+
+def test_means_of_a_table_have_students_interval_and_one_unit_has_none():
+    table = pd.DataFrame({"units": [5, 1], "far": [10.0, 3.0], "far_sd": [2.0, np.nan]})
+    shown = with_intervals(table)
+    half = stats.t.ppf(0.975, 4) * 2 / 5**0.5
+    assert shown["far"].tolist() == [f"10 [{10 - half:.3g}, {10 + half:.3g}]", "3"]
+    assert list(shown.columns) == ["units", "far"]
 
 
 def test_evidence_of_many_parts_is_cut_and_points_at_its_table():
