@@ -179,7 +179,7 @@ def test_gradients_have_the_budget_of_one_run(tables, material):
 def test_every_table_that_has_a_figure_is_drawn(material, tables, tmp_path):
     paths = draw(material, tables, tmp_path)
     drawn = {name for name in FIGURES if any(path.name.startswith(name) for path in paths)}
-    assert drawn == set(FIGURES) & set(tables)
+    assert drawn == {name for name in set(FIGURES) & set(tables) if len(tables[name])}
     assert all(path.stat().st_size > 2000 for path in paths)
     assert not [path for path in paths if ":" in path.name]
 

@@ -45,10 +45,11 @@ class FigureTest(NamedTuple):
             reasons: why an analysis could not be made, by its name.
         """
         analysis = self.tables[0].partition("_")[0]
-        if all(name in tables for name in self.tables):
-            found = self.judge(tables)
+        lacking = [name for name in self.tables if name not in tables]
+        if lacking:
+            found = reasons.get(analysis, f"the table {lacking[0]!r} was not made")
         else:
-            found = reasons.get(analysis, f"the analysis {analysis!r} was not made")
+            found = self.judge(tables)
         evidence, lacks = ((), found) if isinstance(found, str) else (tuple(found), "")
         return Claim(self.source, self.statement, evidence, self.clusters, lacks, analysis)
 
