@@ -89,7 +89,7 @@ def test_labels_of_units(session, tmp_path):
     path = with_trials(session, tmp_path / "a.nwb", quality=["good", "MUA", "what"])
     found = read_recording(path)
     assert found.units == ("0", "1")
-    assert [str(d) for d in found.dropped] == ["left out: 1 units (unsorted: 2)"]
+    assert [str(d) for d in found.dropped] == ["left out: 1 unit (unsorted: 2)"]
     every = read_recording(path, RecordingOptions(kinds=("unsorted",)))
     assert every.units == ("2",)
 

@@ -17,6 +17,7 @@ from invariscope.experiments.reference import Reference
 from invariscope.generators import load_generator
 from invariscope.generators.base import Generator
 from invariscope.markup import CaptionedPicture, notebook
+from invariscope.plurals import number_of
 from invariscope.search.archive import COLUMNS
 from invariscope.store.record import FRONT_IMAGES, RunRecord, load_runs
 from invariscope.store.settings import without_none
@@ -192,7 +193,7 @@ class Result:
             )
         units = ", ".join(dict.fromkeys(record.settings.unit for record in self.runs))
         return notebook(
-            f"{len(self.runs)} runs of {first.labels['subject']} {units}",
+            f"{number_of(len(self.runs), 'run')} of {first.labels['subject']} {units}",
             [] if len(self.runs) <= MOST_SHOWN else [f"the first {MOST_SHOWN} images:"],
             pictures,
             table.drop(columns=["run", "member"]).to_html(index=False, max_rows=12, border=0),

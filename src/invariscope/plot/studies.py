@@ -16,6 +16,7 @@ from invariscope.plot.axes import (
     new_axes,
     points,
 )
+from invariscope.plurals import number_of
 
 ALL = "all"
 
@@ -109,7 +110,8 @@ def convergence(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     several = len(set(table["target"])) > 1
     words = table["target"] + " " if several else ""
     sizes = [
-        f" ({size:g} units)" if pd.notna(size) else "" for size in table["subset"].astype(float)
+        f" ({number_of(size, 'unit', 'g')})" if pd.notna(size) else ""
+        for size in table["subset"].astype(float)
     ]
     named = table.assign(named=words + table["task"] + " " + table["site"] + sizes)
     ax = points(named, "named", "share", "subject", ends=("low", "high"), join=False, ax=ax)

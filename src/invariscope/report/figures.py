@@ -12,6 +12,7 @@ from invariscope import plot
 from invariscope.analysis.grouping import Rows, groups_by
 from invariscope.experiments.result import Result
 from invariscope.plot.axes import figure_of
+from invariscope.plurals import number_of
 from invariscope.store.files import replace_file
 from invariscope.store.own_files import SOFTWARE, check_may_replace, is_drawing
 from invariscope.study.analyses import Tables
@@ -47,7 +48,7 @@ def _galleries(m: AnalysisMaterial, _: Rows) -> Drawn:
 def _fronts(m: AnalysisMaterial, _: Rows) -> Drawn:
     for key, own in groups_by(examples(m.whole), ["subject", "task", "site"]):
         ax = plot.front(Result(m.records(own)))
-        title = f"{key['subject']}, {own['unit'].nunique()} units"
+        title = f"{key['subject']}, {number_of(own['unit'].nunique(), 'unit')}"
         yield " ".join(key.values()), _titled(ax, title)
 
 

@@ -12,6 +12,7 @@ from invariscope.markup import markdown_table
 from invariscope.paper.claim import Claim
 from invariscope.paper.figure_claims import BOUND, TESTS, figure_claims
 from invariscope.paper.measured_figures import bounded, unbounded
+from invariscope.plurals import number_of
 from invariscope.report.figures import FIGURES
 from invariscope.store.files import make_folder, replace_file
 from invariscope.study.analyses import read_tables, save_tables
@@ -173,7 +174,11 @@ def section(
     dropped = [column for column in ABOUT if not (several and column in MANY)]
     shown = with_intervals(table.drop(columns=dropped, errors="ignore")).head(MOST_ROWS)
     cells = markdown_table(list(map(str, shown.columns)), shown.itertuples(index=False))
-    count = f"The first {MOST_ROWS} of {len(table)} rows of" if len(table) > MOST_ROWS else "All of"
+    count = (
+        f"The first {MOST_ROWS} of {number_of(len(table), 'row')} of"
+        if len(table) > MOST_ROWS
+        else "All of"
+    )
     return [*lines, cells, f"\n{count} {whole}"]
 
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.devices import upload
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.search import noise
 from invariscope.search.reductions import aligned
 from invariscope.subjects.base import PIXELS
@@ -122,7 +123,9 @@ def responses_by_site(
     for site in sites:
         if site not in by_site or len(by_site[site]) != expected:
             got = len(by_site[site]) if site in by_site else "none"
-            raise InputError(f"expected {expected} responses at site {site!r}; got {got}")
+            raise InputError(
+                f"expected {number_of(expected, 'response')} at site {site!r}; got {got}"
+            )
     return by_site
 
 

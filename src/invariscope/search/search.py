@@ -13,6 +13,7 @@ from invariscope import validate
 from invariscope.devices import upload
 from invariscope.errors import InputError, SubjectError
 from invariscope.generators.base import Generator
+from invariscope.plurals import number_of
 from invariscope.search import noise, ranking
 from invariscope.search.archive import Archive, pack_front, unpack_front
 from invariscope.search.evaluation import MixedPrecisionEvaluation
@@ -36,8 +37,7 @@ class Search:
 
     Each generation: `ask` for images, show the images, `tell` the responses; `step` and `advance`
     do that with a subject. `ask` again before `tell` gives the same images; each `tell` needs an
-    `ask`. When a run stops, its slot goes to the next waiting run. A run's result does not depend
-    on the other runs.
+    `ask`. A stopped run's slot goes to the next waiting run. Runs do not depend on each other.
 
     Args:
         generator: makes images from codes.
@@ -51,8 +51,8 @@ class Search:
         stage: for a strategy that sees the problem, the subject whose stretch site counts.
 
     Raises:
-        InputError: no runs, two with one name, no slot, a start that does not fit the
-            generator, or a strategy that needs statistics the generator does not have.
+        InputError: no runs, two with one name, no slot, a start that does not fit the generator,
+            or a strategy that needs statistics the generator does not have.
 
     Example:
         >>> import invariscope as iv
@@ -294,8 +294,8 @@ class Search:
         if not subject.incomplete and bool(scores.isnan().any()):
             raise SubjectError(
                 f"{subject.name} answered NaN for {int(scores.isnan().any(1).sum())} of "
-                f"{len(scores)} images; a network must answer with numbers: check its weights "
-                "and preprocessing"
+                f"{number_of(len(scores), 'image')}; a network must answer with numbers: check "
+                "its weights and preprocessing"
             )
 
         def confirm(row: int) -> bool:

@@ -19,6 +19,7 @@ from invariscope.generators import Generator
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.setup import images_for
 from invariscope.photos import PhotoFolder
+from invariscope.plurals import number_of
 from invariscope.store.record import RunRecord, load_run
 from invariscope.study.loading import load_generator_cached, load_subject_cached
 from invariscope.study.planned_run import PlannedRun
@@ -179,7 +180,9 @@ class AnalysisMaterial:
         """
         own = {self._planned_run[name].generator for name in rows["name"]}
         if len(own) != 1:
-            raise InputError(f"the study holds runs of {len(own)} generators; expected one")
+            raise InputError(
+                f"the study holds runs of {number_of(len(own), 'generator')}; expected one"
+            )
         address = own.pop()
         user_code.allow(address, allow_code=self.allow_code)
         generator = load_generator_cached(address, self.device)
@@ -296,8 +299,8 @@ def _in_order(rows: Rows, parts: list[tuple[pd.Index, Tensor]]) -> Tensor:
     sizes = {images.shape[-1] for _, images in parts}
     if len(sizes) > 1:
         raise InputError(
-            f"the study's subjects see images of {len(sizes)} sizes, {sorted(sizes)} px; "
-            "analyse studies of one size"
+            f"the study's subjects see images of {number_of(len(sizes), 'size')}, {sorted(sizes)} "
+            "px; analyse studies of one size"
         )
     place = {index: number for number, index in enumerate(rows.index)}
     order = [place[index] for own, _ in parts for index in own]
