@@ -20,6 +20,7 @@ from invariscope.paper.measured_figures import (
     unbounded,
     with_role,
 )
+from invariscope.plurals import number_of
 
 COMPONENTS = 50  # of the classifier: the paper's "few dozen"
 SITES = 3  # pixels, mid and deep
@@ -133,7 +134,8 @@ def sites_told_apart(tables: Tables) -> list[Evidence] | str:
     """Compare the classifier's accuracy with the largest for shuffled labels."""
     return [
         Evidence(
-            f"{name}: accuracy with {row['components']} components, folds grouped by unit",
+            f"{name}: accuracy with {number_of(row['components'], 'component')}, folds grouped by "
+            "unit",
             row["accuracy"],
             row["low"],
             row["high"],
@@ -181,7 +183,7 @@ def subsets_work(tables: Tables) -> list[Evidence] | str:
     table = tables["subsets"].dropna(subset=["entries", "full_stretch_ratio"])
     found = []
     for row in table.to_dict("records"):
-        name = f"{row['site']}, {row['entries']:.0f} units: distance over"
+        name = f"{row['site']}, {number_of(row['entries'], 'unit', '.0f')}: distance over"
         for words, column, above in (
             ("the whole site's", "full_stretch_ratio", HALF),
             ("that of two MEIs", "mei_ratio", 1.0),
