@@ -280,7 +280,7 @@ def twin(world: World) -> tuple[Figure, dict]:
     for number, (name, options) in enumerate(ASKED.items()):
         found = world.search(world.folder / f"shown {name}", "pixels", "invariance", options)
         front = found.runs[0].front
-        activity = front["activation"] / world.mei.activation
+        activity = front["activation"] / world.mei.activity
         kept = 1 - (activity - 1).abs()
         axes[0].plot(kept, front["stretch"], ".-", color=COLOURS[2 * number], label=name)
         member = front["stretch"].where(kept >= HALF).idxmax()

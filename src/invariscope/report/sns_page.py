@@ -111,7 +111,7 @@ def about(table: pd.DataFrame) -> str:
     said = {k: ", ".join(map(str, dict.fromkeys(table[k].dropna()))) for k in ABOUT if k in table}
     words = [f"Study {said['study']}; runs that count: {said['runs']}"]
     words += [f"member: {said['chosen']}"] if said.get("chosen") else []
-    words += [f"images of a run: at most {said['budget']}"] if said.get("budget") else []
+    words += ["at most " + said["budget"] + " images a run"] if said.get("budget") else []
     held = said.get("constraints", "none")
     words += [f"constraints: {held}"] if held != "none" else []
     return "; ".join(words) + "."
@@ -124,9 +124,8 @@ def conditions(claim: Claim, table: pd.DataFrame | None) -> str:
     rows = bounded(table) if claim.statement.endswith(BOUND) else unbounded(table)
     number = next((name for name in ("units", "compared") if name in rows), None)
     most = rows["unit"].nunique() if "unit" in rows else rows[number].max() if number else None
-    return (f"{number_of(most, 'unit', '.0f')}; " if most is not None else "") + about(rows).rstrip(
-        "."
-    )
+    units = "" if most is None else f"{number_of(most, 'unit', '.0f')}; "
+    return units + about(rows).rstrip(".")
 
 
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
