@@ -67,7 +67,7 @@ def robust_recognised(tables: Tables) -> Judged:
 
 
 def _word(site: object) -> str:
-    """Give the site's name, an empty one for a reference."""
+    """Give the site's name, or no letters for a reference."""
     return site if isinstance(site, str) else ""
 
 

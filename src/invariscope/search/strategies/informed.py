@@ -14,7 +14,7 @@ from invariscope.search.strategies.base import Strategy
 
 @dataclass(frozen=True)
 class ShownImages:
-    """Images of a run so far, with what another measurement of each is expected to give.
+    """Images of a run so far, with the activity expected of another measurement.
 
     Attributes:
         codes: `(images, code_dim)`.

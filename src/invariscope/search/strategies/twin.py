@@ -265,7 +265,7 @@ class Twin(InformedStrategy):
         return list(self._ascend(start, climb, self.rate * sd))
 
     def _ascend(self, start: Tensor, climb: Callable[[Tensor], Tensor], rates: Tensor) -> Tensor:
-        """Climb by Adam, where the first step is 1 and later ones shorter, to each climb's best."""
+        """Climb by Adam with steps from 1 down to 0, and give each climb's best code."""
         moving = (start / rates).detach().clone().requires_grad_()
         optimiser = torch.optim.Adam([moving], lr=1.0)
         shorter = torch.optim.lr_scheduler.LambdaLR(

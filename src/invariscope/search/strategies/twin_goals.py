@@ -86,7 +86,7 @@ class Goals:
     def utility(
         self, stretch: Tensor, modelled: Tensor, levels: Tensor, margin: Tensor | None = None
     ) -> Tensor:
-        """Measure what a candidate climbs: the stretch's goal, where the unit's goal is met.
+        """Measure the stretch's goal, less a penalty where the unit's goal is not met.
 
         Each candidate has a level of the unit's goal to meet. A product of both goals would have
         its optimum where the front is flat and lets climbs end at either of its ends.
