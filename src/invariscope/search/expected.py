@@ -1,4 +1,4 @@
-"""The archive of a search whose strategy expects what another measurement gives."""
+"""The archive of a search whose strategy predicts the answers to images already shown."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from invariscope.search.strategies.informed import ShownImages
 def expected_archive(
     shown: Sequence[ShownImages | None], before: Archive, objectives: Objectives
 ) -> Archive:
-    """Rank every image shown so far by what another measurement is expected to give.
+    """Rank every image shown so far by the answer that a further measurement would give.
 
     The luckiest of many noisy answers would keep better images out of a front, and more so the
     more images are shown.
