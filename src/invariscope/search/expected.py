@@ -1,4 +1,4 @@
-"""The archive of a search whose strategy predicts the answers to images already shown."""
+"""The archive of a search by predicted answers to all images shown so far."""
 
 from collections.abc import Sequence
 
