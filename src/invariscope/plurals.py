@@ -1,4 +1,4 @@
-"""Numbers with their nouns, as messages write them."""
+"""Numbers with nouns, as messages write both."""
 
 import re
 

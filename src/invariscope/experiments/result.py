@@ -1,7 +1,7 @@
 """Results of searches, as tables and images."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -145,7 +145,18 @@ class Result:
         Raises:
             InputError: the generator is not the one that the runs were made with.
         """
-        rows = [choose(r.front, r.settings, which) for r in self.runs]
+        return self.member_images([choose(r.front, r.settings, which) for r in self.runs])
+
+    def member_images(self, members: Sequence[int]) -> Tensor:
+        """Make an image of a member of each run's front, `(runs, 3, height, width)` in [0, 1].
+
+        Args:
+            members: a row of the front for each run.
+
+        Raises:
+            InputError: the generator is not the one that the runs were made with.
+        """
+        rows = list(members)
         if all(FRONT_IMAGES in r.tensors for r in self.runs):
             pictures = zip(self.runs, rows, strict=True)
             return torch.stack([r.tensors[FRONT_IMAGES][row] for r, row in pictures])

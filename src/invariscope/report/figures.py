@@ -108,11 +108,13 @@ def _one(draw: Callable[[Rows], Axes]) -> Callable[[AnalysisMaterial, Rows], Dra
 # By the table that a figure shows.
 FIGURES: dict[str, Callable[[AnalysisMaterial, Rows], Drawn]] = {
     "distance": _distance,
+    "controls": _of_each("subject", plot.controls),
     "galleries": _galleries,
     "separability": _separability,
     "people": _one(plot.people),
     "people_agreement": _one(plot.agreement),
     "observers": _observers,
+    "observers_kinds": _of_each("source", plot.recognition),
     "naturalness": _one(plot.naturalness),
     "layers": _layers,
     "convergence": _one(plot.convergence),

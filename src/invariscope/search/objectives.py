@@ -302,6 +302,20 @@ class Objectives:
             _set_activity(found[rows], self.objectives[number], expected, reference)
         return found
 
+    def with_expected(self, run: int, scores: Tensor, expected: Tensor) -> Tensor:
+        """Put another activity into a run's scores `(n, 3)`.
+
+        Args:
+            expected: `(n,)` the mean activity; of a set of units the squeeze.
+        """
+        found, objective = scores.clone(), self.objectives[run]
+        if objective.task != "excitation" and len(objective.target.units) > 1:
+            found[:, 1] = expected.clamp(min=0).to(found)
+            return found
+        reference = self._references([run], "target_reference", found)
+        _set_activity(found, objective, expected.unsqueeze(1).to(found), reference)
+        return found
+
     def errors(
         self, responses: Mapping[str, Tensor], errors: Mapping[str, Tensor], runs: Tensor
     ) -> Tensor:

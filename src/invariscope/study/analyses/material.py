@@ -160,6 +160,12 @@ class AnalysisMaterial:
         """Load an observer."""
         return self._loaded(address)
 
+    @cached_property
+    def observer_kinds(self) -> dict[str, str]:
+        """The roles of the observers, by name; observers without a role are left out."""
+        roles = self.study.folder.file().roles
+        return {self.observer(a).name: roles[a] for a in self.observers if a in roles}
+
     def _loaded(self, address: str) -> Subject:
         user_code.allow(address, allow_code=self.allow_code)
         if address not in self._networks:
@@ -183,13 +189,21 @@ class AnalysisMaterial:
         check_same(self.records(rows.iloc[:1])[0].settings.generator, generator, address)
         return generator
 
-    def images(self, rows: Rows) -> Tensor:
-        """Make the chosen image of each run at its subject's size, `(runs, 3, side, side)`."""
+    def images(self, rows: Rows, members: str = "member") -> Tensor:
+        """Make an image of each run at its subject's size, `(runs, 3, side, side)`.
+
+        Args:
+            rows: of the study's table.
+            members: the column with the member of each run; by default the one that is kept.
+        """
         parts = []
         for key, own in groups_by(rows, ["subject"]):
             records, generator = self.records(own), self.generator(own)
-            starts = range(0, len(records), AT_ONCE)
-            made = [Result(records[i : i + AT_ONCE], generator).images() for i in starts]
+            chosen = own[members].astype(int).tolist()
+            made = [
+                Result(records[i : i + AT_ONCE], generator).member_images(chosen[i : i + AT_ONCE])
+                for i in range(0, len(records), AT_ONCE)
+            ]
             parts.append((own.index, self.subject(key["subject"]).see(torch.cat(made)).cpu()))
         return _in_order(rows, parts)
 
