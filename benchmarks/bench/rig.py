@@ -57,10 +57,9 @@ class Cell:
 
     @property
     def key(self) -> str:
-        unit = self.unit.replace(":", ".")
+        unit, strategy = (text.replace(":", ".") for text in (self.unit, self.strategy))
         return (
-            f"{self.strategy}-{self.repeats}-{self.max_repeats}-{unit}-"
-            f"{self.seed}-{self.presentations}"
+            f"{strategy}-{self.repeats}-{self.max_repeats}-{unit}-{self.seed}-{self.presentations}"
         )
 
 
@@ -72,6 +71,7 @@ class RigBench:
         cortex: rates and noise of the simulated units; results of other ones are kept apart.
         noise_free_images: that the search without noise shows; None: as many as the cell has
             presentations.
+        noise_free_strategy: of the search without noise; None: the cell's.
     """
 
     def __init__(
@@ -81,9 +81,11 @@ class RigBench:
         out: Path,
         cortex: SimulatedRates | None = None,
         noise_free_images: int | None = None,
+        noise_free_strategy: str | None = None,
     ) -> None:
         self.subject, self.generator, self.out = subject, generator, make_folder(out)
         self.noise_free_images = noise_free_images
+        self.noise_free_strategy = noise_free_strategy
         self.plain = FrugalityBench(subject, generator, out / "plain")
         self.cortex = cortex or SimulatedRates()
 
@@ -144,7 +146,8 @@ class RigBench:
         words = {"task": "invariance", "reference": reference, "options": options}
         planned = plan(self.subject, self.generator, cell.unit, **words)[0]
         exact = NoiselessScores(Evaluator(self.subject, self.generator, options, 50), planned)
-        strategy = load_strategy(cell.strategy).with_statistics(self.generator.code_statistics)
+        asked = self.noise_free_strategy or cell.strategy
+        strategy = load_strategy(asked).with_statistics(self.generator.code_statistics)
         images = self.noise_free_images or cell.presentations
         trial = FrugalityTrial(strategy, cell.unit, 0.0, images, (cell.seed,))
         best = self.plain.run(trial)["curves"][str(cell.seed)][-1][1]
