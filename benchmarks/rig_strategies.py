@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.machine import describe, write_figures
-from bench.rig import Cell, RigBench, as_markdown
+from bench.rig import Cell, NoiseFree, RigBench, as_markdown
 from invariscope.cli.app import run
 from invariscope.cli.numbers import Count
 from invariscope.devices import pick_device
@@ -60,8 +60,8 @@ def rig_table(
     """What a search on a noisy rig finds, beside the same search without noise (resumable)."""
     console, place = Console(), pick_device(device)
     cortex = SimulatedRates.like(load_variability(like)) if like else SimulatedRates()
-    words = (out, cortex, noise_free_images, noise_free)
-    bench_of = RigBench(load_subject(model, place), load_generator("embedded", place), *words)
+    generator, beside = load_generator("embedded", place), NoiseFree(noise_free_images, noise_free)
+    bench_of = RigBench(load_subject(model, place), generator, out, cortex, beside)
     policies = {text: _policy(text) for text in repeats}
     rows = []
     for strategy in strategies:

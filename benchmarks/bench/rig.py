@@ -63,15 +63,26 @@ class Cell:
         )
 
 
+@dataclass(frozen=True)
+class NoiseFree:
+    """The search without noise beside which a cell stands.
+
+    Attributes:
+        images: shown; None: as many as the cell has presentations.
+        strategy: None: the cell's.
+    """
+
+    images: int | None = None
+    strategy: str | None = None
+
+
 class RigBench:
     """Cells on one network and generator, each kept as it ends.
 
     Args:
         out: a cell that is there is not done again; one that was broken off goes on.
         cortex: rates and noise of the simulated units; results of other ones are kept apart.
-        noise_free_images: that the search without noise shows; None: as many as the cell has
-            presentations.
-        noise_free_strategy: of the search without noise; None: the cell's.
+        noise_free: the search without noise.
     """
 
     def __init__(
@@ -80,12 +91,10 @@ class RigBench:
         generator: Generator,
         out: Path,
         cortex: SimulatedRates | None = None,
-        noise_free_images: int | None = None,
-        noise_free_strategy: str | None = None,
+        noise_free: NoiseFree | None = None,
     ) -> None:
         self.subject, self.generator, self.out = subject, generator, make_folder(out)
-        self.noise_free_images = noise_free_images
-        self.noise_free_strategy = noise_free_strategy
+        self.noise_free = noise_free or NoiseFree()
         self.plain = FrugalityBench(subject, generator, out / "plain")
         self.cortex = cortex or SimulatedRates()
 
@@ -146,9 +155,9 @@ class RigBench:
         words = {"task": "invariance", "reference": reference, "options": options}
         planned = plan(self.subject, self.generator, cell.unit, **words)[0]
         exact = NoiselessScores(Evaluator(self.subject, self.generator, options, 50), planned)
-        asked = self.noise_free_strategy or cell.strategy
+        asked = self.noise_free.strategy or cell.strategy
         strategy = load_strategy(asked).with_statistics(self.generator.code_statistics)
-        images = self.noise_free_images or cell.presentations
+        images = self.noise_free.images or cell.presentations
         trial = FrugalityTrial(strategy, cell.unit, 0.0, images, (cell.seed,))
         best = self.plain.run(trial)["curves"][str(cell.seed)][-1][1]
         own = hypervolume(exact.points(codes))
