@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.machine import describe, write_figures
-from bench.rig import Cell, RigBench, as_markdown
+from bench.rig import Cell, NoiseFree, RigBench, as_markdown
 from invariscope.cli.app import run
 from invariscope.cli.numbers import Count
 from invariscope.devices import pick_device
@@ -45,6 +45,12 @@ def rig_table(
     ] = ["1", "2", "5", "1-4"],  # noqa: B006
     seeds: Annotated[Count, Parameter(help="Runs of each.")] = 1,
     presentations: Annotated[Count, Parameter(help="Of each run, all counted.")] = 5000,
+    noise_free: Annotated[
+        str | None, Parameter(help="Strategy of the search without noise; by default the same.")
+    ] = None,
+    noise_free_images: Annotated[
+        Count | None, Parameter(help="Of the search without noise; by default as many.")
+    ] = None,
     like: Annotated[
         Path | None,
         Parameter(help="Rates and noise as a recording has them: what `recording` wrote."),
@@ -54,7 +60,8 @@ def rig_table(
     """What a search on a noisy rig finds, beside the same search without noise (resumable)."""
     console, place = Console(), pick_device(device)
     cortex = SimulatedRates.like(load_variability(like)) if like else SimulatedRates()
-    bench_of = RigBench(load_subject(model, place), load_generator("embedded", place), out, cortex)
+    generator, beside = load_generator("embedded", place), NoiseFree(noise_free_images, noise_free)
+    bench_of = RigBench(load_subject(model, place), generator, out, cortex, beside)
     policies = {text: _policy(text) for text in repeats}
     rows = []
     for strategy in strategies:
@@ -74,7 +81,8 @@ def rig_table(
             rows.append({"strategy": strategy, "repeats": text, **mean, **total})
     console.print(_table(rows))
     figures = {"model": model, "units": units, "seeds": seeds, "machine": describe(place)}
-    figures |= {"cortex": asdict(cortex), "presentations": presentations, "rows": rows}
+    figures |= {"cortex": asdict(cortex), "presentations": presentations}
+    figures |= {"noise_free": noise_free, "noise_free_images": noise_free_images, "rows": rows}
     write_figures(out / "rig.json", figures)
     replace_file(out / "rig.md", lambda path: path.write_text(as_markdown(rows)))
 

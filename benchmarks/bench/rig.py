@@ -57,11 +57,23 @@ class Cell:
 
     @property
     def key(self) -> str:
-        unit = self.unit.replace(":", ".")
+        unit, strategy = (text.replace(":", ".") for text in (self.unit, self.strategy))
         return (
-            f"{self.strategy}-{self.repeats}-{self.max_repeats}-{unit}-"
-            f"{self.seed}-{self.presentations}"
+            f"{strategy}-{self.repeats}-{self.max_repeats}-{unit}-{self.seed}-{self.presentations}"
         )
+
+
+@dataclass(frozen=True)
+class NoiseFree:
+    """The search without noise beside which a cell stands.
+
+    Attributes:
+        images: shown; None: as many as the cell has presentations.
+        strategy: None: the cell's.
+    """
+
+    images: int | None = None
+    strategy: str | None = None
 
 
 class RigBench:
@@ -70,8 +82,7 @@ class RigBench:
     Args:
         out: a cell that is there is not done again; one that was broken off goes on.
         cortex: rates and noise of the simulated units; results of other ones are kept apart.
-        noise_free_images: that the search without noise shows; None: as many as the cell has
-            presentations.
+        noise_free: the search without noise.
     """
 
     def __init__(
@@ -80,10 +91,10 @@ class RigBench:
         generator: Generator,
         out: Path,
         cortex: SimulatedRates | None = None,
-        noise_free_images: int | None = None,
+        noise_free: NoiseFree | None = None,
     ) -> None:
         self.subject, self.generator, self.out = subject, generator, make_folder(out)
-        self.noise_free_images = noise_free_images
+        self.noise_free = noise_free or NoiseFree()
         self.plain = FrugalityBench(subject, generator, out / "plain")
         self.cortex = cortex or SimulatedRates()
 
@@ -144,8 +155,9 @@ class RigBench:
         words = {"task": "invariance", "reference": reference, "options": options}
         planned = plan(self.subject, self.generator, cell.unit, **words)[0]
         exact = NoiselessScores(Evaluator(self.subject, self.generator, options, 50), planned)
-        strategy = load_strategy(cell.strategy).with_statistics(self.generator.code_statistics)
-        images = self.noise_free_images or cell.presentations
+        asked = self.noise_free.strategy or cell.strategy
+        strategy = load_strategy(asked).with_statistics(self.generator.code_statistics)
+        images = self.noise_free.images or cell.presentations
         trial = FrugalityTrial(strategy, cell.unit, 0.0, images, (cell.seed,))
         best = self.plain.run(trial)["curves"][str(cell.seed)][-1][1]
         own = hypervolume(exact.points(codes))
