@@ -43,6 +43,7 @@ FAR = iv.SearchOptions(population=50, generations=30)
 CONDITIONS = ("pixels", "fixed contrast", "deep", "silencing")
 WATCHED = 3  # first neurons, on which strategies and sizes of the searches were chosen
 FEW, MORE = 3, 8  # neurons of parts that not all have: the first ones that were not watched
+STRIDE = 4  # of the order in which parts that take long go through the other neurons
 NOISY = (3, 12)  # of the part under noise: the first that was not watched, and the best-fitted one
 PRESENTATIONS = {2: (1000, 2000, 4000), 5: (4000, 8000), 10: (8000, 16_000)}  # by repeats
 SHOWN = 60  # photos for the twelve transformations
@@ -245,6 +246,11 @@ def distance_intervals(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def spread(numbers: list[int]) -> list[int]:
+    """Order neurons so that the first ones lie all over the list, not at its start."""
+    return [number for first in range(STRIDE) for number in numbers[first::STRIDE]]
+
+
 def parts_of(session: Session, noise: SimulatedRates) -> list[tuple[int, str, Callable]]:
     """List every part in order: neuron, name, and what makes it."""
     order = session.numbers[WATCHED:] + session.numbers[:WATCHED]
@@ -252,7 +258,9 @@ def parts_of(session: Session, noise: SimulatedRates) -> list[tuple[int, str, Ca
     names += [(k, name) for k in order[:FEW] for name in (*CONDITIONS, "transformations")]
     names += [(k, "noisy") for k in NOISY if k in order]
     names += [(k, name) for k in order[FEW:MORE] for name in CONDITIONS[:2]]
-    names += [(k, name) for name in CONDITIONS[:2] for k in order[MORE:]]
+    names += [(k, "pixels") for k in order[MORE:]]
+    names += [(k, "transformations") for k in order[FEW:]]
+    names += [(k, name) for k in spread(order[FEW:]) for name in ("deep", "silencing", CONDITIONS[1])]
     other = {
         "excitation": Neuron.excitation,
         "noisy": lambda neuron: neuron.noisy(noise),

@@ -5,13 +5,16 @@ import os
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
 import invariscope as iv
 from invariscope import user_code
+from invariscope.cli.app import run
 from invariscope.errors import InputError
 from invariscope.subjects.trust import check_repeatable
 
@@ -109,6 +112,29 @@ def test_a_group_answers_for_all_neurons_in_one_pass(folder):
     assert close(answers["neurons"], wanted)
     inside = alone[1].respond(images, ["layers.2"])["layers.2"]
     assert close(answers["networks.n7.network.layers.2"], inside)
+
+
+def test_a_groups_coefficients_are_those_of_its_members(folder, tmp_path, monkeypatch, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    stream = np.random.default_rng(0)
+    for i in range(12):
+        picture = stream.integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(picture).save(photos / f"p{i:02d}.png")
+    monkeypatch.chdir(tmp_path)
+    words = [str(photos), "--allow-code", "--out", "found", "--sites", "neurons", "-q"]
+    assert run(["coefficient", f"{NETWORKS}:group()", *words]) == 0
+    capsys.readouterr()
+    found = iv.load_invariance("found").units
+    assert set(found["unit"]) == {"neurons:0", "neurons:1"}
+    for column, k in enumerate((0, 7)):
+        alone = iv.load_subject(f"{NETWORKS}:network({k})", allow_code=True)
+        own = iv.invariance_coefficient(alone, photos, sites="readout", progress=False).units
+        unit = found[found["unit"] == f"neurons:{column}"]
+        assert list(unit["transformation"]) == list(own["transformation"])
+        assert list(unit["active"]) == list(own["active"])
+        assert own["invariance"].notna().any()
+        assert np.allclose(unit["invariance"], own["invariance"], atol=1e-5, equal_nan=True)
 
 
 @pytest.mark.skipif(SHARED is None, reason="INVARISCOPE_SHARED names no folder with data")

@@ -35,7 +35,8 @@ class RecordingOptions:
         onset: column of a trials table with the image's onset.
         images: the images that the codes number: a folder of photos, in the order of their
             names, or a CSV with columns `code` and `image`; by default each code is an image.
-        first_code: the code of the folder's first photo.
+        first_code: the code of the folder's first photo, or of the first image of an NWB index
+            series; by default 1, and of an index series 0, as NWB counts.
         other_codes: what becomes of an event whose code is no image: `refuse` or `drop`.
         kinds: which units count: `sorted`, `multiunit`, `unsorted`, `noise`.
         label: column with the units' labels (NWB); by default `quality`, `group` or `KSLabel`.
@@ -71,7 +72,7 @@ class RecordingOptions:
     order: Path | None = None
     onset: str = "start_time"
     images: Path | None = None
-    first_code: int = 1
+    first_code: int | None = None
     other_codes: Literal["refuse", "drop"] = "refuse"
     kinds: tuple[str, ...] = ("sorted", "multiunit")
     label: str | None = None

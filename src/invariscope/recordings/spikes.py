@@ -10,7 +10,13 @@ from numpy.typing import NDArray
 
 from invariscope.errors import InputError, unknown
 from invariscope.recordings.options import RecordingOptions
-from invariscope.recordings.pictures import image_codes, numbered, plain_code, read_rows
+from invariscope.recordings.pictures import (
+    FIRST_CODE,
+    image_codes,
+    numbered,
+    plain_code,
+    read_rows,
+)
 from invariscope.recordings.responses import Dropped, Floats, Ints, RecordedResponses, few
 
 NANOSECONDS = 1e9
@@ -31,11 +37,13 @@ class EventChannel:
         name: as a person names it in `event`.
         times: `(events,)` in seconds.
         labels: code or text of each.
+        first_code: of the first image, where the options do not say it.
     """
 
     name: str
     times: Floats = field(repr=False)
     labels: tuple[str, ...] = field(repr=False)
+    first_code: int = FIRST_CODE
 
 
 @dataclass(frozen=True)
@@ -134,7 +142,8 @@ def _without_missing(events: EventChannel, dropped: list[Dropped]) -> EventChann
         dropped.append(Dropped("trials", int((~known).sum()), "the event's time is missing"))
     order = np.flatnonzero(known)
     order = order[np.argsort(events.times[order], kind="stable")]
-    return EventChannel(events.name, events.times[order], tuple(events.labels[i] for i in order))
+    labels = tuple(events.labels[i] for i in order)
+    return replace(events, times=events.times[order], labels=labels)
 
 
 def _in_turn(events: EventChannel, options: RecordingOptions) -> EventChannel:
@@ -158,7 +167,7 @@ def _images_of(
     labels = [plain_code(label) for label in events.labels]
     if unnamed := sum(not label for label in labels):
         dropped.append(Dropped("events", unnamed, "no code"))
-    codes = image_codes(options)
+    codes = image_codes(options, events.first_code)
     if codes is None:
         names = sorted(set(labels) - {""}, key=numbered)
         known = {label: label for label in names}
