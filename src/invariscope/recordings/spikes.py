@@ -22,6 +22,8 @@ from invariscope.recordings.responses import Dropped, Floats, Ints, RecordedResp
 NANOSECONDS = 1e9
 SILENCE = math.log(1e-6)  # a silence less likely than this is no silence: recording had ended
 LONGEST_PAUSE = 100.0  # seconds between images, beyond which times are rather in ms
+SHORTEST_PAUSE = 0.004  # seconds, in which no screen shows one image after another
+SAME = 1e-6  # seconds, within which two events of an image are one
 LATEST = 9e9  # seconds that fit into whole nanoseconds
 TELLING = 20  # spikes from which on their rate tells how long a silence may be
 # So many intervals of which none is shorter than so many seconds: the times are rather in ms. In ms
@@ -186,10 +188,29 @@ def _images_of(
         dropped.append(Dropped("events", sum(other.values()), why))
     kept = [i for i, label in enumerate(labels) if label in known]
     if not kept:
-        raise InputError(f"no event of {events.name!r} names an image; expected {few(known)}")
+        raise InputError(
+            f"no event of {events.name!r} names an image; expected {few(known) or 'codes'}, or the "
+            "image of each event in turn as order"
+        )
     row = {name: i for i, name in enumerate(names)}
     shown = np.array([row[known[labels[i]]] for i in kept], np.int64)
-    return events.times[kept], shown, names
+    onsets, shown = _once(events.name, events.times[kept], shown, dropped)
+    return onsets, shown, names
+
+
+def _once(name: str, onsets: Floats, shown: Ints, dropped: list[Dropped]) -> tuple[Floats, Ints]:
+    """Leave out events that a file holds twice, as their trial would count as two."""
+    again = np.concatenate([[False], np.diff(onsets) < SAME])
+    other = again & np.concatenate([[False], np.diff(shown) != 0])
+    if other.any():
+        raise InputError(
+            f"events {name!r} name two images at once, {int(other.sum())} times, first at "
+            f"{onsets[other][0]:.6g} s; expected one image at a time; where lines make up a word, "
+            "choose the event channel of words"
+        )
+    if again.any():
+        dropped.append(Dropped("events", int(again.sum()), "the same event again"))
+    return onsets[~again], shown[~again]
 
 
 def _chosen_units(
@@ -237,6 +258,10 @@ def _doubt_times(
                 f"{options.fastest:,.0f}; its times are rather in another unit; check time_unit "
                 "and sampling_rate, or raise fastest"
             )
+        if len(unit.times) > TELLING and np.median(np.diff(unit.times)) <= 0:
+            raise InputError(
+                f"unit {unit.name!r} of {name} has its spikes twice; expected each once"
+            )
     gaps = np.concatenate([np.diff(unit.times) for unit in units])
     if any(len(gaps) >= number and gaps.min() > shortest for number, shortest in FAR_APART):
         raise InputError(
@@ -248,6 +273,11 @@ def _doubt_times(
         raise InputError(
             f"images of {name} come {pause:,.0f} s apart (median); their times are rather in ms; "
             "check time_unit"
+        )
+    if 0 < pause < SHORTEST_PAUSE:
+        raise InputError(
+            f"images of {name} come {1000 * pause:.3g} ms apart (median), faster than a screen "
+            "shows them; their times are rather in another unit than said; check time_unit"
         )
 
 
