@@ -101,6 +101,21 @@ def test_single_neuron_networks_of_one_file_answer_as_the_raw_ones(folder):
         assert float(answer.std()) > 1e-3
 
 
+def test_networks_of_two_sessions_are_told_apart(folder):
+    save_file(state_of((6, 5, 3, 4, 3), 16, 9), folder / "twins" / "t_neuron0.safetensors")
+    with pytest.raises(InputError, match="networks of s, t; say which session"):
+        iv.load_subject(f"{NETWORKS}:network(0)", allow_code=True)
+    images = torch.rand(5, 3, 16, 16)
+    for session, seed in (("s", 0), ("t", 9)):
+        subject = iv.load_subject(f"{NETWORKS}:network(0, {session!r})", allow_code=True)
+        wanted = raw_answer(state_of((6, 5, 3, 4, 3), 16, seed), images)
+        assert close(subject.respond(images, ["readout"])["readout"], wanted)
+        group = iv.load_subject(f"{NETWORKS}:group({session!r})", allow_code=True)
+        assert group.classes == {"s": ("n0", "n7"), "t": ("n0",)}[session]
+    with pytest.raises(InputError, match="no networks of session u"):
+        iv.load_subject(f"{NETWORKS}:network(0, 'u')", allow_code=True)
+
+
 def test_a_group_answers_for_all_neurons_in_one_pass(folder):
     group = iv.load_subject(f"{NETWORKS}:group()", allow_code=True)
     assert group.classes == ("n0", "n7")
