@@ -3,9 +3,10 @@
     INVARISCOPE_V4=v4 python benchmarks/neurons.py OUT [--seconds 3600] [--session S --trials T]
 
 `v4` is the unzipped v4.zip (photos, mean responses, one network a neuron; not part of the project),
-`S` the session with photos and networks, `T` the one with single trials. Every part is kept in OUT as
-it ends, so the command goes on where it was broken off; after `--seconds` it begins no further part.
-Writes `benchmarks/neurons.json`, from that `docs/neurons.md`, and galleries of generated images.
+`S` the session with photos and networks, `T` the one with single trials. Every part is kept in OUT
+as it ends, so the command goes on where it was broken off; after `--seconds` it begins no further
+part. Writes `benchmarks/neurons.json`, from that `docs/neurons.md`, and galleries of generated
+images.
 """
 
 import argparse
