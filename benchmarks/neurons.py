@@ -42,6 +42,7 @@ ROOT = Path(__file__).resolve().parent.parent
 UNIT, SITE, DEEP = "readout:0", "readout", "layers.1.relu"
 MEI = iv.SearchOptions(strategy="separable", population=40, generations=30)
 FAR = iv.SearchOptions(population=50, generations=30)
+NEAR = iv.SearchOptions(strategy="sphere", population=50, generations=30)  # of silencing images
 CONDITIONS = ("pixels", "fixed contrast", "deep", "silencing")
 WATCHED = 3  # first neurons, on which strategies and sizes of the searches were chosen
 FEW, MORE = 3, 8  # neurons of parts that not all have: the first ones that were not watched
@@ -175,7 +176,7 @@ class Neuron:
             stretch=DEEP if condition == "deep" else "pixels",
             task="adversarial" if silencing else "invariance",
             direction="down" if silencing else "either",
-            options=FAR,
+            options=NEAR if silencing else FAR,
             out=self.out / condition.replace(" ", "_"),
         )
         row = result.table().iloc[0]
@@ -191,7 +192,9 @@ class Neuron:
             "affine": affine_distance(copies, max(float(row["reduction"]), 0.0)),
         }
         if silencing:
-            figures["lowest"] = float(result.runs[0].front["activation"].min())
+            front = result.runs[0].front
+            figures["lowest"] = float(front["activation"].min())
+            figures["photos_mean"] = float(self.on_photos.mean())
         if condition == "fixed contrast":
             levels = generator.levels(chosen.unsqueeze(0))
             figures |= {"luminance": float(levels.luminance), "contrast": float(levels.contrast)}
@@ -254,7 +257,8 @@ def excitation_counts(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 def distance_intervals(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean ratio of distances to those of affine copies that lose as much, over neurons."""
-    logs = [np.log(r["distance"] / r["affine"]) for r in rows if r["affine"] > 0]
+    compared = [r for r in rows if r["affine"] >= neurons_page.LEAST]
+    logs = [np.log(r["distance"] / r["affine"]) for r in compared]
     mean, low, high = mean_interval(logs)
     return {
         "neurons": len(rows),
@@ -273,14 +277,14 @@ def parts_of(session: Session, noise: SimulatedRates) -> list[tuple[int, str, Ca
     """List every part in order: neuron, name, and what makes it."""
     order = session.numbers[WATCHED:] + session.numbers[:WATCHED]
     names = [(k, "excitation") for k in session.numbers]
-    names += [(k, name) for k in order[:FEW] for name in (*CONDITIONS, "transformations")]
+    first = (*CONDITIONS[:3], "transformations")
+    names += [(k, name) for k in order[:FEW] for name in first]
     names += [(k, "noisy") for k in NOISY if k in order]
     names += [(k, name) for k in order[FEW:MORE] for name in CONDITIONS[:2]]
     names += [(k, "pixels") for k in order[MORE:]]
     names += [(k, "transformations") for k in order[FEW:]]
-    names += [
-        (k, name) for k in spread(order[FEW:]) for name in ("deep", "silencing", CONDITIONS[1])
-    ]
+    names += [(k, "silencing") for k in spread(order)]
+    names += [(k, name) for k in spread(order[FEW:]) for name in ("deep", "fixed contrast")]
     other = {
         "excitation": Neuron.excitation,
         "noisy": lambda neuron: neuron.noisy(noise),
@@ -317,6 +321,10 @@ def figures_of(session: Session, trials: RecordedResponses, noise: SimulatedRate
         "levels": session.usual_levels(),
         "mei_search": {"strategy": MEI.strategy, "images": MEI.population * MEI.generations},
         "search": {"strategy": FAR.strategy, "images": FAR.population * FAR.generations},
+        "silencing_search": {
+            "strategy": NEAR.strategy,
+            "images": NEAR.population * NEAR.generations,
+        },
         "noise": {k: getattr(noise, k) for k in ("peak", "spontaneous", "fano", "correlation")},
         "rows": rows,
         "excitation": {group: excitation_counts(own["excitation"]) for group, own in kept.items()},

@@ -126,7 +126,7 @@ def _events(file: Any, options: RecordingOptions, scale: float) -> tuple[EventCh
         if column not in tables[table]:
             raise unknown(f"column of {table}", column, tables[table])
         return (_from_table(tables[table], table, column, options, scale),)
-    if options.event in series:
+    if options.event is not None and options.event in series:
         series = {options.event: series[options.event]}
     found = [_from_series(file, name, group, options, scale) for name, group in series.items()]
     if len(found) == 1:

@@ -59,7 +59,7 @@ def check_values(values: Floats, what: str, options: RecordingOptions, *, single
 
 
 def _check_spikes(known: Floats, what: str, options: RecordingOptions) -> None:
-    """Check that responses of single trials are whole spikes of the response window, one by one.
+    """Check responses of single trials for whole spikes of the response window.
 
     Raises:
         InputError: they are of another window, or no counts or rates at all.
