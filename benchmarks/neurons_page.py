@@ -118,12 +118,23 @@ def _searches(figures: dict[str, Any]) -> str:
         _without_watched(figures),
         _silencing(figures["rows"].get("silencing", [])),
         "![Reference, far image, far image at fixed contrast](images/neurons_far.jpg)",
+        f"{_shown(figures, 'pixels', 'fixed contrast')} from left to right; from top to bottom: most exciting image, far image, far image "
+        "at fixed luminance and contrast, whose reference is the constrained image. Colour was left free, and the "
+        "searches use it; the constraint `grey` takes it away.",
     ]
     if any((name in figures["rows"]) for name in ("deep", "silencing")):
         lines.append(
-            "![Reference, far image by the second layer, silencing](images/neurons_other.jpg)"
+            "![Reference, far image by the second layer, silencing](images/neurons_other.jpg)\n\n"
+            f"{_shown(figures, 'deep', 'silencing')} from left to right; from top to bottom: most exciting image, far image by the "
+            "second layer, silencing image."
         )
     return "\n\n".join(line for line in lines if line)
+
+
+def _shown(figures: dict[str, Any], *names: str) -> str:
+    """Name the neurons of a gallery."""
+    each = [{row["neuron"] for row in figures["rows"].get(name, [])} for name in names]
+    return f"Neurons {', '.join(map(str, sorted(set.intersection(*each))[:SHOWN]))}"
 
 
 def _without_copy(figures: dict[str, Any]) -> str:
