@@ -1,11 +1,12 @@
 """Searches on networks that were each fitted to a V4 neuron: the figures of `docs/neurons.md`.
 
-    INVARISCOPE_V4=v4 python benchmarks/neurons.py OUT [--seconds 3600] [--session 190923]
+    INVARISCOPE_V4=v4 python benchmarks/neurons.py OUT [--seconds 3600] [--session S --trials T]
 
-`v4` is the unzipped v4.zip (photos, mean responses, one network a neuron; not part of the project).
-Every part is kept in OUT as it ends, so the command goes on where it was broken off; after
-`--seconds` it begins no further part. Writes `benchmarks/neurons.json`, from that
-`docs/neurons.md`, and galleries of generated images.
+`v4` is the unzipped v4.zip (photos, mean responses, one network a neuron; not part of the project),
+`S` the session with photos and networks, `T` the one with single trials. Every part is kept in OUT
+as it ends, so the command goes on where it was broken off; after `--seconds` it begins no further
+part. Writes `benchmarks/neurons.json`, from that `docs/neurons.md`, and galleries of generated
+images.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from bench.frugality import FrugalityBench
 from bench.rig import Cell, RigBench
 from invariscope.analysis.affine import affine_baseline, affine_distance
 from invariscope.analysis.intervals import mean_interval
+from invariscope.errors import InputError
 from invariscope.experiments.pictures import write_png
 from invariscope.generators import ConstrainedGenerator, ImageConstraints
 from invariscope.natural.statistics import NaturalStatistics, describe
@@ -40,13 +42,15 @@ ROOT = Path(__file__).resolve().parent.parent
 UNIT, SITE, DEEP = "readout:0", "readout", "layers.1.relu"
 MEI = iv.SearchOptions(strategy="separable", population=40, generations=30)
 FAR = iv.SearchOptions(population=50, generations=30)
+NEAR = iv.SearchOptions(strategy="sphere", population=50, generations=30)  # of silencing images
 CONDITIONS = ("pixels", "fixed contrast", "deep", "silencing")
 WATCHED = 3  # first neurons, on which strategies and sizes of the searches were chosen
 FEW, MORE = 3, 8  # neurons of parts that not all have: the first ones that were not watched
+STRIDE = 4  # of the order in which parts that take long go through the other neurons
 NOISY = (3, 12)  # of the part under noise: the first that was not watched, and the best-fitted one
 PRESENTATIONS = {2: (1000, 2000, 4000), 5: (4000, 8000), 10: (8000, 16_000)}  # by repeats
 SHOWN = 60  # photos for the twelve transformations
-TRIALS = "210325"  # the session with single trials
+TRIALS = "210325"  # the session with single trials, by default
 
 
 class Session:
@@ -55,12 +59,27 @@ class Session:
     def __init__(self, folder: Path, name: str, out: Path) -> None:
         self.photos = v4_networks.read_photos(folder / f"photos_{name}")
         self.rates = np.load(folder / f"responses_mean_{name}.npy") / v4_networks.WINDOW
-        self.numbers, self.out = list(v4_networks.files()), out
+        self.numbers, self.out = list(v4_networks.files(name)), out
+        if len(self.photos) != self.rates.shape[1] or max(self.numbers) >= len(self.rates):
+            raise InputError(
+                f"session {name} has {len(self.photos)} photos, responses of shape "
+                f"{self.rates.shape} and networks to number {max(self.numbers)}; expected "
+                "neurons × photos of all"
+            )
         self.folder, self.name = folder, name
+        self._mark()
         self.plain = iv.load_generator("embedded")
         self.generator = ConstrainedGenerator(self.plain, ImageConstraints(size=self.side))
         self.constraints = ImageConstraints(size=self.side, **self.usual_levels())
         self.fixed = ConstrainedGenerator(self.plain, self.constraints)
+
+    def _mark(self) -> None:
+        """Keep parts of two sessions apart."""
+        mark = self.out / "session.txt"
+        self.out.mkdir(parents=True, exist_ok=True)
+        if mark.exists() and mark.read_text() != self.name:
+            raise InputError(f"{str(self.out)!r} holds parts of session {mark.read_text()}")
+        mark.write_text(self.name)
 
     @property
     def side(self) -> int:
@@ -82,7 +101,7 @@ class Neuron:
     def __init__(self, session: Session, number: int) -> None:
         self.session, self.number = session, number
         self.out = session.out / f"neuron{number}"
-        self.subject = v4_networks.network(number, fast=True)
+        self.subject = v4_networks.network(number, session.name, fast=True)
         self.out.mkdir(parents=True, exist_ok=True)
         raw = self._raw()
         rates = session.rates[number]
@@ -157,7 +176,7 @@ class Neuron:
             stretch=DEEP if condition == "deep" else "pixels",
             task="adversarial" if silencing else "invariance",
             direction="down" if silencing else "either",
-            options=FAR,
+            options=NEAR if silencing else FAR,
             out=self.out / condition.replace(" ", "_"),
         )
         row = result.table().iloc[0]
@@ -173,7 +192,9 @@ class Neuron:
             "affine": affine_distance(copies, max(float(row["reduction"]), 0.0)),
         }
         if silencing:
-            figures["lowest"] = float(result.runs[0].front["activation"].min())
+            front = result.runs[0].front
+            figures["lowest"] = float(front["activation"].min())
+            figures["photos_mean"] = float(self.on_photos.mean())
         if condition == "fixed contrast":
             levels = generator.levels(chosen.unsqueeze(0))
             figures |= {"luminance": float(levels.luminance), "contrast": float(levels.contrast)}
@@ -210,18 +231,19 @@ class Neuron:
         }
 
 
-def single_trials(session: Session) -> RecordedResponses:
+def single_trials(session: Session, trials: str) -> RecordedResponses:
     """Read the session with single trials, as `invariscope recording` does."""
     options = RecordingOptions(window=(0.0, 1000 * v4_networks.WINDOW), values="counts")
-    return read_array(session.folder / f"responses_trials_{TRIALS}.npy", options)
+    return read_array(session.folder / f"responses_trials_{trials}.npy", options)
 
 
 def importer_errors(session: Session, trials: RecordedResponses) -> dict[str, float]:
     """Largest difference of the importer's means from the published ones, in spikes."""
     found = {}
-    for name in (session.name, TRIALS):
+    of_trials = trials.name.rpartition("_")[2]
+    for name in (session.name, of_trials):
         path = session.folder / f"responses_mean_{name}.npy"
-        means = trials if name == TRIALS else read_array(path, RecordingOptions())
+        means = trials if name == of_trials else read_array(path, RecordingOptions())
         found[name] = float(np.abs(means.means.T - np.load(path)).max())
     return found
 
@@ -235,7 +257,8 @@ def excitation_counts(rows: list[dict[str, Any]]) -> dict[str, float]:
 
 def distance_intervals(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Mean ratio of distances to those of affine copies that lose as much, over neurons."""
-    logs = [np.log(r["distance"] / r["affine"]) for r in rows if r["affine"] > 0]
+    compared = [r for r in rows if r["affine"] >= neurons_page.LEAST]
+    logs = [np.log(r["distance"] / r["affine"]) for r in compared]
     mean, low, high = mean_interval(logs)
     return {
         "neurons": len(rows),
@@ -245,14 +268,23 @@ def distance_intervals(rows: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
+def spread(numbers: list[int]) -> list[int]:
+    """Order neurons so that the first ones lie all over the list, not at its start."""
+    return [number for first in range(STRIDE) for number in numbers[first::STRIDE]]
+
+
 def parts_of(session: Session, noise: SimulatedRates) -> list[tuple[int, str, Callable]]:
     """List every part in order: neuron, name, and what makes it."""
     order = session.numbers[WATCHED:] + session.numbers[:WATCHED]
     names = [(k, "excitation") for k in session.numbers]
-    names += [(k, name) for k in order[:FEW] for name in (*CONDITIONS, "transformations")]
+    first = (*CONDITIONS[:3], "transformations")
+    names += [(k, name) for k in order[:FEW] for name in first]
     names += [(k, "noisy") for k in NOISY if k in order]
     names += [(k, name) for k in order[FEW:MORE] for name in CONDITIONS[:2]]
-    names += [(k, name) for name in CONDITIONS[:2] for k in order[MORE:]]
+    names += [(k, "pixels") for k in order[MORE:]]
+    names += [(k, "transformations") for k in order[FEW:]]
+    names += [(k, "silencing") for k in spread(order)]
+    names += [(k, name) for k in spread(order[FEW:]) for name in ("deep", "fixed contrast")]
     other = {
         "excitation": Neuron.excitation,
         "noisy": lambda neuron: neuron.noisy(noise),
@@ -281,7 +313,7 @@ def figures_of(session: Session, trials: RecordedResponses, noise: SimulatedRate
     }
     return {
         "session": session.name,
-        "trials": TRIALS,
+        "trials": trials.name.rpartition("_")[2],
         "neurons": len(session.numbers),
         "watched": sorted(watched),
         "photos": len(session.photos),
@@ -289,6 +321,10 @@ def figures_of(session: Session, trials: RecordedResponses, noise: SimulatedRate
         "levels": session.usual_levels(),
         "mei_search": {"strategy": MEI.strategy, "images": MEI.population * MEI.generations},
         "search": {"strategy": FAR.strategy, "images": FAR.population * FAR.generations},
+        "silencing_search": {
+            "strategy": NEAR.strategy,
+            "images": NEAR.population * NEAR.generations,
+        },
         "noise": {k: getattr(noise, k) for k in ("peak", "spontaneous", "fano", "correlation")},
         "rows": rows,
         "excitation": {group: excitation_counts(own["excitation"]) for group, own in kept.items()},
@@ -305,9 +341,10 @@ def main() -> None:
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, default=np.inf)
     parser.add_argument("--session", default="190923")
+    parser.add_argument("--trials", default=TRIALS)
     asked = parser.parse_args()
     session = Session(Path(os.environ["INVARISCOPE_V4"]), asked.session, asked.out)
-    trials, began = single_trials(session), time.monotonic()
+    trials, began = single_trials(session, asked.trials), time.monotonic()
     noise = SimulatedRates.like(measured_variability(trials))
     for number, name, make in parts_of(session, noise):
         if time.monotonic() - began > asked.seconds:

@@ -28,6 +28,7 @@ GALLERIES = {
     "far": ("pixels.png", "fixed_contrast.png"),
     "other": ("deep.png", "silencing.png"),
 }
+LEAST = 1.0  # distance of an affine copy; below, no copy loses as little as the image
 ENOUGH = 0.8  # of the noise-free front
 HELD_BACK_REPEATS = 30  # of a session file that does not say otherwise
 
@@ -97,27 +98,48 @@ def _searches(figures: dict[str, Any]) -> str:
     levels, search = figures["levels"], figures["search"]
     lines = [
         "## Images that a neuron cannot tell from its most exciting one",
-        f"One search of {search['images']:,} images (`{search['strategy']}`) a neuron from its MEI "
-        "(at fixed contrast: from the MEI's code under the constraints), of as many neurons as the "
-        "column says: the first by number of those on which nothing was chosen, then those. The "
+        f"One search of {search['images']:,} images a neuron from its MEI (at fixed contrast: from the "
+        f"MEI's code under the constraints), `{search['strategy']}`; for silencing images "
+        f"`{figures['silencing_search']['strategy']}`, which went further down than the others that were "
+        "tried on neuron 1. Of as many neurons as the column says: the rest was not reached in the time that "
+        "was there, in an order that was fixed before. The "
         "member shown is the farthest that still drives the network above every photo, else the "
         "knee of the front; of silencing the nearest below its minimum over the photos, else the "
         "knee, with the lowest of the front beside it. *Affine* is the farthest rotated, shifted or shrunk copy of the same "
         "reference, under the same constraints, that loses no more activity. Fixed: mean luminance "
         f"{levels['luminance']:g} and RMS contrast {levels['contrast']:g}, the photos' medians. "
         "Distances are of pixels. Ratio of distances: geometric mean over neurons with a 95 % "
-        "interval (Student's t of logarithms); *farther* holds where the interval lies above 1.",
+        "interval (Student's t of logarithms), of those neurons of which some affine copy loses as little "
+        "(at fixed contrast "
+        f"{_without_copy(figures)} have none but the reference itself); *farther* holds where the interval lies above 1.",
         "| stretched at | neurons | activity kept | distance | affine | farther | ratio | verdict |\n"
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | --- |\n"
         + "\n".join(_search_row(figures, name) for name in CONDITIONS if name in figures["rows"]),
         _without_watched(figures),
+        _silencing(figures["rows"].get("silencing", [])),
         "![Reference, far image, far image at fixed contrast](images/neurons_far.jpg)",
+        f"{_shown(figures, 'pixels', 'fixed contrast')} from left to right; from top to bottom: most exciting image, far image, far image "
+        "at fixed luminance and contrast, whose reference is the constrained image. Colour was left free, and the "
+        "searches use it; the constraint `grey` takes it away.",
     ]
     if any((name in figures["rows"]) for name in ("deep", "silencing")):
         lines.append(
-            "![Reference, far image by the second layer, silencing](images/neurons_other.jpg)"
+            "![Reference, far image by the second layer, silencing](images/neurons_other.jpg)\n\n"
+            f"{_shown(figures, 'deep', 'silencing')} from left to right; from top to bottom: most exciting image, far image by the "
+            "second layer, silencing image."
         )
     return "\n\n".join(line for line in lines if line)
+
+
+def _shown(figures: dict[str, Any], *names: str) -> str:
+    """Name the neurons of a gallery."""
+    each = [{row["neuron"] for row in figures["rows"].get(name, [])} for name in names]
+    return f"Neurons {', '.join(map(str, sorted(set.intersection(*each))[:SHOWN]))}"
+
+
+def _without_copy(figures: dict[str, Any]) -> str:
+    rows = figures["rows"].get("fixed contrast", [])
+    return str(sum(row["affine"] < LEAST for row in rows))
 
 
 def _search_row(figures: dict[str, Any], name: str) -> str:
@@ -133,6 +155,20 @@ def _search_row(figures: dict[str, Any], name: str) -> str:
     return (
         f"{start}{affine:.0f} | {found['farther']} of {found['neurons']} | "
         f"{_interval(found['ratio'])} | {verdict(found['ratio'])} |"
+    )
+
+
+def _silencing(rows: list[dict[str, Any]]) -> str:
+    """How far down the fronts of silencing images reach."""
+    if not rows:
+        return ""
+    below = sum(row["lowest"] < row["photos_mean"] for row in rows)
+    least = [100 * row["lowest"] / row["reference"] for row in rows]
+    usual = [100 * row["photos_mean"] / row["reference"] for row in rows]
+    return (
+        f"Silencing images: in {below} of {len(rows)} neurons the front reaches below the response to the "
+        f"average photo (which is {np.median(usual):.0f} % of the MEI's response, median); its lowest "
+        f"member keeps {np.median(least):.0f} % (median; {min(least):.0f} to {max(least):.0f} %)."
     )
 
 
@@ -178,7 +214,8 @@ def _transformations(rows: list[dict[str, Any]]) -> str:
             "## The twelve transformations",
             f"Invariance coefficients at τ = 0.1 over the 60 photos that drive each of "
             f"{len(rows)} model neurons most; 1 is no change. Spontaneous activity counts, which "
-            "draws all of them up.",
+            "draws all of them up; readouts as they were published are centred and in part negative, "
+            "so that `coefficient` of `group()` (below) gives other numbers.",
             "| transformation | median | range |\n| --- | ---: | ---: |\n" + "\n".join(cells),
         ]
     )
@@ -417,7 +454,7 @@ invariscope sns     'neurons.py:network(5)' readout:0 --allow-code --task advers
 invariscope coefficient 'neurons.py:group()' photos --allow-code --sites neurons
 ```
 
-`benchmarks/v4_networks.py` is such a file. A network whose output is scaled, and so perhaps negative, has no share of a
+`benchmarks/v4_networks.py` is such a file; where its data hold networks of two sessions, `network(5, 'S')` says which. A network whose output is scaled, and so perhaps negative, has no share of a
 response to keep: bring it to spikes/s first, as `fitted` does there by least squares over the photos. [Constraints](generators.md#constraints) say how luminance, contrast and the
 aperture are fixed."""
 

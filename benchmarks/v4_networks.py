@@ -116,22 +116,34 @@ def quickened(network: NeuronNetwork) -> NeuronNetwork:
     return network.eval().to(memory_format=torch.channels_last)
 
 
-def files() -> dict[int, Path]:
-    """The networks' files by their neurons' numbers."""
+def files(session: str | None = None) -> dict[int, Path]:
+    """The networks' files by their neurons' numbers.
+
+    Args:
+        session: whose neurons; None: of the only session there is.
+    """
     folder = data_folder() / "twins"
-    every = {int(m["number"]): p for p in folder.glob("*") if (m := FILE.fullmatch(p.name))}
+    found = [(m, p) for p in folder.glob("*") if (m := FILE.fullmatch(p.name))]
+    sessions = sorted({match["session"] for match, _ in found})
+    if session is None and len(sessions) > 1:
+        raise InputError(f"there are networks of {', '.join(sessions)}; say which session")
+    every = {int(m["number"]): p for m, p in found if session in (None, m["session"])}
     if not every:
-        raise InputError(f"no networks in {str(folder)!r}; set INVARISCOPE_V4 to the unzipped data")
+        of = f" of session {session}" if session else ""
+        raise InputError(
+            f"no networks{of} in {str(folder)!r}; set INVARISCOPE_V4 to the unzipped data"
+        )
     return dict(sorted(every.items()))
 
 
-def network(number: int, *, fast: bool = False) -> iv.NetworkSubject:
+def network(number: int, session: str | None = None, *, fast: bool = False) -> iv.NetworkSubject:
     """The network of one neuron.
 
     Args:
+        session: as for `files`.
         fast: in a quarter of the time; last digits differ.
     """
-    every = files()
+    every = files(session)
     if number not in every:
         raise InputError(f"no network of neuron {number}; there are {', '.join(map(str, every))}")
     model = read(every[number])
@@ -165,7 +177,7 @@ def answers(subject: iv.NetworkSubject, photos: Tensor) -> np.ndarray:
 
 def fitted(number: int, session: str = "190923") -> iv.NetworkSubject:
     """The network of one neuron in spikes/s, scaled over the session's photos."""
-    subject, folder = network(number, fast=True), data_folder()
+    subject, folder = network(number, session, fast=True), data_folder()
     rates = np.load(folder / f"responses_mean_{session}.npy")[number] / WINDOW
     in_spikes(subject, answers(subject, read_photos(folder / f"photos_{session}")), rates)
     return subject
@@ -183,6 +195,7 @@ def data_folder() -> Path:
     return Path(os.environ.get("INVARISCOPE_V4", "v4"))
 
 
-def group() -> iv.NetworkSubject:
-    """All neurons as one subject."""
-    return iv.group_networks({f"n{k}": network(k) for k in files()}, name="V4 neurons")
+def group(session: str | None = None) -> iv.NetworkSubject:
+    """All neurons of a session as one subject."""
+    networks = {f"n{k}": network(k, session) for k in files(session)}
+    return iv.group_networks(networks, name="V4 neurons")

@@ -90,7 +90,7 @@ def test_the_intervals_are_students_of_the_rows(page, figures):
     for group, without in (("all", []), ("not watched", figures["watched"])):
         for name, found in figures["intervals"][group].items():
             rows = [r for r in figures["rows"][name] if r["neuron"] not in without]
-            logs = np.log([r["distance"] / r["affine"] for r in rows if r["affine"] > 0])
+            logs = np.log([r["distance"] / r["affine"] for r in rows if r["affine"] >= page.LEAST])
             half = stats.t.ppf(0.975, len(logs) - 1) * stats.sem(logs)
             expected = np.exp([logs.mean(), logs.mean() - half, logs.mean() + half])
             assert np.allclose(found["ratio"], expected)

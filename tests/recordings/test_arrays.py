@@ -152,10 +152,10 @@ def test_another_folder_is_never_written_over(array, tmp_path):
 
 def test_a_table_of_responses(tmp_path):
     path = tmp_path / "a.csv"
-    path.write_text("image,onset,u1,u2\nb,0.1,3,\na,0.4,1,2.5\nb,0.7,5,1\n")
+    path.write_text("image,onset,u1,u2\nb,0.1,30,\na,0.4,10,20\nb,0.7,50,10\n")
     found = read_recording(path, RecordingOptions(values="rates"))
     assert found.images == ("a", "b")
-    assert np.array_equal(found.means, [[1, 2.5], [4, 1]])
+    assert np.array_equal(found.means, [[10, 20], [40, 10]])
     assert found.onsets.tolist() == [0.1, 0.4, 0.7]
 
 

@@ -1,5 +1,7 @@
 """What a person may get wrong: one sentence each, and nothing counted wrongly without a word."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from written import RATE
@@ -83,6 +85,65 @@ def test_ms_taken_for_s_and_s_taken_for_ms(session, read, tmp_path):
         read(write(tmp_path, session), time_unit="ms")
     with pytest.raises(InputError, match="so none can be a response"):
         read(write(tmp_path, session, spikes=1e3))
+
+
+def test_events_in_another_unit_than_the_spikes(session, read, tmp_path):
+    with pytest.raises(InputError, match=r"0\.\d+ ms apart .* check time_unit"):
+        read(write(tmp_path, session, spikes=1e3), time_unit="ms")
+
+
+def test_what_a_file_holds_twice(session, read, tmp_path):
+    path = write(tmp_path, session)
+    wanted = read(path)
+    events = tmp_path / "events.csv"
+    header, *lines = events.read_text().splitlines(keepends=True)
+    events.write_text(header + "".join(lines + lines[:4]))
+    found = read(path)
+    assert np.array_equal(found.counts, wanted.counts)
+    assert [str(d) for d in found.dropped] == ["left out: 4 events (the same event again)"]
+    time, _, code = lines[5].partition(",")
+    events.write_text(header + "".join(lines) + f"{time},{int(code) % 3 + 1}\n")
+    with pytest.raises(InputError, match="two images at once, 1 times"):
+        read(path)
+    write(tmp_path, session)
+    header, *lines = path.read_text().splitlines(keepends=True)
+    path.write_text(header + "".join(lines + lines))
+    with pytest.raises(InputError, match="has its spikes twice"):
+        read(path)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        *({"baseline": (-100.0, 0.0)}, {"events": Path("e.csv")}, {"time_unit": "ms"}),
+        *({"kinds": ("sorted",)}, {"event": "a"}, {"sampling_rate": 30_000.0}, {"segment": 0}),
+    ],
+)
+def test_what_responses_cannot_answer_is_refused(words, tmp_path):
+    np.save(tmp_path / "a.npy", np.arange(12).reshape(2, 3, 2))
+    (tmp_path / "a.csv").write_text("image,u1\na,3\nb,4\n")
+    for name in ("a.npy", "a.csv"):
+        with pytest.raises(InputError, match=f"of which {next(iter(words))} says nothing"):
+            read_recording(tmp_path / name, RecordingOptions(**words))
+
+
+def test_what_spikes_cannot_answer_is_refused(session, read, tmp_path):
+    path = write(tmp_path, session)
+    for words in ({"values": "rates"}, {"axes": ("images",)}, {"variable": "a"}):
+        with pytest.raises(InputError, match="holds spike times, of which"):
+            read(path, **words)
+
+
+def test_formats_of_their_makers_alone_say_what_to_do(tmp_path):
+    (tmp_path / "a.pl2").write_bytes(b"PL2")
+    with pytest.raises(InputError, match=r"save it as \.plx or NWB"):
+        read_recording(tmp_path / "a.pl2")
+
+
+def test_events_without_codes_ask_for_an_order(session, read, tmp_path):
+    path = write(tmp_path, session, codes=[""] * len(session.codes))
+    with pytest.raises(InputError, match="expected codes, or the image of each event in turn"):
+        read(path)
 
 
 @pytest.mark.parametrize(("neurons", "refractory"), [(1, 45), (6, 1)], ids=["one", "several"])

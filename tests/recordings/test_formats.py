@@ -217,9 +217,13 @@ def test_a_legacy_folder_in_segments_and_its_lines(tmp_path, session):
     with pytest.raises(InputError, match="none of 2"):
         read_recording(tmp_path / "oe", RecordingOptions(segment=2))
     options = RecordingOptions(segment=1, event="100")
+    with pytest.raises(InputError, match=r"two images at once, 6 times.* channel of words"):
+        read_recording(tmp_path / "oe", options)
+    session.codes[session.codes == 3] = 2
+    write_open_ephys_legacy(tmp_path / "oe", session, segment="_2")
     found = read_recording(tmp_path / "oe", options)
-    ups = [code >> line & 1 for code in session.codes for line in (0, 1)]
-    assert len(found.shown) == sum(ups)
+    assert len(found.shown) == len(session.codes)
+    assert np.array_equal(found.shown, session.codes - 1)
     assert found.images == ("0", "1")
     assert found.units == ("SE1#1", "SE1#2", "SE2#1")
     write_open_ephys_legacy(tmp_path / "none", session, rate=0)

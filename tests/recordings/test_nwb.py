@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from PIL import Image
 from written import RATE
 
 from invariscope import RecordingOptions, read_recording
@@ -104,6 +105,57 @@ def test_an_index_series_names_images_in_its_own_order(session, tmp_path):
 def test_images_without_an_order_stay_numbers(session, tmp_path):
     found = read_recording(with_series(session, tmp_path / "a.nwb", ordered=False))
     assert found.images == ("0", "1", "2")
+
+
+def with_index(path, index):
+    """The file with other entries of its series, of any type."""
+    with h5py.File(path, "r+") as file:
+        del file["stimulus/presentation/presented/data"]
+        file["stimulus/presentation/presented/data"] = index
+    return path
+
+
+def test_a_series_that_counts_from_1_is_read_by_its_first_code(session, tmp_path):
+    path = with_index(with_series(session, tmp_path / "a.nwb"), session.codes)
+    with pytest.raises(InputError, match=r"6 entries .*\(3\); expected 0 to 2; say first_code"):
+        read_recording(path)
+    found = read_recording(path, RecordingOptions(first_code=1))
+    words = [found.images[i] for i in found.shown]
+    assert words == [["zebra", "ant", "moth"][c - 1] for c in session.codes]
+
+
+@pytest.mark.parametrize("kind", [np.int8, np.int64, np.uint64, float])
+@pytest.mark.parametrize("ordered", [True, False])
+def test_an_entry_below_0_is_a_blank_and_no_image(kind, ordered, session, tmp_path):
+    index = np.where(session.codes == 2, -1, session.codes - 1).astype(kind)
+    path = with_index(with_series(session, tmp_path / "a.nwb", ordered=ordered), index)
+    with pytest.raises(InputError, match=r"6 entries of series 'presented' .*\(-1\)"):
+        read_recording(path)
+    found = read_recording(path, RecordingOptions(other_codes="drop"))
+    assert len(found.shown) == 12
+    assert set(found.images) == ({"zebra", "moth"} if ordered else {"0", "2"})
+    assert [d.number for d in found.dropped if d.what == "events"] == [6]
+
+
+def test_entries_that_are_no_numbers_of_images(session, tmp_path):
+    path = with_series(session, tmp_path / "a.nwb")
+    for broken in (0.5, np.nan):
+        with pytest.raises(InputError, match="which numbers no image"):
+            read_recording(with_index(path, np.where(session.codes == 2, broken, 1)))
+
+
+def test_a_folder_whose_first_photo_was_not_shown(session, tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    for i in range(4):
+        Image.fromarray(np.full((4, 4, 3), 9 * i, np.uint8)).save(folder / f"p{i}.png")
+    path = with_series(session, tmp_path / "a.nwb", ordered=False)
+    words = {"images": folder}
+    with_index(path, session.codes)  # images 1 to 3 of 0 to 3
+    found = read_recording(path, RecordingOptions(**words))
+    assert [found.images[i] for i in found.shown] == [f"p{c}.png" for c in session.codes]
+    found = read_recording(path, RecordingOptions(first_code=1, **words))
+    assert [found.images[i] for i in found.shown] == [f"p{c - 1}.png" for c in session.codes]
 
 
 @pytest.mark.parametrize("version", ["2.0.0", "2.2.5", "2.5.0", "2.9.0"])

@@ -170,6 +170,10 @@ def test_a_damaged_file_is_refused(tmp_path):
     text = file.read_text()
     assert math.isnan(load_variability(file).correlation)
     assert SimulatedRates.like(load_variability(file)).correlation == 0
+    (tmp_path / "recording.json").write_text("{}")
+    file.rename(tmp_path / "moved.json")
+    with pytest.raises(StoreError, match=r"a recording without .* no repeats"):
+        load_variability(tmp_path)
     for damaged in ("", text[:40], text.replace("50.0", "1.0"), text.replace("0.9", "Infinity")):
         file.write_text(damaged)
         with pytest.raises(StoreError, match="cannot be read as a recording's variability"):

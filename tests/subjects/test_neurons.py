@@ -5,13 +5,16 @@ import os
 import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
 import invariscope as iv
 from invariscope import user_code
+from invariscope.cli.app import run
 from invariscope.errors import InputError
 from invariscope.subjects.trust import check_repeatable
 
@@ -98,6 +101,21 @@ def test_single_neuron_networks_of_one_file_answer_as_the_raw_ones(folder):
         assert float(answer.std()) > 1e-3
 
 
+def test_networks_of_two_sessions_are_told_apart(folder):
+    save_file(state_of((6, 5, 3, 4, 3), 16, 9), folder / "twins" / "t_neuron0.safetensors")
+    with pytest.raises(InputError, match="networks of s, t; say which session"):
+        iv.load_subject(f"{NETWORKS}:network(0)", allow_code=True)
+    images = torch.rand(5, 3, 16, 16)
+    for session, seed in (("s", 0), ("t", 9)):
+        subject = iv.load_subject(f"{NETWORKS}:network(0, {session!r})", allow_code=True)
+        wanted = raw_answer(state_of((6, 5, 3, 4, 3), 16, seed), images)
+        assert close(subject.respond(images, ["readout"])["readout"], wanted)
+        group = iv.load_subject(f"{NETWORKS}:group({session!r})", allow_code=True)
+        assert group.classes == {"s": ("n0", "n7"), "t": ("n0",)}[session]
+    with pytest.raises(InputError, match="no networks of session u"):
+        iv.load_subject(f"{NETWORKS}:network(0, 'u')", allow_code=True)
+
+
 def test_a_group_answers_for_all_neurons_in_one_pass(folder):
     group = iv.load_subject(f"{NETWORKS}:group()", allow_code=True)
     assert group.classes == ("n0", "n7")
@@ -109,6 +127,29 @@ def test_a_group_answers_for_all_neurons_in_one_pass(folder):
     assert close(answers["neurons"], wanted)
     inside = alone[1].respond(images, ["layers.2"])["layers.2"]
     assert close(answers["networks.n7.network.layers.2"], inside)
+
+
+def test_a_groups_coefficients_are_those_of_its_members(folder, tmp_path, monkeypatch, capsys):
+    photos = tmp_path / "photos"
+    photos.mkdir()
+    stream = np.random.default_rng(0)
+    for i in range(12):
+        picture = stream.integers(0, 256, (16, 16, 3), np.uint8)
+        Image.fromarray(picture).save(photos / f"p{i:02d}.png")
+    monkeypatch.chdir(tmp_path)
+    words = [str(photos), "--allow-code", "--out", "found", "--sites", "neurons", "-q"]
+    assert run(["coefficient", f"{NETWORKS}:group()", *words]) == 0
+    capsys.readouterr()
+    found = iv.load_invariance("found").units
+    assert set(found["unit"]) == {"neurons:0", "neurons:1"}
+    for column, k in enumerate((0, 7)):
+        alone = iv.load_subject(f"{NETWORKS}:network({k})", allow_code=True)
+        own = iv.invariance_coefficient(alone, photos, sites="readout", progress=False).units
+        unit = found[found["unit"] == f"neurons:{column}"]
+        assert list(unit["transformation"]) == list(own["transformation"])
+        assert list(unit["active"]) == list(own["active"])
+        assert own["invariance"].notna().any()
+        assert np.allclose(unit["invariance"], own["invariance"], atol=1e-5, equal_nan=True)
 
 
 @pytest.mark.skipif(SHARED is None, reason="INVARISCOPE_SHARED names no folder with data")

@@ -68,7 +68,10 @@ def recording(
     images: Annotated[
         Path | None, Parameter(help="The photos' folder, in order, or a CSV (code, image).")
     ] = None,
-    first_code: Annotated[Natural, Parameter(help="Code of the folder's first photo.")] = 1,
+    first_code: Annotated[
+        Natural | None,
+        Parameter(help="Code of the first image; by default 1, of an NWB index series 0."),
+    ] = None,
     other_codes: Annotated[
         Literal["refuse", "drop"], Parameter(help="What becomes of codes that are no image.")
     ] = "refuse",
@@ -134,8 +137,10 @@ def recording(
 
 def _tell(recorded: RecordedResponses) -> None:
     size = f"{number_of(len(recorded.units), 'unit')}, {number_of(len(recorded.images), 'image')}"
-    trials = number_of(len(recorded.shown), "trial")
-    lines = [f"{recorded.name}: {size}, {trials}, in {recorded.quantity}"]
+    trials, quantity = number_of(len(recorded.shown), "trial"), recorded.quantity
+    if quantity != "other":
+        quantity += f", window of {1000 * recorded.seconds:g} ms"
+    lines = [f"{recorded.name}: {size}, {trials}, in {quantity}"]
     lines += map(str, recorded.dropped)
     correlation = mean_correlation(recorded)
     if not math.isnan(correlation):

@@ -15,7 +15,12 @@ from invariscope.plurals import number_of
 from invariscope.recordings.options import AXES, QUANTITIES, RecordingOptions
 from invariscope.recordings.pictures import image_list
 from invariscope.recordings.responses import Dropped, Floats, RecordedResponses, few
-from invariscope.recordings.values import check_values, spike_counts, without_silent_units
+from invariscope.recordings.values import (
+    check_filled,
+    check_values,
+    spike_counts,
+    without_silent_units,
+)
 
 SUFFIXES = (".npy", ".npz", ".mat")
 UNREADABLE = (
@@ -48,6 +53,8 @@ def read_array(path: Path, options: RecordingOptions) -> RecordedResponses:
             "the right axes"
         )
     check_values(array, repr(str(path)), options, single=repeats > 1)
+    if repeats > 1 and (counts := spike_counts(array, options)) is not None:
+        check_filled(counts, repr(str(path)))
     responses = array.transpose(2, 1, 0).reshape(-1, neurons)
     shown = np.tile(np.arange(images), repeats)
     dropped = []

@@ -15,7 +15,7 @@ from invariscope.plurals import number_of
 from invariscope.recordings.options import RecordingOptions, check_rate
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes
 
-FILES = {".nev": "BlackrockRawIO", ".plx": "PlexonRawIO", ".pl2": "Plexon2RawIO"}
+FILES = {".nev": "BlackrockRawIO", ".plx": "PlexonRawIO"}
 TDT = "TdtRawIO"
 TSQ_ROW = 40  # bytes
 # Unit codes of a channel's spikes that are no sorted unit.
@@ -51,7 +51,7 @@ def read_neo(path: Path, options: RecordingOptions) -> SpikeRecording:
     try:
         with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
             warnings.simplefilter("ignore")
-            quiet = {"progress_bar": False} if kind.startswith("Plexon") else {}
+            quiet = {"progress_bar": False} if kind == "PlexonRawIO" else {}
             reader = make(str(path)) if path.is_dir() else make(filename=str(path), **quiet)
             reader.parse_header()
             block, segment = _segment(reader, path, options)

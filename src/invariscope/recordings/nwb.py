@@ -14,6 +14,7 @@ from invariscope.errors import InputError, StoreError, unknown
 from invariscope.optional import optional_library
 from invariscope.plurals import number_of
 from invariscope.recordings.options import TIME_UNITS, RecordingOptions, check_rate
+from invariscope.recordings.responses import few
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes
 
 IMAGE_COLUMNS = (
@@ -126,7 +127,9 @@ def _events(file: Any, options: RecordingOptions, scale: float) -> tuple[EventCh
         if column not in tables[table]:
             raise unknown(f"column of {table}", column, tables[table])
         return (_from_table(tables[table], table, column, options, scale),)
-    found = [_from_series(file, name, group, scale) for name, group in series.items()]
+    if options.event is not None and options.event in series:
+        series = {options.event: series[options.event]}
+    found = [_from_series(file, name, group, options, scale) for name, group in series.items()]
     if len(found) == 1:
         return tuple(found)
     columns = [(t, c) for t in tables for c in IMAGE_COLUMNS if c in tables[t]]
@@ -146,7 +149,9 @@ def _from_table(
     return EventChannel(f"{name}:{column}", times, tuple(_text(v) for v in values))
 
 
-def _from_series(file: Any, name: str, series: Any, scale: float) -> EventChannel:
+def _from_series(
+    file: Any, name: str, series: Any, options: RecordingOptions, scale: float
+) -> EventChannel:
     index = np.asarray(series["data"][()]).reshape(-1)
     if "timestamps" in series:
         times = np.asarray(series["timestamps"][()], np.float64)
@@ -159,11 +164,35 @@ def _from_series(file: Any, name: str, series: Any, scale: float) -> EventChanne
             f"series {name!r} has {number_of(len(index), 'image')} and "
             f"{number_of(len(times), 'time')}; the file is damaged"
         )
-    names = _image_order(file, series)
-    if names is not None and len(index) and int(index.max()) >= len(names):
-        raise InputError(f"series {name!r} names image {index.max()} of {len(names)}")
-    labels = [names[int(i)] if names is not None else str(int(i)) for i in index]
-    return EventChannel(name, times * scale, tuple(labels))
+    labels = _labels(index, _image_order(file, series), name, options)
+    return EventChannel(name, times * scale, labels, first_code=0)
+
+
+def _labels(
+    index: np.ndarray, names: list[str] | None, name: str, options: RecordingOptions
+) -> tuple[str, ...]:
+    """Label each entry of a series with its image, or its number where the file names none.
+
+    NWB counts images from 0. Entries that are no image, such as -1 for a blank (unsigned: a number
+    near 2⁶⁴), have no label where `other_codes` is `drop`.
+    """
+    if index.dtype.kind == "f" and (broken := index[index % 1 != 0]).size:
+        raise InputError(f"series {name!r} holds {broken[0]:g}, which numbers no image")
+    whole = index.astype(np.int64)
+    first = options.first_code or 0
+    place, end = whole - first, len(names) if names is not None else np.iinfo(np.int32).max
+    other = (place < 0) | (place >= end)
+    if names is None:
+        other = (whole < 0) | (whole >= end)
+    if other.any() and options.other_codes == "refuse":
+        last = f" to {first + end - 1}" if names is not None else " and above"
+        raise InputError(
+            f"{int(other.sum())} entries of series {name!r} number no image "
+            f"({few(np.unique(whole[other]))}); expected {first}{last}; say first_code where it "
+            "counts otherwise, or let other_codes = drop leave them out"
+        )
+    labels = map(str, whole) if names is None else (names[i] for i in np.where(other, 0, place))
+    return tuple("" if out else label for out, label in zip(other, labels, strict=True))
 
 
 def _image_order(file: Any, series: Any) -> list[str] | None:

@@ -1,7 +1,8 @@
 """How a recording becomes responses to images: every choice in one place, with its default."""
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +13,12 @@ from invariscope.validate import above, one_of
 KINDS = ("sorted", "multiunit", "unsorted", "noise")
 TIME_UNITS = {"s": 1.0, "ms": 1e-3, "us": 1e-6}
 AXES = ("neurons", "images", "repeats")
+# Choices of one kind of recording alone: of spike times, and of responses.
+SPIKE_CHOICES = (
+    *("baseline", "event", "events", "events_offset", "sync", "order", "onset", "kinds", "label"),
+    *("time_unit", "sampling_rate", "segment"),
+)
+RESPONSE_CHOICES = ("values", "axes", "variable")
 QUANTITIES = {"counts": "spikes", "rates": "spikes/s", "other": "other"}
 
 
@@ -35,7 +42,8 @@ class RecordingOptions:
         onset: column of a trials table with the image's onset.
         images: the images that the codes number: a folder of photos, in the order of their
             names, or a CSV with columns `code` and `image`; by default each code is an image.
-        first_code: the code of the folder's first photo.
+        first_code: the code of the folder's first photo, or of the first image of an NWB index
+            series; by default 1, and of an index series 0, as NWB counts.
         other_codes: what becomes of an event whose code is no image: `refuse` or `drop`.
         kinds: which units count: `sorted`, `multiunit`, `unsorted`, `noise`.
         label: column with the units' labels (NWB); by default `quality`, `group` or `KSLabel`.
@@ -71,7 +79,7 @@ class RecordingOptions:
     order: Path | None = None
     onset: str = "start_time"
     images: Path | None = None
-    first_code: int = 1
+    first_code: int | None = None
     other_codes: Literal["refuse", "drop"] = "refuse"
     kinds: tuple[str, ...] = ("sorted", "multiunit")
     label: str | None = None
@@ -124,6 +132,21 @@ class RecordingOptions:
                 f"axes are {', '.join(axes)}; expected each once, images among them, such as "
                 "images, neurons, repeats"
             )
+
+    def check_unused(self, choices: Iterable[str], what: str) -> None:
+        """Check that nothing was chosen that a recording has no use for.
+
+        Args:
+            choices: names of options that must stand as they are by default.
+            what: the recording in words.
+
+        Raises:
+            InputError: one was chosen.
+        """
+        default = {field.name: field.default for field in fields(self)}
+        for name in choices:
+            if getattr(self, name) != default[name]:
+                raise InputError(f"{what}, of which {name} says nothing; leave {name} out")
 
     @property
     def windows(self) -> Windows:

@@ -10,6 +10,7 @@ from invariscope.errors import InputError
 from invariscope.photos import open_folder
 from invariscope.recordings.options import RecordingOptions
 
+FIRST_CODE = 1
 DIGITS = re.compile(r"(\d+)")
 
 
@@ -57,7 +58,8 @@ def image_list(options: RecordingOptions, expected: int) -> tuple[str, ...] | No
     if options.images.is_dir():
         return tuple(image_files(options) or {})
     table = code_table(options.images)
-    codes = [str(options.first_code + i) for i in range(expected)]
+    first = FIRST_CODE if options.first_code is None else options.first_code
+    codes = [str(first + i) for i in range(expected)]
     if missing := [code for code in codes if code not in table]:
         raise InputError(
             f"{str(options.images)!r} has no code {missing[0]}; expected {codes[0]} to {codes[-1]} "
@@ -66,14 +68,18 @@ def image_list(options: RecordingOptions, expected: int) -> tuple[str, ...] | No
     return tuple(table[code] for code in codes)
 
 
-def image_codes(options: RecordingOptions) -> dict[str, str] | None:
-    """Map each code to an image, in the images' order; None where each code is an image."""
+def image_codes(options: RecordingOptions, first_code: int = FIRST_CODE) -> dict[str, str] | None:
+    """Map each code to an image, in the images' order; None where each code is an image.
+
+    Args:
+        first_code: of a folder's first photo, where the options do not say it.
+    """
     if options.images is None:
         return None
     if not options.images.is_dir():
         return code_table(options.images)
-    names = image_files(options) or {}
-    return {str(options.first_code + i): name for i, name in enumerate(names)}
+    first = first_code if options.first_code is None else options.first_code
+    return {str(first + i): name for i, name in enumerate(image_files(options) or {})}
 
 
 def code_table(path: Path) -> dict[str, str]:
@@ -133,6 +139,10 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> list[dict[str, str]]:
         raise InputError(
             f"{str(path)!r} has no column {missing[0]!r} (it has {', '.join(header)}); "
             f"expected {', '.join(columns)}"
+        )
+    if "" in header:
+        raise InputError(
+            f"{str(path)!r} has a column without a name, perhaps of row numbers; name or remove it"
         )
     if len(set(header)) < len(header):
         raise InputError(f"{str(path)!r} has two columns of one name; rename one")

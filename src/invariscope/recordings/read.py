@@ -18,16 +18,27 @@ from invariscope.recordings import (
     tables,
 )
 from invariscope.recordings.clocks import pair_clocks
-from invariscope.recordings.options import RecordingOptions
+from invariscope.recordings.options import (
+    RESPONSE_CHOICES,
+    SPIKE_CHOICES,
+    RecordingOptions,
+)
 from invariscope.recordings.pictures import plain_code
 from invariscope.recordings.responses import Floats, RecordedResponses
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, choose_events
 from invariscope.recordings.spikes import window_responses as count_windows
 
 FORMATS = (
-    ".nwb, .nev, .plx, .pl2, .npy, .npz, .mat, .csv, or a folder of Open Ephys, SpikeGLX, TDT, "
-    "Kilosort or phy"
+    ".nwb, .nev, .plx, .npy, .npz, .mat, .csv, or a folder of Open Ephys, SpikeGLX, TDT, Kilosort "
+    "or phy"
 )
+# Formats that only their makers' programs read.
+CONVERT = {
+    ".pl2": "save it as .plx or NWB, as Plexon's library for .pl2 is for Windows alone",
+    ".mwk": "write its events as a CSV with MWorks' tools",
+    ".mwk2": "write its events as a CSV with MWorks' tools",
+    ".bhv2": "write its events as a CSV with NIMH MonkeyLogic's mlread",
+}
 # How a folder of each kind is recognised and read; the first that is recognised counts.
 FOLDERS: tuple[
     tuple[Callable[[Path], object], Callable[[Path, RecordingOptions], SpikeRecording]], ...
@@ -68,10 +79,13 @@ def read_recording(path: str | Path, options: RecordingOptions | None = None) ->
     if not file.exists():
         raise InputError(f"there is no recording {str(path)!r}")
     if file.suffix.lower() in arrays.SUFFIXES and file.is_file():
+        options.check_unused(SPIKE_CHOICES, f"{str(path)!r} is an array of responses")
         return arrays.read_array(file, options)
     found = _spikes(file, options)
     if isinstance(found, RecordedResponses):
+        options.check_unused(SPIKE_CHOICES, f"{str(path)!r} is a table of responses")
         return found
+    options.check_unused(RESPONSE_CHOICES, f"{str(path)!r} holds spike times")
     if options.events is not None:
         events = _events(options.events, options)
         if options.sync is not None:
@@ -92,7 +106,8 @@ def _spikes(file: Path, options: RecordingOptions) -> SpikeRecording | RecordedR
             return read(file, options)
     if neo_files.reader_of(file):
         return neo_files.read_neo(file, options)
-    raise InputError(f"{str(file)!r} is no recording that is known; expected {FORMATS}")
+    advice = CONVERT.get(file.suffix.lower(), f"expected {FORMATS}")
+    raise InputError(f"{str(file)!r} is no recording that is known; {advice}")
 
 
 def _events(file: Path, options: RecordingOptions) -> EventChannel:

@@ -11,12 +11,20 @@ from numpy.typing import NDArray
 from invariscope.errors import InputError, unknown
 from invariscope.plurals import number_of
 from invariscope.recordings.options import RecordingOptions
-from invariscope.recordings.pictures import image_codes, numbered, plain_code, read_rows
+from invariscope.recordings.pictures import (
+    FIRST_CODE,
+    image_codes,
+    numbered,
+    plain_code,
+    read_rows,
+)
 from invariscope.recordings.responses import Dropped, Floats, Ints, RecordedResponses, few
 
 NANOSECONDS = 1e9
 SILENCE = math.log(1e-6)  # a silence less likely than this is no silence: recording had ended
 LONGEST_PAUSE = 100.0  # seconds between images, beyond which times are rather in ms
+SHORTEST_PAUSE = 0.004  # seconds, in which no screen shows one image after another
+SAME = 1e-6  # seconds, within which two events of an image are one
 LATEST = 9e9  # seconds that fit into whole nanoseconds
 TELLING = 20  # spikes from which on their rate tells how long a silence may be
 # So many intervals of which none is shorter than so many seconds: the times are rather in ms. In ms
@@ -32,11 +40,13 @@ class EventChannel:
         name: as a person names it in `event`.
         times: `(events,)` in seconds.
         labels: code or text of each.
+        first_code: of the first image, where the options do not say it.
     """
 
     name: str
     times: Floats = field(repr=False)
     labels: tuple[str, ...] = field(repr=False)
+    first_code: int = FIRST_CODE
 
 
 @dataclass(frozen=True)
@@ -133,7 +143,8 @@ def _without_missing(events: EventChannel, dropped: list[Dropped]) -> EventChann
         dropped.append(Dropped("trial", int((~known).sum()), "the event's time is missing"))
     order = np.flatnonzero(known)
     order = order[np.argsort(events.times[order], kind="stable")]
-    return EventChannel(events.name, events.times[order], tuple(events.labels[i] for i in order))
+    labels = tuple(events.labels[i] for i in order)
+    return replace(events, times=events.times[order], labels=labels)
 
 
 def _in_turn(events: EventChannel, options: RecordingOptions) -> EventChannel:
@@ -157,7 +168,7 @@ def _images_of(
     labels = [plain_code(label) for label in events.labels]
     if unnamed := sum(not label for label in labels):
         dropped.append(Dropped("event", unnamed, "no code"))
-    codes = image_codes(options)
+    codes = image_codes(options, events.first_code)
     if codes is None:
         names = sorted(set(labels) - {""}, key=numbered)
         known = {label: label for label in names}
@@ -176,10 +187,29 @@ def _images_of(
         dropped.append(Dropped("event", sum(other.values()), why))
     kept = [i for i, label in enumerate(labels) if label in known]
     if not kept:
-        raise InputError(f"no event of {events.name!r} names an image; expected {few(known)}")
+        raise InputError(
+            f"no event of {events.name!r} names an image; expected {few(known) or 'codes'}, or the "
+            "image of each event in turn as order"
+        )
     row = {name: i for i, name in enumerate(names)}
     shown = np.array([row[known[labels[i]]] for i in kept], np.int64)
-    return events.times[kept], shown, names
+    onsets, shown = _once(events.name, events.times[kept], shown, dropped)
+    return onsets, shown, names
+
+
+def _once(name: str, onsets: Floats, shown: Ints, dropped: list[Dropped]) -> tuple[Floats, Ints]:
+    """Leave out events that a file holds twice, as their trial would count as two."""
+    again = np.concatenate([[False], np.diff(onsets) < SAME])
+    other = again & np.concatenate([[False], np.diff(shown) != 0])
+    if other.any():
+        raise InputError(
+            f"events {name!r} name two images at once, {int(other.sum())} times, first at "
+            f"{onsets[other][0]:.6g} s; expected one image at a time; where lines make up a word, "
+            "choose the event channel of words"
+        )
+    if again.any():
+        dropped.append(Dropped("event", int(again.sum()), "the same event again"))
+    return onsets[~again], shown[~again]
 
 
 def _chosen_units(
@@ -227,6 +257,10 @@ def _doubt_times(
                 f"{options.fastest:,.0f}; its times are rather in another unit; check time_unit "
                 "and sampling_rate, or raise fastest"
             )
+        if len(unit.times) > TELLING and np.median(np.diff(unit.times)) <= 0:
+            raise InputError(
+                f"unit {unit.name!r} of {name} has its spikes twice; expected each once"
+            )
     gaps = np.concatenate([np.diff(unit.times) for unit in units])
     if any(len(gaps) >= number and gaps.min() > shortest for number, shortest in FAR_APART):
         raise InputError(
@@ -238,6 +272,11 @@ def _doubt_times(
         raise InputError(
             f"images of {name} come {pause:,.0f} s apart (median); their times are rather in ms; "
             "check time_unit"
+        )
+    if 0 < pause < SHORTEST_PAUSE:
+        raise InputError(
+            f"images of {name} come {1000 * pause:.3g} ms apart (median), faster than a screen "
+            "shows them; their times are rather in another unit than said; check time_unit"
         )
 
 

@@ -1,6 +1,7 @@
 """CSV: spike times by unit and events beside, or responses with a row a trial."""
 
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,14 @@ from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpik
 from invariscope.recordings.values import check_values, spike_counts, without_silent_units
 from invariscope.validate import one_of
 
-FIXED = ("image", "onset", "trial")
+FIXED = ("image", "onset", "trial", "repeat")
 SPIKES = ("unit", "time")
+# Columns that rather describe a row than hold a unit's responses.
+NO_UNITS = {
+    *FIXED,
+    *("unit", "neuron", "cell", "cluster", "channel", "electrode", "code", "stimulus", "time"),
+    *("index", "repetition", "presentation", "block", "session", "date"),
+}
 
 
 def read_csv(path: Path, options: RecordingOptions) -> SpikeRecording | RecordedResponses:
@@ -31,8 +38,8 @@ def read_csv(path: Path, options: RecordingOptions) -> SpikeRecording | Recorded
     if "image" in header:
         return _responses(rows, path, options)
     raise InputError(
-        f"{str(path)!r} has columns {few(header)}; expected unit and time (a row a spike), or "
-        "image and a column a unit (a row a trial)"
+        f"{str(path)!r} has columns {few(header)}; expected, with commas between them, unit and "
+        "time (a row a spike), or image and a column a unit (a row a trial)"
     )
 
 
@@ -100,12 +107,27 @@ def _trains(
     return tuple(UnitSpikes(u, kinds[u], np.array(t, np.float64)) for u, t in times.items())
 
 
+def _unit_columns(header: Iterable[str], path: Path) -> list[str]:
+    """List the columns that hold units.
+
+    Raises:
+        InputError: there is none, or one that rather says which unit, repeat or block a row is of.
+    """
+    units = [name for name in header if name not in FIXED]
+    if not units:
+        raise InputError(f"{str(path)!r} has no column of a unit beside {few(header)}")
+    if doubtful := [name for name in units if name.casefold() in NO_UNITS]:
+        raise InputError(
+            f"column {doubtful[0]!r} of {str(path)!r} is no unit by its name; expected a row a "
+            f"trial, with {', '.join(FIXED)} and a column a unit; rename it, or leave it out"
+        )
+    return units
+
+
 def _responses(
     rows: list[dict[str, str]], path: Path, options: RecordingOptions
 ) -> RecordedResponses:
-    units = [name for name in rows[0] if name not in FIXED]
-    if not units:
-        raise InputError(f"{str(path)!r} has no column of a unit beside {few(rows[0])}")
+    units = _unit_columns(rows[0], path)
     values = np.array(
         [[number(row[u], path, i, u) for u in units] for i, row in enumerate(rows, 2)], np.float64
     )

@@ -20,7 +20,7 @@ from invariscope.recordings.noise import Floats, shrink_means
 from invariscope.recordings.responses import Ints, RecordedResponses, image_moments
 from invariscope.store.files import replace_file
 
-VARIABILITY = "variability.json"
+RECORDING, VARIABILITY = "recording.json", "variability.json"
 
 
 def spearman_brown(single: Any, repeats: Any) -> Any:
@@ -236,6 +236,11 @@ def load_variability(path: Path) -> MeasuredVariability:
         StoreError: it is missing or damaged.
     """
     file = path / VARIABILITY if path.is_dir() else path
+    if not file.exists() and (path / RECORDING).is_file():
+        raise StoreError(
+            f"{str(path)!r} is a recording without {VARIABILITY}, as it has no repeats, no counts, "
+            "or no unit with signal; `invariscope recording` says which"
+        )
     try:
         numbers: dict[str, Any] = dict(json.loads(file.read_text())["variability"])
         known: dict[str, Any] = {k: math.nan if v is None else v for k, v in numbers.items()}

@@ -23,6 +23,7 @@ from invariscope.recordings.options import RecordingOptions
 from invariscope.recordings.pictures import image_files
 from invariscope.recordings.responses import RecordedResponses
 from invariscope.recordings.variability import (
+    RECORDING,
     VARIABILITY,
     measured_variability,
     save_variability,
@@ -33,7 +34,6 @@ from invariscope.subjects.rig.pixels import image_names
 from invariscope.subjects.rig.recorded import ABOUT, RECORDED
 from invariscope.subjects.rig.subject import RigSubject
 
-MARK = "recording.json"
 TRIALS, UNITS, NATURAL = "trials.parquet", "units.csv", "natural.parquet"
 CHUNK = 64
 
@@ -63,13 +63,13 @@ def write_recording(
         InputError: the folder holds something else; names that collide; images of several sizes.
         StoreError: it cannot be written.
     """
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).is_file():
+    if folder.exists() and any(folder.iterdir()) and not (folder / RECORDING).is_file():
         raise InputError(f"{str(folder)!r} holds something else; choose another --out")
     trials = recorded.trials()
     if not trials.columns.is_unique:
         raise InputError(f"{recorded.name} has a unit named image or onset, or one twice; rename")
     make_folder(folder)
-    _write_text(folder / MARK, json.dumps(_about(recorded, options), indent=1) + "\n")
+    _write_text(folder / RECORDING, json.dumps(_about(recorded, options), indent=1) + "\n")
     _write_table(trials, folder / TRIALS)
     table = unit_table(recorded).to_csv(index=False)
     _write_text(folder / UNITS, table)
