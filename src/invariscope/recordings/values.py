@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.recordings.options import RecordingOptions
 from invariscope.recordings.responses import Dropped, Floats, RecordedResponses, few
 
@@ -126,8 +127,8 @@ def check_filled(array: Floats, what: str) -> None:
         chance /= math.comb(len(known), len(silent))
     if chance < BY_CHANCE:
         raise InputError(
-            f"{what} holds 0 for every neuron in the last repeats of {len(filled)} images "
-            f"({few(filled)}, from 0), whose other repeats bring spikes; write NaN for repeats "
+            f"{what} holds 0 for every neuron in the last repeats of "
+            f"{number_of(len(filled), 'image')} ({few(filled)}, from 0), whose other repeats bring spikes; write NaN for repeats "
             "that are missing"
         )
 
