@@ -128,8 +128,8 @@ def check_filled(array: Floats, what: str) -> None:
     if chance < BY_CHANCE:
         raise InputError(
             f"{what} holds 0 for every neuron in the last repeats of "
-            f"{number_of(len(filled), 'image')} ({few(filled)}, from 0), whose other repeats bring spikes; write NaN for repeats "
-            "that are missing"
+            f"{number_of(len(filled), 'image')} ({few(filled)}, from 0), whose other repeats bring "
+            "spikes; write NaN for repeats that are missing"
         )
 
 
