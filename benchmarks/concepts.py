@@ -4,7 +4,9 @@ Every image in them is generated. Writes `docs/images/concept_*.jpg` and
 `benchmarks/concepts.json` (the numbers under the pictures, machine and versions). Runs that
 are in FOLDER already are taken as they are.
 
-    python benchmarks/concepts.py FOLDER
+    python benchmarks/concepts.py FOLDER [NAME ...]
+
+With names, such as `twin`, the other pictures and their numbers stay.
 """
 
 import json
@@ -39,20 +41,24 @@ class World:
     """The network, the generator, and what was searched for one unit."""
 
     def __init__(self, folder: Path) -> None:
+        self.folder = folder
         self.subject = iv.load_subject(MODEL)
         self.generator = iv.load_generator("embedded")
         self.mei = iv.find_mei(
             self.subject, self.generator, UNIT, options=OPTIONS, out=folder / "mei"
         )
         runs = {
-            "invariance": self._search(folder / "invariance", "pixels", "invariance"),
-            "deep": self._search(folder / "deep", DEEP, "invariance"),
-            "adversarial": self._search(folder / "adversarial", "pixels", "adversarial"),
+            "invariance": self.search(folder / "invariance", "pixels", "invariance"),
+            "deep": self.search(folder / "deep", DEEP, "invariance"),
+            "adversarial": self.search(folder / "adversarial", "pixels", "adversarial"),
         }
         self.runs: dict[str, RunRecord] = {name: r.runs[0] for name, r in runs.items()}
         self.natural = self.runs["invariance"].settings.natural or {}
 
-    def _search(self, folder: Path, site: str, task: str) -> iv.Result:
+    def search(
+        self, folder: Path, site: str, task: str, options: iv.SearchOptions = OPTIONS
+    ) -> iv.Result:
+        """Search one front of the unit."""
         return iv.stretch_and_squeeze(
             self.subject,
             self.generator,
@@ -60,7 +66,7 @@ class World:
             reference=self.mei,
             stretch=site,
             task=task,
-            options=OPTIONS,
+            options=options,
             out=folder,
         )
 
@@ -255,6 +261,40 @@ def coefficient(world: World) -> tuple[Figure, dict]:
     return figure, {"h": [float(values[k]) for k in picks]}
 
 
+SHOWN, HALF = 500, 0.5  # images that each strategy may show; activity that a picture has kept
+PROXY = "embedded:plain-robust"  # of another architecture than the unit's network
+ASKED = {
+    "cma": iv.SearchOptions(strategy="cma", generations=SHOWN // 50, stop=False),
+    "isotropic, 10 candidates": iv.SearchOptions(
+        strategy="isotropic", population=10, generations=SHOWN // 10, stop=False
+    ),
+    "twin": iv.SearchOptions(strategy=f"twin:{PROXY}", generations=SHOWN // 50, stop=False),
+}
+
+
+def twin(world: World) -> tuple[Figure, dict]:
+    """What three strategies have of one unit's front after as many images."""
+    figure = Figure(figsize=(9.6, 3.6), layout="constrained")
+    axes = figure.subplots(1, len(ASKED) + 1, width_ratios=[2, *[1] * len(ASKED)])
+    figures = {}
+    for number, (name, options) in enumerate(ASKED.items()):
+        found = world.search(world.folder / f"shown {name}", "pixels", "invariance", options)
+        front = found.runs[0].front
+        activity = front["activation"] / world.mei.activity
+        kept = 1 - (activity - 1).abs()
+        axes[0].plot(kept, front["stretch"], ".-", color=COLOURS[2 * number], label=name)
+        member = front["stretch"].where(kept >= HALF).idxmax()
+        image = world.generator.generate(found.runs[0].tensors["codes"][member][None])[0]
+        words = f"distance {front['stretch'][member]:.0f}, kept {100 * kept[member]:.0f} %"
+        show(axes[number + 1], image, name, words)
+        figures[name] = {"images": SHOWN, "members": len(front), **front.loc[member].to_dict()}
+    axes[0].set_xlabel("activity kept, as a share of the reference's")
+    axes[0].set_ylabel("distance to the reference at pixels")
+    axes[0].spines[["top", "right"]].set_visible(False)
+    axes[0].legend(frameon=False, fontsize="small")
+    return figure, figures
+
+
 PICTURES = {
     "reference": reference,
     "stretch_squeeze": stretch_squeeze,
@@ -262,14 +302,17 @@ PICTURES = {
     "stop_rule": stop_rule,
     "active_set": active_set,
     "coefficient": coefficient,
+    "twin": twin,
 }
 
 
 def main() -> None:
     """Search, draw, write."""
     mpl.rcParams["font.size"] = 10
-    world = World(Path(sys.argv[1]))
-    figures = {
+    world, numbers = World(Path(sys.argv[1])), ROOT / "benchmarks" / "concepts.json"
+    names = sys.argv[2:] or list(PICTURES)
+    before = json.loads(numbers.read_text()) if numbers.exists() else {}
+    figures = before | {
         "command": "python benchmarks/concepts.py FOLDER",
         "machine": platform.machine(),
         "invariscope": iv.__version__,
@@ -278,12 +321,12 @@ def main() -> None:
         "unit": UNIT,
         "class": world.subject.classes[int(UNIT.partition(":")[2])],
     }
-    for name, draw in PICTURES.items():
-        figure, figures[name] = draw(world)
+    for name in names:
+        figure, figures[name] = PICTURES[name](world)
         path = ROOT / "docs" / "images" / f"concept_{name}.jpg"
         figure.savefig(path, dpi=110, pil_kwargs={"quality": 85})
         print(f"{path.name}: {path.stat().st_size / 1000:.0f} kB")
-    (ROOT / "benchmarks" / "concepts.json").write_text(json.dumps(figures, indent=1) + "\n")
+    numbers.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -3,8 +3,9 @@
     python benchmarks/frugality.py --out FOLDER [--device cuda] [--workers 12] [--seconds 450]
 
 Eight units of `embedded:robust` × three seeds; invariance and silencing; noise 0 and 0.2 of the
-unit's SD over natural images. Settings were chosen on the first half of the units, figures are of
-the second. `FOLDER/twin.json` is rewritten as trials end; a second call goes on.
+unit's SD over natural images. Settings were chosen on half of the units, figures are of the other
+half. `FOLDER/twin.json` is rewritten as trials end; a second call goes on. At the end, or with
+`--write` alone, `benchmarks/twin.json` and its table in `benchmarks/README.md` are written.
 """
 
 import argparse
@@ -20,9 +21,11 @@ import torch
 from bench.frugality import FrugalityBench, FrugalityTrial, entrant
 from bench.machine import describe
 from bench.needed import figures_of, last_mean
+from first_run import fill
 from invariscope.devices import pick_device
 from invariscope.errors import InvariscopeError
 from invariscope.generators import load_generator
+from invariscope.markup import markdown_table
 from invariscope.search.strategies import Twin
 from invariscope.store.files import replace_file
 from invariscope.subjects import load_subject
@@ -31,13 +34,14 @@ SUBJECT = "embedded:robust"
 TUNED = ["fc:3", "layer3.1.conv1:40", "fc:8", "layer4.1.conv2:100"]
 TOLD = ["fc:0", "layer3.0.conv1:10", "fc:6", "layer4.0.conv1:50"]
 UNITS = [*TOLD, *TUNED]
+# Proxies of other architectures than the subject's, trained on the same photos.
 TWINS = {
-    "twin": Twin(scale=1.0),
-    "twin on plain": Twin(proxy="embedded:plain", scale=1.0),
-    "twin, climbs alone": Twin(kinds=1, scale=1.0),
-    "twin, spread over places": Twin(spread=True, scale=1.0),
+    "twin": Twin(proxy="embedded:plain-robust", scale=1.0),
+    "twin on narrow-robust": Twin(proxy="embedded:narrow-robust", scale=1.0),
+    "twin on standard": Twin(proxy="embedded:standard", scale=1.0),
 }
 OTHERS = ("cma", "isotropic:10")
+TABLED = (250, 500, 1000)
 
 
 @dataclass(frozen=True)
@@ -53,18 +57,17 @@ class Job:
 
 def jobs(scale: float) -> list[Job]:
     """What is run, the most needed first; `scale` shortens runs for a trial of the script."""
-    found = []
-    conditions = [("invariance", 0.0), ("invariance", 0.2), ("adversarial", 0.0)]
-    conditions.append(("adversarial", 0.2))
-    for task, noise in conditions:
-        found += [Job("twin", u, noise, task, 1000) for u in UNITS]
-        if task == "adversarial":
-            found += [Job("cma", u, noise, task, 25_000) for u in UNITS]
-            found += [Job("isotropic:10", u, noise, task, 2000) for u in UNITS]
-    found += [Job("twin, climbs alone", u, 0.0, "invariance", 1000) for u in TUNED]
-    found += [Job("twin, spread over places", u, 0.0, "invariance", 1000) for u in UNITS]
-    found += [Job("twin on plain", u, n, "invariance", 1000) for n in (0.0, 0.2) for u in TOLD]
-    found += [Job("twin", u, 0.0, "invariance", 5000) for u in TOLD]
+    found = [Job("twin", u, 0.2, "invariance", 500) for u in UNITS]
+    found += [Job("twin", u, 0.0, "invariance", 1000) for u in TOLD]
+    for noise in (0.0, 0.2):
+        for u in UNITS:
+            found += [Job("twin", u, noise, "adversarial", 500)]
+            found += [Job("cma", u, noise, "adversarial", 25_000)]
+            found += [Job("isotropic:10", u, noise, "adversarial", 2000)]
+    found += [Job("twin on narrow-robust", u, 0.2, "invariance", 500) for u in TOLD]
+    found += [Job("twin on standard", u, 0.2, "invariance", 500) for u in TOLD]
+    found += [Job("twin", u, 0.0, "invariance", 1000) for u in TUNED]
+    found += [Job("twin on narrow-robust", u, 0.0, "invariance", 500) for u in TOLD]
     return [replace(job, images=max(250, int(job.images * scale))) for job in found]
 
 
@@ -120,6 +123,56 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
     return {"model": SUBJECT, "tuned": TUNED, "told": TOLD, "conditions": conditions}
 
 
+def as_markdown(figures: dict[str, Any], baseline: dict[str, Any]) -> str:
+    """Make the table: images needed, and shares of what `cma` has at 25,000, told and tuned."""
+    lines = []
+    for condition in figures["conditions"]:
+        rows = [r for r in condition["rows"] if r["strategy"].startswith("twin")]
+        if condition["task"] == "adversarial":
+            rows = condition["rows"]
+        else:
+            (own,) = (c for c in baseline["conditions"] if c["noise"] == condition["noise"])
+            for part, half in (("rows", "told"), ("tried", "tuned")):
+                rows += [r | {"half": half} for r in own[part] if r["strategy"] in OTHERS]
+        for name in sorted(
+            {r["strategy"] for r in rows}, key=lambda n: (not n.startswith("twin"), n)
+        ):
+            told, tuned = (
+                next((r for r in rows if (r["strategy"], r["half"]) == (name, half)), None)
+                for half in ("told", "tuned")
+            )
+            if told:
+                cells = [condition["task"], f"{condition['noise']:g}", f"`{name}`"]
+                lines.append([*cells, _needed(told), *_shares(told), *_shares(tuned)])
+    heads = ["search", "noise", "strategy", "images needed"]
+    heads += [f"told: {n:,}" for n in TABLED] + [f"tuned on: {n:,}" for n in TABLED]
+    return markdown_table(heads, lines) + "\n"
+
+
+def _needed(row: dict[str, Any]) -> str:
+    images = row["needed"]["images"]
+    if images is None:
+        return f"more than {row['images'][-1]:,}"
+    return f"at most {images:,.0f}" if images <= row["images"][0] else f"{images:,.0f}"
+
+
+def _shares(row: dict[str, Any] | None) -> list[str]:
+    if row is None or row["share"] is None:
+        return ["–"] * len(TABLED)
+    known = dict(zip(row["images"], row["share"], strict=True))
+    return [f"{100 * known[n]:.0f} %" if n in known else "–" for n in TABLED]
+
+
+def write(out: Path) -> None:
+    """Write the figures so far, and their table, where the benchmarks keep them."""
+    here = Path(__file__).parent
+    figures = json.loads((out / "twin.json").read_text())
+    baseline = json.loads((here / "frugality.json").read_text())
+    (here / "twin.json").write_text(json.dumps(figures, indent=1) + "\n")
+    page = here / "README.md"
+    page.write_text(fill(page.read_text(), "twin.json", as_markdown(figures, baseline)))
+
+
 def _ends(baseline: dict[str, Any], noise: float) -> dict[str, float]:
     """What `cma` has of each unit at its end in `frugality.json`."""
     (own,) = (c for c in baseline["conditions"] if c["noise"] == noise)
@@ -136,7 +189,11 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
+    if asked.write:
+        write(asked.out)
+        return
     there = Path(__file__).with_name("frugality.json")
     baseline = json.loads(there.read_text()) if there.exists() else None
     asked.out.mkdir(parents=True, exist_ok=True)
@@ -164,6 +221,7 @@ def main() -> None:
     for worker in workers:
         worker.terminate()
     queue.cancel_join_thread()
+    write(asked.out)
 
 
 if __name__ == "__main__":

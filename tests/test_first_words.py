@@ -54,14 +54,14 @@ def test_everything_has_a_name_of_one_line(searched, tmp_path):
         ),
         "Reference(image, 4 × 4 px)": options["reference"],
         f"Result({subject.name} linear:0: 1 invariance)": result,
-        "Invariance(mean colour: 3 units at 1 sites, 1 transformations, 4 images)": (
+        "Invariance(mean colour: 3 units at 1 site, 1 transformation, 4 images)": (
             iv.invariance_coefficient(mean, images, "inversion", sites="output", top=())
         ),
-        "Profile(mean colour output:0: 1 transformations, 0 found images)": (
+        "Profile(mean colour output:0: 1 transformation, 0 found images)": (
             iv.profile(mean, "output:0", images, transformations=["inversion"])
         ),
         "ImageSet(3 images of 3 classes)": colours,
-        f"PhotoFolder({str(tmp_path / 'photos')!r}: 1 photos)": iv.open_folder(tmp_path / "photos"),
+        f"PhotoFolder({str(tmp_path / 'photos')!r}: 1 photo)": iv.open_folder(tmp_path / "photos"),
         "NaturalStatistics(10 units, 9469 images)": (
             NaturalStatistics.load(shipped.natural, shipped)
         ),
@@ -128,7 +128,7 @@ def test_searches_tell_how_far_they_are(searched, capsys):
     assert err.splitlines()[0].startswith(
         "invariance of linear:0 at pixels · generation 1 · 0 of 1"
     )
-    assert "generation 2 · 1 of 1 searches done · 20 images" in err.splitlines()[-1]
+    assert "generation 2 · 1 of 1 search done · 20 images" in err.splitlines()[-1]
 
 
 def test_a_watcher_of_the_callers_own_is_enough(searched, monkeypatch):
@@ -138,8 +138,8 @@ def test_a_watcher_of_the_callers_own_is_enough(searched, monkeypatch):
     iv.stretch_and_squeeze(subject, generator, "linear:0", **options, watch=told.append)
     assert sys.stderr.getvalue() == ""
     assert [progress_words(event).partition(" · ")[0] for event in told] == [
-        "0 of 1 searches done",
-        "1 of 1 searches done",
+        "0 of 1 search done",
+        "1 of 1 search done",
     ]
     with watched_searches("both", progress=True, watch=told.append) as tell:
         tell(told[0])

@@ -46,6 +46,7 @@ BOTTOM = (
     "devices",
     "memory",
     "optional",
+    "plurals",
     "progress",
     "user_code",
 )

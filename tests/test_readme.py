@@ -44,6 +44,16 @@ def test_the_readmes_table_is_made_from_stored_figures():
     assert README.split(readme.MARK, 1)[1].split(readme.END, 1)[0] == readme.as_markdown()
 
 
+def test_the_table_of_claims_is_made_from_the_verdicts_of_both_pages():
+    claims = benchmark("claims")
+    table = claims.as_markdown()
+    assert README.split(claims.MARK, 1)[1].split(claims.END, 1)[0] == table
+    assert table.count("\n") - 2 == len(claims.SNS) + len(claims.CATEGORIES) <= 12
+    assert (
+        len(re.findall(r"\*\*(holds|contradicted|undecided|nothing to compare)\*\*", table)) == 12
+    )
+
+
 @pytest.mark.statistical
 def test_the_pair_shows_what_the_table_says_on_two_of_its_units(tmp_path):
     """Twelve searches of 500 generations, five minutes of two cores."""

@@ -23,6 +23,7 @@ import torch
 from torch import Tensor
 
 from invariscope.errors import InputError, unknown
+from invariscope.plurals import number_of
 
 Shape = tuple[int, ...]
 Sites = Mapping[str, Shape]
@@ -155,8 +156,8 @@ def _index(text: str, shape: Shape, address: str) -> tuple[int, ...]:
     if len(shape) == 2 and len(words) == 2 and words[0] == "cls":
         if not has_class_token(shape):
             raise InputError(
-                f"unit {address!r}: a site of {shape[0]} tokens, a square of patches, has no "
-                "class token; give a token's number"
+                f"unit {address!r}: a site of {number_of(shape[0], 'token')}, a square of "
+                "patches, has no class token; give a token's number"
             )
         words[0] = "0"
     allowed = {1, 3} if len(shape) == 3 else {len(shape)}

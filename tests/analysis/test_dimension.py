@@ -65,5 +65,5 @@ def test_against_the_size_of_the_subsample():
 
 
 def test_groups_go_with_points():
-    with pytest.raises(InputError, match="1 groups"):
+    with pytest.raises(InputError, match="1 group "):
         dimension(np.eye(3), [("a", "b", "c")])

@@ -7,9 +7,11 @@ from scipy import stats
 from invariscope.analysis.intervals import (
     clustered_mean,
     correlation,
+    crossed_interval,
     difference_interval,
     mean_interval,
     share_interval,
+    sign_flip_p,
 )
 
 
@@ -54,3 +56,51 @@ def test_intervals_are_those_of_scipy():
     assert number == 6
     assert np.isnan(correlation(a, [1.0] * 6)[0])
     assert np.isnan(mean_interval([])[0])
+
+
+def test_crossed_intervals_cover_the_truth_where_units_or_observers_alone_do_not():
+    """Values with a part of the unit and a part of the observer, true mean 0."""
+    stream = np.random.default_rng(0)
+    covered = alone = 0
+    for _ in range(200):
+        table = stream.normal(size=(10, 1)) + stream.normal(size=(1, 6))
+        _, low, high = crossed_interval(table + 0.3 * stream.normal(size=(10, 6)))
+        covered += low < 0 < high
+        _, low, high = mean_interval(table.mean(1))
+        alone += low < 0 < high
+    assert covered / 200 > 0.85
+    assert alone / 200 < 0.8
+
+
+def test_crossed_intervals_need_two_of_each_and_leave_gaps_out():
+    assert np.isnan(crossed_interval([[1.0, 2.0]])[1])
+    assert np.isnan(crossed_interval([[1.0], [2.0]])[1])
+    assert np.isnan(crossed_interval(np.full((3, 3), np.nan))[0])
+    table = np.array([[1.0, 2.0], [3.0, np.nan]])
+    assert crossed_interval(table)[0] == 2
+    wide = crossed_interval(table, 0.99)
+    assert wide[1] <= crossed_interval(table)[1] <= crossed_interval(table)[2] <= wide[2]
+
+
+def test_turning_signs_gives_the_published_test():
+    """Against SciPy's own permutation test of paired samples, all turns of it."""
+    stream = np.random.default_rng(0)
+    for number in (2, 5, 9):
+        values = stream.normal(0.5, size=number)
+        found = stats.permutation_test(
+            (values, np.zeros(number)),
+            lambda a, b: np.mean(a - b),
+            permutation_type="samples",
+            n_resamples=np.inf,
+            vectorized=False,
+        )
+        assert sign_flip_p(values) == pytest.approx(found.pvalue, abs=1e-6)
+    assert np.isnan(sign_flip_p([np.nan]))
+
+
+def test_without_an_effect_few_turns_of_signs_are_rarer_than_one_in_twenty():
+    stream = np.random.default_rng(1)
+    for number in (8, 20):
+        found = [sign_flip_p(stream.normal(size=number)) for _ in range(200)]
+        assert np.mean(np.array(found) <= 0.05) < 0.1
+        assert sign_flip_p(stream.normal(3, size=number)) < 0.02

@@ -97,7 +97,7 @@ def test_the_interval_covers_the_truth_about_as_often_as_it_says():
 def test_what_is_excluded_does_not_count(answers):
     half = answers.assign(excluded=answers["participant"].isin([f"p{k}" for k in range(12)]))
     assert people_accuracy(half)["participants"].eq(12).all()
-    with pytest.raises(InputError, match="all 2304 answers are excluded"):
+    with pytest.raises(InputError, match="all excluded: 2304 answers"):
         usable(answers.assign(excluded=True))
     with pytest.raises(InputError, match="lack the columns correct"):
         usable(answers.drop(columns="correct"))

@@ -91,7 +91,7 @@ def test_a_rate_falls_as_its_schedule_says():
 
 
 def test_more_seen_categories_than_there_are_is_refused(paradigm, data):
-    with pytest.raises(InputError, match="5 categories are to be seen transformed and there are 4"):
+    with pytest.raises(InputError, match="asked to show 5 categories transformed, and there are 4"):
         plan_networks(replace(paradigm, counts=(2, 5)), data)
 
 
@@ -123,7 +123,7 @@ def test_categories_are_drawn_or_named_and_unknown_ones_are_refused(picture_fold
     assert len(drawn.classes) == 2
     named = load_data(DataRule(folder=str(picture_folder), side=16, categories=("dog", "ant")))
     assert named.classes == ("ant", "dog")
-    with pytest.raises(InputError, match="5 categories are asked for and there are 4"):
+    with pytest.raises(InputError, match="asked for 5 categories, and there are 4"):
         load_data(DataRule(folder=str(picture_folder), categories=5))
     with pytest.raises(InputError, match="unknown category 'anT'; did you mean 'ant'"):
         load_data(DataRule(folder=str(picture_folder), categories=("anT",)))

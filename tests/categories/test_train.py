@@ -177,7 +177,7 @@ def test_networks_that_are_behind_catch_up(planned, data, tmp_path):
 def test_a_checkpoint_of_another_plan_is_refused(planned, data, tmp_path):
     one, other = folders_of(tmp_path, planned[:2])
     one.begin()
-    one.save({"network": {}, "momentum": {}}, 1, [])
+    one.save({"network": {"weight": torch.ones(1)}, "momentum": {}}, 1, [])
     other.path.mkdir(parents=True)
     (one.path / "checkpoint.safetensors").rename(other.path / "checkpoint.safetensors")
     with pytest.raises(StoreError, match="is a checkpoint of another plan"):
@@ -216,7 +216,7 @@ def test_one_network_of_a_stack_can_fail(planned, data, tmp_path, monkeypatch):
 
 def test_a_batch_beyond_the_training_set_is_refused(planned, data, tmp_path):
     own = replace(planned[0], recipe=replace(planned[0].recipe, batch=100))
-    with pytest.raises(InputError, match="the batch is 100 and there are 48 training images"):
+    with pytest.raises(InputError, match="the batch is 100, above 48 training images"):
         Training(data, CPU).train(folders_of(tmp_path, [own]))
 
 

@@ -207,6 +207,7 @@ trials = 10
 drift = 300.0
 [search]
 targets = ["best"]
+strategy = "isotropic"
 population = 8
 [final]
 share = 0.5

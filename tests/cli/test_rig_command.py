@@ -20,6 +20,7 @@ repeats = 2
 [blocks]
 trials = 20
 [search]
+strategy = "isotropic"
 population = 8
 mei_generations = 1
 generations = 2
@@ -86,7 +87,7 @@ def test_mistakes_are_one_sentence(file, tmp_path, capsys):
     assert "cannot read session file" in capsys.readouterr().err
     words = ["--out", str(tmp_path / "a"), "--units", "fc:3"]
     assert run(["rig", "simulate", str(file), *words]) == 2
-    assert "1 units of the network for 2 recorded ones" in capsys.readouterr().err
+    assert "1 unit of the network for 2 recorded ones" in capsys.readouterr().err
     words = ["--out", str(tmp_path / "a"), "--units", "fc:3", "fc:5", "--natural"]
     assert run(["rig", "simulate", str(file), *words, str(tmp_path / "none.parquet")]) == 2
     assert "none.parquet" in capsys.readouterr().err

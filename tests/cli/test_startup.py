@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 import invariscope
 from invariscope import plot
+from invariscope.store.files import replace_file
 
 HEAVY = (
     *("torch", "numpy", "pandas", "pyarrow", "scipy", "matplotlib", "sklearn", "statsmodels"),
@@ -103,13 +105,23 @@ import sys
 sys.modules.update(dict.fromkeys(sys.argv[1:]))  # importing one of them fails
 import invariscope
 dir(invariscope)
+from invariscope.cli.app import run
+raise SystemExit(run(["--help"]))
 """
 
 
-def test_import_meets_nothing_that_only_posix_has():
+def test_import_and_help_meet_nothing_that_only_posix_has():
     # Python's own start imports `posix`.
     blocked = sorted(POSIX_MODULES - {"posix"})
-    subprocess.run([sys.executable, "-c", BLOCKED, *blocked], check=True)
+    command = [sys.executable, "-c", BLOCKED, *blocked]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert "Hundreds of runs" in done.stdout
+
+
+def test_a_file_is_written_where_no_folder_can_be_opened(tmp_path, monkeypatch):
+    monkeypatch.delattr(os, "O_DIRECTORY")
+    replace_file(tmp_path / "a.txt", lambda part: part.write_text("whole"))
+    assert (tmp_path / "a.txt").read_text() == "whole"
 
 
 def run_at_import(node):

@@ -151,7 +151,7 @@ def test_bad_settings_are_one_sentence(known, make_photos):
             invariance_coefficient(known, photos, **settings)
     with pytest.raises(InputError, match="no image"):
         invariance_coefficient(known, photos[:0], ["hue"])
-    with pytest.raises(InputError, match="1 classes were named"):
+    with pytest.raises(InputError, match="named: 1 class"):
         image_set(photos, [0, 1, 0, 1], ("one",))
     with pytest.raises(InputError, match="labels of shape"):
         image_set(photos, [0, 1])

@@ -67,7 +67,7 @@ def test_streams_equal_whole_arrays(conv_subject, make_photos, reading, negative
     groups = {"all": range(23)} | {
         name: [k for k in range(23) if labels(23)[k] == row] for row, name in enumerate(CLASSES)
     }
-    units = result.units.set_index(["site", "transformation", "class"])
+    units = result.units.set_index(["site", "transformation", "class"]).sort_index()
     for site, name in product(SITES, TRANSFORMATIONS):
         before = whole(conv_subject, photos, site, reading)
         after = whole(conv_subject, load(name)(photos), site, reading)

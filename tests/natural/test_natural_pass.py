@@ -112,7 +112,7 @@ def test_photos_that_were_left_out_are_named(measure, tmp_path):
     assert report["photos"] == PHOTOS
     assert report["left_out"] == 2
     assert any("05.jpg" in sentence for sentence in report["unreadable"])
-    assert "1 class folders hold no photo: 'a'" in report["notes"]
+    assert "without a photo: 1 class folder: 'a'" in report["notes"]
     assert not (tmp_path / "natural" / "segments").exists()
 
 

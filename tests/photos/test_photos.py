@@ -152,8 +152,8 @@ def test_a_folder_is_sorted_by_class_and_name_and_tells_what_is_odd(folder):
     assert found.classes == ("a", "b", "c", "d")
     assert [found.classes[label] for label in found.labels] == [n[0] for n in found.names]
     assert found.report.lines() == [
-        "1 class folders hold no photo: 'a'",
-        "1 other files were not looked at",
+        "without a photo: 1 class folder: 'a'",
+        "not looked at: 1 other file",
     ]
 
 

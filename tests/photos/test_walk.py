@@ -63,8 +63,8 @@ def test_circles_of_links_end_and_each_photo_is_counted_once(photos):
     assert found.names == ("cat/1.png", "cat/2.png", "dog/3.png")
     assert found.classes == ("cat", "dog")
     told = " · ".join(found.report.lines())
-    assert "5 links lead in a circle or to a folder that is visited anyway" in told
-    assert "1 links lead nowhere or to no plain file, so they are left out: 'self'" in told
+    assert "5 links in a circle or to a folder that is visited anyway" in told
+    assert "1 link to nowhere or to no plain file, left out: 'self'" in told
 
 
 def test_links_to_folders_outside_are_followed_once(photos, tmp_path):
@@ -96,7 +96,7 @@ def test_a_folder_that_cannot_be_read_is_named(photos, monkeypatch):
     monkeypatch.setattr(os, "scandir", refuse)
     found = open_folder(photos)
     assert found.classes == ("cat", "dog")
-    assert any("1 folders cannot be read" in t and "'dog'" in t for t in found.report.lines())
+    assert any("1 folder cannot be read" in t and "'dog'" in t for t in found.report.lines())
 
 
 def test_a_folder_without_a_photo_says_what_it_skipped(tmp_path):
@@ -118,6 +118,6 @@ def test_names_that_are_no_utf_8_are_left_out_and_told(photos):
     assert found.names == ("cat/1.png", "cat/2.png", "dog/3.png")
     assert found.content == open_folder(photos).content
     (told,) = [line for line in found.report.lines() if "UTF-8" in line]
-    assert told.startswith("2 names are no text in UTF-8")
+    assert told.startswith("2 names not in UTF-8")
     told.encode()
     assert run(["natural", "embedded:standard", os.fsdecode(b"v\xf6gel")]) == 2

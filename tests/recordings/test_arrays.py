@@ -49,7 +49,7 @@ def test_numbers_are_the_arrays(name, array, tmp_path):
     assert np.allclose(found.variances.T, np.nanvar(array, 2, ddof=1), atol=1e-12)
     assert np.array_equal(found.repeats.T, (~np.isnan(array)).sum(2))
     assert [str(d) for d in found.dropped] == [
-        "left out: 1 trials (repeats that hold no number for any unit)"
+        "left out: 1 trial (repeats that hold no number for any unit)"
     ]
     assert found.quantity == "spikes"
     assert np.array_equal(found.counts, found.responses, equal_nan=True)
@@ -301,8 +301,8 @@ def test_units_without_a_spike_or_without_a_number_are_left_out_and_told(array, 
     found = read_recording(save(array, tmp_path / "a.npy"))
     assert found.units == ("n1", "n2")
     told = [str(d) for d in found.dropped]
-    assert "left out: 1 units (without a spike: n0)" in told
-    assert "left out: 1 units (no number at all: n3)" in told
+    assert "left out: 1 unit (without a spike: n0)" in told
+    assert "left out: 1 unit (no number at all: n3)" in told
     (tmp_path / "a.csv").write_text("image,u1,u2,u3\na,0,1,\nb,0,3,\na,0,2,\n")
     found = read_recording(tmp_path / "a.csv")
     assert found.units == ("u2",)

@@ -61,7 +61,7 @@ def test_wrong_event_codes(session, read, images, tmp_path):
 
 def test_an_image_that_was_never_shown_is_told_and_missing(session, read, images, tmp_path):
     found = read(write(tmp_path, session), images=images)
-    assert [str(d) for d in found.dropped] == ["left out: 1 images (never shown: d)"]
+    assert [str(d) for d in found.dropped] == ["left out: 1 image (never shown: d)"]
     assert np.isnan(found.means[3]).all()
 
 
@@ -70,7 +70,7 @@ def test_a_unit_without_spikes_is_told(session, read, tmp_path):
     path.write_text(path.read_text() + "silent,\n")
     found = read(path)
     assert "silent" not in found.units
-    assert [str(d) for d in found.dropped] == ["left out: 1 units (without a spike: silent)"]
+    assert [str(d) for d in found.dropped] == ["left out: 1 unit (without a spike: silent)"]
     path.write_text("unit,time\nsilent,\n")
     with pytest.raises(InputError, match="no unit of spikes is left"):
         read(path)
@@ -185,8 +185,8 @@ def test_nan_and_words(session, read, tmp_path):
     events.write_text(events.read_text() + ",2\n1235,\n")
     found = read(path)
     assert sorted(map(str, found.dropped)) == [
-        "left out: 1 events (no code)",
-        "left out: 1 trials (the event's time is missing)",
+        "left out: 1 event (no code)",
+        "left out: 1 trial (the event's time is missing)",
     ]
 
 
@@ -233,7 +233,7 @@ def test_the_command_prints_what_was_left_out_and_writes_tables(session, images,
     assert run(["recording", str(path), *words, "--out", str(tmp_path / "out")]) == 0
     told = capsys.readouterr().out
     assert "spikes: 3 units, 4 images, 18 trials, in spikes/s" in told
-    assert "left out: 1 images (never shown: d)" in told
+    assert "left out: 1 image (never shown: d)" in told
     assert "no responses.parquet: the images are no files" in told
     names = {file.name for file in (tmp_path / "out").iterdir()}
     assert {"recording.json", "trials.parquet", "units.csv"} <= names

@@ -172,7 +172,7 @@ def test_the_file_as_it_should_be(write, session, tmp_path, command):
     assert (code, errors) == (0, [])
     assert "3 units, 3 images, 18 trials" in out
     if write in (phy, csv, nwb, *ARRAYS, csv_responses):
-        assert "left out: 1 units (without a spike: " in out
+        assert "left out: 1 unit (without a spike: " in out
 
 
 @pytest.mark.parametrize("write", EVERY, **by_name)
@@ -206,7 +206,7 @@ def test_wrong_codes_and_an_image_that_was_never_shown(write, session, tmp_path,
     table.write_text("code,image\n1,a\n2,b\n3,c\n4,d\n")
     code, out, _ = command(words, "--images", str(table))
     assert code == 0
-    assert "left out: 1 images (never shown: d)" in out
+    assert "left out: 1 image (never shown: d)" in out
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,7 @@ def test_unsorted_and_noise_count_where_asked(write, tmp_path):
     found = read_recording(path)
     assert found.units == ("ch1#1",)
     assert {(d.what, d.why.partition(":")[0]) for d in found.dropped} == (
-        {("units", "unsorted"), ("units", "noise")} if noise else {("units", "unsorted")}
+        {("unit", "unsorted"), ("unit", "noise")} if noise else {("unit", "unsorted")}
     )
     kinds = ("sorted", "unsorted", "noise")
     every = read_recording(path, RecordingOptions(kinds=kinds))
@@ -116,7 +116,7 @@ def test_a_persons_labels_stand_above_the_sorters_and_no_label_is_unsorted(tmp_p
     found = read_recording(tmp_path / "s", options)
     assert found.units == ("1",)
     told = sorted(str(one) for one in found.dropped)
-    assert told == ["left out: 1 units (noise: 0)", "left out: 1 units (unsorted: 2)"]
+    assert told == ["left out: 1 unit (noise: 0)", "left out: 1 unit (unsorted: 2)"]
 
 
 def test_params_are_read_and_never_run(tmp_path, session):

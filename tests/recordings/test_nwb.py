@@ -90,7 +90,7 @@ def test_labels_of_units(session, tmp_path):
     path = with_trials(session, tmp_path / "a.nwb", quality=["good", "MUA", "what"])
     found = read_recording(path)
     assert found.units == ("0", "1")
-    assert [str(d) for d in found.dropped] == ["left out: 1 units (unsorted: 2)"]
+    assert [str(d) for d in found.dropped] == ["left out: 1 unit (unsorted: 2)"]
     every = read_recording(path, RecordingOptions(kinds=("unsorted",)))
     assert every.units == ("2",)
 
@@ -134,7 +134,7 @@ def test_an_entry_below_0_is_a_blank_and_no_image(kind, ordered, session, tmp_pa
     found = read_recording(path, RecordingOptions(other_codes="drop"))
     assert len(found.shown) == 12
     assert set(found.images) == ({"zebra", "moth"} if ordered else {"0", "2"})
-    assert [d.number for d in found.dropped if d.what == "events"] == [6]
+    assert [d.number for d in found.dropped if d.what == "event"] == [6]
 
 
 def test_entries_that_are_no_numbers_of_images(session, tmp_path):

@@ -5,18 +5,27 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED, Claim, Evidence
-from invariscope.paper.figure_claims import NO_PAIR, NO_ROLES, TESTS, figure_claims
-from invariscope.report.sns_page import collect_tables, figures_of, first_parts, write_page
+from invariscope.paper.figure_claims import TESTS, figure_claims
+from invariscope.paper.measured_figures import NO_PAIR, NO_ROLES
+from invariscope.report.sns_page import (
+    collect_tables,
+    figures_of,
+    first_parts,
+    with_intervals,
+    write_page,
+)
 from invariscope.study.analyses import ANALYSES, save_tables
 
 # The names lie about the roles, which alone count.
 NETS = ("net:robust-looking", "net:plain")
 ROLES = dict(zip(NETS, ("standard", "robust"), strict=True))
 SITES = ("pixels", "mid", "deep")
+MEIS = {1: (1.5, 1.4, 1.6), -1: (0.8, 0.7, 0.9)}
 
 
 def rows(*columns, **values):
@@ -32,27 +41,28 @@ def tables(turn=1):
     up, down = (1.0, 0.0) if turn == 1 else (0.0, 1.0)
     statistics = {"luminance": 0, "contrast": 0, "texture": 1, "colour": 1, "layout": 2}
     return {
-        "distance_beside_affine": rows(
-            "subject",
-            "site",
-            "distance",
-            "reduction",
-            "affine",
-            of=[(n, "pixels", 10 + 5 * turn, 30, 10) for n in NETS],
-        ),
-        "distance": rows(
-            "subject",
-            "series",
-            "site",
-            "distance",
-            "distance_sd",
-            "reduction",
-            "reduction_sd",
-            "units",
+        "controls": rows(
+            *("subject", "loss", "series", "compared", "farther", "farther_sd", "constraints"),
             of=[
-                (NETS[1], "adversarial", "pixels", 20 - 10 * turn, 1, 50 + 40 * turn, 2, 10),
-                (NETS[1], "invariance", "pixels", 10 + 5 * turn, 1, 50 - 40 * turn, 2, 10),
-                (NETS[0], "invariance", "pixels", 10 + 5 * turn, 1, 50 - 40 * turn, 2, 10),
+                (n, loss, series, 10, 40.0 * turn, 5.0, constraints)
+                for n in NETS
+                for loss in (10.0, 25.0, 50.0)
+                for series in ("affine copies", "second MEIs", "random images")
+                for constraints in ("none", "code_percentile=99")
+            ],
+        ),
+        "losses_runs": rows(
+            *("subject", "unit", "task", "site", "member", "reduction", "pixel_distance"),
+            "constraints",
+            of=[
+                (NETS[1], f"fc:{u}", task, "pixels", member, lost + u, far + 0.1 * u, constraints)
+                for u in range(4)
+                for task, lost, far in (
+                    ("adversarial", 50 + 40 * turn, 20 - 10 * turn),
+                    ("invariance", 50 - 40 * turn + 0.1 * u, 10 + 5 * turn),
+                )
+                for member in ("kept", "loses at most 10 %")
+                for constraints in ("none", "code_percentile=99")
             ],
         ),
         "separability": rows(
@@ -70,35 +80,30 @@ def tables(turn=1):
                 for n, a in zip(NETS, (0.2 + 0.7 * up, 0.3 + 0.5 * up), strict=True)
             ],
         ),
-        "appearance": rows(
-            "subject",
-            "task",
-            "site",
-            "statistic",
-            "relative",
-            "relative_sd",
-            "units",
+        "appearance_sites": rows(
+            *("subject", "statistic", "site", "other", "units", "difference", "difference_sd"),
             of=[
-                (n, "invariance", site, name, turn * (place == at) + 1.5, 0.1, 10)
+                (n, name, one, other, 10, turn * ((place == at) - (place + 1 + k == at)), 0.1)
                 for n in NETS
                 for name, at in statistics.items()
-                for place, site in enumerate(SITES)
+                for place, one in enumerate(SITES)
+                for k, other in enumerate(SITES[place + 1 :])
             ],
         ),
-        "observers_trend": rows(
-            "source",
-            "observer",
-            "own",
-            "slope",
-            "first",
-            "last",
+        "observers_slopes": rows(
+            *("source", "kind", "match", "units", "observers", "slope", "low", "high"),
             of=[
-                (NETS[0], NETS[1], False, 0.1 * turn, 0.2, 0.4),
-                (NETS[0], "other", False, 0.11 * turn, 0.2, 0.4),
-                (NETS[0], "third", False, 0.105 * turn, 0.2, 0.4),
-                (NETS[1], NETS[0], False, -0.1 * turn, 0.8, 0.6),
-                (NETS[1], "other", False, -0.11 * turn, 0.8, 0.6),
-                (NETS[1], NETS[1], True, 9.0, 0.0, 1.0),
+                (n, kind, match, 10, 2, sign * turn, sign * turn - 0.05, sign * turn + 0.05)
+                for n, sign in zip(NETS, (0.1, -0.1), strict=True)
+                for kind in ("standard", "robust", "all")
+                for match in ("25 of 50 reached", "the same pixel distance")
+            ],
+        ),
+        "observers_robust": rows(
+            *("task", "site", "kind", "units", "observers", "difference", "low_all", "high_all"),
+            of=[
+                (task, site, "all", 10, 4, 0.3 * turn, 0.3 * turn - 0.1, 0.3 * turn + 0.1)
+                for task, site in (("MEI", np.nan), *(("invariance", site) for site in SITES))
             ],
         ),
         "dimension": rows(
@@ -123,38 +128,35 @@ def tables(turn=1):
             "full_stretch_ratio",
             "ratio_low",
             "ratio_high",
+            "mei_ratio",
+            "mei_ratio_low",
+            "mei_ratio_high",
             of=[
-                ("mid", np.nan, 1.0, 1.0, 1.0),
-                ("mid", 100, 0.3 + 0.5 * up, 0.2 + 0.5 * up, 0.4 + 0.5 * up),
+                ("mid", np.nan, 1.0, 1.0, 1.0, 1.5, 1.5, 1.5),
+                ("mid", 100, 0.3 + 0.5 * up, 0.2 + 0.5 * up, 0.4 + 0.5 * up, *MEIS[turn]),
             ],
         ),
-        "fronts": rows(
-            "subject",
-            "unit",
-            "run",
-            "task",
-            "site",
-            "reduction",
-            "pixel_distance",
+        "fronts_ends": rows(
+            *("subject", "unit", "run", "task", "site", "reduction", "pixel_distance"),
             of=[
-                (NETS[1], f"fc:{u}", f"{task}{u}", task, "pixels", lost + 0.1 * u, far + 0.1 * u)
+                (NETS[1], f"fc:{u}", f"{task}{u}", task, "pixels", lost + 0.1 * u, far + 0.2 * u)
                 for u in range(4)
-                for task, members in (
-                    # The most silencing member is near; another is far and silences less.
-                    ("adversarial", [(100 * up + 50 * down, 10 * up + 90 * down), (10, 80)]),
-                    ("invariance", [(10 * up + 95 * down, 60), (99, 5)]),
+                for task, lost, far in (
+                    ("adversarial", 100 * up + 50 * down, 10 * up + 90 * down),
+                    ("invariance", 10 * up + 95 * down, 60 + 0.1 * u),
                 )
-                for lost, far in members
             ],
         ),
     }
 
 
+LOWS = ("low", "low_all", "ratio_low", "mei_ratio_low")
+HIGHS = ("high", "high_all", "ratio_high", "mei_ratio_high")
 TESTED = {
-    "Fig 2": 2,
+    "Fig 2": 5,
     "Fig 3a,b": 3,
     "Fig 3c": 2,
-    "Fig 4c": 2,
+    "Fig 4c": 5,
     "row 11": 1,
     "row 13": 1,
     "S1": 1,
@@ -162,8 +164,8 @@ TESTED = {
 
 
 def claim_of(found, words):
-    (claim,) = (claim for claim in figure_claims(found) if words in claim.statement)
-    return claim
+    claims = [claim for claim in figure_claims(found) if words in claim.statement]
+    return claims[0]
 
 
 @pytest.mark.parametrize(("turn", "verdict"), [(1, HOLDS), (-1, CONTRADICTED)])
@@ -176,10 +178,10 @@ def test_every_claim_is_judged_from_the_numbers(turn, verdict):
 def test_wide_intervals_decide_nothing():
     wide = tables()
     for name, table in wide.items():
-        ends = {k: -99.0 for k in ("low", "ratio_low") if k in table}
+        ends = {k: -99.0 for k in table if k in LOWS} | {k: 99.0 for k in table if k in HIGHS}
         ends |= {k: 999.0 for k in table if k.endswith("_sd")}
-        if name in ("dimension", "observers_trend", "fronts"):
-            value = {"dimension": "dimension", "observers_trend": "slope"}.get(name, "reduction")
+        if name in ("dimension", "losses_runs", "fronts_ends"):
+            value = "dimension" if name == "dimension" else "reduction"
             ends[value] = table[value] + 999 * np.resize([-1, 1, 1, -1, 1], len(table))
         wide[name] = table.assign(**ends)
     found = [claim for claim in figure_claims(wide) if claim.verdict != NOTHING]
@@ -188,7 +190,7 @@ def test_wide_intervals_decide_nothing():
 
 
 def test_people_never_get_a_verdict_and_each_gap_has_its_reason():
-    missing = pd.DataFrame({"analysis": ["distance"], "reason": ["no runs"]})
+    missing = pd.DataFrame({"analysis": ["controls"], "reason": ["no runs"]})
     found = figure_claims({"missing": missing, "people": pd.DataFrame({"accuracy": [1.0]})})
     assert {claim.verdict for claim in found} == {NOTHING}
     reasons = [claim.reason for claim in found]
@@ -201,13 +203,9 @@ def test_roles_come_from_the_table_alone():
     for lost in (lambda t: t.drop(columns="role", errors="ignore"), lambda t: t.assign(role=None)):
         bare = {name: lost(table) for name, table in tables().items()}
         found = [claim for claim in figure_claims(bare) if claim.reason == NO_ROLES]
-        assert sorted(claim.source for claim in found) == [
-            "Fig 2",
-            "Fig 3c",
-            *["Fig 4c"] * 2,
-            "Fig 4e",
-        ]
-        assert claim_of(bare, "farther from the MEI").verdict == HOLDS
+        sources = ["Fig 2"] * 2 + ["Fig 3c"] + ["Fig 4c"] * 4 + ["Fig 4e"]
+        assert sorted(claim.source for claim in found) == sources
+        assert claim_of(bare, "affine copies that lose as much").verdict == HOLDS
 
 
 def test_one_role_alone_compares_nothing():
@@ -216,26 +214,43 @@ def test_one_role_alone_compares_nothing():
         for name, table in tables().items()
     }
     assert claim_of(alone, "more easily for the standard").reason == NO_PAIR
-    assert claim_of(alone, "falls with the depth").verdict == NOTHING
-    assert claim_of(alone, "it rises").verdict == HOLDS
+    assert claim_of(alone, "standard observers: their accuracy falls").verdict == NOTHING
+    assert claim_of(alone, "standard observers: their accuracy rises").verdict == HOLDS
 
 
 def test_the_same_trends_need_several_networks_of_a_role():
     several = tables()
-    first = several["observers_trend"]
+    first = several["observers_slopes"]
     same = "the same trends"
     assert claim_of(several, same).verdict == NOTHING
-    more = first.iloc[:3].assign(source="other")
-    several["observers_trend"] = pd.concat([first, more])
+    more = first[first["source"] == NETS[0]].assign(source="other")
+    several["observers_slopes"] = pd.concat([first, more])
     assert claim_of(several, same).verdict == HOLDS
-    several["observers_trend"] = pd.concat([first, more.assign(slope=-more["slope"])])
+    turned = more.assign(slope=-more["slope"], low=-more["high"], high=-more["low"])
+    several["observers_slopes"] = pd.concat([first, turned])
     assert claim_of(several, same).verdict == CONTRADICTED
 
 
 def test_one_observer_gives_no_interval():
     few = tables()
-    few["observers_trend"] = few["observers_trend"].iloc[:1]
-    assert claim_of(few, "it rises").outcome == "undecided: needs an interval over observers"
+    few["observers_slopes"] = few["observers_slopes"].assign(low=np.nan, high=np.nan)
+    outcome = "undecided: needs an interval over units and observers"
+    assert claim_of(few, "standard observers: their accuracy rises").outcome == outcome
+
+
+def test_bounded_codes_are_judged_apart():
+    both = tables()
+    own = both["controls"]["constraints"] != "none"
+    both["controls"] = both["controls"].assign(
+        farther=both["controls"]["farther"].where(~own, -40.0)
+    )
+    assert claim_of(both, "copies that lose as much (ours").verdict == CONTRADICTED
+    found = [
+        c for c in figure_claims(both) if c.analysis == "controls" and "(ours" not in c.statement
+    ]
+    assert [c.verdict for c in found] == [HOLDS, HOLDS]
+    both["controls"] = both["controls"][~own].drop(columns="constraints")
+    assert claim_of(both, "copies that lose as much (ours").verdict == NOTHING
 
 
 def test_fewer_than_100_runs_tell_no_dimension():
@@ -254,7 +269,7 @@ def test_one_estimator_of_dimension_that_differs_leaves_no_verdict():
 
 def test_a_subsets_ratio_without_interval_is_undecided():
     old = tables()
-    old["subsets"] = old["subsets"].drop(columns=["ratio_low", "ratio_high"])
+    old["subsets"] = old["subsets"][["site", "entries", "full_stretch_ratio", "study", "runs"]]
     assert claim_of(old, "at subsets").outcome == "undecided: needs an interval over units"
 
 
@@ -280,6 +295,32 @@ def test_the_page_and_its_record_agree_and_the_page_is_written_again_from_its_fo
     assert json.loads((tmp_path / "sns.json").read_text()) == record
     with pytest.raises(StoreError, match="no analyses"):
         collect_tables([tmp_path / "c"])
+
+
+def test_rows_of_other_studies_stay_on_a_page_and_those_of_the_same_study_go(tmp_path):
+    told = {"runs": "all", "chosen": "kept", "budget": "200 × 50", "constraints": "none"}
+    new, old = (pd.DataFrame({"site": [site], **told}) for site in ("new", "old"))
+    save_tables({"losses": new.assign(study="a"), "layers": new.assign(study="a")}, tmp_path / "a")
+    earlier = pd.concat([old.assign(study="a"), old.assign(study="before")])
+    kept = {"losses": earlier, "layers": earlier, "paths": earlier}
+    save_tables(kept, tmp_path / "sns")
+    found = collect_tables([tmp_path / "a"], tmp_path / "sns")
+    assert found["losses"]["site"].tolist() == ["new", "old"]
+    assert found["losses"]["study"].tolist() == ["a", "before"]
+    assert found["layers"]["study"].tolist() == ["a"]  # of one study
+    assert found["paths"]["study"].tolist() == ["before"]
+    page = write_page([tmp_path / "a"], tmp_path / "sns.md").read_text()
+    line = "Study before; runs that count: all; member: kept; at most 200 × 50 images a run."
+    assert line in page
+    assert "| site | constraints | study |" in page
+
+
+def test_means_of_a_table_have_students_interval_and_one_unit_has_none():
+    table = pd.DataFrame({"units": [5, 1], "far": [10.0, 3.0], "far_sd": [2.0, np.nan]})
+    shown = with_intervals(table)
+    half = stats.t.ppf(0.975, 4) * 2 / 5**0.5
+    assert shown["far"].tolist() == [f"10 [{10 - half:.3g}, {10 + half:.3g}]", "3"]
+    assert list(shown.columns) == ["units", "far"]
 
 
 def test_evidence_of_many_parts_is_cut_and_points_at_its_table():

@@ -77,6 +77,7 @@ def asked():
 
     def parse(rig="", blocks="", search=""):
         once = "" if "repeats" in search else "repeats = 1\n"
+        once += "" if "strategy" in search else 'strategy = "isotropic"\n'
         return parse_session(TEXT.format(rig=rig, blocks=blocks, search=once + search))
 
     return parse

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 import torch
 
+from invariscope.rig.file import SearchRequest
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.simulate import DirectLink, SimulatedBrain, SimulatedRates
+from invariscope.search.search import Search
 from invariscope.store.run_toml import FILE
 
 
@@ -173,3 +175,29 @@ def test_the_range_block_describes_repeat_means(make_session, asked, drift):
     np.testing.assert_allclose(table["maximum"], means.max(0))
     np.testing.assert_allclose(table["sd"], means.std(0))
     assert list(table["unit"]) == ["rig:0", "rig:1", "rig:2"]
+
+
+def test_a_twin_search_broken_off_ends_as_unbroken(make_session, asked, make_brain, monkeypatch):
+    file = asked(search='strategy = "twin:codes"')
+    (whole,) = make_session(file, DirectLink(make_brain(lost=0.0)), "whole").run()
+    tell, told = Search.tell, []
+
+    def broken(search, *words):
+        told.append(search)
+        if len(told) == 5:  # three generations of the search for the most exciting image before
+            raise KeyboardInterrupt
+        return tell(search, *words)
+
+    monkeypatch.setattr(Search, "tell", broken)
+    session = make_session(file, DirectLink(make_brain(lost=0.0)), "broken")
+    with pytest.raises(KeyboardInterrupt):
+        session.run()
+    session.close()
+    monkeypatch.setattr(Search, "tell", tell)
+    (after,) = make_session(file, DirectLink(make_brain(lost=0.0)), "broken").run()
+    assert torch.equal(after.tensors["codes"], whole.tensors["codes"])
+    pd.testing.assert_frame_equal(after.front, whole.front)
+
+
+def test_a_session_searches_by_twin_unless_told_otherwise():
+    assert SearchRequest().strategy == "twin"

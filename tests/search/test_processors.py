@@ -18,7 +18,8 @@ PROMISES = "alone or apart or offset or together or neighbours"
 SAMPLE = "narrow or (bit_for_bit and 257)"
 INSIDE = """
 import sys, pytest, torch
-assert torch.backends.cpu.get_cpu_capability() == sys.argv[1].upper()
+found = torch.backends.cpu.get_cpu_capability().replace("NO AVX", "DEFAULT")  # its older name
+assert found == sys.argv[1].upper()
 sys.exit(pytest.main(sys.argv[2:]))
 """
 

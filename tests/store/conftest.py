@@ -72,11 +72,15 @@ def checkpoint():
 
 
 @pytest.fixture(scope="session")
-def order():
-    """Gives an order to one process that has everything imported (see `searcher.py`)."""
+def order(pytestconfig):
+    """Gives an order to one process that has everything imported (see `searcher.py`).
+
+    Its warnings are errors, but for those that pytest was told to pass over (`-W`).
+    """
+    passed_over = [f"-W{rule}" for rule in pytestconfig.getoption("pythonwarnings") or ()]
     program = str(Path(__file__).with_name("searcher.py"))
     with subprocess.Popen(
-        [sys.executable, "-W", "error", program],
+        [sys.executable, "-Werror", *passed_over, program],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,

@@ -24,7 +24,7 @@ def kill_again_and_again(order, folder, strategy, kills, seed):
     """Kill a search so many times, start it again each time, and hold it to an unbroken one."""
     asked = {"folder": str(folder), "strategy": strategy}
     unbroken, resumed = folder / "unbroken", folder / "resumed"
-    order(**asked, out="unbroken")
+    assert not order(**asked, out="unbroken")["error"]
     assert len(list(unbroken.glob("*/milestone.parquet"))) == 3
     whole = sum(path.stat().st_size for path in unbroken.glob("*/journal.jsonl"))
     for kill in moments(whole, seed):

@@ -18,6 +18,7 @@ from invariscope.report.figures import FIGURES, draw
 from invariscope.store.hashes import write_hashed
 from invariscope.study.analyses import ANALYSES, analyze, read_tables, save_tables, serving
 from invariscope.study.analyses.material import AnalysisMaterial
+from invariscope.study.analyses.recognition import EQUAL_DISTANCE, EQUAL_LOSS, matched_members
 from invariscope.study.result import StudyResult
 from invariscope.units import parse_target
 
@@ -63,9 +64,11 @@ def test_what_the_study_allows_is_made_and_the_rest_has_a_reason(tables):
 
 def test_every_table_names_the_filter_and_the_study(tables):
     for name, table in tables.items():
-        if name != "missing":
+        if name != "missing" and len(table):
             assert set(table["runs"]) == {"all"}, name
             assert set(table["study"]) == {"small"}, name
+            assert table["chosen"].notna().all(), name
+            assert table["budget"].str.fullmatch(r"\d+ × \d+").all(), name
 
 
 def test_images_and_references_are_those_of_the_runs_in_their_order(material, finished):
@@ -125,6 +128,44 @@ def test_natural_activity_is_that_of_the_photos(tables, material):
     assert target.read({"fc": answers}).shape == (10, 1)
 
 
+def test_a_front_is_told_by_one_member_for_both_numbers(tables, material):
+    ends = tables["fronts_ends"]
+    assert sorted(ends["run"]) == sorted(material.whole["run"])
+    for row in ends.to_dict("records"):
+        (record,) = material.records(material.whole[material.whole["run"] == row["run"]])
+        front = record.front
+        assert row["task"] == "invariance"
+        assert row["pixel_distance"] == front["pixel_distance"].max()
+        same = front[front["pixel_distance"] == row["pixel_distance"]]
+        assert row["activation"] in set(same["activation"])
+
+
+def test_controls_are_of_the_references_of_the_runs(tables, material):
+    means = tables["controls_means"].set_index("series")
+    units = material.whole["unit"].nunique()
+    assert means.loc["random images", "images"] == 50 * units
+    assert means.loc["photos of the class", "images"] == 5 * units
+    assert means.loc["gain and offset", "images"] == 29 * units
+    assert set(tables["controls"]["loss"]) == {10, 25, 50}
+
+
+def test_members_at_equal_loss_and_distance_are_those_of_the_archived_fronts(material):
+    found = dict(matched_members(material, material.invariant))
+    for row in found[EQUAL_LOSS].to_dict("records"):
+        assert row["reduction"] <= 25
+    same = found[EQUAL_DISTANCE]
+    assert len(same) == len(material.invariant)
+    for row, record in zip(same.to_dict("records"), material.records(same), strict=True):
+        assert row["pixel_distance"] == record.front["pixel_distance"].iloc[row["row"]]
+    reach = [record.front["pixel_distance"].max() for record in material.records(same)]
+    goal = same.assign(reach=reach).groupby("unit")["reach"].min()
+    apart = (same["pixel_distance"] - same["unit"].map(goal)).abs()
+    for gap, row, record in zip(
+        apart, same.to_dict("records"), material.records(same), strict=True
+    ):
+        assert gap == (record.front["pixel_distance"] - goal[row["unit"]]).abs().min()
+
+
 def test_gradients_have_the_budget_of_one_run(tables, material):
     starts = tables["gradients_starts"]
     own = material.table[material.table["site"] == "pixels"]
@@ -138,7 +179,7 @@ def test_gradients_have_the_budget_of_one_run(tables, material):
 def test_every_table_that_has_a_figure_is_drawn(material, tables, tmp_path):
     paths = draw(material, tables, tmp_path)
     drawn = {name for name in FIGURES if any(path.name.startswith(name) for path in paths)}
-    assert drawn == set(FIGURES) & set(tables)
+    assert drawn == {name for name in set(FIGURES) & set(tables) if len(tables[name])}
     assert all(path.stat().st_size > 2000 for path in paths)
     assert not [path for path in paths if ":" in path.name]
 
@@ -169,7 +210,7 @@ def test_a_study_makes_the_figures_that_its_file_serves(copied):
     text = 'serves = ["row 10", "S1", "a note"]\n' + path.read_text()
     write_hashed(path, lambda part: part.write_text(text))
     served = AnalysisMaterial(StudyResult(copied), device="cpu", allow_code=True)
-    assert list(analyze(served)) == ["convergence", "fronts", "missing"]
+    assert list(analyze(served)) == ["convergence", "fronts", "fronts_ends", "missing"]
     assert list(analyze(served, ["galleries"])) == ["galleries"]
     assert serving(["a note"]) == list(ANALYSES)
     assert serving(["Fig 3a,b"]) == ["galleries", "appearance"]

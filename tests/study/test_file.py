@@ -75,7 +75,11 @@ def test_a_file_is_read_as_it_is_meant():
         ("tries = 4", "kind = 'photos'", "photos go with kind = 'photos'"),
         ('position = "center"', 'position = "corner"', "'center'"),
         ('position = "center"', 'place = "center"', "key 'place' is now called 'position'"),
-        ('standard" = "standard"', 'standart" = "standard"', "unknown subject in [roles]"),
+        (
+            'standard" = "standard"',
+            'standart" = "standard"',
+            "unknown subject or observer in [roles]",
+        ),
         ('standard" = "standard"', 'standard" = ""', "expected a word such as 'standard'"),
         ('standard" = "standard"', 'standard" = " robust"', "expected a word such as 'standard'"),
         ('standard" = "standard"', 'standard" = 1', "valid string; got 1"),

@@ -151,7 +151,7 @@ def test_the_commands_say_what_they_do(measured, capsys, monkeypatch, tmp_path):
     told = capsys.readouterr().out
     assert "0 networks to train (7 are there)" in told
     assert run(["categories", "train", *words, "--device", "cpu"]) == 0
-    assert "7 networks are trained" in capsys.readouterr().out
+    assert "trained: 7 networks" in capsys.readouterr().out
     assert run(["categories", "evaluate", str(measured.path), "--device", "cpu"]) == 0
     assert "τ = " in capsys.readouterr().out
     assert run(["categories", "evaluate", str(tmp_path)]) == 2

@@ -125,7 +125,7 @@ def damaged(members):
 CHANGES = {
     "extra": (lambda ms: [*ms, member("runs/a/b")], "not in its manifest"),
     "twice": (lambda ms: [*ms, ms[2]], "or there twice"),
-    "missing": (lambda ms: ms[:-1], "1 files of its manifest are missing"),
+    "missing": (lambda ms: ms[:-1], "it lacks 1 file of its manifest"),
     "damaged": (damaged, "does not match its checksum"),
     "symlink": (
         lambda ms: [*ms, member("runs/a/b", b"", tarfile.SYMTYPE, "/etc/passwd")],

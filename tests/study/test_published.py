@@ -114,7 +114,7 @@ def imported(published, tmp_path):
 def test_everything_is_taken_and_told(imported):
     found, study, _ = imported
     assert found.left == []
-    assert found.lines()[0].startswith("5 MEIs, 2 searches, 1 tables of natural statistics, 2 rows")
+    assert found.lines()[0].startswith("5 MEIs, 2 searches, 1 table of natural statistics, 2 rows")
     table = study.table()
     assert sorted(table["task"]) == ["adversarial", *["excitation"] * 5, "invariance"]
     assert set(table["subject"]) == {"published:resnet50-l2"}

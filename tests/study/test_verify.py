@@ -45,7 +45,7 @@ def test_a_valid_picture_that_is_not_the_one_written_is_found(copied, verify):
     code, lines = verify(copied.store)
     assert code == 1
     assert lines[0] == f"{str(picture)!r} is damaged or missing; move the run away to redo it"
-    assert " 1 problems" in lines[1]
+    assert " 1 problem" in lines[1]
     assert verify(picture.parent.parent)[0] == 1  # a run's folder, and a folder of runs
     assert verify(copied.runs)[0] == 1
 

@@ -22,7 +22,7 @@ def test_a_design_reads_back_as_it_was_written(tmp_path):
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"categories": ["a"]}, "1 categories; expected 2 to 26"),
+        ({"categories": ["a"]}, "1 category; expected 2 to 26"),
         ({"categories": ["a", "a"]}, "named twice"),
         ({"per_condition": 0}, "per_condition"),
         ({"per_conditions": 3}, "did you mean 'per_condition'"),

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from invariscope.errors import InputError, StoreError
@@ -305,3 +306,20 @@ def test_critics_learn_to_tell_photos_from_noise(photos):
         adam.step()
     for true, false in zip(*(critics(*both) for both in sets), strict=True):
         assert float(true.detach().mean()) > float(false.detach().mean())
+
+
+@pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])
+def test_a_checkpoint_that_is_cut_short_is_one_sentence(share, tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    checkpoint.save(path, {"weight": torch.ones(64), "epoch": 3})
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(StoreError, match="is damaged; move it away"):
+        checkpoint.load(path)
+
+
+def test_a_file_of_other_tensors_is_no_checkpoint(tmp_path):
+    path = tmp_path / "checkpoint.safetensors"
+    save_file({"weight": torch.ones(2)}, path)
+    with pytest.raises(StoreError, match="is no training checkpoint"):
+        checkpoint.load(path)

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.analysis.grouping import Rows, groups_by, invariant, mean_sd, of_units
+from invariscope.analysis.intervals import mean_interval, sign_flip_p
 from invariscope.errors import InputError
 from invariscope.photos.spectrum import frequencies, power, slopes
 from invariscope.subjects.pixels import saturation
@@ -197,7 +198,9 @@ def between_sites(changes: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
 
     Returns:
         One row a subject, statistic and pair (`site`, `other`): `units`, `difference` of
-        `relative` (site less other) and `effect`, its mean over its SD over units (Cohen's d_z).
+        `relative` (site less other) with `_sd` over units and Student's 95 % interval (`low`,
+        `high`), `effect`, the mean over the SD (Cohen's d_z), and `p`, the share of turns of
+        whole units' signs that are as far from 0.
     """
     rows = []
     for key, group in groups_by(invariant(changes), ["subject", "statistic"]):
@@ -207,7 +210,7 @@ def between_sites(changes: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
             for other in there[i + 1 :]:
                 paired = (table[site] - table[other]).dropna()
                 spread = float(paired.std(ddof=1))
-                mean = float(paired.mean())
+                mean, low, high = mean_interval(paired)
                 rows.append(
                     {
                         **key,
@@ -215,7 +218,11 @@ def between_sites(changes: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
                         "other": other,
                         "units": len(paired),
                         "difference": mean,
+                        "difference_sd": spread,
+                        "low": low,
+                        "high": high,
                         "effect": mean / spread if spread > 0 else np.nan,
+                        "p": sign_flip_p(paired),
                     }
                 )
     return pd.DataFrame(rows)

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from invariscope import seeds
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 
 ENOUGH = 100  # independent runs of a unit and site
 SIZES = (25, 50, 75, 100)
@@ -90,7 +91,9 @@ def dimension(
     """
     gram = np.asarray(products, float)
     if gram.shape != (len(groups), len(groups)):
-        raise InputError(f"{len(groups)} groups for inner products of shape {gram.shape}")
+        raise InputError(
+            f"{number_of(len(groups), 'group')} for inner products of shape {gram.shape}"
+        )
     rows: list[dict[str, Any]] = []
     for group in dict.fromkeys(groups):
         own = np.array([k for k, other in enumerate(groups) if other == group])

@@ -10,7 +10,8 @@ from invariscope.analysis.grouping import Rows, groups_by, mean_sd, of_units, ro
 from invariscope.subjects.pixels import share_of_possible
 
 KEYS = ["subject", "series", "site", "strength"]
-VALUES = ("distance", "reduction", "loss", "share")
+MADE_OF = ("saturation", "code_norm")  # measured of searched images, not of affine copies
+VALUES = ("distance", "reduction", "loss", "share", *MADE_OF)
 
 
 def _searched(table: Rows) -> Rows:
@@ -24,6 +25,7 @@ def _searched(table: Rows) -> Rows:
         share=[share_of_possible(*pair) for pair in zip(far, possible, strict=True)],
         strength=np.nan,
         loss=lost / own["natural_sd"].to_numpy(float),
+        **{name: own[name].astype(float) for name in MADE_OF if name in own},
     )
 
 
@@ -46,8 +48,9 @@ def distance_activation(table: pd.DataFrame, affine: pd.DataFrame | None = None)
     Returns:
         One row a subject, series (a task, or a kind of affine copy), stretch site and strength:
         `units`; `distance` (L2 over the pixels that the subject sees), `reduction` (percent of
-        the reference's activity), `loss` (in SDs of the unit's activity over natural images) and
-        `share` (of the possible distance), each with `_sd` over units. A unit's value is the
+        the reference's activity), `loss` (in SDs of the unit's activity over natural images),
+        `share` (of the possible distance), and of searched images `saturation` (share of values at
+        an end of the range) and `code_norm` (L2), each with `_sd` over units. A unit's value is the
         mean over its runs. `with_reduction`: units whose reduction is known, since it is
         missing where the reference's activity is not positive.
     """
@@ -55,7 +58,8 @@ def distance_activation(table: pd.DataFrame, affine: pd.DataFrame | None = None)
     if affine is not None:
         parts.append(_copies(affine, table))
     rows: list[dict[str, Any]] = []
-    every = pd.concat([part[[*KEYS, "unit", *VALUES]] for part in parts], ignore_index=True)
+    columns = [*KEYS, "unit", *VALUES]
+    every = pd.concat([part.reindex(columns=columns) for part in parts], ignore_index=True)
     for key, own in groups_by(every, KEYS):
         units = of_units(own, VALUES)
         known = int(units["reduction"].notna().sum())

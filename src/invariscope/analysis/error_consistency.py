@@ -11,6 +11,7 @@ from invariscope import seeds
 from invariscope.analysis.grouping import groups_by
 from invariscope.analysis.intervals import LEVEL
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 
 DRAWS = 1000
 NETWORK, PEOPLE = "network and person", "two people"
@@ -72,8 +73,8 @@ def correctness(answers: pd.DataFrame) -> pd.DataFrame:
     if twice.any():
         row = answers.loc[twice].iloc[0]
         raise InputError(
-            f"{int(twice.sum())} answers are to an image that its participant answered before, "
-            f"such as {row['image']!r} of {row['participant']!r}; keep one answer each"
+            f"{number_of(int(twice.sum()), 'answer')} to an image that its participant answered "
+            f"before, such as {row['image']!r} of {row['participant']!r}; keep one answer each"
         )
     return answers.assign(right=answers["correct"].astype(float)).pivot_table(
         index=keys, columns="participant", values="right", aggfunc="first", sort=False

@@ -14,6 +14,7 @@ from invariscope import seeds
 LEVEL = 0.95
 Interval = tuple[float, float, float]  # the estimate and the ends of its interval
 DRAWS = 2000
+MOST_EXACT = 12  # pairs of which every turn of signs is tried
 ROUNDING = 1e-9  # of shares and coefficients: a smaller spread is none
 
 
@@ -119,6 +120,75 @@ def difference_interval(first: Interval, second: Interval) -> Interval:
     (a, a_low, a_high), (b, b_low, b_high) = first, second
     low = a - b - float(np.hypot(a - a_low, b_high - b))
     return a - b, low, a - b + float(np.hypot(a_high - a, b - b_low))
+
+
+def crossed_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+    """Average values of units crossed with observers, with an interval over both.
+
+    Units and observers are drawn again, each with replacement and apart from each other, since
+    answers that share a unit or an observer are not independent (Owen 2007, doi 10.1214/07-AOAS122;
+    the interval is too wide rather than too narrow).
+
+    Args:
+        values: `(units, observers)`; NaN where a unit has none from an observer.
+        level: of the interval, in (0, 1).
+
+    Returns:
+        The mean over the values that there are, and the interval's ends: NaN with fewer than two
+        units or two observers.
+
+    Example:
+        >>> import numpy as np
+        >>> from invariscope.analysis.intervals import crossed_interval
+        >>> crossed_interval(np.full((4, 3), 0.5))
+        (0.5, 0.5, 0.5)
+    """
+    table = np.asarray(values, float)
+    known = np.isfinite(table)
+    if not known.any():
+        return math.nan, math.nan, math.nan
+    middle = float(table[known].mean())
+    if min(table.shape) < 2:
+        return middle, math.nan, math.nan
+    stream = seeds.numpy_stream("crossed_interval", *table.shape)
+    rows, columns = (stream.integers(0, n, (DRAWS, n)) for n in table.shape)
+    at = rows[:, :, None], columns[:, None, :]
+    counts = known[at].sum((1, 2))
+    sums = np.where(known, table, 0.0)[at].sum((1, 2))
+    drawn = sums[counts > 0] / counts[counts > 0]
+    low, high = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
+    return middle, float(low), float(high)
+
+
+def sign_flip_p(values: Any) -> float:
+    """Test paired differences against no difference, by turning the signs of whole pairs.
+
+    Args:
+        values: a difference a pair, `(n,)`; NaN is left out. Up to twelve pairs all turns are
+            tried, of more pairs as many as are drawn for an interval.
+
+    Returns:
+        The share of turns with a mean at least as far from 0 (two-sided); NaN without a pair.
+
+    Example:
+        >>> from invariscope.analysis.intervals import sign_flip_p
+        >>> sign_flip_p([1, 2, 3])
+        0.25
+    """
+    known = np.asarray(values, float)
+    known = known[np.isfinite(known)]
+    number = len(known)
+    if number == 0:
+        return math.nan
+    if number <= MOST_EXACT:
+        turns = 1 - 2.0 * ((np.arange(2**number)[:, None] >> np.arange(number)) & 1)
+    else:
+        stream = seeds.numpy_stream("sign_flip_p", number)
+        drawn = 1 - 2.0 * stream.integers(0, 2, (DRAWS, number))
+        turns = np.concatenate([np.ones((1, number)), drawn])
+    size = np.abs(known).sum()
+    far = np.abs(turns @ known) >= abs(known.sum()) - ROUNDING * size
+    return float(far.mean())
 
 
 def clustered_mean(values: ArrayLike, clusters: Sequence[Any] | NDArray[Any]) -> Interval:

@@ -12,6 +12,7 @@ from torch import Tensor
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.respond import features_at
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.subjects.base import Subject
 
 KINDS = ("reference", "invariant", "mei")
@@ -52,7 +53,10 @@ def layer_distances(
         InputError: labels of another length, or no photos to compare with.
     """
     if len(labels) != len(images):
-        raise InputError(f"{len(labels)} labels for {len(images)} images; expected one each")
+        raise InputError(
+            f"{number_of(len(labels), 'label')} for {number_of(len(images), 'image')}; expected "
+            "one each"
+        )
     kinds = labels["kind"].to_numpy(str)
     if (kinds == "natural").sum() < 2:
         raise InputError("distances are compared with photos; give a folder of them")

@@ -56,6 +56,16 @@ def member_at_loss(front: pd.DataFrame, reference: float, loss: float, task: str
     return int(fits[stretch[fits].argmax() if far else stretch[fits].argmin()])
 
 
+def loses_at_most(loss: float) -> str:
+    """Name the rule of an invariance search's members at a loss in percent."""
+    return f"loses at most {loss:g} %"
+
+
+def loses_at_least(loss: float) -> str:
+    """Name the rule of an adversarial search's members at a loss in percent."""
+    return f"loses at least {loss:g} %"
+
+
 def members_at_losses(
     front: pd.DataFrame, reference: float, task: str, named: dict[str, int]
 ) -> Iterator[dict[str, Any]]:
@@ -70,9 +80,9 @@ def members_at_losses(
     Yields:
         `member` (the rule), `row` (missing where no member fits) and the columns of `VALUES`.
     """
-    words = "loses at most {:g} %" if task == "invariance" else "loses at least {:g} %"
+    words = loses_at_most if task == "invariance" else loses_at_least
     chosen: dict[str, int | None] = {
-        words.format(loss): member_at_loss(front, reference, loss, task) for loss in LOSSES
+        words(loss): member_at_loss(front, reference, loss, task) for loss in LOSSES
     }
     lost = 100 * (1 - front["activation"] / (reference if reference > 0 else np.nan))
     whole = front.assign(reduction=lost).reindex(columns=list(VALUES))

@@ -16,6 +16,7 @@ from invariscope.analysis.intervals import LEVEL
 from invariscope.analysis.people import usable
 from invariscope.errors import InputError, unknown
 from invariscope.optional import optional_library
+from invariscope.plurals import number_of
 
 Numbers = NDArray[np.float64]
 PRIOR_SD = 10  # of a fixed effect, in log odds: hardly any
@@ -62,8 +63,9 @@ def mixed_model(
     names = list(dict.fromkeys(own["named"]))
     if len(names) < 2 or own["correct"].nunique() < 2:
         raise InputError(
-            f"the model needs answers to 2 conditions or more, right and wrong ones; got "
-            f"{len(names)} conditions and {int(own['correct'].sum())} of {len(own)} right"
+            "the model needs answers to 2 conditions or more, right and wrong ones; got "
+            f"{number_of(len(names), 'condition')} and {int(own['correct'].sum())} of {len(own)} "
+            "right"
         )
     fixed = np.stack([(own["named"] == name).to_numpy(float) for name in names], 1)
     random, which, groups = _random_effects(own)

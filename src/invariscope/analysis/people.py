@@ -11,6 +11,7 @@ from invariscope import seeds
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.intervals import DRAWS, LEVEL, clustered_mean
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 
 COLUMNS = (
     *("participant", "session", "trial", "condition", "site", "network", "unit", "image"),
@@ -44,7 +45,9 @@ def usable(answers: pd.DataFrame) -> Rows:
         )
     own = rows_where(answers, ~answers["excluded"].astype(bool))
     if not len(own):
-        raise InputError(f"all {len(answers)} answers are excluded; expected some that count")
+        raise InputError(
+            f"all excluded: {number_of(len(answers), 'answer')}; expected some that count"
+        )
     filled = {name: own[name].fillna(NONE).astype(str) for name in NAMED}
     return own.assign(correct=own["correct"].astype(bool), **filled)
 

@@ -18,6 +18,7 @@ from invariscope.experiments.result import Result, check_same, kind_of, load_res
 from invariscope.invariance.coefficient import TAU, invariance_coefficient
 from invariscope.invariance.reading import READINGS, unit_names
 from invariscope.invariance.setup import BEYOND, Images, Transformations, choose_transformations
+from invariscope.plurals import number_of
 from invariscope.subjects.base import Subject
 from invariscope.subjects.kinds import unit_kinds
 from invariscope.transformations import AFFINE, LIGHT, TWELVE, Transformation
@@ -74,7 +75,7 @@ def profile(
     target = parse_target(unit, subject.sites())
     own, *others = target.units
     if others:
-        raise InputError(f"{unit!r} is {len(target.units)} units; a profile is of one")
+        raise InputError(f"{unit!r} is {number_of(len(target.units), 'unit')}; a profile is of one")
     if images is None and result is None:
         raise InputError("nothing to profile with; give photos, the result of a search, or both")
     chosen = choose_transformations(transformations, beyond)

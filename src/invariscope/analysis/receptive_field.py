@@ -17,6 +17,7 @@ from invariscope.errors import InputError
 from invariscope.generators import Aperture
 from invariscope.generators.constraints import luminance
 from invariscope.generators.display import VALUES_WEIGHTS
+from invariscope.plurals import number_of
 from invariscope.subjects.base import Subject
 from invariscope.subjects.perceptual import perceptual
 from invariscope.units import parse_target
@@ -106,13 +107,15 @@ def response_field(images: Tensor, responses: ArrayLike, *, seed: int = 0) -> Re
     answers = np.asarray(responses, float)
     if answers.shape != (len(images),):
         raise InputError(
-            f"responses have shape {answers.shape}; expected one for {len(images)} images"
+            f"responses have shape {answers.shape}; expected one for "
+            f"{number_of(len(images), 'image')}"
         )
     known = np.isfinite(answers)
     if known.sum() < 10 or np.ptp(answers[known]) == 0:
         raise InputError(
-            f"{known.sum()} images with a response, from {np.nanmin(answers, initial=np.inf):g} to "
-            f"{np.nanmax(answers, initial=-np.inf):g}; expected at least ten that differ"
+            f"{number_of(known.sum(), 'image')} with a response, from "
+            f"{np.nanmin(answers, initial=np.inf):g} to {np.nanmax(answers, initial=-np.inf):g}; "
+            "expected at least ten that differ"
         )
     features = _features(images[torch.from_numpy(known)])
     own = torch.from_numpy(answers[known])
@@ -124,7 +127,7 @@ def response_field(images: Tensor, responses: ArrayLike, *, seed: int = 0) -> Re
     p = (1 + int((highest >= found.max()).sum())) / (1 + SHUFFLES)
     if p > LEVEL:
         raise InputError(
-            f"the responses to {len(own)} images tell no place (p {p:.2f} against "
+            f"the responses to {number_of(len(own), 'image')} tell no place (p {p:.2f} against "
             "shuffled responses); show more images, or give the aperture yourself"
         )
     beyond = (found - chance.mean()).clamp(min=0).sqrt()

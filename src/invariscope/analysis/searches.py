@@ -5,7 +5,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invariscope.analysis.grouping import groups_by, invariant, of_units, rows_where, searched
+from invariscope.analysis.grouping import (
+    groups_by,
+    invariant,
+    of_units,
+    rows_where,
+    rows_with,
+    searched,
+)
 from invariscope.analysis.intervals import clustered_mean, mean_interval, share_interval
 
 KEYS = ["condition", "subject", "task", "target", "site", "subset"]
@@ -53,20 +60,24 @@ def convergence(table: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def subsets(table: pd.DataFrame) -> pd.DataFrame:
+def subsets(table: pd.DataFrame, meis: pd.DataFrame | None = None) -> pd.DataFrame:
     """Distance, activity and convergence against how many of a site's units are stretched.
 
     Args:
         table: a study's runs of the task `invariance`, with `subset` (entries stretched, missing
             for all of them), `draw`, and, where it was measured, `full_stretch`: the distance
             over the whole site, which can be compared where `stretch` cannot.
+        meis: how far a unit's MEIs lie `apart` over the whole site, by `subject`, `unit` and
+            `site`; by default not known.
 
     Returns:
         One row a subject, site and size: `entries` (missing for the whole site), `draws`,
         `count` (runs), `units`, the mean over units of `pixel_distance`, `reduction` and
         `full_stretch`, each over that of the whole site for the same units (`…_ratio`, missing
         where the study has none), `full_stretch_ratio` with Student's 95 % interval over units
-        (`ratio_low`, `ratio_high`), and `converged` with Wilson's interval (`low`, `high`).
+        (`ratio_low`, `ratio_high`), `mei_ratio`, `full_stretch` over the distance of the unit's
+        MEIs, with the same (`mei_ratio_low`, `mei_ratio_high`), and `converged` with Wilson's
+        interval (`low`, `high`).
     """
     own = invariant(table)
     if "full_stretch" not in own:
@@ -74,6 +85,7 @@ def subsets(table: pd.DataFrame) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for key, group in groups_by(own, AT_SITE):
         base = of_units(rows_where(group, group["subset"].isna()), VALUES)
+        apart = rows_with(meis, **key).set_index("unit")["apart"] if meis is not None else None
         for entries, some in group.groupby("subset", dropna=False):
             fired = int(some["converged"].sum())
             low, high = share_interval(fired, len(some))
@@ -92,5 +104,7 @@ def subsets(table: pd.DataFrame) -> pd.DataFrame:
                 row[value] = clustered_mean(some[value], some["unit"].to_numpy(str))[0]
                 ratio = (means[value] / base[value]).dropna() if len(base) else means[value][:0]
                 row[f"{value}_ratio"], row["ratio_low"], row["ratio_high"] = mean_interval(ratio)
+            over = [] if apart is None else means["full_stretch"] / apart.reindex(means.index)
+            row["mei_ratio"], row["mei_ratio_low"], row["mei_ratio_high"] = mean_interval(over)
             rows.append(row)
     return pd.DataFrame(rows).astype({"entries": "Int64"}) if rows else pd.DataFrame()

@@ -11,6 +11,7 @@ from invariscope import seeds
 from invariscope.analysis.intervals import clustered_mean
 from invariscope.errors import InputError
 from invariscope.optional import optional_library
+from invariscope.plurals import number_of
 
 COMPONENTS = (2, 10, 25, 50, 100)
 FOLDS = 5
@@ -117,8 +118,9 @@ def separability(
         raise InputError(f"separability needs images of 2 sites or more; got {len(names)}")
     if counts.min() < folds or len(np.unique(groups)) < folds:
         raise InputError(
-            f"{folds} folds need as many units and as many images of each site; got "
-            f"{len(np.unique(groups))} units and {counts.min()} images of {names[counts.argmin()]}"
+            f"for {number_of(folds, 'fold')}, expected as many units and as many images of each "
+            f"site; got {number_of(len(np.unique(groups)), 'unit')} and "
+            f"{number_of(counts.min(), 'image')} of {names[counts.argmin()]}"
         )
     rows: list[dict[str, Any]] = []
     for scheme in ("stratified", "grouped"):

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.invariance.classes import classifier
+from invariscope.plurals import number_of
 from invariscope.subjects.base import Subject
 
 TABLE = Path(__file__).with_name("sixteen_categories.tsv")
@@ -60,8 +61,8 @@ def check_imagenet(subject: Subject) -> str:
     units = torch.Size(sites[readout]).numel()
     if units != IMAGENET:
         raise InputError(
-            f"{subject.name} has {units} units at {readout!r}; the 16 categories are read from "
-            f"ImageNet's {IMAGENET} classes: give a network of these"
+            f"{subject.name} has {number_of(units, 'unit')} at {readout!r}; the 16 categories are "
+            f"read from ImageNet's {IMAGENET} classes: give a network of these"
         )
     if len(subject.classes) == IMAGENET:
         for number, name in LANDMARKS.items():

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from invariscope.analysis.explain import NONE
 from invariscope.errors import StoreError
 from invariscope.markup import notebook
+from invariscope.plurals import number_of
 from invariscope.store.files import make_folder
 from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.subjects.kinds import kind_note
@@ -117,7 +118,8 @@ class Profile:
         """Name the unit and count transformations and found images in one line."""
         return (
             f"Profile({self.labels['subject']} {self.labels['unit']}: "
-            f"{len(self.coefficients)} transformations, {len(self.images)} found images)"
+            f"{number_of(len(self.coefficients), 'transformation')}, "
+            f"{number_of(len(self.images), 'found image')})"
         )
 
     @property

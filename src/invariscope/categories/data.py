@@ -18,6 +18,7 @@ from invariscope.invariance.images import ImageSet
 from invariscope.photos import PhotoFolder, PhotoRule, batches, open_folder
 from invariscope.photos.folder import PhotoReport
 from invariscope.photos.stream import Batch
+from invariscope.plurals import number_of
 from invariscope.study.file_section import FileSection, Names, Seed
 
 BYTES_IN_MEMORY = (
@@ -212,8 +213,8 @@ def choose_categories(rule: DataRule, known: tuple[str, ...]) -> tuple[str, ...]
         validate.at_least("categories", rule.categories, 2)
         if rule.categories > len(known):
             raise InputError(
-                f"{rule.categories} categories are asked for and there are {len(known)}; "
-                f"ask for at most {len(known)}"
+                f"asked for {number_of(rule.categories, 'category')}, and there are "
+                f"{len(known)}; ask for at most {len(known)}"
             )
         order = seeds.numpy_stream("categories", "choice", rule.seed).permutation(len(known))
         return tuple(sorted(known[k] for k in order[: rule.categories]))
@@ -243,7 +244,7 @@ def _check(folder: PhotoFolder, least: int, what: str) -> None:
     for name, count in zip(folder.classes, counts, strict=True):
         if count < least:
             raise InputError(
-                f"category {name!r} has {count} {what} image{'' if count == 1 else 's'} in "
+                f"category {name!r} has {number_of(count, f'{what} image')} in "
                 f"{str(folder.path)!r}; expected at least {least} (add images, or leave it out)"
             )
 

@@ -19,6 +19,7 @@ from invariscope.categories.job import data_of
 from invariscope.categories.study import open_networks
 from invariscope.categories.train import ProcessRanks, Training, TrainingProgress
 from invariscope.errors import InputError, InvariscopeError, unknown
+from invariscope.plurals import number_of
 
 BATCH_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 Say = Callable[[str], None]
@@ -71,7 +72,8 @@ def train_distributed(
     rank, world = distributed.get_rank(), distributed.get_world_size()
     if folder.planned.recipe.batch % world:
         raise InputError(
-            f"a batch of {folder.planned.recipe.batch} cannot be divided among {world} processes"
+            f"a batch of {folder.planned.recipe.batch} cannot be divided among "
+            f"{number_of(world, 'process')}"
         )
 
     def tell(news: TrainingProgress) -> None:

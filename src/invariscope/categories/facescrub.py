@@ -21,6 +21,7 @@ from invariscope.photos import UnreadablePhoto
 from invariscope.photos.folder import SUFFIXES
 from invariscope.photos.read import open_photo
 from invariscope.photos.walk import find_files, named
+from invariscope.plurals import number_of
 from invariscope.store.files import make_folder, remove_file, replace_file
 
 COLUMNS = ("name", "image_id", "face_id", "url", "bbox", "sha256")
@@ -102,7 +103,9 @@ class FaceReport:
         """Put the report into sentences."""
         have = self.written + self.there
         now = f"{self.written} written, {self.there} were there"
-        sentences = [f"{have} of {self.listed} faces of {len(self.people)} people ({now})"]
+        sentences = [
+            f"{have} of {number_of(self.listed, 'face')} of {len(self.people)} people ({now})"
+        ]
         if not self.files:
             sentences.append("0 files found in the folder of originals")
         if self.missing:
@@ -120,10 +123,12 @@ class FaceReport:
                 sentences.append(f"{len(files)} {words}: {named(files)}")
         if self.repeated:
             sentences.append(
-                f"{self.repeated} lines of the list name a face again and were left out"
+                f"left out: {number_of(self.repeated, 'line')} of the list, as named before"
             )
         if self.truncated:
-            sentences.append(f"{self.truncated} lines of the list are cut off and were left out")
+            sentences.append(
+                f"left out: {number_of(self.truncated, 'line')} of the list, as cut off"
+            )
         return [*sentences, *self.passed_over]
 
     def take(self, lists: Iterable[FaceList]) -> dict[Path, Face]:

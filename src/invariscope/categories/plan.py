@@ -10,6 +10,7 @@ from typing import Any
 from invariscope import seeds, validate
 from invariscope.categories.data import MOST_GREY, CategoryImages
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.transformations import Composition, Transformation, compose, load
 
 SCHEMA = 1
@@ -268,7 +269,7 @@ def plan_networks(paradigm: Paradigm, data: CategoryImages) -> list[PlannedNetwo
         validate.at_least("a count of seen-transformed categories", count, 1)
         if count > len(data.classes):
             raise InputError(
-                f"{count} categories are to be seen transformed and there are "
+                f"asked to show {number_of(count, 'category')} transformed, and there are "
                 f"{len(data.classes)}; expected counts up to {len(data.classes)}"
             )
     labels = [label_of(t) for t in paradigm.transformations]

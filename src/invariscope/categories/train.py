@@ -17,6 +17,7 @@ from invariscope.categories.plan import PlannedNetwork
 from invariscope.categories.stacked_trainer import StackedTrainer
 from invariscope.devices import place
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.store.context import numeric_context
 from invariscope.zoo.classifiers import make_classifier
 
@@ -174,10 +175,8 @@ class Training:
         draws = [draw_epoch(w, self.data.train.labels, epoch) for w in planned]
         steps = len(draws[0].order) // recipe.batch
         if steps == 0:
-            raise InputError(
-                f"the batch is {recipe.batch} and there are {len(self.data.train.labels)} training "
-                "images; take a smaller batch"
-            )
+            there = number_of(len(self.data.train.labels), "training image")
+            raise InputError(f"the batch is {recipe.batch}, above {there}; take a smaller batch")
         ranks = self.ranks
         if ranks.world > 1:
             draws = [d.of_rank(ranks.rank, ranks.world, recipe.batch) for d in draws]

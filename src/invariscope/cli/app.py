@@ -7,7 +7,7 @@ from importlib.metadata import version
 from cyclopts import App, CycloptsError, Group, ValidationError
 from rich.console import Console
 
-from invariscope.cli.terminal import set_quiet
+from invariscope.cli.terminal import begin_command, stopped
 from invariscope.errors import InvariscopeError
 from invariscope.memory import keep_freed_memory
 
@@ -70,7 +70,7 @@ def run(arguments: Sequence[str], commands: App = app) -> int:
     """Run one command line and give its exit code; errors are printed as one sentence."""
     debug, words = _without(arguments, DEBUG)
     quiet, words = _without(words, QUIET)
-    set_quiet(quiet)
+    begin_command(quiet=quiet)
     console = Console(stderr=True, soft_wrap=True, highlight=False)
     if any("\udc80" <= letter <= "\udcff" for word in words for letter in word):  # no UTF-8
         console.print("error: a word of the command is no text in UTF-8; rename what it names")
@@ -83,7 +83,7 @@ def run(arguments: Sequence[str], commands: App = app) -> int:
         console.print(f"error: {_sentence(error)}", style="red", markup=False)
         return USER_ERROR
     except KeyboardInterrupt:
-        console.print("stopped; what was found is kept, and the same command goes on from there")
+        console.print(stopped())
         return INTERRUPTED
     return code if isinstance(code, int) else 0
 

@@ -14,6 +14,7 @@ from invariscope.invariance.calibrate import calibrate as measure
 from invariscope.invariance.calibration import Calibration
 from invariscope.invariance.classes import classifier
 from invariscope.plot.axes import figure_of
+from invariscope.plurals import number_of
 from invariscope.store.files import replace_file
 from invariscope.transformations import load
 
@@ -73,9 +74,8 @@ def calibrate(
 def _sentence(found: Calibration) -> str:
     name, field = found.labels["transformation"], found.labels["field"]
     end = found.curve.iloc[-1]
-    shown = (
-        f"{end['accuracy']:.1%} of {int(end['images'])} photos right, {found.clean:.1%} as they are"
-    )
+    photos = number_of(int(end["images"]), "photo")
+    shown = f"{end['accuracy']:.1%} of {photos} right, {found.clean:.1%} as they are"
     limit = f"bound {found.bound:.1%} ({found.rule})"
     if found.reached:
         return f"{name} passes the bound at {field} {found.strength:g}: {shown}; {limit}"

@@ -18,10 +18,19 @@ from invariscope.cli.numbers import Count, Positive
 from invariscope.cli.options import Force
 from invariscope.cli.study import EngineOptions
 from invariscope.cli.study_progress import in_words
-from invariscope.cli.terminal import Open, notes, output, print_table, tell_page, tell_start
+from invariscope.cli.terminal import (
+    STARTS_AGAIN,
+    Open,
+    notes,
+    output,
+    print_table,
+    tell_page,
+    tell_start,
+)
 from invariscope.devices import pick_device
 from invariscope.errors import InputError
 from invariscope.invariance.coefficient import TAU as DEFAULT_TAU
+from invariscope.plurals import number_of
 from invariscope.report.networks import FIRST_LINE, write_networks_report, write_reproduction
 from invariscope.store.files import replace_file
 from invariscope.store.own_files import begins_with, check_may_replace
@@ -56,9 +65,10 @@ def _tell_plan(study: NetworkStudy, console: Console) -> None:
     paradigm = study.asked.paradigm
     data = data_of(study.asked.rule, study.asked.base, "cpu")
     console.print(
-        f"{study.asked.title or study.path.name}: {len(data.classes)} categories, "
-        f"{len(data.train.labels)} training and {len(data.test.labels)} test images of "
-        f"{data.side} px; network {paradigm.network}, {paradigm.recipe.epochs} epochs",
+        f"{study.asked.title or study.path.name}: {number_of(len(data.classes), 'category')}, "
+        f"{len(data.train.labels)} training and {number_of(len(data.test.labels), 'test image')} "
+        f"of {data.side} px; network {paradigm.network}, "
+        f"{number_of(paradigm.recipe.epochs, 'epoch')}",
     )
     for note in data.notes:
         console.print(f"  {note}", style="dim")
@@ -100,7 +110,8 @@ def _tell_cost(study: NetworkStudy, console: Console, device: str, rate: float |
     images = images_of(left, len(data.train.labels))
     rate = rate or (measure_rate(left, data, pick_device(device)) if left else None)
     console.print(
-        f"{len(left)} networks to train ({len(study.trained)} are there), {images:,} images"
+        f"{number_of(len(left), 'network')} to train ({len(study.trained)} are there), "
+        f"{number_of(images, 'image', ',')}"
         + (f", {in_words(images / rate)} at {rate:.0f} images/s" if rate else "")
         + f"\nplan: {study.path / 'plan.json'}",
     )
@@ -115,7 +126,7 @@ def _teller(console: Console, task: str):  # noqa: ANN202
         if every == 0 or (done < every and now - printed[0] < (2 if console.is_terminal else 30)):
             return
         printed[0] = now
-        words = [f"{task}: {done} of {every} networks"]
+        words = [f"{task}: {done} of {number_of(every, 'network')}"]
         share = done
         for progress in news:
             if "epoch" in progress:
@@ -168,7 +179,7 @@ def train(
             watch=_teller(notes(), "trained"),
         ).run(TRAIN)
     _tell_failed(study, console)
-    console.print(f"{len(study.trained)} networks are trained: {study.path}")
+    console.print(f"trained: {number_of(len(study.trained), 'network')}: {study.path}")
 
 
 @categories.command
@@ -185,6 +196,7 @@ def grid(
     asked, where = study.asked, pick_device(device)
     if asked.grid is None:
         raise InputError(f"{str(file)!r} has no [grid]; expected rates = [...] and decays = [...]")
+    tell_start(study.path / "grid")
     table = search_grid(
         study.planned[0],
         data_of(asked.rule, asked.base, str(where)),
@@ -232,6 +244,7 @@ def report(
     open_page: Open = False,
 ) -> None:
     """Write tables, figures, the paper's findings and a page from the measurements."""
+    tell_start(folder, STARTS_AGAIN)
     page = write_networks_report(folder.resolve(), beside and beside.resolve())
     tell_page(page, open_page=open_page)
 
@@ -249,6 +262,7 @@ def reproduce(
     if not folders:
         raise InputError("no study given; expected folders of `categories train`")
     check_may_replace(out, begins_with(FIRST_LINE), force=force)
+    tell_start(out, STARTS_AGAIN)
     page = write_reproduction(
         [folder.resolve() for folder in folders], out, beside and beside.resolve()
     )

@@ -26,6 +26,7 @@ from invariscope.invariance.coefficient import SEARCH, TAU, invariance_coefficie
 from invariscope.invariance.result import Invariance
 from invariscope.invariance.setup import ALL
 from invariscope.invariance.top import PERCENTS
+from invariscope.plurals import number_of
 from invariscope.report.invariance import write_invariance_report
 from invariscope.store.files import make_folder
 
@@ -145,6 +146,8 @@ def _tell(result: Invariance, console: Console) -> None:
     console.print(f"mean invariance coefficient at {site}:")
     own = [row for row in rows if row["site"] == site and row["measured"]]
     for row in sorted(own, key=lambda row: -row["mean"]):
-        console.print(f"  {row['transformation']}: {row['mean']:.2f} ({row['measured']} units)")
+        console.print(
+            f"  {row['transformation']}: {row['mean']:.2f} ({number_of(row['measured'], 'unit')})"
+        )
     for reason, number in Counter(r for r in result.units["reason"] if r).items():
-        console.print(f"{number} coefficients are missing: {reason}")
+        console.print(f"missing: {number_of(number, 'coefficient')}: {reason}")

@@ -14,6 +14,7 @@ from invariscope.natural.folder_pass import NATURAL, measure_folder
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import PhotoRule, open_folder
 from invariscope.photos.walk import named
+from invariscope.plurals import number_of
 from invariscope.subjects.kinds import unit_kinds
 
 SHOWN = 10  # lines about photos
@@ -85,8 +86,8 @@ def natural(
         console.print(f"{told} ({named(units)})", markup=False)
     table = place / NATURAL
     console.print(
-        f"{len(found.table)} units of {found.about['photos']} photos: {table}\n"
-        f"searches take them with --natural {table}"
+        f"{number_of(len(found.table), 'unit')} of {number_of(found.about['photos'], 'photo')}: "
+        f"{table}\nsearches take them with --natural {table}"
     )
 
 

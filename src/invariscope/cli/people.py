@@ -8,7 +8,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 
 from invariscope.cli.options import Model, NetworkOptions, default_out
-from invariscope.cli.terminal import output, print_table
+from invariscope.cli.terminal import STARTS_AGAIN, output, print_table, tell_start
 from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder, replace_file
 from invariscope.survey.answers import load_answers
@@ -30,15 +30,17 @@ def compare(
     images: Annotated[
         Path | None, Parameter(help="The images that people saw; a survey has its own.")
     ] = None,
-    out: Annotated[Path | None, Parameter(help="A folder for the tables.")] = None,
+    out: Annotated[Path | None, Parameter(alias="-o", help="A folder for the tables.")] = None,
     source: NetworkOptions | None = None,
 ) -> None:
     """Compare accuracy, errors and shape bias of people and a network at the same images."""
     given, console = load_answers(answers), output()
     files = _own_images(answers) if images is None else find_images(given, images)
     subject = (source or NetworkOptions()).subject(model)
+    place = out or default_out(model, "people", "compare")
+    tell_start(place, STARTS_AGAIN)
     found = compare_people(given, subject, files)
-    place = make_folder(out or default_out(model, "people", "compare"))
+    make_folder(place)
     for name in TABLES:
         table: pd.DataFrame = getattr(found, name)
         replace_file(place / f"{name}.csv", lambda part, t=table: t.to_csv(part, index=False))

@@ -20,6 +20,7 @@ from invariscope.cli.terminal import (
 from invariscope.errors import InputError
 from invariscope.experiments.result import load_result
 from invariscope.invariance.coefficient import TAU
+from invariscope.plurals import number_of
 from invariscope.report.report import write_report
 
 
@@ -47,7 +48,9 @@ def profile(
     result, source = load_result(runs), source or NetworkOptions()
     units = {run.settings.unit for run in result.runs}
     if len(units) > 1:
-        raise InputError(f"{str(runs)!r} holds runs of {len(units)} units; give those of one")
+        raise InputError(
+            f"{str(runs)!r} holds runs of {number_of(len(units), 'unit')}; give those of one"
+        )
     subject = source.subject(model or result.runs[0].labels["subject"])
     images = PhotoOptions(photos).images(subject, folder)
     tell_start(runs, STARTS_AGAIN)

@@ -7,7 +7,8 @@ from typing import Annotated, Literal
 from cyclopts import Parameter
 
 from invariscope.cli.numbers import Count, Natural, Number, Positive
-from invariscope.cli.terminal import output, print_table
+from invariscope.cli.terminal import STARTS_AGAIN, output, print_table, tell_start
+from invariscope.plurals import number_of
 from invariscope.recordings.options import RecordingOptions
 from invariscope.recordings.read import read_recording
 from invariscope.recordings.responses import RecordedResponses
@@ -128,17 +129,19 @@ def recording(
     console = output()
     _tell(recorded)
     if out is not None:
+        tell_start(out, STARTS_AGAIN)
         for note in write_recording(recorded, out, options, image_size=image_size):
             console.print(note, markup=False)
         console.print(str(out), markup=False)
 
 
 def _tell(recorded: RecordedResponses) -> None:
-    size = f"{len(recorded.units)} units, {len(recorded.images)} images"
+    size = f"{number_of(len(recorded.units), 'unit')}, {number_of(len(recorded.images), 'image')}"
+    trials = number_of(len(recorded.shown), "trial")
     quantity = recorded.quantity
     if quantity != "other":
         quantity += f", window of {1000 * recorded.seconds:g} ms"
-    lines = [f"{recorded.name}: {size}, {len(recorded.shown)} trials, in {quantity}"]
+    lines = [f"{recorded.name}: {size}, {trials}, in {quantity}"]
     lines += map(str, recorded.dropped)
     correlation = mean_correlation(recorded)
     if not math.isnan(correlation):
@@ -152,7 +155,7 @@ def _tell(recorded: RecordedResponses) -> None:
     ]
     print_table(list(COLUMNS.values()), rows, "units")
     if len(found) > SHOWN:
-        output().print(f"{len(found) - SHOWN} more units in units.csv")
+        output().print(f"{number_of(len(found) - SHOWN, 'more unit')} in units.csv")
 
 
 def _cell(value: float) -> str:

@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 from invariscope.cli.numbers import Positive
 from invariscope.cli.options import Force, NetworkOptions
 from invariscope.cli.rig_plan import RateOptions, print_refuted
-from invariscope.cli.terminal import notes, output, print_table, tell_start
+from invariscope.cli.terminal import STARTS_AGAIN, notes, output, print_table, tell_start
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.rig.export import RecordedSession
 from invariscope.rig.file import SessionFile, read_session
@@ -171,6 +171,7 @@ def export(
     target = nwb or folder / "session.nwb"
     check_may_replace(target, is_session, force=force)
     recorded = RecordedSession.load(folder)
+    tell_start(target, STARTS_AGAIN)
     table = recorded.write_responses()
     path = write_nwb(recorded, target, start=start)
     output().print(f"{path}\n{table}")

@@ -12,6 +12,7 @@ from rich.console import Console
 from invariscope.cli.numbers import NotNegative, Positive, Seed, Share
 from invariscope.cli.options import NetworkOptions
 from invariscope.cli.terminal import STARTS_AGAIN, print_table, tell_start
+from invariscope.plurals import number_of
 from invariscope.recordings.variability import load_variability
 from invariscope.rig.file import read_session
 from invariscope.rig.names import check_names
@@ -54,7 +55,9 @@ def plan(
     units: Annotated[
         list[str], Parameter(help="Its units, one a recorded unit.", consume_multiple=True)
     ],
-    out: Annotated[Path, Parameter(help="Folder of the rehearsal and the model's predictions.")],
+    out: Annotated[
+        Path, Parameter(alias="-o", help="Folder of the rehearsal and the model's predictions.")
+    ],
     fired: RateOptions | None = None,
     source: NetworkOptions | None = None,
 ) -> None:
@@ -75,9 +78,9 @@ def plan(
     _print_predictions(made.predictions)
     refutable = np.count_nonzero(made.predictions["refutable"])
     Console().print(
-        f"{made.total:,} presentations, {made.minutes:,.0f} minutes; {refutable} of "
-        f"{len(made.predictions)} invariances of the model could be refuted. On the rig: "
-        f"invariscope rig serve {file} --out SESSION --plan {out}",
+        f"{number_of(made.total, 'presentation', ',')}, {made.minutes:,.0f} minutes; {refutable} "
+        f"of {number_of(len(made.predictions), 'invariance')} of the model could be refuted. On "
+        f"the rig: invariscope rig serve {file} --out SESSION --plan {out}",
         highlight=False,
         markup=False,
         soft_wrap=True,

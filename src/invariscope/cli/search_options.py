@@ -34,7 +34,8 @@ class SearchCommandOptions(ConstraintOptions, NetworkOptions):
     strategy: Annotated[
         str,
         Parameter(
-            help="How codes are searched: isotropic, separable, sphere, whitened, genetic or cma."
+            help="How codes are searched: isotropic, separable, sphere, whitened, genetic, cma, or "
+            "twin[:PROXY] where an image costs much."
         ),
     ] = "isotropic"
     population: Annotated[Count, Parameter(help="Candidates a generation.")] = 50

@@ -12,10 +12,19 @@ from invariscope import user_code, validate
 from invariscope.cli.numbers import Count, NotNegative, Positive
 from invariscope.cli.options import Force
 from invariscope.cli.study_progress import StudyTable, in_words
-from invariscope.cli.terminal import Json, notes, output, print_json, print_table, tell_start
+from invariscope.cli.terminal import (
+    STARTS_AGAIN,
+    Json,
+    notes,
+    output,
+    print_json,
+    print_table,
+    tell_start,
+)
 from invariscope.errors import InputError, StoreError
 from invariscope.jobs.engines import TIMEOUTS, Engine, LocalEngine, RayEngine, SlurmEngine
 from invariscope.paper.published.importer import import_published
+from invariscope.plurals import number_of
 from invariscope.rig.verify import is_session_folder, verify_session
 from invariscope.store.files import make_folder
 from invariscope.store.own_files import check_may_replace
@@ -37,10 +46,7 @@ from invariscope.units import NUMBER
 study = App(name="study", help="Hundreds of runs from one file, on one machine or a cluster.")
 
 File = Annotated[Path, Parameter(help="The study file (TOML).")]
-Out = Annotated[
-    Path,
-    Parameter(alias="-o", help="The store: the folder that holds the runs of all studies."),
-]
+Out = Annotated[Path, Parameter(alias="-o", help="The store: the runs of all studies.")]
 AllowCode = Annotated[
     bool, Parameter(name="--allow-code", negative="", help="Let the file name file.py:factory.")
 ]
@@ -170,10 +176,11 @@ def plan(
     title = read_study(file).title or file.name
     print_table(("condition", *counts), rows, title, right=counts)
     output().print(
-        f"{cost.runs} runs to do, {cost.meis} of them for MEIs ({cost.done} are done) · at most "
-        f"{cost.images:,} images · {in_words(seconds)} on {workers} worker"
-        f"{'s' if workers > 1 else ''} at {rate or 0:.0f} images/s each "
-        f"({'measured here' if measured else 'as given'}) · about {cost.bytes / 1e9:.2f} GB on disk"
+        f"{number_of(cost.runs, 'run')} to do, {cost.meis} of them for MEIs ({cost.done} are "
+        f"done) · at most {number_of(cost.images, 'image', ',')} · {in_words(seconds)} on "
+        f"{number_of(workers, 'worker')} at {rate or 0:.0f} images/s each "
+        f"({'measured here' if measured else 'as given'}) · about {cost.bytes / 1e9:.2f} GB on "
+        "disk"
     )
 
 
@@ -216,11 +223,11 @@ def _go_on(study: StudyFolder, where: EngineOptions, *, allow_code: bool) -> Non
             measure_affine(study, runner.done)
     _tell_failures(progress)
     total = progress.total
-    output().print(f"{total.done} runs done, {total.failed} failed: {study.path}")
+    output().print(f"{number_of(total.done, 'run')} done, {total.failed} failed: {study.path}")
     if total.failed:
         raise StoreError(
-            f"{total.failed} of {total.done + total.failed + total.left} runs failed; mend the "
-            "cause, then `study retry`"
+            f"{total.failed} of {number_of(total.done + total.failed + total.left, 'run')} "
+            "failed; mend the cause, then `study retry`"
         )
 
 
@@ -300,11 +307,12 @@ def status(file: File, /, *, out: Out = STORE, json: Json = False) -> None:
 @study.command
 def reindex(*, out: Out = STORE) -> None:
     """Write the index of a store again from its run folders."""
+    tell_start(out / "runs", STARTS_AGAIN)
     count, damaged = rebuild(make_folder(out / "runs"))
     console = output()
     for sentence in damaged:
         console.print(sentence, style="red", markup=False)
-    console.print(f"{count} runs: {out / 'runs' / 'index.jsonl'}")
+    console.print(f"{number_of(count, 'run')}: {out / 'runs' / 'index.jsonl'}")
 
 
 @study.command
@@ -321,8 +329,8 @@ def verify(
     for name in found.unhashed:
         console.print(f"{name}: no hashes, written by 0.1", markup=False)
     console.print(
-        f"{found.runs} runs, {found.files} files held to their hashes, "
-        f"{len(found.problems)} problems: {store}",
+        f"{number_of(found.runs, 'run')}, {number_of(found.files, 'file')} held to their hashes, "
+        f"{number_of(len(found.problems), 'problem')}: {store}",
     )
     return int(bool(found.problems))
 
@@ -353,8 +361,9 @@ def pack(
 ) -> None:
     """Put a study and its runs into one file, with a checksum of each file inside."""
     check_may_replace(archive, is_pack, force=force)
+    tell_start(archive, STARTS_AGAIN)
     files, size = pack_study(study_folder(folder), archive)
-    output().print(f"{files} files, {size / 1e6:.1f} MB: {archive}")
+    output().print(f"{number_of(files, 'file')}, {size / 1e6:.1f} MB: {archive}")
 
 
 @study.command
@@ -367,9 +376,11 @@ def unpack(
 ) -> None:
     """Check a packed study and take the study, with the runs that are missing, into a store."""
     validate.between("--limit", limit, SMALLEST_LIMIT, LARGEST_LIMIT)
+    tell_start(out)
     name, taken, there = unpack_study(archive, make_folder(out), most_bytes=int(limit * 1e9))
     output().print(
-        f"study {name!r}: {taken} runs taken, {there} were there: {out / 'studies' / name}",
+        f"study {name!r}: {number_of(taken, 'run')} taken, {there} were there: "
+        f"{out / 'studies' / name}",
     )
 
 
@@ -382,6 +393,7 @@ def import_snslib(
     name: Annotated[str, Parameter(help="The study that they become.")] = "published",
 ) -> None:
     """Read the published record of the paper into a store, to compare with its own images."""
+    tell_start(out / "studies" / name)
     found = import_published(folder, make_folder(out).resolve(), name)
     console = output()
     for line in found.lines():

@@ -12,10 +12,11 @@ from invariscope.analysis.people import people_accuracy
 from invariscope.cli.numbers import Count, Natural, NotNegative, Port, Seed, Share
 from invariscope.cli.options import Force, Model, NetworkOptions
 from invariscope.cli.survey_search import search, search_folder
-from invariscope.cli.terminal import output, print_table
+from invariscope.cli.terminal import STARTS_AGAIN, StartNote, output, print_table, tell_start
 from invariscope.errors import InputError, StoreError
 from invariscope.optional import missing
 from invariscope.plot.axes import figure_of
+from invariscope.plurals import number_of
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import PNG_MARK, begins_with, check_may_replace, is_figure
 from invariscope.study.folder import study_folder
@@ -31,7 +32,6 @@ from invariscope.survey.search_design import read_search_design
 from invariscope.survey.simulate import ObserverModel, simulate
 from invariscope.survey.spreadsheets import write_csv
 from invariscope.survey.stimulus_selection import StimulusSelection
-from invariscope.survey.texts import number_of
 
 survey = App(name="survey", help="People classify the images of a study in a browser.")
 
@@ -123,6 +123,7 @@ class SurveyOptions:
             wish=wish,
             words=self.words,
             settings=settings,
+            begun=StartNote(out, STARTS_AGAIN),
         )
         if made.same:
             _say(f"{number_of(made.same, 'image')} left out: the same as another one")
@@ -146,8 +147,8 @@ def _describe(folder: SurveyFolder) -> None:
     print_table(("condition", "site", "network", *counts), rows, title, right=counts)
     total = len(sizes) * design.per_condition + design.catch + design.practice
     _say(
-        f"{len(design.categories)} categories · {total} trials a participant "
-        f"({design.practice} practice, {design.catch} catch) · {folder.path / DESIGN}"
+        f"{number_of(len(design.categories), 'category')} · {number_of(total, 'trial')} a "
+        f"participant ({design.practice} practice, {design.catch} catch) · {folder.path / DESIGN}"
     )
 
 
@@ -198,6 +199,11 @@ def serve(
             f"{str(folder.path / DESIGN)!r} is there already and is not made again; change it "
             "there, or make another survey with --out"
         )
+
+    def listening(text: str) -> None:
+        tell_start(folder.answers)
+        _say(f"{text}\nits token: {folder.path / 'token'}")
+
     run(
         folder,
         host=host,
@@ -208,7 +214,7 @@ def serve(
         pilot=pilot,
         proxies=proxy,
         starts=starts_per_address,
-        tell=lambda text: _say(f"{text}\nits token: {folder.path / 'token'}"),
+        tell=listening,
     )
 
 
@@ -247,6 +253,7 @@ def simulated(
     subject = (source or NetworkOptions()).subject(observer)
     if any(s.network == subject.name for s in folder.stimuli):
         _say(f"note: {observer} answers about its own images; another network is a fairer observer")
+    tell_start(folder.simulated, STARTS_AGAIN)
     answers = simulate(folder, subject, participants, observer=how, seed=seed, site=site)
     file = make_folder(folder.simulated) / f"{_file_name(observer)}.parquet"
     replace_file(file, lambda part: answers.to_parquet(part, index=False))
@@ -348,7 +355,7 @@ def links(
     *,
     base: Annotated[str, Parameter(help="The survey's address, as participants reach it.")],
     out: Annotated[
-        Path | None, Parameter(help="A file for them; by default they are shown.")
+        Path | None, Parameter(alias="-o", help="A file for them; by default they are shown.")
     ] = None,
     folder: Annotated[
         Path | None, Parameter(help="Of a search: its --out, where that was given.")

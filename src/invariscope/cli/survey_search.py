@@ -6,15 +6,15 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from invariscope.cli.numbers import Count, NotNegative, Port
-from invariscope.cli.terminal import output
+from invariscope.cli.terminal import output, tell_start
 from invariscope.devices import pick_device
 from invariscope.generators import load_generator
 from invariscope.optional import missing
+from invariscope.plurals import number_of
 from invariscope.subjects import load_subject
 from invariscope.survey.people_search import DONE, PeopleSearch, departure
 from invariscope.survey.search_design import read_search_design
 from invariscope.survey.simulated_judges import judge_search, pixel_judges
-from invariscope.survey.texts import number_of
 
 
 def search_folder(design: Path) -> Path:
@@ -26,7 +26,9 @@ def search(
     design: Annotated[Path, Parameter(help="A TOML file: whom to ask, and what for.")],
     /,
     *,
-    out: Annotated[Path | None, Parameter(help="Its folder; by default beside the design.")] = None,
+    out: Annotated[
+        Path | None, Parameter(alias="-o", help="Its folder; by default beside the design.")
+    ] = None,
     host: Annotated[str, Parameter(help="Listen at this address; 0.0.0.0, all.")] = "127.0.0.1",
     port: Annotated[Port, Parameter(help="And this port; 0, a free one.")] = 8000,
     participants: Annotated[Count, Parameter(help="The most sessions.")] = 10_000,
@@ -71,6 +73,7 @@ def search(
     )
     try:
         if simulated is not None:
+            tell_start(place)
             judge_search(found, pixel_judges(found, simulated, threshold))
         else:
             _serve(found, place, host, port, participants, pilot=pilot, proxies=proxy)
@@ -96,6 +99,11 @@ def _serve(
         from invariscope.survey.serve_search import serve_search  # noqa: PLC0415 (an extra)
     except ImportError as error:
         raise missing("starlette and uvicorn", "survey") from error
+
+    def listening(text: str) -> None:
+        tell_start(place)
+        output().print(text, markup=False)
+
     serve_search(
         found,
         place,
@@ -104,5 +112,5 @@ def _serve(
         most=most,
         pilot=pilot,
         proxies=proxies,
-        tell=lambda text: output().print(text, markup=False),
+        tell=listening,
     )

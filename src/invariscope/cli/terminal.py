@@ -21,13 +21,21 @@ Open = Annotated[
     bool, Parameter(name="--open", negative="", help="Open the page in the browser at the end.")
 ]
 
+KEPT = "what was found is kept, and the same command goes on from there"
+
 _quiet = False
+_interrupted = ""  # what an interruption of this command means, once the command has begun
 
 
-def set_quiet(quiet: bool) -> None:
+def begin_command(*, quiet: bool) -> None:
     """Choose whether progress and notes are printed by the command that follows."""
-    global _quiet  # noqa: PLW0603  (one command a process)
-    _quiet = quiet
+    global _quiet, _interrupted
+    _quiet, _interrupted = quiet, ""
+
+
+def stopped() -> str:
+    """Write the sentence after Ctrl-C: how to go on, as `tell_start` said."""
+    return "; ".join(filter(None, ["stopped", _interrupted]))
 
 
 def shown_progress() -> bool | None:
@@ -85,6 +93,8 @@ def print_json(value: Any) -> None:
 
 def tell_start(folder: Path, after_interruption: str = GOES_ON) -> None:
     """Print where a long command writes, and how to go on after an interruption."""
+    global _interrupted  # noqa: PLW0603  (one command a process)
+    _interrupted = KEPT if after_interruption == GOES_ON else after_interruption
     notes().print(f"writing to {folder} · Ctrl-C stops; {after_interruption}", markup=False)
 
 

@@ -18,6 +18,7 @@ from invariscope.experiments.evaluator import PROBE, Evaluator, check_answers
 from invariscope.experiments.pictures import save_pictures
 from invariscope.experiments.plan import Planned, SearchOptions
 from invariscope.generators.base import Generator
+from invariscope.plurals import number_of
 from invariscope.search.run import Outcome, StepResult
 from invariscope.search.search import SMALLEST_CHUNK, Search
 from invariscope.store.context import device_name, numeric_context
@@ -283,11 +284,10 @@ def _advance(
             chunk = halved(evaluator.chunk)
             if chunk is None:
                 raise SubjectError(
-                    f"{evaluator.subject.name} and {evaluator.generator.name} need more "
-                    f"memory than "
-                    f"{evaluator.generator.device} has for {evaluator.chunk} images at "
-                    f"once, the fewest "
-                    "that are computed together; use a device with more"
+                    f"{evaluator.subject.name} and {evaluator.generator.name} need more memory "
+                    f"than {evaluator.generator.device} has for "
+                    f"{number_of(evaluator.chunk, 'image')} at once, the fewest that are computed "
+                    "together; use a device with more"
                 ) from error
         torch.cuda.empty_cache()
         evaluator = Evaluator(evaluator.subject, evaluator.generator, evaluator.options, chunk)

@@ -11,6 +11,7 @@ from invariscope.experiments.reference import Reference
 from invariscope.experiments.result import kind_of
 from invariscope.experiments.search_progress import watched_searches
 from invariscope.generators.base import Generator
+from invariscope.plurals import number_of
 from invariscope.search.measure import pad
 from invariscope.search.search import SMALLEST_CHUNK
 from invariscope.store.record import RunRecord
@@ -65,7 +66,8 @@ def check_excited(record: RunRecord) -> None:
     check_answers_differ(
         record.settings.unit,
         kind_of(record),
-        f"the {record.outcome['images']} images of the search for its most exciting one",
+        f"the {number_of(record.outcome['images'], 'image')} of the search for its most exciting "
+        "one",
     )
 
 

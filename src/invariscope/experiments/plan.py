@@ -14,6 +14,7 @@ from invariscope.errors import InputError
 from invariscope.experiments.reference import Reference, check_reference
 from invariscope.generators.base import Generator
 from invariscope.natural.statistics import NaturalStatistics, UnitStatistics
+from invariscope.plurals import number_of
 from invariscope.search.objectives import TASKS, Objective
 from invariscope.search.precision import PRECISIONS
 from invariscope.search.run import Run
@@ -107,7 +108,9 @@ def resolve_subset(
     if isinstance(subset, int | np.integer):
         number = int(subset)
         if not 1 <= number <= entries:
-            raise InputError(f"a sample of {number} from site {site!r}, which has {entries} units")
+            raise InputError(
+                f"a sample of {number} from site {site!r}, which has {number_of(entries, 'unit')}"
+            )
         stream = seeds.numpy_stream("subset", site, entries, number, seed)
         chosen = stream.choice(entries, number, replace=False)
         return tuple(sorted(int(i) for i in chosen))

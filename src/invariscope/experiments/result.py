@@ -1,7 +1,7 @@
 """Results of searches, as tables and images."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from invariscope.experiments.reference import Reference
 from invariscope.generators import load_generator
 from invariscope.generators.base import Generator
 from invariscope.markup import CaptionedPicture, notebook
+from invariscope.plurals import number_of
 from invariscope.search.archive import COLUMNS
 from invariscope.store.record import FRONT_IMAGES, RunRecord, load_runs
 from invariscope.store.settings import without_none
@@ -144,7 +145,18 @@ class Result:
         Raises:
             InputError: the generator is not the one that the runs were made with.
         """
-        rows = [choose(r.front, r.settings, which) for r in self.runs]
+        return self.member_images([choose(r.front, r.settings, which) for r in self.runs])
+
+    def member_images(self, members: Sequence[int]) -> Tensor:
+        """Make an image of a member of each run's front, `(runs, 3, height, width)` in [0, 1].
+
+        Args:
+            members: a row of the front for each run.
+
+        Raises:
+            InputError: the generator is not the one that the runs were made with.
+        """
+        rows = list(members)
         if all(FRONT_IMAGES in r.tensors for r in self.runs):
             pictures = zip(self.runs, rows, strict=True)
             return torch.stack([r.tensors[FRONT_IMAGES][row] for r, row in pictures])
@@ -181,7 +193,7 @@ class Result:
             )
         units = ", ".join(dict.fromkeys(record.settings.unit for record in self.runs))
         return notebook(
-            f"{len(self.runs)} runs of {first.labels['subject']} {units}",
+            f"{number_of(len(self.runs), 'run')} of {first.labels['subject']} {units}",
             [] if len(self.runs) <= MOST_SHOWN else [f"the first {MOST_SHOWN} images:"],
             pictures,
             table.drop(columns=["run", "member"]).to_html(index=False, max_rows=12, border=0),

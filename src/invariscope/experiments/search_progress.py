@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from invariscope.experiments.execute import ProgressEvent, Watcher
+from invariscope.plurals import number_of
 from invariscope.progress import ProgressLine
 
 
@@ -25,8 +26,8 @@ def progress_words(event: ProgressEvent) -> str:
     )
     seconds = left * event.seconds / max(latest_generation(event), 1)
     return (
-        f"{event.ended} of {event.total} searches done · {event.images} images · "
-        f"{rate:.0f} images/s · at most {seconds:.0f} s left"
+        f"{event.ended} of {number_of(event.total, 'search')} done · "
+        f"{number_of(event.images, 'image')} · {rate:.0f} images/s · at most {seconds:.0f} s left"
     )
 
 

@@ -22,6 +22,7 @@ from invariscope.generators.autoencoder import SIZE, Autoencoder, load_autoencod
 from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.generators.components import components
 from invariscope.photos import PhotoFolder, PhotoRule, batches, open_folder
+from invariscope.plurals import number_of
 from invariscope.progress import ProgressLine
 
 PREFIX = "codes:"
@@ -61,7 +62,7 @@ class CodeSpace(Generator):
         self.device = autoencoder.device
         self.image_size = image_size
         self.code_dim = len(sd)
-        self.name = f"{autoencoder.name}, {self.code_dim} codes"
+        self.name = f"{autoencoder.name}, {number_of(self.code_dim, 'code')}"
         self._shape = autoencoder.latent_shape(image_size)
         self._tensors = {"mean": mean.float(), "directions": directions.float(), "sd": sd.float()}
         for key, tensor in self._tensors.items():
@@ -239,15 +240,18 @@ def fit_code_space(
     width = math.prod(autoencoder.latent_shape(side))
     if not 1 <= dims <= min(number - 1, width):
         raise InputError(
-            f"dims is {dims}; expected 1 … {min(number - 1, width)}: below the {number} photos, "
-            f"and at most the {width} latents of an image"
+            f"dims is {dims}; expected 1 … {min(number - 1, width)}: below the "
+            f"{number_of(number, 'photo')}, and at most the {number_of(width, 'latent')} of an "
+            "image"
         )
     line = ProgressLine(progress, watched=watch is not None)
     with tempfile.TemporaryFile() as file, line:
         latents = np.memmap(file, np.float32, "w+", shape=(number, width))  # pyright: ignore[reportArgumentType, reportCallIssue]
         filled = _fill(latents, autoencoder, parts, line, watch)
         if filled <= dims:
-            raise InputError(f"only {filled} photos could be read; expected more than {dims}")
+            raise InputError(
+                f"only {number_of(filled, 'photo')} could be read; expected more than {dims}"
+            )
         mean, directions, variances, total = components(latents[:filled], dims)
     about = {
         "photos": filled,
@@ -271,7 +275,7 @@ def _fill(
         coded = autoencoder.encode(images.to(autoencoder.device, torch.float32)).flatten(1)
         latents[done : done + len(coded)] = coded.float().cpu().numpy()
         done += len(coded)
-        line(f"code space · {done} of {len(latents)} images encoded")
+        line(f"code space · {done} of {number_of(len(latents), 'image')} encoded")
         if watch:
             watch(done, len(latents))
     return done

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 
 VALUES_WEIGHTS = (0.299, 0.587, 0.114)  # of R, G and B as values: ITU-R BT.601
 LIGHT_WEIGHTS = (0.2126, 0.7152, 0.0722)  # of R, G and B as light: ITU-R BT.709
@@ -43,7 +44,9 @@ class Display:
     def __post_init__(self) -> None:
         values, light = self.values, self.luminance
         if len(values) < 2 or len(values) != len(light):
-            raise InputError(f"{self.name} has {len(values)} rows; expected at least two")
+            raise InputError(
+                f"{self.name} has {number_of(len(values), 'row')}; expected at least two"
+            )
         if not all(map(math.isfinite, (*values, *light))) or light[0] < 0:
             raise InputError(f"{self.name} holds luminance that is no number, or below 0")
         if not 0 <= min(values) <= max(values) <= 1:

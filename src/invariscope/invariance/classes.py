@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from invariscope.errors import InputError, nearest
+from invariscope.plurals import number_of
 from invariscope.subjects.base import Subject
 from invariscope.units import find_site
 
@@ -166,10 +167,15 @@ def _unmatched(subject: Subject, name: str, word: str, readout: str, units: int)
     called = repr(name) if name == word else f"{name!r} ({word!r})"
     near = nearest(word, subject.classes) if subject.classes else ""
     fits = len(subject.classes) in (0, units)
-    apart = "" if fits else f" (it names {len(subject.classes)} classes, so not these units.)"
+    apart = (
+        ""
+        if fits
+        else f" (it names {number_of(len(subject.classes), 'class')}, so not these units.)"
+    )
     return InputError(
-        f"class {called} is none, or not one alone, of the {units} units of {readout!r} of "
-        f"{subject.name}, as a name, a WordNet id or a unit's number{near or '.'}{apart} Give a "
-        f"table ({TABLE} beside the class folders, or as an option) "
-        "with a line for each class folder: its name, a tab, the subject's name or unit number"
+        f"class {called} is none, or not one alone, of the {number_of(units, 'unit')} of "
+        f"{readout!r} of {subject.name}, as a name, a WordNet id or a unit's "
+        f"number{near or '.'}{apart} Give a table ({TABLE} beside the class folders, or as an "
+        "option) with a line for each class folder: its name, a tab, the subject's name or unit "
+        "number"
     )

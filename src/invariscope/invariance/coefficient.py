@@ -21,6 +21,7 @@ from invariscope.invariance.ranges import ActivityRanges, measure_ranges
 from invariscope.invariance.result import SETTINGS, Invariance, check_same, load_invariance
 from invariscope.invariance.setup import ALL, BEYOND, Images, Transformations, make_setup
 from invariscope.invariance.top import PERCENTS
+from invariscope.plurals import number_of
 from invariscope.progress import ProgressLine
 from invariscope.store.context import numeric_context
 from invariscope.store.files import make_folder
@@ -184,7 +185,7 @@ def _part(line: ProgressLine, watch: PassWatcher | None, part: int) -> PassWatch
 
     def tell(done: int, total: int) -> None:
         seen, every = done + part * total, 2 * total
-        line(f"invariance coefficients · {seen} of {every} images, in two passes")
+        line(f"invariance coefficients · {seen} of {number_of(every, 'image')}, in two passes")
         if watch:
             watch(seen, every)
 

@@ -14,6 +14,7 @@ from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.photos import PhotoFolder, PhotoRule, batches
 from invariscope.photos.stream import Batch
+from invariscope.plurals import number_of
 from invariscope.transformations import image_keys
 
 Stream = Callable[[int, int, torch.device], Iterator[Batch]]
@@ -42,8 +43,8 @@ class ImageSet:
 
     def __repr__(self) -> str:
         """Count the images and classes in one line."""
-        classes = f" of {len(self.classes)} classes" if self.classes else ""
-        return f"ImageSet({len(self)} images{classes})"
+        classes = f" of {number_of(len(self.classes), 'class')}" if self.classes else ""
+        return f"ImageSet({number_of(len(self), 'image')}{classes})"
 
     def __len__(self) -> int:
         return len(self.names)
@@ -92,7 +93,7 @@ def image_set(
     most = int(numbers.max()) + 1
     named = tuple(classes) or tuple(map(str, range(most)))
     if most > len(named):
-        raise InputError(f"label {most - 1} has no class; {len(named)} classes were named")
+        raise InputError(f"label {most - 1} has no class; named: {number_of(len(named), 'class')}")
     content = hashlib.sha256(source.float().cpu().contiguous().numpy().tobytes()).hexdigest()
     names = tuple(map(str, range(len(source))))
 
@@ -110,7 +111,8 @@ def _labels(labels: Tensor | Sequence[int] | None, images: int) -> NDArray[np.in
     numbers = torch.as_tensor(labels).cpu().numpy().astype(np.int64)
     if numbers.shape != (images,) or numbers.min() < 0:
         raise InputError(
-            f"labels of shape {numbers.shape} for {images} images; expected one each, 0 or more"
+            f"labels of shape {numbers.shape} for {number_of(images, 'image')}; expected one "
+            "each, 0 or more"
         )
     return numbers
 

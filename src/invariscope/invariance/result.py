@@ -11,6 +11,7 @@ import pandas as pd
 from invariscope.errors import StoreError
 from invariscope.invariance.accumulate import EVERY
 from invariscope.markup import notebook
+from invariscope.plurals import number_of
 from invariscope.store.files import make_folder
 from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.subjects.trust import changed_answer
@@ -84,17 +85,20 @@ class Invariance:
         labels = self.settings["labels"]
         units = self.units[["site", "unit"]].drop_duplicates()
         return (
-            f"Invariance({labels['subject']}: {len(units)} units at {len(set(units['site']))} "
-            f"sites, {len(labels['transformations'])} transformations, {labels['images']} images)"
+            f"Invariance({labels['subject']}: {number_of(len(units), 'unit')} at "
+            f"{number_of(len(set(units['site'])), 'site')}, "
+            f"{number_of(len(labels['transformations']), 'transformation')}, "
+            f"{number_of(labels['images'], 'image')})"
         )
 
     def _repr_html_(self) -> str:
         """Show the distribution over units in a notebook, by site and transformation."""
         summary = self.summary
         every = summary.loc[(summary["class"] == EVERY).to_numpy(bool)]
+        images = number_of(self.settings["labels"]["images"], "image")
         return notebook(
             f"invariance coefficients of {self.settings['labels']['subject']}",
-            [f"{self.settings['labels']['images']} images, τ = {self.settings['measured']['tau']}"],
+            [f"{images}, τ = {self.settings['measured']['tau']}"],
             [],
             every.drop(columns="class").to_html(index=False, max_rows=30, border=0),
         )

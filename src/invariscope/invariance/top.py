@@ -14,6 +14,7 @@ from torch import Tensor
 from invariscope.errors import InputError
 from invariscope.invariance.pairs import treat
 from invariscope.invariance.passes import MeasurementSetup
+from invariscope.plurals import number_of
 
 PERCENTS = (0.5, 1, 5, 10, 20, 40)
 MOST_BYTES = 2**30
@@ -39,9 +40,10 @@ class TopActivities:
         needed = 4 * units * len(setup.images) if percents else 0
         if needed > MOST_BYTES:
             raise InputError(
-                f"the top-k % rule would keep {needed / 2**30:.1f} GB of activities ({units} units "
-                f"× {len(setup.images)} images), at most {MOST_BYTES / 2**30:.0f} GB are; leave "
-                "it out (top=(), --no-top) or name fewer sites"
+                f"the top-k % rule would keep {needed / 2**30:.1f} GB of activities "
+                f"({number_of(units, 'unit')} × {number_of(len(setup.images), 'image')}), at most "
+                f"{MOST_BYTES / 2**30:.0f} GB are; leave it out (top=(), --no-top) or name fewer "
+                "sites"
             )
         self.percents = tuple(percents)
         self._negatives = setup.negatives

@@ -31,6 +31,7 @@ from invariscope.natural.statistics import (
 )
 from invariscope.photos import PhotoFolder, batches
 from invariscope.photos.transform import PhotoRule
+from invariscope.plurals import number_of
 from invariscope.progress import ProgressLine
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.hashes import write_hashed
@@ -173,7 +174,7 @@ def measure_folder(
             activity = torch.cat([column.read(responses) for column in read], 1)
             segments.add(activity.cpu().numpy(), part.indices)
             position = int(part.indices[-1]) + 1
-            line(f"natural statistics · {position} of {len(folder)} photos")
+            line(f"natural statistics · {position} of {number_of(len(folder), 'photo')}")
             if watch:
                 watch(position, len(folder), position - first)
     segments.finish()
@@ -218,9 +219,9 @@ def _check_disk(out: Path, photos: int, units: int) -> None:
     free = shutil.disk_usage(out).free + sum(f.stat().st_size for f in (out / SEGMENTS).glob("*"))
     if needed > free:
         raise StoreError(
-            f"{units} units of {photos} photos take {needed / 1e9:.1f} GB in {str(out)!r} while "
-            f"they are measured, and {free / 1e9:.1f} GB are free; name fewer sites, or choose "
-            "another --out"
+            f"{number_of(units, 'unit')} of {number_of(photos, 'photo')} take {needed / 1e9:.1f} "
+            f"GB in {str(out)!r} while they are measured, and {free / 1e9:.1f} GB are free; name "
+            "fewer sites, or choose another --out"
         )
 
 

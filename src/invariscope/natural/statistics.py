@@ -16,6 +16,7 @@ from pyarrow import ArrowInvalid, parquet
 from torch import Tensor
 
 from invariscope.errors import InputError, StoreError
+from invariscope.plurals import number_of
 from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.subjects.base import Subject
 from invariscope.subjects.trust import answers, changed_answer
@@ -73,7 +74,8 @@ class NaturalStatistics:
     def __repr__(self) -> str:
         """Count the units and images in one line."""
         images = int(self.table["images"].to_numpy().max()) if len(self.table) else 0
-        return f"NaturalStatistics({self.table['unit'].nunique()} units, {images} images)"
+        units = self.table["unit"].nunique()
+        return f"NaturalStatistics({number_of(units, 'unit')}, {number_of(images, 'image')})"
 
     @classmethod
     def load(cls, path: Path, subject: Subject) -> Self:

@@ -13,6 +13,7 @@ from invariscope import validate
 from invariscope.errors import InputError
 from invariscope.photos.read import Kind
 from invariscope.photos.walk import find_files
+from invariscope.plurals import number_of
 
 SUFFIXES = (
     *(".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp"),
@@ -63,10 +64,11 @@ class PhotoReport:
             names = ", ".join(repr(name) for name in self.empty_classes[:5])
             more = ", …" if len(self.empty_classes) > 5 else ""
             sentences.append(
-                f"{len(self.empty_classes)} class folders hold no photo: {names}{more}"
+                f"without a photo: {number_of(len(self.empty_classes), 'class folder')}: "
+                f"{names}{more}"
             )
         if self.others:
-            sentences.append(f"{self.others} other files were not looked at")
+            sentences.append(f"not looked at: {number_of(self.others, 'other file')}")
         return [*sentences, *self.passed_over]
 
 
@@ -101,8 +103,8 @@ class PhotoFolder:
 
     def __repr__(self) -> str:
         """Name the folder and count its photos and classes in one line."""
-        classes = f" of {len(self.classes)} classes" if self.classes else ""
-        return f"PhotoFolder({str(self.path)!r}: {len(self)} photos{classes})"
+        classes = f" of {number_of(len(self.classes), 'class')}" if self.classes else ""
+        return f"PhotoFolder({str(self.path)!r}: {number_of(len(self), 'photo')}{classes})"
 
     def __len__(self) -> int:
         return len(self.names)

@@ -22,6 +22,7 @@ from PIL import (  # noqa: F401  (importing a plugin is what makes its format kn
 from torch import Tensor
 
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 
 # Pillow decodes these itself; the others, such as EPS, start programs or are no photos.
 FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF", "GIF", "PPM")
@@ -123,7 +124,9 @@ def _opened(path: Path, file: Image.Image, most_pixels: int) -> tuple[Image.Imag
 
 
 def _too_large(path: Path, most_pixels: int) -> UnreadablePhoto:
-    return UnreadablePhoto(path, f"larger than {most_pixels} pixels", "make it smaller first")
+    return UnreadablePhoto(
+        path, f"larger than {number_of(most_pixels, 'pixel')}", "make it smaller first"
+    )
 
 
 def _kind(file: Image.Image) -> Kind:

@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from invariscope.plurals import number_of
+
 SYSTEM = frozenset(
     {
         *("@eadir", "@tmp", "@recycle", "@recently-snapshot", "#recycle", "#snapshot"),
@@ -61,14 +63,15 @@ class FoundFiles:
             told.append(
                 f"{self.skipped.total()} hidden or system files and folders skipped: {names}"
             )
-        for what, paths in (
-            ("links lead in a circle or to a folder that is visited anyway: left out", self.again),
-            ("folders cannot be read, so what they hold is missing", self.unreadable),
-            ("links lead nowhere or to no plain file, so they are left out", self.lost),
-            ("names are no text in UTF-8, so they are left out; rename them", self.unnamed),
+        for noun, what, paths in (
+            ("link", "in a circle or to a folder that is visited anyway, left out", self.again),
+            ("folder", "cannot be read, so the photos inside are missing", self.unreadable),
+            ("link", "to nowhere or to no plain file, left out", self.lost),
+            ("name", "not in UTF-8, left out; mend by renaming", self.unnamed),
         ):
             if paths:
-                told.append(f"{len(paths)} {what}: {named(map(repr, sorted(paths)))}")
+                counted = number_of(len(paths), noun)
+                told.append(f"{counted} {what}: {named(map(repr, sorted(paths)))}")
         return told
 
 

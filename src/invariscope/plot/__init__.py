@@ -28,11 +28,13 @@ if TYPE_CHECKING:
         observers,
         paths,
         people,
+        recognition,
         transfer,
     )
     from invariscope.plot.searches import distance_activation, front, gallery
     from invariscope.plot.studies import (
         appearance,
+        controls,
         convergence,
         dimension,
         mean_distance,
@@ -53,6 +55,7 @@ __all__ = [
     "calibration",
     "coefficients",
     "confusion",
+    "controls",
     "convergence",
     "dimension",
     "distance_activation",
@@ -69,6 +72,7 @@ __all__ = [
     "paths",
     "people",
     "profile",
+    "recognition",
     "separability",
     "subsets",
     "transfer",
@@ -79,9 +83,11 @@ _MODULES = {
     "across": "against_count by_count confusion invariance_accuracy layer_by_layer "
     "transfer_matrix with_and_without",
     "invariance": "ablation ablation_by_share active_shares calibration coefficients layers",
-    "observer_plots": "agreement gradients layer_distances observers paths people transfer",
+    "observer_plots": "agreement gradients layer_distances observers paths people "
+    "recognition transfer",
     "searches": "distance_activation front gallery",
-    "studies": "appearance convergence dimension mean_distance naturalness separability subsets",
+    "studies": "appearance controls convergence dimension mean_distance naturalness "
+    "separability subsets",
     "unit_profile": "profile",
 }
 

@@ -11,6 +11,7 @@ from invariscope.analysis.across import NONE, QUADRANTS
 from invariscope.analysis.intervals import correlation
 from invariscope.plot.axes import COLOURS, new_axes
 from invariscope.plot.invariance import WIDTH, draw_violins
+from invariscope.plurals import number_of
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
 
@@ -131,7 +132,9 @@ def invariance_accuracy(
             own[invariance], 100 * own[accuracy], s=sizes, c=colour, marker=marker, label=str(name)
         )
     r, low, high, networks = correlation(table[invariance], table[accuracy])
-    ax.set_title(f"r = {r:.2f} ({low:.2f} to {high:.2f}), {networks} networks", fontsize=9)
+    ax.set_title(
+        f"r = {r:.2f} ({low:.2f} to {high:.2f}), {number_of(networks, 'network')}", fontsize=9
+    )
     ax.set_xlabel(f"mean invariance coefficient, {invariance.partition('_')[2]} categories")
     ax.set_ylabel(f"{accuracy}-category accuracy (%)")
     ax.legend(frameon=False, fontsize=7)

@@ -56,6 +56,28 @@ def observers(
     return ax
 
 
+def recognition(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how often one source's images are recognised, by kind of observer (Fig. 4c).
+
+    Args:
+        table: one source's rows of `analysis.recognition.recognition`.
+        ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> row = {"task": "invariance", "site": "pixels", "kind": "robust", "accuracy": 0.6}
+        >>> plot.recognition(pd.DataFrame([{**row, "low": 0.4, "high": 0.8}])).get_ylabel()
+        "accuracy among the study's classes"
+    """
+    own = _named(table[table["kind"] != "all"])
+    own = own.assign(observers=own["kind"] + " observers")
+    ax = points(own, "named", "accuracy", "observers", ends=("low", "high"), ax=ax)
+    ax.set_ylim(-0.03, 1.03)
+    ax.set_ylabel("accuracy among the study's classes")
+    return ax
+
+
 def people(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     """People's accuracy by condition (Fig. 4b).
 

@@ -16,6 +16,7 @@ from invariscope.plot.axes import (
     new_axes,
     points,
 )
+from invariscope.plurals import number_of
 
 ALL = "all"
 
@@ -109,12 +110,37 @@ def convergence(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     several = len(set(table["target"])) > 1
     words = table["target"] + " " if several else ""
     sizes = [
-        f" ({size:g} units)" if pd.notna(size) else "" for size in table["subset"].astype(float)
+        f" ({number_of(size, 'unit', 'g')})" if pd.notna(size) else ""
+        for size in table["subset"].astype(float)
     ]
     named = table.assign(named=words + table["task"] + " " + table["site"] + sizes)
     ax = points(named, "named", "share", "subject", ends=("low", "high"), join=False, ax=ax)
     ax.set_ylim(-0.03, 1.03)
     ax.set_ylabel("runs that converged")
+    return ax
+
+
+def controls(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how much farther invariant images lie than each control, at equal losses (Fig. 2).
+
+    Args:
+        table: one subject's rows of `analysis.controls.beside_invariant`.
+        ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> row = {"series": "affine copies", "distance": 50.0, "invariant": 120.0, "compared": 5}
+        >>> table = pd.DataFrame([{**row, "loss": 25.0, "low": 60.0, "high": 80.0}])
+        >>> plot.controls(table).get_ylabel()
+        'how much farther invariant images lie'
+    """
+    known = table[table["compared"] > 0]
+    named = known.assign(named=[f"{loss:g} % lost" for loss in known["loss"]])
+    named = named.assign(farther=named["invariant"] - named["distance"])
+    ax = points(named, "named", "farther", "series", ends=("low", "high"), join=False, ax=ax)
+    ax.axhline(0, color="0.6", linewidth=0.8)
+    ax.set_ylabel("how much farther invariant images lie")
     return ax
 
 

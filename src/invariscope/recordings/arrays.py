@@ -11,6 +11,7 @@ from scipy import io, sparse
 
 from invariscope.errors import InputError, StoreError, unknown
 from invariscope.optional import optional_library
+from invariscope.plurals import number_of
 from invariscope.recordings.options import AXES, QUANTITIES, RecordingOptions
 from invariscope.recordings.pictures import image_list
 from invariscope.recordings.responses import Dropped, Floats, RecordedResponses, few
@@ -46,9 +47,10 @@ def read_array(path: Path, options: RecordingOptions) -> RecordedResponses:
     names = image_list(options, images) or tuple(str(i) for i in range(images))
     if len(names) != images:
         raise InputError(
-            f"{str(options.images)!r} has {len(names)} images, and {str(path)!r} responses to "
-            f"{images} (its axes count {neurons} neurons, {images} images, {repeats} repeats); "
-            "expected as many, or the right axes"
+            f"{str(options.images)!r} has {number_of(len(names), 'image')}, and {str(path)!r} "
+            f"responses to {images} (its axes count {number_of(neurons, 'neuron')}, "
+            f"{number_of(images, 'image')}, {number_of(repeats, 'repeat')}); expected as many, or "
+            "the right axes"
         )
     check_values(array, repr(str(path)), options, single=repeats > 1)
     if repeats > 1 and (counts := spike_counts(array, options)) is not None:
@@ -59,11 +61,11 @@ def read_array(path: Path, options: RecordingOptions) -> RecordedResponses:
     there = ~np.isnan(responses).all(1)
     if not there.all():
         why = "repeats that hold no number for any unit"
-        dropped.append(Dropped("trials", int((~there).sum()), why))
+        dropped.append(Dropped("trial", int((~there).sum()), why))
     never = np.setdiff1d(np.arange(images), shown[there])
     if len(never):
         why = f"never shown: {few(names[i] for i in never)}"
-        dropped.append(Dropped("images", len(never), why))
+        dropped.append(Dropped("image", len(never), why))
     found = RecordedResponses(
         name=path.stem,
         units=tuple(f"n{i}" for i in range(neurons)),
@@ -127,8 +129,8 @@ def _chosen(found: dict[str, Any], path: Path, options: RecordingOptions) -> Any
         others = ", ".join(repr(name) for name in found if name not in numeric)
         also = f"; it also holds {others}, which are cells, structs or text" if others else ""
         raise InputError(
-            f"{str(path)!r} holds {len(arrays)} arrays of numbers ({names}){also}; expected one, "
-            "or choose with variable"
+            f"{str(path)!r} holds {number_of(len(arrays), 'array')} of numbers ({names}){also}; "
+            "expected one, or choose with variable"
         )
     return next(iter(arrays.values()))
 

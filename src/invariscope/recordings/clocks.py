@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.recordings.responses import Floats
 
 JITTER = 0.0005  # seconds by which an interval may differ: samples, and rise times of a line
@@ -73,8 +74,8 @@ def pair_clocks(events: Floats, spikes: Floats) -> PairedClocks:
     one, two = (np.sort(times[~np.isnan(times)]) for times in (events, spikes))
     if min(len(one), len(two)) < FEWEST:
         raise InputError(
-            f"sync has {len(two)} pulses on the spikes' clock and {len(one)} on the events'; "
-            "expected at least 2 of each"
+            f"sync has {number_of(len(two), 'pulse')} on the spikes' clock and {len(one)} on the "
+            "events'; expected at least 2 of each"
         )
     if len(one) == len(two):
         if not _agree(one, two).all():
@@ -90,9 +91,9 @@ def pair_clocks(events: Floats, spikes: Floats) -> PairedClocks:
         return PairedClocks(*found[0])
     ways = f"{len(found)} ways" if found else "no way"
     raise InputError(
-        f"sync has {len(two)} pulses on the spikes' clock and {len(one)} on the events', with "
-        f"{ways} to pair them by their intervals; give the same pulses of both, or pulses of "
-        "irregular intervals"
+        f"sync has {number_of(len(two), 'pulse')} on the spikes' clock and {len(one)} on the "
+        f"events', with {ways} to pair them by their intervals; give the same pulses of both, or "
+        "pulses of irregular intervals"
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from invariscope.errors import InputError, StoreError
 from invariscope.optional import optional_library
+from invariscope.plurals import number_of
 from invariscope.recordings.options import RecordingOptions, check_rate
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes
 
@@ -99,11 +100,14 @@ def _segment(reader: Any, path: Path, options: RecordingOptions) -> tuple[int, i
     each = [(b, s) for b in range(reader.block_count()) for s in range(reader.segment_count(b))]
     if len(each) > 1 and options.segment is None:
         raise InputError(
-            f"{str(path)!r} holds {len(each)} segments; choose segment from 0 to {len(each) - 1}"
+            f"{str(path)!r} holds {number_of(len(each), 'segment')}; choose segment from 0 to "
+            f"{len(each) - 1}"
         )
     number = options.segment or 0
     if number >= len(each):
-        raise InputError(f"{str(path)!r} holds {len(each)} segments, none of number {number}")
+        raise InputError(
+            f"{str(path)!r} holds {number_of(len(each), 'segment')}, none of number {number}"
+        )
     return each[number]
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from invariscope.errors import InputError, StoreError, unknown
 from invariscope.optional import optional_library
+from invariscope.plurals import number_of
 from invariscope.recordings.options import TIME_UNITS, RecordingOptions, check_rate
 from invariscope.recordings.responses import few
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes
@@ -77,8 +78,8 @@ def _ragged(table: Any, name: str) -> list[np.ndarray]:
     data, ends = np.asarray(table[name][()]), np.asarray(table[f"{name}_index"][()], np.int64)
     if len(ends) and int(ends[-1]) != len(data):
         raise StoreError(
-            f"column {name!r} has {len(data)} values and its index ends at {int(ends[-1])}; the "
-            "file is damaged"
+            f"column {name!r} has {number_of(len(data), 'value')} and its index ends at "
+            f"{int(ends[-1])}; the file is damaged"
         )
     starts = np.concatenate([[0], ends[:-1]]).astype(np.int64)
     return [data[a:b] for a, b in zip(starts, ends, strict=True)]
@@ -160,7 +161,8 @@ def _from_series(
         times = float(start[()]) + np.arange(len(index)) / rate
     if len(times) != len(index):
         raise StoreError(
-            f"series {name!r} has {len(index)} images and {len(times)} times; the file is damaged"
+            f"series {name!r} has {number_of(len(index), 'image')} and "
+            f"{number_of(len(times), 'time')}; the file is damaged"
         )
     labels = _labels(index, _image_order(file, series), name, options)
     return EventChannel(name, times * scale, labels, first_code=0)

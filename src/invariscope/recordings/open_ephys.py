@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from invariscope.errors import InputError, StoreError
+from invariscope.plurals import number_of
 from invariscope.recordings.arrays import load_npy
 from invariscope.recordings.options import RecordingOptions, check_rate
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes
@@ -37,12 +38,13 @@ def read_open_ephys(path: Path, options: RecordingOptions) -> SpikeRecording:
     found = recordings_below(path)
     if len(found) > 1 and options.segment is None:
         raise InputError(
-            f"{str(path)!r} holds {len(found)} recordings; choose segment from 0 to "
+            f"{str(path)!r} holds {number_of(len(found), 'recording')}; choose segment from 0 to "
             f"{len(found) - 1}, or give the folder of one"
         )
     if options.segment is not None and options.segment >= len(found):
         raise InputError(
-            f"{str(path)!r} holds {len(found)} recordings, none of number {options.segment}"
+            f"{str(path)!r} holds {number_of(len(found), 'recording')}, none of number "
+            f"{options.segment}"
         )
     folder = found[options.segment or 0]
     try:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from invariscope.errors import InputError, StoreError
+from invariscope.plurals import number_of
 from invariscope.recordings.options import RecordingOptions, check_rate
 from invariscope.recordings.spikes import EventChannel, SpikeRecording, UnitSpikes
 
@@ -53,11 +54,13 @@ def read_legacy(path: Path, options: RecordingOptions) -> SpikeRecording:
     segments = sorted({_segment(f) for kind in (".spikes", ".events") for f in _files(path, kind)})
     if len(segments) > 1 and options.segment is None:
         raise InputError(
-            f"{str(path)!r} holds {len(segments)} segments; choose segment from 0 to "
+            f"{str(path)!r} holds {number_of(len(segments), 'segment')}; choose segment from 0 to "
             f"{len(segments) - 1}"
         )
     if (options.segment or 0) >= len(segments):
-        raise InputError(f"{str(path)!r} holds {len(segments)} segments, none of {options.segment}")
+        raise InputError(
+            f"{str(path)!r} holds {number_of(len(segments), 'segment')}, none of {options.segment}"
+        )
     number = segments[options.segment or 0]
     spikes, events = (
         [f for f in _files(path, kind) if _segment(f) == number] for kind in (".spikes", ".events")

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -20,7 +21,7 @@ class Dropped:
     """A count of units, trials or images that a reading left out.
 
     Attributes:
-        what: such as `units`, `trials`, `images`.
+        what: such as `unit`, `trial`, `image`.
         number: how many.
         why: the reason, with names where there are few.
     """
@@ -30,7 +31,7 @@ class Dropped:
     why: str
 
     def __str__(self) -> str:
-        return f"left out: {self.number} {self.what} ({self.why})"
+        return f"left out: {number_of(self.number, self.what)} ({self.why})"
 
 
 @final

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from invariscope.errors import InputError, StoreError
+from invariscope.plurals import number_of
 from invariscope.recordings.arrays import load_npy
 from invariscope.recordings.options import RecordingOptions, check_rate
 from invariscope.recordings.spikes import SpikeRecording, UnitSpikes
@@ -47,8 +48,8 @@ def read_sorted_folder(path: Path, options: RecordingOptions) -> SpikeRecording:
     clusters = _array(there[0])
     if len(times) != len(clusters):
         raise StoreError(
-            f"{str(path)!r} has {len(times)} spike times and {len(clusters)} clusters; expected as "
-            "many; a file is truncated"
+            f"{str(path)!r} has {number_of(len(times), 'spike time')} and "
+            f"{number_of(len(clusters), 'cluster')}; expected as many; a file is truncated"
         )
     rate = _sampling_rate(path, options)
     labels = _labels(path)

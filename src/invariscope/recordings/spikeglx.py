@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from invariscope.errors import StoreError
+from invariscope.plurals import number_of
 from invariscope.recordings.options import check_rate
 from invariscope.recordings.spikes import EventChannel, SpikeRecording
 
@@ -58,8 +59,8 @@ def _lines(meta: Path) -> list[EventChannel]:
         ) from error
     if size != told or size % (2 * channels) or sum(counts) != channels:
         raise StoreError(
-            f"{str(data)!r} has {size} bytes; expected {told}, in samples of {channels} channels; "
-            "it is truncated: put a copy of it back"
+            f"{str(data)!r} has {size} bytes; expected {told}, in samples of "
+            f"{number_of(channels, 'channel')}; it is truncated: put a copy of it back"
         )
     hertz = check_rate(float(rate), f"the sampling rate of {meta.name!r}")
     if size == 0:

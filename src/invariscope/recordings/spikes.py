@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from invariscope.errors import InputError, unknown
+from invariscope.plurals import number_of
 from invariscope.recordings.options import RecordingOptions
 from invariscope.recordings.pictures import (
     FIRST_CODE,
@@ -96,9 +97,7 @@ def window_responses(recording: SpikeRecording, options: RecordingOptions) -> Re
     counts, responses, kept = _recorded(units, onsets, (counts, responses), options, dropped)
     never = np.setdiff1d(np.arange(len(names)), shown[kept])
     if len(never):
-        dropped.append(
-            Dropped("images", len(never), f"never shown: {few(names[i] for i in never)}")
-        )
+        dropped.append(Dropped("image", len(never), f"never shown: {few(names[i] for i in never)}"))
     return RecordedResponses(
         name=recording.name,
         units=tuple(unit.name for unit in units),
@@ -141,7 +140,7 @@ def _without_missing(events: EventChannel, dropped: list[Dropped]) -> EventChann
     if not known.any():
         raise InputError(f"events {events.name!r} have no times; expected seconds")
     if not known.all():
-        dropped.append(Dropped("trials", int((~known).sum()), "the event's time is missing"))
+        dropped.append(Dropped("trial", int((~known).sum()), "the event's time is missing"))
     order = np.flatnonzero(known)
     order = order[np.argsort(events.times[order], kind="stable")]
     labels = tuple(events.labels[i] for i in order)
@@ -155,8 +154,8 @@ def _in_turn(events: EventChannel, options: RecordingOptions) -> EventChannel:
     rows = read_rows(options.order, ("image",))
     if len(rows) != len(events.times):
         raise InputError(
-            f"{str(options.order)!r} has {len(rows)} rows, and there are {len(events.times)} "
-            f"events in {events.name!r}; expected one row an event"
+            f"{str(options.order)!r} has {number_of(len(rows), 'row')}, and there are "
+            f"{number_of(len(events.times), 'event')} in {events.name!r}; expected one row an event"
         )
     return EventChannel(events.name, events.times, tuple(row["image"] for row in rows))
 
@@ -168,7 +167,7 @@ def _images_of(
     events = _in_turn(events, options)
     labels = [plain_code(label) for label in events.labels]
     if unnamed := sum(not label for label in labels):
-        dropped.append(Dropped("events", unnamed, "no code"))
+        dropped.append(Dropped("event", unnamed, "no code"))
     codes = image_codes(options, events.first_code)
     if codes is None:
         names = sorted(set(labels) - {""}, key=numbered)
@@ -179,13 +178,13 @@ def _images_of(
     other = Counter(label for label in labels if label and label not in known)
     if other and options.other_codes == "refuse":
         raise InputError(
-            f"{sum(other.values())} events of {events.name!r} have codes that are no image "
-            f"({few(sorted(other, key=numbered))}); expected {few(known)}; mend images and "
+            f"codes of {number_of(sum(other.values()), 'event')} of {events.name!r} are no "
+            f"image ({few(sorted(other, key=numbered))}); expected {few(known)}; mend images and "
             "first_code, or let other_codes = drop leave them out"
         )
     if other:
         why = f"codes that are no image: {few(sorted(other, key=numbered))}"
-        dropped.append(Dropped("events", sum(other.values()), why))
+        dropped.append(Dropped("event", sum(other.values()), why))
     kept = [i for i, label in enumerate(labels) if label in known]
     if not kept:
         raise InputError(
@@ -209,7 +208,7 @@ def _once(name: str, onsets: Floats, shown: Ints, dropped: list[Dropped]) -> tup
             "choose the event channel of words"
         )
     if again.any():
-        dropped.append(Dropped("events", int(again.sum()), "the same event again"))
+        dropped.append(Dropped("event", int(again.sum()), "the same event again"))
     return onsets[~again], shown[~again]
 
 
@@ -220,11 +219,11 @@ def _chosen_units(
     for kind in dict.fromkeys(unit.kind for unit in recording.units):
         names = [unit.name for unit in recording.units if unit.kind == kind]
         if kind not in options.kinds:
-            dropped.append(Dropped("units", len(names), f"{kind}: {few(names)}"))
+            dropped.append(Dropped("unit", len(names), f"{kind}: {few(names)}"))
     of_kind = [unit for unit in recording.units if unit.kind in options.kinds]
     silent = [unit.name for unit in of_kind if not len(unit.times)]
     if silent:
-        dropped.append(Dropped("units", len(silent), f"without a spike: {few(silent)}"))
+        dropped.append(Dropped("unit", len(silent), f"without a spike: {few(silent)}"))
     kept = [unit for unit in of_kind if len(unit.times)]
     if not kept:
         kinds = Counter(unit.kind for unit in recording.units)
@@ -334,13 +333,13 @@ def _recorded(
         some = int((~there).any(1).sum())
         why = "windows outside what was recorded of a unit; its responses there are NaN"
         dropped.append(
-            Dropped("trials of single units", int((~there).sum()), f"{why} ({some} trials)")
+            Dropped("response", int((~there).sum()), f"{why} ({number_of(some, 'trial')})")
         )
     ends = _ends(units)
     inside = (begin >= ends[0]) & (end <= ends[1])
     if not inside.all():
         why = "before the first or after the last spike of all units, too long a silence by chance"
-        dropped.append(Dropped("trials", int((~inside).sum()), why))
+        dropped.append(Dropped("trial", int((~inside).sum()), why))
     kept = inside & there.any(1)
     counts, responses = (np.where(there, values, np.nan)[kept] for values in found)
     if not kept.any():

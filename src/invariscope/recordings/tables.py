@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.recordings.options import KINDS, QUANTITIES, RecordingOptions
 from invariscope.recordings.pictures import image_codes, numbered, plain_code, read_rows
 from invariscope.recordings.responses import Dropped, Floats, RecordedResponses, few
@@ -132,7 +133,9 @@ def _responses(
     )
     labels = [plain_code(row["image"]) for row in rows]
     if blank := sum(not label for label in labels):
-        raise InputError(f"{str(path)!r} has {blank} lines without an image; expected one in each")
+        raise InputError(
+            f"{str(path)!r} has {number_of(blank, 'line')} without an image; expected one in each"
+        )
     check_values(values, repr(str(path)), options, single=len(set(labels)) < len(labels))
     codes = image_codes(options)
     names = sorted(set(labels), key=numbered) if codes is None else [*dict.fromkeys(codes.values())]
@@ -143,7 +146,7 @@ def _responses(
     shown = np.array([row_of[known[label]] for label in labels], np.int64)
     onsets = [number(row.get("onset", ""), path, i, "onset") for i, row in enumerate(rows, 2)]
     never = [name for i, name in enumerate(names) if i not in set(shown)]
-    dropped = [Dropped("images", len(never), f"never shown: {few(never)}")] if never else []
+    dropped = [Dropped("image", len(never), f"never shown: {few(never)}")] if never else []
     found = RecordedResponses(
         name=path.stem,
         units=tuple(units),

@@ -147,7 +147,7 @@ def without_silent_units(recorded: RecordedResponses) -> RecordedResponses:
     for without, why in ((empty, "no number at all"), (silent, "without a spike")):
         names = [recorded.units[i] for i in np.flatnonzero(without)]
         if names:
-            dropped.append(Dropped("units", len(names), f"{why}: {few(names)}"))
+            dropped.append(Dropped("unit", len(names), f"{why}: {few(names)}"))
     kept = ~(empty | silent)
     if not kept.any():
         raise InputError(f"no unit of {recorded.name} has a spike; expected at least one")

@@ -17,6 +17,7 @@ from pyarrow import parquet
 from invariscope.errors import InputError
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import read_image
+from invariscope.plurals import number_of
 from invariscope.recordings.natural import natural_table
 from invariscope.recordings.options import RecordingOptions
 from invariscope.recordings.pictures import image_files
@@ -155,6 +156,6 @@ def _write_answers(
     text = json.dumps({**about, "practice": practice})
     _write_table(table, folder / RECORDED, {ABOUT: text})
     subject = RigSubject(recorded.name, recorded.units, side, practice=practice)
-    shown = {"shown": f"{len(unique)} images of {recorded.name}"}
+    shown = {"shown": f"{number_of(len(unique), 'image')} of {recorded.name}"}
     rows_of_units = natural_table(recorded.units, answers.means, answers.variances, answers.repeats)
     NaturalStatistics(rows_of_units, subject.natural_identity(), shown).save(folder / NATURAL)

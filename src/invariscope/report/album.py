@@ -12,6 +12,7 @@ from PIL import Image
 from invariscope.errors import StoreError
 from invariscope.experiments.front_choice import CHOICES, choose
 from invariscope.markup import data_uri
+from invariscope.plurals import number_of
 from invariscope.store.hashes import damaged_files
 from invariscope.store.record import REPAIR, RunRecord, read_outcome
 
@@ -56,7 +57,7 @@ class PictureQuality:
         """The compression of the pictures, for the reader."""
         if self.webp is None:
             return "Pictures are the store's own 8-bit PNG files."
-        size = f", at most {self.side} pixels a side" if self.side else ""
+        size = f", at most {number_of(self.side, 'pixel')} a side" if self.side else ""
         return (
             f"So that the page stays small, pictures are compressed (WebP, quality {self.webp}"
             f"{size}), about {self.most} a search; the store has them without loss."

@@ -24,6 +24,18 @@ EXPLAINED = {
         "means over units of each unit's mean, bars their standard deviation. Affine copies are "
         "the reference turned, shifted or shrunk on black.",
     ),
+    "losses": AnalysisText(
+        "How far at a fixed loss?",
+        "Along each run's whole front, the farthest member that loses at most 10, 25 or 50 % of "
+        "the reference's activity, beside the member that the paper shows and ours.",
+    ),
+    "controls": AnalysisText(
+        "Do other images lie as far and keep as much?",
+        "Of affine copies, of copies with other contrast and brightness, of a unit's other MEIs, "
+        "of the strongest photos of its class and of random images the farthest that loses at most "
+        "10, 25 or 50 % of the reference's activity is held against the front's farthest member "
+        "that loses no more, paired by unit.",
+    ),
     "galleries": AnalysisText(
         "Which images were found?",
         "The images of every unit stand above; the table says which run and which member of its "

@@ -12,6 +12,7 @@ from invariscope import plot
 from invariscope.analysis.grouping import Rows, groups_by
 from invariscope.experiments.result import Result
 from invariscope.plot.axes import figure_of
+from invariscope.plurals import number_of
 from invariscope.store.files import replace_file
 from invariscope.store.own_files import SOFTWARE, check_may_replace, is_drawing
 from invariscope.study.analyses import Tables
@@ -47,7 +48,7 @@ def _galleries(m: AnalysisMaterial, _: Rows) -> Drawn:
 def _fronts(m: AnalysisMaterial, _: Rows) -> Drawn:
     for key, own in groups_by(examples(m.whole), ["subject", "task", "site"]):
         ax = plot.front(Result(m.records(own)))
-        title = f"{key['subject']}, {own['unit'].nunique()} units"
+        title = f"{key['subject']}, {number_of(own['unit'].nunique(), 'unit')}"
         yield " ".join(key.values()), _titled(ax, title)
 
 
@@ -107,11 +108,13 @@ def _one(draw: Callable[[Rows], Axes]) -> Callable[[AnalysisMaterial, Rows], Dra
 # By the table that a figure shows.
 FIGURES: dict[str, Callable[[AnalysisMaterial, Rows], Drawn]] = {
     "distance": _distance,
+    "controls": _of_each("subject", plot.controls),
     "galleries": _galleries,
     "separability": _separability,
     "people": _one(plot.people),
     "people_agreement": _one(plot.agreement),
     "observers": _observers,
+    "observers_kinds": _of_each("source", plot.recognition),
     "naturalness": _one(plot.naturalness),
     "layers": _layers,
     "convergence": _one(plot.convergence),

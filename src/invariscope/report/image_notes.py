@@ -12,6 +12,7 @@ from invariscope.errors import InvariscopeError
 from invariscope.experiments.pictures import read_png
 from invariscope.generators.constrained import measure_levels
 from invariscope.generators.constraints import MARK, ImageConstraints
+from invariscope.plurals import number_of
 from invariscope.store.record import RunRecord
 
 REFUTED = "refuted"
@@ -43,7 +44,7 @@ def _measured(records: Sequence[RunRecord], text: str) -> str:
         return ""
     luminance, contrast = found.luminance.numpy(), found.contrast.numpy()
     return (
-        f" Of its {len(images)} pictures, mean luminance is {luminance.min():.4g} to "
+        f" Of its {number_of(len(images), 'picture')}, mean luminance is {luminance.min():.4g} to "
         f"{luminance.max():.4g} and RMS contrast {contrast.min():.3g} to {contrast.max():.3g}."
     )
 
@@ -72,7 +73,7 @@ def _refuted(file: Path) -> str:
     far = table.loc[table["rejected"].to_numpy(bool), "stretch"]
     where = f" (at distances {', '.join(f'{value:.1f}' for value in far)})" if rejected else ""
     return (
-        f"Of {len(table)} invariances that {table['model'].iloc[0]} claims for unit "
+        f"Of {number_of(len(table), 'invariance')} that {table['model'].iloc[0]} claims for unit "
         f"{table['unit'].iloc[0]}, the neuron rejects {rejected}{where} and confirms {confirmed}; "
         "held-back repeats, false discoveries held."
     )

@@ -12,6 +12,7 @@ from invariscope import plot
 from invariscope.analysis.across import NetworkTables
 from invariscope.paper.measured_study import family
 from invariscope.plot.axes import figure_of
+from invariscope.plurals import number_of
 
 ACROSS = 3  # panels side by side
 
@@ -48,8 +49,8 @@ def _accuracy(tables: NetworkTables, families: Mapping[str, str]) -> Iterator[Ne
     every = tables.categories
     figure = figure_of(plot.transfer_matrix(tables.accuracy, every))
     caption = (
-        f"Top-1 accuracy (%) of networks that saw all {every} categories transformed; none: those "
-        "that saw no image transformed."
+        f"Top-1 accuracy (%) of networks that saw all {number_of(every, 'category')} transformed; "
+        "none: those that saw no image transformed."
     )
     yield NetworkFigure("fig2a", "Training × test transformation", caption, figure)
     kinds = list(dict.fromkeys(family(t, families) for t in tables.transformations))

@@ -15,6 +15,7 @@ from invariscope.markup import markdown_table
 from invariscope.paper.claim import Claim, read_claim
 from invariscope.paper.findings import clean_accuracy, find
 from invariscope.paper.measured_study import MeasuredStudy
+from invariscope.plurals import number_of
 from invariscope.report.network_figures import NetworkFigure, network_figures
 from invariscope.report.page import fill, svg
 from invariscope.store.files import make_folder, replace_file
@@ -149,15 +150,15 @@ def write_networks_report(folder: Path, beside: Path | None = None) -> Path:
 
 def _markdown(study: ReportedStudy, pictures: str) -> list[str]:
     facts = study.facts
-    several = "s" * (facts["seeds"] > 1)
     about = (
-        f"{facts['networks']} of {facts['planned']} networks, {facts['seeds']} seed{several}; "
-        f"{facts['categories']} categories, {facts['training_images']} training and "
-        f"{facts['test_images']} test images; trained with {facts['transformations']}; "
-        f"{facts['counts']} categories seen transformed. Training took {facts['minutes']:.0f} "
-        f"minutes in all. Clean accuracy is {100 * facts['clean']:.1f} % (chance "
-        f"{100 * facts['chance']:.1f} %). τ = {facts['tau']:g}; penultimate layer "
-        f"`{facts['site']}`."
+        f"{facts['networks']} of {number_of(facts['planned'], 'network')}, "
+        f"{number_of(facts['seeds'], 'seed')}; {number_of(facts['categories'], 'category')}, "
+        f"{facts['training_images']} training and "
+        f"{number_of(facts['test_images'], 'test image')}; trained with "
+        f"{facts['transformations']}; {facts['counts']} categories seen transformed. Training "
+        f"took {facts['minutes']:.0f} minutes in all. Clean accuracy is "
+        f"{100 * facts['clean']:.1f} % (chance {100 * facts['chance']:.1f} %). τ = "
+        f"{facts['tau']:g}; penultimate layer `{facts['site']}`."
     )
     lines = [f"## {facts['title']}", "", about, ""]
     lines += [*(f"- {note}" for note in facts["notes"]), *(f"- {f}." for f in study.faults)]

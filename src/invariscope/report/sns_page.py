@@ -6,30 +6,43 @@ from pathlib import Path
 
 import pandas as pd
 
+from invariscope.analysis.intervals import summary_interval
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import Claim
-from invariscope.paper.figure_claims import figure_claims
+from invariscope.paper.figure_claims import BOUND, TESTS, figure_claims
+from invariscope.paper.measured_figures import bounded, unbounded
+from invariscope.plurals import number_of
 from invariscope.report.figures import FIGURES
 from invariscope.store.files import make_folder, replace_file
 from invariscope.study.analyses import read_tables, save_tables
 
-JOINED = ("convergence", "missing")  # of every study; of the others the first study's counts
+# Tables of every study; of the others the first study's counts.
+JOINED = ("convergence", "missing", "controls", "controls_means", "losses", "losses_runs")
 MOST_ROWS = 40
 MOST_FIGURES = 4  # of a table
 MOST_PARTS = 6  # of what was found, in the first table
-NOT_PRINTED = {"galleries", "fronts", "paths_places"}  # figures say it
-LEFT_OUT = {"gradients_starts", "appearance_sites"}
+MANY = ("study", "constraints")  # of them those that stay in a table of several studies
+NOT_PRINTED = {"galleries", "fronts", "fronts_ends", "losses_runs", "paths_places"}
+LEFT_OUT = {"gradients_starts"}
+ABOUT = ("study", "runs", "chosen", "budget", "constraints")  # what the line above a table says
 HEAD = """# Stretch-and-Squeeze, figure by figure
 
 What the analyses of the studies below found, beside what the paper (Tausani et al.,
 [arXiv 2506.17040](https://arxiv.org/abs/2506.17040)) says. The paper measured a ResNet-50 at
-224 px with 500 generations a run; distances compare as shares of the possible, not as numbers.
+224 px with 500 generations a run; the budget of our runs stands above each table. Distances compare
+as shares of the possible, not as numbers.
 
 One rule gives the verdicts. A number with its 95 % interval **holds** where the interval is between
 the stated bounds and is **contradicted** where the interval is wholly beyond one; an interval with
 a bound inside, or no interval, is **undecided**. Of several numbers each must hold, and their
 intervals are widened so that all together are wrong in 5 % at most (Bonferroni).
+
+Of a run counts the member that the table names: `kept`, the farthest that still beats every natural
+image (silencing: the nearest below them all); `farthest`, the last of the front, the original's
+choice; or the farthest that loses at most so much. In the tables `mean [low, high]` is a mean over
+units with Student's 95 % interval; `low` and `high` are ends of 95 % intervals over units (Fig. 4c:
+over units and observers). `saturation` is the share of an image's values at an end of the range.
 
 Written by `{command}` from the tables of `STUDY/analysis`, those of earlier calls included. The
 verdicts are in `{name}.json` too, tables and figures in the folder `{name}`; without a STUDY the
@@ -39,8 +52,12 @@ FIRST_LINE = HEAD.partition("\n")[0] + "\n"
 VERDICT = ("analysis", "verdict")  # of what the JSON file has of each
 
 
-def collect_tables(folders: Sequence[Path]) -> dict[str, pd.DataFrame]:
+def collect_tables(folders: Sequence[Path], earlier: Path | None = None) -> dict[str, pd.DataFrame]:
     """Read the tables of several studies; of a table in two the first study's.
+
+    Args:
+        folders: of tables.
+        earlier: of the page as it was: rows of studies that are none of the others stay.
 
     Raises:
         StoreError: there are none.
@@ -50,12 +67,23 @@ def collect_tables(folders: Sequence[Path]) -> dict[str, pd.DataFrame]:
         for name, table in read_tables(folder).items():
             if len(table):
                 found.setdefault(name, []).append(table)
+    now = {str(study) for parts in found.values() for part in parts for study in _studies(part)}
+    for name, table in read_tables(earlier).items() if earlier and found else ():
+        kept = table[~_studies(table).isin(now)] if "study" in table else table.iloc[:0]
+        if len(kept):
+            found.setdefault(name, []).append(kept)
     if not found:
         raise StoreError(f"no analyses in {', '.join(map(repr, map(str, folders)))}; make them")
     return {
         name: pd.concat(parts, ignore_index=True) if name in JOINED else parts[0]
         for name, parts in found.items()
     }
+
+
+def _studies(table: pd.DataFrame) -> pd.Series:
+    """Name the study of each row; none where the table does not say."""
+    own: pd.Series = table["study"] if "study" in table else pd.Series(dtype=str)
+    return own.astype(str)
 
 
 def first_parts(claim: Claim) -> str:
@@ -78,6 +106,47 @@ def figures_of(name: str, folders: Sequence[Path]) -> list[Path]:
     return []
 
 
+def about(table: pd.DataFrame) -> str:
+    """Say of a table's rows the study, filter, member, budget and constraints."""
+    said = {k: ", ".join(map(str, dict.fromkeys(table[k].dropna()))) for k in ABOUT if k in table}
+    words = [f"Study {said['study']}; runs that count: {said['runs']}"]
+    words += [f"member: {said['chosen']}"] if said.get("chosen") else []
+    words += ["at most " + said["budget"] + " images a run"] if said.get("budget") else []
+    held = said.get("constraints", "none")
+    words += [f"constraints: {held}"] if held != "none" else []
+    return "; ".join(words) + "."
+
+
+def conditions(claim: Claim, table: pd.DataFrame | None) -> str:
+    """Say the study, member, budget and number of units of a claim's rows."""
+    if table is None or not claim.evidence or "runs" not in table:
+        return ""
+    rows = bounded(table) if claim.statement.endswith(BOUND) else unbounded(table)
+    number = next((name for name in ("units", "compared") if name in rows), None)
+    most = rows["unit"].nunique() if "unit" in rows else rows[number].max() if number else None
+    units = "" if most is None else f"{number_of(most, 'unit', '.0f')}; "
+    return units + about(rows).rstrip(".")
+
+
+def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
+    """Write each mean that has an SD over units as text, with Student's 95 % interval."""
+    number = next((name for name in ("units", "compared") if name in table), None)
+    spreads = [c for c in table if f"{c}_sd" in table] if number else []
+    own = table.drop(columns=[f"{c}_sd" for c in spreads])
+    for column in spreads:
+        rows = zip(table[column], table[f"{column}_sd"], table[number], strict=True)
+        own[column] = [_interval(mean, sd, int(n)) for mean, sd, n in rows]
+    return own
+
+
+def _interval(mean: float, sd: float, number: int) -> str:
+    """Write a mean with its interval, if any."""
+    middle, low, high = summary_interval(mean, sd, number)
+    if pd.isna(middle):
+        return "–"
+    return f"{middle:.3g}" if pd.isna(low) else f"{middle:.3g} [{low:.3g}, {high:.3g}]"
+
+
 def section(
     name: str, table: pd.DataFrame | None, figures: Sequence[Path], folder: Path
 ) -> list[str]:
@@ -91,8 +160,7 @@ def section(
     """
     lines = [f"### {name}\n"]
     if table is not None and "runs" in table:
-        runs, studies = (", ".join(map(str, dict.fromkeys(table[k]))) for k in ("runs", "study"))
-        lines.append(f"Study {studies}; runs that count: {runs}.\n")
+        lines.append(f"{about(table)}\n")
     for path in figures:
         content = path.read_bytes()
         replace_file(folder / path.name, lambda part, c=content: part.write_bytes(c))
@@ -103,9 +171,15 @@ def section(
     whole = f"[{name}.csv]({folder.name}/{name}.csv).\n"
     if name in NOT_PRINTED:
         return [*lines, f"All of {whole}"]
-    shown = table.drop(columns=["study", "runs"], errors="ignore").head(MOST_ROWS)
+    several = len(set(_studies(table))) > 1
+    dropped = [column for column in ABOUT if not (several and column in MANY)]
+    shown = with_intervals(table.drop(columns=dropped, errors="ignore")).head(MOST_ROWS)
     cells = markdown_table(list(map(str, shown.columns)), shown.itertuples(index=False))
-    count = f"The first {MOST_ROWS} of {len(table)} rows of" if len(table) > MOST_ROWS else "All of"
+    count = (
+        f"The first {MOST_ROWS} of {number_of(len(table), 'row')} of"
+        if len(table) > MOST_ROWS
+        else "All of"
+    )
     return [*lines, cells, f"\n{count} {whole}"]
 
 
@@ -120,19 +194,24 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
     Raises:
         StoreError: no tables, or a page that cannot be written.
     """
-    tables = {k: table for k, table in collect_tables(folders).items() if k not in LEFT_OUT}
-    claims = figure_claims(tables)
     record, folder = page.with_suffix(".json"), make_folder(page.with_suffix(""))
+    found = collect_tables(folders, None if folder in folders else folder)
+    tables = {k: table for k, table in found.items() if k not in LEFT_OUT}
+    claims = figure_claims(tables)
     save_tables(tables, folder)
     rows = [[c.source, c.statement, first_parts(c), f"**{c.outcome}**"] for c in claims]
     lines = [HEAD.format(command=command or "invariscope analyze", name=page.stem)]
     lines += [markdown_table(["figure", "the paper", "found", "verdict"], rows)]
     lines.append("\n## The tables\n")
     for name in dict.fromkeys([*tables, *FIGURES]):
-        figures = figures_of(name, folders)
+        figures = figures_of(name, [*folders, folder])
         if name in tables or figures:
             lines += section(name, tables.get(name), figures, folder)
-    text = json.dumps([c.record() for c in claims], indent=1, ensure_ascii=False) + "\n"
+    records = [
+        {**claim.record(), "conditions": conditions(claim, tables.get(test.tables[0]))}
+        for test, claim in zip(TESTS, claims, strict=True)
+    ]
+    text = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
     replace_file(record, lambda part: part.write_text(text, encoding="utf-8"))
     replace_file(page, lambda part: part.write_text("\n".join(lines), encoding="utf-8"))
     return page

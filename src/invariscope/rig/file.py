@@ -108,7 +108,8 @@ class SearchRequest(FileSection):
         targets: recorded units by their words, or `best`: the most reliable one.
         task, stretch: as everywhere; a stretch site other than `pixels` is one of `proxy`.
         proxy: a network that sees the same images.
-        generator, strategy, population: as everywhere.
+        generator, population: as everywhere.
+        strategy: as everywhere; on a rig, where an image costs much, `twin` by default.
         constraints: what every image keeps to, photos and controls too: the words of
             `ImageConstraints`; the file of a display counts from the session file's folder.
         mei_generations: of the search for each target's most exciting image; 0 departs from the
@@ -130,7 +131,7 @@ class SearchRequest(FileSection):
     constraints: Annotated[dict[str, Any], AfterValidator(check_words)] = Field(
         default_factory=dict
     )
-    strategy: str = "isotropic"
+    strategy: str = "twin"
     population: Annotated[int, Field(ge=4)] = 50
     mei_generations: Annotated[int, Field(ge=0)] = 20
     generations: Number = 100

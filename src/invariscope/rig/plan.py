@@ -14,6 +14,7 @@ from torch import Tensor
 from invariscope.errors import InputError
 from invariscope.generators import Generator, constrained_address, load_generator
 from invariscope.natural.statistics import measure_natural
+from invariscope.plurals import number_of
 from invariscope.rig.file import SessionFile
 from invariscope.rig.held_back import HeldBackClaim
 from invariscope.rig.ledger import CONTROL, RANGE
@@ -93,8 +94,8 @@ class _Rehearsal:
         model, named = self.model, self.asked.rig.units
         if len(self.units) != len(named):
             raise InputError(
-                f"{len(self.units)} units of {model.name} for {len(named)} recorded ones; name one "
-                "for each"
+                f"{number_of(len(self.units), 'unit')} of {model.name} for {len(named)} recorded "
+                "ones; name one for each"
             )
         targets = [parse_target(unit, model.sites()) for unit in self.units]
         if model.natural is None:

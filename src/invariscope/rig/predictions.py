@@ -233,4 +233,6 @@ def power(true: float, claim: HeldBackClaim, variance: float, repeats: int, test
     if error == 0:
         return float(ahead > 0)
     critical = stats.t.isf(claim.level / tests, repeats - 1)
-    return float(np.clip(np.nan_to_num(stats.nct.sf(critical, repeats - 1, ahead / error)), 0, 1))
+    with np.errstate(divide="ignore"):  # old SciPy warns at one degree of freedom, and is right
+        found = stats.nct.sf(critical, repeats - 1, ahead / error)
+    return float(np.clip(np.nan_to_num(found), 0, 1))

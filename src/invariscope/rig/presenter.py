@@ -16,6 +16,7 @@ from torch import Tensor
 
 from invariscope import seeds
 from invariscope.errors import StoreError
+from invariscope.plurals import number_of
 from invariscope.recordings.noise import Floats, ResponseNoise, shrink_means
 from invariscope.recordings.responses import image_moments
 from invariscope.rig.drift import gains
@@ -273,7 +274,9 @@ class Presenter:
                     self.say(text)
                 warned = warned and not new
             elif silent and len(missing) < len(given.trials):
-                self.say(f"block {block}: {len(missing)} trials have no answer and are given up")
+                self.say(
+                    f"block {block}: {number_of(len(missing), 'trial')} without an answer given up"
+                )
                 break
             elif silent and not warned:
                 self.say(f"no sign of the rig for {patience:g} s; waiting for block {block}")

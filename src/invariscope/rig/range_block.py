@@ -11,6 +11,7 @@ from invariscope.errors import InputError, SubjectError
 from invariscope.generators.base import Generator
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.photos import open_folder, read_image
+from invariscope.plurals import number_of
 from invariscope.recordings.natural import natural_table
 from invariscope.rig.file import BEST, RangeRequest
 from invariscope.rig.presenter import MeasuredResponses
@@ -27,7 +28,9 @@ def range_photos(asked: RangeRequest, base: Path, generator: Generator) -> Tenso
     """
     folder = open_folder(base / asked.photos)
     if len(folder) < 3:
-        raise InputError(f"{str(folder.path)!r} holds {len(folder)} photos; expected at least 3")
+        raise InputError(
+            f"{str(folder.path)!r} holds {number_of(len(folder), 'photo')}; expected at least 3"
+        )
     chosen = folder.spread(asked.images)
     files = [chosen.file(i) for i in range(len(chosen))]
     side = generator.image_size
@@ -43,12 +46,12 @@ def range_table(measured: MeasuredResponses, subject: RigSubject) -> NaturalStat
     for name, recorded in zip(subject.classes, (~np.isnan(measured.means)).sum(0), strict=True):
         if recorded < 3:
             raise SubjectError(
-                f"unit {name!r} was recorded for {recorded} photos of the range block; leave it "
-                "out of units, or mend its recording and begin another session"
+                f"unit {name!r} was recorded for {number_of(recorded, 'photo')} of the range "
+                "block; leave it out of units, or mend its recording and begin another session"
             )
     moments = (measured.means, measured.variances, measured.counts)
     table = natural_table(subject.classes, *moments)
-    about = {"shown": f"{len(measured.names)} photos of the range block"}
+    about = {"shown": f"{number_of(len(measured.names), 'photo')} of the range block"}
     return NaturalStatistics(table, subject.identity(), about)
 
 

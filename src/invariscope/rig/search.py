@@ -15,6 +15,7 @@ from invariscope.experiments.chunk import choose_chunk
 from invariscope.experiments.pictures import write_png
 from invariscope.experiments.plan import Planned, SearchOptions
 from invariscope.generators.base import Generator
+from invariscope.plurals import number_of
 from invariscope.recordings.noise import Floats
 from invariscope.rig.file import HeldBackRequest
 from invariscope.rig.held_back import HeldBackClaim, held_back, spread_members
@@ -148,7 +149,7 @@ class RigSearch:
                 if not outcome.generations:
                     raise InputError(
                         f"presentations is {self.presentations}; expected enough for a generation "
-                        f"of {self.options.population} candidates and its controls"
+                        f"of {number_of(self.options.population, 'candidate')} and its controls"
                     )
                 return replace(outcome, status="finished")
             found = self._generation(search, generation)

@@ -14,6 +14,7 @@ from torch import Tensor
 from invariscope import seeds
 from invariscope.errors import InputError
 from invariscope.natural.statistics import NaturalStatistics
+from invariscope.plurals import number_of
 from invariscope.recordings.variability import MeasuredVariability
 from invariscope.subjects import Subject
 from invariscope.subjects.rig.link import Link, OtherSide
@@ -132,7 +133,9 @@ class SimulatedBrain:
         seed: int = 0,
     ) -> None:
         if len(units) != len(names):
-            raise InputError(f"{len(units)} units of the network for {len(names)} recorded ones")
+            raise InputError(
+                f"{number_of(len(units), 'unit')} of the network for {len(names)} recorded ones"
+            )
         self.subject, self.names, self.seed = subject, tuple(names), seed
         self.cortex = cortex or SimulatedRates()
         self.targets = [parse_target(unit, subject.sites()) for unit in units]

@@ -15,6 +15,7 @@ from torch import Tensor
 from invariscope import validate
 from invariscope.devices import upload
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.search import noise
 from invariscope.search.reductions import aligned
 from invariscope.subjects.base import PIXELS
@@ -122,7 +123,9 @@ def responses_by_site(
     for site in sites:
         if site not in by_site or len(by_site[site]) != expected:
             got = len(by_site[site]) if site in by_site else "none"
-            raise InputError(f"expected {expected} responses at site {site!r}; got {got}")
+            raise InputError(
+                f"expected {number_of(expected, 'response')} at site {site!r}; got {got}"
+            )
     return by_site
 
 
@@ -297,6 +300,20 @@ class Objectives:
             expected = noise.shrunk(activity, error, scores[rows, 0])
             reference = self._references([number], "target_reference", activity)
             _set_activity(found[rows], self.objectives[number], expected, reference)
+        return found
+
+    def with_expected(self, run: int, scores: Tensor, expected: Tensor) -> Tensor:
+        """Put another activity into a run's scores `(n, 3)`.
+
+        Args:
+            expected: `(n,)` the mean activity; of a set of units the squeeze.
+        """
+        found, objective = scores.clone(), self.objectives[run]
+        if objective.task != "excitation" and len(objective.target.units) > 1:
+            found[:, 1] = expected.clamp(min=0).to(found)
+            return found
+        reference = self._references([run], "target_reference", found)
+        _set_activity(found, objective, expected.unsqueeze(1).to(found), reference)
         return found
 
     def errors(

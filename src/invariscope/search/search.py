@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
 from typing import Any, final
 
 import numpy as np
@@ -14,9 +13,11 @@ from invariscope import validate
 from invariscope.devices import upload
 from invariscope.errors import InputError, SubjectError
 from invariscope.generators.base import Generator
+from invariscope.plurals import number_of
 from invariscope.search import noise, ranking
 from invariscope.search.archive import Archive, pack_front, unpack_front
 from invariscope.search.evaluation import MixedPrecisionEvaluation
+from invariscope.search.expected import expected_archive
 from invariscope.search.measure import generate_chunks
 from invariscope.search.monitor import StoppingMonitor
 from invariscope.search.objectives import Objectives, responses_by_site
@@ -36,8 +37,7 @@ class Search:
 
     Each generation: `ask` for images, show the images, `tell` the responses; `step` and `advance`
     do that with a subject. `ask` again before `tell` gives the same images; each `tell` needs an
-    `ask`. When a run stops, its slot goes to the next waiting run. A run's result does not depend
-    on the other runs.
+    `ask`. A stopped run's slot goes to the next waiting run. Runs do not depend on each other.
 
     Args:
         generator: makes images from codes.
@@ -51,8 +51,8 @@ class Search:
         stage: for a strategy that sees the problem, the subject whose stretch site counts.
 
     Raises:
-        InputError: no runs, two with one name, no slot, a start that does not fit the
-            generator, or a strategy that needs statistics the generator does not have.
+        InputError: no runs, two with one name, no slot, a start that does not fit the generator,
+            or a strategy that needs statistics the generator does not have.
 
     Example:
         >>> import invariscope as iv
@@ -94,10 +94,9 @@ class Search:
         self.population = population
         self.chunk = max(SMALLEST_CHUNK, chunk or population)
         # Strategy state is float64, which only CPU and CUDA have.
-        cuda = generator.device.type == "cuda"
-        self._device = generator.device if cuda else torch.device("cpu")
+        self._device = generator.device if generator.device.type == "cuda" else torch.device("cpu")
         self._evaluation = MixedPrecisionEvaluation(generator, self.chunk)
-        self._problem = partial(Problem.of, generator=generator, stage=stage)
+        self._stage = stage
         self._slots = slots or len(runs)
         self._waiting = deque(runs)
         self._restored = dict(restored or {})
@@ -192,12 +191,15 @@ class Search:
         if self.done:
             raise InputError("every run of this search has ended; there is nothing to ask")
         if self._codes is None:
+            state, size = self._state, self.population
             if isinstance(self.strategy, InformedStrategy):
-                problems = [*map(self._problem, self._active)]
-                self._codes = self.strategy.propose(self._state, self.population, problems)
+                self._codes = self.strategy.propose(state, size, self._problems())
             else:
-                self._codes = self.strategy.ask(self._state, self.population)
+                self._codes = self.strategy.ask(state, size)
         return self._codes
+
+    def _problems(self) -> list[Problem]:
+        return [Problem.of(run, self.generator, self._stage) for run in self._active]
 
     def ask(self) -> Tensor:
         """Make the images to show next; asked again before `tell`, the same images.
@@ -262,8 +264,7 @@ class Search:
         """Check the responses to the images that were asked, by site."""
         if self._codes is None:
             raise InputError("nothing was asked since the last tell; call ask first")
-        images = len(self._active) * self.population
-        return responses_by_site(responses, self.sites, images, self.ask)
+        return responses_by_site(responses, self.sites, len(self._rows()), self.ask)
 
     def _drawn(
         self, scores: Tensor, by_site: Mapping[str, Tensor], errors: Mapping[str, Tensor]
@@ -293,8 +294,8 @@ class Search:
         if not subject.incomplete and bool(scores.isnan().any()):
             raise SubjectError(
                 f"{subject.name} answered NaN for {int(scores.isnan().any(1).sum())} of "
-                f"{len(scores)} images; a network must answer with numbers: check its weights "
-                "and preprocessing"
+                f"{number_of(len(scores), 'image')}; a network must answer with numbers: check "
+                "its weights and preprocessing"
             )
 
         def confirm(row: int) -> bool:
@@ -342,19 +343,19 @@ class Search:
         observed = ~costs.isnan().any(-1)
         if isinstance(self.strategy, InformedStrategy):
             errors = torch.zeros_like(measured[:, 0]) if deviations is None else deviations
-            own = measured.to(codes.device).unflatten(0, observed.shape)
-            errors = errors.to(codes.device).view(observed.shape)
-            problems = [*map(self._problem, self._active)]
-            self._state = self.strategy.learn(self._state, codes, own, errors, problems)
+            own = [t.to(codes.device).unflatten(0, observed.shape) for t in (measured, errors)]
+            self._state = self.strategy.learn(self._state, codes, *own, self._problems())
         else:
             ranked = upload(order, codes.device), upload(observed, codes.device)
             self._state = self.strategy.tell(self._state, codes, *ranked)
         generation = self._state.generation.unsqueeze(1).expand_as(observed)
         candidate = torch.arange(self.population).expand_as(observed)
         self._archive = self._archive.add(costs, scores, codes, generation, candidate)
+        if isinstance(self.strategy, InformedStrategy) and deviations is not None:
+            shown = self.strategy.expected(self._state, self._problems())
+            self._archive = expected_archive(shown, self._archive, self._objectives)
         self._codes, self._images = None, None
-        first = (fronts == 0).logical_and(observed).sum(1)
-        members = self._archive.alive.sum(1)
+        first, members = (fronts == 0).logical_and(observed).sum(1), self._archive.alive.sum(1)
         counts = torch.stack([self._state.generation, first, members], 1).tolist()
         results = [
             self._result(row, own, counts[row], confirm) for row, own in enumerate(scores.numpy())
@@ -379,8 +380,7 @@ class Search:
         line = journal_line(run, progress, scores, first, members)
         stopped = run.stop.met(progress) and (confirm is None or confirm(row))
         self._monitor.update(run, progress, self._archive, row)
-        finished = "finished" if generation >= run.generations else None
-        status = "stopped" if stopped else finished
+        status = "stopped" if stopped else "finished" if generation >= run.generations else None
         return StepResult(run, line, self._outcome(row, status) if status else None)
 
     def _outcome(self, row: int, status: str) -> Outcome:

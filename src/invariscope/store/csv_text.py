@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from invariscope.errors import InputError, StoreError
+from invariscope.plurals import number_of
 
 
 def read_csv_text(path: Path) -> pd.DataFrame:
@@ -45,7 +46,8 @@ def read_csv_text(path: Path) -> pd.DataFrame:
     for number, row in enumerate(rows, 1):
         if len(row) != len(header):
             raise InputError(
-                f"{name}: row {number} has {len(row)} values under {len(header)} columns; it may "
-                "be cut off, or its commas are not quoted"
+                f"{name}: row {number} has {number_of(len(row), 'value')} under "
+                f"{number_of(len(header), 'column')}; it may be cut off, or its commas are not "
+                "quoted"
             )
     return pd.DataFrame(rows, columns=header, dtype=object)

@@ -27,6 +27,8 @@ def sync_folder(folder: Path) -> None:
     Raises:
         OSError: the disk failed.
     """
+    if not hasattr(os, "O_DIRECTORY"):  # Windows opens no folder
+        return
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         os.fsync(handle)

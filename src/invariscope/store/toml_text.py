@@ -4,6 +4,7 @@ import tomllib
 from typing import Any
 
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 
 
 def read_toml(text: str, what: str) -> dict[str, Any]:
@@ -31,7 +32,9 @@ def _check_integers(document: dict[str, Any], what: str) -> None:
     while left:
         value = left.pop()
         if isinstance(value, int) and not -(2**63) <= value < 2**63:
-            raise InputError(f"{what} holds an integer of {value.bit_length()} bits; TOML has 64")
+            raise InputError(
+                f"{what} holds an integer of {number_of(value.bit_length(), 'bit')}; TOML has 64"
+            )
         left += (
             value.values() if isinstance(value, dict) else value if isinstance(value, list) else []
         )

@@ -223,8 +223,8 @@ class StudyFile(FileSection):
         serves: the figures that are made from it, which say what `analyze` makes by default.
         shared: keys that every condition takes unless it has its own.
         conditions: by name.
-        roles: what each subject is to the others, by address: `standard`, `robust` or another
-            word; verdicts that compare roles need them.
+        roles: what each subject and observer is to the others, by address: `standard`, `robust` or
+            another word; verdicts that compare roles need them.
         data, measure: see there.
     """
 
@@ -250,9 +250,10 @@ class StudyFile(FileSection):
     @model_validator(mode="after")
     def _have_roles(self) -> Self:
         known = {address for own in self.conditions.values() for address in own.subjects}
+        known |= set(self.data.observers if self.data else ())
         for address in self.roles:
             if address not in known:
-                raise unknown("subject in [roles]", address, sorted(known))
+                raise unknown("subject or observer in [roles]", address, sorted(known))
         return self
 
     @model_validator(mode="before")

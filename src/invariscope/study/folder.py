@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from invariscope.errors import StoreError, unknown
 from invariscope.jobs.failures import read_failures, save_failures
 from invariscope.jobs.job import read_news
+from invariscope.plurals import number_of
 from invariscope.store import version_0_1
 from invariscope.store.files import alone, make_folder
 from invariscope.store.hashes import check_hashed, write_hashed
@@ -130,7 +131,7 @@ def study_folder(folder: Path) -> StudyFolder:
     if not names:
         raise StoreError(f"{str(folder)!r} holds no study; expected one that `study run` wrote")
     raise StoreError(
-        f"{str(folder)!r} holds {len(names)} studies; give one of them: "
+        f"{str(folder)!r} holds {number_of(len(names), 'study')}; give one of them: "
         + ", ".join(repr(str(folder / "studies" / name)) for name in names[:5])
     )
 

@@ -13,6 +13,7 @@ from typing import IO
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.jobs.failures import FAILED
+from invariscope.plurals import number_of
 from invariscope.store.files import LOCK, replace_file, sync_folder
 from invariscope.store.hashes import HASHES
 from invariscope.store.run_toml import FILE as RUN
@@ -199,7 +200,7 @@ def _extract(
             raise _refuse(archive, f"{member.name!r} does not match its checksum")
         missing.discard(member.name)
     if missing:
-        raise _refuse(archive, f"{len(missing)} files of its manifest are missing")
+        raise _refuse(archive, f"it lacks {number_of(len(missing), 'file')} of its manifest")
 
 
 def unpack_study(archive: Path, store: Path, *, most_bytes: int) -> tuple[str, int, int]:

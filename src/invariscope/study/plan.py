@@ -13,6 +13,7 @@ from invariscope.experiments.plan import Planned, SearchOptions, plan, resolve_s
 from invariscope.experiments.reference import Reference, photo_reference
 from invariscope.generators import Generator, constrained_address
 from invariscope.natural.statistics import unit_names
+from invariscope.plurals import number_of
 from invariscope.study.file import (
     RANGE,
     StretchSelection,
@@ -51,13 +52,15 @@ def units_of(units: UnitSelection, subject: Subject) -> list[str]:
     if units.numbers is not None:
         if max(units.numbers, default=0) >= len(names):
             raise InputError(
-                f"site {site!r} has {len(names)} units; the largest number is {len(names) - 1}"
+                f"site {site!r} has {number_of(len(names), 'unit')}; the largest number is "
+                f"{len(names) - 1}"
             )
         names = [names[i] for i in units.numbers]
     if units.sample is not None:
         if units.sample > len(names):
             raise InputError(
-                f"a sample of {units.sample} units from site {site!r}, which has {len(names)}"
+                f"a sample of {number_of(units.sample, 'unit')} from site {site!r}, which has "
+                f"{len(names)}"
             )
         stream = streams.numpy_stream("units", site, len(names), units.sample, units.seed)
         chosen = stream.choice(len(names), units.sample, replace=False)

@@ -10,6 +10,7 @@ import pandas as pd
 from invariscope import validate
 from invariscope.errors import InputError, StoreError
 from invariscope.markup import notebook
+from invariscope.plurals import number_of
 from invariscope.store.hashes import read_hashed_table
 from invariscope.study.folder import StudyFolder, study_folder
 from invariscope.study.index import rows_of
@@ -138,9 +139,10 @@ class StudyResult:
         values = ["pixel_distance", "activation", "reduction", "converged"]
         keys = ["subject", "condition", "task", "site"]
         means = table.groupby(keys, dropna=False, sort=False, as_index=False)[values].mean()
+        runs = number_of(len(self.planned_runs), "run")
         return notebook(
             f"study {self.folder.name}",
-            [f"{len(table)} of {len(self.planned_runs)} runs have ended; means over runs:"],
+            [f"ended: {len(table)} of {runs}; means over runs:"],
             [],
             means.to_html(index=False, border=0),
         )
@@ -179,7 +181,9 @@ class StudyResult:
         if generator is None:
             own = {w.generator for w in self.planned_runs if w.name in set(table["name"])}
             if len(own) != 1:
-                raise InputError(f"the table holds runs of {len(own)} generators; expected one")
+                raise InputError(
+                    f"the table holds runs of {number_of(len(own), 'generator')}; expected one"
+                )
             if any(map(python_file, own)):
                 raise InputError("the generator is a file of Python; load it and give generator=")
             generator = load_generator_cached(own.pop(), "cpu")

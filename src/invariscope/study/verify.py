@@ -7,6 +7,7 @@ from typing import Any
 
 from invariscope.errors import InvariscopeError, StoreError
 from invariscope.experiments.pictures import read_png
+from invariscope.plurals import number_of
 from invariscope.store.hashes import HASHES, damaged_files, is_damaged, read_hashes
 from invariscope.store.journal import kept_lines, read_journal
 from invariscope.store.record import REPAIR, RunRecord, load_run, read_outcome, run_folders
@@ -120,7 +121,9 @@ def _check_index(runs: Path, records: Sequence[RunRecord], found: Verified) -> N
         elif not _alike(rows[record.name], row_of(record)):
             found.problems.append(f"{path!r} tells wrongly of {record.path.name}; {INDEX_REPAIR}")
     if without:
-        found.problems.append(f"{path!r} lacks {without} runs that have ended; {INDEX_REPAIR}")
+        found.problems.append(
+            f"{path!r} lacks {number_of(without, 'run')} that have ended; {INDEX_REPAIR}"
+        )
     gone = [row["run"] for row in rows.values() if not (runs / row["run"]).is_dir()]
     found.problems += [f"{path!r} tells of {run}, which is gone; {INDEX_REPAIR}" for run in gone]
 

@@ -7,6 +7,7 @@ them and never across one; what no tap needs is not computed.
 import copy
 import shutil
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from typing import Any
 
 import torch
@@ -56,13 +57,18 @@ def compile_module(module: nn.Module) -> Callable[[Tensor], Any]:
     """Compile the module for fixed shapes, with its weights as constants.
 
     Raises:
-        InputError: this machine has no C++ compiler (needed on the CPU).
+        InputError: this machine has no C++ compiler or no setuptools (needed on the CPU).
     """
     on_cpu = all(p.device.type == "cpu" for p in module.parameters())
     if on_cpu and not any(shutil.which(name) for name in ("g++", "clang++", "c++")):
         raise InputError(
             "compiling for the CPU needs a C++ compiler, and none was found; install g++, or "
             "leave --compile out"
+        )
+    if on_cpu and find_spec("setuptools") is None:  # not every torch brings it
+        raise InputError(
+            "compiling for the CPU needs setuptools, and it was not found; pip install "
+            "setuptools, or leave --compile out"
         )
     return torch.compile(module.eval(), dynamic=False, options={"freezing": True})
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.errors import InputError, InvariscopeError, SubjectError
+from invariscope.plurals import number_of
 from invariscope.subjects.base import Subject
 from invariscope.units import Sites
 
@@ -102,8 +103,8 @@ class FunctionSubject(Subject):
         answers = self._ask(images)
         if answers.shape[1] != self._units:
             raise SubjectError(
-                f"{self.name} answered with {answers.shape[1]} numbers an image; expected "
-                f"{self._units}, as before"
+                f"{self.name} answered with {number_of(answers.shape[1], 'number')} an image; "
+                f"expected {self._units}, as before"
             )
         return dict.fromkeys(sites, answers)
 
@@ -127,8 +128,8 @@ class FunctionSubject(Subject):
         n = len(images)
         if numbers.ndim not in (1, 2) or len(numbers) != n or numbers.numel() == 0:
             raise SubjectError(
-                f"{self.name} answered {n} images with shape {tuple(numbers.shape)}; expected "
-                f"({n},) or ({n}, units)"
+                f"{self.name} answered {number_of(n, 'image')} with shape {tuple(numbers.shape)}; "
+                f"expected ({n},) or ({n}, units)"
             )
         return numbers.reshape(n, -1)
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 
 # Their code does not change under a network, and repr tells their modules apart.
 SIZES = re.compile(r"size|shape|height|width|dimension|mat1", re.IGNORECASE)
@@ -75,10 +76,11 @@ def failure(name: str, model: nn.Module, side: int, error: Exception) -> InputEr
     text = str(error)
     if wanted and wanted[0] == 1 and "channels" in text:
         way = "it takes images of one channel; give channels='L' (luminance), with its mean and std"
-    elif wanted and wanted[0] == 3 and "got 1 channels" in text:
+    elif wanted and wanted[0] == 3 and "got 1 channel" in text:
         way = "it takes images of three channels; give channels='RGB' or 'BGR'"
     elif wanted and wanted[0] != 3 and "channels" in text:
-        way = f"it takes images of {wanted[0]} channels; wrap it in a module that takes three"
+        images = f"images of {number_of(wanted[0], 'channel')}"
+        way = f"it takes {images}; wrap it in a module that takes three"
     elif isinstance(error, TypeError) and ("argument" in text or "forward()" in text):
         way = "its forward takes other arguments than one batch of images; wrap it in a module"
     elif isinstance(error, KeyError | TypeError | IndexError | AttributeError):

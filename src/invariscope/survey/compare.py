@@ -16,9 +16,9 @@ from invariscope.analysis.shape_bias import CUE_CONFLICT, shape_bias
 from invariscope.analysis.sixteen_categories import class_numbers, name_images
 from invariscope.errors import InputError
 from invariscope.photos.read import read_photo
+from invariscope.plurals import number_of
 from invariscope.subjects import Subject
 from invariscope.survey.folder import SurveyFolder
-from invariscope.survey.texts import number_of
 
 BATCH = 64
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp")
@@ -74,8 +74,9 @@ def find_images(answers: pd.DataFrame, folder: Path) -> dict[ImageKey, Path]:
         for image in own["image"].unique():
             if counts[image] > 1:
                 raise InputError(
-                    f"{counts[image]} files below {str(folder)!r} are called {image!r}; put each "
-                    "experiment's images in a folder with the experiment's name"
+                    f"{number_of(counts[image], 'file')} below {str(folder)!r} are called "
+                    f"{image!r}; put each experiment's images in a folder with the experiment's "
+                    "name"
                 )
             if image in named:
                 found[str(condition), image] = named[image]
@@ -106,7 +107,7 @@ def network_answers(
     twice = images.duplicated(KEYS)
     if twice.any():
         raise InputError(
-            f"{int(twice.sum())} images have two categories, such as "
+            f"two categories for {number_of(int(twice.sum()), 'image')}, such as "
             f"{images.loc[twice, 'image'].iloc[0]!r}"
         )
     there = [(c, i) in files for c, i in zip(images["condition"], images["image"], strict=True)]
@@ -144,8 +145,8 @@ def compare_people(
     notes = _left_out(own, ~there)
     if not there.any():
         raise InputError(
-            f"none of the {len(set(keys))} images of the answers was found; give their folder as "
-            "--images"
+            f"none of the {number_of(len(set(keys)), 'image')} of the answers was found; give "
+            "their folder as --images"
         )
     own = own.loc[there]
     notes += _strange(own)
@@ -182,7 +183,9 @@ def _strange(own: pd.DataFrame) -> tuple[str, ...]:
     named = ", ".join(f"{answer!r} ({count})" for answer, count in strange.head(5).items())
     more = ", …" if len(strange) > 5 else ""
     counted = number_of(int(strange.sum()), "answer")
-    return (f"{counted} outside the {len(known)} categories, taken as wrong: {named}{more}",)
+    return (
+        f"{counted} outside the {number_of(len(known), 'category')}, taken as wrong: {named}{more}",
+    )
 
 
 def _accuracies(own: pd.DataFrame, theirs: pd.DataFrame, name: str) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import tomli_w
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 from invariscope.errors import InputError, StoreError
+from invariscope.plurals import number_of
 from invariscope.store.files import replace_file
 from invariscope.store.toml_text import read_toml
 from invariscope.study.file_section import FileSection, Seed, error_sentence
@@ -132,7 +133,8 @@ class SurveyDesign(FileSection):
     def _usable(self) -> Self:
         if not 2 <= len(self.categories) <= MOST_CATEGORIES:
             raise ValueError(
-                f"{len(self.categories)} categories; expected 2 to {MOST_CATEGORIES}, a key each"
+                f"{number_of(len(self.categories), 'category')}; expected 2 to {MOST_CATEGORIES}, "
+                "a key each"
             )
         if len(set(self.categories)) < len(self.categories):
             raise ValueError("a category is named twice")

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from invariscope.errors import InputError, StoreError
+from invariscope.plurals import number_of
 from invariscope.store.csv_text import read_csv_text
 from invariscope.store.files import alone, replace_file
 from invariscope.survey.design import SurveyDesign, read_design
@@ -148,7 +149,7 @@ def experimenter_token(folder: Path) -> str:
         given = _kept_token(folder / TOKEN)
     if len(given) < SHORTEST_TOKEN:
         raise InputError(
-            f"the experimenter's token has {len(given)} characters; expected at least "
+            f"the experimenter's token has {number_of(len(given), 'character')}; expected at least "
             f"{SHORTEST_TOKEN}"
         )
     return given

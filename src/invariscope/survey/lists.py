@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from invariscope import seeds
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.survey.design import CATCH, PRACTICE, SurveyDesign
 
 
@@ -94,8 +95,9 @@ def cells_of(design: SurveyDesign, stimuli: Sequence[Stimulus]) -> list[list[Sti
         circle = [stimulus for one in rounds for stimulus in one]
         if len(circle) < design.per_condition:
             raise InputError(
-                f"condition {' '.join(filter(None, cell))!r} has {len(circle)} images; "
-                f"a participant is to see {design.per_condition} of each condition"
+                f"condition {' '.join(filter(None, cell))!r} has "
+                f"{number_of(len(circle), 'image')}; a participant is to see "
+                f"{design.per_condition} of each condition"
             )
         circles.append(circle)
     if not circles:

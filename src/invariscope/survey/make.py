@@ -1,11 +1,13 @@
 """From a study to a survey."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from invariscope.errors import InputError, StoreError
+from invariscope.plurals import number_of
 from invariscope.store.files import make_folder
 from invariscope.study.result import StudyResult
 from invariscope.survey.design import PRACTICE, parse_design, write_design
@@ -45,6 +47,7 @@ def make_survey(
     wish: StimulusSelection | None = None,
     words: Path | None = None,
     settings: dict[str, Any] | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> MadeSurvey:
     """Write a survey about a study's images: design, words, images.
 
@@ -56,6 +59,7 @@ def make_survey(
         wish: which images.
         words: a file of words that a lab already has; by default the English ones.
         settings: keys of `Design` other than its categories.
+        begun: called once, when all that was asked has been looked at and files are written.
 
     Raises:
         InputError: images, categories or settings that do not fit.
@@ -73,6 +77,7 @@ def make_survey(
     settings |= {"categories": list(chosen), "seed": wish.seed, "practice": wish.practice}
     settings |= {"study": result.folder.name, "title": result.folder.file().title}
     parse_design({**settings, "per_condition": asked or 1})
+    begun()
     make_folder(out)
     if (out / "images").exists():
         shutil.rmtree(out / "images")
@@ -81,8 +86,8 @@ def make_survey(
     settings["per_condition"] = asked or min(PER_CONDITION, fewest)
     if settings["per_condition"] > fewest:
         raise InputError(
-            f"--per-condition is {asked}, but a condition has only {fewest} images; expected 1 to "
-            f"{fewest}"
+            f"--per-condition is {asked}, but a condition has only {number_of(fewest, 'image')}; "
+            f"expected 1 to {fewest}"
         )
     write_stimuli(out / IMAGES, stimuli)
     if words:

@@ -27,6 +27,7 @@ from invariscope.experiments.plan import Planned, SearchOptions, plan
 from invariscope.experiments.reference import Reference, image_reference
 from invariscope.generators.base import Generator
 from invariscope.photos.read import read_photo
+from invariscope.plurals import number_of
 from invariscope.rig.held_back import held_back, spread_members
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objectives, read_site
@@ -42,7 +43,6 @@ from invariscope.subjects.rig.subject import SITE
 from invariscope.survey.difference_model import DifferenceModel, descriptions
 from invariscope.survey.judgements import JudgementBook
 from invariscope.survey.search_design import SearchDesign, trials_for
-from invariscope.survey.texts import number_of
 
 GENERATED = "generated:"
 FIRST, FINAL, DONE = "same", "held back", "done"

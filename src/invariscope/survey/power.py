@@ -10,6 +10,7 @@ from scipy import stats
 
 from invariscope import seeds
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 
 CELL = ["condition", "site", "network"]
 DRAWS = 2000
@@ -33,7 +34,9 @@ def by_participant(answers: pd.DataFrame) -> pd.DataFrame:
     """
     own = answers.loc[~answers["excluded"].to_numpy(bool)]
     if not len(own):
-        raise InputError(f"all {len(answers)} answers are excluded; expected some that count")
+        raise InputError(
+            f"all excluded: {number_of(len(answers), 'answer')}; expected some that count"
+        )
     names = [cell_name(*row) for row in own[CELL].itertuples(index=False)]
     return (
         own.assign(cell=names)

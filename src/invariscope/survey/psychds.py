@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from invariscope.plurals import number_of
 from invariscope.survey.folder import DESIGN, IMAGES, WORDS, SurveyFolder
 from invariscope.survey.spreadsheets import RULE, write_csv
 
@@ -125,9 +126,9 @@ def _summary(folder: SurveyFolder, raw: pd.DataFrame, sessions: pd.DataFrame) ->
         else "People"
     )
     return (
-        f"{who} chose among {len(folder.design.categories)} categories for each image: "
-        f"{sessions['participant'].nunique()} participants, {len(raw)} answers, practice and "
-        f"catch trials among them. {RULE}"
+        f"{who} chose among {number_of(len(folder.design.categories), 'category')} for each "
+        f"image: {number_of(sessions['participant'].nunique(), 'participant')}, "
+        f"{number_of(len(raw), 'answer')}, practice and catch trials among them. {RULE}"
     )
 
 

@@ -15,6 +15,7 @@ import pandas as pd
 from invariscope.analysis.people import COLUMNS
 from invariscope.analysis.sixteen_categories import class_numbers
 from invariscope.errors import InputError, StoreError
+from invariscope.plurals import number_of
 
 PUBLISHED = (
     *("subj", "session", "trial", "rt", "object_response", "category", "condition", "imagename"),
@@ -47,9 +48,10 @@ def published_files(folder: Path) -> list[Path]:
     others = [path for path in tables if path not in found]
     if found and others:
         raise InputError(
-            f"{len(others)} of {len(tables)} tables below {str(folder)!r} lack columns of the "
-            f"published layout, such as {str(others[0].relative_to(folder))!r}; expected "
-            f"{', '.join(PUBLISHED)}, separated by commas, in UTF-8; mend them or take them away"
+            f"columns of the published layout are lacking in {len(others)} of "
+            f"{number_of(len(tables), 'table')} below {str(folder)!r}, such as "
+            f"{str(others[0].relative_to(folder))!r}; expected {', '.join(PUBLISHED)}, separated "
+            "by commas, in UTF-8; mend them or take them away"
         )
     return found
 
@@ -121,16 +123,16 @@ def _read(path: Path) -> pd.DataFrame:
         wrong = ~own[name].str.fullmatch(r"[1-9][0-9]{0,8}")
         if wrong.any():
             raise InputError(
-                f"{str(path)!r}: {int(wrong.sum())} rows whose {name!r} is no number from 1, such "
-                f"as {own.loc[wrong, name].iloc[0]!r}"
+                f"{str(path)!r}: {number_of(int(wrong.sum()), 'row')} whose {name!r} is no number "
+                f"from 1, such as {own.loc[wrong, name].iloc[0]!r}"
             )
     _check_times(path, own["rt"])
     parts = own["imagename"].str.split("_")
     short = parts.str.len() <= IMAGE
     if short.any():
         raise InputError(
-            f"{str(path)!r}: {int(short.sum())} rows whose image has another name than "
-            f"trial_experiment_subject_condition_category_number_image, such as "
+            f"{str(path)!r}: {number_of(int(short.sum()), 'row')} whose image has another name "
+            "than trial_experiment_subject_condition_category_number_image, such as "
             f"{own.loc[short, 'imagename'].iloc[0]!r}"
         )
     for name, place in (("condition", CONDITION), ("category", CATEGORY)):
@@ -138,8 +140,8 @@ def _read(path: Path) -> pd.DataFrame:
         if wrong.any():
             row = own.loc[wrong].iloc[0]
             raise InputError(
-                f"{str(path)!r}: {int(wrong.sum())} rows whose {name} is not that of their image, "
-                f"such as {row[name]!r} of {row['imagename']!r}"
+                f"{str(path)!r}: {number_of(int(wrong.sum()), 'row')} whose {name} is not that of "
+                f"their image, such as {row[name]!r} of {row['imagename']!r}"
             )
     files = parts.str[IMAGE:].str.join("_")
     return own.assign(
@@ -156,8 +158,8 @@ def _check_times(path: Path, words: pd.Series) -> None:
     wrong = times.isna() & ~missing
     if wrong.any():
         raise InputError(
-            f"{str(path)!r}: {int(wrong.sum())} rows whose 'rt' is no number of seconds, such as "
-            f"{next(iter(words[wrong]))!r}"
+            f"{str(path)!r}: {number_of(int(wrong.sum()), 'row')} whose 'rt' is no number of "
+            f"seconds, such as {next(iter(words[wrong]))!r}"
         )
     if times.median() > SLOWEST:
         raise InputError(
@@ -178,7 +180,7 @@ def _check_categories(own: pd.DataFrame) -> None:
         wrong = own.loc[~own[column].isin(sorted(allowed)), column]
         if len(wrong):
             raise InputError(
-                f"{len(wrong)} answers with an unknown {column.replace('_', ' ')}: "
+                f"{number_of(len(wrong), 'answer')} with an unknown {column.replace('_', ' ')}: "
                 f"{_counted(wrong)}; expected {', '.join(sorted(allowed))}"
             )
 
@@ -199,6 +201,6 @@ def _check_twice(own: pd.DataFrame) -> None:
     if twice.any():
         row = own.loc[twice].iloc[0]
         raise InputError(
-            f"{int(twice.sum())} trials are there twice, such as trial {row['trial']} of "
-            f"{row['subj']!r} in {row['experiment']!r}; keep each once"
+            f"{number_of(int(twice.sum()), 'trial')} there twice, such as trial "
+            f"{row['trial']} of {row['subj']!r} in {row['experiment']!r}; keep each once"
         )

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from invariscope import seeds, validate
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.survey.judgements import CATCH, SAME
 from invariscope.survey.people_search import DONE, PeopleSearch, catch_image
 
@@ -84,8 +85,8 @@ def judge_search(search: PeopleSearch, judges: SimulatedJudges) -> None:
             idle += 1
             if idle > judges.participants:
                 raise InputError(
-                    f"{judges.participants} participants gave all their judgements before the "
-                    "search was over; more participants, or more judgements of each"
+                    f"{number_of(judges.participants, 'participant')} gave all their judgements "
+                    "before the search was over; more participants, or more judgements of each"
                 )
             continue
         idle = 0

@@ -14,6 +14,7 @@ from invariscope.experiments.pictures import write_png
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.photos import PhotoFolder, open_folder
 from invariscope.photos.stream import read_image
+from invariscope.plurals import number_of
 from invariscope.store.files import make_folder
 from invariscope.study.loading import load_generator_cached, load_subject_cached
 from invariscope.study.result import StudyResult, filter_runs
@@ -117,8 +118,8 @@ def pick_categories(
     number = min(12, len(known)) if planned_runs is None else planned_runs
     if number > len(known):
         raise InputError(
-            f"--classes is {number}, but the study has images of {len(known)} categories; expected "
-            f"2 to {len(known)}"
+            f"--classes is {number}, but the study has images of "
+            f"{number_of(len(known), 'category')}; expected 2 to {len(known)}"
         )
     stream = seeds.numpy_stream("survey", "classes", seed, number)
     chosen = set(stream.choice(len(known), number, replace=False).tolist())

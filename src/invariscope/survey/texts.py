@@ -19,11 +19,6 @@ NEWER = ("gate_title", "gate_link", "gate_id")
 TO_BE_REPLACED = "Replace this text"
 
 
-def number_of(count: int, noun: str) -> str:
-    """Write a number with its noun, in the plural unless the number is 1."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
-
-
 def write_words(path: Path, categories: Iterable[str]) -> None:
     """Put the English words where a lab can change the words, with the categories' names."""
     words = json.loads(ENGLISH.read_text(encoding="utf-8"))

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from invariscope.errors import StoreError
@@ -47,14 +47,17 @@ def load(path: Path) -> dict[str, Any] | None:
     """Read the state that `save` wrote, or None where there is no such file.
 
     Raises:
-        StoreError: the file is not a checkpoint of this kind.
+        StoreError: the file is not a checkpoint of this kind, or a damaged one.
     """
     if not path.exists():
         return None
-    with safe_open(path, framework="pt") as file:
-        tree = (file.metadata() or {}).get("tree")
-        if tree is None:
-            raise StoreError(f"{str(path)!r} is no training checkpoint; move it away to start anew")
-        # Shared storage must not leak between two loads of one file.
-        tensors = {key: torch.clone(file.get_tensor(key)) for key in file.keys()}  # noqa: SIM118
+    try:
+        with safe_open(path, framework="pt") as file:
+            tree = (file.metadata() or {}).get("tree")
+            # Shared storage must not leak between two loads of one file.
+            tensors = {k: torch.clone(file.get_tensor(k)) for k in file.keys()}  # noqa: SIM118
+    except SafetensorError as error:
+        raise StoreError(f"{str(path)!r} is damaged; move it away to start anew") from error
+    if tree is None:
+        raise StoreError(f"{str(path)!r} is no training checkpoint; move it away to start anew")
     return _join(json.loads(tree), tensors)

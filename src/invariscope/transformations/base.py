@@ -11,6 +11,7 @@ from torch import Tensor
 
 from invariscope import seeds, validate
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 
 BEYOND = ("keep", "clip", "rescale")
 Parameters = dict[str, Tensor]
@@ -158,7 +159,8 @@ class Transformation(ABC):
         numbers = torch.as_tensor(keys, dtype=torch.int64).to(images.device)
         if numbers.shape != images.shape[:1]:
             raise InputError(
-                f"{tuple(numbers.shape)} keys for {len(images)} images; expected one an image"
+                f"{tuple(numbers.shape)} keys for {number_of(len(images), 'image')}; expected one "
+                "an image"
             )
         return numbers
 

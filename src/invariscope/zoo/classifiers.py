@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from invariscope import seeds, validate
 from invariscope.errors import InputError, unknown
+from invariscope.plurals import number_of
 from invariscope.zoo.vision import library, torchvision_models
 
 
@@ -172,7 +173,8 @@ def make_classifier(
             if isinstance(error, InputError):
                 raise
             raise InputError(
-                f"network {name!r} cannot be made for {classes} categories of {side} px: {error}"
+                f"network {name!r} cannot be made for {number_of(classes, 'category')} of {side} "
+                f"px: {error}"
             ) from error
     return network.train()
 

@@ -138,6 +138,30 @@ def test_errors_reach_the_twin():
     )
 
 
+def test_under_noise_the_front_holds_what_the_twin_expects_not_the_luckiest_answer():
+    """A linear unit answers with noise; ranked by the twin, members are nearer to the truth."""
+    found = search(run("a", "adversarial", unit="linear:0"), population=20)
+    noise = torch.Generator().manual_seed(1)
+    apart, measured = {"measured": [], "expected": []}, {}
+    for generation in range(1, 9):
+        images = found.ask()
+        true = SUBJECT.respond(images, ["linear"])["linear"]
+        told = true + 0.3 * torch.randn(true.shape, generator=noise)
+        measured |= {(generation, c): float(a) for c, a in enumerate(told[:, 0])}
+        found.tell({"linear": told}, {"linear": torch.full_like(told, 0.3)})
+    front = found.interrupted()[0].front
+    images = GENERATOR.generate(front.codes)
+    true = SUBJECT.respond(images, ["linear"])["linear"][:, 0]
+    for member, (generation, candidate) in enumerate(
+        zip(front.generation.tolist(), front.candidate.tolist(), strict=True)
+    ):
+        apart["expected"].append(float(front.scores[member, 2] - true[member]))
+        apart["measured"].append(measured[generation, candidate] - float(true[member]))
+    error = {name: float(torch.tensor(v).square().mean().sqrt()) for name, v in apart.items()}
+    assert error["expected"] < 0.8 * error["measured"]
+    assert front.scores.shape[0] > 2
+
+
 def test_the_gain_of_an_image_is_the_area_it_adds():
     before = torch.tensor([[1.0, 0.75, 0.75], [2.0, 1.05, 0.45], [0.5, 1.4, 0.1]]).double()
     goals = Goals.of([Problem(run("a").objective, GENERATOR)], [before])
@@ -152,6 +176,27 @@ def test_blocks_of_a_network_are_its_outermost_modules_with_layers():
     stages = [f"layer{stage}.{block}" for stage in (1, 2, 3, 4) for block in (0, 1)]
     assert resnet == [*stages, "fc"]
     assert block_sites(["pixels", "conv1", "relu", "fc"]) == ["conv1", "relu", "fc"]
+
+
+@pytest.mark.parametrize("text", ["isotropic:embedded:plain", "twin:", "twin2:codes", ":codes"])
+def test_a_proxy_in_the_wrong_place_is_refused(text):
+    with pytest.raises(InputError, match="strategy"):
+        load_strategy(text)
+
+
+def test_a_candidate_climbs_the_stretch_only_where_its_level_of_the_unit_is_met():
+    goals = Goals.of([Problem(run("a").objective, GENERATOR)], [torch.ones(1, 3).double()])
+    kept = goals.activity[0, 0]  # of the reference: nothing is lost
+    levels = torch.tensor([[0.5, 0.5, 0.5, 0.5]]).double()
+    stretch = torch.tensor([[0.2, 0.8, 0.2, 0.8]]).double()
+    modelled = kept * torch.tensor([[1.0, 0.5, 0.4, 0.4]]).double()
+    utility = goals.utility(stretch, modelled, levels)[0]
+    met, at_the_level, missed, missed_far = utility.tolist()
+    assert [at_the_level, met, missed_far] == pytest.approx([0.8, 0.2, 0.8 - 4 * 0.1])
+    assert missed < missed_far < at_the_level
+    doubted = goals.utility(stretch, modelled, levels, margin=0.1 * kept.expand(1, 4))[0]
+    assert doubted[0] == utility[0]  # met for sure
+    assert doubted[1].item() == pytest.approx(0.8 - 4 * 0.1)
 
 
 def test_a_generator_without_gradients_is_refused_in_a_sentence():
@@ -182,5 +227,7 @@ def test_a_run_is_named_by_what_the_proxy_is():
     assert plain["proxy"]["weights"] != other["proxy"]["weights"]
     assert json.loads(json.dumps(plain)) == plain
     assert load_strategy("twin") == Twin()
+    assert load_strategy("twin:embedded:plain") == Twin(proxy="embedded:plain")
+    assert load_strategy("twin:codes").describe()["proxy"] == "codes"
     statistics = CodeStatistics(torch.zeros(3).double(), 4 * torch.eye(3).double())
     assert Twin().with_statistics(statistics).scale == pytest.approx(2)

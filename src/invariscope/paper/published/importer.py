@@ -14,6 +14,7 @@ from invariscope.paper.published.names import site_of
 from invariscope.paper.published.pickles import read_dictionary
 from invariscope.paper.published.runs import PublishedRun, meis, save_run, searches
 from invariscope.photos.walk import find_files
+from invariscope.plurals import number_of
 from invariscope.store.files import make_folder, replace_file
 from invariscope.study.folder import StudyFolder
 from invariscope.study.index import catch_up, read_rows
@@ -43,8 +44,9 @@ class ImportReport:
         """Say in lines how many runs were taken, and why others were not."""
         found = sum(run.condition == REFERENCES for run in self.runs)
         told = (
-            f"{found} MEIs, {len(self.runs) - found} searches, {len(self.natural)} tables of "
-            f"natural statistics, {self.people} rows of people's answers"
+            f"{found} MEIs, {number_of(len(self.runs) - found, 'search')}, "
+            f"{number_of(len(self.natural), 'table')} of natural statistics, "
+            f"{number_of(self.people, 'row')} of people's answers"
         )
         return [told] + [f"not understood: {sentence}" for sentence in self.left]
 
@@ -134,7 +136,9 @@ def _described(network: str, layer: str, recorded: Mapping[str, Any]) -> pd.Data
         labels = (labels,)
     places = np.stack([np.asarray(axis).reshape(-1) for axis in labels], 1)
     if data.ndim != 2 or len(places) != len(data) or places.shape[1] != len(shape):
-        raise InputError(f"data of shape {data.shape} does not fit {len(places)} labels")
+        raise InputError(
+            f"data of shape {data.shape} does not fit {number_of(len(places), 'label')}"
+        )
     names = [f"{site}:{','.join(map(str, place))}" for place in places.tolist()]
     return pd.DataFrame({"unit": names, "split": "train"} | describe(data))
 

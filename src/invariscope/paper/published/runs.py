@@ -18,6 +18,7 @@ from invariscope.paper.published.names import (
     subset_of,
     task_of,
 )
+from invariscope.plurals import number_of
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
 from invariscope.search.run import Milestone, Outcome, Run, summary
@@ -188,7 +189,7 @@ def _search(one: Mapping[str, Any]) -> PublishedRun:
     named, kept = _fronts(one)
     codes = np.asarray(one["p1_codes"], np.float32)
     if len(codes) != len(kept):
-        raise ValueError(f"{len(codes)} codes for {len(kept)} members")
+        raise ValueError(f"{number_of(len(codes), 'code')} for {number_of(len(kept), 'member')}")
     labels = {label.partition("#")[0]: label for label in named}
     reached = [key for key in labels if key.startswith(REACHED)]
     milestone = None

@@ -1,6 +1,7 @@
 """Strategies by name."""
 
 from invariscope import validate
+from invariscope.errors import InputError
 from invariscope.search.strategies.base import State, Strategy
 from invariscope.search.strategies.genetic import Genetic
 from invariscope.search.strategies.isotropic import Isotropic
@@ -28,13 +29,26 @@ DEFAULT = Isotropic.name
 def load_strategy(strategy: str | Strategy = DEFAULT) -> Strategy:
     """Make a strategy by name, with default parameters; a `Strategy` passes through.
 
+    Args:
+        strategy: a name, or `twin:PROXY` with the address of the network that a twin search learns
+            from; `twin:codes` learns from the codes themselves.
+
     Raises:
-        InputError: an unknown name.
+        InputError: an unknown name, or a proxy for a strategy that takes none.
     """
     if isinstance(strategy, Strategy):
         return strategy
     known = STRATEGIES | INFORMED
-    return known[validate.one_of("strategy", strategy, known)]()
+    name, colon, proxy = strategy.partition(":")
+    made = known[validate.one_of("strategy", name, known)]
+    if not colon:
+        return made()
+    if made is not Twin or not proxy:
+        raise InputError(
+            f"strategy {strategy!r}; expected {name!r} alone, or twin:PROXY with a network's "
+            "address, such as twin:embedded:robust"
+        )
+    return Twin(proxy=proxy)
 
 
 __all__ = [

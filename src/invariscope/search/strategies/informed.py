@@ -13,6 +13,24 @@ from invariscope.search.strategies.base import Strategy
 
 
 @dataclass(frozen=True)
+class ShownImages:
+    """Images of a run so far, with the activity expected of another measurement.
+
+    Attributes:
+        codes: `(images, code_dim)`.
+        scores: `(images, 3)` stretch, squeeze, activity as measured.
+        expected: `(images,)` activity; of a set of units the squeeze.
+        generation, candidate: `(images,)` where each was shown.
+    """
+
+    codes: Tensor
+    scores: Tensor
+    expected: Tensor
+    generation: Tensor
+    candidate: Tensor
+
+
+@dataclass(frozen=True)
 class InformedStrategy(Strategy):
     """A strategy that is asked and told with the problems of its runs.
 
@@ -44,6 +62,14 @@ class InformedStrategy(Strategy):
             scores: `(runs, size, 3)` stretch, squeeze, activity as measured; NaN where a
                 candidate was not recorded.
             errors: `(runs, size)` standard errors of the activity; 0 where none are known.
+            problems: one a run.
+        """
+
+    @abstractmethod
+    def expected(self, state: Any, problems: Sequence[Problem]) -> list[ShownImages | None]:
+        """Give each run's images so far with the activity to expect; None where too few teach.
+
+        Args:
             problems: one a run.
         """
 

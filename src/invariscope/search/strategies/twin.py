@@ -1,11 +1,13 @@
 """Twin search: learn the unit from the images shown, and climb the learnt model by gradient.
 
 A *twin* of the unit is a Gaussian process of its activity over a proxy network's features. Through
-the generator its prediction, like the stretch, has a gradient in the code; candidates climb both
-goals at once, each with a weight of its own, and only the ends of climbs are shown. Members of the
-front were measured: a wrong twin costs images, never truth.
+the generator its prediction, like the stretch, has a gradient in the code. Each candidate has a
+level of the unit's goal, and climbs the stretch as far as the twin is sure that the level is met;
+only the ends of climbs are shown. Members of the front were measured: a wrong twin costs images,
+never truth.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
@@ -18,7 +20,7 @@ from invariscope.generators.base import CodeStatistics
 from invariscope.search import gp
 from invariscope.search.problem import Problem
 from invariscope.search.strategies.base import State
-from invariscope.search.strategies.informed import InformedStrategy
+from invariscope.search.strategies.informed import InformedStrategy, ShownImages
 from invariscope.search.strategies.twin_data import Observations, TrainingSet, no_images
 from invariscope.search.strategies.twin_features import Features, proxy_identity
 from invariscope.search.strategies.twin_goals import Goals, front_gain
@@ -26,9 +28,9 @@ from invariscope.subjects.base import Subject
 
 FIRST_STEPS, MORE_STEPS = 40, 8  # up the marginal likelihood: at first, and after each batch
 LEARNT_ON = 400  # points from which hyperparameters are learnt
-BEST = 4  # members that a candidate of a weight may start from
+BEST = 4  # members that a candidate of a level may start from
 TOGETHER = 8  # runs that an accelerator computes at once
-KINDS = ("climb", "fresh", "vary")  # how a candidate is made
+KINDS = ("member", "fresh")  # what a climb starts from: a member of the front, or a new code
 FORGET = 0.7  # of a kind's credit that a generation leaves
 FLOOR = 0.15  # the least share of a kind
 
@@ -60,30 +62,25 @@ class Twin(InformedStrategy):
     Attributes:
         proxy: a network's address or the network, or `codes`: the code itself is the features.
         steps: of each candidate's climb.
-        rate: of a step, in SD of the natural codes.
-        optimism: SD of the number of predicted SDs that a candidate hopes for or fears.
+        rate: of the first step, in SD of the natural codes; later ones are shorter.
+        caution: SD of the number of predicted SDs by which a climb meets its level for sure (in a
+            search for excitation: that it hopes for).
         most: images from which the twin predicts; beyond, the most telling and the last.
-        spread: whether the SD over places counts besides each channel's mean.
-        kinds: how many kinds of candidates there are: climbs from the best members (1), climbs
-            from new codes of any size (2), and variations of members without a climb (3).
     """
 
     name: ClassVar[str] = "twin"
-    proxy: str | Subject = "embedded:standard"
-    steps: int = 8
-    rate: float = 0.25
-    optimism: float = 0.5
+    proxy: str | Subject = "embedded:robust"
+    steps: int = 24
+    rate: float = 1.0
+    caution: float = 1.0
     most: int = 1000
-    spread: bool = False
-    kinds: int = 3
     scale: float | None = None
 
     def __post_init__(self) -> None:
         validate.at_least("steps", self.steps, 1)
         validate.above("rate", self.rate, 0)
-        validate.at_least("optimism", self.optimism, 0)
+        validate.at_least("caution", self.caution, 0)
         validate.at_least("most", self.most, 10)
-        validate.between("kinds", self.kinds, 1, len(KINDS))
 
     def with_statistics(self, statistics: CodeStatistics | None) -> "Twin":
         if statistics is None or self.scale is not None:
@@ -132,7 +129,10 @@ class Twin(InformedStrategy):
             with torch.no_grad():
                 entries = features(codes[row])[1].double()
             known = ~scores[row].isnan().any(1)
-            parts = codes[row], scores[row].to(codes), errors[row].nan_to_num().to(codes), entries
+            candidate = torch.arange(size, device=codes.device)
+            generation = torch.full_like(candidate, int(state.generation[row]) + 1)
+            own_errors = errors[row].nan_to_num().to(codes)
+            parts = codes[row], scores[row].to(codes), own_errors, entries, generation, candidate
             added = [part[known] for part in parts]
             if len(own) >= BEST and bool(known.any()):
                 gain = front_gain(Goals.of([problem], [own.scores]), own.scores, added[1])
@@ -151,8 +151,30 @@ class Twin(InformedStrategy):
         )
         return self._learnt(learnt, problems, features)
 
+    def expected(self, state: TwinState, problems: Sequence[Problem]) -> list[ShownImages | None]:
+        return [self._expected(state[[row]], problem) for row, problem in enumerate(problems)]
+
+    def _expected(self, state: TwinState, problem: Problem) -> ShownImages | None:
+        if not _enough(state):
+            return None
+        (own,) = state.observations
+        data, process = self._twin(state, [problem])
+        every = torch.arange(len(own), device=own.codes.device)
+        with torch.no_grad():
+            found = process.predict(own.standardised(every)[None])[0] * data.sd + data.mean
+        return ShownImages(own.codes, own.scores, found[0], own.generation, own.candidate)
+
+    def _twin(
+        self, state: TwinState, problems: Sequence[Problem]
+    ) -> tuple[TrainingSet, gp.Process]:
+        """Fit the twins of some runs to their images."""
+        data = TrainingSet.of(state.observations, problems, self.most)
+        widths = self._features(problems[0]).widths
+        parameters = torch.stack(state.learnt)
+        return data, gp.Process.of(data.features, data.values, data.errors, parameters, widths)
+
     def _features(self, problem: Problem) -> Features:
-        return Features.of(self.proxy, problem.generator, spread=self.spread)
+        return Features.of(self.proxy, problem.generator)
 
     def _learnt(
         self, state: TwinState, problems: Sequence[Problem], features: Features
@@ -210,48 +232,45 @@ class Twin(InformedStrategy):
 
     def _kinds(self, state: TwinState, size: int) -> Tensor:
         """Draw the kind of each candidate of a generation, `(runs, size)`."""
-        shares = state.credit.cpu()[:, : self.kinds]
+        shares = state.credit.cpu()
         shares = shares / shares.sum(1, keepdim=True).clamp(min=1e-12)
-        shares = FLOOR + (1 - FLOOR * self.kinds) * shares
+        shares = FLOOR + (1 - FLOOR * len(KINDS)) * shares
         draws = seeds.uniform([(*s, "kind") for s in state.streams("propose")], (size,))
-        return (draws.unsqueeze(2) > shares.cumsum(1).unsqueeze(1)).sum(2).clamp(max=self.kinds - 1)
+        return (draws.unsqueeze(2) > shares.cumsum(1).unsqueeze(1)).sum(2).clamp(max=len(KINDS) - 1)
 
-    def _climbed(self, state: TwinState, size: int, problems: Sequence[Problem]) -> Tensor:
+    def _climbed(self, state: TwinState, size: int, problems: Sequence[Problem]) -> list[Tensor]:
         features = self._features(problems[0])
-        data = TrainingSet.of(state.observations, problems, self.most)
-        process = gp.Process.of(
-            data.features, data.values, data.errors, torch.stack(state.learnt), features.widths
-        )
+        data, process = self._twin(state, problems)
         goals = Goals.of(problems, [own.scores for own in state.observations])
         draws = _RandomNumbers.of(state, size)
-        weights = 0.1 + 0.85 * draws.uniform[..., 0]
+        levels = 0.05 + 0.9 * draws.uniform[..., 0]
         sds = [self._sd(problem) for problem in problems]
-        sd = torch.tensor(sds, dtype=weights.dtype, device=weights.device).view(-1, 1, 1)
-        kinds = self._kinds(state, size).to(weights.device)
+        sd = torch.tensor(sds, dtype=levels.dtype, device=levels.device).view(-1, 1, 1)
+        kinds = self._kinds(state, size).to(levels.device)
         with torch.no_grad():
             shrunk = process.predict(data.features)[0] * data.sd + data.mean
-        utility = goals.utility(
-            data.stretch.unsqueeze(1), shrunk.unsqueeze(1), weights.unsqueeze(2)
-        )
+        utility = goals.utility(data.stretch.unsqueeze(1), shrunk.unsqueeze(1), levels.unsqueeze(2))
         start = self._starts(data, utility, draws, kinds, sd)
-        hope = self.optimism * draws.hope
+        doubt = self.caution * draws.doubt.abs() * data.sd
 
         def climb(codes: Tensor) -> Tensor:
             runs, size, n = codes.shape
             images, entries = features(codes.reshape(-1, n))
             entries = data.standardise(entries.double().unflatten(0, (runs, size)))
             mean, deviation = process.predict(entries)
-            activity = data.mean + data.sd * (mean + hope * deviation)
+            modelled = data.mean + data.sd * mean
             stretch = goals.stretch(images.unflatten(0, (runs, size)))
-            return goals.utility(stretch.double(), activity, weights)
+            return goals.utility(stretch.double(), modelled, levels, doubt * deviation)
 
-        found = self._ascend(start, climb, self.rate * sd)
-        return torch.where((kinds == KINDS.index("vary")).unsqueeze(2), start, found)
+        return list(self._ascend(start, climb, self.rate * sd))
 
     def _ascend(self, start: Tensor, climb: Callable[[Tensor], Tensor], rates: Tensor) -> Tensor:
-        """Climb by Adam, on the scale where a step is 1, and give each climb's best code."""
+        """Climb by Adam with steps from 1 down to 0, and give each climb's best code."""
         moving = (start / rates).detach().clone().requires_grad_()
         optimiser = torch.optim.Adam([moving], lr=1.0)
+        shorter = torch.optim.lr_scheduler.LambdaLR(
+            optimiser, lambda step: math.sqrt(max(0.0, 1 - step / self.steps))
+        )
         best, kept = None, start
         with torch.enable_grad():
             for step in range(self.steps + 1):
@@ -267,6 +286,7 @@ class Twin(InformedStrategy):
                     if moving.grad is not None:
                         moving.grad.nan_to_num_()
                     optimiser.step()
+                    shorter.step()
         return kept
 
     def _starts(
@@ -275,7 +295,7 @@ class Twin(InformedStrategy):
         """Choose the first code of each candidate, `(runs, size, code_dim)`.
 
         Args:
-            utility: `(runs, size, images)` of each image shown for each candidate's weight.
+            utility: `(runs, size, images)` of each image shown for each candidate's level.
             kinds: `(runs, size)`.
             sd: `(runs, 1, 1)` of the codes.
         """
@@ -284,9 +304,8 @@ class Twin(InformedStrategy):
         member = best.gather(2, pick)
         own = data.codes.gather(1, member.expand(-1, -1, data.codes.shape[2]))
         u = draws.uniform[..., 2:3]
-        vary, fresh = ((kinds == KINDS.index(k)).unsqueeze(2) for k in ("vary", "fresh"))
-        jitter = torch.where(vary, 0.02 * 20**u, 0.05 * 8**u)
-        near = own + jitter * sd * draws.normal
+        fresh = (kinds == KINDS.index("fresh")).unsqueeze(2)
+        near = own + 0.05 * 8**u * sd * draws.normal
         return torch.where(fresh, (0.5 + 2.5 * u) * sd * draws.normal, near)
 
 
@@ -296,7 +315,7 @@ class _RandomNumbers:
 
     normal: Tensor
     uniform: Tensor
-    hope: Tensor
+    doubt: Tensor
 
     @classmethod
     def of(cls, state: TwinState, size: int) -> "_RandomNumbers":
@@ -306,7 +325,7 @@ class _RandomNumbers:
         return cls(
             seeds.normal([(*s, "step") for s in streams], (size, n)).to(like),
             seeds.uniform([(*s, "choice") for s in streams], (size, 3)).to(like),
-            seeds.normal([(*s, "hope") for s in streams], (size,)).to(like),
+            seeds.normal([(*s, "doubt") for s in streams], (size,)).to(like),
         )
 
 

@@ -19,12 +19,15 @@ class Observations:
         scores: `(images, 3)` float64: stretch, squeeze, activity.
         errors: `(images,)` standard errors of the activity.
         features: `(images, entries)` float64.
+        generation, candidate: `(images,)` where each was shown.
     """
 
     codes: Tensor
     scores: Tensor
     errors: Tensor
     features: Tensor
+    generation: Tensor
+    candidate: Tensor
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -39,8 +42,8 @@ class Observations:
         return (self.features[rows] - self.features.mean(0)) / self.feature_sd()
 
     def with_more(self, *more: Tensor) -> "Observations":
-        """Append images: codes, scores, errors and features."""
-        own = (self.codes, self.scores, self.errors, self.features)
+        """Append images: their columns in the order of the attributes."""
+        own = vars(self).values()
         return Observations(*(torch.cat([a, b.to(a)]) for a, b in zip(own, more, strict=True)))
 
 
@@ -96,20 +99,21 @@ def no_images(code: Tensor, entries: int = 0) -> Observations:
     empty = code.new_zeros(0, 1, dtype=torch.float64)
     widths = (len(code), 3, entries)
     codes, scores, features = (empty.expand(0, width) for width in widths)
-    return Observations(codes, scores, empty[:, 0], features)
+    numbers = empty[:, 0].to(torch.int64)
+    return Observations(codes, scores, empty[:, 0], features, numbers, numbers)
 
 
 def _select(observations: Observations, problem: Problem, most: int) -> Tensor:
-    """Select at most `most` images: half near the best for some weight, half the last."""
+    """Select at most `most` images: half near the best for some level, half the last."""
     count = len(observations)
     device = observations.codes.device
     if count <= most:
         return torch.arange(count, device=device)
     goals = Goals.of([problem], [observations.scores])
-    weights = torch.linspace(0.1, 0.95, 12, dtype=torch.float64, device=device)
+    levels = torch.linspace(0.05, 0.95, 12, dtype=torch.float64, device=device)
     scores = observations.scores[None]
     utility = goals.utility(
-        scores[..., 0].unsqueeze(2), goals.modelled(scores).unsqueeze(2), weights
+        scores[..., 0].unsqueeze(2), goals.modelled(scores).unsqueeze(2), levels
     )
     regret = (utility.amax(1, keepdim=True) - utility).amin(2)[0]
     regret[count - most // 2 :] = -1

@@ -57,21 +57,15 @@ def block_sites(sites: Sequence[str]) -> list[str]:
     return list(dict.fromkeys([*blocks, names[-1]]))
 
 
-def pooled(response: Tensor, *, spread: bool) -> Tensor:
-    """Pool a site's response `(n, *shape)` to `(n, entries)`: means over places, and spread.
+def pooled(response: Tensor) -> Tensor:
+    """Pool a site's response `(n, *shape)` to its means over places, `(n, entries)`.
 
     Args:
         response: `(n, channels, height, width)`, `(n, tokens, channels)` or `(n, units)`.
-        spread: whether the standard deviation over places is given too.
     """
     if response.ndim == 2:
         return response
-    over = (2, 3) if response.ndim == 4 else (1,)
-    mean = response.mean(over)
-    positions = response.shape[2] * response.shape[3] if response.ndim == 4 else response.shape[1]
-    if not spread or positions < 2:
-        return mean
-    return torch.cat([mean, (response.var(over, correction=0) + 1e-6).sqrt()], 1)
+    return response.mean((2, 3) if response.ndim == 4 else (1,))
 
 
 @dataclass(frozen=True)
@@ -85,13 +79,12 @@ class Features:
     generator: Generator
     respond: Callable[[Tensor], list[Tensor]] | None
     widths: tuple[int, ...]
-    spread: bool
 
     @classmethod
-    def of(cls, proxy: str | Subject, generator: Generator, *, spread: bool) -> "Features":
+    def of(cls, proxy: str | Subject, generator: Generator) -> "Features":
         """Load a proxy: an address, a network, or `codes` for the codes themselves."""
         if proxy == CODES:
-            return cls(generator, None, (generator.code_dim,), spread)
+            return cls(generator, None, (generator.code_dim,))
         subject = (
             proxy if isinstance(proxy, Subject) else _loaded(str(proxy), str(generator.device))
         )
@@ -100,13 +93,13 @@ class Features:
         side = generator.image_size
         grey = torch.full((2, 3, side, side), 0.5, device=generator.device)
         with torch.no_grad():
-            widths = tuple(pooled(r, spread=spread).shape[1] for r in respond(grey))
-        return cls(generator, respond, widths, spread)
+            widths = tuple(pooled(r).shape[1] for r in respond(grey))
+        return cls(generator, respond, widths)
 
     def __call__(self, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Make images of codes `(n, code_dim)`, and their features `(n, entries)` float32."""
         images = images_of(self.generator, codes)
         if self.respond is None:
             return images, codes.to(images)
-        parts = [pooled(r.float(), spread=self.spread) for r in self.respond(images)]
+        parts = [pooled(r.float()) for r in self.respond(images)]
         return images, torch.cat(parts, 1)

@@ -1,20 +1,14 @@
-"""The utility that a twin search climbs: both goals of a task as shares of the possible."""
+"""The utility that a twin search climbs: one goal as far as another is met."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from invariscope.search.problem import Problem
 
-SHARP = 25.0  # a share below 0 counts as about 0, and still has a gradient
-
-
-def _above(share: Tensor) -> Tensor:
-    """Raise shares below 0 to about 0, smoothly."""
-    return F.softplus(SHARP * share) / SHARP + 1e-6
+PENALTY = 4.0  # of a share of the unit's goal that is missing, in shares of the stretch's goal
 
 
 def _models_activity(problem: Problem) -> bool:
@@ -89,17 +83,27 @@ class Goals:
             return 1 - far, share.clamp(max=1)
         return far, 1 - share
 
-    def utility(self, stretch: Tensor, modelled: Tensor, weights: Tensor) -> Tensor:
-        """Weigh both goals into the utility that a candidate climbs.
+    def utility(
+        self, stretch: Tensor, modelled: Tensor, levels: Tensor, margin: Tensor | None = None
+    ) -> Tensor:
+        """Measure the stretch's goal, less a penalty where the unit's goal is not met.
+
+        Each candidate has a level of the unit's goal to meet. A product of both goals would have
+        its optimum where the front is flat and lets climbs end at either of its ends.
 
         Args:
-            stretch, modelled: `(runs, …)`; weights: of the unit's goal, in [0, 1].
+            stretch, modelled: `(runs, …)`.
+            levels: of the unit's goal, in [0, 1].
+            margin: of `modelled`, by which the unit's goal is to be met for sure; where the goal
+                is excitation, that the activity may be larger.
         """
+        shape = (-1, *[1] * (modelled.ndim - 1))
+        room = 0.0 if margin is None else margin / self.scale.view(shape)
         if self.task == "excitation":
-            height = modelled / self.scale.view(-1, *[1] * (modelled.ndim - 1))
-            return height.expand(torch.broadcast_shapes(height.shape, weights.shape))
+            height = modelled / self.scale.view(shape) + room
+            return height.expand(torch.broadcast_shapes(height.shape, levels.shape))
         far, near = self.shares(stretch, modelled)
-        return (1 - weights) * _above(far).log() + weights * _above(near).log()
+        return far - PENALTY * (levels - near + room).clamp(min=0)
 
 
 def front_gain(goals: Goals, before: Tensor, scores: Tensor) -> Tensor:

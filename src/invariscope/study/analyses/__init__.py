@@ -6,12 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
+from invariscope.analysis.grouping import searched
 from invariscope.errors import InputError, StoreError, unknown
+from invariscope.generators.constraints import MARK
 from invariscope.store import version_0_1
 from invariscope.store.files import make_folder, replace_file
-from invariscope.study.analyses import networks, searches
+from invariscope.study.analyses import beside, networks, recognition, searches
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.searches import Tables
+from invariscope.study.result import StudyResult
 
 FOLDER = "analysis"
 
@@ -24,28 +27,34 @@ class StudyAnalysis:
         serves: the paper's figures, or rows of its supplement.
         make: its tables, by the name of the file that keeps them; raises an `InputError` or
             `StoreError` where the study has not what it needs.
+        members: which member of each run's front counts: `kept` or `farthest` (see
+            `experiments.front_choice.choose`), or in words.
     """
 
     serves: tuple[str, ...]
     make: Callable[[AnalysisMaterial], Tables]
+    members: str = "kept"
 
 
 ANALYSES = {
     "distance": StudyAnalysis(("Fig 2",), searches.make_distance),
-    "losses": StudyAnalysis(("Fig 2",), searches.make_losses),
+    "losses": StudyAnalysis(("Fig 2",), searches.make_losses, "as the table says"),
+    "controls": StudyAnalysis(("Fig 2",), beside.make_controls, "the farthest at each loss"),
     "galleries": StudyAnalysis(("Fig 3a,b",), searches.make_galleries),
     "separability": StudyAnalysis(("Fig 3c",), searches.make_separability),
     "people": StudyAnalysis(("Fig 4a,b", "Fig 4d"), networks.make_people),
-    "observers": StudyAnalysis(("Fig 4c", "Fig 4e"), networks.make_observers),
-    "naturalness": StudyAnalysis(("row 8",), searches.make_naturalness),
+    "observers": StudyAnalysis(("Fig 4c", "Fig 4e"), recognition.make_observers),
+    "naturalness": StudyAnalysis(("row 8",), searches.make_naturalness, "farthest"),
     "layers": StudyAnalysis(("row 9",), networks.make_layers),
-    "convergence": StudyAnalysis(("row 10",), searches.make_convergence),
+    "convergence": StudyAnalysis(("row 10",), searches.make_convergence, "none: runs are counted"),
     "dimension": StudyAnalysis(("row 11",), searches.make_dimension),
-    "gradients": StudyAnalysis(("row 12",), networks.make_gradients),
+    "gradients": StudyAnalysis(
+        ("row 12",), networks.make_gradients, "kept, beside each start's last"
+    ),
     "subsets": StudyAnalysis(("row 13",), searches.make_subsets),
     "transfer": StudyAnalysis(("row 14",), networks.make_transfer),
     "paths": StudyAnalysis(("row 14",), networks.make_paths),
-    "fronts": StudyAnalysis(("S1",), searches.make_fronts),
+    "fronts": StudyAnalysis(("S1",), searches.make_fronts, "all, or each front's end"),
     "appearance": StudyAnalysis(("Fig 3a,b", "image statistics"), searches.make_appearance),
 }
 RUNS_OF = {"convergence": "all"}  # whose filter is not the one asked for
@@ -74,7 +83,9 @@ def analyze(
             cannot be made.
 
     Returns:
-        Tables by name, each with a column `runs`, the filter of runs that counted, and `study`;
+        Tables by name, each with the columns `study`, `runs`, the filter of runs that counted,
+        `chosen`, the member of a run, `budget`, the most generations and their size, and
+        `constraints`, of all images ("none" without);
         those with a subject (columns `subject`, `source`, `network`) with the subject's `role`.
         Without `only`, `missing` has an `analysis` and a `reason` for each that was left out.
 
@@ -86,7 +97,7 @@ def analyze(
         if name not in ANALYSES:
             raise unknown("analysis", name, ANALYSES)
     tables: Tables = {}
-    missing, roles = [], material.study.roles
+    missing, roles, whole = [], material.study.roles, about_study(material.study)
     for name in only or serving(material.study.folder.file().serves):
         try:
             found = ANALYSES[name].make(material)
@@ -97,13 +108,25 @@ def analyze(
             made(name, {}, str(error))
             continue
         runs = RUNS_OF.get(name, material.runs)
-        about = {"study": material.study.folder.name, "runs": runs}
+        about = {"runs": runs, "chosen": ANALYSES[name].members, **whole}
         own = {key: _with_role(t, roles).assign(**about) for key, t in found.items()}
         made(name, own, "")
         tables |= own
     if not only:
         tables["missing"] = pd.DataFrame(missing, columns=["analysis", "reason"])
     return tables
+
+
+def about_study(study: StudyResult) -> dict[str, str]:
+    """Name the study, its budget a run, and the constraints on its images ("none" without)."""
+    table = searched(study.table())
+    budgets = table[["most_generations", "population"]].drop_duplicates()
+    own = (run.generator.partition(MARK)[2] for run in study.planned_runs)
+    return {
+        "study": study.folder.name,
+        "budget": ", ".join(f"{a} × {b}" for a, b in budgets.itertuples(index=False)),
+        "constraints": "; ".join(filter(None, dict.fromkeys(own))) or "none",
+    }
 
 
 def _with_role(table: pd.DataFrame, roles: dict[str, str]) -> pd.DataFrame:

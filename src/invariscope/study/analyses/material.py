@@ -19,6 +19,7 @@ from invariscope.generators import Generator
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.setup import images_for
 from invariscope.photos import PhotoFolder
+from invariscope.plurals import number_of
 from invariscope.store.record import RunRecord, load_run
 from invariscope.study.loading import load_generator_cached, load_subject_cached
 from invariscope.study.planned_run import PlannedRun
@@ -159,6 +160,12 @@ class AnalysisMaterial:
         """Load an observer."""
         return self._loaded(address)
 
+    @cached_property
+    def observer_kinds(self) -> dict[str, str]:
+        """The roles of the observers, by name; observers without a role are left out."""
+        roles = self.study.folder.file().roles
+        return {self.observer(a).name: roles[a] for a in self.observers if a in roles}
+
     def _loaded(self, address: str) -> Subject:
         user_code.allow(address, allow_code=self.allow_code)
         if address not in self._networks:
@@ -173,20 +180,30 @@ class AnalysisMaterial:
         """
         own = {self._planned_run[name].generator for name in rows["name"]}
         if len(own) != 1:
-            raise InputError(f"the study holds runs of {len(own)} generators; expected one")
+            raise InputError(
+                f"the study holds runs of {number_of(len(own), 'generator')}; expected one"
+            )
         address = own.pop()
         user_code.allow(address, allow_code=self.allow_code)
         generator = load_generator_cached(address, self.device)
         check_same(self.records(rows.iloc[:1])[0].settings.generator, generator, address)
         return generator
 
-    def images(self, rows: Rows) -> Tensor:
-        """Make the chosen image of each run at its subject's size, `(runs, 3, side, side)`."""
+    def images(self, rows: Rows, members: str = "member") -> Tensor:
+        """Make an image of each run at its subject's size, `(runs, 3, side, side)`.
+
+        Args:
+            rows: of the study's table.
+            members: the column with the member of each run; by default the one that is kept.
+        """
         parts = []
         for key, own in groups_by(rows, ["subject"]):
             records, generator = self.records(own), self.generator(own)
-            starts = range(0, len(records), AT_ONCE)
-            made = [Result(records[i : i + AT_ONCE], generator).images() for i in starts]
+            chosen = own[members].astype(int).tolist()
+            made = [
+                Result(records[i : i + AT_ONCE], generator).member_images(chosen[i : i + AT_ONCE])
+                for i in range(0, len(records), AT_ONCE)
+            ]
             parts.append((own.index, self.subject(key["subject"]).see(torch.cat(made)).cpu()))
         return _in_order(rows, parts)
 
@@ -282,8 +299,8 @@ def _in_order(rows: Rows, parts: list[tuple[pd.Index, Tensor]]) -> Tensor:
     sizes = {images.shape[-1] for _, images in parts}
     if len(sizes) > 1:
         raise InputError(
-            f"the study's subjects see images of {len(sizes)} sizes, {sorted(sizes)} px; "
-            "analyse studies of one size"
+            f"the study's subjects see images of {number_of(len(sizes), 'size')}, {sorted(sizes)} "
+            "px; analyse studies of one size"
         )
     place = {index: number for number, index in enumerate(rows.index)}
     order = [place[index] for own, _ in parts for index in own]

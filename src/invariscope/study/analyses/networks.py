@@ -8,15 +8,7 @@ from invariscope.analysis.gradients import SPACES, GradientGoal, gradient_search
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.layers import layer_distances, over_units
 from invariscope.analysis.mixed import mixed_model
-from invariscope.analysis.observers import (
-    classify,
-    matching_activity,
-    observer_accuracy,
-    over_observers,
-    same_network,
-    transfer,
-    trend,
-)
+from invariscope.analysis.observers import matching_activity, same_network, transfer
 from invariscope.analysis.paths import along_paths, path_summary
 from invariscope.analysis.people import agreement, people_accuracy
 from invariscope.analysis.respond import features
@@ -25,65 +17,11 @@ from invariscope.invariance.classes import classifier
 from invariscope.invariance.setup import nonlinear_sites
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.study.analyses.material import AnalysisMaterial
-from invariscope.study.analyses.searches import Tables
+from invariscope.study.analyses.recognition import Tables, make_observers, references
 from invariscope.subjects import PIXELS, Subject
 from invariscope.units import parse_target
 
-MEI, PHOTO, NATURAL = "MEI", "reference photo", "natural"
 GRADIENT_UNITS = 2  # of each subject: gradients cost more than all the other analyses together
-
-
-def _references(rows: Rows) -> Rows:
-    """Keep a single run of each reference."""
-    return rows.drop_duplicates(["subject", "unit", "reference_id"])
-
-
-def make_observers(m: AnalysisMaterial) -> Tables:
-    """Make rows 5 and 6: observers' classes of the images."""
-    rows = m.named(m.whole)
-    classes = list(dict.fromkeys(rows["label"]))
-    answers = []
-    for observer in m.watchers():
-        names = m.names_for(observer, classes)
-        for name, source, own in m.by_subject(rows):
-            first = _references(own)
-            about = {"source": name, "observer": observer.name, "classes": len(classes)}
-            about["own"] = same_network(observer, source)
-            for runs, images in ((own, m.images(own)), (first, m.references(first))):
-                found = classify(observer, images, runs["label"].tolist(), classes, names=names)
-                found_here = runs is own
-                kind = runs["reference"].map({"mei": MEI}).fillna(PHOTO)
-                columns = {
-                    "unit": runs["unit"],
-                    "task": runs["task"] if found_here else kind,
-                    "site": runs["site"] if found_here else "",
-                }
-                rest = pd.DataFrame(columns, index=runs.index).reset_index(drop=True)
-                answers.append(pd.concat([rest, found], axis=1).assign(**about))
-        answers.append(_photos(m, observer, classes))
-    accuracy = observer_accuracy(pd.concat(answers, ignore_index=True))
-    return {
-        "observers": accuracy,
-        "observers_mean": over_observers(accuracy),
-        "observers_trend": trend(accuracy, m.sites),
-    }
-
-
-def _photos(m: AnalysisMaterial, observer: Subject, classes: list[str]) -> pd.DataFrame:
-    """Collect an observer's answers to the photos of the study's classes."""
-    names = m.names_for(observer, classes)
-    units = classifier(observer, classes, names=names).targets.tolist()
-    own = dict(zip(classes, classes, strict=True))
-    if observer.classes:
-        own = {observer.classes[unit]: name for unit, name in zip(units, classes, strict=True)}
-    shown = m.shown(observer)
-    chosen = [k for k, name in enumerate(shown.classes) if name in own] if shown else []
-    if shown is None or not chosen:
-        return pd.DataFrame()
-    labels = [own[shown.classes[k]] for k in chosen]
-    found = classify(observer, shown.images[chosen], labels, classes, names=names)
-    about = {"source": "", "observer": observer.name, "own": False, "classes": len(classes)}
-    return found.assign(**about, task=NATURAL, site="", unit=labels)
 
 
 def make_people(m: AnalysisMaterial) -> Tables:
@@ -110,7 +48,7 @@ def make_layers(m: AnalysisMaterial) -> Tables:
         layers = nonlinear_sites(observer) or tuple(observer.sites())
         photos = m.needed_photos(observer)
         for name, _, own in m.by_subject(rows):
-            first = _references(own)
+            first = references(own)
             meis = rows_where(m.meis, m.meis["subject"] == name)
             shown = [
                 (first, "reference", "", m.references(first)),

@@ -10,7 +10,7 @@ from invariscope.analysis.distance import beside_affine, distance_activation
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.losses import distance_at_losses, members_at_losses
 from invariscope.analysis.naturalness import Distribution, distribution, naturalness, sample
-from invariscope.analysis.respond import activity, features
+from invariscope.analysis.respond import activity, features, features_at
 from invariscope.analysis.searches import convergence, subsets
 from invariscope.analysis.separability import gram, separability
 from invariscope.errors import InputError, StoreError
@@ -24,6 +24,7 @@ from invariscope.units import parse_target
 
 Tables = dict[str, pd.DataFrame]
 EXAMPLES = 4  # units of a subject that are shown whole, as in the paper's Fig. S1
+LAST = "farthest"  # the original's choice of a member
 FEWEST = 10  # runs of a unit and site from which a dimension is estimated at all
 
 
@@ -72,15 +73,32 @@ def make_galleries(m: AnalysisMaterial) -> Tables:
 
 
 def make_fronts(m: AnalysisMaterial) -> Tables:
-    """Row 15: whole fronts of example units."""
-    chosen = examples(m.whole)
-    front = Result(m.records(chosen)).front
-    runs = chosen.set_index("run")[["subject", "reference_activity"]]
+    """Row 15: whole fronts of example units, and the end of every front.
+
+    The end is one member, whose distance and loss are both told: of an adversarial front the one
+    that loses most, of an invariance front the farthest in pixels.
+    """
+    front = _fronts(m, m.whole)
+    column = front["task"].map({"adversarial": "reduction"}).fillna("pixel_distance")
+    reached = front["reduction"].where(column == "reduction", front["pixel_distance"])
+    known = front.assign(reached=reached).dropna(subset=["reached"])
+    ends = known.loc[known.groupby("run", sort=False)["reached"].idxmax()]
+    shown = set(examples(m.whole)["run"])
+    return {
+        "fronts": rows_where(front, front["run"].isin(shown)).reset_index(drop=True),
+        "fronts_ends": ends.drop(columns="reached").reset_index(drop=True),
+    }
+
+
+def _fronts(m: AnalysisMaterial, rows: Rows) -> Rows:
+    """Tabulate every member of the runs' fronts, with the loss in percent."""
+    front = Result(m.records(rows)).front
+    runs = rows.set_index("run")[["subject", "reference_activity"]]
     own = runs.loc[front["run"]].reset_index(drop=True)
     reference = own["reference_activity"].to_numpy(float)
     lost = reference - front["activation"].to_numpy(float)
     reduction = 100 * lost / np.where(reference > 0, reference, np.nan)
-    return {"fronts": front.assign(subject=own["subject"], reduction=reduction)}
+    return front.assign(subject=own["subject"], reduction=reduction)
 
 
 def make_separability(m: AnalysisMaterial) -> Tables:
@@ -133,7 +151,7 @@ def make_subsets(m: AnalysisMaterial) -> Tables:
             there = features(subject, m.images(rows), key["site"])
             origin = features(subject, m.references(rows), key["site"])
             full[[place[index] for index in rows.index]] = (there - origin).norm(dim=1).numpy()
-    tables = {"subsets": subsets(every.assign(full_stretch=full))}
+    tables = {"subsets": subsets(every.assign(full_stretch=full), _between_meis(m, every))}
     entries = every["subset"].astype(float).fillna(0)  # 0: the whole site
     split = every.assign(entries=entries)
     if split.groupby(["subject", "entries"])["site"].nunique().min() > 1:
@@ -141,8 +159,26 @@ def make_subsets(m: AnalysisMaterial) -> Tables:
     return tables
 
 
+def _between_meis(m: AnalysisMaterial, rows: Rows) -> pd.DataFrame:
+    """Measure how far the MEIs of a unit lie apart at the stretched sites."""
+    found = []
+    for key, own in groups_by(rows.drop_duplicates(["subject", "unit", "site"]), ["subject"]):
+        meis = rows_where(m.meis, m.meis["subject"] == key["subject"])
+        for of_unit, same in groups_by(meis, ["unit"]):
+            if len(same) < 2 or of_unit["unit"] not in set(own["unit"]):
+                continue
+            sites = list(dict.fromkeys(own["site"]))
+            there = features_at(m.subject(key["subject"]), m.images(same), sites)
+            far = {site: float(torch.pdist(there[site].double()).mean()) for site in sites}
+            found += [{**key, **of_unit, "site": site, "apart": far[site]} for site in sites]
+    return pd.DataFrame(found, columns=["subject", "unit", "site", "apart"])
+
+
 def make_naturalness(m: AnalysisMaterial) -> Tables:
-    """Row 8: activity among that of natural images."""
+    """Row 8: activity among that of natural images, of each front's last member.
+
+    The kept member was chosen by the natural maximum, which the table would only give back.
+    """
     known: dict[tuple[str, str], Distribution] = {}
     photos = []
     for name, subject, own in m.by_subject(m.whole):
@@ -158,7 +194,10 @@ def make_naturalness(m: AnalysisMaterial) -> Tables:
             same = [own_class == label for own_class in found.classes]
             photos.append(pd.DataFrame({**part, "same_class": same}))
     beside = pd.concat(photos, ignore_index=True) if photos else None
-    return {"naturalness": naturalness(m.whole, known, beside)}
+    last = [
+        r.front["activation"].iloc[choose(r.front, r.settings, LAST)] for r in m.records(m.whole)
+    ]
+    return {"naturalness": naturalness(m.whole.assign(activation=last), known, beside)}
 
 
 def _stored(name: str, subject: Subject, units: list[str]) -> dict[tuple[str, str], Distribution]:

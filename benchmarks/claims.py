@@ -1,0 +1,87 @@
+"""Write the README's table of the two papers' claims, each with its verdict.
+
+Reads `docs/reproduce/sns.json` and `docs/reproduce/across_category/imagenette/claims.json`, which
+`invariscope analyze … --page` and `invariscope categories reproduce` wrote.
+
+    python benchmarks/claims.py
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from invariscope.markup import markdown_table
+from invariscope.paper.claim import read_claim
+from invariscope.paper.figure_claims import (
+    APART,
+    CONTROLS,
+    FALLS,
+    FARTHER,
+    HEADLINE,
+    RISES,
+    SILENCING,
+    TEXTURE,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+MARK = "<!-- benchmarks/claims.py -->\n"
+END = "<!-- end of claims -->"
+IMAGENETTE = "across_category/imagenette/claims.json"
+SNS = (
+    *(FARTHER, CONTROLS, SILENCING, TEXTURE, APART),
+    *(FALLS.format("robust"), RISES.format("standard"), HEADLINE),
+)
+# Of the second paper the statements that two seeds or more could decide, by their first words.
+CATEGORIES = (
+    "Within-category accuracy falls",
+    "Across-category accuracy rises",
+    "I_k rises from",
+    "I_k builds up across layers",
+)
+
+
+def stored(name: str) -> Any:
+    """Read a file of verdicts."""
+    return json.loads((ROOT / "docs/reproduce" / name).read_text())
+
+
+def row(paper: str, record: dict[str, Any], conditions: str) -> list[str]:
+    """Make a claim's row: of its numbers the first that decides."""
+    claim = read_claim(record)
+    parts = [part for part in claim.evidence if part.verdict == claim.verdict] or claim.evidence
+    found = parts[0].words if parts else claim.reason
+    more = f" (1 of {len(claim.evidence)} numbers)" if len(claim.evidence) > 1 else ""
+    return [
+        f"{paper}, {claim.source}",
+        claim.statement,
+        f"**{claim.verdict}**",
+        found + more,
+        conditions,
+    ]
+
+
+def as_markdown() -> str:
+    """Make the table: the claim, the verdict, a number with its interval, the conditions."""
+    records = {record["statement"]: record for record in stored("sns.json")}
+    rows = [row("SnS", records[words], records[words]["conditions"]) for words in SNS]
+    whole = stored(IMAGENETTE)
+    facts = whole["facts"]
+    conditions = (
+        f"{facts['title']}: {facts['networks']} networks, {facts['seeds']} seeds, "
+        f"{facts['transformations']}"
+    )
+    for words in CATEGORIES:
+        (record,) = (r for r in whole["claims"] if r["statement"].startswith(words))
+        rows.append(row("categories", record, conditions))
+    return markdown_table(["paper", "claim", "verdict", "found", "conditions"], rows) + "\n"
+
+
+def main() -> None:
+    """Put the table into the README."""
+    path = ROOT / "README.md"
+    before, rest = path.read_text().split(MARK, 1)
+    path.write_text(before + MARK + as_markdown() + END + rest.split(END, 1)[1])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The paper's statements on recognition by networks: Figs. 4c and 4e."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from invariscope.analysis.grouping import Rows, rows_where, rows_with
+from invariscope.analysis.recognition import ALL, ROBUST, STANDARD
+from invariscope.paper.claim import Evidence
+from invariscope.paper.measured_figures import NO_ROLES, Tables, unbounded, with_role
+
+REACHED = "25 of 50 reached"
+Judged = list[Evidence] | str
+
+
+def _slopes(table: Rows, role: str) -> list[Evidence]:
+    """Judge slopes of accuracy: falling for robust networks, rising for standard networks."""
+    above, below = (-np.inf, 0.0) if role == ROBUST else (0.0, np.inf)
+    return [
+        Evidence(
+            f"{row['source']}: slope of accuracy a site, {row['kind']} observers",
+            row["slope"],
+            row["low"],
+            row["high"],
+            above=above,
+            below=below,
+        )
+        for row in table.to_dict("records")
+    ]
+
+
+def trend(role: str, kind: str, match: str = REACHED) -> Callable[[Tables], Judged]:
+    """Judge the trend over sites of the networks of a role, seen by a kind of observer.
+
+    Args:
+        role: of the networks with these units.
+        kind: of the observers.
+        match: the rule for the members that observers see.
+    """
+
+    def judged(tables: Tables) -> Judged:
+        table = with_role(unbounded(tables["observers_slopes"]), role)
+        if table is None:
+            return NO_ROLES
+        own = rows_with(table, kind=kind, match=match).dropna(subset=["slope"])
+        first = rows_with(own, source=list(own["source"])[:1])
+        return _slopes(first, role) or f"needs {kind} observers beside a {role} network"
+
+    return judged
+
+
+def robust_recognised(tables: Tables) -> Judged:
+    """Ask whether robust networks' images are recognised more often at every site."""
+    table = unbounded(tables["observers_robust"])
+    own = rows_with(table, kind=ALL)
+    own = rows_where(own, own["task"].isin(["MEI", "invariance"]))
+    return [
+        Evidence(
+            f"{' '.join(filter(None, [row['task'], _word(row['site'])]))}: robust over standard",
+            row["difference"],
+            row["low_all"],
+            row["high_all"],
+            above=0,
+        )
+        for row in own.to_dict("records")
+    ] or "needs both roles, and observers that are no source of the study"
+
+
+def _word(site: object) -> str:
+    """Give the site's name, or no letters for a reference."""
+    return site if isinstance(site, str) else ""
+
+
+def other_sources(tables: Tables) -> Judged:
+    """Ask whether each network of a role has the trend of that role."""
+    found: list[Evidence] = []
+    for role in (STANDARD, ROBUST):
+        table = with_role(tables["observers_slopes"], role)
+        if table is None:
+            return NO_ROLES
+        own = rows_with(table, kind=ALL, match=REACHED).dropna(subset=["slope"])
+        if own["source"].nunique() > 1:
+            found += _slopes(own, role)
+    return found or "needs units of two networks of a role"

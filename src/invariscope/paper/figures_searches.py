@@ -1,0 +1,217 @@
+"""The paper's statements on searches: Figs. 2, 3 and S1, rows 11 and 13."""
+
+from collections.abc import Callable, Iterator
+from itertools import product
+
+import numpy as np
+
+from invariscope.analysis.controls import AFFINE
+from invariscope.analysis.grouping import Rows, groups_by, rows_where, rows_with
+from invariscope.analysis.intervals import difference_interval
+from invariscope.paper.claim import Evidence, over_clusters
+from invariscope.paper.measured_figures import (
+    NO_PAIR,
+    NO_ROLES,
+    ROBUST,
+    STANDARD,
+    Tables,
+    bounded,
+    over_units,
+    unbounded,
+    with_role,
+)
+from invariscope.plurals import number_of
+
+COMPONENTS = 50  # of the classifier: the paper's "few dozen"
+SITES = 3  # pixels, mid and deep
+HALF = 0.5  # of the whole site's distance: what "still works" is taken to mean
+SILENCED = 90.0  # percent of activity: what "almost wholly" is taken to mean
+KEPT = "kept"
+NO_BOUND = "needs a study whose `constraints` hold codes to a percentile"
+CONTROL_LOSS = 25.0  # percent of the reference's activity, at which controls are judged
+
+
+def _farther(table: Rows) -> list[Evidence]:
+    """Judge each row of the controls: invariant images farther at equal loss, paired by unit."""
+    rows = [row for row in table.to_dict("records") if row["compared"] > 0]
+    return [
+        Evidence(
+            f"{row['subject']}: farther than {row['series']} at {row['loss']:g} % lost",
+            *over_units(row, "farther", len(rows), "compared"),
+            above=0,
+        )
+        for row in rows
+    ]
+
+
+def farther_than_affine(tables: Tables) -> list[Evidence] | str:
+    """Compare invariant images with affine copies at equal losses."""
+    own = rows_with(unbounded(tables["controls"]), series=AFFINE)
+    return _farther(own) or "needs affine copies that lose 50 % or less"
+
+
+def farther_when_bounded(tables: Tables) -> list[Evidence] | str:
+    """Compare invariant images of bounded codes with affine copies at equal losses."""
+    own = rows_with(bounded(tables["controls"]), series=AFFINE)
+    return _farther(own) or NO_BOUND
+
+
+def farther_than_controls(tables: Tables) -> list[Evidence] | str:
+    """Compare invariant images with every other control at one loss."""
+    own = rows_with(unbounded(tables["controls"]), loss=CONTROL_LOSS)
+    return _farther(rows_where(own, own["series"] != AFFINE)) or "needs other controls"
+
+
+def _silenced(table: Rows, lacks: str) -> list[Evidence] | str:
+    """Compare silencing with invariant images of robust networks, both the kept members."""
+    own = with_role(table, ROBUST)
+    if own is None:
+        return NO_ROLES if len(table) else lacks
+    own = rows_with(own, site="pixels", member=KEPT)
+    groups, found = list(groups_by(own, ["subject"])), []
+    for key, rows in groups:
+        wide = rows.pivot_table(
+            index="unit", columns="task", values=["reduction", "pixel_distance"], aggfunc="mean"
+        )
+        if not {"adversarial", "invariance"} <= set(rows["task"]):
+            continue
+        lost, far = wide["reduction"], wide["pixel_distance"]
+        for words, paired in (
+            ("more lost by silencing (%)", lost["adversarial"] - lost["invariance"]),
+            ("farther when invariant", far["invariance"] - far["adversarial"]),
+        ):
+            name = f"{key['subject']}: {words}"
+            found.append(over_clusters(name, paired, above=0, parts=2 * len(groups)))
+    return found or "needs a robust network with both tasks at pixels"
+
+
+def silenced_nearby(tables: Tables) -> list[Evidence] | str:
+    """Compare silencing with invariant images: loss of activity and distance."""
+    return _silenced(unbounded(tables["losses_runs"]), "needs runs")
+
+
+def silenced_when_bounded(tables: Tables) -> list[Evidence] | str:
+    """Compare silencing with invariant images of bounded codes: loss of activity and distance."""
+    return _silenced(bounded(tables["losses_runs"]), NO_BOUND)
+
+
+def _changes(statistics: tuple[str, ...], place: int) -> Callable[[Tables], list[Evidence] | str]:
+    """Compare the change at one site with the changes at two others, paired by unit."""
+
+    def judged(tables: Tables) -> list[Evidence] | str:
+        rows = unbounded(tables["appearance_sites"])
+        sites = list(dict.fromkeys([*rows["site"], *rows["other"]]))
+        if len(sites) != SITES:
+            return f"needs {SITES} stretched sites; the study has {len(sites) or 1}"
+        own = rows_where(rows, rows["statistic"].isin(statistics))
+        own = rows_where(own, (own["site"] == sites[place]) | (own["other"] == sites[place]))
+        found = []
+        for row in own.to_dict("records"):
+            mean, low, high = over_units(row, "difference", len(own))
+            other = row["other"]
+            if other == sites[place]:
+                mean, low, high, other = -mean, -high, -low, row["site"]
+            name = f"{row['subject']} {row['statistic']}: more than at {other}"
+            found.append(Evidence(name, mean, low, high, above=0))
+        return found
+
+    return judged
+
+
+light_at_pixels = _changes(("luminance", "contrast"), 0)
+texture_in_the_middle = _changes(("texture", "colour"), 1)
+layout_when_deep = _changes(("layout",), 2)
+
+
+def _separated(table: Rows) -> Iterator[tuple[str, Rows]]:
+    """Give each network's row of the classifier, folds grouped by unit."""
+    own = rows_with(table, scheme="grouped", components=COMPONENTS, **{"class": "all"})
+    for row in own.to_dict("records"):
+        yield row["subject"], row
+
+
+def sites_told_apart(tables: Tables) -> list[Evidence] | str:
+    """Compare the classifier's accuracy with the largest for shuffled labels."""
+    return [
+        Evidence(
+            f"{name}: accuracy with {number_of(row['components'], 'component')}, folds grouped by "
+            "unit",
+            row["accuracy"],
+            row["low"],
+            row["high"],
+            above=row["shuffled_high"],
+        )
+        for name, row in _separated(tables["separability"])
+    ] or f"needs a classifier with {COMPONENTS} components"
+
+
+def standard_easier(tables: Tables) -> list[Evidence] | str:
+    """Compare the classifier's accuracy for standard and for robust networks."""
+    standard, robust = (with_role(tables["separability"], r) for r in (STANDARD, ROBUST))
+    if standard is None or robust is None:
+        return NO_ROLES
+    found = []
+    for (name, one), (second, other) in product(_separated(standard), _separated(robust)):
+        first, last = ((r["accuracy"], r["low"], r["high"]) for r in (one, other))
+        words = f"accuracy of {name} over {second}"
+        found.append(Evidence(words, *difference_interval(first, last), above=0))
+    return found or NO_PAIR
+
+
+def middle_highest(tables: Tables) -> list[Evidence] | str:
+    """Compare the dimension between sites, paired by unit, for each estimator."""
+    table = tables["dimension"]
+    own = rows_where(table, table["last"].astype(bool))
+    sites = list(dict.fromkeys(own["site"]))
+    if not own["enough"].astype(bool).all():
+        return "needs 100 independent runs of a unit and site"
+    if len(sites) != SITES:
+        return f"needs {SITES} stretched sites; the study has {len(sites)}"
+    groups, found = list(groups_by(own, ["subject", "estimator"])), []
+    low, middle, deep = sites
+    for key, rows in groups:
+        wide = rows.pivot_table(index="unit", columns="site", values="dimension")
+        for high, less in ((middle, low), (deep, low), (middle, deep)):
+            name = f"{key['subject']} {key['estimator']}: {high} over {less}"
+            paired = wide[high] - wide[less]
+            found.append(over_clusters(name, paired, above=0, parts=3 * len(groups)))
+    return found
+
+
+def subsets_work(tables: Tables) -> list[Evidence] | str:
+    """Compare stretch at subsets with stretch at the whole site, and with two MEIs' distance."""
+    table = tables["subsets"].dropna(subset=["entries", "full_stretch_ratio"])
+    found = []
+    for row in table.to_dict("records"):
+        name = f"{row['site']}, {number_of(row['entries'], 'unit', '.0f')}: distance over"
+        for words, column, above in (
+            ("the whole site's", "full_stretch_ratio", HALF),
+            ("that of two MEIs", "mei_ratio", 1.0),
+        ):
+            prefix = "ratio" if above == HALF else "mei_ratio"
+            ends = (row.get(f"{prefix}_{end}", np.nan) for end in ("low", "high"))
+            if np.isfinite(row.get(column, np.nan)):
+                found.append(Evidence(f"{name} {words}", row[column], *ends, above=above))
+    return found or "needs runs that stretch the whole site beside the subsets"
+
+
+def fronts_as_shown(tables: Tables) -> list[Evidence] | str:
+    """Compare the most silencing member of a front with the farthest invariant member."""
+    table = rows_with(tables["fronts_ends"], site="pixels")
+    groups, found = list(groups_by(table, ["subject"])), []
+    for key, own in groups:
+        silent, kept = (
+            rows_with(own, task=task).groupby("unit")[["reduction", "pixel_distance"]].mean()
+            for task in ("adversarial", "invariance")
+        )
+        if not len(silent) or not len(kept):
+            continue
+        name, parts = key["subject"], 3 * len(groups)
+        farther = kept["pixel_distance"] - silent["pixel_distance"]
+        for words, values, bounds in (
+            ("lost by silencing (%)", silent["reduction"], {"above": SILENCED}),
+            ("lost by the farthest invariant (%)", kept["reduction"], {"below": SILENCED}),
+            ("farther when invariant", farther, {"above": 0.0}),
+        ):
+            found.append(over_clusters(f"{name}: {words}", values, **bounds, parts=parts))
+    return found or "needs both tasks at pixels"

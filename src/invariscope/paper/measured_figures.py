@@ -1,0 +1,49 @@
+"""Look-ups in tables of analyses that several claims about the paper's figures share."""
+
+from collections.abc import Mapping
+
+from invariscope.analysis.grouping import Rows, rows_where
+from invariscope.analysis.intervals import Interval, summary_interval
+from invariscope.paper.claim import shared_level
+
+Tables = Mapping[str, Rows]
+STANDARD, ROBUST = "standard", "robust"
+NO_ROLES = (
+    "needs the subjects' roles; give `roles` (standard, robust) in the study file and analyse again"
+)
+CODES = "code_percentile="  # of a generator's constraints, when codes alone are held
+NO_PAIR = "needs a standard and a robust network side by side"
+
+
+def with_role(table: Rows, role: str) -> Rows | None:
+    """Select the rows of one role; None where the table names no roles."""
+    known = "role" in table and table["role"].notna().any()
+    return rows_where(table, table["role"] == role) if known else None
+
+
+def over_units(row: Rows, column: str, parts: int, number: str = "units") -> Interval:
+    """Estimate a column from its mean and SD over units in a table.
+
+    Args:
+        row: with the column, `…_sd` and how many units there are.
+        column: the mean.
+        parts: how many numbers the statement is about (`shared_level`).
+        number: the column that counts the units.
+    """
+    return summary_interval(
+        float(row[column]), float(row[f"{column}_sd"]), int(row[number]), shared_level(parts)
+    )
+
+
+def unbounded(table: Rows) -> Rows:
+    """Select the rows of searches without constraints."""
+    if "constraints" not in table:
+        return table
+    return rows_where(table, table["constraints"].fillna("none") == "none")
+
+
+def bounded(table: Rows) -> Rows:
+    """Select the rows of searches with codes bounded by a percentile of natural codes."""
+    if "constraints" not in table:
+        return table.iloc[:0]
+    return rows_where(table, table["constraints"].fillna("").str.startswith(CODES))
