@@ -291,7 +291,8 @@ def parts_of(session: Session, noise: SimulatedRates) -> list[tuple[int, str, Ca
         "transformations": Neuron.transformations,
     }
     return [
-        (k, name, other.get(name) or (lambda n, name=name: n.search(name))) for k, name in names
+        (k, name, other.get(name) or (lambda n, name=name: n.search(name)))
+        for k, name in dict.fromkeys(names)
     ]
 
 

@@ -168,7 +168,8 @@ def _silencing(rows: list[dict[str, Any]]) -> str:
     return (
         f"Silencing images: in {below} of {len(rows)} neurons the front reaches below the response to the "
         f"average photo (which is {np.median(usual):.0f} % of the MEI's response, median); its lowest "
-        f"member keeps {np.median(least):.0f} % (median; {min(least):.0f} to {max(least):.0f} %)."
+        f"member keeps {np.median(least):.0f} % (median; {min(least):.0f} to {max(least):.0f} %; a linear readout "
+        "may fall below 0)."
     )
 
 

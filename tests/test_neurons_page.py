@@ -86,6 +86,12 @@ def test_the_page_counts_what_the_figures_hold(page, figures):
     assert max(figures["importer"].values()) < 1e-6
 
 
+def test_a_neuron_has_one_row_in_each_part(figures):
+    for rows in figures["rows"].values():
+        numbers = [row["neuron"] for row in rows]
+        assert numbers == sorted(set(numbers))
+
+
 def test_the_intervals_are_students_of_the_rows(page, figures):
     for group, without in (("all", []), ("not watched", figures["watched"])):
         for name, found in figures["intervals"][group].items():
