@@ -25,7 +25,7 @@ import invariscope as iv
 import neurons_page
 import v4_networks
 from bench.frugality import FrugalityBench
-from bench.rig import Cell, RigBench
+from bench.rig import Cell, NoiseFree, RigBench
 from invariscope.analysis.affine import affine_baseline, affine_distance
 from invariscope.analysis.intervals import mean_interval
 from invariscope.errors import InputError
@@ -49,6 +49,7 @@ FEW, MORE = 3, 8  # neurons of parts that not all have: the first ones that were
 STRIDE = 4  # of the order in which parts that take long go through the other neurons
 NOISY = (3, 12)  # of the part under noise: the first that was not watched, and the best-fitted one
 PRESENTATIONS = {2: (1000, 2000, 4000), 5: (4000, 8000), 10: (8000, 16_000)}  # by repeats
+TWIN_NOISY = (3, 4, 10, 12, 18, 24, 30)  # of the part with a twin: those two, and others apart
 SHOWN = 60  # photos for the twelve transformations
 TRIALS = "210325"  # the session with single trials, by default
 
@@ -202,19 +203,29 @@ class Neuron:
 
     def noisy(self, rates: SimulatedRates) -> dict[str, Any]:
         """What noisy searches find after so many presentations, beside a noise-free one."""
-        images = FAR.population * FAR.generations
-        bench = RigBench(self.subject, self.session.generator, self.out / "noisy", rates, images)
+        budgets = [(r, budget) for r, each in PRESENTATIONS.items() for budget in each]
+        return self._beside_noise_free(
+            rates, [Cell(str(FAR.strategy), r, 0, UNIT, 0, budget) for r, budget in budgets]
+        )
+
+    def noisy_twin(self, rates: SimulatedRates) -> dict[str, Any]:
+        """The smallest of these sessions with a twin, and beside it without."""
+        repeats, (budget, *_) = next(iter(PRESENTATIONS.items()))
+        names = ("twin", str(FAR.strategy))
+        return self._beside_noise_free(
+            rates, [Cell(name, repeats, 0, UNIT, 0, budget) for name in names]
+        )
+
+    def _beside_noise_free(self, rates: SimulatedRates, cells: list[Cell]) -> dict[str, Any]:
+        beside = NoiseFree(FAR.population * FAR.generations, str(FAR.strategy))
+        bench = RigBench(self.subject, self.session.generator, self.out / "noisy", rates, beside)
         bench.plain = FrugalityBench(
             self.subject, self.session.generator, self.out / "plain", mei_generations=30
         )
-        rows = [
-            bench.run(Cell(FAR.strategy, repeats, 0, UNIT, 0, budget))
-            for repeats, budgets in PRESENTATIONS.items()
-            for budget in budgets
-        ]
-        keys = ("repeats", "presentations", "shown", "hypervolume", "share", "optimism_held_back")
-        kept = [{key: row[key] for key in keys} for row in rows]
-        return {"neuron": self.number, "rows": kept}
+        keys = ("strategy", "repeats", "presentations", "shown", "hypervolume", "share")
+        keys += ("optimism_selected", "optimism_held_back", "tested", "true", "hold", "false")
+        rows = [bench.run(cell) for cell in cells]
+        return {"neuron": self.number, "rows": [{key: row[key] for key in keys} for row in rows]}
 
     def transformations(self) -> dict[str, Any]:
         """Invariance to the twelve transformations over the photos that drive the neuron most."""
@@ -280,6 +291,7 @@ def parts_of(session: Session, noise: SimulatedRates) -> list[tuple[int, str, Ca
     first = (*CONDITIONS[:3], "transformations")
     names += [(k, name) for k in order[:FEW] for name in first]
     names += [(k, "noisy") for k in NOISY if k in order]
+    names += [(k, "noisy twin") for k in TWIN_NOISY if k in order]
     names += [(k, name) for k in order[FEW:MORE] for name in CONDITIONS[:2]]
     names += [(k, "pixels") for k in order[MORE:]]
     names += [(k, "transformations") for k in order[FEW:]]
@@ -288,6 +300,7 @@ def parts_of(session: Session, noise: SimulatedRates) -> list[tuple[int, str, Ca
     other = {
         "excitation": Neuron.excitation,
         "noisy": lambda neuron: neuron.noisy(noise),
+        "noisy twin": lambda neuron: neuron.noisy_twin(noise),
         "transformations": Neuron.transformations,
     }
     return [
