@@ -18,6 +18,7 @@ from invariscope.study.analyses import read_tables, save_tables
 
 # Tables of every study; of the others the first study's counts.
 JOINED = ("convergence", "missing", "controls", "controls_means", "losses", "losses_runs")
+JOINED += ("distance", "distance_beside_affine", "appearance", "naturalness", "observers")
 MOST_ROWS = 40
 MOST_FIGURES = 4  # of a table
 MOST_PARTS = 6  # of what was found, in the first table
