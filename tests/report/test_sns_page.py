@@ -300,6 +300,17 @@ def test_the_page_and_its_record_agree_and_the_page_is_written_again_from_its_fo
         collect_tables([tmp_path / "c"])
 
 
+def test_a_statement_is_judged_within_one_study():
+    """A first study without silencing images, and with other distances, changes nothing."""
+    several = tables()
+    first = several["distance"][several["distance"]["series"] == "invariance"]
+    first = first.assign(study="first", distance=1.0, reduction=99.0)
+    several["distance"] = pd.concat([first, several["distance"]])
+    assert claim_of(several, "silencing images lose").verdict == HOLDS
+    several["distance"] = first
+    assert "both tasks" in claim_of(several, "silencing images lose").reason
+
+
 def test_rows_of_other_studies_stay_on_a_page_and_those_of_the_same_study_go(tmp_path):
     told = {"runs": "all", "chosen": "kept", "budget": "200 × 50", "constraints": "none"}
     new, old = (pd.DataFrame({"site": [site], **told}) for site in ("new", "old"))

@@ -16,6 +16,7 @@ from invariscope.paper.measured_figures import (
     STANDARD,
     Tables,
     bounded,
+    first_study,
     over_units,
     unbounded,
     with_role,
@@ -46,6 +47,8 @@ def farther_than_affine(tables: Tables) -> list[Evidence] | str:
     """Compare invariant images with the affine copies that lose no more, means over units."""
     own, table = (unbounded(tables[name]) for name in ("distance_beside_affine", "distance"))
     own = rows_with(own, site="pixels").dropna(subset=["affine"])
+    own = first_study(own, {"site": "pixels"})
+    table = rows_with(table, study=list(own["study"])) if "study" in own else table
     rows, found = own.set_index("subject")["affine"].to_dict(), []
     for name, affine in rows.items():
         row = _row(table, subject=name, series="invariance", site="pixels")
@@ -77,6 +80,8 @@ def _silenced(table: Rows, lacks: str) -> list[Evidence] | str:
     own = with_role(table, ROBUST)
     if own is None:
         return NO_ROLES if len(table) else lacks
+    tasks = ({"series": task, "site": "pixels"} for task in ("adversarial", "invariance"))
+    own = first_study(own, *tasks)
     found, names = [], list(dict.fromkeys(own["subject"]))
     for name in names:
         silent = _row(own, subject=name, series="adversarial", site="pixels")

@@ -70,7 +70,7 @@ def recognition(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         >>> plot.recognition(pd.DataFrame([{**row, "low": 0.4, "high": 0.8}])).get_ylabel()
         "accuracy among the study's classes"
     """
-    own = _named(table[table["kind"] != "all"])
+    own = _named(table.loc[table["kind"] != "all"])
     own = own.assign(observers=own["kind"] + " observers")
     ax = points(own, "named", "accuracy", "observers", ends=("low", "high"), ax=ax)
     ax.set_ylim(-0.03, 1.03)
