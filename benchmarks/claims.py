@@ -14,7 +14,7 @@ from invariscope.markup import markdown_table
 from invariscope.paper.claim import read_claim
 from invariscope.paper.figure_claims import (
     APART,
-    EASIER,
+    CONTROLS,
     FARTHER,
     HEADLINE,
     MIDDLE,
@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MARK = "<!-- benchmarks/claims.py -->\n"
 END = "<!-- end of claims -->"
 IMAGENETTE = "across_category/imagenette/claims.json"
-SNS = (FARTHER, SILENCING, APART, EASIER, HEADLINE, MIDDLE, SUBSETS)
+SNS = (FARTHER, CONTROLS, SILENCING, APART, HEADLINE, MIDDLE, SUBSETS)
 # Of the second paper the statements that two seeds or more could decide, by their first words.
 CATEGORIES = (
     "Within-category accuracy falls",

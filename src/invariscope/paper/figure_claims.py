@@ -77,8 +77,8 @@ FRONTS = (
 )
 BOUND = " (ours: codes held to the natural 99th percentile)"
 CONTROLS = (
-    "control of ours: at 25 % lost they lie farther, unit by unit, than affine copies, gain and "
-    "offset copies, second MEIs, photos of the class and random images"
+    "control of ours: where half of the activity may be lost, invariant images lie farther, unit "
+    "by unit, than affine, gain and offset copies, second MEIs, photos of the class, random images"
 )
 FALLS = "{} observers: their accuracy falls with the depth of the stretch for the robust network"
 RISES = "{} observers: their accuracy rises with the depth of the stretch for the standard network"
