@@ -300,6 +300,19 @@ def test_the_page_and_its_record_agree_and_the_page_is_written_again_from_its_fo
         collect_tables([tmp_path / "c"])
 
 
+def test_a_site_that_is_missing_leaves_no_verdict_about_every_site():
+    few = tables()
+    table = few["observers_robust"]
+    few["observers_robust"] = table[table["site"] != "pixels"]
+    assert "at 3 sites" in claim_of(few, "recognised more often").reason
+    sites = few["appearance_sites"]
+    gone = (sites["subject"] == NETS[1]) & (sites["site"] == "pixels")
+    few["appearance_sites"] = sites[~gone]
+    names = [part.name for part in claim_of(few, "texture and colour").evidence]
+    assert len(names) == 4
+    assert all(name.startswith(NETS[0]) for name in names)
+
+
 def test_a_statement_is_judged_within_one_study():
     """A first study without silencing images, and with other distances, changes nothing."""
     several = tables()

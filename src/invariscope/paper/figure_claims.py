@@ -78,7 +78,7 @@ FRONTS = (
 BOUND = " (ours: codes held to the natural 99th percentile)"
 CONTROLS = (
     "control of ours: where half of the activity may be lost, invariant images lie farther, unit "
-    "by unit, than affine, gain and offset copies, second MEIs, photos of the class, random images"
+    "by unit, than the study's controls (copies, photos of the class, random images, other MEIs)"
 )
 FALLS = "{} observers: their accuracy falls with the depth of the stretch for the robust network"
 RISES = "{} observers: their accuracy rises with the depth of the stretch for the standard network"

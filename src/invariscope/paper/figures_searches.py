@@ -115,6 +115,7 @@ def _changes(statistics: tuple[str, ...], place: int) -> Callable[[Tables], list
             return f"needs {SITES} stretched sites; the study has {len(sites) or 1}"
         own = rows_where(rows, rows["statistic"].isin(statistics))
         own = rows_where(own, (own["site"] == sites[place]) | (own["other"] == sites[place]))
+        own = rows_where(own, own.groupby(["subject", "statistic"])["site"].transform("size") > 1)
         found = []
         for row in own.to_dict("records"):
             mean, low, high = over_units(row, "difference", len(own))
