@@ -70,7 +70,7 @@ def robust_recognised(tables: Tables) -> Judged:
 
 
 def _word(site: object) -> str:
-    """Give the site's name, an empty one for a reference."""
+    """Give the site's name; for a reference an empty name."""
     return site if isinstance(site, str) else ""
 
 
