@@ -72,14 +72,15 @@ def test_crossed_intervals_cover_the_truth_where_units_or_observers_alone_do_not
     assert alone / 200 < 0.8
 
 
-def test_crossed_intervals_need_two_of_each_and_leave_gaps_out():
-    assert np.isnan(crossed_interval([[1.0, 2.0]])[1])
-    assert np.isnan(crossed_interval([[1.0], [2.0]])[1])
-    assert np.isnan(crossed_interval(np.full((3, 3), np.nan))[0])
-    table = np.array([[1.0, 2.0], [3.0, np.nan]])
+def test_crossed_intervals_need_five_units_and_two_observers_and_leave_gaps_out():
+    assert np.isnan(crossed_interval(np.ones((4, 3)))[1])
+    assert np.isnan(crossed_interval(np.ones((5, 1)))[1])
+    assert np.isnan(crossed_interval([*np.ones((4, 2)), [np.nan, np.nan]])[1])
+    assert np.isnan(crossed_interval(np.full((5, 3), np.nan))[0])
+    table = np.array([[1.0, 2.0], [3.0, np.nan], [2, 2], [2, 2], [2, 2]])
     assert crossed_interval(table)[0] == 2
     wide = crossed_interval(table, 0.99)
-    assert wide[1] <= crossed_interval(table)[1] <= crossed_interval(table)[2] <= wide[2]
+    assert wide[1] <= crossed_interval(table)[1] < crossed_interval(table)[2] <= wide[2]
 
 
 def test_turning_signs_gives_the_published_test():

@@ -51,17 +51,20 @@ def tables(turn=1):
                 for constraints in ("none", "code_percentile=99")
             ],
         ),
-        "losses_runs": rows(
-            *("subject", "unit", "task", "site", "member", "reduction", "pixel_distance"),
-            "constraints",
+        "distance_beside_affine": rows(
+            *("subject", "site", "distance", "reduction", "affine"),
+            of=[(n, "pixels", 10 + 5 * turn, 30, 10) for n in NETS],
+        ),
+        "distance": rows(
+            *("subject", "series", "site", "distance", "distance_sd", "reduction", "reduction_sd"),
+            *("units", "constraints"),
             of=[
-                (NETS[1], f"fc:{u}", task, "pixels", member, lost + u, far + 0.1 * u, constraints)
-                for u in range(4)
-                for task, lost, far in (
-                    ("adversarial", 50 + 40 * turn, 20 - 10 * turn),
-                    ("invariance", 50 - 40 * turn + 0.1 * u, 10 + 5 * turn),
+                (net, task, "pixels", far, 1, lost, 2, 10, constraints)
+                for net, task, far, lost in (
+                    (NETS[1], "adversarial", 20 - 10 * turn, 50 + 40 * turn),
+                    (NETS[1], "invariance", 10 + 5 * turn, 50 - 40 * turn),
+                    (NETS[0], "invariance", 10 + 5 * turn, 50 - 40 * turn),
                 )
-                for member in ("kept", "loses at most 10 %")
                 for constraints in ("none", "code_percentile=99")
             ],
         ),
@@ -180,7 +183,7 @@ def test_wide_intervals_decide_nothing():
     for name, table in wide.items():
         ends = {k: -99.0 for k in table if k in LOWS} | {k: 99.0 for k in table if k in HIGHS}
         ends |= {k: 999.0 for k in table if k.endswith("_sd")}
-        if name in ("dimension", "losses_runs", "fronts_ends"):
+        if name in ("dimension", "fronts_ends"):
             value = "dimension" if name == "dimension" else "reduction"
             ends[value] = table[value] + 999 * np.resize([-1, 1, 1, -1, 1], len(table))
         wide[name] = table.assign(**ends)
@@ -248,7 +251,7 @@ def test_bounded_codes_are_judged_apart():
     found = [
         c for c in figure_claims(both) if c.analysis == "controls" and "(ours" not in c.statement
     ]
-    assert [c.verdict for c in found] == [HOLDS, HOLDS]
+    assert [c.verdict for c in found] == [HOLDS]
     both["controls"] = both["controls"][~own].drop(columns="constraints")
     assert claim_of(both, "copies that lose as much (ours").verdict == NOTHING
 
@@ -295,6 +298,30 @@ def test_the_page_and_its_record_agree_and_the_page_is_written_again_from_its_fo
     assert json.loads((tmp_path / "sns.json").read_text()) == record
     with pytest.raises(StoreError, match="no analyses"):
         collect_tables([tmp_path / "c"])
+
+
+def test_a_site_that_is_missing_leaves_no_verdict_about_every_site():
+    few = tables()
+    table = few["observers_robust"]
+    few["observers_robust"] = table[table["site"] != "pixels"]
+    assert "at 3 sites" in claim_of(few, "recognised more often").reason
+    sites = few["appearance_sites"]
+    gone = (sites["subject"] == NETS[1]) & (sites["site"] == "pixels")
+    few["appearance_sites"] = sites[~gone]
+    names = [part.name for part in claim_of(few, "texture and colour").evidence]
+    assert len(names) == 4
+    assert all(name.startswith(NETS[0]) for name in names)
+
+
+def test_a_statement_is_judged_within_one_study():
+    """A first study without silencing images, and with other distances, changes nothing."""
+    several = tables()
+    first = several["distance"][several["distance"]["series"] == "invariance"]
+    first = first.assign(study="first", distance=1.0, reduction=99.0)
+    several["distance"] = pd.concat([first, several["distance"]])
+    assert claim_of(several, "silencing images lose").verdict == HOLDS
+    several["distance"] = first
+    assert "both tasks" in claim_of(several, "silencing images lose").reason
 
 
 def test_rows_of_other_studies_stay_on_a_page_and_those_of_the_same_study_go(tmp_path):

@@ -146,6 +146,7 @@ def test_controls_are_of_the_references_of_the_runs(tables, material):
     assert means.loc["random images", "images"] == 50 * units
     assert means.loc["photos of the class", "images"] == 5 * units
     assert means.loc["gain and offset", "images"] == 29 * units
+    assert "second MEIs" not in means.index  # the study has one MEI a unit, the reference itself
     assert set(tables["controls"]["loss"]) == {10, 25, 50}
 
 

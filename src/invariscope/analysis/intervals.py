@@ -14,6 +14,7 @@ from invariscope import seeds
 LEVEL = 0.95
 Interval = tuple[float, float, float]  # the estimate and the ends of its interval
 DRAWS = 2000
+FEWEST_UNITS = 5  # that are drawn again with observers
 MOST_EXACT = 12  # pairs of which every turn of signs is tried
 ROUNDING = 1e-9  # of shares and coefficients: a smaller spread is none
 
@@ -134,13 +135,13 @@ def crossed_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
         level: of the interval, in (0, 1).
 
     Returns:
-        The mean over the values that there are, and the interval's ends: NaN with fewer than two
-        units or two observers.
+        The mean over the values that there are, and the interval's ends: NaN with fewer than five
+        units or two observers, which say too little of others when drawn again.
 
     Example:
         >>> import numpy as np
         >>> from invariscope.analysis.intervals import crossed_interval
-        >>> crossed_interval(np.full((4, 3), 0.5))
+        >>> crossed_interval(np.full((6, 3), 0.5))
         (0.5, 0.5, 0.5)
     """
     table = np.asarray(values, float)
@@ -148,7 +149,8 @@ def crossed_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     if not known.any():
         return math.nan, math.nan, math.nan
     middle = float(table[known].mean())
-    if min(table.shape) < 2:
+    whole = table[known.any(1)][:, known.any(0)]
+    if len(whole) < FEWEST_UNITS or whole.shape[1] < 2:
         return middle, math.nan, math.nan
     stream = seeds.numpy_stream("crossed_interval", *table.shape)
     rows, columns = (stream.integers(0, n, (DRAWS, n)) for n in table.shape)

@@ -85,8 +85,8 @@ def recognition_slopes(answers: Rows, sites: Sequence[str]) -> pd.DataFrame:
             found = np.asarray(slope, float).reshape(first.shape)
             whole = np.isfinite(found).any(1)
             counts = {"units": int(whole.sum()), "observers": first.shape[1]}
-            ends = crossed_interval(found[whole]) if whole.any() else (np.nan,) * 3
-            rows.append({**key, "kind": kind, **counts, **_ends(ends, "slope")})
+            ends = _ends(crossed_interval(found[whole]), "slope")
+            rows.append({**key, "kind": kind, **counts, **ends})
     columns = ["source", "kind", "units", "observers", "slope", "low", "high"]
     return pd.DataFrame(rows, columns=columns)
 

@@ -77,8 +77,8 @@ FRONTS = (
 )
 BOUND = " (ours: codes held to the natural 99th percentile)"
 CONTROLS = (
-    "control of ours: invariant images lie farther than second MEIs, photos of the class, random "
-    "images, and gain and offset copies that lose as much"
+    "control of ours: where half of the activity may be lost, invariant images lie farther, unit "
+    "by unit, than the study's controls (copies, photos of the class, random images, other MEIs)"
 )
 FALLS = "{} observers: their accuracy falls with the depth of the stretch for the robust network"
 RISES = "{} observers: their accuracy rises with the depth of the stretch for the standard network"
@@ -86,11 +86,13 @@ HEADLINE = "images of robust networks are recognised more often, at every site"
 BOTH = "units and observers"
 TREND = ("observers_slopes",)
 TESTS = (
-    FigureTest("Fig 2", ("controls",), searches.farther_than_affine, FARTHER),
+    FigureTest(
+        "Fig 2", ("distance", "distance_beside_affine"), searches.farther_than_affine, FARTHER
+    ),
     FigureTest("Fig 2", ("controls",), searches.farther_than_controls, CONTROLS),
-    FigureTest("Fig 2", ("losses_runs",), searches.silenced_nearby, SILENCING),
+    FigureTest("Fig 2", ("distance",), searches.silenced_nearby, SILENCING),
     FigureTest("Fig 2", ("controls",), searches.farther_when_bounded, FARTHER + BOUND),
-    FigureTest("Fig 2", ("losses_runs",), searches.silenced_when_bounded, NEAR + BOUND),
+    FigureTest("Fig 2", ("distance",), searches.silenced_when_bounded, NEAR + BOUND),
     FigureTest("Fig 3a,b", ("appearance_sites",), searches.light_at_pixels, LIGHT),
     FigureTest("Fig 3a,b", ("appearance_sites",), searches.texture_in_the_middle, TEXTURE),
     FigureTest("Fig 3a,b", ("appearance_sites",), searches.layout_when_deep, POSE),

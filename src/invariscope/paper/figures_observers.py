@@ -9,6 +9,7 @@ from invariscope.analysis.recognition import ALL, ROBUST, STANDARD
 from invariscope.paper.claim import Evidence
 from invariscope.paper.measured_figures import NO_ROLES, Tables, unbounded, with_role
 
+SITES = 3  # pixels, mid and deep
 REACHED = "25 of 50 reached"
 Judged = list[Evidence] | str
 
@@ -54,6 +55,8 @@ def robust_recognised(tables: Tables) -> Judged:
     table = unbounded(tables["observers_robust"])
     own = rows_with(table, kind=ALL)
     own = rows_where(own, own["task"].isin(["MEI", "invariance"]))
+    if (own["task"] == "invariance").sum() < SITES:
+        return f"needs both roles at {SITES} sites, and observers that are no source of the study"
     return [
         Evidence(
             f"{' '.join(filter(None, [row['task'], _word(row['site'])]))}: robust over standard",
@@ -63,11 +66,11 @@ def robust_recognised(tables: Tables) -> Judged:
             above=0,
         )
         for row in own.to_dict("records")
-    ] or "needs both roles, and observers that are no source of the study"
+    ]
 
 
 def _word(site: object) -> str:
-    """Give the site's name, or no letters for a reference."""
+    """Give the site's name; for a reference an empty name."""
     return site if isinstance(site, str) else ""
 
 

@@ -16,6 +16,7 @@ from invariscope.paper.measured_figures import (
     STANDARD,
     Tables,
     bounded,
+    first_study,
     over_units,
     unbounded,
     with_role,
@@ -26,9 +27,8 @@ COMPONENTS = 50  # of the classifier: the paper's "few dozen"
 SITES = 3  # pixels, mid and deep
 HALF = 0.5  # of the whole site's distance: what "still works" is taken to mean
 SILENCED = 90.0  # percent of activity: what "almost wholly" is taken to mean
-KEPT = "kept"
 NO_BOUND = "needs a study whose `constraints` hold codes to a percentile"
-CONTROL_LOSS = 25.0  # percent of the reference's activity, at which controls are judged
+CONTROL_LOSS = 50.0  # percent of activity; hardly any control has images that lose 25 or less
 
 
 def _farther(table: Rows) -> list[Evidence]:
@@ -45,9 +45,23 @@ def _farther(table: Rows) -> list[Evidence]:
 
 
 def farther_than_affine(tables: Tables) -> list[Evidence] | str:
-    """Compare invariant images with affine copies at equal losses."""
-    own = rows_with(unbounded(tables["controls"]), series=AFFINE)
-    return _farther(own) or "needs affine copies that lose 50 % or less"
+    """Compare invariant images with the affine copies that lose no more, means over units."""
+    own, table = (unbounded(tables[name]) for name in ("distance_beside_affine", "distance"))
+    own = rows_with(own, site="pixels").dropna(subset=["affine"])
+    own = first_study(own, {"site": "pixels"})
+    table = rows_with(table, study=list(own["study"])) if "study" in own else table
+    rows, found = own.set_index("subject")["affine"].to_dict(), []
+    for name, affine in rows.items():
+        row = _row(table, subject=name, series="invariance", site="pixels")
+        if row is not None:
+            distance = over_units(row, "distance", len(rows))
+            found.append(Evidence(f"{name}: pixel distance", *distance, above=float(affine)))
+    return found or "needs affine copies of the references"
+
+
+def _row(table: Rows, **values: str) -> Rows | None:
+    rows = rows_with(table, **values)
+    return rows.iloc[0] if len(rows) else None
 
 
 def farther_when_bounded(tables: Tables) -> list[Evidence] | str:
@@ -57,42 +71,39 @@ def farther_when_bounded(tables: Tables) -> list[Evidence] | str:
 
 
 def farther_than_controls(tables: Tables) -> list[Evidence] | str:
-    """Compare invariant images with every other control at one loss."""
+    """Compare invariant images with every control at one loss, unit by unit."""
     own = rows_with(unbounded(tables["controls"]), loss=CONTROL_LOSS)
-    return _farther(rows_where(own, own["series"] != AFFINE)) or "needs other controls"
+    return _farther(own) or "needs runs at pixels"
 
 
 def _silenced(table: Rows, lacks: str) -> list[Evidence] | str:
-    """Compare silencing with invariant images of robust networks, both the kept members."""
+    """Compare silencing with invariant images of robust networks, means over units."""
     own = with_role(table, ROBUST)
     if own is None:
         return NO_ROLES if len(table) else lacks
-    own = rows_with(own, site="pixels", member=KEPT)
-    groups, found = list(groups_by(own, ["subject"])), []
-    for key, rows in groups:
-        wide = rows.pivot_table(
-            index="unit", columns="task", values=["reduction", "pixel_distance"], aggfunc="mean"
-        )
-        if not {"adversarial", "invariance"} <= set(rows["task"]):
+    tasks = ({"series": task, "site": "pixels"} for task in ("adversarial", "invariance"))
+    own = first_study(own, *tasks)
+    found, names = [], list(dict.fromkeys(own["subject"]))
+    for name in names:
+        silent = _row(own, subject=name, series="adversarial", site="pixels")
+        kept = _row(own, subject=name, series="invariance", site="pixels")
+        if silent is None or kept is None:
             continue
-        lost, far = wide["reduction"], wide["pixel_distance"]
-        for words, paired in (
-            ("more lost by silencing (%)", lost["adversarial"] - lost["invariance"]),
-            ("farther when invariant", far["invariance"] - far["adversarial"]),
-        ):
-            name = f"{key['subject']}: {words}"
-            found.append(over_clusters(name, paired, above=0, parts=2 * len(groups)))
+        for words, one, other in (("reduction", silent, kept), ("distance", kept, silent)):
+            first, second = (over_units(row, words, 2 * len(names)) for row in (one, other))
+            of = "more lost by silencing (%)" if one is silent else "farther when invariant"
+            found.append(Evidence(f"{name}: {of}", *difference_interval(first, second), above=0))
     return found or "needs a robust network with both tasks at pixels"
 
 
 def silenced_nearby(tables: Tables) -> list[Evidence] | str:
     """Compare silencing with invariant images: loss of activity and distance."""
-    return _silenced(unbounded(tables["losses_runs"]), "needs runs")
+    return _silenced(unbounded(tables["distance"]), "needs runs")
 
 
 def silenced_when_bounded(tables: Tables) -> list[Evidence] | str:
     """Compare silencing with invariant images of bounded codes: loss of activity and distance."""
-    return _silenced(bounded(tables["losses_runs"]), NO_BOUND)
+    return _silenced(bounded(tables["distance"]), NO_BOUND)
 
 
 def _changes(statistics: tuple[str, ...], place: int) -> Callable[[Tables], list[Evidence] | str]:
@@ -105,6 +116,7 @@ def _changes(statistics: tuple[str, ...], place: int) -> Callable[[Tables], list
             return f"needs {SITES} stretched sites; the study has {len(sites) or 1}"
         own = rows_where(rows, rows["statistic"].isin(statistics))
         own = rows_where(own, (own["site"] == sites[place]) | (own["other"] == sites[place]))
+        own = rows_where(own, own.groupby(["subject", "statistic"])["site"].transform("size") > 1)
         found = []
         for row in own.to_dict("records"):
             mean, low, high = over_units(row, "difference", len(own))

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from invariscope.analysis.grouping import Rows, rows_where
+from invariscope.analysis.grouping import Rows, rows_where, rows_with
 from invariscope.analysis.intervals import Interval, summary_interval
 from invariscope.paper.claim import shared_level
 
@@ -47,3 +47,21 @@ def bounded(table: Rows) -> Rows:
     if "constraints" not in table:
         return table.iloc[:0]
     return rows_where(table, table["constraints"].fillna("").str.startswith(CODES))
+
+
+def first_study(table: Rows, *needed: Mapping[str, str]) -> Rows:
+    """Select the rows of the first study that has all that a statement compares.
+
+    Args:
+        table: of one study or several (`study`).
+        needed: values of columns, each of which some row of the study must have.
+
+    Returns:
+        The rows; none where no study has all.
+    """
+    names = list(dict.fromkeys(table["study"])) if "study" in table else [None]
+    for name in names:
+        own = table if name is None else rows_with(table, study=name)
+        if all(len(rows_with(own, **values)) for values in needed):
+            return own
+    return table.iloc[:0]

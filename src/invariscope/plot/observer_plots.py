@@ -56,11 +56,14 @@ def observers(
     return ax
 
 
-def recognition(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def recognition(
+    table: pd.DataFrame, *, order: Sequence[str] | None = None, ax: Axes | None = None
+) -> Axes:
     """Draw how often one source's images are recognised, by kind of observer (Fig. 4c).
 
     Args:
         table: one source's rows of `analysis.recognition.recognition`.
+        order: of the conditions, such as `MEI` and `invariance pixels`.
         ax: where to plot; by default new axes.
 
     Example:
@@ -70,9 +73,9 @@ def recognition(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         >>> plot.recognition(pd.DataFrame([{**row, "low": 0.4, "high": 0.8}])).get_ylabel()
         "accuracy among the study's classes"
     """
-    own = _named(table[table["kind"] != "all"])
+    own = _named(table.loc[table["kind"] != "all"])
     own = own.assign(observers=own["kind"] + " observers")
-    ax = points(own, "named", "accuracy", "observers", ends=("low", "high"), ax=ax)
+    ax = points(own, "named", "accuracy", "observers", order=order, ends=("low", "high"), ax=ax)
     ax.set_ylim(-0.03, 1.03)
     ax.set_ylabel("accuracy among the study's classes")
     return ax

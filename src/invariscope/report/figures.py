@@ -64,12 +64,21 @@ def _dimension(_: AnalysisMaterial, table: Rows) -> Drawn:
 
 
 def _observers(m: AnalysisMaterial, table: Rows) -> Drawn:
-    order = ["MEI", *(f"invariance {site}" for site in m.sites)]
     for key, own in groups_by(table, ["source"]):
         if key["source"]:
-            shown = [name for name in order if name == "MEI" or name.split()[1] in set(own["site"])]
-            ax = plot.observers(own, order=shown)
+            ax = plot.observers(own, order=_by_depth(m, own))
             yield key["source"], _titled(ax, f"images of {key['source']}")
+
+
+def _recognition(m: AnalysisMaterial, table: Rows) -> Drawn:
+    for key, own in groups_by(table, ["source"]):
+        ax = plot.recognition(own, order=_by_depth(m, own))
+        yield key["source"], _titled(ax, f"images of {key['source']}")
+
+
+def _by_depth(m: AnalysisMaterial, table: Rows) -> list[str]:
+    """Name a source's conditions: the MEI, then the stretched sites by depth."""
+    return ["MEI", *(f"invariance {site}" for site in m.sites if site in set(table["site"]))]
 
 
 def _layers(_: AnalysisMaterial, table: Rows) -> Drawn:
@@ -114,7 +123,7 @@ FIGURES: dict[str, Callable[[AnalysisMaterial, Rows], Drawn]] = {
     "people": _one(plot.people),
     "people_agreement": _one(plot.agreement),
     "observers": _observers,
-    "observers_kinds": _of_each("source", plot.recognition),
+    "observers_kinds": _recognition,
     "naturalness": _one(plot.naturalness),
     "layers": _layers,
     "convergence": _one(plot.convergence),

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from invariscope.analysis.grouping import rows_where
 from invariscope.analysis.intervals import summary_interval
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
@@ -19,6 +20,7 @@ from invariscope.study.analyses import read_tables, save_tables
 
 # Tables of every study; of the others the first study's counts.
 JOINED = ("convergence", "missing", "controls", "controls_means", "losses", "losses_runs")
+JOINED += ("distance", "distance_beside_affine", "appearance", "naturalness", "observers")
 MOST_ROWS = 40
 MOST_FIGURES = 4  # of a table
 MOST_PARTS = 6  # of what was found, in the first table
@@ -69,7 +71,7 @@ def collect_tables(folders: Sequence[Path], earlier: Path | None = None) -> dict
                 found.setdefault(name, []).append(table)
     now = {str(study) for parts in found.values() for part in parts for study in _studies(part)}
     for name, table in read_tables(earlier).items() if earlier and found else ():
-        kept = table[~_studies(table).isin(now)] if "study" in table else table.iloc[:0]
+        kept = rows_where(table, [study not in now for study in _studies(table)])
         if len(kept):
             found.setdefault(name, []).append(kept)
     if not found:
@@ -80,10 +82,9 @@ def collect_tables(folders: Sequence[Path], earlier: Path | None = None) -> dict
     }
 
 
-def _studies(table: pd.DataFrame) -> pd.Series:
-    """Name the study of each row; none where the table does not say."""
-    own: pd.Series = table["study"] if "study" in table else pd.Series(dtype=str)
-    return own.astype(str)
+def _studies(table: pd.DataFrame) -> list[str]:
+    """Name the study of each row; an empty name where the table does not say."""
+    return [str(name) for name in table["study"]] if "study" in table else [""] * len(table)
 
 
 def first_parts(claim: Claim) -> str:

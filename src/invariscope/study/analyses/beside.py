@@ -59,7 +59,7 @@ def _second(m: AnalysisMaterial, row: Rows) -> Tensor:
     """Make the unit's other MEIs, of as many searches as the study has."""
     first = row.iloc[0]
     same = (m.meis["subject"] == first["subject"]) & (m.meis["unit"] == first["unit"])
-    others = rows_where(m.meis, same & (m.meis["run"] != first["reference_id"]))
+    others = rows_where(m.meis, same & (m.meis["name"] != first["reference_id"]))
     return m.images(others) if len(others) else torch.zeros(0)
 
 
