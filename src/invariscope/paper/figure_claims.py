@@ -77,7 +77,8 @@ FRONTS = (
 )
 BOUND = " (ours: codes held to the natural 99th percentile)"
 CONTROLS = (
-    "control of ours: where half of the activity may be lost, invariant images lie farther, unit "
+    "control of ours (exploratory: half was chosen on these numbers, of a quarter, a tenth and "
+    "half): where half of the activity may be lost, invariant images lie farther, unit "
     "by unit, than the study's controls (copies, photos of the class, random images, other MEIs)"
 )
 FALLS = "{} observers: their accuracy falls with the depth of the stretch for the robust network"
