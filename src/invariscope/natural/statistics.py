@@ -74,7 +74,7 @@ class NaturalStatistics:
     def __repr__(self) -> str:
         """Count the units and images in one line."""
         images = int(self.table["images"].to_numpy().max()) if len(self.table) else 0
-        units = self.table["unit"].nunique()
+        units = len(self.table["unit"].unique())
         return f"NaturalStatistics({number_of(units, 'unit')}, {number_of(images, 'image')})"
 
     @classmethod

@@ -343,8 +343,8 @@ class Search:
         observed = ~costs.isnan().any(-1)
         if isinstance(self.strategy, InformedStrategy):
             errors = torch.zeros_like(measured[:, 0]) if deviations is None else deviations
-            own = [t.to(codes.device).unflatten(0, observed.shape) for t in (measured, errors)]
-            self._state = self.strategy.learn(self._state, codes, *own, self._problems())
+            own, errors = (t.unflatten(0, observed.shape).to(codes.device) for t in (measured, errors))
+            self._state = self.strategy.learn(self._state, codes, own, errors, self._problems())
         else:
             ranked = upload(order, codes.device), upload(observed, codes.device)
             self._state = self.strategy.tell(self._state, codes, *ranked)

@@ -127,7 +127,7 @@ def _summary(folder: SurveyFolder, raw: pd.DataFrame, sessions: pd.DataFrame) ->
     )
     return (
         f"{who} chose among {number_of(len(folder.design.categories), 'category')} for each "
-        f"image: {number_of(sessions['participant'].nunique(), 'participant')}, "
+        f"image: {number_of(len(sessions['participant'].unique()), 'participant')}, "
         f"{number_of(len(raw), 'answer')}, practice and catch trials among them. {RULE}"
     )
 
