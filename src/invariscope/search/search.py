@@ -342,8 +342,8 @@ class Search:
         costs, fronts, order = self._ranked(scores, drawn)
         observed = ~costs.isnan().any(-1)
         if isinstance(self.strategy, InformedStrategy):
-            errors = torch.zeros_like(measured[:, 0]) if deviations is None else deviations
-            own, errors = (t.unflatten(0, observed.shape).to(codes.device) for t in (measured, errors))
+            sd = torch.zeros_like(measured[:, 0]) if deviations is None else deviations
+            own, errors = (t.unflatten(0, observed.shape).to(codes.device) for t in (measured, sd))
             self._state = self.strategy.learn(self._state, codes, own, errors, self._problems())
         else:
             ranked = upload(order, codes.device), upload(observed, codes.device)
