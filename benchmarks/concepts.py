@@ -197,7 +197,7 @@ def stop_rule(world: World) -> tuple[Figure, dict]:
         site = str(record.settings.site)
         ax.plot(range(1, len(reached) + 1), reached, color=colour, label=f"stretched at {site}")
         figures[site] = {key: record.outcome[key] for key in ("generations", "status")}
-    for level, words in ((25, "25 of 50: first checkpoint"), (45, "45 of 50: stop")):
+    for level, words in ((25, "25 of 50: milestone"), (45, "45 of 50: stop")):
         ax.axhline(level, color="0.5", linewidth=1, linestyle="--")
         ax.text(1, level + 0.7, words, fontsize="small", color="0.3")
     ax.set_ylim(0, 52)
