@@ -199,12 +199,12 @@ def stop_rule(world: World) -> tuple[Figure, dict]:
         figures[site] = {key: record.outcome[key] for key in ("generations", "status")}
     for level, words in ((25, "25 of 50: milestone"), (45, "45 of 50: stop")):
         ax.axhline(level, color="0.5", linewidth=1, linestyle="--")
-        ax.text(1, level + 0.7, words, fontsize="small", color="0.3")
+        ax.text(70, level + 0.7, words, fontsize="small", color="0.3")
     ax.set_ylim(0, 52)
     ax.set_xlabel("generation")
     ax.set_ylabel("candidates of 50 above\nthe natural maximum")
     ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False, loc="upper left", bbox_to_anchor=(0, 0.83), fontsize="small")
+    ax.legend(frameon=False, loc="center right", bbox_to_anchor=(1, 0.72), fontsize="small")
     return figure, figures
 
 
