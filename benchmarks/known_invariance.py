@@ -167,7 +167,7 @@ def interval(values: list[list[float]]) -> list[float]:
     mean = float(means.mean())
     if len(means) < 3:
         return [mean]
-    drawn = bootstrap((means,), np.mean, rng=0, method="percentile").confidence_interval
+    drawn = bootstrap((means,), np.mean, random_state=0, method="percentile").confidence_interval
     return [mean, float(drawn.low), float(drawn.high)]
 
 

@@ -60,7 +60,7 @@ def test_a_scaled_network_answers_in_its_neurons_spikes(network):
     rates = 40 + 7 * raw / raw.std() + np.random.default_rng(0).normal(0, 2, 40)
     told = networks.in_spikes(subject, raw, rates)
     assert np.allclose(networks.answers(subject, photos), told, rtol=1e-4)
-    assert abs((rates - told).mean()) < 1e-6
+    assert abs((rates - told).mean()) < 1e-5  # of some 40 spikes/s in float32
     assert abs(np.corrcoef(raw, rates - told)[0, 1]) < 1e-6
 
 

@@ -141,6 +141,8 @@ def test_a_saved_file_of_weights_is_loaded_as_from_pretrained_does(family, tmp_p
 def test_the_older_name_of_a_site_is_found_with_a_note(tmp_path):
     hf_folder(tmp_path, "ViT")
     sites = load_subject(f"hf:{tmp_path}").sites()
+    if "vit.encoder.layer.1" in sites:
+        pytest.skip("this transformers still uses the older names")
     with pytest.warns(UserWarning, match=r"today it is 'vit\.layers\.1'"):
         assert find_site("vit.encoder.layer.1", sites) == "vit.layers.1"
 

@@ -119,10 +119,11 @@ def path_summary(points: Rows, keys: Sequence[str]) -> pd.DataFrame:
     units = each.groupby([*keys, "way", "unit"], sort=False).agg(
         least=("least", "mean"), middle=("middle", "mean"), paths=("least", "size")
     )
-    return units.groupby([*keys, "way"], sort=False, as_index=False).agg(
+    table = units.groupby([*keys, "way"], sort=False).agg(
         units=("least", "size"),
         paths=("paths", "sum"),
         least=("least", "mean"),
         least_sd=("least", "std"),
         middle=("middle", "mean"),
     )
+    return table.reset_index()

@@ -138,8 +138,8 @@ def load_answers(path: str | Path) -> pd.DataFrame:
         >>> columns += ",correct,rt_ms,excluded,simulated"
         >>> row = "p1,1,1,natural,,,,cat.png,cat,cat,True,640,False,False"
         >>> _ = Path("answers.csv").write_text(columns + chr(10) + row + chr(10))
-        >>> iv.load_answers("answers.csv")["correct"].mean()
-        np.float64(1.0)
+        >>> float(iv.load_answers("answers.csv")["correct"].mean())
+        1.0
     """
     place = Path(path)
     if place.is_dir() and (place / EXPORTED).exists():
