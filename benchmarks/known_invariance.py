@@ -167,7 +167,9 @@ def interval(values: list[list[float]]) -> list[float]:
     mean = float(means.mean())
     if len(means) < 3:
         return [mean]
-    drawn = bootstrap((means,), np.mean, random_state=0, method="percentile").confidence_interval
+    # `random_state` is the name before SciPy 1.15, which later ones still take.
+    words = {"random_state": 0, "method": "percentile"}
+    drawn = bootstrap((means,), np.mean, **words).confidence_interval
     return [mean, float(drawn.low), float(drawn.high)]
 
 
