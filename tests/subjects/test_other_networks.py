@@ -281,7 +281,7 @@ UNUSABLE = {
 
 @pytest.mark.parametrize("kind", UNUSABLE)
 @pytest.mark.reliability("networks as other people build them", "refused")
-@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:`torch.jit")
 def test_a_network_that_cannot_be_used_is_refused(kind):
     make, words = UNUSABLE[kind]
     with pytest.raises(InputError, match=words) as refused:
