@@ -178,7 +178,9 @@ def test_blocks_of_a_network_are_its_outermost_modules_with_layers():
     assert block_sites(["pixels", "conv1", "relu", "fc"]) == ["conv1", "relu", "fc"]
 
 
-@pytest.mark.parametrize("text", ["isotropic:embedded:plain", "twin:", "twin2:codes", ":codes"])
+@pytest.mark.parametrize(
+    "text", ["isotropic:embedded:plain", "twin:", "twin2:codes", ":codes", "twin:mine.py:network"]
+)
 def test_a_proxy_in_the_wrong_place_is_refused(text):
     with pytest.raises(InputError, match="strategy"):
         load_strategy(text)

@@ -1,6 +1,6 @@
 """Strategies by name."""
 
-from invariscope import validate
+from invariscope import user_code, validate
 from invariscope.errors import InputError
 from invariscope.search.strategies.base import State, Strategy
 from invariscope.search.strategies.genetic import Genetic
@@ -47,6 +47,11 @@ def load_strategy(strategy: str | Strategy = DEFAULT) -> Strategy:
         raise InputError(
             f"strategy {strategy!r}; expected {name!r} alone, or twin:PROXY with a network's "
             "address, such as twin:embedded:robust"
+        )
+    if user_code.python_file(proxy):
+        raise InputError(
+            f"strategy {strategy!r} would run the code of a Python file; load the network in Python "
+            "and give Twin(proxy=network), from invariscope.search.strategies"
         )
     return Twin(proxy=proxy)
 
