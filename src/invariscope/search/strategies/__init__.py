@@ -50,8 +50,8 @@ def load_strategy(strategy: str | Strategy = DEFAULT) -> Strategy:
         )
     if user_code.python_file(proxy):
         raise InputError(
-            f"strategy {strategy!r} would run the code of a Python file; load the network in Python "
-            "and give Twin(proxy=network), from invariscope.search.strategies"
+            f"strategy {strategy!r} would run the code of a Python file; load the network in "
+            "Python and give Twin(proxy=network), from invariscope.search.strategies"
         )
     return Twin(proxy=proxy)
 
