@@ -10,6 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from first_run import fill
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import read_claim
 from invariscope.paper.figure_claims import (
@@ -23,8 +24,7 @@ from invariscope.paper.figure_claims import (
 )
 
 ROOT = Path(__file__).resolve().parent.parent
-MARK = "<!-- benchmarks/claims.py -->\n"
-END = "<!-- end of claims -->"
+MARK = "benchmarks/claims.py"
 IMAGENETTE = "across_category/imagenette/claims.json"
 SNS = (FARTHER, CONTROLS, SILENCING, APART, HEADLINE, MIDDLE, SUBSETS)
 # Of the second paper the statements that two seeds or more could decide, by their first words.
@@ -76,8 +76,7 @@ def as_markdown() -> str:
 def main() -> None:
     """Put the table into the README."""
     path = ROOT / "README.md"
-    before, rest = path.read_text().split(MARK, 1)
-    path.write_text(before + MARK + as_markdown() + END + rest.split(END, 1)[1])
+    path.write_text(fill(path.read_text(), MARK, as_markdown()))
 
 
 if __name__ == "__main__":

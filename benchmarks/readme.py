@@ -8,9 +8,10 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
+from first_run import fill
+
 ROOT = Path(__file__).resolve().parent.parent
-MARK = "<!-- benchmarks/readme.py -->\n"
-END = "<!-- end -->"
+MARK = "benchmarks/readme.py"
 
 
 def stored(name: str) -> dict[str, Any]:
@@ -91,8 +92,7 @@ def as_markdown() -> str:
 def main() -> None:
     """Put the table into the README."""
     path = ROOT / "README.md"
-    before, rest = path.read_text().split(MARK, 1)
-    path.write_text(before + MARK + as_markdown() + END + rest.split(END, 1)[1])
+    path.write_text(fill(path.read_text(), MARK, as_markdown()))
 
 
 if __name__ == "__main__":

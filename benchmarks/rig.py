@@ -1,7 +1,8 @@
 """What our side of a rig costs for a batch of 50 images, generation not counted.
 
 `python benchmarks/rig.py` writes `rig_overhead.json`: PNG files, log, drift and means, with five
-controls a block, over a session of 5,000 images on a rig that answers at once.
+controls a block, over a session of 5,000 images on a rig that answers at once; and what a twin
+takes to propose a batch and to learn its answers, the mean of ten.
 """
 
 import json
@@ -15,14 +16,20 @@ import torch
 
 from bench.machine import describe
 from invariscope import seeds
+from invariscope.experiments.evaluator import Evaluator
+from invariscope.experiments.plan import SearchOptions, plan
+from invariscope.experiments.reference import Reference
+from invariscope.generators import load_generator
 from invariscope.rig.file import BlockRequest, Recording
 from invariscope.rig.ledger import RANGE
 from invariscope.rig.presenter import BlockPlan, Presenter
 from invariscope.rig.repeats import RepeatPolicy
 from invariscope.rig.simulate import DirectLink
+from invariscope.search.search import Search
+from invariscope.subjects import load_subject
 from invariscope.subjects.rig.messages import RigAnswer
 
-BATCHES, IMAGES, PHOTOS = 100, 50, 40
+BATCHES, IMAGES, PHOTOS, TWIN_BATCHES = 100, 50, 40, 10
 
 
 class Instant:
@@ -61,8 +68,31 @@ def measure(side: int) -> dict[str, float]:
     return {**found, "worst_ms": round(max(spent), 1)}
 
 
+def twin_seconds() -> float:
+    """Seconds a batch of a twin search, its images' answers not counted."""
+    subject, generator = load_subject("embedded:standard"), load_generator("embedded")
+    code = seeds.normal([("twin", "reference")], (generator.code_dim,))[0]
+    reference = Reference(generator.generate(code[None].float())[0], code.float())
+    settings = SearchOptions(strategy="twin", population=IMAGES, stop=False)
+    words = {"task": "invariance", "reference": reference, "options": settings}
+    (planned,) = plan(subject, generator, "fc:5", **words)
+    evaluator = Evaluator(subject, generator, settings, IMAGES)
+    run = evaluator.run(evaluator.settled(planned))
+    search, spent = Search(generator, [run], strategy="twin", stage=subject), []
+    for _ in range(TWIN_BATCHES + 1):
+        began = time.perf_counter()
+        images = search.ask()
+        shown = time.perf_counter()
+        answers = subject.respond(images, search.sites)
+        told = time.perf_counter()
+        search.tell(answers)
+        spent.append(shown - began + time.perf_counter() - told)
+    return round(float(np.mean(spent[1:])), 2)  # the first batch is drawn, not climbed
+
+
 if __name__ == "__main__":
     found = {f"{side} px": measure(side) for side in (96, 224)}
+    found |= {"twin": {"seconds": twin_seconds()}}
     found = {"images": IMAGES, "machine": describe(torch.device("cpu")), **found}
     path = Path(__file__).with_name("rig_overhead.json")
     path.write_text(json.dumps(found, indent=1) + "\n")

@@ -27,8 +27,6 @@ NO_COUNT = re.compile(
     r"[A-Z_]+$|\w+\.name$|[a-z]+\[0\] \+ 1$|s\.(least|most)$|facts\['counts'\]$"
     r"|(group|invariance|name|observer|role|sorted|tuple|what|where|wish\.task)\b"
 )
-# The file is full, and no network answers images one by one.
-LEFT = {"search/search.py"}
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,8 @@ def first_run():
     return benchmark("first_run")
 
 
-def between(marker: str) -> str:
-    return MEASURED.split(f"<!-- {marker} -->\n", 1)[1].split("<!-- end -->", 1)[0]
+def between(marker: str, page: str = MEASURED) -> str:
+    return page.split(f"<!-- {marker} -->\n", 1)[1].split("<!-- end -->", 1)[0]
 
 
 @pytest.mark.parametrize("name", ["first_run", "pair"])
@@ -41,13 +41,21 @@ def test_a_measured_table_is_the_file_that_the_command_wrote_from_its_figures(na
 
 def test_the_readmes_table_is_made_from_stored_figures():
     readme = benchmark("readme")
-    assert README.split(readme.MARK, 1)[1].split(readme.END, 1)[0] == readme.as_markdown()
+    assert between(readme.MARK, README) == readme.as_markdown()
+
+
+def test_the_twins_table_is_made_from_stored_figures():
+    stored = [
+        json.loads((ROOT / f"benchmarks/{n}.json").read_text()) for n in ("twin", "frugality")
+    ]
+    page = (ROOT / "benchmarks" / "README.md").read_text()
+    assert between("twin.json", page) == benchmark("frugality").as_markdown(*stored)
 
 
 def test_the_table_of_claims_is_made_from_the_verdicts_of_both_pages():
     claims = benchmark("claims")
     table = claims.as_markdown()
-    assert README.split(claims.MARK, 1)[1].split(claims.END, 1)[0] == table
+    assert between(claims.MARK, README) == table
     assert table.count("\n") - 2 == len(claims.SNS) + len(claims.CATEGORIES) <= 12
     assert (
         len(re.findall(r"\*\*(holds|contradicted|undecided|nothing to compare)\*\*", table)) == 12

@@ -10,6 +10,7 @@ repeats = 2
 [blocks]
 trials = 20
 [search]
+strategy = "isotropic"
 population = 8
 mei_generations = 1
 generations = 2

@@ -130,14 +130,13 @@ def controls(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     Example:
         >>> import pandas as pd
         >>> from invariscope import plot
-        >>> row = {"series": "affine copies", "distance": 50.0, "invariant": 120.0, "compared": 5}
+        >>> row = {"series": "affine copies", "farther": 70.0, "compared": 5}
         >>> table = pd.DataFrame([{**row, "loss": 25.0, "low": 60.0, "high": 80.0}])
         >>> plot.controls(table).get_ylabel()
         'how much farther invariant images lie'
     """
     known = table[table["compared"] > 0]
     named = known.assign(named=[f"{loss:g} % lost" for loss in known["loss"]])
-    named = named.assign(farther=named["invariant"] - named["distance"])
     ax = points(named, "named", "farther", "series", ends=("low", "high"), join=False, ax=ax)
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.set_ylabel("how much farther invariant images lie")
