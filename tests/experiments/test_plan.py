@@ -10,9 +10,11 @@ from invariscope.experiments.plan import plan, resolve_subset, start_code, stopp
 from invariscope.experiments.reference import Reference
 from invariscope.experiments.stretch_squeeze import stretch_and_squeeze
 from invariscope.natural.statistics import UnitStatistics
-from invariscope.search.stopping import ActivationShare, GenerationProgress, Never
-from invariscope.search.strategies import STRATEGIES
+from invariscope.search.stopping import ActivationShare, FrontReaches, GenerationProgress, Never
+from invariscope.search.strategies import STRATEGIES, load_strategy
 from invariscope.subjects import HybridSubject
+
+PLAIN = load_strategy("isotropic")
 
 
 def statistics(at_minimum=0.01):
@@ -21,8 +23,9 @@ def statistics(at_minimum=0.01):
 
 def test_defaults_are_the_papers():
     options = SearchOptions()
-    assert (options.population, options.generations, options.stop) == (50, 500, True)
-    rule, milestone = stopping("invariance", statistics())
+    assert (options.population, options.budget, options.stop) == (50, 500, True)
+    assert SearchOptions(strategy="twin").budget == 40
+    rule, milestone = stopping("invariance", statistics(), PLAIN)
     assert (rule.share, rule.first) == (0.9, 5)
     assert (milestone.share, milestone.first) == (0.5, 1)
 
@@ -38,9 +41,16 @@ def test_defaults_are_the_papers():
     ],
 )
 def test_the_stop_rule_of_each_task(task, at_minimum, bound, side):
-    rule, milestone = stopping(task, statistics(at_minimum))
+    rule, milestone = stopping(task, statistics(at_minimum), PLAIN)
     assert rule == ActivationShare(bound, side)
     assert milestone == ActivationShare(bound, side, share=0.5, first=1)
+
+
+def test_a_twin_is_judged_by_its_front():
+    """Its candidates aim at all levels: 45 of 50 above the maximum would never come."""
+    rule, milestone = stopping("invariance", statistics(), load_strategy("twin"))
+    assert rule == FrontReaches(7.0, "above", growth=0.02)
+    assert milestone == FrontReaches(7.0, "above")
 
 
 @pytest.mark.parametrize(
@@ -55,15 +65,16 @@ def test_the_stop_rule_of_each_task(task, at_minimum, bound, side):
 )
 def test_45_of_50_stop_from_generation_5_and_25_of_50_are_marked(beyond, generation, stops, marks):
     activations = np.where(np.arange(50) < beyond, 7.5, 7.0)
-    rule, milestone = stopping("invariance", statistics())
+    rule, milestone = stopping("invariance", statistics(), PLAIN)
     assert rule.met(GenerationProgress(generation, activations)) is stops
     assert milestone.met(GenerationProgress(generation, activations)) is marks
 
 
 @pytest.mark.parametrize("task", ["excitation", "invariance", "adversarial"])
-def test_without_natural_statistics_nothing_stops_a_run(task):
-    assert stopping(task, None) == (Never(), Never())
-    assert stopping("excitation", statistics()) == (Never(), Never())
+@pytest.mark.parametrize("strategy", [load_strategy("isotropic"), load_strategy("twin")])
+def test_without_natural_statistics_nothing_stops_a_run(task, strategy):
+    assert stopping(task, None, strategy) == (Never(), Never())
+    assert stopping("excitation", statistics(), strategy) == (Never(), Never())
 
 
 def test_stop_false_switches_the_rule_off_and_keeps_the_milestone(

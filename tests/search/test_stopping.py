@@ -4,7 +4,13 @@ import numpy as np
 import pytest
 
 from invariscope.errors import InputError
-from invariscope.search.stopping import ActivationShare, GenerationProgress, Generations, Never
+from invariscope.search.stopping import (
+    ActivationShare,
+    FrontReaches,
+    GenerationProgress,
+    Generations,
+    Never,
+)
 
 
 def progress(beyond, *, generation=5, population=50, value=2.0, rest=0.0):
@@ -90,3 +96,30 @@ def test_never_never_stops():
 def test_a_rule_that_makes_no_sense_is_refused(wrong):
     with pytest.raises(InputError):
         wrong()
+
+
+@pytest.mark.parametrize(
+    ("members", "growth", "met"),
+    [
+        ([0.5, 2.0], 0.01, True),
+        ([0.5, 2.0], 0.02, False),
+        ([0.5, 2.0], np.nan, False),
+        ([0.5, 1.0], 0.0, False),
+        ([], 0.0, False),
+    ],
+)
+def test_a_front_that_reaches_beyond_the_bound_and_has_settled_stops_a_run(members, growth, met):
+    now = GenerationProgress(9, np.zeros(50), np.array(members), growth)
+    assert FrontReaches(1.0, "above", growth=0.02).met(now) is met
+    assert FrontReaches(1.0, "above").met(now) is (len(members) > 0 and max(members) > 1)
+
+
+def test_candidates_beyond_the_bound_are_no_member_of_the_front():
+    assert not FrontReaches(1.0, "above").met(GenerationProgress(9, np.full(50, 2.0)))
+    assert FrontReaches(0.0, "at_or_below").describe() == {
+        "rule": "front",
+        "bound": 0.0,
+        "side": "at_or_below",
+    }
+    with pytest.raises(InputError, match="growth"):
+        FrontReaches(1.0, "above", growth=0)

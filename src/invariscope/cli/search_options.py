@@ -35,12 +35,14 @@ class SearchCommandOptions(ConstraintOptions, NetworkOptions):
         str,
         Parameter(
             help="How codes are searched: isotropic, separable, sphere, whitened, genetic, cma, or "
-            "twin[:PROXY] where an image costs much."
+            "twin[:PROXY] where an image costs much; twin?cells=luminance,hue fills cells."
         ),
     ] = "isotropic"
     population: Annotated[Count, Parameter(help="Candidates a generation.")] = 50
-    generations: Annotated[Count, Parameter(help="The most generations.")] = 500
-    stop: Annotated[bool, Parameter(help="Let the paper's stopping rule end a search.")] = True
+    generations: Annotated[
+        Count | None, Parameter(help="The most generations; by default 500, of a twin 40.")
+    ] = None
+    stop: Annotated[bool, Parameter(help="Let the stopping rule end a search.")] = True
     precision: Annotated[str, Parameter(help="auto, float32 or bf16.")] = "auto"
     natural: Annotated[
         Path | None, Parameter(help="The network's natural statistics: a natural.parquet.")

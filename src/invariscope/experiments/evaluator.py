@@ -195,14 +195,17 @@ class Evaluator:
         """Measure the fronts of an outcome again in float32, and filter again.
 
         Answers of noisy sites are averaged over the subject's `repeats`: a candidate that was
-        kept for a lucky answer loses that luck.
+        kept for a lucky answer loses that luck. Members of cells are measured and all kept.
         """
         objective = self.objective(planned, "float32")
 
         def again(front: Front) -> Front:
             scores = self.measure(front.codes, objective, "float32", self.subject.repeats).cpu()
             costs = Objectives([objective], "cpu").costs(scores.unsqueeze(0))[0]
-            return Archive.of(replace(front, scores=scores), costs).front(0)
+            measured = replace(front, scores=scores)
+            if planned.settings.strategy.get("cells"):
+                return Archive.of(measured, costs).front(0)
+            return Archive.non_dominated(measured, costs).front(0)
 
         milestone = outcome.milestone
         if milestone:

@@ -18,8 +18,15 @@ from invariscope.plurals import number_of
 from invariscope.search.objectives import TASKS, Objective
 from invariscope.search.precision import PRECISIONS
 from invariscope.search.run import Run
-from invariscope.search.stopping import ActivationShare, Never, StoppingRule
+from invariscope.search.stopping import (
+    SETTLED,
+    ActivationShare,
+    FrontReaches,
+    Never,
+    StoppingRule,
+)
 from invariscope.search.strategies import Strategy, load_strategy
+from invariscope.search.strategies.informed import InformedStrategy
 from invariscope.store.settings import RunSettings
 from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.kinds import check_answers_differ, natural_kind
@@ -38,8 +45,10 @@ class SearchOptions:
     Attributes:
         strategy: a name or a `Strategy`.
         population: candidates a generation, at least 2.
-        generations: the most generations, at least 1.
-        stop: whether the paper's stopping rule may end a run earlier.
+        generations: the most generations, at least 1; by default the strategy's own: 500, of a
+            twin 40.
+        stop: whether the stopping rule may end a run earlier: the paper's, or of a twin that its
+            front has settled beyond the rule's bound.
         sigma: first step size as a share of the natural codes' SD (of 1 where that is not
             known); by default 1, and 0.3 for adversarial searches, which start at the
             reference.
@@ -55,11 +64,13 @@ class SearchOptions:
         >>> import invariscope as iv
         >>> iv.SearchOptions(strategy="separable", population=20, generations=100).stop
         True
+        >>> iv.SearchOptions().budget, iv.SearchOptions(strategy="twin").budget
+        (500, 40)
     """
 
     strategy: str | Strategy = "isotropic"
     population: int = 50
-    generations: int = 500
+    generations: int | None = None
     stop: bool = True
     sigma: float | None = None
     tie_break: str | None = None
@@ -69,11 +80,18 @@ class SearchOptions:
         load_strategy(self.strategy)
         validate.one_of("precision", self.precision, PRECISIONS)
         validate.at_least("population", self.population, 2)
-        validate.at_least("generations", self.generations, 1)
-        for name in ("population", "generations"):
-            validate.between(name, getattr(self, name), 1, MOST)
+        validate.at_least("generations", self.budget, 1)
+        for name, value in (("population", self.population), ("generations", self.budget)):
+            validate.between(name, value, 1, MOST)
         if self.sigma is not None and not 0 < self.sigma < math.inf:
             raise InputError(f"sigma is {self.sigma}; expected a number above 0")
+
+    @property
+    def budget(self) -> int:
+        """The most generations of a run: the option, or the strategy's own number."""
+        if self.generations is None:
+            return load_strategy(self.strategy).budget
+        return self.generations
 
 
 @dataclass(frozen=True)
@@ -130,11 +148,15 @@ def natural_of(subject: Subject, target: Target) -> UnitStatistics | None:
     return NaturalStatistics.load(subject.natural, subject).of(target) if subject.natural else None
 
 
-def stopping(task: str, natural: UnitStatistics | None) -> tuple[StoppingRule, StoppingRule]:
+def stopping(
+    task: str, natural: UnitStatistics | None, strategy: Strategy
+) -> tuple[StoppingRule, StoppingRule]:
     """Make the paper's stopping rule (45 of 50) and milestone (25 of 50) for a task.
 
     Invariance: candidates above the unit's maximum over natural images; adversarial: below
-    its minimum, or at it where that is a rectified unit's floor (PAPERS §1, "Stop").
+    its minimum, or at it where that is a rectified unit's floor (PAPERS §1, "Stop"). A strategy
+    that aims its candidates at every level of the goal is judged by its front: the milestone is
+    a member beyond the bound, and the run stops once the front has settled too.
     """
     if natural is None or task == "excitation":
         return Never(), Never()
@@ -142,6 +164,9 @@ def stopping(task: str, natural: UnitStatistics | None) -> tuple[StoppingRule, S
         rule = ActivationShare(natural.maximum, "above")
     else:
         rule = ActivationShare(natural.minimum, "at_or_below" if natural.has_floor else "below")
+    if isinstance(strategy, InformedStrategy):
+        reached = FrontReaches(rule.bound, rule.side)
+        return replace(reached, growth=SETTLED), reached
     return rule, replace(rule, share=0.5, first=1)
 
 
@@ -216,7 +241,7 @@ def plan(
     sites = subject.sites()
     target = parse_target(unit, sites)
     strategy = load_strategy(options.strategy).with_statistics(generator.code_statistics)
-    strategy = strategy.with_budget(options.generations)
+    strategy = strategy.with_budget(options.budget)
     validate.one_of("task", task, TASKS)
     tie_break = options.tie_break or TASKS[task].tie_break
     objective = Objective(task=task, target=target, direction=direction, tie_break=tie_break)
@@ -227,7 +252,7 @@ def plan(
         objective = replace(objective, site=site, subset=entries)
     natural = natural_of(subject, target)
     check_answers_differ(str(target), natural_kind(asdict(natural) if natural else None))
-    rule, milestone = stopping(task, natural)
+    rule, milestone = stopping(task, natural, strategy)
     stop = rule if options.stop else Never()
     step = _step(generator, task, options.sigma)
     planned = []
@@ -247,7 +272,7 @@ def plan(
             strategy=strategy.describe(),
             start={"mean": rule_name, "sigma": step},
             population=options.population,
-            generations=options.generations,
+            generations=options.budget,
             stop=stop.describe(),
             milestone=milestone.describe(),
             seed=seed,
@@ -258,7 +283,7 @@ def plan(
             objective=objective,
             start=start,
             sigma=step,
-            generations=options.generations,
+            generations=options.budget,
             stop=stop,
             milestone=milestone,
             reference_code=reference.code if reference else None,

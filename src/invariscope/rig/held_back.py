@@ -83,4 +83,4 @@ def held_back(front: Front, scores: torch.Tensor, objective: Objective) -> torch
     costs = Objectives([objective], "cpu").costs(scores.unsqueeze(0))
     candidate = torch.arange(len(scores))
     members = replace(front, scores=scores, candidate=candidate)
-    return torch.isin(candidate, Archive.of(members, costs[0]).front(0).candidate)
+    return torch.isin(candidate, Archive.non_dominated(members, costs[0]).front(0).candidate)

@@ -216,6 +216,8 @@ class RigSearch:
         rows = torch.zeros(len(images), dtype=torch.int64)
         scores = own.score(self._responses(found, self.objective), rows)
         kept = held_back(members, scores, self.objective)
+        if self.planned.settings.strategy.get("cells"):
+            kept = torch.ones_like(kept)
         table = self._table(members, scores, found, kept)
         replace_file(folder / HELD_BACK, table.to_parquet)
         order = torch.argsort(scores[:, 0], stable=True)

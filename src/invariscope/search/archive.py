@@ -80,7 +80,25 @@ class Archive:
 
     @classmethod
     def of(cls, front: Front, costs: Tensor, device: torch.device | str = "cpu") -> "Archive":
-        """Make the archive of one run from members with costs `(members, 2)`."""
+        """Make the archive of one run from members with costs `(members, 2)`; all are kept."""
+        columns = {
+            "costs": costs.cpu(),
+            "scores": front.scores.cpu(),
+            "generation": front.generation.cpu(),
+            "candidate": front.candidate.cpu(),
+        }
+        count = len(costs)
+        empty = cls.empty(1, front.codes.shape[1], device=device)
+        grown = empty.grow(1 << max(count - 1, 0).bit_length())
+        whole = {name: column.unsqueeze(0) for name, column in columns.items()}
+        codes = front.codes[None].to(device)
+        return grown._filled(torch.ones(1, count).bool(), whole, codes)  # noqa: SLF001  (this class)
+
+    @classmethod
+    def non_dominated(
+        cls, front: Front, costs: Tensor, device: torch.device | str = "cpu"
+    ) -> "Archive":
+        """Make the archive of one run from candidates with costs `(candidates, 2)`."""
         columns = costs, front.scores, front.codes.to(device), front.generation, front.candidate
         empty = cls.empty(1, front.codes.shape[1], device=device)
         return empty.add(*(column.unsqueeze(0) for column in columns))

@@ -1,5 +1,6 @@
 """The last candidates' activities and the milestone of each run, for stopping rules."""
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,6 +15,8 @@ from invariscope.search.stopping import GenerationProgress
 
 # A rule sees at least so many candidates: the paper's population.
 WINDOW = 50
+FrontProgress = tuple[NDArray[np.floating[Any]], float]  # members' activities, growth
+NO_FRONT: FrontProgress = (np.zeros(0), math.nan)
 
 
 class StoppingMonitor:
@@ -48,12 +51,20 @@ class StoppingMonitor:
         return packed
 
     def progress(
-        self, name: str, generation: int, activations: Tensor | NDArray[np.floating[Any]]
+        self,
+        name: str,
+        generation: int,
+        activations: Tensor | NDArray[np.floating[Any]],
+        front: FrontProgress = NO_FRONT,
     ) -> GenerationProgress:
-        """Join recent activities and a generation's `(population,)` for a run's rules."""
+        """Join recent activities and a generation's `(population,)` for a run's rules.
+
+        Args:
+            front: its members' activities, and its growth.
+        """
         recent, new = self._recent[name], np.asarray(activations)
         joined = np.concatenate([recent.numpy(), new]) if len(recent) else new
-        return GenerationProgress(generation, joined)
+        return GenerationProgress(generation, joined, *front)
 
     def update(self, run: Run, progress: GenerationProgress, archive: Archive, row: int) -> None:
         """Keep a generation's activities, and the front where the milestone is met first."""

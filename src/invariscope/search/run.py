@@ -1,5 +1,6 @@
 """Runs of a search, their results of a generation, and their outcomes."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.errors import InputError
+from invariscope.generators.base import Generator
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
 from invariscope.search.precision import PRECISIONS
@@ -52,6 +54,23 @@ class Run:
             raise InputError(f"sigma is {self.sigma}; expected a number above 0")
         if not bool(self.start.isfinite().all()):
             raise InputError("the first code of a run holds NaN or infinity; expected numbers")
+
+
+def check_runs(runs: Sequence[Run], generator: Generator) -> None:
+    """Check that the runs of a search differ and fit its generator.
+
+    Raises:
+        InputError: no runs, two with one name, or a start that does not fit.
+    """
+    names = [run.name for run in runs]
+    if not runs or len(set(names)) < len(names):
+        raise InputError(f"a search needs runs with different names; got {names}")
+    for run in runs:
+        if tuple(run.start.shape) != (generator.code_dim,):
+            raise InputError(
+                f"run {run.name!r} starts at a code of shape {tuple(run.start.shape)}; "
+                f"{generator.name} takes ({generator.code_dim},)"
+            )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """`Search`: the loop of many runs that advance together, a generation at a time."""
 
+import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, final
@@ -19,10 +20,10 @@ from invariscope.search.archive import Archive, pack_front, unpack_front
 from invariscope.search.evaluation import MixedPrecisionEvaluation
 from invariscope.search.expected import expected_archive
 from invariscope.search.measure import generate_chunks
-from invariscope.search.monitor import StoppingMonitor
+from invariscope.search.monitor import FrontProgress, StoppingMonitor
 from invariscope.search.objectives import Objectives, responses_by_site
 from invariscope.search.problem import Problem
-from invariscope.search.run import Outcome, Run, StepResult, journal_line
+from invariscope.search.run import Outcome, Run, StepResult, check_runs, journal_line
 from invariscope.search.strategies import State, Strategy, load_strategy
 from invariscope.search.strategies.informed import InformedStrategy
 from invariscope.subjects.base import Subject
@@ -80,15 +81,7 @@ class Search:
         validate.at_least("population", population, 2)
         if slots is not None:
             validate.at_least("slots", slots, 1)
-        names = [run.name for run in runs]
-        if not runs or len(set(names)) < len(names):
-            raise InputError(f"a search needs runs with different names; got {names}")
-        for run in runs:
-            if tuple(run.start.shape) != (generator.code_dim,):
-                raise InputError(
-                    f"run {run.name!r} starts at a code of shape {tuple(run.start.shape)}; "
-                    f"{generator.name} takes ({generator.code_dim},)"
-                )
+        check_runs(runs, generator)
         self.generator = generator
         self.strategy = load_strategy(strategy).with_statistics(generator.code_statistics)
         self.population = population
@@ -298,13 +291,13 @@ class Search:
                 "its weights and preprocessing"
             )
 
-        def confirm(row: int) -> bool:
+        def confirm(row: int, front: FrontProgress) -> bool:
             """Tell if the stopping rule holds for the same candidates in float32."""
             if not in_bf16[row]:
                 return True
             run = self._active[row]
             again = self._evaluation.activations(subject, codes[row], run)
-            return run.stop.met(self._monitor.progress(run.name, generations[row], again))
+            return run.stop.met(self._monitor.progress(run.name, generations[row], again, front))
 
         return self._tell_scores(scores, scores, confirm)
 
@@ -328,7 +321,7 @@ class Search:
         self,
         flat: Tensor,
         measured: Tensor,
-        confirm: Callable[[int], bool] | None = None,
+        confirm: Callable[[int, FrontProgress], bool] | None = None,
         *,
         deviations: Tensor | None = None,
         drawn: Tensor | None = None,
@@ -351,14 +344,18 @@ class Search:
         generation = self._state.generation.unsqueeze(1).expand_as(observed)
         candidate = torch.arange(self.population).expand_as(observed)
         self._archive = self._archive.add(costs, scores, codes, generation, candidate)
-        if isinstance(self.strategy, InformedStrategy) and deviations is not None:
+        growth = [math.nan] * len(self._active)
+        if isinstance(self.strategy, InformedStrategy):
             shown = self.strategy.expected(self._state, self._problems())
-            self._archive = expected_archive(shown, self._archive, self._objectives)
+            noisy = deviations is not None
+            self._archive = expected_archive(shown, self._archive, self._objectives, noisy=noisy)
+            growth = [images.growth if images else math.nan for images in shown]
         self._codes, self._images = None, None
         first, members = (fronts == 0).logical_and(observed).sum(1), self._archive.alive.sum(1)
         counts = torch.stack([self._state.generation, first, members], 1).tolist()
         results = [
-            self._result(row, own, counts[row], confirm) for row, own in enumerate(scores.numpy())
+            self._result(row, own, counts[row], growth[row], confirm)
+            for row, own in enumerate(scores.numpy())
         ]
         going_on = [row for row, result in enumerate(results) if result.outcome is None]
         if len(going_on) < len(results):
@@ -372,13 +369,15 @@ class Search:
         row: int,
         scores: NDArray[np.floating[Any]],
         counts: list[int],
-        confirm: Callable[[int], bool] | None,
+        growth: float,
+        confirm: Callable[[int, FrontProgress], bool] | None,
     ) -> StepResult:
         """Report a run's generation; `counts`: generations, first front, archive members."""
         run, (generation, first, members) = self._active[row], counts
-        progress = self._monitor.progress(run.name, generation, scores[:, 2])
+        front = self._archive.scores[row, self._archive.alive[row], 2].numpy(), growth
+        progress = self._monitor.progress(run.name, generation, scores[:, 2], front)
         line = journal_line(run, progress, scores, first, members)
-        stopped = run.stop.met(progress) and (confirm is None or confirm(row))
+        stopped = run.stop.met(progress) and (confirm is None or confirm(row, front))
         self._monitor.update(run, progress, self._archive, row)
         status = "stopped" if stopped else "finished" if generation >= run.generations else None
         return StepResult(run, line, self._outcome(row, status) if status else None)

@@ -1,13 +1,18 @@
 """Stopping rules: when a run has reached its goal. Rules compose with `&` and `|`."""
 
+import math
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from invariscope import validate
+
+SETTLING = 4  # generations over which the growth of a front counts
+SETTLED = 0.02  # share of its area below which a front that grows so little has settled
+SIDES = ("above", "below", "at_or_below")
 
 
 @dataclass(frozen=True)
@@ -19,10 +24,16 @@ class GenerationProgress:
         activations: `(candidates,)` the target's activity for this generation, and where the
             population is below the papers' 50 for generations before: the last 50 candidates or
             a few more. NaN where not recorded.
+        members: `(members,)` the target's activity for the members of the front so far; where
+            a strategy models the activity, the expected one.
+        growth: the share of the front's area that the last `SETTLING` generations added; NaN
+            where that is not known.
     """
 
     generation: int
     activations: NDArray[np.floating[Any]]
+    members: NDArray[np.floating[Any]] = field(default_factory=lambda: np.zeros(0))
+    growth: float = math.nan
 
 
 class StoppingRule(ABC):
@@ -87,6 +98,46 @@ class Never(StoppingRule):
         return {"rule": "never"}
 
 
+def _beyond(activations: NDArray[np.floating[Any]], bound: float, side: str) -> NDArray[np.bool_]:
+    """Mark the activities beyond a bound."""
+    if side == "above":
+        return activations > bound
+    if side == "below":
+        return activations < bound
+    return activations <= bound
+
+
+@final
+@dataclass(frozen=True)
+class FrontReaches(StoppingRule):
+    """Stop once a member of the front is beyond a bound and the front has settled.
+
+    The rule for strategies whose candidates aim at every level of the unit's goal: their share
+    beyond the bound says where they were aimed, not what the search has reached.
+
+    Attributes:
+        bound, side: as for `ActivationShare`.
+        growth: the front has settled where the last generations added less than this share of
+            its area; infinite: it need not settle.
+    """
+
+    bound: float
+    side: str
+    growth: float = math.inf
+
+    def __post_init__(self) -> None:
+        validate.one_of("side", self.side, SIDES)
+        validate.above("growth", self.growth, 0)
+
+    def met(self, progress: GenerationProgress) -> bool:
+        settled = self.growth == math.inf or progress.growth < self.growth
+        return settled and bool(_beyond(progress.members, self.bound, self.side).any())
+
+    def describe(self) -> dict[str, Any]:
+        own = {"rule": "front", "bound": self.bound, "side": self.side}
+        return own if self.growth == math.inf else {**own, "growth": self.growth}
+
+
 @final
 @dataclass(frozen=True)
 class ActivationShare(StoppingRule):
@@ -105,15 +156,11 @@ class ActivationShare(StoppingRule):
     first: int = 5
 
     def __post_init__(self) -> None:
-        validate.one_of("side", self.side, ("above", "below", "at_or_below"))
+        validate.one_of("side", self.side, SIDES)
 
     def reached(self, activations: NDArray[np.floating[Any]]) -> int:
         """Count the recorded candidates beyond the bound."""
-        if self.side == "above":
-            return int((activations > self.bound).sum())
-        if self.side == "below":
-            return int((activations < self.bound).sum())
-        return int((activations <= self.bound).sum())
+        return int(_beyond(activations, self.bound, self.side).sum())
 
     def met(self, progress: GenerationProgress) -> bool:
         needed = int(np.ceil(self.share * len(progress.activations) - 1e-9))

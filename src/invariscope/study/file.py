@@ -150,7 +150,7 @@ class StudyCondition(FileSection):
     )
     direction: Literal["either", "down"] = "either"
     population: int = 50
-    generations: int = 500
+    generations: int | None = None
     stop: bool = True
     sigma: float | None = None
     tie_break: str | None = None

@@ -1,7 +1,7 @@
 """Twin search: resumed and in company the same, better than a plain strategy, or a sentence."""
 
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -12,9 +12,10 @@ from invariscope.search.objectives import Objective
 from invariscope.search.problem import Problem
 from invariscope.search.run import Run
 from invariscope.search.search import Search
-from invariscope.search.strategies import Twin, load_strategy
+from invariscope.search.stopping import FrontReaches
+from invariscope.search.strategies import Cells, Measure, Twin, load_strategy
 from invariscope.search.strategies.twin_features import block_sites
-from invariscope.search.strategies.twin_goals import Goals, front_gain
+from invariscope.search.strategies.twin_goals import Goals, front_area, front_gain
 from invariscope.subjects import load_subject
 from invariscope.testing.toys import ToyGenerator, ToySubject, least_stretch
 from invariscope.units import parse_target
@@ -169,6 +170,87 @@ def test_the_gain_of_an_image_is_the_area_it_adds():
     # Shares are stretch / 2 and activity / 1.5: points (½, ½) and (1, 0.3) and three new ones.
     wanted = [0.25 * 0.1, 0.0, 0.5 * 0.2]
     assert front_gain(goals, before, new).tolist() == pytest.approx(wanted, abs=1e-5)
+
+
+def test_the_area_of_a_front_is_that_of_its_steps():
+    scores = torch.tensor([[1.0, 0.75, 0.75], [2.0, 1.05, 0.45], [0.5, 1.4, 0.1]]).double()
+    goals = Goals.of([Problem(run("a").objective, GENERATOR)], [scores])
+    # Shares are stretch / 2 and activity / 1.5: (½, ½), (1, 0.3) and a dominated (¼, 1/15).
+    found = front_area(goals, scores[:, 0], scores[:, 2])
+    assert found == pytest.approx(0.5 * 0.5 + 0.5 * 0.3, abs=1e-5)
+    assert front_area(goals, scores[:0, 0], scores[:0, 2]) == 0
+
+
+def halves(images):
+    """The mean level of the part that the unit does not see."""
+    return images[:, :, 2:].mean((1, 2, 3))
+
+
+CELLS = Cells((Measure("unseen", 0, 1, 5, halves),))
+
+
+def kinds(front):
+    """The cells of the unseen part's level in which a member keeps nine tenths."""
+    images = GENERATOR.generate(front.codes)
+    reference = run("a").objective.target_reference
+    kept = 1 - (front.scores[:, 2] - reference).abs() / reference > 0.9
+    return set((5 * halves(images)[kept]).long().clamp(max=4).tolist())
+
+
+def test_cells_hold_more_kinds_of_accepted_images_than_a_front():
+    front, filled = (
+        after(search(run("a"), strategy=s, population=20), 8).interrupted()[0].front
+        for s in (TWIN, Twin(proxy="codes", scale=1.0, steps=4, cells=CELLS))
+    )
+    assert len(kinds(filled)) > 1 + len(kinds(front))
+
+
+def test_a_search_for_cells_goes_on_to_the_same_bits_with_all_its_members():
+    own = Twin(proxy="codes", scale=1.0, steps=4, cells=CELLS)
+    before = after(search(run("a"), strategy=own), 4)
+    other = search(run("a"), strategy=own)
+    other.load_state_dict(before.state_dict())
+    assert same(before.interrupted()[0].front, other.interrupted()[0].front)
+    after(before, 2), after(other, 2)
+    assert same(before.interrupted()[0].front, other.interrupted()[0].front)
+    cells = [int(v) for v in (5 * halves(GENERATOR.generate(before.interrupted()[0].front.codes)))]
+    assert len(cells) > len(set(cells))  # one level of the unseen part at several distances
+
+
+def test_a_settled_front_stops_the_run_or_is_gone_on_with_on_islands():
+    """A unit with a bound that is reached stops; one with a bound out of reach goes on."""
+    reachable, beyond = (
+        FrontReaches(0.1, "above", growth=0.5),
+        FrontReaches(9.0, "above", growth=0.5),
+    )
+    stopped = search(replace(run("a"), stop=reachable))
+    results = [result for step in stopped.advance(SUBJECT) for result in step]
+    assert results[-1].outcome.status == "stopped"
+    assert results[-1].outcome.generations < 40
+    going_on = search(replace(run("a"), stop=beyond))
+    islands, areas = [], []
+    for _ in range(30):
+        going_on.step(SUBJECT)
+        packed = going_on.snapshot("a")
+        islands.append(len(packed["strategy.islands.mean"]))
+        areas.append(float(packed["front.scores"][:, 0].max()))
+    assert islands[0] == 0
+    assert islands[-1] == 2  # of five candidates each
+    assert areas[-1] >= areas[islands.index(2)]
+    other = search(replace(run("a"), stop=beyond))
+    other.load_state_dict(going_on.state_dict())
+    assert torch.equal(going_on.ask_codes(), other.ask_codes())
+
+
+def test_on_islands_the_front_grows_on():
+    found = after(search(run("a"), population=20), 30)
+    handed = found.snapshot("a")
+    assert len(handed["strategy.islands.mean"]) == 4
+    grown = after(found, 20).snapshot("a")
+    fronts = [state["front.scores"].double() for state in (handed, grown)]
+    goals = Goals.of([Problem(run("a").objective, GENERATOR)], [fronts[1]])
+    before, now = (front_area(goals, scores[:, 0], scores[:, 2]) for scores in fronts)
+    assert now > 1.001 * before
 
 
 def test_blocks_of_a_network_are_its_outermost_modules_with_layers():

@@ -1,5 +1,7 @@
 """Strategies by name."""
 
+from dataclasses import replace
+
 from invariscope import user_code, validate
 from invariscope.errors import InputError
 from invariscope.search.strategies.base import State, Strategy
@@ -9,6 +11,7 @@ from invariscope.search.strategies.library_cma import LibraryCma
 from invariscope.search.strategies.separable import Separable
 from invariscope.search.strategies.sphere import Sphere
 from invariscope.search.strategies.twin import Twin
+from invariscope.search.strategies.twin_cells import Cells, Measure
 from invariscope.search.strategies.whitened import Whitened
 
 STRATEGIES: dict[str, type[Strategy]] = {
@@ -31,14 +34,21 @@ def load_strategy(strategy: str | Strategy = DEFAULT) -> Strategy:
 
     Args:
         strategy: a name, or `twin:PROXY` with the address of the network that a twin search learns
-            from; `twin:codes` learns from the codes themselves.
+            from; `twin:codes` learns from the codes themselves. `?cells=luminance,hue` behind a
+            twin names the measures of the cells to fill.
 
     Raises:
-        InputError: an unknown name, or a proxy for a strategy that takes none.
+        InputError: an unknown name, or a proxy or cells for a strategy that takes none.
     """
     if isinstance(strategy, Strategy):
         return strategy
     known = STRATEGIES | INFORMED
+    address, mark, words = strategy.partition("?cells=")
+    if mark:
+        twin = load_strategy(address)
+        if not isinstance(twin, Twin):
+            raise InputError(f"strategy {strategy!r}; expected cells behind 'twin' alone")
+        return replace(twin, cells=Cells.named(words.split(",")))
     name, colon, proxy = strategy.partition(":")
     made = known[validate.one_of("strategy", name, known)]
     if not colon:
@@ -60,9 +70,11 @@ __all__ = [
     "DEFAULT",
     "INFORMED",
     "STRATEGIES",
+    "Cells",
     "Genetic",
     "Isotropic",
     "LibraryCma",
+    "Measure",
     "Separable",
     "Sphere",
     "State",

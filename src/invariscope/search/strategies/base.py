@@ -112,6 +112,7 @@ class Strategy(ABC):
     """
 
     name: ClassVar[str]
+    budget: ClassVar[int] = 500  # generations of a run that does not say how many
 
     def with_statistics(self, statistics: CodeStatistics | None) -> "Strategy":
         """Settle parameters that depend on the natural codes; None where these are not known.

@@ -21,6 +21,10 @@ class ShownImages:
         scores: `(images, 3)` stretch, squeeze, activity as measured.
         expected: `(images,)` activity; of a set of units the squeeze.
         generation, candidate: `(images,)` where each was shown.
+        growth: the share of the front's area that the last `SETTLING` generations added; of a
+            search that fills cells, of the sum of what is reached in each cell.
+        members: `(members,)` rows of the images that the run has found, where these are not the
+            non-dominated ones: the best of each cell.
     """
 
     codes: Tensor
@@ -28,6 +32,8 @@ class ShownImages:
     expected: Tensor
     generation: Tensor
     candidate: Tensor
+    growth: float
+    members: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -68,6 +74,8 @@ class InformedStrategy(Strategy):
     @abstractmethod
     def expected(self, state: Any, problems: Sequence[Problem]) -> list[ShownImages | None]:
         """Give each run's images so far with the activity to expect; None where too few teach.
+
+        Where every answer was exact, the activity to expect is the measured one.
 
         Args:
             problems: one a run.

@@ -8,7 +8,7 @@ never truth.
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, final
 
@@ -19,39 +19,28 @@ from invariscope import seeds, validate
 from invariscope.generators.base import CodeStatistics
 from invariscope.search import gp
 from invariscope.search.problem import Problem
-from invariscope.search.strategies.base import State
+from invariscope.search.stopping import SETTLED, SETTLING
 from invariscope.search.strategies.informed import InformedStrategy, ShownImages
-from invariscope.search.strategies.twin_data import Observations, TrainingSet, no_images
+from invariscope.search.strategies.twin_cells import Cells
+from invariscope.search.strategies.twin_data import (
+    Observations,
+    RandomNumbers,
+    TrainingSet,
+    no_images,
+)
 from invariscope.search.strategies.twin_features import Features, proxy_identity
-from invariscope.search.strategies.twin_goals import Goals, front_gain
+from invariscope.search.strategies.twin_filling import AimedCells, FilledCells
+from invariscope.search.strategies.twin_goals import Goals, front_area, front_gain
+from invariscope.search.strategies.twin_islands import Islands
+from invariscope.search.strategies.twin_state import BEST, TwinState, enough, together
 from invariscope.subjects.base import Subject
 
 FIRST_STEPS, MORE_STEPS = 40, 8  # up the marginal likelihood: at first, and after each batch
 LEARNT_ON = 400  # points from which hyperparameters are learnt
-BEST = 4  # members that a candidate of a level may start from
-TOGETHER = 8  # runs that an accelerator computes at once
 KINDS = ("member", "fresh")  # what a climb starts from: a member of the front, or a new code
 FORGET = 0.7  # of a kind's credit that a generation leaves
 FLOOR = 0.15  # the least share of a kind
-
-
-@dataclass(frozen=True)
-class TwinState(State):
-    """Observations and hyperparameters of some runs.
-
-    Attributes:
-        mean: `(runs, code_dim)` where each run was to start.
-        sigma: `(runs,)` the first step size.
-        observations: each run's images so far.
-        learnt: each run's hyperparameters, `(4 + blocks,)`; empty before the first generation.
-        credit: `(runs, kinds)` each kind of candidate's recent gain of the front.
-    """
-
-    mean: Tensor
-    sigma: Tensor
-    observations: tuple[Observations, ...]
-    learnt: tuple[Tensor, ...]
-    credit: Tensor
+UNLIKE = ("proxy", "cells")  # parameters that are told by a description of their own
 
 
 @final
@@ -66,15 +55,19 @@ class Twin(InformedStrategy):
         caution: SD of the number of predicted SDs by which a climb meets its level for sure (in a
             search for excitation: that it hopes for).
         most: images from which the twin predicts; beyond, the most telling and the last.
+        scale: the natural codes' SD; by default the generator's.
+        cells: to fill with images of every kind, each the best of its cell, instead of one front.
     """
 
     name: ClassVar[str] = "twin"
+    budget: ClassVar[int] = 40
     proxy: str | Subject = "embedded:robust"
     steps: int = 24
     rate: float = 1.0
     caution: float = 1.0
     most: int = 1000
     scale: float | None = None
+    cells: Cells | None = None
 
     def __post_init__(self) -> None:
         validate.at_least("steps", self.steps, 1)
@@ -88,8 +81,9 @@ class Twin(InformedStrategy):
         return replace(self, scale=float(statistics.sd.mean()))
 
     def describe(self) -> dict[str, Any]:
-        own = {f: getattr(self, f) for f in self.__dataclass_fields__ if f != "proxy"}
-        return {"name": self.name, "proxy": proxy_identity(self.proxy), **own}
+        own = {f: getattr(self, f) for f in self.__dataclass_fields__ if f not in UNLIKE}
+        cells = {"cells": self.cells.describe()} if self.cells else {}
+        return {"name": self.name, "proxy": proxy_identity(self.proxy), **own, **cells}
 
     def init(self, names: Sequence[str], mean: Tensor, sigma: Tensor, population: int) -> TwinState:
         mean = mean.to(torch.float64)
@@ -102,14 +96,18 @@ class Twin(InformedStrategy):
             observations=tuple(no_images(row) for row in mean),
             learnt=tuple(mean.new_zeros(0) for _ in names),
             credit=mean.new_ones(runs, len(KINDS)),
+            islands=tuple(Islands.none(row) for row in mean),
         )
 
     def propose(self, state: TwinState, size: int, problems: Sequence[Problem]) -> Tensor:
         codes: list[Tensor | None] = [None] * len(state)
-        for rows in _together(state, problems):
+        for row, islands in enumerate(state.islands):
+            if len(islands):
+                codes[row] = islands.ask(state.streams("islands")[row], size)
+        for rows in together(state, problems):
             own = state[rows]
             group = [problems[row] for row in rows]
-            propose = self._climbed if _enough(own) else self._first_codes
+            propose = self._climbed if enough(own) else self._first_codes
             for row, code in zip(rows, propose(own, size, group), strict=True):
                 codes[row] = code
         return torch.stack([code for code in codes if code is not None])
@@ -127,42 +125,94 @@ class Twin(InformedStrategy):
         observations, credit = [], state.credit.clone()
         for row, (own, problem) in enumerate(zip(state.observations, problems, strict=True)):
             with torch.no_grad():
-                entries = features(codes[row])[1].double()
-            known = ~scores[row].isnan().any(1)
-            candidate = torch.arange(size, device=codes.device)
-            generation = torch.full_like(candidate, int(state.generation[row]) + 1)
-            own_errors = errors[row].nan_to_num().to(codes)
-            parts = codes[row], scores[row].to(codes), own_errors, entries, generation, candidate
-            added = [part[known] for part in parts]
-            if len(own) >= BEST and bool(known.any()):
-                gain = front_gain(Goals.of([problem], [own.scores]), own.scores, added[1])
+                images, entries = features(codes[row])
+                measured = self.cells.measured(images) if self.cells else images.new_zeros(size, 0)
+            told = scores[row].to(codes), errors[row].nan_to_num().to(codes)
+            generation = int(state.generation[row]) + 1
+            after = own.with_generation(generation, codes[row], told, entries, measured)
+            observations.append(after)
+            if BEST <= len(own) < len(after):
+                known = ~scores[row].isnan().any(1)
+                gain = self._gain(problem, own, after)
                 kinds = self._kinds(state[[row]], size)[0].to(gain.device)[known]
                 of_kind = [kinds == k for k in range(len(KINDS))]
                 gains = torch.stack([gain[rows].sum() for rows in of_kind])
                 counts = torch.stack([rows.sum() for rows in of_kind]).clamp(min=1)
                 credit[row] = FORGET * credit[row] + (1 - FORGET) * gains / counts
-            before = own if len(own) else no_images(codes[row, 0], entries.shape[1])
-            observations.append(before.with_more(*added))
+        moved = [
+            self._moved(state[[row]], codes[row], scores[row], problem, observations[row])
+            for row, problem in enumerate(problems)
+        ]
         learnt = replace(
             state,
             generation=state.generation + 1,
             observations=tuple(observations),
             credit=credit,
+            islands=tuple(moved),
         )
         return self._learnt(learnt, problems, features)
+
+    def _moved(
+        self,
+        state: TwinState,
+        codes: Tensor,
+        scores: Tensor,
+        problem: Problem,
+        shown: Observations,
+    ) -> Islands:
+        """Move the islands of a run, or begin islands where the front has settled.
+
+        With noise the twin goes on: the order of few candidates says little then.
+        """
+        (islands,) = state.islands
+        if len(islands):
+            goals = Goals.of([problem], [shown.scores])
+            return islands.told(state.streams("islands")[0], codes, scores.to(codes), goals)
+        if self.cells or len(shown) < BEST or bool((shown.errors > 0).any()):
+            return islands
+        found = Goals.of([problem], [shown.scores]).modelled(shown.scores[None])[0]
+        if not self._growth(problem, shown, found) < SETTLED:
+            return islands
+        return Islands.on(problem, shown, len(codes), self._sd(problem))
 
     def expected(self, state: TwinState, problems: Sequence[Problem]) -> list[ShownImages | None]:
         return [self._expected(state[[row]], problem) for row, problem in enumerate(problems)]
 
     def _expected(self, state: TwinState, problem: Problem) -> ShownImages | None:
-        if not _enough(state):
+        if not enough(state):
             return None
         (own,) = state.observations
-        data, process = self._twin(state, [problem])
-        every = torch.arange(len(own), device=own.codes.device)
-        with torch.no_grad():
-            found = process.predict(own.standardised(every)[None])[0] * data.sd + data.mean
-        return ShownImages(own.codes, own.scores, found[0], own.generation, own.candidate)
+        goals = Goals.of([problem], [own.scores])
+        found = goals.modelled(own.scores[None])[0]
+        if bool((own.errors > 0).any()):
+            data, process = self._twin(state, [problem])
+            numbers = torch.arange(len(own), device=own.codes.device)
+            with torch.no_grad():
+                predicted = process.predict(own.standardised(numbers)[None])[0]
+            found = (predicted * data.sd + data.mean)[0]
+        filled = FilledCells.of(self.cells, problem, own, found) if self.cells else None
+        shown = own.codes, own.scores, found, own.generation, own.candidate
+        growth = self._growth(problem, own, found)
+        return ShownImages(*shown, growth=growth, members=filled.best() if filled else None)
+
+    def _growth(self, problem: Problem, own: Observations, modelled: Tensor) -> float:
+        """Measure the last images' share of the front's area, or of the sum over cells."""
+        every = torch.ones_like(own.generation, dtype=torch.bool)
+        earlier = own.generation <= int(own.generation.max()) - SETTLING
+        if self.cells:
+            filled = FilledCells.of(self.cells, problem, own, modelled)
+            before, now = (filled.total(rows) for rows in (earlier, every))
+        else:
+            goals, stretch = Goals.of([problem], [own.scores]), own.scores[:, 0]
+            before, now = (front_area(goals, stretch[r], modelled[r]) for r in (earlier, every))
+        return 1 - before / now if now > 0 else math.nan
+
+    def _gain(self, problem: Problem, before: Observations, after: Observations) -> Tensor:
+        """Measure the gain of each new image alone, `(new,)`."""
+        if self.cells:
+            return FilledCells.of(self.cells, problem, after).gain(len(before))
+        goals = Goals.of([problem], [before.scores])
+        return front_gain(goals, before.scores, after.scores[len(before) :])
 
     def _twin(
         self, state: TwinState, problems: Sequence[Problem]
@@ -181,9 +231,9 @@ class Twin(InformedStrategy):
     ) -> TwinState:
         """Learn the hyperparameters of the twins."""
         learnt = list(state.learnt)
-        for rows in _together(state, problems):
+        for rows in together(state, problems):
             own = state[rows]
-            if not _enough(own):
+            if not enough(own):
                 continue
             group = [problems[row] for row in rows]
             data = TrainingSet.of(own.observations, group, LEARNT_ON)
@@ -242,14 +292,20 @@ class Twin(InformedStrategy):
         features = self._features(problems[0])
         data, process = self._twin(state, problems)
         goals = Goals.of(problems, [own.scores for own in state.observations])
-        draws = _RandomNumbers.of(state, size)
+        draws = RandomNumbers.of(state.streams("propose"), state.mean, size)
         levels = 0.05 + 0.9 * draws.uniform[..., 0]
         sds = [self._sd(problem) for problem in problems]
         sd = torch.tensor(sds, dtype=levels.dtype, device=levels.device).view(-1, 1, 1)
         kinds = self._kinds(state, size).to(levels.device)
         with torch.no_grad():
             shrunk = process.predict(data.features)[0] * data.sd + data.mean
-        utility = goals.utility(data.stretch.unsqueeze(1), shrunk.unsqueeze(1), levels.unsqueeze(2))
+        shown = data.stretch.unsqueeze(1), shrunk.unsqueeze(1)
+        aims = self._aims(state, problems, size)
+        if aims is None:
+            utility = goals.utility(*shown, levels.unsqueeze(2))
+        else:
+            outside = aims.outside(data.stretch / goals.farthest, data.measured, each=True)
+            utility = goals.cell_utility(*shown, outside)
         start = self._starts(data, utility, draws, kinds, sd)
         doubt = self.caution * draws.doubt.abs() * data.sd
 
@@ -259,10 +315,25 @@ class Twin(InformedStrategy):
             entries = data.standardise(entries.double().unflatten(0, (runs, size)))
             mean, deviation = process.predict(entries)
             modelled = data.mean + data.sd * mean
-            stretch = goals.stretch(images.unflatten(0, (runs, size)))
-            return goals.utility(stretch.double(), modelled, levels, doubt * deviation)
+            stretch = goals.stretch(images.unflatten(0, (runs, size))).double()
+            if aims is None:
+                return goals.utility(stretch, modelled, levels, doubt * deviation)
+            measured = aims.cells.measured(images).double().unflatten(0, (runs, size))
+            outside = aims.outside(stretch / goals.farthest, measured)
+            return goals.cell_utility(stretch, modelled, outside, doubt * deviation)
 
         return list(self._ascend(start, climb, self.rate * sd))
+
+    def _aims(self, state: TwinState, problems: Sequence[Problem], size: int) -> AimedCells | None:
+        """Choose the cells that the candidates are to fill, where cells are to be filled."""
+        if not self.cells:
+            return None
+        found = []
+        runs = zip(state.streams("aim"), state.observations, problems, strict=True)
+        for stream, own, problem in runs:
+            u = seeds.uniform([stream], (size, 2 + len(self.cells.axes)))[0].to(own.codes)
+            found.append(FilledCells.of(self.cells, problem, own).aims(u))
+        return AimedCells(self.cells, torch.stack(found))
 
     def _ascend(self, start: Tensor, climb: Callable[[Tensor], Tensor], rates: Tensor) -> Tensor:
         """Climb by Adam with steps from 1 down to 0, and give each climb's best code."""
@@ -290,7 +361,7 @@ class Twin(InformedStrategy):
         return kept
 
     def _starts(
-        self, data: TrainingSet, utility: Tensor, draws: "_RandomNumbers", kinds: Tensor, sd: Tensor
+        self, data: TrainingSet, utility: Tensor, draws: RandomNumbers, kinds: Tensor, sd: Tensor
     ) -> Tensor:
         """Choose the first code of each candidate, `(runs, size, code_dim)`.
 
@@ -307,44 +378,3 @@ class Twin(InformedStrategy):
         fresh = (kinds == KINDS.index("fresh")).unsqueeze(2)
         near = own + 0.05 * 8**u * sd * draws.normal
         return torch.where(fresh, (0.5 + 2.5 * u) * sd * draws.normal, near)
-
-
-@dataclass(frozen=True)
-class _RandomNumbers:
-    """A generation's random numbers, each run's from streams of its own."""
-
-    normal: Tensor
-    uniform: Tensor
-    doubt: Tensor
-
-    @classmethod
-    def of(cls, state: TwinState, size: int) -> "_RandomNumbers":
-        """Draw a generation's numbers."""
-        streams = state.streams("propose")
-        n, like = state.mean.shape[1], state.mean
-        return cls(
-            seeds.normal([(*s, "step") for s in streams], (size, n)).to(like),
-            seeds.uniform([(*s, "choice") for s in streams], (size, 3)).to(like),
-            seeds.normal([(*s, "doubt") for s in streams], (size,)).to(like),
-        )
-
-
-def _enough(state: TwinState) -> bool:
-    """Tell if every run has images enough for a twin."""
-    return min(map(len, state.observations)) >= BEST
-
-
-def _together(state: TwinState, problems: Sequence[Problem]) -> Iterator[list[int]]:
-    """Group the rows that are computed at once: singly on a CPU, alike rows elsewhere."""
-    if state.mean.device.type == "cpu":
-        yield from ([row] for row in range(len(state)))
-        return
-    groups: dict[Any, list[int]] = {}
-    for row, (own, problem) in enumerate(zip(state.observations, problems, strict=True)):
-        o = problem.objective
-        single = len(o.target.units) == 1
-        key = (len(own), len(state.learnt[row]), o.task, o.site, o.direction, single)
-        groups.setdefault(key, []).append(row)
-    for rows in groups.values():
-        for first in range(0, len(rows), TOGETHER):
-            yield rows[first : first + TOGETHER]

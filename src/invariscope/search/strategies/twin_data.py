@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from invariscope import seeds
 from invariscope.search.problem import Problem
 from invariscope.search.strategies.twin_goals import Goals
 
@@ -19,6 +21,7 @@ class Observations:
         scores: `(images, 3)` float64: stretch, squeeze, activity.
         errors: `(images,)` standard errors of the activity.
         features: `(images, entries)` float64.
+        measured: `(images, measures)` float64, the measures of the cells to fill, if any.
         generation, candidate: `(images,)` where each was shown.
     """
 
@@ -26,6 +29,7 @@ class Observations:
     scores: Tensor
     errors: Tensor
     features: Tensor
+    measured: Tensor
     generation: Tensor
     candidate: Tensor
 
@@ -41,10 +45,27 @@ class Observations:
         """Give the features of some images, with mean 0 and SD 1 over all images."""
         return (self.features[rows] - self.features.mean(0)) / self.feature_sd()
 
-    def with_more(self, *more: Tensor) -> "Observations":
-        """Append images: their columns in the order of the attributes."""
-        own = vars(self).values()
-        return Observations(*(torch.cat([a, b.to(a)]) for a, b in zip(own, more, strict=True)))
+    def with_generation(
+        self,
+        generation: int,
+        codes: Tensor,
+        told: tuple[Tensor, Tensor],
+        features: Tensor,
+        measured: Tensor,
+    ) -> "Observations":
+        """Append the candidates of a generation that were recorded.
+
+        Args:
+            told: scores and errors.
+        """
+        scores, errors = told
+        known = ~scores.isnan().any(1)
+        candidate = torch.arange(len(codes), device=codes.device)
+        numbers = torch.full_like(candidate, generation), candidate
+        new = [part[known] for part in (codes, scores, errors, features, measured, *numbers)]
+        own = self if len(self) else no_images(codes[0], features.shape[1], measured.shape[1])
+        pairs = zip(vars(own).values(), new, strict=True)
+        return Observations(*(torch.cat([a, b.to(a)]) for a, b in pairs))
 
 
 @dataclass(frozen=True)
@@ -52,13 +73,14 @@ class TrainingSet:
     """The training set of some runs' twins; values have mean 0 and SD 1 in each run.
 
     Attributes:
-        codes, features, values, errors, stretch: `(runs, images, …)`.
+        codes, features, measured, values, errors, stretch: `(runs, images, …)`.
         mean, sd: `(runs, 1)` of the values before standardisation.
         centre, spread: `(runs, 1, entries)` mean and SD of the features of all observations.
     """
 
     codes: Tensor
     features: Tensor
+    measured: Tensor
     values: Tensor
     errors: Tensor
     stretch: Tensor
@@ -80,6 +102,7 @@ class TrainingSet:
         return cls(
             codes=torch.stack([o.codes[rows] for o, rows in pairs]),
             features=torch.stack([o.standardised(rows) for o, rows in pairs]),
+            measured=torch.stack([o.measured[rows] for o, rows in pairs]),
             values=(raw - mean) / sd,
             errors=torch.stack([o.errors[rows] for o, rows in pairs]) / sd,
             stretch=scores[..., 0],
@@ -94,13 +117,32 @@ class TrainingSet:
         return (features - self.centre) / self.spread
 
 
-def no_images(code: Tensor, entries: int = 0) -> Observations:
+@dataclass(frozen=True)
+class RandomNumbers:
+    """A generation's random numbers, each run's from streams of its own."""
+
+    normal: Tensor
+    uniform: Tensor
+    doubt: Tensor
+
+    @classmethod
+    def of(cls, streams: Sequence[Sequence[Any]], like: Tensor, size: int) -> "RandomNumbers":
+        """Draw a generation's numbers, in the type of `like`, `(runs, n)`."""
+        n = like.shape[1]
+        return cls(
+            seeds.normal([(*s, "step") for s in streams], (size, n)).to(like),
+            seeds.uniform([(*s, "choice") for s in streams], (size, 3)).to(like),
+            seeds.normal([(*s, "doubt") for s in streams], (size,)).to(like),
+        )
+
+
+def no_images(code: Tensor, entries: int = 0, measures: int = 0) -> Observations:
     """Make observations without an image."""
     empty = code.new_zeros(0, 1, dtype=torch.float64)
-    widths = (len(code), 3, entries)
-    codes, scores, features = (empty.expand(0, width) for width in widths)
+    widths = (len(code), 3, entries, measures)
+    codes, scores, features, measured = (empty.expand(0, width) for width in widths)
     numbers = empty[:, 0].to(torch.int64)
-    return Observations(codes, scores, empty[:, 0], features, numbers, numbers)
+    return Observations(codes, scores, empty[:, 0], features, measured, numbers, numbers)
 
 
 def _select(observations: Observations, problem: Problem, most: int) -> Tensor:

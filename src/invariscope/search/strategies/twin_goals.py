@@ -105,6 +105,53 @@ class Goals:
         far, near = self.shares(stretch, modelled)
         return far - PENALTY * (levels - near + room).clamp(min=0)
 
+    def cell_utility(
+        self,
+        stretch: Tensor,
+        modelled: Tensor,
+        outside: Tensor,
+        margin: Tensor | None = None,
+    ) -> Tensor:
+        """Measure the unit's goal, less a penalty where an image is outside its cell.
+
+        Args:
+            stretch, modelled, margin: as for `utility`.
+            outside: cells' widths outside the cell.
+        """
+        near = self.reached(stretch, modelled)
+        if margin is not None:
+            room = margin / self.scale.view(-1, *[1] * (modelled.ndim - 1))
+            near = near + room if self.task == "excitation" else near - room
+        return near - PENALTY * outside
+
+    def reached(self, stretch: Tensor, modelled: Tensor) -> Tensor:
+        """Express the unit's goal alone as a share, the larger the better.
+
+        Args:
+            stretch, modelled: `(runs, …)`.
+        """
+        if self.task == "excitation":
+            return modelled / self.scale.view(-1, *[1] * (modelled.ndim - 1))
+        return self.shares(stretch, modelled)[1]
+
+
+def front_area(goals: Goals, stretch: Tensor, modelled: Tensor) -> float:
+    """Compute the area of the front of some images of one run, both goals as shares.
+
+    Args:
+        goals: of one run.
+        stretch, modelled: `(n,)`; for excitation the area is the largest share of activity.
+    """
+    if goals.task == "excitation":
+        shares = goals.reached(stretch[None], modelled[None])[0]
+        return float(shares.clamp(min=0).max()) if len(shares) else 0.0
+    far, near = (share[0].clamp(min=0) for share in goals.shares(stretch[None], modelled[None]))
+    if not len(far):
+        return 0.0
+    order = torch.argsort(far, descending=True)
+    high = near[order].cummax(0).values
+    return float((far[order] * torch.diff(high, prepend=high.new_zeros(1))).sum())
+
 
 def front_gain(goals: Goals, before: Tensor, scores: Tensor) -> Tensor:
     """Compute the area that each image alone adds to the front's, `(n,)`.
