@@ -41,7 +41,7 @@ TWINS = {
     "twin on standard": Twin(proxy="embedded:standard", scale=1.0),
 }
 OTHERS = ("cma", "isotropic:10")
-TABLED = (250, 500, 1000)
+TABLED = (250, 500, 1000, 2000, 5000)
 
 
 @dataclass(frozen=True)
@@ -53,25 +53,30 @@ class Job:
     noise: float
     task: str
     images: int
+    seed: int = 0
 
 
-def jobs(scale: float) -> list[Job]:
+def jobs(scale: float, seeds: int) -> list[Job]:
     """What is run, the most needed first; `scale` shortens runs for a trial of the script."""
-    found = [Job("twin", u, 0.2, "invariance", 500) for u in UNITS]
-    found += [Job("twin", u, 0.0, "invariance", 1000) for u in TOLD]
-    for noise in (0.0, 0.2):
-        for u in UNITS:
-            found += [Job("twin", u, noise, "adversarial", 500)]
-            found += [Job("cma", u, noise, "adversarial", 25_000)]
-            found += [Job("isotropic:10", u, noise, "adversarial", 2000)]
-    found += [Job("twin on narrow-robust", u, 0.2, "invariance", 500) for u in TOLD]
-    found += [Job("twin on standard", u, 0.2, "invariance", 500) for u in TOLD]
-    found += [Job("twin", u, 0.0, "invariance", 1000) for u in TUNED]
-    found += [Job("twin on narrow-robust", u, 0.0, "invariance", 500) for u in TOLD]
+    rounds = []
+    for units in (TOLD, TUNED):
+        one = [Job("twin", u, 0.0, "invariance", 5000) for u in units]
+        one += [Job("twin", u, 0.2, "invariance", 500) for u in units]
+        for noise in (0.2, 0.0):
+            for u in units:
+                one += [Job("twin", u, noise, "adversarial", 500)]
+                one += [Job("cma", u, noise, "adversarial", 25_000)]
+                one += [Job("isotropic:10", u, noise, "adversarial", 2000)]
+        if units is TOLD:
+            one += [Job("twin on standard", u, 0.2, "invariance", 500) for u in units]
+            one += [Job("cma", u, 0.2, "invariance", 25_000) for u in units]
+        rounds.append(one)
+    told, tuned = rounds
+    found = [replace(job, seed=s) for jobs in (told, tuned) for s in range(seeds) for job in jobs]
     return [replace(job, images=max(250, int(job.images * scale))) for job in found]
 
 
-def work(queue: Any, out: Path, device: str, seeds: int, until: float) -> None:
+def work(queue: Any, out: Path, device: str, until: float) -> None:
     """Take jobs until there are none or the time is over."""
     torch.set_num_threads(1)
     place = pick_device(device)
@@ -86,7 +91,7 @@ def work(queue: Any, out: Path, device: str, seeds: int, until: float) -> None:
         if strategy is None:
             strategy, population = entrant(job.name, generator.code_statistics)
         trial = FrugalityTrial(
-            strategy, job.unit, job.noise, job.images, tuple(range(seeds)), population, job.task
+            strategy, job.unit, job.noise, job.images, (job.seed,), population, job.task
         )
         path = out / "results" / f"{trial.key}.json"
         if not path.exists():
@@ -108,19 +113,34 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
     for task in ("invariance", "adversarial"):
         for noise in (0.0, 0.2):
             own = [r for r in results if r["task"] == task and r["noise"] == noise]
-            ends = {r["unit"]: last_mean(r) for r in own if r["entrant"] == "cma"}
+            ends = {
+                r["unit"]: last_mean(r) for r in joined([r for r in own if r["entrant"] == "cma"])
+            }
             if task == "invariance" and baseline:
                 ends |= _ends(baseline, noise)
             rows = []
             for name, images in sorted({(r["entrant"], r["images"]) for r in own}):
                 for half, units in (("told", TOLD), ("tuned", TUNED)):
                     there = [r for r in own if (r["entrant"], r["images"]) == (name, images)]
-                    there = [r for r in there if r["unit"] in units]
+                    there = joined([r for r in there if r["unit"] in units])
                     if len(there) == len(units) and all(u in ends for u in units):
                         row = figures_of(name, noise, there, ends)
                         rows.append({**row, "half": half, "seconds": [r["seconds"] for r in there]})
             conditions.append({"task": task, "noise": noise, "ends": ends, "rows": rows})
     return {"model": SUBJECT, "tuned": TUNED, "told": TOLD, "conditions": conditions}
+
+
+def joined(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Trials of one entrant with the curves of all seeds of a unit; seconds are means."""
+    units: dict[str, list[dict[str, Any]]] = {}
+    for result in results:
+        units.setdefault(result["unit"], []).append(result)
+    return [
+        own[0]
+        | {"curves": {seed: curve for r in own for seed, curve in r["curves"].items()}}
+        | {"seconds": sum(r["seconds"] for r in own) / len(own)}
+        for own in units.values()
+    ]
 
 
 def as_markdown(figures: dict[str, Any], baseline: dict[str, Any]) -> str:
@@ -200,9 +220,9 @@ def main() -> None:
     (asked.out / "results").mkdir(exist_ok=True)
     context = multiprocessing.get_context("spawn")
     queue, until = context.Queue(), time.time() + asked.seconds
-    for job in [*jobs(asked.scale), *[None] * asked.workers]:
+    for job in [*jobs(asked.scale, asked.seeds), *[None] * asked.workers]:
         queue.put(job)
-    words = (queue, asked.out, asked.device, asked.seeds, until)
+    words = (queue, asked.out, asked.device, until)
     workers = [context.Process(target=work, args=words) for _ in range(asked.workers)]
     for worker in workers:
         worker.start()

@@ -26,7 +26,7 @@ from invariscope.search.search import SMALLEST_CHUNK, Search
 from invariscope.search.strategies import Strategy, load_strategy
 from invariscope.store.files import make_folder, replace_file
 from invariscope.subjects.base import PIXELS, Subject
-from invariscope.subjects.pixels import max_distance
+from invariscope.subjects.pixels import max_distance, saturation
 from invariscope.units import Sites, parse_target
 
 POPULATION = 50  # the papers' candidates a generation
@@ -176,10 +176,13 @@ class FrugalityBench:
             return json.loads(path.read_text())
         say(path.stem)
         curves: dict[str, list[list[float]]] = {str(seed): [] for seed in trial.seeds}
-        for images, planned, found in self._fronts(trial):
-            for p, points in zip(planned, found, strict=True):
-                curves[str(p.settings.seed)].append([images, hypervolume(points)])
-        result = {**trial.plain(), "curves": curves}
+        ends: dict[str, dict[str, Any]] = {}
+        for images, planned, exact, fronts in self._fronts(trial):
+            for p, scores, codes in zip(planned, exact, fronts, strict=True):
+                seed = str(p.settings.seed)
+                curves[seed].append([images, hypervolume(scores.points(codes))])
+                ends[seed] = {"images": images, **scores.described(codes)}
+        result = {**trial.plain(), "curves": curves, "fronts": ends}
         text = json.dumps(result) + "\n"
         replace_file(path, lambda part: part.write_text(text))
         return result
@@ -201,8 +204,10 @@ class FrugalityBench:
         fast = trial.noise > 0 and bf16_is_native(self.generator.device)
         return "bf16" if fast else "auto"
 
-    def _fronts(self, trial: FrugalityTrial) -> Iterator[tuple[int, list[Planned], list[Tensor]]]:
-        """At each of `POINTS`: images shown, the runs, and their archives' noise-free points."""
+    def _fronts(
+        self, trial: FrugalityTrial
+    ) -> "Iterator[tuple[int, list[Planned], list[NoiselessScores], list[Tensor]]]":
+        """At each of `POINTS`: images shown, the runs, their scores and their archives' codes."""
         reference = self.reference(trial.unit)
         options = SearchOptions(
             strategy=trial.strategy,
@@ -239,7 +244,7 @@ class FrugalityBench:
                 due.pop(0)
                 fronts = {t.run.name: t.outcome.front.codes for t in results if t.outcome}
                 fronts |= {r.name: search.snapshot(r.name)["front.codes"] for r in search.active}
-                yield images, planned, [exact[name].points(fronts[name]) for name in exact]
+                yield images, planned, list(exact.values()), [fronts[name] for name in exact]
 
 
 class NoiselessScores:
@@ -269,6 +274,31 @@ class NoiselessScores:
         if generator.code_statistics is not None:
             codes = generator.code_statistics.mean + generator.code_statistics.sd * codes
         return float(self.evaluator.measure(codes, self.objective, "float32")[:, 0].median())
+
+    def described(self, codes: Tensor) -> dict[str, Any]:
+        """The members that keep half (silencing: lose half): how diverse and how extreme they are.
+
+        Returns:
+            `members` of the front and `good` ones; of the good ones the median `saturation` and
+            `code_norm`, `apart`, their mean pixel distance from one another, and the code of the
+            `farthest` (silencing: nearest), its `share` of the possible distance; None without.
+        """
+        points = self.points(codes)
+        good = (points[:, 1] >= 0.5).nonzero()[:, 0]
+        found: dict[str, Any] = {"members": len(codes), "good": len(good)}
+        if not len(good):
+            return found | dict.fromkeys(("saturation", "code_norm", "apart", "farthest", "share"))
+        images = self.evaluator.generator.generate(codes[good])
+        flat = images.flatten(1).double()
+        pairs = torch.pdist(flat)
+        best = int(points[good, 0].argmax())
+        return found | {
+            "saturation": float(saturation(images).median()),
+            "code_norm": float(codes[good].double().norm(dim=1).median()),
+            "apart": float(pairs.mean()) if len(pairs) else 0.0,
+            "farthest": [round(float(v), 4) for v in codes[good[best]]],
+            "share": float(points[good[best], 0]),
+        }
 
     def points(self, codes: Tensor) -> Tensor:
         """Shares of the possible stretch and of the activity kept, `(members, 2)`.

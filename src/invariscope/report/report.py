@@ -22,6 +22,7 @@ from invariscope.report.provenance import provenance, save_command
 from invariscope.report.sections import ABOVE, left_out, sections
 from invariscope.report.source import ReportSource, home, read_source, source_of
 from invariscope.report.strongest_photos import PhotoPass, read_photo_pass
+from invariscope.search.strategies import INFORMED
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import check_may_replace, is_page
 from invariscope.study.analyses import FOLDER, read_tables
@@ -169,7 +170,11 @@ def render(
         "study": about.study is not None,
         "study_file": about.study.folder.text() if about.study else "",
         "missing": about.missing,
-        "reduced": any(r.settings.generations < PAPER_GENERATIONS for r in about.records),
+        "reduced": any(
+            r.settings.generations < PAPER_GENERATIONS
+            for r in about.records
+            if r.settings.strategy["name"] not in INFORMED
+        ),
         "told": [
             *constraint_notes(about.records),
             *refutation_notes(about.records),

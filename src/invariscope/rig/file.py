@@ -120,7 +120,8 @@ class SearchRequest(FileSection):
         seeds: searches from each reference.
         repeats: of each candidate.
         max_repeats: where it is larger: candidates whose rank is not settled get up to so many.
-        stop: whether the paper's rule may end a search: its bound is the range block's maximum.
+        stop: whether the stopping rule may end a search: the paper's, or a twin's (see
+            `SearchOptions`); its bound is the range block's maximum.
     """
 
     targets: Words = (BEST,)
