@@ -279,6 +279,23 @@ def test_identity_changes_with_the_model(model, subject, change):
     assert other.identity() != subject.identity()
 
 
+@pytest.mark.parametrize("order", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("channels", ["RGB", "BGR", "L"])
+def test_preprocessing_keeps_the_bits_of_its_formula_in_any_order_in_memory(order, channels):
+    grey = channels == "L"
+    mean, std = (0.45, 0.22) if grey else (MEAN, STD)
+    net = nn.Conv2d(1 if grey else 3, 4, 3).eval()
+    subject = NetworkSubject(net, image_size=SIDE, mean=mean, std=std, channels=channels)
+    seen = torch.rand(5, 3, SIDE, SIDE).contiguous(memory_format=order)
+    expected = seen.flip(1) if channels == "BGR" else seen
+    if grey:
+        expected = 0.299 * seen[:, :1] + 0.587 * seen[:, 1:2] + 0.114 * seen[:, 2:]
+    expected = (expected - torch.tensor(mean).view(1, -1, 1, 1)) / torch.tensor(std).view(
+        1, -1, 1, 1
+    )
+    assert torch.equal(subject.preprocessing.apply(seen), expected)
+
+
 @pytest.mark.parametrize(
     "settings", [{"mean": (0.4, 0.5, 0.61)}, {"std": (0.2, 0.25, 0.31)}, {"image_size": SIDE + 1}]
 )

@@ -76,3 +76,23 @@ def test_a_decoder_that_ends_otherwise_stays_as_it_is():
     decoder = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1))
     assert fold_last_upsampling(decoder) is decoder
     assert list(decoder.state_dict()) == ["0.weight", "0.bias"]
+
+
+def test_in_bf16_it_keeps_the_bits_of_a_border_repeated_in_float32(monkeypatch):
+    torch.manual_seed(5)
+    folded, x = FoldedUpsampling(nn.Conv2d(6, 3, 5, padding=2)), torch.randn(4, 6, 12, 12)
+    x = x.bfloat16().contiguous(memory_format=torch.channels_last)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        found = folded(x)
+        pad = nn.functional.pad
+        widths = []
+
+        def in_float32(values, *args, **words):
+            widths.append(values.dtype)
+            return pad(values.float(), *args, **words)
+
+        monkeypatch.setattr(nn.functional, "pad", in_float32)
+        expected = folded(x)
+    assert widths == [torch.bfloat16]
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, expected)

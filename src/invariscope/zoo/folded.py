@@ -92,7 +92,8 @@ class FoldedUpsampling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Convolve `(n, channels, h, w)` into `(n, colours, 2h, 2w)`."""
         half = self.margin
-        wide = functional.pad(x, [half] * 4, mode="replicate")
+        with torch.autocast(x.device.type, enabled=False):  # it would pad in float32, then cast
+            wide = functional.pad(x, [half] * 4, mode="replicate")
         made = functional.conv2d(wide, self.inner, self.bias)
         # An edge is taken by `narrow`: for a list of one row, a GPU would wait. Its
         # order of axes decides the last digits.
