@@ -82,10 +82,18 @@ EXPLAINED = {
         "Does stretching part of a stage suffice?",
         "Searches that stretch random subsets of a stage, measured at the whole stage.",
     ),
-    "transfer": AnalysisText(
-        "Do other networks' units accept the images too?",
-        "Activity that the matching unit of another network keeps, in percent of its own for the "
-        "reference.",
+    "acceptance": AnalysisText(
+        "Whose invariances are whose?",
+        "Every image is shown to every network, and the unit of its class answers: 0 is that "
+        "unit's mean for random images of the generator, 1 its mean for the references. A dot "
+        "marks activity above that for random images (units' signs turned; 5 % false discoveries "
+        "over the matrix). Neighbours are alike.",
+    ),
+    "coverage": AnalysisText(
+        "How much of what the unit ignores does a search reach?",
+        "Images beyond the natural maximum are sorted into 125 cells: five levels of mean "
+        "brightness, five tints, and the brightest quarter of the image or none. Cells that one "
+        "run and several restarts reach, against the images shown.",
     ),
     "paths": AnalysisText(
         "Is activity kept between two invariant images?",

@@ -1,4 +1,4 @@
-"""Analyses that show a study's images to networks and people: Fig. 4, rows 9, 12 and 14."""
+"""Analyses that show a study's images to networks and people: Fig. 4, rows 9, 12 and 14 (paths)."""
 
 import numpy as np
 import pandas as pd
@@ -8,14 +8,10 @@ from invariscope.analysis.gradients import SPACES, GradientGoal, gradient_search
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.layers import layer_distances, over_units
 from invariscope.analysis.mixed import mixed_model
-from invariscope.analysis.observers import matching_activity, same_network, transfer
 from invariscope.analysis.paths import along_paths, path_summary
 from invariscope.analysis.people import agreement, people_accuracy
-from invariscope.analysis.respond import features
 from invariscope.errors import InputError
-from invariscope.invariance.classes import classifier
 from invariscope.invariance.setup import nonlinear_sites
-from invariscope.natural.statistics import NaturalStatistics
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.recognition import Tables, make_observers, references
 from invariscope.subjects import PIXELS, Subject
@@ -69,37 +65,6 @@ def make_layers(m: AnalysisMaterial) -> Tables:
             found = layer_distances(observer, images, every, layers)
             parts.append(found.assign(subject=name, observer=observer.name))
     return {"layers": over_units(pd.concat(parts, ignore_index=True), ["subject", "observer"])}
-
-
-def make_transfer(m: AnalysisMaterial) -> Tables:
-    """Make row 14: answers of the matching units of other networks."""
-    rows = m.named(m.whole)
-    classes, parts = list(dict.fromkeys(rows["label"])), []
-    for observer in m.watchers():
-        match = classifier(observer, classes, names=m.names_for(observer, classes))
-        maximum = _maxima(observer, match.site, match.targets.tolist())
-        for name, source, own in m.by_subject(rows):
-            labels = own["label"].tolist()
-            logits = [
-                features(observer, images, match.site)
-                for images in (m.images(own), m.references(own))
-            ]
-            found, reference = (matching_activity(x, match, labels, classes) for x in logits)
-            part = own[["task", "site", "unit"]].reset_index(drop=True)
-            part = part.assign(source=name, observer=observer.name)
-            part = part.assign(own=same_network(observer, source))
-            part = part.assign(activation=found.numpy(), reference=reference.numpy())
-            parts.append(part.assign(maximum=[maximum[classes.index(label)] for label in labels]))
-    return {"transfer": transfer(pd.concat(parts, ignore_index=True))}
-
-
-def _maxima(observer: Subject, site: str, units: list[int]) -> list[float]:
-    """Look up the natural maxima of some units of a readout; NaN where unknown."""
-    if observer.natural is None:
-        return [np.nan] * len(units)
-    known = NaturalStatistics.load(observer.natural, observer)
-    found = [known.of(parse_target(f"{site}:{unit}", observer.sites())) for unit in units]
-    return [entry.maximum if entry else np.nan for entry in found]
 
 
 def make_paths(m: AnalysisMaterial) -> Tables:
