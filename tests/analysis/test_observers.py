@@ -108,10 +108,10 @@ def test_accuracy_is_the_mean_over_units_and_the_source_stands_apart():
 
 def test_the_trend_is_the_slope_along_the_sites():
     table = observer_accuracy(answers())
-    slopes = trend(table, ["pixels", "deep"]).set_index("observer")["slope"]
+    slopes = trend(table, {"net": ["pixels", "deep"]}).set_index("observer")["slope"]
     assert slopes["one"] == pytest.approx(-0.5)
     assert slopes["net"] == pytest.approx(0)
-    assert len(trend(table, ["pixels", "other"])) == 0
+    assert len(trend(table, {"net": ["pixels", "other"]})) == 0
 
 
 def test_a_network_knows_itself_by_identity():

@@ -229,14 +229,25 @@ def test_members_at_equal_loss_and_distance_are_those_of_the_archived_fronts(mat
         assert gap == (record.front["pixel_distance"] - goal[row["unit"]]).abs().min()
 
 
-def test_gradients_have_the_budget_of_one_run(tables, material):
-    starts = tables["gradients_starts"]
-    own = material.table[material.table["site"] == "pixels"]
-    spent = starts.groupby(["method", "unit"])["forward"].sum()
-    assert spent["without gradients"].sum() == own["images"].sum()
-    for method in ("gradients on pixels", "gradients on codes"):
-        assert set(spent[method]) == {own["images"].mean()}  # no bound, so no start stops early
-    assert set(tables["gradients"]["method"]) == set(starts["method"])
+def test_gradients_show_as_many_images_as_the_run(tables, material):
+    runs = tables["gradients_runs"]
+    own = material.table[material.table["site"] == "pixels"].drop_duplicates("unit")
+    shown = own.set_index("unit")["images"]
+    assert set(runs["method"]) == {
+        "without gradients",
+        "gradients on pixels",
+        "gradients on codes",
+    }
+    for row in runs.to_dict("records"):
+        assert row["forward"] == shown[row["unit"]]  # no natural bound, so nothing stops early
+        assert row["generations"] == 4
+        assert not row["met"]
+    search = runs[runs["method"] == "without gradients"].set_index("unit")
+    known = own.set_index("unit")
+    for name in ("stretch", "pixel_distance", "activation", "reduction"):
+        assert search[name].to_numpy() == pytest.approx(known[name].to_numpy(float)), name
+    assert set(tables["gradients"]["method"]) == set(runs["method"])
+    assert tables["gradients_beside"]["compared"].eq(0).all()
 
 
 def test_every_table_that_has_a_figure_is_drawn(material, tables, tmp_path):

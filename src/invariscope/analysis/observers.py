@@ -113,12 +113,12 @@ def over_observers(accuracy: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def trend(accuracy: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
+def trend(accuracy: pd.DataFrame, sites: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Fit a line to accuracy over the depth of the stretched site.
 
     Args:
         accuracy: of `observer_accuracy`.
-        sites: from the shallowest to the deepest; the slope is per step along them.
+        sites: of each source, from the shallowest to the deepest; the slope is per step.
 
     Returns:
         One row a source and observer with at least two of the sites: `slope` of the least
@@ -127,7 +127,9 @@ def trend(accuracy: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
     rows = []
     for key, group in groups_by(invariant(accuracy), ["source", "observer", "own"]):
         value = dict(zip(group["site"], group["restricted"], strict=True))
-        there = [(place, value[site]) for place, site in enumerate(sites) if site in value]
+        there = [
+            (place, value[site]) for place, site in enumerate(sites[key["source"]]) if site in value
+        ]
         if len(there) < 2:
             continue
         x, y = np.array(there, float).T

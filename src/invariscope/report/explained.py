@@ -76,7 +76,8 @@ EXPLAINED = {
     ),
     "gradients": AnalysisText(
         "Would gradients have found the same?",
-        "Gradient searches on pixels and on codes, with as many forward passes as the search took.",
+        "Gradient searches on pixels and on codes, with the population, generations and stopping "
+        "rule of the search, of which the same member is shown.",
     ),
     "subsets": AnalysisText(
         "Does stretching part of a stage suffice?",

@@ -14,6 +14,7 @@ from invariscope.store.files import make_folder, replace_file
 from invariscope.study.analyses import beside, networks, recognition, searches
 from invariscope.study.analyses.acceptance import make_acceptance
 from invariscope.study.analyses.coverage import make_coverage
+from invariscope.study.analyses.gradients import make_gradients
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.searches import Tables
 from invariscope.study.result import StudyResult
@@ -50,9 +51,7 @@ ANALYSES = {
     "layers": StudyAnalysis(("row 9",), networks.make_layers),
     "convergence": StudyAnalysis(("row 10",), searches.make_convergence, "none: runs are counted"),
     "dimension": StudyAnalysis(("row 11",), searches.make_dimension),
-    "gradients": StudyAnalysis(
-        ("row 12",), networks.make_gradients, "kept, beside each start's last"
-    ),
+    "gradients": StudyAnalysis(("row 12",), make_gradients),
     "subsets": StudyAnalysis(("row 13",), searches.make_subsets),
     "acceptance": StudyAnalysis(("row 14", "acceptance"), make_acceptance),
     "coverage": StudyAnalysis(
