@@ -213,7 +213,7 @@ def gradient_search(
 
 
 class _Descent:
-    """Starts that descend together, with an archive of all images that they have been."""
+    """Several starts that descend together, with an archive of all their images."""
 
     def __init__(self, where: _Space, distances: _Distances) -> None:
         self.where, self.distances = where, distances

@@ -41,7 +41,7 @@ def make_acceptance(m: AnalysisMaterial) -> Tables:
         answering = _Answering.of(m, observer, classes)
         parts += [_answers(answering, source, classes) for source in sources]
     images = accepted_images(pd.concat(parts, ignore_index=True))
-    if images["own"].all():
+    if bool(images["own"].all()):
         raise InputError("acceptance needs another network than the source; give --observers")
     roles = m.study.roles | m.observer_kinds
     return {
