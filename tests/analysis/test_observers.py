@@ -13,7 +13,6 @@ from invariscope.analysis.observers import (
     observer_accuracy,
     over_observers,
     same_network,
-    transfer,
     trend,
 )
 from invariscope.errors import InputError
@@ -109,10 +108,10 @@ def test_accuracy_is_the_mean_over_units_and_the_source_stands_apart():
 
 def test_the_trend_is_the_slope_along_the_sites():
     table = observer_accuracy(answers())
-    slopes = trend(table, ["pixels", "deep"]).set_index("observer")["slope"]
+    slopes = trend(table, {"net": ["pixels", "deep"]}).set_index("observer")["slope"]
     assert slopes["one"] == pytest.approx(-0.5)
     assert slopes["net"] == pytest.approx(0)
-    assert len(trend(table, ["pixels", "other"])) == 0
+    assert len(trend(table, {"net": ["pixels", "other"]})) == 0
 
 
 def test_a_network_knows_itself_by_identity():
@@ -120,30 +119,9 @@ def test_a_network_knows_itself_by_identity():
     assert not same_network(Reader(), Reader(classes=("x", "y", "z", "w")))
 
 
-def test_matching_units_and_what_they_keep():
+def test_matching_units():
     other = Reader(classes=("dog", "cat", "bee", "ant"))
     match = classifier(other, CLASSES)
     logits = IMAGES[:, 0, 0, :4]
     found = matching_activity(logits, match, ["ant", "bee", "dog"], CLASSES)
     assert found.tolist() == pytest.approx([0.3, 0.9, 0.1])
-    table = pd.DataFrame(
-        {
-            "source": "net",
-            "observer": "other",
-            "own": False,
-            "task": "invariance",
-            "site": "pixels",
-            "unit": ["u", "u", "v"],
-            "activation": [1.0, 3.0, 6.0],
-            "reference": [4.0, 4.0, -1.0],
-            "maximum": [2.0, 2.0, 4.0],
-        }
-    )
-    row = transfer(table).to_dict("records")[0]
-    assert (row["units"], row["images"]) == (2, 3)
-    assert row["kept"] == pytest.approx(100 * 4 / 1.5)  # of means: v's own share says nothing
-    assert row["kept_sd"] == pytest.approx(100 * 8**0.5 / 1.5)
-    assert row["over_maximum"] == pytest.approx((1 + 1.5) / 2)
-    assert row["above_maximum"] == pytest.approx((0.5 + 1) / 2)
-    silent = transfer(table.assign(reference=-1.0))
-    assert silent["kept"].isna().all()

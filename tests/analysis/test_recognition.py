@@ -11,6 +11,7 @@ from invariscope.analysis.recognition import (
 )
 
 SITES = ("pixels", "mid", "deep")
+BY_SOURCE = {"net": SITES, "net-r": SITES}
 OBSERVERS = {"plain": "standard", "narrow": "standard", "plain-r": "robust", "narrow-r": "robust"}
 KINDS = {**OBSERVERS, "net": "standard", "net-r": "robust"}
 ROLES = {"net": "standard", "net-r": "robust"}
@@ -52,7 +53,7 @@ def test_a_trend_of_one_kind_of_observer_is_found_and_none_is_not_made_up(kind, 
     stream, beyond, slopes = np.random.default_rng(1), [], []
     for _ in range(30):
         answers = world({"standard": 0.0, "robust": 0.0} | {kind: effect}, stream=stream)
-        found = recognition_slopes(answers, SITES).set_index(["source", "kind"])
+        found = recognition_slopes(answers, BY_SOURCE).set_index(["source", "kind"])
         row = found.loc[("net", kind)]
         slopes.append(row["slope"])
         beyond.append(int(row["low"] > 0) - int(row["high"] < 0))
@@ -65,7 +66,7 @@ def test_a_trend_of_one_kind_of_observer_is_found_and_none_is_not_made_up(kind, 
 
 def test_opposite_trends_of_two_kinds_cancel_when_pooled_and_stand_when_apart():
     answers = world({"standard": 0.4, "robust": -0.4}, units=40)
-    found = recognition_slopes(answers, SITES).set_index(["source", "kind"])
+    found = recognition_slopes(answers, BY_SOURCE).set_index(["source", "kind"])
     assert found.loc[("net", "standard"), "low"] > 0.2
     assert found.loc[("net", "robust"), "high"] < -0.2
     assert found.loc[("net", "all"), "low"] < 0 < found.loc[("net", "all"), "high"]
@@ -74,12 +75,21 @@ def test_opposite_trends_of_two_kinds_cancel_when_pooled_and_stand_when_apart():
 def test_the_slope_is_that_of_the_line_and_units_without_a_site_are_left_out():
     answers = world({"standard": 0.3, "robust": 0.0})
     gone = (answers["unit"] == "fc:0") & (answers["site"] == "mid") & (answers["source"] == "net")
-    found = recognition_slopes(answers[~gone], SITES).set_index(["source", "kind"])
+    found = recognition_slopes(answers[~gone], BY_SOURCE).set_index(["source", "kind"])
     assert found.loc[("net", "standard"), "units"] == 9
     own = answers[(answers["source"] == "net") & (answers["unit"] != "fc:0")]
     means = own[own["observer"].isin(["plain", "narrow"])].groupby("site")["restricted"].mean()
     slope = np.polyfit(range(3), means[list(SITES)], 1)[0]
     assert found.loc[("net", "standard"), "slope"] == pytest.approx(slope)
+
+
+def test_each_source_has_sites_of_its_own():
+    answers = world({"standard": 0.3, "robust": 0.0})
+    whole = recognition_slopes(answers, BY_SOURCE)
+    other = answers["source"] == "net-r"
+    named = answers.assign(site=answers["site"].mask(other, "stage " + answers["site"]))
+    apart = recognition_slopes(named, {"net": SITES, "net-r": [f"stage {s}" for s in SITES]})
+    pd.testing.assert_frame_equal(apart, whole)
 
 
 @pytest.mark.parametrize("gap", [0.4, 0.0, -0.4])

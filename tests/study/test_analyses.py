@@ -3,12 +3,14 @@
 import shutil
 from dataclasses import replace
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
 from invariscope import FunctionSubject, load_study, seeds
+from invariscope.analysis.controls import random_images
 from invariscope.analysis.people import COLUMNS
 from invariscope.analysis.searches import convergence
 from invariscope.cli.app import USER_ERROR, run
@@ -17,9 +19,11 @@ from invariscope.photos import open_folder
 from invariscope.report.figures import FIGURES, draw
 from invariscope.store.hashes import write_hashed
 from invariscope.study.analyses import ANALYSES, analyze, read_tables, save_tables, serving
+from invariscope.study.analyses.coverage import reached_cells
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.recognition import EQUAL_DISTANCE, EQUAL_LOSS, matched_members
 from invariscope.study.result import StudyResult
+from invariscope.subjects.appearance_cells import appearance_cells
 from invariscope.units import parse_target
 
 
@@ -55,11 +59,21 @@ def tables(material):
 
 def test_what_the_study_allows_is_made_and_the_rest_has_a_reason(tables):
     missing = dict(zip(tables["missing"]["analysis"], tables["missing"]["reason"], strict=True))
-    assert set(missing) == {"separability", "people", "dimension", "subsets", "appearance"}
+    assert set(missing) == {
+        "acceptance",
+        "separability",
+        "people",
+        "dimension",
+        "subsets",
+        "appearance",
+        "coverage",
+    }
+    assert "beyond the natural maximum, which no unit" in missing["coverage"]
+    assert "another network than the source" in missing["acceptance"]
     assert "got 2 units" in missing["separability"]
     assert "100 or more; the study has 2" in missing["dimension"]
     assert "16 px or more" in missing["appearance"]
-    assert {"distance", "galleries", "observers", "layers", "transfer", "paths"} <= set(tables)
+    assert {"distance", "galleries", "observers", "layers", "paths"} <= set(tables)
 
 
 def test_every_table_names_the_filter_and_the_study(tables):
@@ -107,12 +121,60 @@ def test_the_source_as_observer_stands_apart(tables, material):
     assert set(table["task"]) >= {"MEI", "natural", "invariance"}
 
 
-def test_the_source_keeps_its_own_activity(tables, material):
-    row = tables["transfer"][tables["transfer"]["site"] == "pixels"].iloc[0]
+@pytest.fixture(scope="module")
+def accepted(material):
+    """The tables of the study's images shown to their own and to one other network."""
+    address = material.observers[0].replace(":subject", ":large")
+    return analyze(replace(material, observers=(address,)), ["acceptance"])
+
+
+def test_the_source_keeps_its_own_activity_in_the_matrix(accepted, material):
+    table = accepted["acceptance"].set_index(["observer", "site"])
+    row = table.loc["conv", "pixels"]
     own = material.table[material.table["site"] == "pixels"]
     units = own.groupby("unit")[["activation", "reference_activity"]].mean().mean()
     kept = 100 * units["activation"] / units["reference_activity"]
+    assert row["own"]
     assert row["kept"] == pytest.approx(kept, abs=0.1)
+    assert set(accepted["acceptance"]["observer"]) == {"conv", "large"}
+
+
+def test_the_matrix_is_drawn(accepted, material, tmp_path):
+    (path,) = draw(material, accepted, tmp_path)
+    assert path.name == "acceptance.png"
+
+
+def test_acceptance_is_that_of_passes_made_by_hand(accepted, material):
+    images = accepted["acceptance_images"]
+    other = images[images["observer"] == "large"].reset_index(drop=True)
+    observer = material.observer(material.observers[0].replace(":subject", ":large"))
+    rows = material.whole
+    units = [int(unit[3:]) for unit in rows["unit"]]
+    answers = observer.respond(observer.see(material.images(rows)), ["fc"])["fc"]
+    assert other["activation"].to_numpy() == pytest.approx(
+        answers[range(len(rows)), units].double().numpy(), abs=1e-5
+    )
+    random = random_images(material.generator(rows), 400)
+    drawn = observer.respond(observer.see(random), ["fc"])["fc"].double().mean(0)
+    assert other["chance"].to_numpy() == pytest.approx(drawn[units].numpy(), abs=1e-5)
+    first = other.iloc[0]
+    same = (rows["site"].to_numpy() == first["site"]) & (np.array(units) != units[0])
+    assert first["others"] == pytest.approx(float(answers[same, units[0]].mean()), abs=1e-5)
+
+
+def test_reached_cells_are_those_of_the_members_beyond_the_bound(material):
+    rows = material.invariant
+    generator, subject = material.generator(rows), material.subject(rows["subject"].iloc[0])
+    for record in material.records(rows):
+        active = record.front["activation"].to_numpy()
+        bound = float(np.median(active))
+        share = {**record.settings.milestone, "bound": bound, "side": "above"}
+        settings = record.settings.model_copy(update={"milestone": share})
+        images = generator.generate(record.tensors["codes"][active > bound])
+        expected = set(appearance_cells(subject.see(images)).tolist())
+        assert reached_cells(replace(record, settings=settings), subject, generator) == expected
+        share["bound"] = float(active.max())
+        assert not reached_cells(replace(record, settings=settings), subject, generator)
 
 
 def test_natural_activity_is_that_of_the_photos(tables, material):
@@ -167,14 +229,25 @@ def test_members_at_equal_loss_and_distance_are_those_of_the_archived_fronts(mat
         assert gap == (record.front["pixel_distance"] - goal[row["unit"]]).abs().min()
 
 
-def test_gradients_have_the_budget_of_one_run(tables, material):
-    starts = tables["gradients_starts"]
-    own = material.table[material.table["site"] == "pixels"]
-    spent = starts.groupby(["method", "unit"])["forward"].sum()
-    assert spent["without gradients"].sum() == own["images"].sum()
-    for method in ("gradients on pixels", "gradients on codes"):
-        assert set(spent[method]) == {own["images"].mean()}  # no bound, so no start stops early
-    assert set(tables["gradients"]["method"]) == set(starts["method"])
+def test_gradients_show_as_many_images_as_the_run(tables, material):
+    runs = tables["gradients_runs"]
+    own = material.table[material.table["site"] == "pixels"].drop_duplicates("unit")
+    shown = own.set_index("unit")["images"]
+    assert set(runs["method"]) == {
+        "without gradients",
+        "gradients on pixels",
+        "gradients on codes",
+    }
+    for row in runs.to_dict("records"):
+        assert row["forward"] == shown[row["unit"]]  # no natural bound, so nothing stops early
+        assert row["generations"] == 4
+        assert not row["met"]
+    search = runs[runs["method"] == "without gradients"].set_index("unit")
+    known = own.set_index("unit")
+    for name in ("stretch", "pixel_distance", "activation", "reduction"):
+        assert search[name].to_numpy() == pytest.approx(known[name].to_numpy(float)), name
+    assert set(tables["gradients"]["method"]) == set(runs["method"])
+    assert tables["gradients_beside"]["compared"].eq(0).all()
 
 
 def test_every_table_that_has_a_figure_is_drawn(material, tables, tmp_path):
@@ -246,7 +319,7 @@ def test_observers_with_other_names_need_a_table(finished):
 def test_an_observer_of_larger_images_sees_them_all(material, tables):
     address = material.observers[0].replace(":subject", ":large")
     larger = replace(material, observers=(address,))
-    names = ["observers", "layers", "transfer", "paths"]
+    names = ["observers", "layers", "paths"]
     found = analyze(larger, names)
     for name in names:
         assert len(found[name]) == len(tables[name]), name

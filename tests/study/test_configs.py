@@ -35,7 +35,7 @@ def test_every_figure_is_served_once_in_each_size(size):
     served = [read_study(path).serves for path in FILES if path.parent.name == size]
     every = set(itertools.chain(*served))
     assert every >= FIGURES
-    assert every - FIGURES == ({"Fig 4e"} if size == "paper" else set())
+    assert every - FIGURES == ({"Fig 4e"} if size == "paper" else {"Fig 4e", "coverage"})
 
 
 @pytest.mark.parametrize(
@@ -55,6 +55,7 @@ def test_paper_sizes_have_the_papers_settings(path):
         ("conv_targets", 20, 20 * 5),
         ("subsets", 20, 10 * 10),
         ("manifold", 10, 10 * 4),
+        ("gradients", 5, 5 * 2),
         ("dimension", 3, 3 * 3 * 100),
     ],
 )
@@ -66,6 +67,16 @@ def test_embedded_sizes_plan_with_the_network_that_is_there(name, meis, runs, tm
     searches = (run for run in planned_runs if run.task != "excitation")
     most = 500 if name in ("readout", "manifold") else 200
     assert all(run.options["generations"] <= most for run in searches)
+
+
+def test_other_architectures_have_as_many_runs_at_their_own_sites():
+    study = read_study(CONFIGS / "embedded/architectures.toml")
+    assert len(study.conditions) == 2
+    for condition in study.conditions.values():
+        assert len(condition.subjects) * 5 * len(condition.stretch) == 30
+        assert condition.generations == 500
+    roles = [study.roles[name] for c in study.conditions.values() for name in c.subjects]
+    assert roles == ["standard", "robust"] * 2
 
 
 def test_the_study_of_figures_2_to_4_has_120_runs():

@@ -15,9 +15,9 @@ from invariscope.analysis.grouping import Rows, groups_by, invariant, mean_sd, o
 from invariscope.analysis.intervals import mean_interval, sign_flip_p
 from invariscope.errors import InputError
 from invariscope.photos.spectrum import frequencies, power, slopes
+from invariscope.subjects.appearance_cells import luma, opponent_colours
 from invariscope.subjects.pixels import saturation
 
-LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709, of the values as they are
 GRID = 8  # places across the image at which layout is compared
 BANDS = (8, 4, 2)  # cycles an image at which bands of texture begin, times the side / 32
 TURNS = 4  # orientations of a band
@@ -35,16 +35,9 @@ SATURATED = 0.25  # share of an image's values at an end of the range
 SMALLEST = 16  # pixels a side: below, `describe` says nothing
 
 
-def luma(images: Tensor) -> Tensor:
-    """Weigh the colours to the brightness of each pixel, `(n, height, width)` float64 in [0, 1]."""
-    weights = torch.tensor(LUMA, dtype=torch.float64, device=images.device)
-    return torch.einsum("nchw,c->nhw", images.double(), weights)
-
-
 def colourfulness(images: Tensor) -> Tensor:
     """Hasler and Süsstrunk's measure, `(n,)`: 0 for grey images (doi 10.1117/12.477378)."""
-    red, green, blue = images.double().unbind(1)
-    opponents = torch.stack([red - green, (red + green) / 2 - blue]).flatten(2)
+    opponents = opponent_colours(images).flatten(2)
     spread = opponents.std(2, correction=0).square().sum(0).sqrt()
     return spread + 0.3 * opponents.mean(2).square().sum(0).sqrt()
 

@@ -1,13 +1,17 @@
-"""The same two goals by gradients, on pixels or on codes, with a counted budget (row 12).
+"""The same two goals by gradients, on pixels or on codes, at a search's budget (row 12).
 
 Two losses, stretch and squeeze, each over its first value, are joined by UPGrad: each gradient is
 projected onto the cone of directions that make no loss worse, and the projections are averaged.
+As many starts as a population has advance together. A step of all of them counts as a generation,
+so that a gradient search has a search's budget, stopping rule and archive.
 """
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch import Tensor
@@ -15,14 +19,19 @@ from torch import Tensor
 from invariscope import seeds, validate
 from invariscope.errors import InputError
 from invariscope.generators.base import Generator
+from invariscope.search.archive import COLUMNS, Archive
+from invariscope.search.monitor import WINDOW
 from invariscope.search.objectives import TASKS
+from invariscope.search.stopping import GenerationProgress, Never, StoppingRule
 from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.perceptual import perceptual
 from invariscope.subjects.pixels import pixel_distance
 from invariscope.transformations.filters import Blur
 from invariscope.units import Target, find_site
 
-RATE, STEPS = 0.05, 500
+RATE = 0.05
+STARTS, STEPS = 50, 500  # the paper's population and generations
+AT_ONCE = 64  # images of the front that are made together
 BLUR = 0.5  # px, of pixels after each step; the paper gives no figure
 NEAR = 0.01  # how far from the reference an adversarial start lies, in SD of codes or in pixels
 SPACES = ("pixels", "codes")
@@ -48,20 +57,33 @@ class GradientGoal:
         target: the unit or units.
         task: `invariance` or `adversarial`.
         site: the stretch site.
-        bound: the natural maximum (minimum, for `adversarial`) of the unit's activity: a start
-            that is beyond it is done. None to take every step.
     """
 
     target: Target
     task: str = "invariance"
     site: str = PIXELS
-    bound: float | None = None
 
-    def met(self, activity: Tensor) -> Tensor:
-        """Find the activities beyond the bound."""
-        if self.bound is None:
-            return torch.zeros_like(activity, dtype=torch.bool)
-        return activity > self.bound if self.task == "invariance" else activity < self.bound
+
+@dataclass(frozen=True)
+class GradientRun:
+    """A gradient search, as a search's run is kept.
+
+    Attributes:
+        front: one row a non-dominated image of all that were met, from the smallest stretch:
+            `stretch`, `squeeze`, `activation`, `pixel_distance`, `generation` and `candidate`.
+        images: of the members, `(members, 3, height, width)` in [0, 1].
+        generations: how many, all starts together.
+        converged: whether the stopping rule fired.
+        forward: images that were shown.
+        backward: backward passes of single images; each of the two losses has its own.
+    """
+
+    front: pd.DataFrame
+    images: Tensor
+    generations: int
+    converged: bool
+    forward: int
+    backward: int
 
 
 @dataclass(frozen=True)
@@ -102,12 +124,14 @@ def _codes(
     known = generator.code_statistics
     mean = known.mean.float() if known else torch.zeros(generator.code_dim)
     sd = known.sd.float() if known else torch.ones(generator.code_dim)
-    start = mean + 0.1 * sd * noise
+    first = 0.1 * noise
     if goal.task == "adversarial" and code is not None:
-        start = code.float().cpu() + NEAR * sd * noise
-    origin, scale = start.to(generator.device), sd.to(generator.device)
+        # A component that never varies in natural codes is left where the mean has it.
+        first = (code.float().cpu() - mean) / sd.clamp_min(torch.finfo(sd.dtype).tiny)
+        first = first.where(sd > 0, 0) + NEAR * noise
+    origin, scale = mean.to(generator.device), sd.to(generator.device)
     return _Space(
-        torch.zeros_like(origin),
+        first.to(generator.device),
         lambda x: generator._generate(origin + scale * x).float().clamp(0, 1),  # noqa: SLF001
         lambda x: x,
     )
@@ -146,35 +170,33 @@ def gradient_search(
     space: str = "codes",
     generator: Generator | None = None,
     code: Tensor | None = None,
-    budget: int = STEPS,
+    starts: int = STARTS,
     steps: int = STEPS,
+    stop: StoppingRule | None = None,
     seed: int = 0,
-) -> tuple[pd.DataFrame, Tensor]:
-    """Search by gradients from several starts, until a budget of forward passes is spent.
+) -> GradientRun:
+    """Search by gradients from several starts that advance together, as a population does.
 
-    Adam at rate 0.05 (of pixel values, or of the SD of natural codes), at most `steps` steps a
-    start. Invariance starts near grey (pixels) or near the mean natural code, `adversarial` beside
-    the reference. Pixels are blurred after each step. A start stops beyond `goal.bound`.
+    Adam at rate 0.05 (of pixel values, or of the SD of natural codes). Invariance starts near grey
+    (pixels) or near the mean natural code, `adversarial` beside the reference. Pixels are blurred
+    after each step. The stopping rule sees the activities of all starts after each step.
 
     Args:
         reference: `(3, height, width)` in [0, 1].
         space: `pixels` or `codes`.
         generator, code: for `codes`; the reference's code where `adversarial` starts.
-        budget: forward passes of single images in all; `budget // steps` starts, at least one.
-
-    Returns:
-        One row a start: `start`, `stretch`, `squeeze`, `activation`, `pixel_distance`, `met`
-        (beyond the bound), `steps`, `forward` and `backward` passes of the start (each loss has
-        its own backward pass); and the images, `(starts, 3, height, width)` in [0, 1].
+        starts: images a generation.
+        steps: the most generations.
+        stop: the stopping rule; by default none.
+        seed: of the starts.
 
     Raises:
         InputError: another space or task, no generator for `codes`, or a compiled subject.
     """
     validate.one_of("space", space, SPACES)
     validate.one_of("task", goal.task, [task for task in TASKS if task != "excitation"])
+    validate.at_least("starts", starts, 1)
     validate.at_least("steps", steps, 1)
-    validate.at_least("budget", budget, 1)
-    steps, starts = min(steps, budget), max(1, budget // steps)
     if space == "pixels":
         where = _pixels(subject, goal, reference, starts, seed)
     elif generator is None:
@@ -182,53 +204,86 @@ def gradient_search(
     else:
         where = _codes(generator, goal, code, starts, seed)
     distances = _Distances(subject, goal, reference.to(subject.device))
-    found, taken = _descend(where, distances, steps)
-    with torch.no_grad():
-        images = where.images(found)
-        stretch, squeeze, activity = distances(images)
-        own = subject.see(reference[None].to(subject.device))
-        away = pixel_distance(subject.see(images), own)
-    columns = {"stretch": stretch, "squeeze": squeeze, "activation": activity}
-    columns |= {"pixel_distance": away}
-    table = pd.DataFrame({name: value.cpu().double().numpy() for name, value in columns.items()})
-    counts = taken.cpu().numpy()
-    return (
-        table.assign(
-            start=range(starts),
-            met=goal.met(activity).cpu().numpy(),
-            steps=counts,
-            forward=counts,
-            backward=2 * counts,
-        ),
-        images.cpu(),
+    descent = _Descent(where, distances)
+    converged = descent.run(steps, stop or Never())
+    front, images = descent.front(subject.see(reference[None].to(subject.device)))
+    return GradientRun(
+        front, images, descent.generation, converged, descent.forward, descent.backward
     )
 
 
-def _descend(where: _Space, distances: _Distances, steps: int) -> tuple[Tensor, Tensor]:
-    """Descend from every start; give the last parameters, and the steps of each start."""
-    goal = distances.goal
-    moving = where.parameters.clone().requires_grad_()
-    optimiser = torch.optim.Adam([moving], lr=RATE)
-    ended = torch.zeros(len(moving), dtype=torch.bool, device=moving.device)
-    kept, taken = moving.detach().clone(), torch.zeros(len(moving), dtype=torch.int64)
-    first: tuple[Tensor, Tensor] | None = None
-    sign = -1.0 if goal.task == "invariance" else 1.0
-    for _ in range(steps):
-        stretch, squeeze, activity = distances(where.images(moving))
-        taken += ~ended.cpu()
-        ended |= goal.met(activity.detach())
-        if bool(ended.all()):
-            break
+class _Descent:
+    """Several starts that descend together, with an archive of all their images."""
+
+    def __init__(self, where: _Space, distances: _Distances) -> None:
+        self.where, self.distances = where, distances
+        self.moving = where.parameters.clone().requires_grad_()
+        self.optimiser = torch.optim.Adam([self.moving], lr=RATE)
+        self.archive = Archive.empty(1, self.moving[0].numel(), device=self.moving.device)
+        self.first: tuple[Tensor, Tensor] | None = None
+        self.generation, self.forward, self.backward = 0, 0, 0
+
+    def run(self, steps: int, stop: StoppingRule) -> bool:
+        """Descend until the rule fires (True), or for so many generations."""
+        starts = len(self.moving)
+        recent: deque[Tensor] = deque(maxlen=-(-WINDOW // starts))  # as `StoppingMonitor`
+        for self.generation in range(1, steps + 1):
+            stretch, squeeze, activity = self.distances(self.where.images(self.moving))
+            self.forward += starts
+            self._keep(torch.stack([stretch, squeeze, activity], 1).detach())
+            recent.append(activity.detach().cpu())
+            if stop.met(GenerationProgress(self.generation, torch.cat(list(recent)).numpy())):
+                return True
+            if self.generation < steps:
+                self._step(stretch, squeeze)
+        return False
+
+    def _keep(self, scores: Tensor) -> None:
+        """Add a generation to the archive, under the task's two costs."""
+        signs = torch.tensor(TASKS[self.distances.goal.task].signs, device=scores.device).float()
+        numbers = torch.arange(len(scores))
+        self.archive = self.archive.add(
+            (scores @ signs.T)[None],
+            scores[None],
+            self.moving.detach().flatten(1)[None],
+            torch.full_like(numbers, self.generation)[None],
+            numbers[None],
+        )
+
+    def _step(self, stretch: Tensor, squeeze: Tensor) -> None:
+        """Move every start along the joint direction of its two losses."""
         tiny = torch.finfo(torch.float32).tiny
-        first = first or (stretch.detach().clamp_min(tiny), squeeze.detach().clamp_min(tiny))
-        losses = (sign * stretch / first[0], -sign * squeeze / first[1])
+        self.first = self.first or (
+            stretch.detach().clamp_min(tiny),
+            squeeze.detach().clamp_min(tiny),
+        )
+        sign = -1.0 if self.distances.goal.task == "invariance" else 1.0
+        losses = (sign * stretch / self.first[0], -sign * squeeze / self.first[1])
         gradients = [
-            torch.autograd.grad(loss.sum(), moving, retain_graph=loss is losses[0])[0].flatten(1)
+            torch.autograd.grad(loss.sum(), self.moving, retain_graph=loss is losses[0])[0]
             for loss in losses
         ]
-        moving.grad = upgrad(*gradients).view_as(moving).nan_to_num()
-        optimiser.step()
+        self.backward += len(losses) * len(self.moving)
+        joint = upgrad(*(gradient.flatten(1) for gradient in gradients))
+        self.moving.grad = joint.view_as(self.moving).nan_to_num()
+        self.optimiser.step()
         with torch.no_grad():
-            moving.copy_(where.after(moving))
-            kept = torch.where(ended.view(-1, *[1] * (moving.ndim - 1)), kept, moving)
-    return kept.detach(), taken
+            self.moving.copy_(self.where.after(self.moving))
+
+    def front(self, reference: Tensor) -> tuple[pd.DataFrame, Tensor]:
+        """Tabulate the archive's members, and make their images."""
+        found = self.archive.front(0)
+        shape, device = self.moving.shape[1:], self.moving.device
+        with torch.no_grad():
+            parts = [
+                self.where.images(some.to(device).view(-1, *shape))
+                for some in found.codes.split(AT_ONCE)
+            ]
+            images = torch.cat(parts)
+            away = pixel_distance(self.distances.subject.see(images), reference)
+        table = pd.DataFrame(found.scores.double().numpy(), columns=np.array(COLUMNS))
+        return table.assign(
+            pixel_distance=away.double().cpu().numpy(),
+            generation=found.generation.numpy(),
+            candidate=found.candidate.numpy(),
+        ), images.cpu()

@@ -60,6 +60,45 @@ def summary_interval(mean: float, sd: float, number: int, level: float = LEVEL) 
     return mean, mean - half, mean + half
 
 
+def ratio_interval(above: Any, below: Any, level: float = LEVEL) -> Interval:
+    """Estimate the ratio of two means of paired values, with Fieller's interval.
+
+    The interval holds every ratio ρ for which the mean of `above − ρ below` is not told from 0 by
+    Student's t (Fieller 1954).
+
+    Args:
+        above: the numerators, `(n,)`; pairs with a NaN are left out.
+        below: the denominators, `(n,)`.
+        level: of the interval, in (0, 1).
+
+    Returns:
+        (ratio, low, high). The interval is NaN for fewer than two pairs, and where the mean
+        denominator is not told from 0: then the ratio could be anything.
+
+    Example:
+        >>> from invariscope.analysis.intervals import ratio_interval
+        >>> ratio_interval([1.0, 2.0, 3.0], [2.0, 4.0, 6.0])[0]
+        0.5
+    """
+    pairs = np.stack([np.asarray(above, float), np.asarray(below, float)])
+    a, b = pairs[:, np.isfinite(pairs).all(0)]
+    number = len(a)
+    if number == 0 or b.mean() == 0:
+        return math.nan, math.nan, math.nan
+    ratio = float(a.mean() / b.mean())
+    if number < 2:
+        return ratio, math.nan, math.nan
+    (var_a, cov), (_, var_b) = (
+        np.cov(a, b) * float(t.ppf(0.5 + level / 2, number - 1)) ** 2 / number
+    )
+    spread = b.mean() ** 2 - var_b
+    if spread <= 0:
+        return ratio, math.nan, math.nan
+    middle = (a.mean() * b.mean() - cov) / spread
+    inside = max(0.0, middle**2 - (a.mean() ** 2 - var_a) / spread)
+    return ratio, float(middle - inside**0.5), float(middle + inside**0.5)
+
+
 def correlation(first: Any, second: Any) -> tuple[float, float, float, int]:
     """Estimate Pearson's r with a 95 % interval by Fisher's z, of pairs that are independent.
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from invariscope import validate
-from invariscope.analysis.grouping import groups_by, invariant, mean_sd, of_units, rows_where
+from invariscope.analysis.grouping import groups_by, invariant, rows_where
 from invariscope.analysis.intervals import clustered_mean
 from invariscope.analysis.respond import features
 from invariscope.invariance.classes import Classifier, classifier
@@ -18,7 +18,6 @@ from invariscope.subjects.base import Subject
 KEYS = ["source", "observer", "own", "task", "site"]
 SCORES = ("top1", "topk", "restricted")
 TOP = 5
-KEPT = ("kept", "over_maximum", "above_maximum")
 
 
 def classify(
@@ -114,12 +113,12 @@ def over_observers(accuracy: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def trend(accuracy: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
+def trend(accuracy: pd.DataFrame, sites: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Fit a line to accuracy over the depth of the stretched site.
 
     Args:
         accuracy: of `observer_accuracy`.
-        sites: from the shallowest to the deepest; the slope is per step along them.
+        sites: of each source, from the shallowest to the deepest; the slope is per step.
 
     Returns:
         One row a source and observer with at least two of the sites: `slope` of the least
@@ -128,7 +127,9 @@ def trend(accuracy: pd.DataFrame, sites: Sequence[str]) -> pd.DataFrame:
     rows = []
     for key, group in groups_by(invariant(accuracy), ["source", "observer", "own"]):
         value = dict(zip(group["site"], group["restricted"], strict=True))
-        there = [(place, value[site]) for place, site in enumerate(sites) if site in value]
+        there = [
+            (place, value[site]) for place, site in enumerate(sites[key["source"]]) if site in value
+        ]
         if len(there) < 2:
             continue
         x, y = np.array(there, float).T
@@ -161,34 +162,3 @@ def matching_activity(
     """
     wanted = match.targets[[list(classes).index(label) for label in labels]]
     return logits[torch.arange(len(logits)), wanted]
-
-
-def transfer(answers: pd.DataFrame) -> pd.DataFrame:
-    """Measure the share of the reference's activity that matching units keep.
-
-    Args:
-        answers: one row an image: `source`, `observer`, `own`, `task`, `site`, `unit`,
-            `activation` of the matching unit, `reference` (its activity for the image that was
-            departed from) and `maximum` (of its natural activity; missing where not known).
-
-    Returns:
-        One row a source, observer, task and site: `units`, `images`, and the mean and `_sd` over
-        units of `kept` (percent of the references' mean activity; missing where that is not
-        positive) and of `over_maximum`; `above_maximum`, the share of images beyond the natural
-        maximum. Single units' shares are not averaged: one whose reference hardly excites it
-        would drown the others.
-    """
-    maximum = answers["maximum"].to_numpy(float)
-    activation = answers["activation"].to_numpy(float)
-    scored = answers.assign(
-        over_maximum=activation / np.where(maximum > 0, maximum, np.nan),
-        above_maximum=np.where(np.isfinite(maximum), activation > maximum, np.nan),
-    )
-    rows = []
-    for key, group in groups_by(scored, KEYS):
-        units = of_units(group, ["activation", "reference", *KEPT[1:]])
-        whole = units["reference"].mean()
-        units["kept"] = units["activation"] * (100 / whole if whole > 0 else np.nan)
-        counts = {"units": len(units), "images": len(group)}
-        rows.append({**key, **counts, **mean_sd(units, KEPT)})
-    return pd.DataFrame(rows)

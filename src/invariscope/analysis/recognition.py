@@ -1,6 +1,6 @@
 """Recognition of invariant images by kinds of observers, apart as in the paper (Fig. 4c)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -60,13 +60,14 @@ def recognition(answers: Rows) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def recognition_slopes(answers: Rows, sites: Sequence[str]) -> pd.DataFrame:
+def recognition_slopes(answers: Rows, sites: Mapping[str, Sequence[str]]) -> pd.DataFrame:
     """Fit a line to each unit's accuracy over the depth of the stretched site.
 
     Args:
         answers: as in `recognition`; the task `invariance` counts, and units with images at every
             site.
-        sites: from the shallowest to the deepest; the slope is per step along them.
+        sites: of each source, from the shallowest to the deepest; the slope is per step along
+            them.
 
     Returns:
         One row a source and kind of observer: `units`, `observers` and `slope` with its 95 %
@@ -74,11 +75,12 @@ def recognition_slopes(answers: Rows, sites: Sequence[str]) -> pd.DataFrame:
     """
     rows = []
     chosen = ~answers["own"].astype(bool) & (answers["task"] == "invariance")
-    places = np.arange(len(sites)) - (len(sites) - 1) / 2
-    weights = places / (places**2).sum() if len(sites) > 1 else places
     for key, every in groups_by(rows_where(answers, chosen), ["source"]):
+        along = sites[key["source"]]
+        places = np.arange(len(along)) - (len(along) - 1) / 2
+        weights = places / (places**2).sum() if len(along) > 1 else places
         for kind, own in kinds_of(every):
-            at = [crossed(rows_with(own, site=site)) for site in sites]
+            at = [crossed(rows_with(own, site=site)) for site in along]
             first = at[0]
             values = [part.reindex(index=first.index, columns=first.columns) for part in at]
             slope = sum(w * part.to_numpy(float) for w, part in zip(weights, values, strict=True))

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
+from invariscope.analysis.acceptance import OVER_CHANCE, OWN_OVER_OTHERS, SAME_ROLE
 from invariscope.analysis.recognition import ROBUST, STANDARD
+from invariscope.paper import figures_new as shared
 from invariscope.paper import figures_observers as observers
 from invariscope.paper import figures_searches as searches
 from invariscope.paper.claim import Claim, Evidence
@@ -83,6 +85,19 @@ CONTROLS = (
 )
 FALLS = "{} observers: their accuracy falls with the depth of the stretch for the robust network"
 RISES = "{} observers: their accuracy rises with the depth of the stretch for the standard network"
+GRADIENTS = (
+    "ours: without gradients the search goes as far (here: 90 %; when silencing as near) as "
+    "gradients on the same codes, with as many images, the same stop and the same member"
+)
+SHARED = "ours: other networks accept invariant images (more activity than for random images)"
+OWN = "ours: a network accepts its own invariant images more than other networks do"
+ALIKE = "ours: networks of one role accept each other's invariant images more than other networks'"
+SILENT = "ours: silencing images silence their own network more than other networks"
+RESTARTS = (
+    "ours: one search does not exhaust what a unit ignores: a second one reaches new cells of "
+    "luminance, colour and layout (here: a tenth as many as the first)"
+)
+COVERED = "ours: the twin reaches more cells than restarts of another search with as many images"
 HEADLINE = "images of robust networks are recognised more often, at every site"
 BOTH = "units and observers"
 TREND = ("observers_slopes",)
@@ -114,11 +129,22 @@ TESTS = (
     FigureTest("row 9", ("layers",), unread),
     FigureTest("row 10", ("convergence",), unread),
     FigureTest("row 11", ("dimension",), searches.middle_highest, MIDDLE),
-    FigureTest("row 12", ("gradients",), unread),
+    FigureTest("row 12", ("gradients_beside",), searches.as_far_as_gradients, GRADIENTS),
     FigureTest("row 13", ("subsets",), searches.subsets_work, SUBSETS),
-    FigureTest("row 14", ("transfer",), unread),
+    FigureTest("row 14", ("acceptance",), unread),
     FigureTest("row 14", ("paths",), unread),
     FigureTest("S1", ("fronts_ends",), searches.fronts_as_shown, FRONTS),
+    *(
+        FigureTest("acceptance", ("acceptance_contrasts",), judge, words, clusters)
+        for judge, words, clusters in (
+            (shared.compared(OVER_CHANCE, "invariance", above=0), SHARED, BOTH),
+            (shared.compared(OWN_OVER_OTHERS, "invariance", above=0), OWN, BOTH),
+            (shared.compared(SAME_ROLE, "invariance", above=0), ALIKE, "units"),
+            (shared.compared(OWN_OVER_OTHERS, "adversarial", below=0), SILENT, BOTH),
+        )
+    ),
+    FigureTest("coverage", ("coverage_gains",), shared.second_restart, RESTARTS),
+    FigureTest("coverage", ("coverage_gains",), shared.twin_covers_more, COVERED),
 )
 
 

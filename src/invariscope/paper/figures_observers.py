@@ -44,7 +44,7 @@ def trend(role: str, kind: str, match: str = REACHED) -> Callable[[Tables], Judg
         if table is None:
             return NO_ROLES
         own = rows_with(table, kind=kind, match=match).dropna(subset=["slope"])
-        first = rows_with(own, source=list(own["source"])[:1])
+        first = rows_with(own, source=list(own["source"])[:1]).drop_duplicates("source")
         return _slopes(first, role) or f"needs {kind} observers beside a {role} network"
 
     return judged
@@ -78,10 +78,11 @@ def other_sources(tables: Tables) -> Judged:
     """Ask whether each network of a role has the trend of that role."""
     found: list[Evidence] = []
     for role in (STANDARD, ROBUST):
-        table = with_role(tables["observers_slopes"], role)
+        table = with_role(unbounded(tables["observers_slopes"]), role)
         if table is None:
             return NO_ROLES
         own = rows_with(table, kind=ALL, match=REACHED).dropna(subset=["slope"])
+        own = own.drop_duplicates("source")  # of a network in several studies the first study's
         if own["source"].nunique() > 1:
             found += _slopes(own, role)
     return found or "needs units of two networks of a role"

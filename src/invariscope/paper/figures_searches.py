@@ -25,6 +25,8 @@ from invariscope.plurals import number_of
 
 COMPONENTS = 50  # of the classifier: the paper's "few dozen"
 SITES = 3  # pixels, mid and deep
+AS_FAR = 0.9  # of the distance that gradients reach: what "as far" is taken to mean
+ON_CODES = "gradients on codes"
 HALF = 0.5  # of the whole site's distance: what "still works" is taken to mean
 SILENCED = 90.0  # percent of activity: what "almost wholly" is taken to mean
 NO_BOUND = "needs a study whose `constraints` hold codes to a percentile"
@@ -205,6 +207,20 @@ def subsets_work(tables: Tables) -> list[Evidence] | str:
             if np.isfinite(row.get(column, np.nan)):
                 found.append(Evidence(f"{name} {words}", row[column], *ends, above=above))
     return found or "needs runs that stretch the whole site beside the subsets"
+
+
+def as_far_as_gradients(tables: Tables) -> list[Evidence] | str:
+    """Compare the search with gradients on the same codes: farther, or nearer when silencing."""
+    table = unbounded(tables["gradients_beside"])
+    own = rows_with(rows_where(table, table["compared"] > 0), method=ON_CODES)
+    return [
+        Evidence(
+            f"{row['subject']}, {row['task']}: distance over that of gradients",
+            *over_units(row, "ratio", len(own), "compared"),
+            **({"above": AS_FAR} if row["task"] == "invariance" else {"below": 1 / AS_FAR}),
+        )
+        for row in own.to_dict("records")
+    ] or "needs units that both a search and gradients bring beyond the natural bound"
 
 
 def fronts_as_shown(tables: Tables) -> list[Evidence] | str:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         layers,
     )
     from invariscope.plot.observer_plots import (
+        acceptance,
         agreement,
         gradients,
         layer_distances,
@@ -29,13 +30,13 @@ if TYPE_CHECKING:
         paths,
         people,
         recognition,
-        transfer,
     )
     from invariscope.plot.searches import distance_activation, front, gallery
     from invariscope.plot.studies import (
         appearance,
         controls,
         convergence,
+        coverage,
         dimension,
         mean_distance,
         naturalness,
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ablation",
     "ablation_by_share",
+    "acceptance",
     "active_shares",
     "against_count",
     "agreement",
@@ -57,6 +59,7 @@ __all__ = [
     "confusion",
     "controls",
     "convergence",
+    "coverage",
     "dimension",
     "distance_activation",
     "front",
@@ -75,7 +78,6 @@ __all__ = [
     "recognition",
     "separability",
     "subsets",
-    "transfer",
     "transfer_matrix",
     "with_and_without",
 ]
@@ -83,10 +85,10 @@ _MODULES = {
     "across": "against_count by_count confusion invariance_accuracy layer_by_layer "
     "transfer_matrix with_and_without",
     "invariance": "ablation ablation_by_share active_shares calibration coefficients layers",
-    "observer_plots": "agreement gradients layer_distances observers paths people "
-    "recognition transfer",
+    "observer_plots": "acceptance agreement gradients layer_distances observers paths people "
+    "recognition",
     "searches": "distance_activation front gallery",
-    "studies": "appearance controls convergence dimension mean_distance naturalness "
+    "studies": "appearance controls convergence coverage dimension mean_distance naturalness "
     "separability subsets",
     "unit_profile": "profile",
 }

@@ -2,12 +2,16 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
 
-from invariscope.plot.axes import chance_line, points
+from invariscope.analysis.acceptance import FALSE, condition_names, matrix
+from invariscope.plot.axes import chance_line, figure_of, new_axes, points
 
 SIMULATED = "simulated answers"
+DARK = 0.6  # of the scale: letters are white beyond
 
 
 def _named(table: pd.DataFrame, first: str = "task") -> pd.DataFrame:
@@ -133,23 +137,46 @@ def agreement(table: pd.DataFrame, how: str = "pearson", ax: Axes | None = None)
     return ax
 
 
-def transfer(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
-    """Draw the activity that the matching units of other networks keep (row 14).
+def acceptance(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how far networks accept each other's images, neighbours alike (after row 14).
+
+    0 is the answer to random images, 1 that to the references; a dot marks more than the former.
+    A network's answers to its own images are framed.
 
     Args:
-        table: one source's rows of `analysis.observers.transfer`.
+        table: of `analysis.acceptance.acceptance`.
         ax: where to plot; by default new axes.
 
     Example:
         >>> import pandas as pd
         >>> from invariscope import plot
-        >>> table = pd.DataFrame({"site": ["pixels"], "kept": [80.0], "kept_sd": [5.0]})
-        >>> plot.transfer(table.assign(task="invariance", observer="a network")).get_ylabel()
-        "activity kept (% of the reference's)"
+        >>> row = {"source": "a", "task": "invariance", "site": "pixels", "q": 0.01, "own": False}
+        >>> table = pd.DataFrame([{**row, "observer": name, "acceptance": 0.5} for name in "bc"])
+        >>> [text.get_text() for text in plot.acceptance(table).texts]
+        ['0.50 •', '0.50 •']
     """
-    ax = points(_named(table), "named", "kept", "observer", sd="kept_sd", join=False, ax=ax)
-    ax.axhline(100, color="0.6", linewidth=0.8, linestyle=":")
-    ax.set_ylabel("activity kept (% of the reference's)")
+    wide = matrix(table)
+    values = wide.to_numpy(float)
+    ax = new_axes(ax, (3.2 + 0.85 * values.shape[1], 1.8 + 0.42 * values.shape[0]))
+    shown = ax.imshow(values, cmap="RdBu", vmin=-1, vmax=1, aspect="auto")
+    rows, columns = list(wide.index), list(wide.columns)
+    for cell, condition in zip(table.to_dict("records"), condition_names(table), strict=True):
+        value, at = cell["acceptance"], (columns.index(cell["observer"]), rows.index(condition))
+        if not np.isfinite(value):
+            ax.text(*at, "–", ha="center", va="center", fontsize=7, color="0.5")
+            continue
+        dot = " •" if cell["q"] <= FALSE else ""
+        colour = "white" if abs(value) > DARK else "0.15"
+        ax.text(*at, f"{value:.2f}{dot}", ha="center", va="center", fontsize=7, color=colour)
+        if cell["own"]:
+            corner = (at[0] - 0.5, at[1] - 0.5)
+            ax.add_patch(Rectangle(corner, 1, 1, fill=False, edgecolor="0.15", linewidth=1.2))
+    ax.set_xticks(range(len(columns)), columns, rotation=30, ha="right", fontsize=8)
+    ax.set_yticks(range(len(rows)), rows, fontsize=8)
+    ax.set_xlabel("network that answers")
+    ax.set_ylabel("images of")
+    ax.spines[:].set_visible(False)
+    figure_of(ax).colorbar(shown, ax=ax, label="acceptance (0 random, 1 reference)")
     return ax
 
 

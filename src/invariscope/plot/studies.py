@@ -143,6 +143,41 @@ def controls(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     return ax
 
 
+def coverage(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw the cells of appearance that restarts reach against the images shown.
+
+    Args:
+        table: one subject's rows of `analysis.coverage.coverage`.
+        ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> table = pd.DataFrame({"images": [1000, 2000], "cells": [4.0, 6.0], "cells_sd": 1.0})
+        >>> plot.coverage(table.assign(site="pixels", strategy="isotropic")).get_xlabel()
+        'images shown'
+    """
+    ax = new_axes(ax)
+    several = len(set(table["strategy"])) > 1
+    for number, (key, own) in enumerate(groups_by(table, ["strategy", "site"])):
+        ax.errorbar(
+            own["images"],
+            own["cells"],
+            own["cells_sd"].fillna(0),
+            color=COLOURS[number % len(COLOURS)],
+            marker=MARKERS[number % len(MARKERS)],
+            markersize=5,
+            capsize=2,
+            linewidth=1,
+            label=f"{key['strategy']}, {key['site']}" if several else key["site"],
+        )
+    ax.set_ylim(bottom=0)
+    ax.set_xlabel("images shown")
+    ax.set_ylabel("cells beyond the natural maximum")
+    ax.legend(frameon=False, fontsize="small")
+    return ax
+
+
 def dimension(table: pd.DataFrame, estimator: str = "two nearest", ax: Axes | None = None) -> Axes:
     """Dimension against how many images are taken, mean over units (row 11).
 

@@ -76,16 +76,25 @@ EXPLAINED = {
     ),
     "gradients": AnalysisText(
         "Would gradients have found the same?",
-        "Gradient searches on pixels and on codes, with as many forward passes as the search took.",
+        "Gradient searches on pixels and on codes, with the population, generations and stopping "
+        "rule of the search, of which the same member is shown.",
     ),
     "subsets": AnalysisText(
         "Does stretching part of a stage suffice?",
         "Searches that stretch random subsets of a stage, measured at the whole stage.",
     ),
-    "transfer": AnalysisText(
-        "Do other networks' units accept the images too?",
-        "Activity that the matching unit of another network keeps, in percent of its own for the "
-        "reference.",
+    "acceptance": AnalysisText(
+        "Whose invariances are whose?",
+        "Every image is shown to every network, and the unit of its class answers: 0 is that "
+        "unit's mean for random images of the generator, 1 its mean for the references. A dot "
+        "marks activity above that for random images (units' signs turned; 5 % false discoveries "
+        "over the matrix). Neighbours are alike.",
+    ),
+    "coverage": AnalysisText(
+        "How much of what the unit ignores does a search reach?",
+        "Images beyond the natural maximum are sorted into 125 cells: five levels of mean "
+        "brightness, five tints, and the brightest quarter of the image or none. Cells that one "
+        "run and several restarts reach, against the images shown.",
     ),
     "paths": AnalysisText(
         "Is activity kept between two invariant images?",

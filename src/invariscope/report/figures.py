@@ -78,7 +78,8 @@ def _recognition(m: AnalysisMaterial, table: Rows) -> Drawn:
 
 def _by_depth(m: AnalysisMaterial, table: Rows) -> list[str]:
     """Name a source's conditions: the MEI, then the stretched sites by depth."""
-    return ["MEI", *(f"invariance {site}" for site in m.sites if site in set(table["site"]))]
+    sites = m.sites_of.get(table["source"].iloc[0], m.sites)
+    return ["MEI", *(f"invariance {site}" for site in sites if site in set(table["site"]))]
 
 
 def _layers(_: AnalysisMaterial, table: Rows) -> Drawn:
@@ -130,7 +131,8 @@ FIGURES: dict[str, Callable[[AnalysisMaterial, Rows], Drawn]] = {
     "dimension": _dimension,
     "gradients": _one(plot.gradients),
     "subsets": _one(plot.subsets),
-    "transfer": _of_each("source", plot.transfer),
+    "acceptance": _one(plot.acceptance),
+    "coverage": _of_each("subject", plot.coverage),
     "paths_places": _paths,
     "fronts": _fronts,
     "appearance": _of_each("subject", plot.appearance),

@@ -21,12 +21,13 @@ from invariscope.study.analyses import read_tables, save_tables
 # Tables of every study; of the others the first study's counts.
 JOINED = ("convergence", "missing", "controls", "controls_means", "losses", "losses_runs")
 JOINED += ("distance", "distance_beside_affine", "appearance", "naturalness", "observers")
+JOINED += ("observers_slopes",)  # Fig 4e is about the networks of several studies
 MOST_ROWS = 40
 MOST_FIGURES = 4  # of a table
 MOST_PARTS = 6  # of what was found, in the first table
 MANY = ("study", "constraints")  # of them those that stay in a table of several studies
 NOT_PRINTED = {"galleries", "fronts", "fronts_ends", "losses_runs", "paths_places"}
-LEFT_OUT = {"gradients_starts"}
+NOT_PRINTED |= {"gradients_runs", "acceptance_images", "coverage_runs"}
 ABOUT = ("study", "runs", "chosen", "budget", "constraints")  # what the line above a table says
 HEAD = """# Stretch-and-Squeeze, figure by figure
 
@@ -196,8 +197,7 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
         StoreError: no tables, or a page that cannot be written.
     """
     record, folder = page.with_suffix(".json"), make_folder(page.with_suffix(""))
-    found = collect_tables(folders, None if folder in folders else folder)
-    tables = {k: table for k, table in found.items() if k not in LEFT_OUT}
+    tables = collect_tables(folders, None if folder in folders else folder)
     claims = figure_claims(tables)
     save_tables(tables, folder)
     rows = [[c.source, c.statement, first_parts(c), f"**{c.outcome}**"] for c in claims]

@@ -12,6 +12,9 @@ from invariscope.generators.constraints import MARK
 from invariscope.store import version_0_1
 from invariscope.store.files import make_folder, replace_file
 from invariscope.study.analyses import beside, networks, recognition, searches
+from invariscope.study.analyses.acceptance import make_acceptance
+from invariscope.study.analyses.coverage import make_coverage
+from invariscope.study.analyses.gradients import make_gradients
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.searches import Tables
 from invariscope.study.result import StudyResult
@@ -48,11 +51,12 @@ ANALYSES = {
     "layers": StudyAnalysis(("row 9",), networks.make_layers),
     "convergence": StudyAnalysis(("row 10",), searches.make_convergence, "none: runs are counted"),
     "dimension": StudyAnalysis(("row 11",), searches.make_dimension),
-    "gradients": StudyAnalysis(
-        ("row 12",), networks.make_gradients, "kept, beside each start's last"
-    ),
+    "gradients": StudyAnalysis(("row 12",), make_gradients),
     "subsets": StudyAnalysis(("row 13",), searches.make_subsets),
-    "transfer": StudyAnalysis(("row 14",), networks.make_transfer),
+    "acceptance": StudyAnalysis(("row 14", "acceptance"), make_acceptance),
+    "coverage": StudyAnalysis(
+        ("coverage",), make_coverage, "all of the front beyond the natural maximum"
+    ),
     "paths": StudyAnalysis(("row 14",), networks.make_paths),
     "fronts": StudyAnalysis(("S1",), searches.make_fronts, "all, or each front's end"),
     "appearance": StudyAnalysis(("Fig 3a,b", "image statistics"), searches.make_appearance),

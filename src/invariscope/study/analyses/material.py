@@ -97,12 +97,22 @@ class AnalysisMaterial:
         return {run.name: run for run in self.study.planned_runs}
 
     @cached_property
+    def sites_of(self) -> dict[str, list[str]]:
+        """Each subject's stretch sites, from the shallowest to the deepest."""
+        found = {}
+        for key, own in groups_by(self.table, ["subject"]):
+            records = self.records(own.drop_duplicates("site"))
+            depth = {str(r.settings.site): r.labels.get("site_depth", 0) for r in records}
+            found[key["subject"]] = sorted(depth, key=lambda site, d=depth: d[site])
+        return found
+
+    @cached_property
     def sites(self) -> list[str]:
-        """The stretch sites of the first subject, from the shallowest to the deepest."""
-        first = rows_where(self.table, self.table["subject"] == self.table["subject"].iloc[0])
-        records = self.records(first.drop_duplicates("site"))
-        depth = {str(r.settings.site): r.labels.get("site_depth", 0) for r in records}
-        return sorted(depth, key=lambda site: depth[site])
+        """The stretch sites of every subject, each subject's by depth, the first subject's first.
+
+        Subjects with sites of one name have them in one order.
+        """
+        return list(dict.fromkeys(site for own in self.sites_of.values() for site in own))
 
     @cached_property
     def whole(self) -> Rows:

@@ -1,27 +1,18 @@
-"""Analyses that show a study's images to networks and people: Fig. 4, rows 9, 12 and 14."""
+"""Analyses that show a study's images to networks and people: Figs. 4a, b and d, rows 9, 14."""
 
-import numpy as np
 import pandas as pd
 import torch
 
-from invariscope.analysis.gradients import SPACES, GradientGoal, gradient_search
-from invariscope.analysis.grouping import Rows, groups_by, rows_where
+from invariscope.analysis.grouping import groups_by, rows_where
 from invariscope.analysis.layers import layer_distances, over_units
 from invariscope.analysis.mixed import mixed_model
-from invariscope.analysis.observers import matching_activity, same_network, transfer
 from invariscope.analysis.paths import along_paths, path_summary
 from invariscope.analysis.people import agreement, people_accuracy
-from invariscope.analysis.respond import features
 from invariscope.errors import InputError
-from invariscope.invariance.classes import classifier
 from invariscope.invariance.setup import nonlinear_sites
-from invariscope.natural.statistics import NaturalStatistics
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.recognition import Tables, make_observers, references
-from invariscope.subjects import PIXELS, Subject
 from invariscope.units import parse_target
-
-GRADIENT_UNITS = 2  # of each subject: gradients cost more than all the other analyses together
 
 
 def make_people(m: AnalysisMaterial) -> Tables:
@@ -71,37 +62,6 @@ def make_layers(m: AnalysisMaterial) -> Tables:
     return {"layers": over_units(pd.concat(parts, ignore_index=True), ["subject", "observer"])}
 
 
-def make_transfer(m: AnalysisMaterial) -> Tables:
-    """Make row 14: answers of the matching units of other networks."""
-    rows = m.named(m.whole)
-    classes, parts = list(dict.fromkeys(rows["label"])), []
-    for observer in m.watchers():
-        match = classifier(observer, classes, names=m.names_for(observer, classes))
-        maximum = _maxima(observer, match.site, match.targets.tolist())
-        for name, source, own in m.by_subject(rows):
-            labels = own["label"].tolist()
-            logits = [
-                features(observer, images, match.site)
-                for images in (m.images(own), m.references(own))
-            ]
-            found, reference = (matching_activity(x, match, labels, classes) for x in logits)
-            part = own[["task", "site", "unit"]].reset_index(drop=True)
-            part = part.assign(source=name, observer=observer.name)
-            part = part.assign(own=same_network(observer, source))
-            part = part.assign(activation=found.numpy(), reference=reference.numpy())
-            parts.append(part.assign(maximum=[maximum[classes.index(label)] for label in labels]))
-    return {"transfer": transfer(pd.concat(parts, ignore_index=True))}
-
-
-def _maxima(observer: Subject, site: str, units: list[int]) -> list[float]:
-    """Look up the natural maxima of some units of a readout; NaN where unknown."""
-    if observer.natural is None:
-        return [np.nan] * len(units)
-    known = NaturalStatistics.load(observer.natural, observer)
-    found = [known.of(parse_target(f"{site}:{unit}", observer.sites())) for unit in units]
-    return [entry.maximum if entry else np.nan for entry in found]
-
-
 def make_paths(m: AnalysisMaterial) -> Tables:
     """Row 14: activity along paths between the invariant images of a unit."""
     keys, parts = ["subject", "unit", "site"], []
@@ -120,65 +80,3 @@ def make_paths(m: AnalysisMaterial) -> Tables:
         "paths": path_summary(points, ["subject", "site"]),
         "paths_places": places.agg(kept=("kept", "mean"), sd=("kept", "std")),
     }
-
-
-def make_gradients(m: AnalysisMaterial) -> Tables:
-    """Row 12: the same goals by gradients with the budget of one run, for a few units at pixels."""
-    rows = rows_where(m.whole, m.whole["site"] == PIXELS)
-    if not len(rows):
-        raise InputError("the study has no runs at pixels to set gradients beside")
-    parts = []
-    for name, subject, of_subject in m.by_subject(rows):
-        units = list(dict.fromkeys(of_subject["unit"]))[:GRADIENT_UNITS]
-        chosen = rows_where(of_subject, of_subject["unit"].isin(units))
-        for key, own in groups_by(chosen, ["task", "unit"]):
-            parts.append(_searched(own).assign(subject=name, **key))
-            parts += [found.assign(subject=name, **key) for found in _gradients(m, subject, own)]
-    columns = ["subject", "task", "unit", "method", "start", "stretch", "squeeze", "activation"]
-    columns += ["pixel_distance", "reduction", "met", "forward", "backward"]
-    table: Rows = pd.concat(parts, ignore_index=True)[columns]
-    groups = table.groupby(["subject", "task", "method"], sort=False, as_index=False)
-    summary = groups.agg(
-        units=("unit", "nunique"),
-        starts=("start", "size"),
-        met=("met", "mean"),
-        pixel_distance=("pixel_distance", "mean"),
-        reduction=("reduction", "mean"),
-        forward=("forward", "sum"),
-        backward=("backward", "sum"),
-    )
-    return {"gradients": summary, "gradients_starts": table}
-
-
-def _searched(own: Rows) -> Rows:
-    """Put the study's own runs into the columns of the gradient search."""
-    names = {"converged": "met", "images": "forward", "seed": "start"}
-    return own.rename(columns=names).assign(method="without gradients", backward=0)
-
-
-def _gradients(m: AnalysisMaterial, subject: Subject, own: Rows) -> list[pd.DataFrame]:
-    first = own.iloc[0]
-    record = m.records(own.iloc[:1])[0]
-    invariance = first["task"] == "invariance"
-    bound = float(first["natural_maximum" if invariance else "natural_minimum"])
-    goal = GradientGoal(
-        target=parse_target(str(first["unit"]), subject.sites()),
-        task=str(first["task"]),
-        bound=bound if np.isfinite(bound) else None,
-    )
-    reference = float(first["reference_activity"])
-    tables = []
-    for space in SPACES:
-        found, _ = gradient_search(
-            subject,
-            goal,
-            record.tensors["reference_image"],
-            space=space,
-            generator=m.generator(own),
-            code=record.tensors.get("reference_code"),
-            budget=max(1, round(own["images"].mean())),
-        )
-        lost = reference - found["activation"].to_numpy(float)
-        reduction = 100 * lost / reference if reference > 0 else np.full(len(lost), np.nan)
-        tables.append(found.assign(method=f"gradients on {space}", reduction=reduction))
-    return tables

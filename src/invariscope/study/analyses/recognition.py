@@ -51,7 +51,7 @@ def make_observers(m: AnalysisMaterial) -> Tables:
     return {
         "observers": accuracy,
         "observers_mean": over_observers(accuracy),
-        "observers_trend": trend(accuracy, m.sites),
+        "observers_trend": trend(accuracy, m.sites_of),
         **_by_kind(m, answers),
     }
 
@@ -99,14 +99,14 @@ def _by_kind(m: AnalysisMaterial, answers: pd.DataFrame) -> Tables:
     """
     reached = rows_where(answers, answers["milestone"].astype(bool))
     classes = list(dict.fromkeys(answers["class"]))
-    found, slopes = [], [recognition_slopes(reached, m.sites).assign(match="25 of 50 reached")]
+    found, slopes = [], [recognition_slopes(reached, m.sites_of).assign(match="25 of 50 reached")]
     for match, rows in matched_members(m, m.named(m.invariant)):
         own = _answers(m, rows, m.images(rows, "row"), classes)
         means = rows.groupby(["subject", "site"], sort=False)[["pixel_distance", "reduction"]]
         about = means.mean().rename_axis(["source", "site"]).reset_index()
         table = recognition(own).merge(about, on=["source", "site"])
         found.append(table.assign(match=match))
-        slopes.append(recognition_slopes(own, m.sites).assign(match=match))
+        slopes.append(recognition_slopes(own, m.sites_of).assign(match=match))
     tables = {
         "observers_kinds": recognition(reached),
         "observers_slopes": pd.concat(slopes, ignore_index=True),

@@ -1,0 +1,79 @@
+"""Statements of ours: shared invariances, and how much of the set a search reaches."""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from invariscope.analysis.acceptance import OVER_CHANCE, OWN_OVER_OTHERS, SAME_ROLE
+from invariscope.analysis.coverage import AS_MANY, SECOND
+from invariscope.analysis.grouping import rows_where, rows_with
+from invariscope.paper.claim import Evidence
+from invariscope.paper.measured_figures import Tables, over_units, unbounded
+
+TENTH = 0.1  # of what one run reaches: what "new cells" is taken to mean
+TWIN = "twin"
+NEEDS = {
+    OVER_CHANCE: "needs networks that know the classes, beside the sources",
+    OWN_OVER_OTHERS: "needs networks that know the classes, beside the sources",
+    SAME_ROLE: "needs answering networks of both roles; give `roles` in the study file",
+}
+
+
+def compared(
+    contrast: str, task: str, *, above: float = -np.inf, below: float = np.inf
+) -> Callable[[Tables], list[Evidence] | str]:
+    """Judge one comparison of acceptance, for every source and stretched site.
+
+    Args:
+        contrast: of `analysis.acceptance.CONTRASTS`.
+        task: of the images.
+        above: the statement's lower bound.
+        below: the statement's upper bound.
+    """
+
+    def judged(tables: Tables) -> list[Evidence] | str:
+        table = unbounded(tables["acceptance_contrasts"])
+        own = rows_with(table, contrast=contrast, task=task).dropna(subset=["difference"])
+        return [
+            Evidence(
+                f"{row['source']}, stretched at {row['site']}: {contrast}",
+                row["difference"],
+                row["low_all"],
+                row["high_all"],
+                above=above,
+                below=below,
+            )
+            for row in own.to_dict("records")
+        ] or NEEDS[contrast]
+
+    return judged
+
+
+def second_restart(tables: Tables) -> list[Evidence] | str:
+    """Ask whether a second run adds at least a tenth of the cells that one run reaches."""
+    own = rows_with(unbounded(tables["coverage_gains"]), gain=SECOND)
+    return [
+        Evidence(
+            f"{row['subject']}, {row['strategy']}, stretched at {row['site']}: cells that a second "
+            "run adds, over one run's",
+            *over_units(row, "more", len(own)),
+            above=TENTH,
+        )
+        for row in own.to_dict("records")
+    ] or "needs two runs of a unit that reach beyond its natural maximum"
+
+
+def twin_covers_more(tables: Tables) -> list[Evidence] | str:
+    """Ask whether a search by a twin reaches more cells than restarts that show as many images."""
+    own = rows_with(unbounded(tables["coverage_gains"]), gain=AS_MANY)
+    twins = own["strategy"].str.startswith(TWIN), own["other"].str.startswith(TWIN)
+    own = rows_where(own, twins[0] & ~twins[1])
+    return [
+        Evidence(
+            f"{row['subject']}, stretched at {row['site']}: cells of {row['strategy']} over "
+            f"{row['other']}",
+            *over_units(row, "more", len(own)),
+            above=0,
+        )
+        for row in own.to_dict("records")
+    ] or "needs a study with the strategy 'twin' beside another"
