@@ -11,7 +11,17 @@ import pytest
 import torch
 from PIL import Image
 
-from invariscope import Search, find_mei, image_reference, load_result, stretch_and_squeeze
+from invariscope import (
+    Search,
+    SearchOptions,
+    constrain_generator,
+    find_mei,
+    image_reference,
+    load_generator,
+    load_result,
+    load_subject,
+    stretch_and_squeeze,
+)
 from invariscope.errors import InputError, StoreError, SubjectError
 from invariscope.experiments.mei import plan_mei
 from invariscope.experiments.plan import plan
@@ -80,6 +90,23 @@ def test_a_front_is_non_dominated_and_scored_as_by_hand(sns, own_scores, task, s
     np.testing.assert_allclose(record.front["saturation"], ends, atol=1e-12)
     norms = np.linalg.norm(record.tensors["codes"].numpy().astype(float), axis=1)
     np.testing.assert_allclose(record.front["code_norm"], norms)
+
+
+def test_under_a_bound_the_norm_told_is_that_of_the_code_behind_the_image():
+    plain = load_generator("embedded")
+    bounded = constrain_generator(plain, code_percentile=50)
+    grey = image_reference(torch.full((3, 96, 96), 0.5), 96)
+    options = SearchOptions(population=8, generations=2, sigma=3.0)
+    result = stretch_and_squeeze(
+        load_subject("embedded:standard"), bounded, "fc:3", reference=grey, options=options
+    )
+    (record,) = result.runs
+    codes, told = record.tensors["codes"], record.front["code_norm"].to_numpy(float)
+    norms = codes.norm(dim=1)
+    assert bool((norms > 2 * bounded.radius).any())
+    shrunk = codes * (bounded.radius / norms).clamp(max=1)[:, None]
+    np.testing.assert_allclose(told, shrunk.norm(dim=1), rtol=1e-5)
+    torch.testing.assert_close(plain.generate(shrunk), bounded.generate(codes))
 
 
 @pytest.mark.parametrize(("task", "better"), [("invariance", np.max), ("adversarial", np.min)])

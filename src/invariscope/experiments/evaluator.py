@@ -174,7 +174,8 @@ class Evaluator:
 
         Returns:
             `saturation`, the share of the image's values at an end of the range, and `code_norm`,
-            the code's L2 norm; `pixel_distance`, the L2 distance from the reference as the
+            the L2 norm of the code that makes the image (under a bound the bounded one);
+            `pixel_distance`, the L2 distance from the reference as the
             subject sees images, where there is a reference.
         """
         images = [
@@ -183,7 +184,7 @@ class Evaluator:
         ]
         columns = {
             "saturation": torch.cat([saturation(part).cpu() for part in images]),
-            "code_norm": front.codes.double().norm(dim=1).cpu(),
+            "code_norm": self.generator.bounded(front.codes).double().norm(dim=1).cpu(),
         }
         if planned.reference is not None:
             reference = self.subject.see(planned.reference.image.unsqueeze(0))

@@ -105,6 +105,10 @@ class Generator(ABC):
             return self._generate(codes).float().clamp(0, 1)
         return torch.cat([self._generate(own).float().clamp(0, 1) for own in codes.split(part)])
 
+    def bounded(self, codes: Tensor) -> Tensor:
+        """Draw codes `(n, code_dim)` back to the bound of images; without one, none."""
+        return codes
+
     @torch.no_grad()
     def encode(self, images: Tensor) -> Tensor:
         """Encode images by the generator's own encoder.

@@ -17,6 +17,7 @@ from invariscope.experiments.result import Result, kind_of
 from invariscope.plot.axes import figure_of, new_axes
 from invariscope.report.activity_bars import add_activity_bars
 from invariscope.report.album import Album, picture_path
+from invariscope.report.goals import goal_sentences
 from invariscope.report.page import csv, svg
 from invariscope.report.strongest_photos import PhotoPass
 from invariscope.store.record import RunRecord
@@ -232,6 +233,7 @@ def describe(
         "cells": cells,
         "table": table.to_dict("records"),
         "summary": summary(rows),
+        "goals": goal_sentences(rows),
         "affine": None if group.affine is None else group.affine.to_dict("records"),
         "affine_csv": None if group.affine is None else csv(group.affine),
     }

@@ -230,7 +230,8 @@ class RigSearch:
             if name in table
         }
         columns["saturation"] = saturation(found.images).cpu()[order]
-        columns["code_norm"] = members.codes.double().norm(dim=1).cpu()[order]
+        bounded = self.generator.bounded(members.codes)
+        columns["code_norm"] = bounded.double().norm(dim=1).cpu()[order]
         if self.shown_reference is not None:
             columns["pixel_distance"] = pixel_distance(
                 self.stage.see(found.images), self.stage.see(self.shown_reference)

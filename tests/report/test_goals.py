@@ -1,0 +1,74 @@
+"""Each search's goal is told: met or not, how many images were there, what was reached."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from invariscope.report.goals import goal_sentences
+from invariscope.search.monitor import StoppingMonitor
+from invariscope.search.stopping import ActivationShare
+
+RULE = ActivationShare(10.0, "above")
+
+
+def cell(task="invariance", *, status="finished", reached=31, population=50, beyond=False):
+    journal = [{"generation": k, "told": population, "reached": reached} for k in range(1, 151)]
+    settings = SimpleNamespace(stop=RULE.describe(), population=population)
+    return {
+        "record": SimpleNamespace(settings=settings, journal=journal),
+        "task": task,
+        "status": status,
+        "generations": 150,
+        "meets": beyond,
+        "silences": beyond,
+    }
+
+
+def row(task, site, *cells):
+    return {"task": task, "site": site, "cells": list(cells)}
+
+
+def test_searches_that_met_their_goal_are_counted_and_the_others_say_what_they_reached():
+    rows = [
+        row("invariance", "pixels", cell(reached=31), cell(reached=12)),
+        row("invariance", "layer3", cell(status="stopped"), cell(reached=40, beyond=True)),
+        row("adversarial", "pixels", cell("adversarial", reached=0, beyond=True)),
+    ]
+    first, *others = goal_sentences(rows)
+    assert first.startswith("1 of 5 searches met the goal: 90 % of the last 50 images")
+    assert "above the unit's strongest photo; to silence, below its weakest" in first
+    end = "at the end, after 150 generations, at most"
+    beats = "the image shown beats every photo."
+    assert others == [
+        f"Not met far at pixels, 2 of 2: {end} 62 % were there; no image shown beats every photo.",
+        f"Not met far at layer3, 1 of 2: {end} 80 % were there; {beats}",
+        f"Not met near at pixels, 1 of 1: {end} 0 % were there; the image shown silences the unit.",
+    ]
+
+
+def test_all_met_is_one_sentence_and_without_a_rule_there_is_none():
+    met = row("invariance", "pixels", cell(status="stopped"))
+    assert len(goal_sentences([met])) == 1
+    aimless = cell()
+    aimless["record"].settings.stop = {"rule": "never"}
+    assert goal_sentences([row("invariance", "pixels", aimless)]) == []
+
+
+@pytest.mark.parametrize("population", [8, 10, 32, 50, 100])
+def test_the_share_is_that_of_the_images_which_the_rule_saw(population):
+    stream = np.random.default_rng(population)
+    monitor, name = StoppingMonitor(population), "run"
+    run = SimpleNamespace(name=name, stop=RULE, milestone=RULE)
+    monitor.begin(run, {})
+    monitor._milestones[name] = None
+    journal = []
+    for generation in range(1, 9):
+        progress = monitor.progress(name, generation, stream.normal(10, 1, population))
+        reached = RULE.reached(progress.activations)
+        journal.append({"generation": generation, "told": population, "reached": reached})
+        monitor.update(run, progress, None, 0)
+        own = cell(population=population)
+        own["record"].journal = list(journal)
+        told = goal_sentences([row("invariance", "pixels", own)])[1]
+        assert f"at most {100 * reached / len(progress.activations):.0f} % were" in told
