@@ -113,9 +113,8 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
     for task in ("invariance", "adversarial"):
         for noise in (0.0, 0.2):
             own = [r for r in results if r["task"] == task and r["noise"] == noise]
-            ends = {
-                r["unit"]: last_mean(r) for r in joined([r for r in own if r["entrant"] == "cma"])
-            }
+            plain = joined([r for r in own if r["entrant"] == "cma"])
+            ends = {r["unit"]: last_mean(r) for r in plain}
             if task == "invariance" and baseline:
                 ends |= _ends(baseline, noise)
             rows = []

@@ -7,7 +7,7 @@ import pytest
 
 from invariscope.report.goals import goal_sentences
 from invariscope.search.monitor import StoppingMonitor
-from invariscope.search.stopping import ActivationShare
+from invariscope.search.stopping import ActivationShare, FrontReaches
 
 RULE = ActivationShare(10.0, "above")
 
@@ -53,6 +53,17 @@ def test_all_met_is_one_sentence_and_without_a_rule_there_is_none():
     aimless = cell()
     aimless["record"].settings.stop = {"rule": "never"}
     assert goal_sentences([row("invariance", "pixels", aimless)]) == []
+
+
+def test_a_twin_is_told_by_its_front():
+    met, missed, far = cell(status="stopped"), cell(beyond=True), cell()
+    for own in (met, missed, far):
+        own["record"].settings.stop = FrontReaches(10.0, "above", growth=0.02).describe()
+    first, other = goal_sentences([row("invariance", "pixels", met, missed, far)])
+    goal = "a settled front with an image above the unit's strongest photo."
+    assert first == f"1 of 3 searches met the goal: {goal}"
+    assert "the front had not settled; the image shown of 1 beats every photo." in other
+    assert "settled" not in goal_sentences([row("invariance", "pixels", far)])[1]
 
 
 @pytest.mark.parametrize("population", [8, 10, 32, 50, 100])

@@ -106,7 +106,7 @@ class Generator(ABC):
         return torch.cat([self._generate(own).float().clamp(0, 1) for own in codes.split(part)])
 
     def bounded(self, codes: Tensor) -> Tensor:
-        """Draw codes `(n, code_dim)` back to the bound of images; without one, none."""
+        """Draw codes `(n, code_dim)` back to the bound of images; without a bound, none."""
         return codes
 
     @torch.no_grad()

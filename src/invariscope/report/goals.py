@@ -1,4 +1,4 @@
-"""Sentences on the searches' goal: how many met it, and how far the others came."""
+"""Sentences on the goal of searches: the number that met the goal, the others' end."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -7,11 +7,12 @@ from invariscope.plurals import number_of
 from invariscope.search.monitor import WINDOW
 from invariscope.store.record import RunRecord
 
-RULE = "share"  # the paper's stopping rule, in a run's settings
+# Stopping rules in a run's settings: the paper's, of candidates, and a twin's, of its front.
+RULES = ("share", "front")
 
 
 def goal_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Say how many of a unit's searches met their goal, and what each kind of the others reached.
+    """Count the searches of a unit that met the goal, and describe the end of the others.
 
     Args:
         rows: of `groups.describe`: searches of one task and site.
@@ -23,24 +24,28 @@ def goal_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     aimed = [
         {**row, "cells": cells}
         for row in rows
-        if (cells := [c for c in row["cells"] if c["record"].settings.stop.get("rule") == RULE])
+        if (cells := [c for c in row["cells"] if _stop(c).get("rule") in RULES])
     ]
     cells = [cell for row in aimed for cell in row["cells"]]
     if not cells:
         return []
     met = sum(map(_met, cells))
     tasks = {row["task"] for row in aimed}
-    share = 100 * cells[0]["record"].settings.stop["share"]
     bounds = {
         "invariance": "above the unit's strongest photo",
         "adversarial": "below its weakest" if len(tasks) > 1 else "below the unit's weakest photo",
     }
     wanted = "; to silence, ".join(words for task, words in bounds.items() if task in tasks)
-    first = (
-        f"{met} of {number_of(len(cells), 'search')} met the goal: {share:g} % of the last "
-        f"{WINDOW} images or more {wanted}."
-    )
+    if any(_stop(cell)["rule"] == "front" for cell in cells):
+        goal = "a settled front with an image"
+    else:
+        goal = f"{100 * _stop(cells[0])['share']:g} % of the last {WINDOW} images or more"
+    first = f"{met} of {number_of(len(cells), 'search')} met the goal: {goal} {wanted}."
     return [first, *(sentence for row in aimed for sentence in _missed(row))]
+
+
+def _stop(cell: Mapping[str, Any]) -> dict[str, Any]:
+    return cell["record"].settings.stop
 
 
 def _met(cell: Mapping[str, Any]) -> bool:
@@ -48,7 +53,7 @@ def _met(cell: Mapping[str, Any]) -> bool:
 
 
 def _missed(row: Mapping[str, Any]) -> Iterator[str]:
-    """Say what the searches of a row reached that did not meet their goal."""
+    """Describe the end of the searches of a row that did not meet the goal."""
     missed = [cell for cell in row["cells"] if not _met(cell)]
     if not missed:
         return
@@ -62,9 +67,12 @@ def _missed(row: Mapping[str, Any]) -> Iterator[str]:
     found = f"the image shown {does}" if within else f"no image shown {does}"
     if len(missed) > 1 and within:
         found = f"the image shown of {within} {does}"
+    there = f"at most {reached:.0f} % were there; "
+    if any(_stop(cell)["rule"] == "front" for cell in missed):
+        there = "the front had not settled; " if within else ""
     yield (
         f"Not met {where}, {len(missed)} of {len(row['cells'])}: {ended}, after "
-        f"{number_of(generations, 'generation')}, at most {reached:.0f} % were there; {found}."
+        f"{number_of(generations, 'generation')}, {there}{found}."
     )
 
 

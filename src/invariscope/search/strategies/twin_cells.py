@@ -11,8 +11,8 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.errors import InputError
+from invariscope.subjects.appearance_cells import LUMA
 
-LUMA = (0.2126, 0.7152, 0.0722)  # Rec. 709, of the values as they are
 FAINTEST = 0.02  # chroma below which an image has no hue
 
 
