@@ -19,6 +19,7 @@ from typing import Any
 import torch
 
 from bench.frugality import FrugalityBench, FrugalityTrial, entrant
+from bench.gradient_limit import gradient_limit
 from bench.machine import describe
 from bench.needed import figures_of, last_mean
 from first_run import fill
@@ -42,6 +43,8 @@ TWINS = {
 }
 OTHERS = ("cma", "isotropic:10")
 TABLED = (250, 500, 1000, 2000, 5000)
+TASKS = ("invariance", "adversarial")
+LIMIT = "gradient"  # what the unit's own gradient reaches
 
 
 @dataclass(frozen=True)
@@ -67,12 +70,14 @@ def jobs(scale: float, seeds: int) -> list[Job]:
                 one += [Job("twin", u, noise, "adversarial", 500)]
                 one += [Job("cma", u, noise, "adversarial", 25_000)]
                 one += [Job("isotropic:10", u, noise, "adversarial", 2000)]
+        one += [Job(LIMIT, u, 0.0, task, 1) for task in TASKS for u in units]
         if units is TOLD:
             one += [Job("twin on standard", u, 0.2, "invariance", 500) for u in units]
             one += [Job("cma", u, 0.2, "invariance", 25_000) for u in units]
         rounds.append(one)
     told, tuned = rounds
     found = [replace(job, seed=s) for jobs in (told, tuned) for s in range(seeds) for job in jobs]
+    found = [job for job in found if job.name != LIMIT or job.seed == 0]
     return [replace(job, images=max(250, int(job.images * scale))) for job in found]
 
 
@@ -87,6 +92,9 @@ def work(queue: Any, out: Path, device: str, until: float) -> None:
         if job is None:
             return
         began = time.time()
+        if job.name == LIMIT:
+            keep_limit(bench, job, out)
+            continue
         strategy, population = TWINS.get(job.name), 50
         if strategy is None:
             strategy, population = entrant(job.name, generator.code_statistics)
@@ -106,11 +114,21 @@ def work(queue: Any, out: Path, device: str, until: float) -> None:
             replace_file(path, lambda part, r=result: part.write_text(json.dumps(r) + "\n"))
 
 
+def keep_limit(bench: FrugalityBench, job: Job, out: Path) -> None:
+    """Measure what the unit's own gradient reaches, once."""
+    path = out / "limits" / f"{job.unit.replace(':', '.')}-{job.task}.json"
+    if not path.exists():
+        result = {"unit": job.unit, "task": job.task, **gradient_limit(bench, job.unit, job.task)}
+        path.parent.mkdir(exist_ok=True)
+        replace_file(path, lambda part: part.write_text(json.dumps(result) + "\n"))
+
+
 def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
     """Figures of all trials that have ended, told and tuned units apart."""
     results = [json.loads(p.read_text()) for p in sorted((out / "results").glob("*.json"))]
     conditions = []
-    for task in ("invariance", "adversarial"):
+    limits = [json.loads(p.read_text()) for p in sorted((out / "limits").glob("*.json"))]
+    for task in TASKS:
         for noise in (0.0, 0.2):
             own = [r for r in results if r["task"] == task and r["noise"] == noise]
             plain = joined([r for r in own if r["entrant"] == "cma"])
@@ -125,8 +143,46 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
                     if len(there) == len(units) and all(u in ends for u in units):
                         row = figures_of(name, noise, there, ends)
                         rows.append({**row, "half": half, "seconds": [r["seconds"] for r in there]})
-            conditions.append({"task": task, "noise": noise, "ends": ends, "rows": rows})
+            conditions.append(
+                {"task": task, "noise": noise, "ends": ends, "rows": rows, "fronts": described(own)}
+            )
+            if noise == 0:
+                known = [r for r in limits if r["task"] == task and r["unit"] in ends]
+                conditions[-1]["gradient"] = {
+                    half: share
+                    for half, units in (("told", TOLD), ("tuned", TUNED))
+                    if (share := _limit(known, ends, units)) is not None
+                }
     return {"model": SUBJECT, "tuned": TUNED, "told": TOLD, "conditions": conditions}
+
+
+def _limit(
+    known: list[dict[str, Any]], ends: dict[str, float], units: list[str]
+) -> dict[str, float] | None:
+    """What the own gradient reaches, as a share of what `cma` has at 25,000 images."""
+    reached = {r["unit"]: r["hypervolume"] for r in known}
+    if not all(unit in reached for unit in units):
+        return None
+    share = sum(reached[u] for u in units) / sum(ends[u] for u in units)
+    return {"share": round(share, 4), "images": known[0]["images"]}
+
+
+def described(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """How diverse and how extreme each entrant's last fronts are: means over units and seeds."""
+    rows = []
+    for name, images in sorted({(r["entrant"], r["images"]) for r in results}):
+        ends = [
+            end
+            for r in results
+            if (r["entrant"], r["images"]) == (name, images)
+            for end in r.get("fronts", {}).values()
+            if end["good"]
+        ]
+        if ends:
+            words = ("members", "good", "saturation", "code_norm", "apart", "share")
+            means = {word: round(sum(e[word] for e in ends) / len(ends), 3) for word in words}
+            rows.append({"strategy": name, "images": images, "fronts": len(ends), **means})
+    return rows
 
 
 def joined(results: list[dict[str, Any]]) -> list[dict[str, Any]]:

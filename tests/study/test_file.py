@@ -39,7 +39,7 @@ def test_a_file_is_read_as_it_is_meant():
     assert invariance.tasks == ("invariance",)
     assert invariance.stretch[1].draws == 10
     assert adversarial.strategies == ("isotropic", "cma")
-    assert (invariance.population, invariance.generations) == (50, 500)
+    assert (invariance.population, invariance.options("cma").budget) == (50, 500)
     assert invariance.mei_options("isotropic").generations == 100
     assert adversarial.options("cma").sigma == 1
     assert invariance.units == adversarial.units
