@@ -16,7 +16,7 @@ import torch
 from invariscope import load_subject, seeds
 from invariscope.store.context import numeric_context
 from invariscope.subjects import NetworkSubject
-from invariscope.subjects.network import MEAN, STD
+from invariscope.subjects.preprocessing import MEAN, STD
 
 # Network, its readout, one of its convolutions, images at once.
 CASES = (

@@ -34,6 +34,7 @@ class LockstepLoop:
 
     def __init__(self, case: Case, runs: int, out: Path, options: SearchOptions) -> None:
         self.case, self._out, self._stack = case, out, ExitStack()
+        self._stack.enter_context(case.subject.folding())
         self.options = replace(options, stop=False)
         sites = (case.site, case.readout)
         chunk = choose_chunk(case.subject, case.generator, sites, options.population, runs)

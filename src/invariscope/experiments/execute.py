@@ -5,7 +5,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from invariscope.store.run_toml import read_settings
 from invariscope.store.settings import RunSettings
 from invariscope.subjects.base import Subject
 from invariscope.subjects.trust import check_repeatable
+
+FOLDED = "folded_norms"  # in a numeric context, where there are some
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,9 @@ def execute(
         if watch:
             watch(ProgressEvent(results, len(planned), over, images, time.monotonic() - began))
 
-    for chunk, group in _groups(pending, subject, generator, options, out).items():
-        _advance(group, Evaluator(subject, generator, options, chunk), out, on_results)
+    for (chunk, folded), group in _groups(pending, subject, generator, options, out).items():
+        with subject.folding() if folded else nullcontext():
+            _advance(group, Evaluator(subject, generator, options, chunk), out, on_results)
     return [load_run(folder) for folder in folders]
 
 
@@ -135,25 +138,29 @@ def _groups(
     generator: Generator,
     options: SearchOptions,
     out: Path,
-) -> dict[int, list[Planned]]:
-    """Group runs by chunk; begun runs keep their chunk and precision."""
+) -> dict[tuple[int, bool], list[Planned]]:
+    """Group runs by chunk and whether batch norms are folded; begun runs keep both, and precision.
+
+    Runs of builds that folded nothing go on so, to the bit.
+    """
     if not planned:
         return {}
     sites = {site for p in planned for site in p.run.objective.sites}
     chunk = choose_chunk(subject, generator, sites, options.population, len(planned))
     evaluator = Evaluator(subject, generator, options, chunk)
     device = device_name(generator.device)
-    groups: dict[int, list[Planned]] = {}
+    groups: dict[tuple[int, bool], list[Planned]] = {}
     for p in planned:
         folder = out / p.settings.folder_name
         if (folder / "run.toml").exists():
             document = read_settings(folder)
             last = [document["context"], *document["context_changes"]][-1]
-            own = last["chunk"] if last.get("device") == device else chunk
+            same = last.get("device") == device
+            own = (last["chunk"], FOLDED in last) if same else (chunk, True)
             begun = replace(p, run=replace(p.run, precision=document["context"]["precision"]))
             groups.setdefault(own, []).append(begun)
         else:
-            groups.setdefault(chunk, []).append(evaluator.settled(p))
+            groups.setdefault((chunk, True), []).append(evaluator.settled(p))
     return groups
 
 
@@ -310,6 +317,8 @@ def _advance_whole(
         for name, p in planned.items():
             matters = evaluator.batch_place_matters(p)
             own = context | {"precision": p.run.precision, "batch_place_matters": matters}
+            folded = evaluator.subject.folded_norms(p.run.objective.sites)
+            own |= {FOLDED: folded} if folded else {}
             writers[name] = stack.enter_context(RunFolder(out, p.settings, p.labels, own))
         runs = _LockstepGroup(evaluator, planned, writers)
         with _interrupts() as interrupted:

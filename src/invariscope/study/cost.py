@@ -102,8 +102,9 @@ def _rate(run: PlannedRun, device: str) -> float:
         strategy=options.strategy,
         population=options.population,
     )
-    search.step(subject)
-    began = time.perf_counter()
-    for _ in range(GENERATIONS):
+    with subject.folding():
         search.step(subject)
+        began = time.perf_counter()
+        for _ in range(GENERATIONS):
+            search.step(subject)
     return GENERATIONS * options.population / (time.perf_counter() - began)

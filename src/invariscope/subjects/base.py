@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -97,6 +98,18 @@ class Subject(ABC):
     def _other_outputs(self) -> Mapping[str, str]:
         """List outputs that are no site, each with the reason as the rest of a sentence."""
         return {}
+
+    def folding(self) -> AbstractContextManager[None]:
+        """Fold batch norms into convolutions in every pass within the context.
+
+        Only where no site that is asked for lies between the two, so answers change by rounding.
+        Weights must stay as they are within the context.
+        """
+        return nullcontext()
+
+    def folded_norms(self, sites: Iterable[str]) -> int:  # noqa: ARG002  (for networks)
+        """Count the batch norms that a pass for `sites` folds now."""
+        return 0
 
     def sites(self) -> SiteTable:
         """List every site and its shape without the batch: `pixels`, then shallow to deep."""

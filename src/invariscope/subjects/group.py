@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from invariscope.errors import InputError
 from invariscope.subjects.model import FAILURES, failure
-from invariscope.subjects.network import NetworkSubject, Preprocessing
+from invariscope.subjects.network import NetworkSubject
+from invariscope.subjects.preprocessing import Preprocessing
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 

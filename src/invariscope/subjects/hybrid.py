@@ -1,6 +1,7 @@
 """The unit from one subject, the stretch site from a network that sees the same images."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, final
 
 import torch
@@ -73,6 +74,22 @@ class HybridSubject(Subject):
     def cuts_short(self, value: bool) -> None:  # pyright: ignore[reportIncompatibleVariableOverride]
         self.unit.cuts_short = self.network.cuts_short = value
 
+    @contextmanager
+    def folding(self) -> Iterator[None]:
+        with self.unit.folding(), self.network.folding():
+            yield
+
+    def folded_norms(self, sites: Iterable[str]) -> int:
+        own, theirs = self._split(sites)
+        return self.unit.folded_norms(own) + self.network.folded_norms(theirs)
+
+    def _split(self, sites: Iterable[str]) -> tuple[list[str], list[str]]:
+        """Tell the unit's sites from the network's, these under their own names there."""
+        known, inside = self.sites(), self._inside(self.network, self.prefix)
+        asked = [(site, find_site(site, known) and site in inside) for site in sites]
+        theirs = [site.removeprefix(self.prefix) for site, there in asked if there]
+        return [site for site, there in asked if not there], theirs
+
     def identity(self) -> dict[str, Any]:
         return {"unit": self.unit.identity(), "network": self.network.identity()}
 
@@ -87,12 +104,8 @@ class HybridSubject(Subject):
 
     @torch.no_grad()
     def respond(self, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
-        asked, known = tuple(dict.fromkeys(sites)), self.sites()
-        for site in asked:
-            find_site(site, known)
-        inside = self._inside(self.network, self.prefix)
-        theirs = [site.removeprefix(self.prefix) for site in asked if site in inside]
-        own = [site for site in asked if site not in inside]
+        asked = tuple(dict.fromkeys(sites))
+        own, theirs = self._split(asked)
         found = self.unit.respond(images, own) if own else {}
         if theirs:
             answers = self.network.respond(images, theirs)

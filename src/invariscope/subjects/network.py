@@ -1,9 +1,8 @@
 """A PyTorch network as a subject: every module's output is a site."""
 
 import hashlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any, final
@@ -17,6 +16,7 @@ from invariscope.errors import InputError, InvariscopeError
 from invariscope.photos.transform import PhotoRule
 from invariscope.subjects import original_names
 from invariscope.subjects.base import PIXELS, Subject
+from invariscope.subjects.batch_norm import FoldedNorms
 from invariscope.subjects.compiled import compile_taps
 from invariscope.subjects.model import (
     FAILURES,
@@ -27,14 +27,12 @@ from invariscope.subjects.model import (
     refuse_training,
     refuse_unusable,
 )
+from invariscope.subjects.preprocessing import MEAN, ORDERS, STD, Preprocessing, channel_numbers
 from invariscope.subjects.trial import FEW, Tap, find_taps, first_tensor, hooked
 from invariscope.subjects.trust import probe_images
 from invariscope.units import Sites, find_site
 from invariscope.zoo.weight_file import weights_hash
 
-MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-LUMA = (0.299, 0.587, 0.114)  # of R, G, B: ITU-R BT.601, as Pillow's grey images
-ORDERS = ("RGB", "BGR", "L")
 VIEWS = "view size is not compatible"  # torch's words about `x.view` on a channels-last tensor
 
 
@@ -55,59 +53,6 @@ def _in_float32(module: nn.Module, inputs: tuple[Any, ...]) -> Any:
 
 def _is_float(value: Any) -> bool:
     return isinstance(value, Tensor) and value.is_floating_point()
-
-
-def _channels(name: str, values: float | Sequence[float], order: str) -> Tensor:
-    """Shape one number, or one number a channel, as `(1, 1 or 3, 1, 1)` float32."""
-    if order == "L" and (values is MEAN or values is STD):
-        raise InputError(
-            f"{name} of a network of one channel is not given; expected one number, in its own "
-            "range (mean=0, std=1 where it takes the values as they are)"
-        )
-    numbers = torch.as_tensor(values, dtype=torch.float32).flatten()
-    if len(numbers) not in ((1,) if order == "L" else (1, 3)) or not bool(numbers.isfinite().all()):
-        expected = "one number" if order == "L" else "one number, or three"
-        raise InputError(f"{name} is {values}; expected {expected}")
-    return numbers.view(1, -1, 1, 1)
-
-
-def _spread(numbers: Tensor, seen: Tensor) -> Tensor:
-    """Repeat a number a channel over the places of images that lie channels last.
-
-    Three numbers at a time fill a fraction of a processor's lanes; the quotients stay the same.
-    """
-    if numbers.shape[1] == 1 or not seen.is_contiguous(memory_format=torch.channels_last):
-        return numbers
-    wide = numbers.expand(1, *seen.shape[1:])
-    return wide.contiguous(memory_format=torch.channels_last)
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """The change from an image in [0, 1] to a network's input.
-
-    Attributes:
-        channels: `RGB`, `BGR` or `L`.
-        value_range: by which values are multiplied.
-        mean, std: `(1, 1 or 3, 1, 1)`, subtracted and divided by then.
-    """
-
-    channels: str
-    value_range: float
-    mean: Tensor
-    std: Tensor
-
-    def apply(self, seen: Tensor) -> Tensor:
-        """Bring images `(n, 3, side, side)` to the network's range and channels."""
-        if self.channels == "BGR":
-            seen = seen.flip(1)
-        elif self.channels == "L":
-            red, green, blue = LUMA
-            seen = red * seen[:, :1] + green * seen[:, 1:2] + blue * seen[:, 2:]
-        if self.value_range != 1:
-            seen = seen * self.value_range
-        mean, std = (_spread(numbers, seen) for numbers in (self.mean, self.std))
-        return (seen - mean) / std
 
 
 @final
@@ -184,12 +129,13 @@ class NetworkSubject(Subject):
         self.older_names = dict(older_names or {})
         self._memory_format = torch.channels_last
         self._lowered = False  # whether the engine, not the network itself, asked for bf16
+        self._norms: FoldedNorms | None = None  # while batch norms are folded
         self._runners: dict[tuple[str, ...], Callable[[Tensor], tuple[Tensor, ...]]] = {}
         self.preprocessing = Preprocessing(
             channels,
             float(value_range),
-            _channels("mean", mean, channels).to(self.device),
-            _channels("std", std, channels).to(self.device),
+            channel_numbers("mean", mean, channels).to(self.device),
+            channel_numbers("std", std, channels).to(self.device),
         )
         if not bool((self.preprocessing.std > 0).all()):
             raise InputError(f"std is {std}; expected numbers above 0")
@@ -281,11 +227,37 @@ class NetworkSubject(Subject):
             self.model.register_forward_pre_hook(begin),
             module.register_forward_hook(replace),
         ]
+        norms, self._norms = self._norms, None
         try:
             yield
         finally:
+            self._norms = norms
             for handle in handles:
                 handle.remove()
+
+    @contextmanager
+    def folding(self) -> Iterator[None]:
+        if self.compiled or self._norms:  # the compiler folds by itself
+            yield
+            return
+        images = probe_images(self.image_size)[:FEW].to(self.device)
+        refuse_training(self.model)
+        self._norms = FoldedNorms(self.model, self._forward, images)
+        try:
+            yield
+        finally:
+            self._norms = None
+
+    def folded_norms(self, sites: Iterable[str]) -> int:
+        known = self.sites()
+        found = {find_site(site, known) for site in sites}
+        tapped = {self._taps[site].module for site in found if site != PIXELS}
+        return len(self._norms.untapped(tapped)) if self._norms else 0
+
+    def _folded_at(self, tapped: Collection[str]) -> AbstractContextManager[None]:
+        if self._norms is None or torch.is_grad_enabled():
+            return nullcontext()
+        return self._norms.folded(tapped)
 
     def _prepare(self, seen: Tensor) -> Tensor:
         return self.preprocessing.apply(seen).contiguous(memory_format=self._memory_format)
@@ -358,11 +330,14 @@ class NetworkSubject(Subject):
             if self.cuts_short and len(responses) == len(wanted):
                 raise _DeepestReached
 
+        tapped = list(dict.fromkeys(name for name, _ in wanted))
         try:
-            with hooked(self.model, list(dict.fromkeys(name for name, _ in wanted)), note):
+            with (
+                self._folded_at(tapped),
+                suppress(_DeepestReached),
+                hooked(self.model, tapped, note),
+            ):
                 self._forward(images)
-        except _DeepestReached:
-            pass
         except (InvariscopeError, torch.OutOfMemoryError):
             raise
         except FAILURES as error:
