@@ -486,7 +486,7 @@ One Python file with a function of a number serves all networks; its arguments a
 invariscope natural 'neurons.py:network(5)' photos --allow-code --out natural5
 invariscope mei     'neurons.py:network(5)' readout:0 --allow-code
 invariscope field   'neurons.py:network(5)' readout:0 --allow-code --photos photos
-invariscope sns     'neurons.py:network(5)' readout:0 --allow-code --luminance 0.44 --contrast 0.5 --aperture 56,56,30,8
+invariscope sns     'neurons.py:network(5)' readout:0 --allow-code --luminance 0.44 --contrast 0.5 --aperture 56,56,30,8 --size 112
 invariscope sns     'neurons.py:network(5)' readout:0 --allow-code --task adversarial --direction down
 invariscope coefficient 'neurons.py:group()' photos --allow-code --sites neurons
 ```

@@ -278,6 +278,7 @@ def test_references_must_keep_to_the_constraints():
         ({"luminance": 0.5, "contrast": 1.5}, "below 1, that of black and white"),
         ({"luminance": 0.5, "contrast": -1}, "above 0"),
         ({"aperture": (90, 90, 3, 0)}, "lies beside"),
+        ({"aperture": (14, 14, 9, 2)}, "another size of images"),  # a larger image's middle
         ({"aperture": (6, 6, 0, 0)}, "radius of the aperture"),
         ({"aperture": (6, 6)}, "x, y, radius and edge"),
         ({"aperture": "a,b,c"}, "x, y, radius and edge"),

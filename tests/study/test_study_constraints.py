@@ -6,9 +6,15 @@ from PIL import Image
 
 from invariscope import seeds
 from invariscope.errors import InputError
+from invariscope.jobs.engines import LocalEngine
 from invariscope.rig.file import parse_session
+from invariscope.study.analyses import analyze
+from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.file import parse_study
+from invariscope.study.folder import StudyFolder
 from invariscope.study.plan import plan_study
+from invariscope.study.result import StudyResult
+from invariscope.study.runner import StudyRunner
 
 STUDY = """
 [conditions.a]
@@ -34,6 +40,20 @@ def test_constraints_of_a_condition_are_part_of_its_runs_names(tmp_path):
     by_address = planned(tmp_path, 'generators = ["embedded?luminance=0.5&contrast=0.3"]')
     words = planned(tmp_path, "constraints = { luminance = 0.5, contrast = 0.3 }")
     assert [run.name for run in by_address] == [run.name for run in words]
+
+
+def test_searches_with_several_generators_are_never_averaged(tmp_path):
+    text = STUDY.format(more='generators = ["embedded", "embedded?code_percentile=90"]')
+    folder = StudyFolder(tmp_path / "store", "two")
+    folder.write(text, plan_study(parse_study(text), tmp_path))
+    with LocalEngine("cpu") as engine:
+        StudyRunner(folder, engine).run()
+    study = StudyResult(folder)
+    assert study.table()["generator"].nunique() == 2
+    told = r"2 generators or constraints \(embedded, embedded\?code_percentile=90\).*for each"
+    for only in ([], ["distance"]):
+        with pytest.raises(InputError, match=told):
+            analyze(AnalysisMaterial(study, device="cpu"), only)
 
 
 def test_photos_to_depart_from_are_shown_under_the_constraints(tmp_path):

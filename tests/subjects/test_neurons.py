@@ -311,12 +311,18 @@ def test_a_command_proposes_an_aperture_for_a_neuron_of_a_file(folder, capsys):
     words = [f"{NETWORKS}:network(7)", "readout:0", "--photos", str(photos), "--allow-code"]
     assert run(["field", *words]) == 0
     told = capsys.readouterr().out
-    window = told.partition("--aperture ")[2].strip()
-    assert iv.constrain_generator(iv.load_generator("pixels@16"), aperture=window)
+    window, size = told.partition("--aperture ")[2].split(" --size ")
+    # The place counts in the network's pixels, whatever the generator's are.
+    small = iv.load_generator("pixels@8")
+    shown = iv.constrain_generator(small, aperture=window, size=int(size))
+    assert shown.image_size == 16
+    x, y = (int(float(number)) for number in window.split(",")[:2])
+    assert float(shown.seen[y, x]) == 1
     out = folder / "out"
     words = [f"{NETWORKS}:network(7)", "readout:0", "--allow-code", "--out", str(out)]
     words += ["--generator", "pixels@16", "--population", "8", "--generations", "2"]
     words += ["--luminance", "0.5", "--contrast", "0.3", "--aperture", window, "--no-stop"]
+    words += ["--size", size.strip()]
     assert run(["sns", *words]) == 0
     page = (out / "report.html").read_text()
     assert "Every image of pixels@16 keeps to: luminance=0.5" in page
@@ -325,5 +331,5 @@ def test_a_command_proposes_an_aperture_for_a_neuron_of_a_file(folder, capsys):
     result = iv.load_result(out)
     levels = result.runs[0].settings.generator["constraints"]
     assert levels["luminance"] == 0.5
-    assert run(["mei", *words[:-7], "--luminance", "2"]) == 2
+    assert run(["mei", *words[:-9], "--luminance", "2"]) == 2
     assert "between 0 and 1" in capsys.readouterr().err

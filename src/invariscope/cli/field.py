@@ -37,7 +37,8 @@ def field(
     sure = "" if found.p != found.p else f", p {found.p:.3f}"
     Console().print(
         f"{unit} looks at ({found.x:.1f}, {found.y:.1f}), radius {found.radius:.1f} of "
-        f"{subject.image_size} px{sure}: --aperture {words}",
+        f"{subject.image_size} px{sure}: --aperture {words} "
+        f"--size {subject.image_size}",
         highlight=False,
         markup=False,
         soft_wrap=True,

@@ -56,7 +56,7 @@ class Aperture:
         """Weigh each pixel by how much of the image is seen there, `(side, side)` in [0, 1].
 
         Raises:
-            InputError: an aperture that lies beside the image.
+            InputError: an aperture whose centre lies beside the image.
         """
         at = torch.arange(side, dtype=torch.float64) + 0.5
         far = ((at[None] - self.x).square() + (at[:, None] - self.y).square()).sqrt()
@@ -64,10 +64,12 @@ class Aperture:
         seen = (beyond == 0).double()
         if self.edge:
             seen = 0.5 + 0.5 * torch.cos(math.pi * (beyond / self.edge).clamp(max=1))
-        if not bool((seen > 0).any()):
+        inside = 0 <= self.x <= side and 0 <= self.y <= side
+        if not (inside and bool((seen > 0).any())):
             raise InputError(
                 f"an aperture of radius {self.radius:g} at ({self.x:g}, {self.y:g}) lies beside an "
-                f"image of {side} × {side} px"
+                f"image of {side} × {side} px; expected pixels of that image, or another size of "
+                "images, such as that of the network"
             )
         return seen.float().to(device)
 

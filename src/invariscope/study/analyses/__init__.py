@@ -94,12 +94,14 @@ def analyze(
         Without `only`, `missing` has an `analysis` and a `reason` for each that was left out.
 
     Raises:
-        InputError: an unknown name, or one asked for by `only` that cannot be made.
+        InputError: an unknown name, one asked for by `only` that cannot be made, or a study of
+            several generators.
         StoreError: the same, or damaged runs.
     """
     for name in only:
         if name not in ANALYSES:
             raise unknown("analysis", name, ANALYSES)
+    check_one_generator(material.study)
     tables: Tables = {}
     missing, roles, whole = [], material.study.roles, about_study(material.study)
     for name in only or serving(material.study.folder.file().serves):
@@ -119,6 +121,17 @@ def analyze(
     if not only:
         tables["missing"] = pd.DataFrame(missing, columns=["analysis", "reason"])
     return tables
+
+
+def check_one_generator(study: StudyResult) -> None:
+    """Refuse a study whose searches have several generators, which every mean would mix."""
+    own = dict.fromkeys(run.generator for run in study.planned_runs if run.task != "excitation")
+    if len(own) > 1:
+        raise InputError(
+            f"study {study.folder.name!r} holds searches with {len(own)} generators or constraints "
+            f"({', '.join(own)}), which every mean would mix; expected one: write a study for "
+            "each, they share the runs that are there"
+        )
 
 
 def about_study(study: StudyResult) -> dict[str, str]:
