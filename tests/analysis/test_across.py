@@ -5,6 +5,7 @@ from functools import cache
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from invariscope.analysis.across import (
     NetworkTables,
@@ -16,6 +17,7 @@ from invariscope.analysis.across import (
 from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED
 from invariscope.paper.findings import find
 from invariscope.paper.findings_units import differing_names
+from invariscope.paper.measured_study import family
 
 FAMILIES = {"hue": "colour", "blur": "convolutional", "rotation-180": "geometric"}
 OF = {"network": "n", "trained": "blur", "count": 2, "seed": 0}
@@ -146,8 +148,14 @@ def outcomes(tables, **options):
 def test_findings_of_a_study_like_the_papers_hold():
     found = outcomes(paper_like())
     lacking = [key for key, verdict in found.items() if verdict == NOTHING]
-    # Three of the eighth finding need ablation, the ninth a second network.
-    assert sorted(source for source, _ in lacking) == [*["finding 8"] * 3, "finding 9"]
+    # Three of the eighth finding need ablation, the ninth a second network; the open questions
+    # need other strengths, pairs, and a recurrent twin (three statements that begin alike).
+    open_ones = ["open question"] * 4
+    assert sorted(source for source, _ in lacking) == [
+        *["finding 8"] * 3,
+        "finding 9",
+        *open_ones,
+    ]
     rest = {key: verdict for key, verdict in found.items() if verdict != NOTHING}
     assert {key: verdict for key, verdict in rest.items() if verdict != HOLDS} == {}
 
@@ -167,6 +175,94 @@ def test_a_second_network_is_compared_seed_by_seed():
     more = replace(first, units=first.units.assign(invariance=first.units["invariance"] + 0.1))
     assert outcomes(first, beside=more)[key] == HOLDS
     assert outcomes(more, beside=first)[key] == CONTRADICTED
+
+
+PAIR = "blur(sigma=3) + rotation-180"
+STRENGTHS = ("none", "blur(sigma=3)", "blur(sigma=5)", "rotation-180", PAIR)
+
+
+def opened(gains, *, steps=1, shift=0.0, seeds=5):
+    """Tables in which training with `t` gains `gains[t, u]` under `u`; `shift` is on top."""
+    stream = np.random.default_rng(steps)
+    names = ["blur(sigma=3)", "rotation-180", PAIR]
+    accuracy, units, images = [], [], []
+    for seed in range(seeds):
+        for trained, count in [("none", 0), *((t, c) for t in names for c in (5, 20))]:
+            of = {"network": f"{trained}{count}{seed}", "trained": trained, "count": count}
+            of |= {"seed": seed}
+            for tested in STRENGTHS:
+                clean = tested == "none"
+                own = 0.9 if clean else 0.2 + gains.get((trained, tested), 0.0)
+                own += shift * (not clean and trained != "none") + 0.005 * stream.normal()
+                groups = ("all", "seen", "unseen")[: 1 + (count > 0) + (0 < count < 20)]
+                accuracy += [
+                    {**of, "tested": tested, "group": g, "images": 9, "correct": 0, "accuracy": own}
+                    for g in groups
+                ]
+            for name in names:
+                h = 0.4 + shift + 0.005 * stream.normal(size=10)
+                about = {"site": "z", "transformation": name, "class": "all", "images": 9}
+                about |= {"active": 5, "specialization": 0.1, "invariance": h}
+                units.append(pd.DataFrame({**of, "unit": [f"z:{k}" for k in range(10)], **about}))
+                images.append(
+                    pd.DataFrame({**of, "site": "z", "transformation": name, "share": [0.1] * 5})
+                )
+    accuracy, units = pd.DataFrame(accuracy), pd.concat(units, ignore_index=True)
+    means = invariance_means(units)
+    plan = {"categories": list(range(20)), "transformations": names}
+    plan |= {"network": "recurrent", "options": {"steps": steps}}
+    return NetworkTables(
+        plan=plan, measured={"tau": 0.1}, accuracy=accuracy,
+        confusion=pd.DataFrame(columns=["seed", "count", "quadrant", "share"]), means=means,
+        beside=beside(accuracy, means, "z"), units=units, images=pd.concat(images),
+        ablation=pd.DataFrame(), tau=pd.DataFrame(), training=pd.DataFrame(), site="z",
+        sites=("z",),
+    )  # fmt: skip
+
+
+def open_verdicts(tables, **options):
+    claims = find(tables, FAMILIES, **options)
+    return {c.statement[:30]: c.verdict for c in claims if c.source == "open question"}
+
+
+BLUR, TURN = "blur(sigma=3)", "rotation-180"
+OWN = {(BLUR, BLUR): 0.6, (TURN, TURN): 0.6, (PAIR, PAIR): 0.6}
+
+
+@pytest.mark.parametrize(
+    ("far", "pair", "one", "found"),
+    [
+        (0.5, 0.5, 0.1, (HOLDS, HOLDS, HOLDS)),
+        (0.3, 0.3, 0.3, (UNDECIDED, UNDECIDED, UNDECIDED)),
+        (0.0, 0.0, 0.5, (CONTRADICTED, CONTRADICTED, CONTRADICTED)),
+    ],
+)
+def test_other_strengths_and_pairs_that_carry_over_half_and_not(far, pair, one, found):
+    gains = OWN | {(BLUR, "blur(sigma=5)"): far}
+    gains |= {(PAIR, BLUR): pair, (PAIR, TURN): pair, (BLUR, PAIR): one, (TURN, PAIR): one}
+    own = open_verdicts(opened(gains))
+    statements = ("Robustness reaches other", "Training with two", "Training with one")
+    assert tuple(next(v for k, v in own.items() if k.startswith(s)) for s in statements) == found
+
+
+@pytest.mark.parametrize(("shift", "right"), [(0.1, HOLDS), (0.0, UNDECIDED), (-0.1, CONTRADICTED)])
+def test_a_recurrent_twin_that_gains_that_gains_nothing_and_that_loses(shift, right):
+    claims = find(opened(OWN), FAMILIES, beside=opened(OWN, steps=4, shift=shift))
+    found = [c.verdict for c in claims if c.statement.startswith("Recurrence")]
+    assert found == [right] * 3
+
+
+def test_two_networks_that_are_no_twins_are_not_compared_as_such():
+    for steps, other in ((4, 1), (1, 1), (4, 4)):
+        claims = find(opened(OWN, steps=steps), FAMILIES, beside=opened(OWN, steps=other))
+        found = {c.outcome for c in claims if c.statement.startswith("Recurrence")}
+        assert len(found) == 1
+        assert "steps = 1" in found.pop()
+
+
+def test_a_pair_is_of_no_family_of_its_first_part():
+    assert family(PAIR, {"blur": "convolutional"}) == "own"
+    assert family("blur(sigma=3)", {"blur": "convolutional"}) == "convolutional"
 
 
 def test_one_seed_and_one_count_leave_nothing_decided():

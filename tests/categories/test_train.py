@@ -250,7 +250,8 @@ def test_standardised_images_have_mean_0_and_deviation_1():
 
 
 @pytest.mark.parametrize(
-    ("name", "side"), [("small", 32), ("alexnet", 67), ("torchvision:squeezenet1_1", 64)]
+    ("name", "side"),
+    [("small", 32), ("recurrent", 33), ("alexnet", 67), ("torchvision:squeezenet1_1", 64)],
 )
 def test_every_network_is_the_same_twice_and_has_its_readout(name, side):
     first, second = (make_classifier(name, 7, side, seed=3) for _ in range(2))
@@ -260,6 +261,27 @@ def test_every_network_is_the_same_twice_and_has_its_readout(name, side):
     )
     with torch.no_grad():
         assert first.eval()(torch.zeros(2, 3, side, side)).shape == (2, 7)
+
+
+def test_a_recurrent_network_and_its_twin_have_the_same_weights_and_differ_in_steps():
+    deep, flat = (
+        make_classifier("recurrent", 7, 64, {"steps": steps}, seed=3).eval() for steps in (4, 1)
+    )
+    assert deep.state_dict().keys() == flat.state_dict().keys()
+    for one, other in zip(deep.state_dict().values(), flat.state_dict().values(), strict=True):
+        assert torch.equal(one, other)
+    images = torch.rand(3, 3, 64, 64, generator=seeds.torch_stream("recurrent"))
+    with torch.no_grad():
+        below = flat.relu2(flat.bn2(flat.conv2(flat.relu1(flat.bn1(flat.conv1(images))))))
+        again = 0
+        for _ in range(4):
+            again = flat.relu3(flat.norm3(flat.conv3(below + again)))
+        above = flat.relu4(flat.bn4(flat.conv4(again)))
+        by_hand = flat.fc2(flat.relu5(flat.fc1(above.flatten(1))))
+        torch.testing.assert_close(deep(images), by_hand)
+        assert (deep(images) - flat(images)).abs().max() > 1e-3
+    with pytest.raises(InputError, match="steps is 0; expected at least 1"):
+        make_classifier("recurrent", 3, 32, {"steps": 0})
 
 
 def test_the_modified_alexnet_is_the_papers():

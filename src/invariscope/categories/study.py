@@ -112,6 +112,8 @@ def begin_networks(text: str, base: Path, path: Path, device: str = "cpu") -> Ne
         "notes": list(data.notes),
         "transformations": [label_of(t) for t in asked.paradigm.transformations],
         "tested": [label_of(t) for t in asked.tested],
+        "network": asked.paradigm.network,
+        "options": asked.paradigm.options,
         "networks": plan_rows(study),
     }
     write_hashed(path / STUDY, lambda part: part.write_text(text, encoding="utf-8"))

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from invariscope.analysis.across import NONE, NetworkTables
 from invariscope.analysis.intervals import Interval, mean_interval
-from invariscope.paper import findings_accuracy, findings_units
+from invariscope.paper import findings_accuracy, findings_open, findings_units
 from invariscope.paper.claim import Claim
 from invariscope.paper.measured_study import MeasuredStudy
 
@@ -19,6 +19,8 @@ PARTS: tuple[Callable[[MeasuredStudy], Iterator[Claim]], ...] = (
     findings_units.across_layers,
     findings_units.accuracy_follows_invariance,
     findings_units.active_sets,
+    findings_open.other_strengths,
+    findings_open.pairs,
 )
 
 
@@ -30,17 +32,18 @@ def clean_accuracy(study: MeasuredStudy) -> Interval:
 def find(
     tables: NetworkTables, families: Mapping[str, str], beside: NetworkTables | None = None
 ) -> list[Claim]:
-    """Judge every claim of the nine findings.
+    """Judge every claim of the nine findings, and the open questions.
 
     Args:
         tables: of the study.
         families: of transformations, by name.
-        beside: the same study of a second network, for finding 9.
+        beside: the same study of a second network, for finding 9; or of the recurrent twin.
     """
     study = MeasuredStudy(tables, families)
     claims = [claim for part in PARTS for claim in part(study)]
     second = None if beside is None else MeasuredStudy(beside, families)
     claims += findings_units.second_network(study, second)
+    claims += findings_open.recurrence(study, second)
     clean, bound = clean_accuracy(study)[0], LEARNED * tables.chance
     if clean >= bound:
         return claims

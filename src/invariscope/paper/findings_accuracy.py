@@ -7,20 +7,18 @@ from invariscope.paper.claim import Claim, over_clusters
 from invariscope.paper.measured_study import (
     LOCAL,
     MeasuredStudy,
+    base_name,
     by_seed,
     family,
     finding,
     mean_of,
+    pair_parts,
 )
 
 NOISE = ("white-noise", "salt-and-pepper")
 QUARTER, HALF = 0.25, 0.5
 NEAR_ALL = 0.9  # accuracy: what "near 100 %" is taken to mean
 FEW = 0.8  # of what most categories give: what "few suffice" is taken to mean
-
-
-def _base(label: str) -> str:
-    return label.partition("(")[0]
 
 
 def transfer(s: MeasuredStudy) -> Iterator[Claim]:
@@ -54,12 +52,12 @@ def transfer(s: MeasuredStudy) -> Iterator[Claim]:
         above=HALF,
         lacks="needs images with colours",
     )
-    blurs = [t for t in s.names if _base(t) == "blur"]
+    blurs = [t for t in s.names if base_name(t) == "blur" and not pair_parts(t)]
     yield finding(
         1,
         "Training with blur helps under noise a little",
         "accuracy gained under noise",
-        mean_of([s.gain(t, u) for t in blurs for u in s.tested() if _base(u) in NOISE]),
+        mean_of([s.gain(t, u) for t in blurs for u in s.tested() if base_name(u) in NOISE]),
         above=0,
         lacks="needs networks trained with blur and tested with noise",
     )

@@ -14,9 +14,23 @@ LOCAL = ("convolutional", "noise")
 BySeed = pd.Series  # a value a seed, the seed as index; empty where nothing was measured
 
 
+def base_name(label: str) -> str:
+    """Name the kind of a transformation, whatever its strength."""
+    return label.partition("(")[0]
+
+
+def pair_parts(label: str) -> list[str]:
+    """List the labels of transformations that are applied one after the other; none for one."""
+    parts = label.split(" + ")
+    return parts if len(parts) > 1 else []
+
+
 def family(label: str, families: Mapping[str, str]) -> str:
-    """Name a transformation's family: `colour`, `convolutional`, `noise` or `geometric`."""
-    return families.get(label.partition("(")[0], "own")
+    """Name a transformation's family: `colour`, `convolutional`, `noise` or `geometric`.
+
+    Several at once, and transformations of one's own, are of the family `own`.
+    """
+    return "own" if pair_parts(label) else families.get(base_name(label), "own")
 
 
 def by_seed(table: Any, column: str, **where: Any) -> BySeed:

@@ -87,6 +87,58 @@ class SmallNet(nn.Module):
         return self.fc2(self.relu5(self.fc1(torch.flatten(x, 1))))
 
 
+class RecurrentNet(nn.Module):
+    """Four convolutions, of which the third is applied several times, and two full layers.
+
+    The third convolution's output, normed and rectified, is added to its input, and the layer
+    answers again: `h₀ = 0, h = relu3(norm3(conv3(x + h)))`, `steps` times with the same weights. So
+    a network of one step is feed-forward, and has the weights of its recurrent twin. Group norm
+    there keeps no statistics, which would differ between the steps. `relu5` is the penultimate
+    layer.
+
+    Args:
+        classes: readout units.
+        side: of the images in pixels; 16 at least.
+        steps: applications of the third convolution, 1 at least.
+        widths: channels of the first, the second and third, and the fourth convolution.
+        hidden: units of `fc1`.
+    """
+
+    def __init__(
+        self,
+        classes: int,
+        side: int = 64,
+        steps: int = 4,
+        widths: Sequence[int] = (32, 64, 128),
+        hidden: int = 128,
+    ) -> None:
+        super().__init__()
+        validate.at_least("side", side, 16)
+        validate.at_least("steps", steps, 1)
+        first, middle, last = widths
+        self.steps = steps
+        self.conv1 = nn.Conv2d(3, first, 6, 4, 1, bias=False)
+        self.conv2 = nn.Conv2d(first, middle, 3, 2, 1, bias=False)
+        self.conv3 = nn.Conv2d(middle, middle, 3, 1, 1, bias=False)
+        self.conv4 = nn.Conv2d(middle, last, 3, 2, 1, bias=False)
+        self.bn1, self.bn2, self.bn4 = (nn.BatchNorm2d(width) for width in (first, middle, last))
+        self.norm3 = nn.GroupNorm(8, middle)
+        self.relu1, self.relu2, self.relu3 = nn.ReLU(), nn.ReLU(), nn.ReLU()
+        self.relu4, self.relu5 = nn.ReLU(), nn.ReLU()
+        places = (((side - 4) // 4 + 1 + 1) // 2 + 1) // 2
+        self.fc1 = nn.Linear(last * places * places, hidden)
+        self.fc2 = nn.Linear(hidden, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.relu1(self.bn1(self.conv1(x)))
+        x = self.relu2(self.bn2(self.conv2(x)))
+        again = torch.zeros_like(x)
+        for _ in range(self.steps):
+            again = self.relu3(self.norm3(self.conv3(x + again)))
+        x = self.relu4(self.bn4(self.conv4(again)))
+        return self.fc2(self.relu5(self.fc1(torch.flatten(x, 1))))
+
+
 class ModifiedAlexNet(nn.Module):
     """AlexNet with two fully connected layers, without the max-pools after conv1 and conv2.
 
@@ -137,7 +189,11 @@ class ModifiedAlexNet(nn.Module):
         return self.fc7(self.dropout(x))
 
 
-OWN: dict[str, type[nn.Module]] = {"small": SmallNet, "alexnet": ModifiedAlexNet}
+OWN: dict[str, type[nn.Module]] = {
+    "small": SmallNet,
+    "recurrent": RecurrentNet,
+    "alexnet": ModifiedAlexNet,
+}
 SHORT = {"resnet18": "torchvision:resnet18", "inception": "torchvision:googlenet"}
 
 
@@ -147,7 +203,8 @@ def make_classifier(
     """Build a network with random weights, in training mode.
 
     Args:
-        name: `small`, `alexnet`, `resnet18`, `inception`, `torchvision:NAME` or `timm:NAME`.
+        name: `small`, `recurrent`, `alexnet`, `resnet18`, `inception`, `torchvision:NAME` or
+            `timm:NAME`.
         classes: readout units.
         side: of the images that it will see.
         options: arguments of the network's own, such as `hidden` or timm's `patch_size`.
