@@ -6,6 +6,7 @@ import torch
 
 from invariscope import SearchOptions, image_reference
 from invariscope.errors import InputError
+from invariscope.experiments.mei import plan_mei
 from invariscope.experiments.plan import plan, resolve_subset, start_code, stopping
 from invariscope.experiments.reference import Reference
 from invariscope.experiments.stretch_squeeze import stretch_and_squeeze
@@ -318,3 +319,18 @@ def test_an_image_references_code_is_part_of_the_runs_name():
     ]
     assert recipes[2] == recipes[3]
     assert len({str(recipe) for recipe in recipes}) == 3
+
+
+def test_a_search_for_excitation_fills_no_cells(make_subject, generator):
+    with pytest.raises(InputError, match="cells are filled by searches from a reference"):
+        plan(
+            make_subject(),
+            generator,
+            "out:0",
+            task="excitation",
+            options=SearchOptions(strategy="twin:codes?cells=hue"),
+        )
+    (planned,) = plan_mei(
+        make_subject(), generator, "out:0", options=SearchOptions(strategy="twin:codes?cells=hue")
+    )
+    assert "cells" not in planned.settings.strategy

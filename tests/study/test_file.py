@@ -30,6 +30,16 @@ sigma = 1
 """
 
 
+def test_cells_are_of_searches_and_not_of_their_references():
+    text = GOOD.replace('["isotropic", "cma"]', '["twin?cells=hue"]')
+    adversarial = parse_study(text).conditions["adversarial"]
+    assert adversarial.options("twin?cells=hue").budget == 40
+    assert adversarial.mei_options("twin?cells=hue").strategy == "twin"
+    excitation = text.replace('tasks = "adversarial"', 'tasks = "excitation"')
+    with pytest.raises(InputError, match="takes one without cells"):
+        parse_study(excitation)
+
+
 def test_a_file_is_read_as_it_is_meant():
     study = parse_study(GOOD)
     invariance, adversarial = study.conditions["invariance"], study.conditions["adversarial"]

@@ -9,8 +9,10 @@ from invariscope.cli.options import Model, OutFolder, Unit, check_page, default_
 from invariscope.cli.progress import LiveProgress
 from invariscope.cli.search_options import SearchCommandOptions, tell_kind
 from invariscope.cli.terminal import Open, output, tell_page
+from invariscope.errors import InputError
 from invariscope.experiments.mei import find_mei
 from invariscope.report.report import write_report
+from invariscope.search.strategies import without_cells
 
 
 def mei(
@@ -28,6 +30,11 @@ def mei(
 ) -> None:
     """Search for the image that excites a unit most, and write a report."""
     common = common or SearchCommandOptions()
+    if common.strategy != without_cells(common.strategy):
+        raise InputError(
+            f"strategy {common.strategy!r} fills cells, from a reference (`invariscope sns`); a "
+            "search for the most exciting image finds one: leave the cells out"
+        )
     subject, generator = common.load(model)
     folder = out or default_out(model, unit, "mei")
     check_page(folder)

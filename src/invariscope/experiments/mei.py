@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from invariscope import seeds, validate
@@ -14,6 +15,7 @@ from invariscope.generators.base import Generator
 from invariscope.plurals import number_of
 from invariscope.search.measure import pad
 from invariscope.search.search import SMALLEST_CHUNK
+from invariscope.search.strategies import without_cells
 from invariscope.store.record import RunRecord
 from invariscope.subjects.base import Subject
 from invariscope.subjects.kinds import check_answers_differ
@@ -28,8 +30,10 @@ def plan_mei(
     tries: int = 1,
     options: SearchOptions | None = None,
 ) -> list[Planned]:
-    """Plan the searches for an MEI: seeds `seed · tries` and up."""
+    """Plan the searches for an MEI: seeds `seed · tries` and up; cells are not filled."""
     validate.at_least("tries", tries, 1)
+    options = options or SearchOptions()
+    options = replace(options, strategy=without_cells(options.strategy))
     first = seed * tries
     return plan(
         subject,
@@ -104,7 +108,8 @@ def find_mei(
         unit: an address such as `fc:3`, or a set of units (their mean activity counts).
         seed: of the search; 0 is a seed like any other.
         tries: searches among which one is drawn at random (4 in the paper).
-        options: of the search; by default 500 generations of 50.
+        options: of the search; by default 500 generations of 50. A strategy's cells are not
+            filled: one image is searched for.
         out: the folder that keeps the runs; by default a temporary one.
         watch: called after every generation.
         progress: whether a line shows how far the search is; by default in terminals and notebooks.

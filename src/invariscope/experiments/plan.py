@@ -25,7 +25,7 @@ from invariscope.search.stopping import (
     Never,
     StoppingRule,
 )
-from invariscope.search.strategies import Strategy, load_strategy
+from invariscope.search.strategies import Strategy, load_strategy, without_cells
 from invariscope.search.strategies.informed import InformedStrategy
 from invariscope.store.settings import RunSettings
 from invariscope.subjects.base import PIXELS, Subject
@@ -244,6 +244,11 @@ def plan(
     strategy = strategy.with_budget(options.budget)
     validate.one_of("task", task, TASKS)
     tie_break = options.tie_break or TASKS[task].tie_break
+    if task == "excitation" and strategy != without_cells(strategy):
+        raise InputError(
+            "cells are filled by searches from a reference; a search for the most exciting image "
+            "finds one: give its strategy without cells"
+        )
     objective = Objective(task=task, target=target, direction=direction, tie_break=tie_break)
     if task != "excitation":
         site = find_site(site or PIXELS, sites)

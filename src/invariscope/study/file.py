@@ -11,6 +11,7 @@ from invariscope.errors import InputError, unknown
 from invariscope.experiments.plan import SearchOptions
 from invariscope.generators.constraints import check_words
 from invariscope.photos.walk import is_hidden
+from invariscope.search.strategies import without_cells
 from invariscope.study.file_section import (
     MOST_SEEDS,
     FileSection,
@@ -166,6 +167,11 @@ class StudyCondition(FileSection):
             if task not in ("invariance", "adversarial", "excitation"):
                 raise unknown("task", task, ("invariance", "adversarial", "excitation"))
         for strategy in self.strategies:
+            if "excitation" in self.tasks and strategy != without_cells(strategy):
+                raise ValueError(
+                    f"strategy {strategy!r} fills cells, from a reference; a condition of task "
+                    "'excitation' takes one without cells"
+                )
             self.options(strategy)
             self.mei_options(strategy)
         return self
@@ -186,7 +192,7 @@ class StudyCondition(FileSection):
         """Give the search options of the condition's MEIs."""
         own = self.reference
         return SearchOptions(
-            strategy=strategy if own.strategy is None else own.strategy,
+            strategy=without_cells(strategy if own.strategy is None else own.strategy),
             population=self.population if own.population is None else own.population,
             generations=self.generations if own.generations is None else own.generations,
             precision=self.precision,

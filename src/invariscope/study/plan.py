@@ -1,7 +1,7 @@
 """Plan a study: from its file to its runs, each with its name."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import torch
@@ -134,7 +134,7 @@ class SubjectAndGenerator:
             subset=settings.subset,
             draw=draw,
             direction=direction,
-            options=asdict(options),
+            options=asdict(replace(options, generations=options.budget)),
             needs=None if mei is None else (mei.name, mei.folder),
             photo=None if photo is None else str(photo),
         )

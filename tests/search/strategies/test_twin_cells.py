@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from invariscope.errors import InputError
-from invariscope.search.strategies import Cells, Measure, load_strategy
+from invariscope.search.strategies import Cells, Measure, Twin, load_strategy, without_cells
 from invariscope.search.strategies.twin_cells import MEASURES
 from invariscope.search.strategies.twin_islands import Islands
 
@@ -130,3 +130,9 @@ def test_islands_begin_with_sizes_that_sum_to_the_generation():
     assert np.unique(asked.numpy(), axis=0).shape[0] == 11
     assert torch.equal(asked, islands.ask(("a", 1, "islands"), 11))
     assert not torch.equal(asked, islands.ask(("a", 2, "islands"), 11))
+
+
+def test_a_most_exciting_image_is_one_image_and_fills_no_cells():
+    assert without_cells("twin:codes?cells=hue") == "twin:codes"
+    assert without_cells(Twin(cells=CELLS)) == Twin()
+    assert without_cells("isotropic") == "isotropic"

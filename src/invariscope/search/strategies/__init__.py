@@ -27,6 +27,7 @@ STRATEGIES: dict[str, type[Strategy]] = {
 }
 INFORMED: dict[str, type[Strategy]] = {Twin.name: Twin}  # those that see scores and the problem
 DEFAULT = Isotropic.name
+CELLS = "?cells="  # behind a twin's address
 
 
 def load_strategy(strategy: str | Strategy = DEFAULT) -> Strategy:
@@ -43,7 +44,7 @@ def load_strategy(strategy: str | Strategy = DEFAULT) -> Strategy:
     if isinstance(strategy, Strategy):
         return strategy
     known = STRATEGIES | INFORMED
-    address, mark, words = strategy.partition("?cells=")
+    address, mark, words = strategy.partition(CELLS)
     if mark:
         twin = load_strategy(address)
         if not isinstance(twin, Twin):
@@ -66,6 +67,13 @@ def load_strategy(strategy: str | Strategy = DEFAULT) -> Strategy:
     return Twin(proxy=proxy)
 
 
+def without_cells(strategy: str | Strategy) -> str | Strategy:
+    """Give a strategy that searches for one front, or one image, in place of cells."""
+    if isinstance(strategy, Twin):
+        return replace(strategy, cells=None)
+    return strategy if isinstance(strategy, Strategy) else strategy.partition(CELLS)[0]
+
+
 __all__ = [
     "DEFAULT",
     "INFORMED",
@@ -82,4 +90,5 @@ __all__ = [
     "Twin",
     "Whitened",
     "load_strategy",
+    "without_cells",
 ]
