@@ -16,6 +16,7 @@ from invariscope.search.measure import measure, pad
 from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.precision import bf16_is_native, bulk
 from invariscope.search.run import Outcome, Run
+from invariscope.search.strategies import Twin, load_strategy
 from invariscope.subjects.base import Subject
 from invariscope.subjects.pixels import pixel_distance, saturation
 
@@ -176,7 +177,8 @@ class Evaluator:
             `saturation`, the share of the image's values at an end of the range, and `code_norm`,
             the L2 norm of the code that makes the image (under a bound the bounded one);
             `pixel_distance`, the L2 distance from the reference as the
-            subject sees images, where there is a reference.
+            subject sees images, where there is a reference; and of a search that fills cells
+            each of their measures.
         """
         images = [
             self.generator.generate(pad(codes, self.chunk))[: len(codes)]
@@ -186,6 +188,11 @@ class Evaluator:
             "saturation": torch.cat([saturation(part).cpu() for part in images]),
             "code_norm": self.generator.bounded(front.codes).double().norm(dim=1).cpu(),
         }
+        strategy = load_strategy(self.options.strategy)
+        if isinstance(strategy, Twin) and strategy.cells:
+            measured = torch.cat([strategy.cells.measured(part).cpu() for part in images])
+            names = [measure.name for measure in strategy.cells.measures]
+            columns |= dict(zip(names, measured.double().unbind(1), strict=True))
         if planned.reference is not None:
             reference = self.subject.see(planned.reference.image.unsqueeze(0))
             apart = [pixel_distance(self.subject.see(part), reference).cpu() for part in images]
