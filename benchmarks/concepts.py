@@ -10,6 +10,7 @@ With names, such as `twin`, the other pictures and their numbers stay.
 """
 
 import json
+import math
 import platform
 import sys
 from pathlib import Path
@@ -26,6 +27,7 @@ import invariscope as iv
 from invariscope import seeds
 from invariscope.experiments.front_choice import choose
 from invariscope.plot.axes import COLOURS, TASK_COLOURS
+from invariscope.search.strategies import Cells
 from invariscope.store.record import RunRecord
 from invariscope.transformations import load as load_transformation
 from invariscope.units import parse_target
@@ -34,6 +36,7 @@ ROOT = Path(__file__).resolve().parent.parent
 MODEL, UNIT, CHANNEL, TAU = "embedded:robust", "fc:5", "layer4.1.relu@2:7", 0.1
 OPTIONS = iv.SearchOptions(generations=250)
 DEEP = "layer4.1.conv1"
+HUES = ("red", "yellow", "green", "cyan", "blue", "pink")  # where each sixth begins
 BLUE, ORANGE = COLOURS[0], COLOURS[4]
 
 
@@ -295,6 +298,44 @@ def twin(world: World) -> tuple[Figure, dict]:
     return figure, figures
 
 
+def kinds(world: World, name: str, options: iv.SearchOptions) -> dict[tuple[int, int], tuple]:
+    """The best member that keeps half of the activity in each cell of luminance × hue."""
+    found = world.search(world.folder / f"shown {name}", "pixels", "invariance", options)
+    images = world.generator.generate(found.runs[0].tensors["codes"])
+    kept = 1 - (found.runs[0].front["activation"] / world.mei.activity - 1).abs()
+    measures = Cells.named(["luminance", "hue"]).measured(images)
+    best: dict[tuple[int, int], tuple[float, Tensor]] = {}
+    for image, share, (light, hue) in zip(images, kept, measures.tolist(), strict=True):
+        if share < HALF or math.isnan(hue):
+            continue
+        cell = min(4, int(light * 5)), int(hue * 6) % 6
+        if cell not in best or share > best[cell][0]:
+            best[cell] = share, image
+    return best
+
+
+def cells(world: World) -> tuple[Figure, dict]:
+    """Images of every kind that the unit accepts, from a search that fills cells."""
+    address = f"twin:{PROXY}?cells=luminance,hue"
+    options = iv.SearchOptions(strategy=address, generations=SHOWN // 50, stop=False)
+    filled = kinds(world, "cells", options)
+    front = kinds(world, "twin", ASKED["twin"])
+    figure = Figure(figsize=(7.2, 6.3), layout="constrained")
+    axes = figure.subplots(5, 6)
+    for row in range(5):
+        for hue in range(6):
+            ax = axes[4 - row, hue]
+            share, image = filled.get((row, hue), (0.0, torch.full((3, 2, 2), 0.93)))
+            show(ax, image, "", f"{100 * share:.0f} %" if share else "")
+            if hue == 0:
+                ax.set_ylabel(f"{row / 5:.1f} – {(row + 1) / 5:.1f}")
+    for ax, name in zip(axes[0], HUES, strict=True):
+        ax.set_title(f"from {name}", fontsize="medium")
+    figure.supylabel("mean luminance", fontsize="medium")
+    counts = {"images": SHOWN, "kinds": 30, "filled": len(filled), "of_a_front": len(front)}
+    return figure, counts
+
+
 PICTURES = {
     "reference": reference,
     "stretch_squeeze": stretch_squeeze,
@@ -303,6 +344,7 @@ PICTURES = {
     "active_set": active_set,
     "coefficient": coefficient,
     "twin": twin,
+    "cells": cells,
 }
 
 
