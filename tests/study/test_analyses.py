@@ -11,6 +11,7 @@ from PIL import Image
 
 from invariscope import FunctionSubject, load_study, seeds
 from invariscope.analysis.controls import random_images
+from invariscope.analysis.displacement import displacement_along
 from invariscope.analysis.people import COLUMNS
 from invariscope.analysis.searches import convergence
 from invariscope.cli.app import USER_ERROR, run
@@ -24,6 +25,7 @@ from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.recognition import EQUAL_DISTANCE, EQUAL_LOSS, matched_members
 from invariscope.study.result import StudyResult
 from invariscope.subjects.appearance_cells import appearance_cells
+from invariscope.transformations import load
 from invariscope.units import parse_target
 
 
@@ -175,6 +177,23 @@ def test_reached_cells_are_those_of_the_members_beyond_the_bound(material):
         assert reached_cells(replace(record, settings=settings), subject, generator) == expected
         share["bound"] = float(active.max())
         assert not reached_cells(replace(record, settings=settings), subject, generator)
+
+
+def test_displacement_is_of_the_runs_and_coefficients_of_the_photos(tables, material):
+    units = tables["displacement_units"]
+    assert set(units["unit"]) == set(material.invariant["unit"])
+    assert units["transformation"].nunique() == 12
+    known = units.dropna(subset=["invariance"])
+    assert known["invariance"].between(0, 1).all()
+    rows = material.invariant
+    first = rows[(rows["unit"] == "fc:0") & (rows["site"] == "pixels")]
+    inside = displacement_along(
+        material.images(rows), material.references(rows), load("rotation-180")
+    )
+    chosen = rows.index.isin(first.index)
+    own = units[(units["unit"] == "fc:0") & (units["site"] == "pixels")]
+    own = own.set_index("transformation")["along"]
+    assert own["rotation-180"] == pytest.approx(float(inside[chosen].mean()))
 
 
 def test_natural_activity_is_that_of_the_photos(tables, material):

@@ -98,6 +98,10 @@ RESTARTS = (
     "luminance, colour and layout (here: a tenth as many as the first)"
 )
 COVERED = "ours: the twin reaches more cells than restarts of another search with as many images"
+PREDICTED = (
+    "ours: a unit's invariance coefficient predicts how far its invariant images go along that "
+    "transformation"
+)
 HEADLINE = "images of robust networks are recognised more often, at every site"
 BOTH = "units and observers"
 TREND = ("observers_slopes",)
@@ -145,6 +149,7 @@ TESTS = (
     ),
     FigureTest("coverage", ("coverage_gains",), shared.second_restart, RESTARTS),
     FigureTest("coverage", ("coverage_gains",), shared.twin_covers_more, COVERED),
+    FigureTest("displacement", ("displacement",), shared.coefficient_predicts, PREDICTED),
 )
 
 

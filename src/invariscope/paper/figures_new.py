@@ -77,3 +77,16 @@ def twin_covers_more(tables: Tables) -> list[Evidence] | str:
         )
         for row in own.to_dict("records")
     ] or "needs a study with the strategy 'twin' beside another"
+
+
+def coefficient_predicts(tables: Tables) -> list[Evidence] | str:
+    """Ask whether I_k predicts displacement along a transformation, inside units."""
+    own = unbounded(tables["displacement"]).dropna(subset=["r"])
+    return [
+        Evidence(
+            f"{row['subject']}, stretched at {row['site']}: r of I_k and displacement",
+            *(float(np.tanh(end)) for end in over_units(row, "z", len(own))),
+            above=0,
+        )
+        for row in own.to_dict("records")
+    ] or "needs coefficients of several units for three transformations"

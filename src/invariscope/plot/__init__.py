@@ -38,6 +38,7 @@ if TYPE_CHECKING:
         convergence,
         coverage,
         dimension,
+        displacement,
         mean_distance,
         naturalness,
         separability,
@@ -61,6 +62,7 @@ __all__ = [
     "convergence",
     "coverage",
     "dimension",
+    "displacement",
     "distance_activation",
     "front",
     "gallery",
@@ -88,8 +90,8 @@ _MODULES = {
     "observer_plots": "acceptance agreement gradients layer_distances observers paths people "
     "recognition",
     "searches": "distance_activation front gallery",
-    "studies": "appearance controls convergence coverage dimension mean_distance naturalness "
-    "separability subsets",
+    "studies": "appearance controls convergence coverage dimension displacement mean_distance "
+    "naturalness separability subsets",
     "unit_profile": "profile",
 }
 

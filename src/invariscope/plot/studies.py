@@ -204,6 +204,27 @@ def dimension(table: pd.DataFrame, estimator: str = "two nearest", ax: Axes | No
     return ax
 
 
+def displacement(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
+    """Draw how far I_k predicts displacement along the transformations, by stretched site.
+
+    Args:
+        table: of `analysis.displacement.predicted_displacement`.
+        ax: where to plot; by default new axes.
+
+    Example:
+        >>> import pandas as pd
+        >>> from invariscope import plot
+        >>> row = {"subject": "a network", "site": "pixels", "r": 0.2, "low": -0.1, "high": 0.5}
+        >>> plot.displacement(pd.DataFrame([row])).get_ylabel()
+        'r of I_k and displacement'
+    """
+    ax = points(table, "site", "r", "subject", ends=("low", "high"), join=False, ax=ax)
+    ax.axhline(0, color="0.6", linewidth=0.8)
+    ax.set_ylim(-1.05, 1.05)
+    ax.set_ylabel("r of I_k and displacement")
+    return ax
+
+
 def subsets(table: pd.DataFrame, value: str = "full_stretch", ax: Axes | None = None) -> Axes:
     """Draw the reach of stretch at a subset against the subset's size (row 13).
 

@@ -96,6 +96,12 @@ EXPLAINED = {
         "brightness, five tints, and the brightest quarter of the image or none. Cells that one "
         "run and several restarts reach, against the images shown.",
     ),
+    "displacement": AnalysisText(
+        "Do images go where the unit ignores known transformations?",
+        "The cosine between what changed in an invariant image and what each of twelve "
+        "transformations would have changed, correlated with the unit's invariance coefficients "
+        "for them; the transformations' means are taken off, the interval is over units.",
+    ),
     "paths": AnalysisText(
         "Is activity kept between two invariant images?",
         "Activity along straight and spherical paths between the codes of a unit's images.",

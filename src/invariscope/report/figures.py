@@ -133,6 +133,7 @@ FIGURES: dict[str, Callable[[AnalysisMaterial, Rows], Drawn]] = {
     "subsets": _one(plot.subsets),
     "acceptance": _one(plot.acceptance),
     "coverage": _of_each("subject", plot.coverage),
+    "displacement": _one(plot.displacement),
     "paths_places": _paths,
     "fronts": _fronts,
     "appearance": _of_each("subject", plot.appearance),

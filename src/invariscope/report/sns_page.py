@@ -27,7 +27,7 @@ MOST_FIGURES = 4  # of a table
 MOST_PARTS = 6  # of what was found, in the first table
 MANY = ("study", "constraints")  # of them those that stay in a table of several studies
 NOT_PRINTED = {"galleries", "fronts", "fronts_ends", "losses_runs", "paths_places"}
-NOT_PRINTED |= {"gradients_runs", "acceptance_images", "coverage_runs"}
+NOT_PRINTED |= {"gradients_runs", "acceptance_images", "coverage_runs", "displacement_units"}
 ABOUT = ("study", "runs", "chosen", "budget", "constraints")  # what the line above a table says
 HEAD = """# Stretch-and-Squeeze, figure by figure
 

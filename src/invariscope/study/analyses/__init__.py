@@ -14,6 +14,7 @@ from invariscope.store.files import make_folder, replace_file
 from invariscope.study.analyses import beside, networks, recognition, searches
 from invariscope.study.analyses.acceptance import make_acceptance
 from invariscope.study.analyses.coverage import make_coverage
+from invariscope.study.analyses.displacement import make_displacement
 from invariscope.study.analyses.gradients import make_gradients
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.searches import Tables
@@ -57,6 +58,7 @@ ANALYSES = {
     "coverage": StudyAnalysis(
         ("coverage",), make_coverage, "all of the front beyond the natural maximum"
     ),
+    "displacement": StudyAnalysis(("displacement",), make_displacement),
     "paths": StudyAnalysis(("row 14",), networks.make_paths),
     "fronts": StudyAnalysis(("S1",), searches.make_fronts, "all, or each front's end"),
     "appearance": StudyAnalysis(("Fig 3a,b", "image statistics"), searches.make_appearance),
