@@ -22,6 +22,7 @@ def cell(task="invariance", *, status="finished", reached=31, population=50, bey
         "generations": 150,
         "meets": beyond,
         "silences": beyond,
+        "reduction": 23.4,
     }
 
 
@@ -32,19 +33,27 @@ def row(task, site, *cells):
 def test_searches_that_met_their_goal_are_counted_and_the_others_say_what_they_reached():
     rows = [
         row("invariance", "pixels", cell(reached=31), cell(reached=12)),
-        row("invariance", "layer3", cell(status="stopped"), cell(reached=40, beyond=True)),
+        row("invariance", "Layer3", cell(status="stopped"), cell(reached=40, beyond=True)),
         row("adversarial", "pixels", cell("adversarial", reached=0, beyond=True)),
     ]
     first, *others = goal_sentences(rows)
     assert first.startswith("1 of 5 searches met the goal: 90 % of the last 50 images")
     assert "above the unit's strongest photo; to silence, below its weakest" in first
-    end = "at the end, after 150 generations, at most"
-    beats = "the image shown beats every photo."
+    end = "did not: at the end, after 150 generations, at most"
     assert others == [
-        f"Not met far at pixels, 2 of 2: {end} 62 % were there; no image shown beats every photo.",
-        f"Not met far at layer3, 1 of 2: {end} 80 % were there; {beats}",
-        f"Not met near at pixels, 1 of 1: {end} 0 % were there; the image shown silences the unit.",
+        f"Far at pixels, 2 of 2 {end} 62 % were there; 0 of the images shown beat every photo.",
+        f"Far at Layer3, 1 of 2 {end} 80 % were there; the image shown beats every photo.",
+        f"Near at pixels, 1 of 1 {end} 0 % were there; the image shown silences the unit.",
     ]
+
+
+def test_what_does_not_silence_says_how_much_it_takes():
+    (_, weak) = goal_sentences([row("adversarial", "pixels", cell("adversarial", reached=3))])
+    assert weak.endswith("6 % were there; the image shown does not: it loses 23 % of the activity.")
+    known = [cell(beyond=True), cell(beyond=True), cell()]
+    ends = [goal_sentences([row("invariance", "pixels", *known[:n])])[1] for n in (2, 3)]
+    assert ends[0].endswith("the images shown beat every photo.")
+    assert ends[1].endswith("2 of the images shown beat every photo.")
 
 
 def test_all_met_is_one_sentence_and_without_a_rule_there_is_none():
@@ -62,7 +71,7 @@ def test_a_twin_is_told_by_its_front():
     first, other = goal_sentences([row("invariance", "pixels", met, missed, far)])
     goal = "a settled front with an image above the unit's strongest photo."
     assert first == f"1 of 3 searches met the goal: {goal}"
-    assert "the front had not settled; the image shown of 1 beats every photo." in other
+    assert "the front had not settled; 1 of the images shown beats every photo." in other
     assert "settled" not in goal_sentences([row("invariance", "pixels", far)])[1]
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from invariscope.plurals import number_of
 from invariscope.search.monitor import WINDOW
 from invariscope.store.record import RunRecord
@@ -57,23 +59,41 @@ def _missed(row: Mapping[str, Any]) -> Iterator[str]:
     missed = [cell for cell in row["cells"] if not _met(cell)]
     if not missed:
         return
-    silencing = row["task"] == "adversarial"
     reached = max(_share(cell["record"]) for cell in missed)
     generations = max(cell["generations"] for cell in missed)
-    where = f"{'near' if silencing else 'far'} at {row['site']}"
-    ended = "interrupted" if missed[0]["status"] == "interrupted" else "at the end"
-    within = sum(cell["silences" if silencing else "meets"] for cell in missed)
-    does = "silences the unit" if silencing else "beats every photo"
-    found = f"the image shown {does}" if within else f"no image shown {does}"
-    if len(missed) > 1 and within:
-        found = f"the image shown of {within} {does}"
+    where = f"{'Near' if row['task'] == 'adversarial' else 'Far'} at {row['site']}"
+    until = "until interrupted" if missed[0]["status"] == "interrupted" else "at the end"
     there = f"at most {reached:.0f} % were there; "
     if any(_stop(cell)["rule"] == "front" for cell in missed):
-        there = "the front had not settled; " if within else ""
+        settled = any(cell["meets"] or cell["silences"] for cell in missed)
+        there = "the front had not settled; " if settled else ""
     yield (
-        f"Not met {where}, {len(missed)} of {len(row['cells'])}: {ended}, after "
-        f"{number_of(generations, 'generation')}, {there}{found}."
+        f"{where}, {len(missed)} of {len(row['cells'])} did not: {until}, after "
+        f"{number_of(generations, 'generation')}, {there}{_images(row['task'], missed)}."
     )
+
+
+def _images(task: str, missed: Sequence[Mapping[str, Any]]) -> str:
+    """Describe the images shown of the searches that did not meet the goal."""
+    goal = "meets" if task == "invariance" else "silences"
+    within, one = sum(cell[goal] for cell in missed), len(missed) == 1
+    if task == "invariance":
+        does, do = "beats every photo", "beat every photo"
+    else:
+        does, do = "silences the unit", "silence the unit"
+    if one:
+        return (
+            f"the image shown {does}" if within else f"the image shown does not: {_left(missed[0])}"
+        )
+    if within == len(missed):
+        return f"the images shown {do}"
+    return f"{within} of the images shown {does if within == 1 else do}"
+
+
+def _left(cell: Mapping[str, Any]) -> str:
+    """Describe the loss of activity of an image."""
+    lost = cell["reduction"]
+    return "its loss is not known" if np.isnan(lost) else f"it loses {lost:.0f} % of the activity"
 
 
 def _share(record: RunRecord) -> float:
