@@ -240,15 +240,9 @@ def plan(
     options = options or SearchOptions()
     sites = subject.sites()
     target = parse_target(unit, sites)
-    strategy = load_strategy(options.strategy).with_statistics(generator.code_statistics)
-    strategy = strategy.with_budget(options.budget)
+    strategy = _settled(options, task, generator)
     validate.one_of("task", task, TASKS)
     tie_break = options.tie_break or TASKS[task].tie_break
-    if task == "excitation" and strategy != without_cells(strategy):
-        raise InputError(
-            "cells are filled by searches from a reference; a search for the most exciting image "
-            "finds one: give its strategy without cells"
-        )
     objective = Objective(task=task, target=target, direction=direction, tie_break=tie_break)
     if task != "excitation":
         site = find_site(site or PIXELS, sites)
@@ -296,6 +290,17 @@ def plan(
         labels = _labels(subject, generator, target, objective.site)
         planned.append(Planned(settings, labels, run, reference))
     return planned
+
+
+def _settled(options: SearchOptions, task: str, generator: Generator) -> Strategy:
+    """Load the strategy, with the parameters that follow from generator and budget."""
+    strategy = load_strategy(options.strategy).with_statistics(generator.code_statistics)
+    if task == "excitation" and strategy != without_cells(strategy):
+        raise InputError(
+            "cells are filled by searches from a reference; a search for the most exciting image "
+            "finds one: give its strategy without cells"
+        )
+    return strategy.with_budget(options.budget)
 
 
 def _labels(

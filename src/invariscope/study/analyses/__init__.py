@@ -126,7 +126,7 @@ def analyze(
 
 
 def check_one_generator(study: StudyResult) -> None:
-    """Refuse a study whose searches have several generators, which every mean would mix."""
+    """Refuse a study of searches with several generators, since means would mix these."""
     own = dict.fromkeys(run.generator for run in study.planned_runs if run.task != "excitation")
     if len(own) > 1:
         raise InputError(
