@@ -20,7 +20,7 @@ def base_name(label: str) -> str:
 
 
 def pair_parts(label: str) -> list[str]:
-    """List the labels of the transformations of a pair; an empty list for a single one."""
+    """List the labels of the transformations of a pair; empty for a single transformation."""
     parts = label.split(" + ")
     return parts if len(parts) > 1 else []
 
