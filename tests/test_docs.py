@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import invariscope
-from bench import rig
+from bench import imagenet_page, rig
 from invariscope.cli.app import run
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -139,6 +139,9 @@ def tables():
     yield "people_search", "benchmarks/people_search.json", people
     attacked = benchmark("survey").as_markdown(measured("survey_attacked.json"))
     yield "survey_online", "benchmarks/survey_attacked.json", attacked
+    imagenet = measured("imagenet.json")
+    for name, table in imagenet_page.TABLES.items():
+        yield "imagenet", f"imagenet.json {name}", table(imagenet)
     reliable = benchmark("reliability").as_markdown(measured("reliability.json")["kinds"])
     yield "reliability", "benchmarks/reliability.json", reliable
 

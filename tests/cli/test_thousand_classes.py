@@ -106,7 +106,23 @@ def test_folders_of_few_classes_are_matched_among_a_thousand(place, capsys):
     words = [f"{place / 'nets.py'}:make", str(place / "photos"), "--allow-code"]
     assert run(["coefficient", *words, "--sites", "readout", "--out", str(place / "c")]) == 0
     assert "(1000 units)" in capsys.readouterr().out
-    assert run(["units", words[0], "--allow-code", "--json"]) == 0
-    sites = json.loads(capsys.readouterr().out)
-    assert "224" in json.dumps(sites)
-    assert "1000" in json.dumps(sites)
+
+
+def test_units_are_found_by_the_names_of_their_classes(place, capsys):
+    words = ["units", f"{place / 'nets.py'}:make", "--allow-code"]
+    assert run(words) == 0
+    told = capsys.readouterr().out
+    assert "units of 1,000 classes; --find WORD" in told
+    assert "kind 999" not in told
+    assert run([*words, "--find", "KIND 57,"]) == 0
+    assert capsys.readouterr().out.split("\n")[0] == "readout:57  kind 57, <b>57</b>"
+    assert run([*words, "--find", "99", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)["units"]
+    assert [row["unit"] for row in found] == [
+        f"readout:{number}" for number in range(1000) if "99" in str(number)
+    ]
+    assert run([*words, "--find", "kind of 57"]) == USER_ERROR
+    assert "has 'kind of 57' in its name" in " ".join(capsys.readouterr().err.split())
+    assert run([*words, "--json"]) == 0
+    sites = json.loads(capsys.readouterr().out)["sites"]
+    assert [own["shape"] for own in sites] == [[3, 224, 224], [8, 7, 7], [1000]]
