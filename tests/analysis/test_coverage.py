@@ -96,3 +96,12 @@ def test_a_strategy_is_held_against_restarts_that_show_as_many_images():
         assert verdict(both, COVERED) == right
     few = pd.concat([plain, searches(lambda u, s: {1}, images=9000, strategy="twin")])
     assert verdict(few, COVERED) == NOTHING  # nine restarts were not run
+
+
+def test_a_table_without_another_strategy_is_judged_as_it_is_read_from_a_file(tmp_path):
+    table = searches(lambda unit, seed: {unit, seed})
+    coverage_gains(table).assign(constraints="none").to_csv(tmp_path / "gains.csv", index=False)
+    gains = pd.read_csv(tmp_path / "gains.csv")
+    claims = {c.statement: c for c in figure_claims({"coverage_gains": gains})}
+    assert claims[COVERED].verdict == NOTHING
+    assert claims[RESTARTS].verdict != NOTHING

@@ -66,7 +66,8 @@ def second_restart(tables: Tables) -> list[Evidence] | str:
 def twin_covers_more(tables: Tables) -> list[Evidence] | str:
     """Ask whether a search by a twin reaches more cells than restarts that show as many images."""
     own = rows_with(unbounded(tables["coverage_gains"]), gain=AS_MANY)
-    twins = own["strategy"].str.startswith(TWIN), own["other"].str.startswith(TWIN)
+    # Read from a file, a column without a word holds numbers.
+    twins = [own[name].astype(str).str.startswith(TWIN) for name in ("strategy", "other")]
     own = rows_where(own, twins[0] & ~twins[1])
     return [
         Evidence(

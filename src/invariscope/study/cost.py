@@ -2,13 +2,14 @@
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from invariscope.experiments.chunk import choose_chunk
 from invariscope.experiments.evaluator import Evaluator
 from invariscope.experiments.plan import plan
 from invariscope.search.search import Search
+from invariscope.search.strategies import without_cells
 from invariscope.study.loading import load_generator_cached, load_subject_cached
 from invariscope.study.planned_run import PlannedRun
 
@@ -93,6 +94,7 @@ def _rate(run: PlannedRun, device: str) -> float:
         load_generator_cached(run.generator, device),
     )
     options = run.search_options
+    options = replace(options, strategy=without_cells(options.strategy))
     (planned,) = plan(subject, generator, run.unit, task="excitation", options=options)
     chunk = choose_chunk(subject, generator, planned.run.objective.sites, options.population, 1)
     evaluator = Evaluator(subject, generator, options, chunk)
