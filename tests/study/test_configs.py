@@ -54,7 +54,7 @@ def test_paper_sizes_have_the_papers_settings(path):
         ("readout", 20, 10 * 4),
         ("conv_targets", 20, 20 * 5),
         ("subsets", 20, 10 * 10),
-        ("manifold", 10, 10 * 2),
+        ("manifold", 5, 5 * 2),
         ("gradients", 5, 5 * 2),
         ("dimension", 3, 3 * 3 * 100),
     ],
