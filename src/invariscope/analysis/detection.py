@@ -8,8 +8,8 @@ d′ = z(H) − z(F), H the share "different" where two images differ, F where t
 from typing import NamedTuple
 
 import numpy as np
+import scipy  # its `stats` is slow to import, and loads when first used
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
 
 from invariscope.errors import InputError
 
@@ -42,7 +42,11 @@ def _check(said: Floats, judged: Floats) -> None:
 
 def _z_variance(share: Floats, judged: Floats) -> Floats:
     """Compute the variance of z(share) (Gourevitch and Galanter 1967, eq. 4)."""
-    return share * (1 - share) / ((judged + 1) * norm.pdf(norm.ppf(share)) ** 2)
+    return (
+        share
+        * (1 - share)
+        / ((judged + 1) * scipy.stats.norm.pdf(scipy.stats.norm.ppf(share)) ** 2)
+    )
 
 
 def d_prime(said: ArrayLike, judged: ArrayLike, false: int, same: int) -> Sensitivity:
@@ -66,7 +70,7 @@ def d_prime(said: ArrayLike, judged: ArrayLike, false: int, same: int) -> Sensit
     _check(np.array([false], float), np.array([same], float))
     share, alarms = corrected_share(hits, counts), corrected_share([false], [same])
     known = counts > 0
-    value = np.where(known, norm.ppf(share) - norm.ppf(alarms), np.nan)
+    value = np.where(known, scipy.stats.norm.ppf(share) - scipy.stats.norm.ppf(alarms), np.nan)
     error = np.where(known, np.sqrt(_z_variance(share, counts)), np.nan)
     return Sensitivity(value, error, float(np.sqrt(_z_variance(alarms, np.array([same])))[0]))
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy  # its `stats` is slow to import, and loads when first used
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import binomtest, pearsonr, t
 
 from invariscope import seeds
 
@@ -23,7 +23,7 @@ def share_interval(successes: int, trials: int) -> tuple[float, float]:
     """Estimate a share's 95 % interval (Wilson); NaN without trials."""
     if trials == 0:
         return float("nan"), float("nan")
-    found = binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
+    found = scipy.stats.binomtest(successes, trials).proportion_ci(LEVEL, method="wilson")
     return float(found.low), float(found.high)
 
 
@@ -56,7 +56,7 @@ def summary_interval(mean: float, sd: float, number: int, level: float = LEVEL) 
     """Estimate a mean, given with its SD over `number` values (n − 1), as `mean_interval` does."""
     if number < 2 or not math.isfinite(sd):
         return mean, math.nan, math.nan
-    half = float(t.ppf(0.5 + level / 2, number - 1)) * sd / number**0.5
+    half = float(scipy.stats.t.ppf(0.5 + level / 2, number - 1)) * sd / number**0.5
     return mean, mean - half, mean + half
 
 
@@ -114,7 +114,7 @@ def correlation(first: Any, second: Any) -> tuple[float, float, float, int]:
     a, b, number = a[both], b[both], int(both.sum())
     if number < 4 or np.ptp(a) == 0 or np.ptp(b) == 0:
         return math.nan, math.nan, math.nan, number
-    found: Any = pearsonr(a, b)
+    found: Any = scipy.stats.pearsonr(a, b)
     ends = found.confidence_interval(LEVEL)
     return float(found.statistic), float(ends.low), float(ends.high), number
 

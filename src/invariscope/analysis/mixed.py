@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy  # its `stats` is slow to import, and loads when first used
 from numpy.typing import NDArray
-from scipy.special import expit
-from scipy.stats import norm
 
 from invariscope import seeds
 from invariscope.analysis.grouping import Rows
@@ -81,7 +80,7 @@ def mixed_model(
     rows = _rows("condition", weights, names, mean, covariance)
     rows += _rows("contrast", contrasts or planned(names), names, mean, covariance)
     for group, middle, spread in zip(groups, logs, spreads, strict=True):
-        half = norm.ppf((1 + LEVEL) / 2) * spread
+        half = scipy.stats.norm.ppf((1 + LEVEL) / 2) * spread
         low, value, high = np.exp([middle - half, middle, middle + half])
         own_row = {"kind": "spread", "name": group, "estimate": value, "se": value * spread}
         rows.append({**own_row, "low": low, "high": high, "z": np.nan, "p": np.nan})
@@ -120,7 +119,7 @@ def _mode(right: Numbers, columns: Numbers, precision: Numbers) -> tuple[Numbers
     """Find the posterior's mode and covariance under normal priors of mean 0 (Newton's steps)."""
     mean, curvature = np.zeros(columns.shape[1]), np.diag(precision)
     for _ in range(100):
-        chance = expit(columns @ mean)
+        chance = scipy.special.expit(columns @ mean)
         curvature = (columns.T * (chance * (1 - chance))) @ columns + np.diag(precision)
         step = np.linalg.solve(curvature, columns.T @ (right - chance) - precision * mean)
         mean = mean + step
@@ -144,7 +143,7 @@ def _rows(
                 raise unknown("condition", condition, names)
         vector = np.array([own.get(condition, 0.0) for condition in names])
         estimate, se = float(vector @ mean), float(np.sqrt(vector @ covariance @ vector))
-        half = float(norm.ppf((1 + LEVEL) / 2)) * se
+        half = float(scipy.stats.norm.ppf((1 + LEVEL) / 2)) * se
         z = estimate / se
         rows.append(
             {
@@ -155,7 +154,7 @@ def _rows(
                 "low": estimate - half,
                 "high": estimate + half,
                 "z": z,
-                "p": float(2 * norm.sf(abs(z))),
+                "p": float(2 * scipy.stats.norm.sf(abs(z))),
             }
         )
     return rows

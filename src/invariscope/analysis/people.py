@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import scipy  # its `stats` is slow to import, and loads when first used
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from invariscope import seeds
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
@@ -105,7 +105,7 @@ def _correlation(how: str, one: NDArray[np.float64], other: NDArray[np.float64])
     if len(x) < 3 or min(np.ptp(x), np.ptp(y)) < SPREAD:
         return float("nan")
     if how == "spearman":
-        x, y = rankdata(x.round(DIGITS)), rankdata(y.round(DIGITS))
+        x, y = scipy.stats.rankdata(x.round(DIGITS)), scipy.stats.rankdata(y.round(DIGITS))
         if min(np.ptp(x), np.ptp(y)) == 0:
             return float("nan")
     return float(np.corrcoef(x, y)[0, 1])

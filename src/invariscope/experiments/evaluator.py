@@ -14,13 +14,14 @@ from invariscope.generators.base import Generator
 from invariscope.search.archive import Archive, Front
 from invariscope.search.measure import measure, pad
 from invariscope.search.objectives import Objective, Objectives
-from invariscope.search.precision import bf16_is_native, bulk
+from invariscope.search.precision import PRECISIONS, bf16_is_native, bulk
 from invariscope.search.run import Outcome, Run
 from invariscope.search.strategies import Twin, load_strategy
 from invariscope.subjects.base import Subject
 from invariscope.subjects.pixels import pixel_distance, saturation
 
 REFERENCE = ("reference.site", "reference.target")
+NOISY = "noisy"
 
 # A few images whose scores tell whether a run goes on with the network that it began with.
 PROBE = "probe"
@@ -71,7 +72,7 @@ class Evaluator:
     ) -> None:
         self.subject, self.generator, self.options = subject, generator, options
         self.chunk = chunk
-        self._noisy: dict[str, Objective] = {}
+        self._objectives: dict[tuple[str, str], Objective] = {}
 
     def noisy(self, planned: Planned) -> bool:
         """Tell if the same image can get other scores the next time."""
@@ -80,22 +81,30 @@ class Evaluator:
     def objective(self, planned: Planned, precision: str) -> Objective:
         """Give a run's objective with the reference's responses in a precision.
 
-        Responses of a noisy subject are measured once: all of a run departs from the same numbers.
+        The reference is shown once in each: all of a run departs from the same numbers.
         """
         if planned.reference is None:
             return planned.run.objective
-        if planned.run.name in self._noisy:
-            return self._noisy[planned.run.name]
-        with bulk(self.generator.device, precision):
-            image = planned.reference.image
-            objective = depart_from(planned.run.objective, self.subject, image, self.chunk)
-        if self.noisy(planned):
-            self._noisy[planned.run.name] = objective
-        return objective
+        key = self._key(planned, precision)
+        if key not in self._objectives:
+            with bulk(self.generator.device, precision):
+                image = planned.reference.image
+                objective = depart_from(planned.run.objective, self.subject, image, self.chunk)
+            self._objectives[key] = objective
+        return self._objectives[key]
+
+    def _key(self, planned: Planned, precision: str) -> tuple[str, str]:
+        """Key a run's objectives; under noise one serves every precision."""
+        return planned.run.name, NOISY if self.noisy(planned) else precision
+
+    def forget(self, name: str) -> None:
+        """Drop the objectives of a run that ended."""
+        for precision in (*PRECISIONS, NOISY):
+            self._objectives.pop((name, precision), None)
 
     def pack_reference(self, name: str) -> dict[str, Tensor]:
         """Collect responses to a reference that cannot be measured alike again."""
-        objective = self._noisy.get(name)
+        objective = self._objectives.get((name, NOISY))
         if objective is None:
             return {}
         responses = (objective.site_reference, objective.target_reference)
@@ -105,7 +114,7 @@ class Evaluator:
         """Take the responses of `pack_reference` out of a checkpoint."""
         if all(key in packed for key in REFERENCE):
             site, target = (packed.pop(key).to(self.subject.device) for key in REFERENCE)
-            self._noisy[planned.run.name] = replace(
+            self._objectives[planned.run.name, NOISY] = replace(
                 planned.run.objective, site_reference=site, target_reference=target
             )
 

@@ -267,6 +267,7 @@ class _LockstepGroup:
             tensors={**_tensors(planned, activity), PROBE: self.probes[planned.run.name]},
             columns=evaluator.describe(outcome.front, planned),
         )
+        evaluator.forget(outcome.run.name)
 
 
 def _advance(
