@@ -1,4 +1,4 @@
-"""Displacement of invariant images along known transformations, beside a unit's I_k for them.
+"""Displacement of invariant images along known transformations, beside the units' I_k.
 
 The invariance coefficient says which transformations of photos a unit ignores; a search says where
 its invariant images went. If both measure one thing, the images of a unit went farther along the

@@ -41,7 +41,7 @@ def _other_strengths(s: MeasuredStudy) -> list[tuple[str, str]]:
 
 
 def other_strengths(s: MeasuredStudy) -> Iterator[Claim]:
-    """Ask whether robustness reaches strengths outside the trained one."""
+    """Ask whether robustness reaches strengths outside the trained strength."""
     both = _other_strengths(s)
     yield _open(
         "Robustness reaches other strengths: training with a transformation gains under another "

@@ -20,7 +20,7 @@ def base_name(label: str) -> str:
 
 
 def pair_parts(label: str) -> list[str]:
-    """List the labels of transformations that are applied one after the other; none for one."""
+    """List the labels of transformations applied in turn; none for a single transformation."""
     parts = label.split(" + ")
     return parts if len(parts) > 1 else []
 

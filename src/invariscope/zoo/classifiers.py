@@ -88,7 +88,7 @@ class SmallNet(nn.Module):
 
 
 class RecurrentNet(nn.Module):
-    """Four convolutions, of which the third is applied several times, and two full layers.
+    """Four convolutions, the third applied several times, and two fully connected layers.
 
     The third convolution's output, normed and rectified, is added to its input, and the layer
     answers again: `h₀ = 0, h = relu3(norm3(conv3(x + h)))`, `steps` times with the same weights. So
