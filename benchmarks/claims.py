@@ -16,17 +16,17 @@ from invariscope.paper.claim import read_claim
 from invariscope.paper.figure_claims import (
     APART,
     CONTROLS,
+    FALLS,
     FARTHER,
-    HEADLINE,
-    MIDDLE,
+    FRONTS,
+    SHARED,
     SILENCING,
-    SUBSETS,
 )
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = "benchmarks/claims.py"
 IMAGENETTE = "across_category/imagenette/claims.json"
-SNS = (FARTHER, CONTROLS, SILENCING, APART, HEADLINE, MIDDLE, SUBSETS)
+SNS = (FARTHER, CONTROLS, SILENCING, FRONTS, APART, FALLS.format("standard"), SHARED)
 # Of the second paper the statements that two seeds or more could decide, by their first words.
 CATEGORIES = (
     "Within-category accuracy falls",
