@@ -179,8 +179,11 @@ def _of_searches(part: Figures) -> Iterator[str]:
         reached = [row for row in rows if row["half"]]
         beside = [row for row in reached if row["affine"]]
         farther = sum(row["half"]["pixel_distance"] > row["affine"] for row in beside)
+        images = max(row["images"] for row in rows)
+        cut = any(row["status"] == "interrupted" for row in rows)
         yield (
-            f"{_name(part)}, stretched at `{site}`: {len(reached)} of {len(rows)} searches have an "
+            f"{_name(part)}, stretched at `{site}`, after {images:,} images"
+            f"{' (interrupted)' if cut else ''}: {len(reached)} of {len(rows)} searches have an "
             f"image that keeps half; {farther} of {len(beside)} of these lie farther than every "
             "affine copy that loses half."
         )
