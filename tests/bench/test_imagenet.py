@@ -4,9 +4,9 @@ import math
 
 import pytest
 import torch
+
 from bench.imagenet_parts import PARTS
 from bench.imagenet_spaces import detail, fit, views
-
 from invariscope.study.file import parse_study
 
 

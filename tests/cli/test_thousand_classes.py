@@ -112,7 +112,7 @@ def test_units_are_found_by_the_names_of_their_classes(place, capsys):
     words = ["units", f"{place / 'nets.py'}:make", "--allow-code"]
     assert run(words) == 0
     told = capsys.readouterr().out
-    assert "units of 1,000 classes; --find WORD" in told
+    assert "readout: 1,000 classes; --find WORD" in told
     assert "kind 999" not in told
     assert run([*words, "--find", "KIND 57,"]) == 0
     assert capsys.readouterr().out.split("\n")[0] == "readout:57  kind 57, <b>57</b>"

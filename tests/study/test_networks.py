@@ -128,7 +128,8 @@ def test_a_report_holds_every_figure_and_finding(measured):
     text = page.read_text()
     assert "http" not in text.replace("http-equiv", "").replace("http://www.w3.org", "")
     claims = load_reported(measured.path / "tables").claims
-    assert {claim.source for claim in claims} == {f"finding {k}" for k in range(1, 10)}
+    findings = {f"finding {k}" for k in range(1, 10)}
+    assert {claim.source for claim in claims} == findings | {"open question"}
     assert {claim.verdict for claim in claims} <= {HOLDS, CONTRADICTED, UNDECIDED, NOTHING}
 
 

@@ -50,7 +50,7 @@ def test_searches_with_several_generators_are_never_averaged(tmp_path):
         StudyRunner(folder, engine).run()
     study = StudyResult(folder)
     assert study.table()["generator"].nunique() == 2
-    told = r"2 generators or constraints \(embedded, embedded\?code_percentile=90\).*for each"
+    told = r"several generators or constraints \(embedded, embedded\?code_percentile=90\).*for each"
     for only in ([], ["distance"]):
         with pytest.raises(InputError, match=told):
             analyze(AnalysisMaterial(study, device="cpu"), only)

@@ -89,7 +89,7 @@ def ratio_interval(above: Any, below: Any, level: float = LEVEL) -> Interval:
     if number < 2:
         return ratio, math.nan, math.nan
     (var_a, cov), (_, var_b) = (
-        np.cov(a, b) * float(t.ppf(0.5 + level / 2, number - 1)) ** 2 / number
+        np.cov(a, b) * float(scipy.stats.t.ppf(0.5 + level / 2, number - 1)) ** 2 / number
     )
     spread = b.mean() ** 2 - var_b
     if spread <= 0:

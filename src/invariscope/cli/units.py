@@ -7,6 +7,7 @@ from cyclopts import Parameter
 from invariscope.cli.options import Model, NetworkOptions
 from invariscope.cli.terminal import Json, output, print_json
 from invariscope.errors import InputError, nearest
+from invariscope.plurals import number_of
 from invariscope.subjects import Subject
 from invariscope.units import has_class_token
 
@@ -84,8 +85,8 @@ def units(
         console.out(f"\nreadout: {names}", highlight=False)
     elif subject.classes:
         console.out(
-            f"\nreadout: units of {len(subject.classes):,} classes; --find WORD lists those with "
-            "the word in their class's name",
+            f"\nreadout: {number_of(len(subject.classes), 'class', ',')}; --find WORD "
+            "lists those with the word in their class's name",
             highlight=False,
         )
     console.out(

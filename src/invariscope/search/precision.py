@@ -3,6 +3,7 @@
 from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
+import scipy  # its `stats` is slow to import, and loads when first used
 import torch
 from torch import Tensor
 
@@ -44,24 +45,6 @@ def rank_correlation(exact: Tensor, fast: Tensor) -> float:
     taus = [1.0]
     for a, b in zip(exact.double().T, fast.double().T, strict=True):
         if bool((a != a[0]).any()):
-            taus.append(_kendall(a.cpu().numpy(), b.cpu().numpy()))
+            tau = np.asarray(scipy.stats.kendalltau(a.cpu().numpy(), b.cpu().numpy()))[0]
+            taus.append(-1.0 if np.isnan(tau) else float(tau))
     return min(taus)
-
-
-def _kendall(first: np.ndarray, second: np.ndarray) -> float:
-    """Compute Kendall's τ-b of two columns; -1 with a constant column or NaN.
-
-    Its own few lines, since `scipy.stats` takes longer to import than a small search needs.
-    """
-    if np.isnan(first).any() or np.isnan(second).any():
-        return -1.0
-    signs = [
-        np.greater.outer(own, own).astype(np.int8) - np.less.outer(own, own)
-        for own in (first, second)
-    ]
-    # Each pair stands twice in a table of signs.
-    untied = [np.count_nonzero(own) // 2 for own in signs]
-    if not all(untied):
-        return -1.0
-    agreed = int((signs[0] * signs[1]).sum(dtype=np.int64)) // 2
-    return float(np.clip(agreed / np.sqrt(untied[0]) / np.sqrt(untied[1]), -1, 1))

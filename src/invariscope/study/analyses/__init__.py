@@ -130,7 +130,7 @@ def check_one_generator(study: StudyResult) -> None:
     own = dict.fromkeys(run.generator for run in study.planned_runs if run.task != "excitation")
     if len(own) > 1:
         raise InputError(
-            f"study {study.folder.name!r} holds searches with {len(own)} generators or constraints "
+            f"study {study.folder.name!r} holds searches with several generators or constraints "
             f"({', '.join(own)}), which every mean would mix; expected one: write a study for "
             "each, they share the runs that are there"
         )
