@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -120,6 +121,10 @@ class _Reading(_Notes, TorchDispatchMode):
         _Notes.__init__(self, model)
 
 
+def _enter(reading: _Reading, norm: str, _module: nn.Module, inputs: tuple[Any, ...]) -> None:
+    reading.enter(norm, inputs)
+
+
 def find_foldable(
     model: nn.Module, forward: Callable[[Tensor], Any], images: Tensor
 ) -> list[FoldableNorm]:
@@ -135,9 +140,7 @@ def find_foldable(
     """
     reading = _Reading(model)
     handles = [
-        model.get_submodule(norm).register_forward_pre_hook(
-            lambda _module, inputs, norm=norm: reading.enter(norm, inputs)
-        )
+        model.get_submodule(norm).register_forward_pre_hook(partial(_enter, reading, norm))
         for norm in reading.norms
     ]
     names = [name for name, _ in model.named_modules() if name]
@@ -180,8 +183,9 @@ class _Fold:
     def convolve(self, x: Tensor) -> Tensor:
         """Convolve with the folded weights, in the convolution's place."""
         self.check(self.made is None)
-        self.made = self.convolution._conv_forward(x, self.weight, self.bias)  # noqa: SLF001
-        return self.made
+        made: Tensor = self.convolution._conv_forward(x, self.weight, self.bias)  # noqa: SLF001
+        self.made = made
+        return made
 
     def pass_on(self, x: Tensor) -> Tensor:
         """Give the convolution's output unchanged, in the norm's place."""
@@ -216,8 +220,9 @@ class FoldedNorms:
 
     def _fold(self, found: FoldableNorm) -> _Fold:
         if found.norm not in self._folds:
-            modules = (self._model.get_submodule(k) for k in (found.convolution, found.norm))
-            self._folds[found.norm] = _Fold(*modules, found.norm)
+            convolution = self._model.get_submodule(found.convolution)
+            norm = self._model.get_submodule(found.norm)
+            self._folds[found.norm] = _Fold(convolution, norm, found.norm)
         return self._folds[found.norm]
 
     @contextmanager
