@@ -27,7 +27,8 @@ def make_displacement(m: AnalysisMaterial) -> Tables:
             for label, t in zip(labels(transformations), transformations, strict=True)
         ]
         keys = ["unit", "site", "transformation"]
-        along = pd.concat(found).groupby(keys, sort=False)[["along"]].mean().reset_index()
+        grouped = pd.concat(found).groupby(keys, sort=False, as_index=False)
+        along = pd.DataFrame(grouped.mean())
         known = _coefficients(m, subject, own)
         parts.append(along.merge(known, on=["unit", "transformation"]).assign(subject=name))
     table = pd.concat(parts, ignore_index=True)
