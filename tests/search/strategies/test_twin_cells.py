@@ -104,6 +104,7 @@ def test_steps_end_at_the_ends_of_the_grid_and_go_round_the_hues():
         ("twin?cells=", "measure"),
         ("twin?cells=shape", "measure"),
         ("twin?cells=distance", "measure"),
+        ("twin?cell=hue", r"expected \?cells= and measures"),
     ],
 )
 def test_wrong_cells_are_refused_in_a_sentence(address, says):

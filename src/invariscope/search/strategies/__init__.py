@@ -50,6 +50,11 @@ def load_strategy(strategy: str | Strategy = DEFAULT) -> Strategy:
         if not isinstance(twin, Twin):
             raise InputError(f"strategy {strategy!r}; expected cells behind 'twin' alone")
         return replace(twin, cells=Cells.named(words.split(",")))
+    if "?" in strategy:
+        raise InputError(
+            f"strategy {strategy!r}; expected ?cells= and measures behind 'twin', such as "
+            "twin?cells=luminance,hue"
+        )
     name, colon, proxy = strategy.partition(":")
     made = known[validate.one_of("strategy", name, known)]
     if not colon:
