@@ -217,7 +217,8 @@ def as_markdown(figures: dict[str, Any], baseline: dict[str, Any]) -> str:
                 for half in ("told", "tuned")
             )
             if told:
-                cells = [condition["task"], f"{condition['noise']:g}", f"`{name}`"]
+                mark = " (earlier build)" if told.get("earlier") else ""
+                cells = [condition["task"], f"{condition['noise']:g}", f"`{name}`{mark}"]
                 lines.append([*cells, _needed(told), *_shares(told), *_shares(tuned)])
     heads = ["search", "noise", "strategy", "images needed"]
     heads += [f"told: {n:,}" for n in TABLED] + [f"tuned on: {n:,}" for n in TABLED]
@@ -243,9 +244,23 @@ def write(out: Path) -> None:
     here = Path(__file__).parent
     figures = json.loads((out / "twin.json").read_text())
     baseline = json.loads((here / "frugality.json").read_text())
+    with_earlier(figures, json.loads((here / "twin.json").read_text()))
     (here / "twin.json").write_text(json.dumps(figures, indent=1) + "\n")
     page = here / "README.md"
     page.write_text(fill(page.read_text(), "twin.json", as_markdown(figures, baseline)))
+
+
+def with_earlier(figures: dict[str, Any], stored: dict[str, Any]) -> None:
+    """Add stored rows of what the folder has not measured; these are of an earlier build."""
+    for condition in figures["conditions"]:
+        known = {(row["strategy"], row["half"]) for row in condition["rows"]}
+        for before in stored["conditions"]:
+            if (before["task"], before["noise"]) == (condition["task"], condition["noise"]):
+                condition["rows"] += [
+                    row | {"earlier": True}
+                    for row in before["rows"]
+                    if (row["strategy"], row["half"]) not in known
+                ]
 
 
 def _ends(baseline: dict[str, Any], noise: float) -> dict[str, float]:
