@@ -72,7 +72,7 @@ def _of_runs(evaluator: Evaluator, planned: Sequence[Planned]) -> list[dict[str,
         strategy=evaluator.options.strategy,
         chunk=evaluator.chunk,
     )
-    last = evaluator.options.generations
+    last = evaluator.options.budget
     rows: list[dict[str, Any]] = []
     for generation in range(1, last + 1):
         if generation in {1, (last + 1) // 2, last}:
