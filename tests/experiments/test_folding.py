@@ -10,6 +10,8 @@ from test_execute import interrupt_after
 from torch import nn
 
 from invariscope import NetworkSubject, image_reference
+from invariscope.experiments.execute import execute
+from invariscope.experiments.plan import plan
 from invariscope.testing.networks import fixed_weights, small_subject
 
 
@@ -27,14 +29,19 @@ class NormedNetwork(nn.Module):
 
 
 @pytest.fixture
-def search(sns, picture):
-    """A search with a network of two batch norms, at one of its sites."""
+def normed():
+    """A network of two batch norms."""
     torch.manual_seed(1)
     network = NormedNetwork()
     for norm in (network.bn1, network.bn2):
         norm.running_mean.uniform_(-0.5, 0.5)
         norm.running_var.uniform_(0.3, 1.5)
-    normed = small_subject(fixed_weights(network))
+    return small_subject(fixed_weights(network))
+
+
+@pytest.fixture
+def search(sns, picture, normed):
+    """A search with the network, at one of its sites."""
 
     def go(**asked):
         given = {"stretch": "bn2", "reference": image_reference(picture, 8), "seeds": (0, 1)}
@@ -107,3 +114,29 @@ def test_the_front_is_that_of_the_network_as_it_is_but_for_rounding(search, earl
     columns = ["stretch", "squeeze", "activation", "pixel_distance"]
     np.testing.assert_allclose(first.front[columns], before.front[columns], rtol=1e-5, atol=1e-5)
     assert folded.outcome["status"] == "finished"
+
+
+def test_a_run_is_the_same_alone_and_among_runs_at_other_sites(
+    make_options, generator, same_runs, picture, tmp_path, normed
+):
+    def planned(site):
+        reference = image_reference(picture, 8)
+        options = make_options(strategy="isotropic")
+        return plan(
+            normed,
+            generator,
+            "fc:1",
+            task="invariance",
+            site=site,
+            reference=reference,
+            options=options,
+        )
+
+    sites = ("pixels", "conv1", "bn2", "relu")
+    options = make_options(strategy="isotropic")
+    every = [p for site in sites for p in planned(site)]
+    together = execute(every, normed, generator, tmp_path / "together", options=options)
+    for site, among in zip(sites, together, strict=True):
+        (alone,) = execute(planned(site), normed, generator, tmp_path / site, options=options)
+        assert alone.context["folded_norms"] == among.context["folded_norms"]
+        assert alone.front.equals(among.front)

@@ -93,7 +93,8 @@ def score_chunks(
         for rows in chunks_of(runs, chunk, generator.device):
             part = codes[rows]
             images = generator.generate(pad(aligned(part), chunk))
-            responses = averaged(subject, images, objectives.sites, repeats)
+            sites = objectives.sites_of(runs[rows])
+            responses = averaged(subject, images, sites, repeats)
             kept = {site: response[: len(part)] for site, response in responses.items()}
             parts.append(objectives.score(kept, runs[rows]))
     return torch.cat(parts)

@@ -185,11 +185,23 @@ class Objectives:
         signs = [TASKS[o.task].signs for o in objectives]
         self._signs = torch.tensor(signs, dtype=torch.float32)
 
+    def sites_of(self, runs: Tensor) -> tuple[str, ...]:
+        """List the sites that `score` reads for the runs `(n,)` of a batch.
+
+        A site that is asked for can change another's last digits (a batch norm is folded only
+        where neither side of it is tapped), so a run is asked for its own sites alone; where runs
+        are scored together, for all.
+        """
+        if self._together:
+            return self.sites
+        own = (self.objectives[number] for number in runs.unique_consecutive().tolist())
+        return tuple(dict.fromkeys(site for objective in own for site in objective.sites))
+
     def score(self, responses: Mapping[str, Tensor], runs: Tensor) -> Tensor:
         """Measure stretch, squeeze and activity of a batch of candidates.
 
         Args:
-            responses: for each of `sites`, `(n, *shape)`.
+            responses: for each of `sites_of(runs)`, `(n, *shape)`.
             runs: `(n,)` int64 on the CPU: each candidate's objective; candidates of a run stand
                 together.
 
