@@ -18,9 +18,11 @@ from invariscope.cli.app import USER_ERROR, run
 from invariscope.errors import InputError, StoreError
 from invariscope.photos import open_folder
 from invariscope.report.figures import FIGURES, draw
+from invariscope.search.stopping import ActivationShare, FrontReaches, Never
 from invariscope.store.hashes import write_hashed
 from invariscope.study.analyses import ANALYSES, analyze, read_tables, save_tables, serving
 from invariscope.study.analyses.coverage import reached_cells
+from invariscope.study.analyses.gradients import rule_of
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.analyses.recognition import EQUAL_DISTANCE, EQUAL_LOSS, matched_members
 from invariscope.study.result import StudyResult
@@ -246,6 +248,13 @@ def test_members_at_equal_loss_and_distance_are_those_of_the_archived_fronts(mat
         apart, same.to_dict("records"), material.records(same), strict=True
     ):
         assert gap == (record.front["pixel_distance"] - goal[row["unit"]]).abs().min()
+
+
+def test_gradients_keep_to_the_rule_of_the_run_beside_or_are_refused():
+    for rule in (ActivationShare(2.0, "below", share=0.5), Never()):
+        assert rule_of(rule.describe()) == rule
+    with pytest.raises(InputError, match="expected searches without a twin"):
+        rule_of(FrontReaches(2.0, "above", growth=0.02).describe())
 
 
 def test_gradients_show_as_many_images_as_the_run(tables, material):

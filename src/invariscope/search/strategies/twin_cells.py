@@ -92,6 +92,7 @@ MEASURES = {
         Measure("yellow_blue", -0.3, 0.3, 4, partial(_opponent, axis="yellow_blue")),
     )
 }
+# The stretch, which the search measures itself: `of` is not asked.
 DISTANCE = Measure("distance", 0, 1, 4, lambda images: images.new_zeros(len(images)))
 
 

@@ -19,16 +19,12 @@ class FilledCells:
 
     Attributes:
         cells: the grid.
-        goals: of the run.
-        observations: its images so far.
         reached: `(images,)` the unit's goal as a share.
         cell: `(images, axes)`; −1 where an image is in none.
         number: `(images,)` of its cell; −1 where an image is in none.
     """
 
     cells: Cells
-    goals: Goals
-    observations: Observations
     reached: Tensor
     cell: Tensor
     number: Tensor
@@ -53,8 +49,6 @@ class FilledCells:
         cell = cells.inside(cells.places(far, observations.measured))
         return cls(
             cells=cells,
-            goals=goals,
-            observations=observations,
             reached=goals.reached(scores[..., 0], own)[0],
             cell=cell,
             number=cells.numbers(cell),

@@ -67,7 +67,7 @@ def _by_gradients(
             code=record.tensors.get("reference_code"),
             starts=settings.population,
             steps=settings.generations,
-            stop=_rule(settings.stop),
+            stop=rule_of(settings.stop),
             seed=settings.seed,
         )
         found[method] = _counts(run) | _member(run.front, record)
@@ -79,11 +79,20 @@ def _counts(run: GradientRun) -> dict[str, float]:
     return {name: getattr(run, name) for name in names}
 
 
-def _rule(described: dict[str, object]) -> StoppingRule:
-    """Restore the stopping rule of a run from its description."""
+def rule_of(described: dict[str, object]) -> StoppingRule:
+    """Restore the stopping rule of a run from its description.
+
+    Raises:
+        InputError: a rule that a gradient search cannot keep to, such as a twin's.
+    """
     known = {name: value for name, value in described.items() if name != "rule"}
-    if described.get("rule") != "share":
+    if described["rule"] == "never":
         return Never()
+    if described["rule"] != "share":
+        raise InputError(
+            f"gradients keep to the stopping rule of the run beside, and rule "
+            f"{described['rule']!r} is not of candidates; expected searches without a twin"
+        )
     return ActivationShare(**known)  # pyright: ignore[reportArgumentType]
 
 
