@@ -12,6 +12,7 @@ from invariscope.zoo import registry
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, build_network
 from invariscope.zoo.folded import fold_last_upsampling
 from invariscope.zoo.registry import WeightEntry
+from invariscope.zoo.smooth import ColourEncoder, SmoothDecoder
 from invariscope.zoo.weight_file import load_weights
 
 
@@ -36,7 +37,12 @@ class EmbeddedGenerator(Generator):
         self.code_dim = int(metadata["code_dim"])
         self._sha256 = entry.sha256
         self._encoded = str(metadata["encodes"])
-        decoder, encoder = EmbeddedDecoder(self.code_dim), EmbeddedEncoder(self.code_dim)
+        self._colours = metadata.get("architecture") == "smooth"
+        decoder, encoder = (
+            (SmoothDecoder(self.code_dim), ColourEncoder(self.code_dim))
+            if self._colours
+            else (EmbeddedDecoder(self.code_dim), EmbeddedEncoder(self.code_dim))
+        )
         self._decoder = fold_last_upsampling(self._with_weights(decoder, tensors, "decoder."))
         self._encoder = self._with_weights(encoder, tensors, "encoder.")
         self.code_statistics = CodeStatistics.standard(self.code_dim)
@@ -71,4 +77,5 @@ class EmbeddedGenerator(Generator):
             torch.tensor(metadata[key], device=self.device).view(1, 3, 1, 1)
             for key in ("mean", "std")
         )
-        return self._encoder(network((images - mean) / std))
+        features = network((images - mean) / std)
+        return self._encoder(features, images) if self._colours else self._encoder(features)

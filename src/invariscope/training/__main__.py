@@ -14,10 +14,9 @@ from invariscope.generators import load_generator
 from invariscope.generators.embedded import EmbeddedGenerator
 from invariscope.subjects import NetworkSubject, load_subject
 from invariscope.training import checkpoint
-from invariscope.training.adversarial import AdversarialRecipe, train_adversarial
-from invariscope.training.classifier import accuracy, calibrate, train_classifier
+from invariscope.training.classifier import MEAN, STD, accuracy, calibrate, train_classifier
+from invariscope.training.critics import embedded_eyes, load_lite
 from invariscope.training.data import Photos, load_photos
-from invariscope.training.decoder import DecoderRecipe, train_decoder
 from invariscope.training.epochs import plain_recipe
 from invariscope.training.evaluate import (
     crops_of,
@@ -27,6 +26,7 @@ from invariscope.training.evaluate import (
     picture,
     write_card,
 )
+from invariscope.training.generator import GeneratorRecipe, GeneratorTraining, train_generator
 from invariscope.training.package import (
     natural_sites,
     package_classifier,
@@ -40,14 +40,11 @@ from invariscope.training.recipes import (
     network_words,
     new_network,
 )
-from invariscope.zoo.embedded import (
-    EmbeddedDecoder,
-    EmbeddedEncoder,
-    EmbeddedNetwork,
-    EmbeddedResNet,
-)
-from invariscope.zoo.registry import WEIGHTS
+from invariscope.zoo.embedded import EmbeddedNetwork, build_network
+from invariscope.zoo.registry import WEIGHTS, find
+from invariscope.zoo.weight_file import load_weights
 
+SEEN = ("standard", "robust", "plain")  # networks whose features the generator's critics see
 JUDGED = "features.12"  # of a SqueezeNet: its last features
 SIDE = 104  # photos are kept a little larger than the 96 px that networks see
 
@@ -63,6 +60,13 @@ Packaged = Literal[
 Judge = Annotated[
     str | None,
     Parameter(help="A SqueezeNet, not used in training, that judges the images: file.py:factory."),
+]
+Lite = Annotated[
+    Path | None,
+    Parameter(help="Weights of timm's tf_efficientnet_lite0, whose features critics see too."),
+]
+Seconds = Annotated[
+    float | None, Parameter(help="The training ends after so long, and its rates fall by then.")
 ]
 Into = Annotated[Path, Parameter(help="Where the packaged files go.")]
 
@@ -146,25 +150,49 @@ def classifier(name: Name, data: Data, *, work: Work, device: str = "cpu") -> No
     console.print(f"val top-1 {accuracy(network, val):.4f}")
 
 
-def _generator(train: Photos, work: Path) -> tuple[EmbeddedEncoder, EmbeddedDecoder]:
-    network, eyes = _trained(work, "standard", train), _trained(work, "robust", train)
-    assert isinstance(network, EmbeddedResNet)
-    assert isinstance(eyes, EmbeddedResNet)
-    recipe, second = DecoderRecipe(), AdversarialRecipe()
-    with _Bar("inversion", recipe.epochs, len(train) // recipe.batch, "loss") as bar:
-        halves = train_decoder(network, train, recipe, work, on_step=bar.step, on_epoch=bar.epoch)
-    with _Bar("critics", second.epochs, len(train) // second.batch, "loss") as bar:
+def _eyes(name: str) -> torch.nn.Module:
+    """Build what a shipped network sees, frozen."""
+    tensors, metadata = load_weights(find(f"embedded:{name}", "classifier"))
+    network = build_network(metadata)
+    network.load_state_dict(tensors)
+    return embedded_eyes(network.eval().requires_grad_(requires_grad=False), MEAN, STD)
+
+
+def _generator(
+    data: Path, work: Path, lite: Path | None, device: str, seconds: float | None
+) -> GeneratorTraining:
+    torch.backends.cudnn.benchmark = True
+    train = load_photos(data / "train", SIDE).to(device)
+    eyes = [_eyes(name) for name in SEEN] + ([load_lite(lite)] if lite else [])
+    placed = [
+        part.to(device, torch.bfloat16, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        for part in eyes
+    ]
+    recipe, told = GeneratorRecipe(), 50
+    with _Bar("generator", 1, recipe.steps, "") as bar:
+
+        def tell(run: GeneratorTraining, figures: dict[str, torch.Tensor]) -> None:
+            if run.step % told == 1:
+                bar.step(0, run.step - 1, float(figures["pixel"]))
+
         path = work / "generator.safetensors"
-        return train_adversarial(
-            network, eyes, halves, train, second, path, on_step=bar.step, on_epoch=bar.epoch
-        )
+        return train_generator(placed, train.images, recipe, path, seconds=seconds, on_step=tell)
 
 
 @app.command
-def generator(data: Data, *, work: Work, device: str = "cpu") -> None:
-    """Train the generator on `standard` and `robust` in `work`: inversion, then critics."""
-    train = load_photos(data / "train", SIDE).to(device)
-    _generator(train, work)
+def generator(
+    data: Data,
+    *,
+    work: Work,
+    lite: Lite = None,
+    device: str = "cpu",
+    seconds: Seconds = None,
+) -> None:
+    """Train the generator against the shipped networks: photos brought back, critics, kernels.
+
+    The recipe is meant for a GPU: give its minutes as `--seconds`.
+    """
+    _generator(data, work, lite, device, seconds)
 
 
 @app.command
@@ -175,19 +203,21 @@ def package(
     work: Work,
     into: Into = WEIGHTS,
     device: str = "cpu",
+    lite: Lite = None,
     judge: Judge = None,
 ) -> None:
     """Package a network with its natural statistics, or the generator; then measure."""
     train, val = _both(data, device)
     if name == "generator":
-        package_generator(*_generator(train, work), into)
+        run = _generator(data, work, lite, device, None)
+        package_generator(*run.halves(), run.about(), into)
     else:
         network = _trained(work, name, train)
         package_classifier(network, name, _class_names(data, train.classes), into)
         subject = load_subject(f"embedded:{name}", device)
         sites = ["fc"] if name in OBSERVERS else natural_sites(subject)
         package_natural(subject, sites, {"train": train, "val": val}, name, into)
-    measure(name, data, work=work, into=into, device=device, judge=judge)
+    measure(name, data, into=into, device=device, judge=judge)
 
 
 @app.command
@@ -195,7 +225,6 @@ def measure(
     name: Packaged,
     data: Data,
     *,
-    work: Work,
     into: Into = WEIGHTS,
     device: str = "cpu",
     judge: Judge = None,
@@ -203,7 +232,7 @@ def measure(
     """Measure a packaged network or generator and write its model card."""
     train, val = _both(data, device)
     if name == "generator":
-        card = _measured_generator(train, val, work=work, into=into, judge=judge, device=device)
+        card = _measured_generator(train, val, into=into, judge=judge, device=device)
     else:
         subject = load_subject(f"embedded:{name}", device)
         assert isinstance(subject, NetworkSubject)
@@ -215,7 +244,7 @@ def measure(
 
 
 def _measured_generator(
-    train: Photos, val: Photos, *, work: Path, into: Path, judge: str | None, device: str
+    train: Photos, val: Photos, *, into: Path, judge: str | None, device: str
 ) -> Path:
     made, standard = load_generator("embedded", device), load_subject("embedded:standard", device)
     assert isinstance(made, EmbeddedGenerator)
@@ -225,13 +254,10 @@ def _measured_generator(
     else:
         eyes = load_subject(judge, device, allow_code=True)
         figures |= judged_figures(made, eyes, JUDGED, train, val)
-    recipes = {
-        part: (checkpoint.load(work / f"{part}.safetensors") or {}).get("recipe", {})
-        for part in ("decoder", "generator")
-    }
+    recipe = load_weights(find("embedded", "generator"))[1]["training"]
     rows = torch.linspace(0, len(val) - 1, 32).long()
     picture(made, crops_of(val, rows), into / "generator.jpg")
-    return write_card("embedded", GENERATOR_WORDS, figures, recipes, into)
+    return write_card("embedded", GENERATOR_WORDS, figures, recipe, into)
 
 
 def main() -> None:

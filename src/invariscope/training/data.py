@@ -117,6 +117,23 @@ def random_crop(
     return cut_windows(images, windows.to(images.device), side)
 
 
+def shifted_crops(images: Tensor, side: int) -> Tensor:
+    """Cut a random window of each uint8 image without resizing, half mirrored, in [0, 1]."""
+    n, room = len(images), images.shape[-1] - side + 1
+    corner = torch.randint(0, room, (n, 2), device=images.device)
+    axis = torch.arange(side, device=images.device)
+    rows, columns = corner[:, :1] + axis, corner[:, 1:] + axis
+    mirrored = torch.rand(n, 1, device=images.device) < 0.5
+    columns = torch.where(mirrored, columns.flip(1), columns)
+    which = torch.arange(n, device=images.device)[:, None, None]
+    return (
+        images.permute(0, 2, 3, 1)[which, rows[:, :, None], columns[:, None]]
+        .permute(0, 3, 1, 2)
+        .float()
+        / 255
+    )
+
+
 def cut_mix(images: Tensor, wanted: Tensor, stream: torch.Generator) -> tuple[Tensor, Tensor]:
     """Replace a square of each image by the same square of another, labels by area.
 

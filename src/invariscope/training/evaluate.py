@@ -22,7 +22,7 @@ from invariscope.training.quality import frechet, grid_peaks, judged, nearest
 from invariscope.training.recipes import RADIUS
 
 BATCH = 256
-COMMAND = "python -m invariscope.training measure NAME DATA --work WORK"
+COMMAND = "python -m invariscope.training measure NAME DATA"
 ATTACKED, STEPS, RESTARTS = 1000, 20, 5
 DRAWN = 2000  # images of random codes, and photos brought back
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from invariscope.natural.statistics import NaturalStatistics, measure_natural
@@ -13,13 +14,10 @@ from invariscope.store.files import replace_file, replace_tensors
 from invariscope.subjects.base import Subject
 from invariscope.training.classifier import MEAN, SIDE, STD
 from invariscope.training.data import Photos, centre_crop
-from invariscope.zoo.embedded import (
-    EmbeddedDecoder,
-    EmbeddedEncoder,
-    EmbeddedNetwork,
-    network_metadata,
-)
+from invariscope.zoo.embedded import EmbeddedNetwork, network_metadata
 from invariscope.zoo.registry import WeightEntry, entries, file_hash
+from invariscope.zoo.smooth import ColourEncoder, SmoothDecoder
+from invariscope.zoo.weight_file import ROW_SCALE
 
 LICENCE = "MIT"
 BATCH = 256
@@ -75,13 +73,40 @@ def package_classifier(
     return _save(folder, f"embedded:{name}", "classifier", name, half(network), meta)
 
 
+def in_bytes(module: nn.Module) -> dict[str, Tensor]:
+    """Copy a module's state with weights as int8 and a float16 scale a row, biases as float16.
+
+    A row is what one output of a layer reads; its largest weight becomes 127.
+    """
+    state: dict[str, Tensor] = {}
+    for name, tensor in half(module).items():
+        if tensor.ndim < 2:
+            state[name] = tensor
+            continue
+        rows = module.state_dict()[name].float().cpu()
+        scale = (rows.flatten(1).abs().amax(1) / 127).clamp(min=6e-8).half()
+        wide = scale.float().view(-1, *(1,) * (rows.ndim - 1))
+        state[name] = (rows / wide).round().clamp(-127, 127).to(torch.int8).contiguous()
+        state[name + ROW_SCALE] = scale
+    return state
+
+
 def package_generator(
-    encoder: EmbeddedEncoder, decoder: EmbeddedDecoder, folder: Path
+    encoder: ColourEncoder, decoder: SmoothDecoder, training: dict[str, Any], folder: Path
 ) -> WeightEntry:
-    """Write the generator `embedded` to the package's weights and its index."""
-    state = {f"encoder.{k}": v for k, v in half(encoder).items()}
-    state |= {f"decoder.{k}": v for k, v in half(decoder).items()}
-    meta = {"code_dim": decoder.code_dim, "encodes": "embedded:standard layer3"}
+    """Write the generator `embedded` to the package's weights and its index.
+
+    Args:
+        training: what the file notes of it, for the card.
+    """
+    state = {f"encoder.{k}": v for k, v in in_bytes(encoder).items()}
+    state |= {f"decoder.{k}": v for k, v in in_bytes(decoder).items()}
+    meta = {
+        "architecture": "smooth",
+        "code_dim": decoder.code_dim,
+        "encodes": "embedded:standard layer3",
+        "training": training,
+    }
     return _save(folder, "embedded", "generator", "generator", state, meta)
 
 

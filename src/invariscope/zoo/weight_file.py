@@ -21,6 +21,7 @@ from invariscope.errors import InputError, StoreError, unknown
 from invariscope.zoo.registry import WeightEntry, shipped
 
 SHOWN = 3  # names in a message
+ROW_SCALE = "@scale"  # behind a tensor's name: what a row of its bytes is multiplied by
 # Under which names files keep a state dict; averaged copies (EMA) beside them are other weights.
 HOLDER = re.compile(
     r"(ema_)?(state_dict|model|model_state_dict|net|network|params|weights|module|last|best|"
@@ -141,8 +142,21 @@ def load_weights(entry: WeightEntry) -> tuple[dict[str, Tensor], dict[str, Any]]
     with safe_open(shipped(entry), framework="pt") as file:
         metadata = json.loads((file.metadata() or {}).get("invariscope", "{}"))
         tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    floats = {k: v.float() if v.dtype == torch.float16 else v for k, v in tensors.items()}
-    return floats, metadata
+    return _floats(tensors), metadata
+
+
+def _floats(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Turn stored tensors into computed ones: float16 into float32, bytes times rows' scales."""
+    out = {}
+    for name, tensor in tensors.items():
+        if name.endswith(ROW_SCALE):
+            continue
+        if tensor.dtype == torch.int8:
+            scale = tensors[name + ROW_SCALE].float()
+            out[name] = tensor.float() * scale.view(-1, *(1,) * (tensor.ndim - 1))
+        else:
+            out[name] = tensor.float() if tensor.dtype == torch.float16 else tensor
+    return out
 
 
 def weights_hash(module: nn.Module) -> str:

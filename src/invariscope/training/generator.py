@@ -1,0 +1,446 @@
+"""Train the embedded generator: an autoencoder of photos whose random codes pass for photos.
+
+Encoder and decoder bring photos back, in pixels, in the features of several networks and in their
+readouts. Random codes, drawn with the mean and covariance of natural ones and beyond their shell,
+make images that critics of those features and of pixel patches hold against photos (Sauer et al.
+2021, arXiv 2111.01007), whose features, as sets, and mean spectrum have to be the photos', and
+whose codes the encoder has to find again. After `free` of the training the encoder is frozen and
+its codes are whitened once and for all; the decoder goes on. An average of the weights is kept.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from invariscope import seeds
+from invariscope.errors import StoreError
+from invariscope.training import checkpoint
+from invariscope.training.captured import Captured
+from invariscope.training.critics import Eyes, ProjectedCritics, augmented, draw_augmentation
+from invariscope.training.data import cut_windows, draw_windows, shifted_crops
+from invariscope.training.epochs import plain_recipe
+from invariscope.training.kernel_distance import described, kernel_distance, mean_spectrum
+from invariscope.training.whitening import Whitening, correlation, drawn_codes
+from invariscope.zoo.smooth import ColourEncoder, SmoothDecoder
+
+SIDE = 96
+WEIGHED, WHITENED = 16, 100  # steps between two of these
+ENCODED_MAP = 2  # of the first eyes: `layer3`
+LARGEST = 50.0  # weight of a loss
+Figures = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class GeneratorRecipe:
+    """Adam for both halves and for the critics.
+
+    Attributes:
+        steps: at which the training ends, unless the clock ends it before.
+        batch: photos a step; as many random codes are drawn.
+        resized: share of a batch that is a random resized crop; the rest, cut and mirrored only,
+            is what critics take for photos.
+        pixel_weight: of the squared error over the photos' variance.
+        feature_weight: of the relative squared error of each feature map.
+        readout_weight: of the divergence of each network's readout from that of the photo.
+        random_ratio, photo_ratio, kernel_ratio, spectrum_ratio: length of the gradient of the
+            critics' verdict on random images and on photos brought back, of the kernel distance
+            and of the mean spectrum of random images, over that of the inversion.
+        recovery_weight: of one minus the cosine between a random code and that of its image.
+        white_weight: of the distance of a batch's covariance of codes from I.
+        beyond: highest factor by which a random code's length is multiplied.
+        code_noise: SD of the noise added to a photo's whitened code.
+        warm: share of the training in which the critics' ratios rise from 0.
+        free: share of the training after which the encoder is frozen.
+    """
+
+    steps: int = 16_000
+    batch: int = 128
+    rate: float = 6e-4
+    critic_rate: float = 4e-4
+    code_dim: int = 384
+    resized: float = 0.375
+    smallest_crop: float = 0.6
+    pixel_weight: float = 6.0
+    feature_weight: float = 0.15
+    readout_weight: float = 0.5
+    random_ratio: float = 1.0
+    photo_ratio: float = 0.3
+    kernel_ratio: float = 0.4
+    spectrum_ratio: float = 0.2
+    recovery_weight: float = 0.3
+    white_weight: float = 0.02
+    beyond: float = 2.5
+    code_noise: float = 0.15
+    warm: float = 0.1
+    free: float = 0.5
+    average: float = 0.999
+    seed: int = 0
+
+
+class GeneratorTraining:
+    """Encoder, decoder and critics on their way.
+
+    Args:
+        eyes: frozen networks; the feature maps of all of them are compared and judged, and the
+            readout, where their last output is one. The third map of the first is `layer3` of the
+            network that the encoder reads.
+        photos: uint8 `(n, 3, side, side)`, on the device.
+    """
+
+    def __init__(self, eyes: Sequence[Eyes], photos: Tensor, recipe: GeneratorRecipe) -> None:
+        self.eyes, self.photos, self.recipe = eyes, photos, recipe
+        self.device, self.step, self.progress = photos.device, 0, 0.0
+        middle = (photos.shape[-1] - SIDE) // 2
+        self.centres = photos[..., middle : middle + SIDE, middle : middle + SIDE]
+        some = self.centres[:: max(1, len(photos) // 512)][:512].float() / 255
+        with torch.no_grad():
+            maps = self._seen(some)[0]
+            words = described(maps, some)
+            self.usual = [(w.mean(0), w.std(0) + 1e-4) for w in words]
+            self.spectrum = mean_spectrum(some)
+        scales = [(m.float().square().mean((0, 2, 3)).sqrt(), m.shape[-1]) for m in maps]
+        self.spread = float(some.var(0).mean())
+        with torch.random.fork_rng([]):
+            torch.manual_seed(seeds.integer("generator", recipe.seed))
+            encoder, decoder = ColourEncoder(recipe.code_dim), SmoothDecoder(recipe.code_dim)
+            critics = ProjectedCritics(scales)
+        self.modules = nn.ModuleDict(
+            {
+                "encoder": encoder,
+                "decoder": decoder,
+                "critics": critics,
+                "average_encoder": copy.deepcopy(encoder),
+                "average_decoder": copy.deepcopy(decoder),
+                "whitening": Whitening(recipe.code_dim),
+            }
+        ).to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        self.encoder, self.decoder = self.modules["encoder"], self.modules["decoder"]
+        self.critics, self.whitening = self.modules["critics"], self.modules["whitening"]
+        self.frozen = False
+        own = [*self.encoder.parameters(), *self.decoder.parameters()]
+        judging = [p for p in critics.parameters() if p.requires_grad]
+        self.rates = [torch.zeros((), device=self.device) for _ in range(2)]
+        self.adam, self.critic_adam = (
+            torch.optim.Adam(
+                group, lr=rate, betas=(0.0, 0.99), capturable=self.device.type == "cuda"
+            )
+            for group, rate in zip((own, judging), self.rates, strict=True)
+        )
+        self.balance, self.share = torch.zeros(4, device=self.device), self.rates[0].clone()
+        self.captured = Captured(self.device)
+        self._begin_white()
+
+    @torch.no_grad()
+    def _begin_white(self) -> None:
+        """Make encoders whose codes are about white from the first step."""
+        self._fit_whitening(self.encoder)
+        for part in ("encoder", "average_encoder"):
+            folded = self.whitening.folded_into(self.modules[part])
+            self.modules[part].load_state_dict(folded.state_dict())
+        self._fit_whitening(self.encoder)
+
+    def _seen(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Compute the feature maps of images by all eyes, and their readouts."""
+        with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
+            found = [m for eyes in self.eyes for m in eyes(images)]
+        return [m for m in found if m.ndim > 2], [m.float() for m in found if m.ndim == 2]
+
+    def _codes_of(self, images: Tensor, encoder: nn.Module) -> Tensor:
+        """Compute the raw codes of images in [0, 1]."""
+        with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
+            return encoder(self.eyes[0](images)[ENCODED_MAP], images).float()
+
+    @torch.no_grad()
+    def _fit_whitening(self, encoder: nn.Module) -> None:
+        """Whiten by the codes of all photos' centre crops."""
+        parts = (self._codes_of(part.float() / 255, encoder) for part in self.centres.split(512))
+        self.whitening.fit(torch.cat(list(parts)))
+
+    def state(self) -> dict[str, Any]:
+        """Collect what a checkpoint keeps."""
+        return {
+            "recipe": plain_recipe(self.recipe),
+            "step": self.step,
+            "progress": self.progress,
+            "frozen": self.frozen,
+            "balance": self.balance,
+            "modules": self.modules.state_dict(),
+            "adam": self.adam.state_dict(),
+            "critic_adam": self.critic_adam.state_dict(),
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from a checkpoint."""
+        self.modules.load_state_dict(state["modules"])
+        self.adam.load_state_dict(state["adam"])
+        self.critic_adam.load_state_dict(state["critic_adam"])
+        for adam, rate in zip((self.adam, self.critic_adam), self.rates, strict=True):
+            adam.param_groups[0]["lr"] = rate
+        self.step, self.progress = state["step"], state["progress"]
+        self.balance.copy_(state["balance"])
+        self.frozen = state["frozen"]
+        self.encoder.requires_grad_(requires_grad=not self.frozen)
+
+    def about(self) -> dict[str, Any]:
+        """Tell the recipe, the steps taken and the device, as a packaged file notes them."""
+        name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
+        return {"recipe": plain_recipe(self.recipe), "steps": self.step, "device": name}
+
+    def halves(self) -> tuple[ColourEncoder, SmoothDecoder]:
+        """Copy the averaged encoder, whitened exactly on the training photos, and the decoder."""
+        encoder, decoder = self.modules["average_encoder"], self.modules["average_decoder"]
+        assert isinstance(encoder, ColourEncoder)
+        assert isinstance(decoder, SmoothDecoder)
+        whitening = self.whitening
+        if not self.frozen:
+            whitening = Whitening(self.recipe.code_dim).to(self.device)
+            with torch.no_grad():
+                parts = [self._codes_of(p.float() / 255, encoder) for p in self.centres.split(512)]
+            whitening.fit(torch.cat(parts))
+        return whitening.folded_into(encoder).eval(), copy.deepcopy(decoder).eval()
+
+    def advance(self, progress: float) -> Figures:
+        """Take one step of everything.
+
+        Args:
+            progress: how much of the training is done, in [0, 1].
+
+        Returns:
+            Figures of the step, on the device.
+        """
+        self.progress, recipe = progress, self.recipe
+        if not self.frozen and progress >= recipe.free:
+            self._freeze()
+        rising = min(1.0, (self.step + 1) / 200)
+        falling = min(1.0, max(0.02, (1 - progress) / 0.3))
+        for rate, highest in zip(self.rates, (recipe.rate, recipe.critic_rate), strict=True):
+            rate.fill_(highest * rising * falling)
+        self.share.fill_(min(1.0, max(0.0, progress / recipe.warm - 0.25)))
+        weighed = self.step % WEIGHED == 0
+        figures = self.captured((self.frozen, weighed), lambda: self._step(weighed=weighed))
+        self._average()
+        if not self.frozen and self.step % WHITENED == 0:
+            self.whitening.update()
+        self.step += 1
+        return figures
+
+    @torch.no_grad()
+    def _freeze(self) -> None:
+        """From now on codes mean what they mean: the averaged encoder, whitened exactly."""
+        self.encoder.load_state_dict(self.modules["average_encoder"].state_dict())
+        self.encoder.requires_grad_(requires_grad=False)
+        self._fit_whitening(self.encoder)
+        self.frozen = True
+
+    def _batch(self) -> tuple[Tensor, int]:
+        """Draw the photos of a step; the first so many are not resized."""
+        recipe = self.recipe
+        rows = torch.randint(0, len(self.photos), (recipe.batch,), device=self.device)
+        exact = recipe.batch - int(recipe.batch * recipe.resized)
+        images = self.photos[rows]
+        here = self.device.index or 0
+        cuda = self.device.type == "cuda"
+        stream = torch.cuda.default_generators[here] if cuda else torch.default_generator
+        windows = draw_windows(recipe.batch - exact, stream, smallest=recipe.smallest_crop)
+        resized = cut_windows(images[exact:], windows, SIDE)
+        return torch.cat([shifted_crops(images[:exact], SIDE), resized]), exact
+
+    def _step(self, *, weighed: bool) -> Figures:
+        recipe = self.recipe
+        photos, exact = self._batch()
+        n = len(photos)
+        raw = self._codes_of(photos, self.encoder)
+        if not self.frozen:
+            self.whitening.see(raw)
+        codes = self.whitening(raw)
+        codes = codes + recipe.code_noise * torch.randn_like(codes)
+        drawn = drawn_codes(n, recipe.code_dim, recipe.beyond, self.device)
+        with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
+            made = self.decoder(torch.cat([codes, drawn])).float()
+        changes = draw_augmentation(2 * n, SIDE, photos)
+        with torch.no_grad():
+            real = augmented(photos, changes.taken(0, n))
+            aim = self._seen(real)
+        seen = made.detach().requires_grad_()  # the losses' gradients meet here
+        fake = augmented(seen, changes)
+        maps, readouts = self._seen(fake)
+        inversion = self._inversion(seen, photos, maps, readouts, aim)
+        loss = sum(inversion.values())
+        judged = self._judged(seen, fake, real, maps, aim[0])
+        if weighed:
+            self._weigh(seen, torch.as_tensor(loss), list(judged.values()))
+        weights = self.share * self.balance
+        for weight, value in zip(weights, judged.values(), strict=True):
+            loss = loss + weight * value
+        (gradient,) = torch.autograd.grad(torch.as_tensor(loss), seen)
+        lost = self._lost(made[n:], drawn)
+        others = recipe.recovery_weight * lost
+        if not self.frozen:
+            others = others + recipe.white_weight * correlation(raw)
+        self.adam.zero_grad(set_to_none=True)
+        torch.autograd.backward([made, others], [gradient, None])  # pyright: ignore[reportArgumentType]
+        nn.utils.clip_grad_norm_([*self.decoder.parameters(), *self.encoder.parameters()], 1.0)
+        self.adam.step()
+        rows = torch.cat(
+            [torch.arange(exact, device=self.device), torch.arange(n, 2 * n, device=self.device)]
+        )
+        wrong = self._critic_step(real[:exact], [m[:exact] for m in aim[0]], fake, maps, rows)
+        told = {**inversion, **judged, "lost": lost, "wrong": wrong}
+        return {name: value.detach() for name, value in told.items()}
+
+    def _verdicts(self, images: Tensor, maps: Sequence[Tensor], *, learning: bool) -> list[Tensor]:
+        self.critics.train(learning)
+        for parameter in self.critic_adam.param_groups[0]["params"]:
+            parameter.requires_grad_(learning)
+        with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
+            return self.critics(images, maps)
+
+    def _inversion(
+        self,
+        seen: Tensor,
+        photos: Tensor,
+        maps: list[Tensor],
+        readouts: list[Tensor],
+        aim: tuple[list[Tensor], list[Tensor]],
+    ) -> Figures:
+        """Measure how photos come back: in pixels, feature maps and readouts, each weighted."""
+        recipe, n = self.recipe, len(photos)
+        feature = readout = photos.new_zeros(())
+        for got, wanted in zip(maps, aim[0], strict=True):
+            exact = wanted.float()
+            feature = feature + (got[:n].float() - exact).square().mean() / exact.square().mean()
+        for got, wanted in zip(readouts, aim[1], strict=True):
+            readout = readout + F.kl_div(
+                got[:n].log_softmax(1),
+                wanted.log_softmax(1),
+                reduction="batchmean",
+                log_target=True,
+            )
+        return {
+            "pixel": recipe.pixel_weight * (seen[:n] - photos).square().mean() / self.spread,
+            "feature": recipe.feature_weight * feature,
+            "readout": recipe.readout_weight * readout,
+        }
+
+    def _judged(
+        self, seen: Tensor, fake: Tensor, real: Tensor, maps: list[Tensor], aim: list[Tensor]
+    ) -> Figures:
+        """Measure random images, and photos brought back: by critics, kernels and spectra."""
+        n = len(real)
+        verdicts = self._verdicts(fake, maps, learning=False)
+        words = described([m[n:] for m in maps], fake[n:])
+        wanted = described(aim, real)
+        kernel = seen.new_zeros(())
+        for own, other, (mean, sd) in zip(words, wanted, self.usual, strict=True):
+            kernel = kernel + kernel_distance((own - mean) / sd, (other - mean) / sd)
+        return {
+            "random": -torch.stack([v[n:].float().mean() for v in verdicts]).mean(),
+            "back": -torch.stack([v[:n].float().mean() for v in verdicts]).mean(),
+            "kernel": kernel / len(words),
+            "spectrum": (mean_spectrum(seen[n:]) - self.spectrum).square().mean(),
+        }
+
+    def _weigh(self, seen: Tensor, inversion: Tensor, judged: list[Tensor]) -> None:
+        """Set the weights of what is judged, from the lengths of gradients on images."""
+        recipe = self.recipe
+        ratios = (
+            recipe.random_ratio,
+            recipe.photo_ratio,
+            recipe.kernel_ratio,
+            recipe.spectrum_ratio,
+        )
+        aim = torch.autograd.grad(inversion, seen, retain_graph=True)[0].norm()
+        wanted = [
+            ratio * aim / (torch.autograd.grad(loss, seen, retain_graph=True)[0].norm() + 1e-8)
+            for ratio, loss in zip(ratios, judged, strict=True)
+        ]
+        target = torch.stack(wanted).clamp(max=LARGEST)
+        self.balance.copy_(
+            torch.where(self.balance == 0, target, self.balance.lerp(target, 0.1)).detach()
+        )
+
+    def _lost(self, made: Tensor, drawn: Tensor) -> Tensor:
+        """Measure how far codes of random images are from those that made them, in [0, 2]."""
+        few = max(1, len(made) // 2)
+        found = self.whitening(self._codes_of(made[:few], self.encoder))
+        return (1 - F.cosine_similarity(found, drawn[:few])).mean()
+
+    def _critic_step(
+        self, real: Tensor, aim: list[Tensor], fake: Tensor, maps: list[Tensor], rows: Tensor
+    ) -> Tensor:
+        """Take a hinge step of the critics on photos and on the images of `rows`; mean loss."""
+        cut, few = fake.detach()[rows], len(real)
+        both = [torch.cat([a, m.detach()[rows]]) for a, m in zip(aim, maps, strict=True)]
+        verdicts = self._verdicts(torch.cat([real, cut]), both, learning=True)
+        wrong = torch.stack(
+            [
+                F.relu(1 - v[:few].float()).mean() + F.relu(1 + v[few:].float()).mean()
+                for v in verdicts
+            ]
+        )
+        self.critic_adam.zero_grad(set_to_none=True)
+        wrong.sum().backward()
+        self.critic_adam.step()
+        return wrong.detach().mean()
+
+    @torch.no_grad()
+    def _average(self) -> None:
+        keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
+        for part in ("decoder",) if self.frozen else ("encoder", "decoder"):
+            mean = list(self.modules[f"average_{part}"].parameters())
+            torch._foreach_lerp_(mean, list(self.modules[part].parameters()), 1 - keep)
+
+
+def train_generator(
+    eyes: Sequence[Eyes],
+    photos: Tensor,
+    recipe: GeneratorRecipe,
+    path: Path,
+    *,
+    seconds: float | None = None,
+    every: float = 60.0,
+    on_step: Callable[[GeneratorTraining, Figures], None] = lambda run, figures: None,
+    on_save: Callable[[GeneratorTraining], None] = lambda run: None,
+) -> GeneratorTraining:
+    """Train both halves, or go on from the checkpoint at `path`.
+
+    Args:
+        eyes, photos: as `GeneratorTraining` takes them.
+        seconds: the training ends after so long where that is earlier than the recipe's steps,
+            and its schedule follows the clock.
+        every: seconds between two checkpoints.
+        on_step: called after each step with its figures.
+        on_save: called after each checkpoint.
+
+    Raises:
+        StoreError: the checkpoint is of another recipe.
+    """
+    training = GeneratorTraining(eyes, photos, recipe)
+    if state := checkpoint.load(path):
+        if state["recipe"] != plain_recipe(recipe):
+            raise StoreError(f"{str(path)!r} is of another recipe; move it away")
+        training.load(state)
+    torch.manual_seed(seeds.integer("generator", recipe.seed, training.step))
+    begun, saved, before = time.monotonic(), time.monotonic(), training.progress
+    while True:
+        now = time.monotonic()
+        by_clock = before if seconds is None else before + (1 - before) * (now - begun) / seconds
+        progress = max(by_clock, training.step / recipe.steps)
+        if progress >= 1:
+            break
+        on_step(training, training.advance(progress))
+        if now - saved > every:
+            checkpoint.save(path, training.state())
+            on_save(training)
+            saved = time.monotonic()
+    training.progress = 1.0
+    checkpoint.save(path, training.state())
+    on_save(training)
+    return training
