@@ -15,7 +15,7 @@ from invariscope.generators.embedded import EmbeddedGenerator
 from invariscope.subjects import NetworkSubject, load_subject
 from invariscope.training import checkpoint
 from invariscope.training.classifier import MEAN, STD, accuracy, calibrate, train_classifier
-from invariscope.training.critics import embedded_eyes, load_lite
+from invariscope.training.critics import embedded_eyes, layer3_reader, load_lite
 from invariscope.training.data import Photos, load_photos
 from invariscope.training.epochs import plain_recipe
 from invariscope.training.evaluate import (
@@ -150,12 +150,24 @@ def classifier(name: Name, data: Data, *, work: Work, device: str = "cpu") -> No
     console.print(f"val top-1 {accuracy(network, val):.4f}")
 
 
-def _eyes(name: str) -> torch.nn.Module:
-    """Build what a shipped network sees, frozen."""
+def _shipped(name: str) -> EmbeddedNetwork:
+    """Build a shipped network, frozen."""
     tensors, metadata = load_weights(find(f"embedded:{name}", "classifier"))
     network = build_network(metadata)
     network.load_state_dict(tensors)
-    return embedded_eyes(network.eval().requires_grad_(requires_grad=False), MEAN, STD)
+    return network.eval().requires_grad_(requires_grad=False)
+
+
+def _seen_by(lite: Path | None, device: str) -> tuple[torch.nn.Module, list[torch.nn.Module]]:
+    """Build the layer that the encoder reads, and what critics see, on the device in bf16."""
+    networks = [_shipped(name) for name in SEEN]
+    eyes = [embedded_eyes(network, MEAN, STD) for network in networks]
+    parts = [layer3_reader(networks[0], MEAN, STD), *eyes, *([load_lite(lite)] if lite else [])]
+    reader, *seen = (
+        part.to(device, torch.bfloat16, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+        for part in parts
+    )
+    return reader, seen
 
 
 def _generator(
@@ -163,11 +175,7 @@ def _generator(
 ) -> GeneratorTraining:
     torch.backends.cudnn.benchmark = True
     train = load_photos(data / "train", SIDE).to(device)
-    eyes = [_eyes(name) for name in SEEN] + ([load_lite(lite)] if lite else [])
-    placed = [
-        part.to(device, torch.bfloat16, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        for part in eyes
-    ]
+    reader, eyes = _seen_by(lite, device)
     recipe, told = GeneratorRecipe(), 50
     with _Bar("generator", 1, recipe.steps, "") as bar:
 
@@ -176,7 +184,9 @@ def _generator(
                 bar.step(0, run.step - 1, float(figures["pixel"]))
 
         path = work / "generator.safetensors"
-        return train_generator(placed, train.images, recipe, path, seconds=seconds, on_step=tell)
+        return train_generator(
+            reader, eyes, train.images, recipe, path, seconds=seconds, on_step=tell
+        )
 
 
 @app.command

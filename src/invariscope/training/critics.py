@@ -1,5 +1,6 @@
 """What critics and perceptual losses see: features of frozen networks, and verdicts on them."""
 
+import copy
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -7,13 +8,14 @@ from typing import NamedTuple
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from invariscope.zoo.embedded import EmbeddedNetwork, EmbeddedPlainNet
 from invariscope.zoo.vision import library, torchvision_models
 from invariscope.zoo.weight_file import check_state, read_state
 
 COARSE = 12  # pixels of a feature map above which its critic begins with a stride of 2
+SIDE = 96  # pixels of the images that are seen
 LITE_SIDE = 128  # pixels to which images are enlarged for EfficientNet-Lite0
 Eyes = Callable[[Tensor], list[Tensor]]
 
@@ -24,11 +26,12 @@ class _Cut(nn.Module):
     Args:
         layers: modules applied one after the other.
         read: places in `layers` whose outputs are given.
-        side: the images are resized to this; 0 for as they are.
+        side: images of 96 pixels are enlarged to this; 0 for as they are.
     """
 
     mean: Tensor
     std: Tensor
+    enlarge: Tensor
 
     def __init__(
         self,
@@ -39,15 +42,19 @@ class _Cut(nn.Module):
         side: int = 0,
     ) -> None:
         super().__init__()
-        self.layers, self.read, self.side = nn.ModuleList(layers), tuple(read), side
+        copies = nn.ModuleList(copy.deepcopy(list(layers)))  # folding changes them
+        self.layers, self.read, self.side = fold_norms(copies), tuple(read), side
+        eye = torch.eye(SIDE)[None]
+        lines = F.interpolate(eye, side, mode="linear", align_corners=False) if side else eye
+        self.register_buffer("enlarge", lines[0].T.contiguous())
         self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
         self.register_buffer("std", torch.tensor(std).view(1, 3, 1, 1))
 
     def forward(self, images: Tensor) -> list[Tensor]:
         """Feature maps of images in [0, 1]."""
         if self.side:
-            size = (self.side, self.side)
-            images = F.interpolate(images, size, mode="bilinear", align_corners=False)
+            enlarge = self.enlarge.to(images)
+            images = enlarge @ images @ enlarge.T
         x = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
         x = x.to(next(self.layers.parameters()).dtype)
         out = []
@@ -56,6 +63,33 @@ class _Cut(nn.Module):
             if place in self.read:
                 out.append(x)
         return out
+
+
+@torch.no_grad()
+def fold_norms(module: nn.Module) -> nn.Module:
+    """Fold each batch norm that follows a convolution among a module's children into it.
+
+    The module is changed: a norm becomes what it applies after its sums (timm's do), or nothing.
+    """
+    before: nn.Conv2d | None = None
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d) and before is not None:
+            assert child.running_mean is not None
+            assert child.running_var is not None
+            before.weight, bias = fuse_conv_bn_weights(
+                before.weight,
+                before.bias,
+                child.running_mean,
+                child.running_var,
+                child.eps,
+                child.weight,
+                child.bias,
+            )
+            before.bias = bias
+            module.add_module(name, getattr(child, "act", nn.Identity()))
+        before = child if isinstance(child, nn.Conv2d) else None
+        fold_norms(child)
+    return module
 
 
 def embedded_eyes(
@@ -72,6 +106,14 @@ def embedded_eyes(
     names = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3", "layer4")
     layers = [*(network.get_submodule(name) for name in names), *tail]
     return _Cut(layers, (4, 5, 6, 7, 10), mean, std)
+
+
+def layer3_reader(
+    network: EmbeddedNetwork, mean: Sequence[float], std: Sequence[float]
+) -> nn.Module:
+    """Cut a residual network after `layer3`, which the generator's encoder reads."""
+    names = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
+    return _Cut([network.get_submodule(name) for name in names], (6,), mean, std)
 
 
 def efficientnet_eyes(network: nn.Module, side: int) -> nn.Module:
@@ -147,7 +189,7 @@ def augmented(images: Tensor, changes: Augmentation) -> Tensor:
 
 
 def _conv(channels_in: int, channels: int, side: int = 3, stride: int = 1) -> nn.Module:
-    return spectral_norm(nn.Conv2d(channels_in, channels, side, stride, side // 2))
+    return nn.Conv2d(channels_in, channels, side, stride, side // 2)
 
 
 class ProjectedCritics(nn.Module):
@@ -180,6 +222,29 @@ class ProjectedCritics(nn.Module):
             stride = 2 if side > COARSE else 1
             first, second = _conv(width, width, 3, stride), _conv(width, width)
             self.heads.append(nn.Sequential(act, first, act, second, act, _conv(width, 1)))
+        self.judging = [
+            part
+            for critic in (self.pixels, self.fine, *self.heads)
+            for part in critic.modules()
+            if isinstance(part, nn.Conv2d)
+        ]
+        for number, part in enumerate(self.judging):
+            self.register_buffer(f"direction{number}", torch.randn(len(part.weight)))
+        for _ in range(30):
+            self.bound()
+
+    @torch.no_grad()
+    def bound(self) -> None:
+        """Divide each convolution's weights by their spectral norm (Miyato et al. 2018).
+
+        One power iteration from the direction of the last call, arXiv 1802.05957, §2.1.
+        """
+        for number, part in enumerate(self.judging):
+            rows, left = part.weight.flatten(1), self.get_buffer(f"direction{number}")
+            right = F.normalize(rows.T @ left, dim=0)
+            wide = rows @ right
+            left.copy_(F.normalize(wide, dim=0))
+            part.weight.div_(left @ wide)
 
     def forward(self, images: Tensor, maps: Sequence[Tensor]) -> list[Tensor]:
         """Verdicts `(n, 1, h, w)` of each critic, above 0 for a photo."""

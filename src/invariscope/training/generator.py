@@ -26,13 +26,19 @@ from invariscope.training.captured import Captured
 from invariscope.training.critics import Eyes, ProjectedCritics, augmented, draw_augmentation
 from invariscope.training.data import cut_windows, draw_windows, shifted_crops
 from invariscope.training.epochs import plain_recipe
-from invariscope.training.kernel_distance import described, kernel_distance, mean_spectrum
+from invariscope.training.kernel_distance import (
+    described,
+    kernel_distance,
+    mean_spectrum,
+    spectrum_weights,
+)
 from invariscope.training.whitening import Whitening, correlation, drawn_codes
 from invariscope.zoo.smooth import ColourEncoder, SmoothDecoder
 
 SIDE = 96
-WEIGHED, WHITENED = 16, 100  # steps between two of these
-ENCODED_MAP = 2  # of the first eyes: `layer3`
+WEIGHED, WHITENED, BOUNDED = 16, 50, 4  # steps between two of these
+FLAT = 2  # axes of a readout
+COARSEST = 16  # pixels of the decoder's first grid
 LARGEST = 50.0  # weight of a loss
 Figures = dict[str, Tensor]
 
@@ -73,13 +79,13 @@ class GeneratorRecipe:
     random_ratio: float = 1.0
     photo_ratio: float = 0.3
     kernel_ratio: float = 0.4
-    spectrum_ratio: float = 0.2
+    spectrum_ratio: float = 0.3
     recovery_weight: float = 0.3
     white_weight: float = 0.02
     beyond: float = 2.5
     code_noise: float = 0.15
     warm: float = 0.1
-    free: float = 0.5
+    free: float = 0.4
     average: float = 0.999
     seed: int = 0
 
@@ -88,24 +94,29 @@ class GeneratorTraining:
     """Encoder, decoder and critics on their way.
 
     Args:
+        reader: gives the layer that the encoder reads, alone.
         eyes: frozen networks; the feature maps of all of them are compared and judged, and the
-            readout, where their last output is one. The third map of the first is `layer3` of the
-            network that the encoder reads.
+            readout, where their last output is one.
         photos: uint8 `(n, 3, side, side)`, on the device.
     """
 
-    def __init__(self, eyes: Sequence[Eyes], photos: Tensor, recipe: GeneratorRecipe) -> None:
-        self.eyes, self.photos, self.recipe = eyes, photos, recipe
+    def __init__(
+        self, reader: Eyes, eyes: Sequence[Eyes], photos: Tensor, recipe: GeneratorRecipe
+    ) -> None:
+        self.reader, self.eyes, self.photos, self.recipe = reader, eyes, photos, recipe
         self.device, self.step, self.progress = photos.device, 0, 0.0
+        self.counts: list[int] = []
         middle = (photos.shape[-1] - SIDE) // 2
         self.centres = photos[..., middle : middle + SIDE, middle : middle + SIDE]
         some = self.centres[:: max(1, len(photos) // 512)][:512].float() / 255
         with torch.no_grad():
             maps = self._seen(some)[0]
-            words = described(maps, some)
+            words = described(self._by_network(maps), some)
             self.usual = [(w.mean(0), w.std(0) + 1e-4) for w in words]
             self.spectrum = mean_spectrum(some)
+            self.frequencies = spectrum_weights(SIDE, COARSEST).to(self.device)
         scales = [(m.float().square().mean((0, 2, 3)).sqrt(), m.shape[-1]) for m in maps]
+        self.sizes = [float(m.float().square().mean()) for m in maps]
         self.spread = float(some.var(0).mean())
         with torch.random.fork_rng([]):
             torch.manual_seed(seeds.integer("generator", recipe.seed))
@@ -122,15 +133,13 @@ class GeneratorTraining:
             }
         ).to(self.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
         self.encoder, self.decoder = self.modules["encoder"], self.modules["decoder"]
-        self.critics, self.whitening = self.modules["critics"], self.modules["whitening"]
+        self.critics, self.whitening = critics, self.modules["whitening"]
         self.frozen = False
         own = [*self.encoder.parameters(), *self.decoder.parameters()]
         judging = [p for p in critics.parameters() if p.requires_grad]
         self.rates = [torch.zeros((), device=self.device) for _ in range(2)]
         self.adam, self.critic_adam = (
-            torch.optim.Adam(
-                group, lr=rate, betas=(0.0, 0.99), capturable=self.device.type == "cuda"
-            )
+            torch.optim.Adam(group, lr=rate, betas=(0.0, 0.99), fused=True)
             for group, rate in zip((own, judging), self.rates, strict=True)
         )
         self.balance, self.share = torch.zeros(4, device=self.device), self.rates[0].clone()
@@ -149,13 +158,20 @@ class GeneratorTraining:
     def _seen(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
         """Compute the feature maps of images by all eyes, and their readouts."""
         with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
-            found = [m for eyes in self.eyes for m in eyes(images)]
-        return [m for m in found if m.ndim > 2], [m.float() for m in found if m.ndim == 2]
+            each = [eyes(images) for eyes in self.eyes]
+        self.counts = [sum(m.ndim > FLAT for m in own) for own in each]
+        found = [m for own in each for m in own]
+        return [m for m in found if m.ndim > FLAT], [m.float() for m in found if m.ndim == FLAT]
+
+    def _by_network(self, maps: Sequence[Tensor]) -> list[list[Tensor]]:
+        """Sort the maps of all eyes by network."""
+        ends = [sum(self.counts[: k + 1]) for k in range(len(self.counts))]
+        return [list(maps[b - n : b]) for b, n in zip(ends, self.counts, strict=True)]
 
     def _codes_of(self, images: Tensor, encoder: nn.Module) -> Tensor:
         """Compute the raw codes of images in [0, 1]."""
         with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
-            return encoder(self.eyes[0](images)[ENCODED_MAP], images).float()
+            return encoder(self.reader(images)[-1], images).float()
 
     @torch.no_grad()
     def _fit_whitening(self, encoder: nn.Module) -> None:
@@ -226,6 +242,8 @@ class GeneratorTraining:
         weighed = self.step % WEIGHED == 0
         figures = self.captured((self.frozen, weighed), lambda: self._step(weighed=weighed))
         self._average()
+        if self.step % BOUNDED == 0:
+            self.critics.bound()
         if not self.frozen and self.step % WHITENED == 0:
             self.whitening.update()
         self.step += 1
@@ -313,9 +331,8 @@ class GeneratorTraining:
         """Measure how photos come back: in pixels, feature maps and readouts, each weighted."""
         recipe, n = self.recipe, len(photos)
         feature = readout = photos.new_zeros(())
-        for got, wanted in zip(maps, aim[0], strict=True):
-            exact = wanted.float()
-            feature = feature + (got[:n].float() - exact).square().mean() / exact.square().mean()
+        for got, wanted, size in zip(maps, aim[0], self.sizes, strict=True):
+            feature = feature + F.mse_loss(got[:n], wanted).float() / size
         for got, wanted in zip(readouts, aim[1], strict=True):
             readout = readout + F.kl_div(
                 got[:n].log_softmax(1),
@@ -335,8 +352,8 @@ class GeneratorTraining:
         """Measure random images, and photos brought back: by critics, kernels and spectra."""
         n = len(real)
         verdicts = self._verdicts(fake, maps, learning=False)
-        words = described([m[n:] for m in maps], fake[n:])
-        wanted = described(aim, real)
+        words = described(self._by_network([m[n:] for m in maps]), fake[n:])
+        wanted = described(self._by_network(aim), real)
         kernel = seen.new_zeros(())
         for own, other, (mean, sd) in zip(words, wanted, self.usual, strict=True):
             kernel = kernel + kernel_distance((own - mean) / sd, (other - mean) / sd)
@@ -344,7 +361,9 @@ class GeneratorTraining:
             "random": -torch.stack([v[n:].float().mean() for v in verdicts]).mean(),
             "back": -torch.stack([v[:n].float().mean() for v in verdicts]).mean(),
             "kernel": kernel / len(words),
-            "spectrum": (mean_spectrum(seen[n:]) - self.spectrum).square().mean(),
+            "spectrum": (
+                self.frequencies * (mean_spectrum(seen[n:]) - self.spectrum).square()
+            ).mean(),
         }
 
     def _weigh(self, seen: Tensor, inversion: Tensor, judged: list[Tensor]) -> None:
@@ -399,6 +418,7 @@ class GeneratorTraining:
 
 
 def train_generator(
+    reader: Eyes,
     eyes: Sequence[Eyes],
     photos: Tensor,
     recipe: GeneratorRecipe,
@@ -412,7 +432,7 @@ def train_generator(
     """Train both halves, or go on from the checkpoint at `path`.
 
     Args:
-        eyes, photos: as `GeneratorTraining` takes them.
+        reader, eyes, photos: as `GeneratorTraining` takes them.
         seconds: the training ends after so long where that is earlier than the recipe's steps,
             and its schedule follows the clock.
         every: seconds between two checkpoints.
@@ -422,7 +442,7 @@ def train_generator(
     Raises:
         StoreError: the checkpoint is of another recipe.
     """
-    training = GeneratorTraining(eyes, photos, recipe)
+    training = GeneratorTraining(reader, eyes, photos, recipe)
     if state := checkpoint.load(path):
         if state["recipe"] != plain_recipe(recipe):
             raise StoreError(f"{str(path)!r} is of another recipe; move it away")

@@ -10,21 +10,18 @@ from invariscope.photos.spectrum import power
 FLOOR = 1e-7  # of a spectrum's power
 
 
-def described(maps: Sequence[Tensor], images: Tensor) -> list[Tensor]:
-    """Describe images by each map's mean and SD over positions, and by 8 × 8 patches of colour.
+def described(maps: Sequence[Sequence[Tensor]], images: Tensor) -> list[Tensor]:
+    """Describe images by each network's maps, averaged over positions, and by 8 × 8 patches.
 
     Args:
-        maps: feature maps `(n, channels, h, w)`.
+        maps: a network's feature maps `(n, channels, h, w)`, for each network.
         images: `(n, 3, side, side)` in [0, 1].
 
     Returns:
-        `(n, 2 · channels)` for each map, then `(n, 192)`.
+        `(n, channels of all maps)` for each network, then `(n, 192)`.
     """
-    parts = []
-    for values in maps:
-        flat = values.float().flatten(2)
-        parts.append(torch.cat([flat.mean(2), (flat.var(2) + 1e-6).sqrt()], 1))
-    patches = nn.functional.adaptive_avg_pool2d(images, 8)
+    parts = [torch.cat([values.float().mean((2, 3)) for values in own], 1) for own in maps]
+    patches = nn.functional.avg_pool2d(images, images.shape[-1] // 8)
     return [*parts, patches.flatten(1)]
 
 
@@ -52,3 +49,16 @@ def mean_spectrum(images: Tensor) -> Tensor:
     """
     side = images.shape[-1]
     return (power(images.mean(1))[..., : side // 2 + 1] + FLOOR).log().mean(0)
+
+
+def spectrum_weights(side: int, grid: int) -> Tensor:
+    """Weigh each frequency of `mean_spectrum`; the weights' mean is 1.
+
+    Half of the weight is on the frequencies of a grid of so many pixels, where a decoder that
+    doubles its maps leaves a lattice.
+    """
+    step = side // grid
+    on = torch.zeros(side, side // 2 + 1, dtype=torch.bool)
+    on[::step, ::step] = True
+    on[0, 0] = False
+    return torch.where(on, 0.5 / on.float().mean(), 0.5 / (~on).float().mean())
