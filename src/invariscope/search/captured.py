@@ -55,6 +55,7 @@ class _CapturedPass:
         codes: `(chunk, code_dim)` float32, read by a replay.
         replay: runs the pass; None where the pass cannot be captured.
         responses: written by a replay.
+        refusal: why the pass cannot be captured.
     """
 
     fixed: object
@@ -62,6 +63,7 @@ class _CapturedPass:
     codes: Tensor
     replay: Callable[[], None] | None
     responses: Responses
+    refusal: str = ""
 
 
 @final
@@ -81,6 +83,16 @@ class CapturedPasses:
     def __init__(self, generator: Generator, subject: Subject, capture: Capture | None) -> None:
         self._generator, self.subject, self._capture = generator, subject, capture
         self._kept: dict[bool, _CapturedPass] = {}
+
+    @property
+    def replays(self) -> bool:
+        """Whether some pass is captured now."""
+        return any(kept.replay is not None for kept in self._kept.values())
+
+    @property
+    def refusals(self) -> list[str]:
+        """Why passes that should be captured now are not."""
+        return [kept.refusal for kept in self._kept.values() if kept.replay is None]
 
     def respond(self, codes: Tensor, sites: Sequence[str]) -> Responses:
         """Respond to the images of a whole chunk of codes.
@@ -120,10 +132,11 @@ class CapturedPasses:
             replay, responses = capture(lambda: self._plain(inputs, sites), inputs.device)
             inputs.copy_(codes)
             replay()
-        except (RuntimeError, InvariscopeError):  # torch refuses, or has no memory for a graph
-            return _CapturedPass(fixed, sites, inputs, None, {})
-        alike = all(_close(plain[site], responses[site]) for site in sites)
-        return _CapturedPass(fixed, sites, inputs, replay if alike else None, responses)
+        except (RuntimeError, InvariscopeError) as error:  # torch refuses, or memory is short
+            return _CapturedPass(fixed, sites, inputs, None, {}, str(error))
+        if all(_close(plain[site], responses[site]) for site in sites):
+            return _CapturedPass(fixed, sites, inputs, replay, responses)
+        return _CapturedPass(fixed, sites, inputs, None, {}, "a replay gives other answers")
 
 
 def _close(plain: Tensor, replayed: Tensor) -> bool:
