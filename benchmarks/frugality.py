@@ -108,7 +108,7 @@ def work(queue: Any, out: Path, device: str, until: float) -> None:
             except InvariscopeError as error:
                 print(f"{job}: {error}", flush=True)
                 continue
-            result |= {"entrant": job.name, "task": job.task}
+            result |= {"entrant": job.name, "task": job.task, "device": place.type}
             result["seconds"] = time.time() - began
             path.parent.mkdir(exist_ok=True)
             replace_file(path, lambda part, r=result: part.write_text(json.dumps(r) + "\n"))
@@ -153,7 +153,9 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
                     for half, units in (("told", TOLD), ("tuned", TUNED))
                     if (share := _limit(known, ends, units)) is not None
                 }
-    return {"model": SUBJECT, "tuned": TUNED, "told": TOLD, "conditions": conditions}
+    devices = sorted({r.get("device", "cpu") for r in results})
+    about = {"model": SUBJECT, "tuned": TUNED, "told": TOLD, "devices": devices}
+    return about | {"conditions": conditions}
 
 
 def _limit(
@@ -279,6 +281,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--longest-first", action="store_true", help="twins of 5,000 images first")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     if asked.write:
@@ -290,7 +293,10 @@ def main() -> None:
     (asked.out / "results").mkdir(exist_ok=True)
     context = multiprocessing.get_context("spawn")
     queue, until = context.Queue(), time.time() + asked.seconds
-    for job in [*jobs(asked.scale, asked.seeds), *[None] * asked.workers]:
+    planned = jobs(asked.scale, asked.seeds)
+    if asked.longest_first:
+        planned.sort(key=lambda job: job.images if job.name in TWINS else 0, reverse=True)
+    for job in [*planned, *[None] * asked.workers]:
         queue.put(job)
     words = (queue, asked.out, asked.device, until)
     workers = [context.Process(target=work, args=words) for _ in range(asked.workers)]
