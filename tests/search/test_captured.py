@@ -129,6 +129,15 @@ def test_nothing_is_captured_while_the_network_may_change(generator, subject):
     assert stand_in.captures == 2
 
 
+def test_a_compiled_network_may_be_captured_at_any_time(subject):
+    assert subject.fixed is None
+    subject.compiled = True
+    try:
+        assert subject.fixed is subject
+    finally:
+        subject.compiled = False
+
+
 def five_generations(generator, subject, precision="float32"):
     """The fronts of three runs after five generations."""
     options = iv.SearchOptions(precision=precision, population=10, stop=False)
