@@ -344,10 +344,10 @@ class Measurement:
             "networks_together": self.networks,
             "paper_float32": timed("paper", "float32", 2),
             "equality_cpu_device": self.equality,
-            "embedded_bf16_compiled": timed("embedded", "bf16", compiled=True),
             "paper_bf16_compiled": timed(
                 "paper", "bf16", compiled=True, tried=True, profiled="paper_compiled"
             ),
+            "embedded_bf16_compiled": timed("embedded", "bf16", compiled=True),
         }
 
 
