@@ -24,7 +24,6 @@ from bench.machine import describe
 from bench.needed import figures_of, last_mean
 from first_run import fill
 from invariscope.devices import pick_device
-from invariscope.errors import InvariscopeError
 from invariscope.generators import load_generator
 from invariscope.markup import markdown_table
 from invariscope.search.strategies import Twin
@@ -82,7 +81,7 @@ def jobs(scale: float, seeds: int) -> list[Job]:
 
 
 def work(queue: Any, out: Path, device: str, until: float) -> None:
-    """Take jobs until there are none or the time is over."""
+    """Take jobs until there are none or the time is over; one that fails is told, and left out."""
     torch.set_num_threads(1)
     place = pick_device(device)
     generator = load_generator("embedded", place)
@@ -91,27 +90,31 @@ def work(queue: Any, out: Path, device: str, until: float) -> None:
         job = queue.get()
         if job is None:
             return
-        began = time.time()
-        if job.name == LIMIT:
-            keep_limit(bench, job, out)
-            continue
-        strategy, population = TWINS.get(job.name), 50
-        if strategy is None:
-            strategy, population = entrant(job.name, generator.code_statistics)
-        trial = FrugalityTrial(
-            strategy, job.unit, job.noise, job.images, (job.seed,), population, job.task
-        )
-        path = out / "results" / f"{trial.key}.json"
-        if not path.exists():
-            try:
-                result = bench.run(trial)
-            except InvariscopeError as error:
-                print(f"{job}: {error}", flush=True)
-                continue
-            result |= {"entrant": job.name, "task": job.task, "device": place.type}
-            result["seconds"] = time.time() - began
-            path.parent.mkdir(exist_ok=True)
-            replace_file(path, lambda part, r=result: part.write_text(json.dumps(r) + "\n"))
+        try:
+            if job.name == LIMIT:
+                keep_limit(bench, job, out)
+            else:
+                keep_trial(bench, job, out)
+        except Exception as error:  # noqa: BLE001  (the other jobs still count)
+            print(f"{job}: {type(error).__name__}: {error}", flush=True)
+
+
+def keep_trial(bench: FrugalityBench, job: Job, out: Path) -> None:
+    """Run an entrant on a unit, once."""
+    began = time.time()
+    strategy, population = TWINS.get(job.name), 50
+    if strategy is None:
+        strategy, population = entrant(job.name, bench.generator.code_statistics)
+    trial = FrugalityTrial(
+        strategy, job.unit, job.noise, job.images, (job.seed,), population, job.task
+    )
+    path = out / "results" / f"{trial.key}.json"
+    if path.exists():
+        return
+    result = bench.run(trial) | {"entrant": job.name, "task": job.task}
+    result |= {"device": bench.generator.device.type, "seconds": time.time() - began}
+    path.parent.mkdir(exist_ok=True)
+    replace_file(path, lambda part: part.write_text(json.dumps(result) + "\n"))
 
 
 def keep_limit(bench: FrugalityBench, job: Job, out: Path) -> None:
