@@ -66,7 +66,7 @@ class GeneratorRecipe:
         free: share of the training after which the encoder is frozen.
     """
 
-    steps: int = 16_000
+    steps: int = 20_000
     batch: int = 128
     rate: float = 6e-4
     critic_rate: float = 4e-4
@@ -138,8 +138,9 @@ class GeneratorTraining:
         own = [*self.encoder.parameters(), *self.decoder.parameters()]
         judging = [p for p in critics.parameters() if p.requires_grad]
         self.rates = [torch.zeros((), device=self.device) for _ in range(2)]
+        cuda = self.device.type == "cuda"
         self.adam, self.critic_adam = (
-            torch.optim.Adam(group, lr=rate, betas=(0.0, 0.99), fused=True)
+            torch.optim.Adam(group, lr=rate, betas=(0.0, 0.99), fused=True, capturable=cuda)
             for group, rate in zip((own, judging), self.rates, strict=True)
         )
         self.balance, self.share = torch.zeros(4, device=self.device), self.rates[0].clone()
@@ -239,6 +240,7 @@ class GeneratorTraining:
         for rate, highest in zip(self.rates, (recipe.rate, recipe.critic_rate), strict=True):
             rate.fill_(highest * rising * falling)
         self.share.fill_(min(1.0, max(0.0, progress / recipe.warm - 0.25)))
+        torch.manual_seed(seeds.integer("generator", recipe.seed, self.step))  # a graph's, too
         weighed = self.step % WEIGHED == 0
         figures = self.captured((self.frozen, weighed), lambda: self._step(weighed=weighed))
         self._average()
@@ -447,7 +449,6 @@ def train_generator(
         if state["recipe"] != plain_recipe(recipe):
             raise StoreError(f"{str(path)!r} is of another recipe; move it away")
         training.load(state)
-    torch.manual_seed(seeds.integer("generator", recipe.seed, training.step))
     begun, saved, before = time.monotonic(), time.monotonic(), training.progress
     while True:
         now = time.monotonic()
