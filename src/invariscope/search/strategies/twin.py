@@ -173,7 +173,7 @@ class Twin(InformedStrategy):
         found = Goals.of([problem], [shown.scores]).modelled(shown.scores[None])[0]
         if not self._growth(problem, shown, found) < SETTLED:
             return islands
-        return Islands.on(problem, shown, len(codes), self._sd(problem))
+        return Islands.on(problem, shown, (state.mean[0], state.sigma[0]), len(codes))
 
     def expected(self, state: TwinState, problems: Sequence[Problem]) -> list[ShownImages | None]:
         return [self._expected(state[[row]], problem) for row, problem in enumerate(problems)]
