@@ -21,6 +21,7 @@ from invariscope.search import gp
 from invariscope.search.problem import Problem
 from invariscope.search.stopping import SETTLED, SETTLING
 from invariscope.search.strategies.informed import InformedStrategy, ShownImages
+from invariscope.search.strategies.isotropic import Isotropic
 from invariscope.search.strategies.twin_cells import Cells
 from invariscope.search.strategies.twin_data import (
     Observations,
@@ -31,8 +32,7 @@ from invariscope.search.strategies.twin_data import (
 from invariscope.search.strategies.twin_features import Features, proxy_identity
 from invariscope.search.strategies.twin_filling import AimedCells, FilledCells
 from invariscope.search.strategies.twin_goals import Goals, front_area, front_gain
-from invariscope.search.strategies.twin_islands import Islands
-from invariscope.search.strategies.twin_state import BEST, TwinState, enough, together
+from invariscope.search.strategies.twin_state import BEST, TwinState, enough, plain_order, together
 from invariscope.subjects.base import Subject
 
 FIRST_STEPS, MORE_STEPS = 40, 8  # up the marginal likelihood: at first, and after each batch
@@ -40,6 +40,7 @@ LEARNT_ON = 400  # points from which hyperparameters are learnt
 KINDS = ("member", "fresh")  # what a climb starts from: a member of the front, or a new code
 FORGET = 0.7  # of a kind's credit that a generation leaves
 FLOOR = 0.15  # the least share of a kind
+PLAIN = Isotropic()  # what goes on where the front has settled
 UNLIKE = ("proxy", "cells")  # parameters that are told by a description of their own
 
 
@@ -93,17 +94,18 @@ class Twin(InformedStrategy):
             generation=torch.zeros(runs, dtype=torch.int64),
             mean=mean,
             sigma=sigma.to(mean),
+            path=torch.zeros_like(mean),
+            settled=torch.zeros(runs, dtype=torch.bool),
             observations=tuple(no_images(row) for row in mean),
             learnt=tuple(mean.new_zeros(0) for _ in names),
             credit=mean.new_ones(runs, len(KINDS)),
-            islands=tuple(Islands.none(row) for row in mean),
         )
 
     def propose(self, state: TwinState, size: int, problems: Sequence[Problem]) -> Tensor:
         codes: list[Tensor | None] = [None] * len(state)
-        for row, islands in enumerate(state.islands):
-            if len(islands):
-                codes[row] = islands.ask(state.streams("islands")[row], size)
+        for row, settled in enumerate(state.settled.tolist()):
+            if settled:
+                codes[row] = PLAIN.ask(state[[row]], size)[0]
         for rows in together(state, problems):
             own = state[rows]
             group = [problems[row] for row in rows]
@@ -122,58 +124,49 @@ class Twin(InformedStrategy):
     ) -> TwinState:
         size = codes.shape[1]
         features = self._features(problems[0])
-        observations, credit = [], state.credit.clone()
+        observations, credit, moved = [], state.credit.clone(), []
         for row, (own, problem) in enumerate(zip(state.observations, problems, strict=True)):
-            with torch.no_grad():
-                images, entries = features(codes[row])
-                measured = self.cells.measured(images) if self.cells else images.new_zeros(size, 0)
             told = scores[row].to(codes), errors[row].nan_to_num().to(codes)
+            known = ~scores[row].isnan().any(1)
+            if state.settled[row]:
+                order = plain_order(problem, told[0], state.streams("shuffle")[row])
+                moved.append(PLAIN.tell(state[[row]], codes[[row]], order, known[None]))
+                entries = measured = codes.new_zeros(size, 0)
+            else:
+                moved.append(state[[row]])
+                with torch.no_grad():
+                    images, entries = features(codes[row])
+                    measured = self.cells.measured(images) if self.cells else entries[:, :0]
             generation = int(state.generation[row]) + 1
             after = own.with_generation(generation, codes[row], told, entries, measured)
             observations.append(after)
             if BEST <= len(own) < len(after):
-                known = ~scores[row].isnan().any(1)
                 gain = self._gain(problem, own, after)
                 kinds = self._kinds(state[[row]], size)[0].to(gain.device)[known]
                 of_kind = [kinds == k for k in range(len(KINDS))]
                 gains = torch.stack([gain[rows].sum() for rows in of_kind])
                 counts = torch.stack([rows.sum() for rows in of_kind]).clamp(min=1)
                 credit[row] = FORGET * credit[row] + (1 - FORGET) * gains / counts
-        moved = [
-            self._moved(state[[row]], codes[row], scores[row], problem, observations[row])
-            for row, problem in enumerate(problems)
-        ]
+        settled = [*map(self._settled, state.settled.tolist(), observations, problems)]
+        pairs = zip(observations, settled, strict=True)
         learnt = replace(
-            state,
+            TwinState.cat(moved),
             generation=state.generation + 1,
-            observations=tuple(observations),
+            observations=tuple(o.without_features() if now else o for o, now in pairs),
             credit=credit,
-            islands=tuple(moved),
+            settled=torch.tensor(settled),
         )
         return self._learnt(learnt, problems, features)
 
-    def _moved(
-        self,
-        state: TwinState,
-        codes: Tensor,
-        scores: Tensor,
-        problem: Problem,
-        shown: Observations,
-    ) -> Islands:
-        """Move the islands of a run, or begin islands where the front has settled.
+    def _settled(self, before: bool, shown: Observations, problem: Problem) -> bool:
+        """Tell if the plain strategy goes on from here, from the run's own start.
 
         With noise the twin goes on: the order of few candidates says little then.
         """
-        (islands,) = state.islands
-        if len(islands):
-            goals = Goals.of([problem], [shown.scores])
-            return islands.told(state.streams("islands")[0], codes, scores.to(codes), goals)
-        if self.cells or len(shown) < BEST or bool((shown.errors > 0).any()):
-            return islands
+        if before or self.cells or len(shown) < BEST or bool((shown.errors > 0).any()):
+            return before
         found = Goals.of([problem], [shown.scores]).modelled(shown.scores[None])[0]
-        if not self._growth(problem, shown, found) < SETTLED:
-            return islands
-        return Islands.on(problem, shown, (state.mean[0], state.sigma[0]), len(codes))
+        return self._growth(problem, shown, found) < SETTLED
 
     def expected(self, state: TwinState, problems: Sequence[Problem]) -> list[ShownImages | None]:
         return [self._expected(state[[row]], problem) for row, problem in enumerate(problems)]
@@ -198,7 +191,7 @@ class Twin(InformedStrategy):
     def _growth(self, problem: Problem, own: Observations, modelled: Tensor) -> float:
         """Measure the last images' share of the front's area, or of the sum over cells."""
         every = torch.ones_like(own.generation, dtype=torch.bool)
-        earlier = own.generation <= int(own.generation.max()) - SETTLING
+        earlier = own.generation <= int(own.generation.max()) - own.generations_of(SETTLING)
         if self.cells:
             filled = FilledCells.of(self.cells, problem, own, modelled)
             before, now = (filled.total(rows) for rows in (earlier, every))

@@ -6,34 +6,43 @@ from typing import Any
 
 from torch import Tensor
 
+from invariscope.search import ranking
+from invariscope.search.objectives import Objectives
 from invariscope.search.problem import Problem
-from invariscope.search.strategies.base import State
+from invariscope.search.strategies.isotropic import IsotropicState
 from invariscope.search.strategies.twin_data import Observations
-from invariscope.search.strategies.twin_islands import Islands
 
 BEST = 4  # members that a candidate of a level may start from
 TOGETHER = 8  # runs that an accelerator computes at once
 
 
 @dataclass(frozen=True)
-class TwinState(State):
-    """Observations and hyperparameters of some runs.
+class TwinState(IsotropicState):
+    """Observations and hyperparameters of some runs, and the plain search that goes on.
+
+    Mean, step size and path are those of the plain search: at a run's start until its front has
+    settled.
 
     Attributes:
-        mean: `(runs, code_dim)` where each run was to start.
-        sigma: `(runs,)` the first step size.
-        observations: each run's images so far.
+        settled: `(runs,)` bool on the CPU, whether a run is the plain search's by now.
+        observations: each run's images so far; without features where it has settled.
         learnt: each run's hyperparameters, `(4 + blocks,)`; empty before the first generation.
         credit: `(runs, kinds)` each kind of candidate's recent gain of the front.
-        islands: what each run goes on with once its front has settled; empty before.
     """
 
-    mean: Tensor
-    sigma: Tensor
+    settled: Tensor
     observations: tuple[Observations, ...]
     learnt: tuple[Tensor, ...]
     credit: Tensor
-    islands: tuple[Islands, ...]
+
+
+def plain_order(problem: Problem, scores: Tensor, stream: Sequence[str | int]) -> Tensor:
+    """Sort candidates with scores `(n, 3)` as a plain search does, `(1, n)`, best first."""
+    own = scores[None].float().cpu()
+    costs = Objectives([problem.objective], "cpu").costs(own)
+    rules = [problem.objective.tie_break]
+    within = ranking.within_fronts(costs, own[..., 1], ranking.fronts(costs), rules, [stream])
+    return ranking.order(costs, within).to(scores.device)
 
 
 def enough(state: TwinState) -> bool:
@@ -42,8 +51,8 @@ def enough(state: TwinState) -> bool:
 
 
 def together(state: TwinState, problems: Sequence[Problem]) -> Iterator[list[int]]:
-    """Group the rows without islands that are computed at once: on a CPU singly."""
-    rows = [row for row, islands in enumerate(state.islands) if not len(islands)]
+    """Group the rows that a twin proposes for and that are computed at once: on a CPU singly."""
+    rows = [row for row, settled in enumerate(state.settled.tolist()) if not settled]
     if state.mean.device.type == "cpu":
         yield from ([row] for row in rows)
         return
