@@ -22,6 +22,7 @@ from typing import Any
 import torch
 
 from bench.frugality import (
+    POPULATION,
     UNNAMED,
     FrugalityBench,
     FrugalityTrial,
@@ -52,6 +53,7 @@ TWINS = {
     "twin on narrow-robust": Twin(proxy="embedded:narrow-robust", scale=1.0),
     "twin on standard": Twin(proxy="embedded:standard", scale=1.0),
 }
+EXACT = "twin:10"  # where answers are exact: a settled front is gone on with by generations of 10
 OTHERS = ("cma", "isotropic:10")
 TABLED = (250, 500, 1000, 2000, 5000)
 TASKS = ("invariance", "adversarial")
@@ -78,11 +80,11 @@ def jobs(scale: float, seeds: int, *, baseline: bool) -> list[Job]:
     """
     rounds = []
     for units in (TOLD, TUNED):
-        one = [Job("twin", u, 0.0, "invariance", 5000) for u in units]
+        one = [Job(EXACT, u, 0.0, "invariance", 5000) for u in units]
         one += [Job("twin", u, 0.2, "invariance", 500) for u in units]
         for noise in (0.2, 0.0):
             for u in units:
-                one += [Job("twin", u, noise, "adversarial", 500)]
+                one += [Job("twin" if noise else EXACT, u, noise, "adversarial", 500)]
                 one += [Job("cma", u, noise, "adversarial", 25_000)]
                 one += [Job("isotropic:10", u, noise, "adversarial", 2000)]
         one += [Job(LIMIT, u, 0.0, task, 1) for task in TASKS for u in units]
@@ -118,7 +120,8 @@ def work(queue: Any, out: Path, device: str, until: float) -> None:
         if job.name == LIMIT:
             keep_limit(bench, job, out)
             continue
-        strategy, population = TWINS.get(job.name), 50
+        name, _, size = job.name.partition(":")
+        strategy, population = TWINS.get(name), int(size or POPULATION)
         if strategy is None:
             strategy, population = entrant(job.name, generator.code_statistics)
         trial = FrugalityTrial(

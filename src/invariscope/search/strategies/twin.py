@@ -33,6 +33,7 @@ from invariscope.search.strategies.twin_features import Features, proxy_identity
 from invariscope.search.strategies.twin_filling import AimedCells, FilledCells
 from invariscope.search.strategies.twin_goals import Goals, front_area, front_gain
 from invariscope.search.strategies.twin_state import BEST, TwinState, enough, plain_order, together
+from invariscope.search.strategies.twin_taught import taught_observations
 from invariscope.subjects.base import Subject
 
 FIRST_STEPS, MORE_STEPS = 40, 8  # up the marginal likelihood: at first, and after each batch
@@ -102,6 +103,7 @@ class Twin(InformedStrategy):
         )
 
     def propose(self, state: TwinState, size: int, problems: Sequence[Problem]) -> Tensor:
+        state = self._taught(state, problems)
         codes: list[Tensor | None] = [None] * len(state)
         for row, settled in enumerate(state.settled.tolist()):
             if settled:
@@ -123,7 +125,7 @@ class Twin(InformedStrategy):
         problems: Sequence[Problem],
     ) -> TwinState:
         size = codes.shape[1]
-        features = self._features(problems[0])
+        state, features = self._taught(state, problems), self._features(problems[0])
         observations, credit, moved = [], state.credit.clone(), []
         for row, (own, problem) in enumerate(zip(state.observations, problems, strict=True)):
             told = scores[row].to(codes), errors[row].nan_to_num().to(codes)
@@ -158,11 +160,26 @@ class Twin(InformedStrategy):
         )
         return self._learnt(learnt, problems, features)
 
+    def _taught(self, state: TwinState, problems: Sequence[Problem]) -> TwinState:
+        """Learn from earlier runs' images, for runs that have none of their own."""
+        observations, learnt = list(state.observations), list(state.learnt)
+        for row, problem in enumerate(problems):
+            if problem.taught is not None and not len(observations[row]):
+                features = self._features(problem)
+                own = taught_observations(problem, features, self.cells, state.mean.device)
+                one = replace(state[[row]], observations=(own,))
+                observations[row], learnt[row] = (
+                    own,
+                    self._learnt(one, [problem], features).learnt[0],
+                )
+        return replace(state, observations=tuple(observations), learnt=tuple(learnt))
+
     def _settled(self, before: bool, shown: Observations, problem: Problem) -> bool:
         """Tell if the plain strategy goes on from here, from the run's own start.
 
         With noise the twin goes on: the order of few candidates says little then.
         """
+        shown = shown.shown()
         if before or self.cells or len(shown) < BEST or bool((shown.errors > 0).any()):
             return before
         found = Goals.of([problem], [shown.scores]).modelled(shown.scores[None])[0]
@@ -172,16 +189,17 @@ class Twin(InformedStrategy):
         return [self._expected(state[[row]], problem) for row, problem in enumerate(problems)]
 
     def _expected(self, state: TwinState, problem: Problem) -> ShownImages | None:
-        if not enough(state):
+        (every,) = state.observations
+        own = every.shown()
+        if len(own) < BEST:
             return None
-        (own,) = state.observations
         goals = Goals.of([problem], [own.scores])
         found = goals.modelled(own.scores[None])[0]
         if bool((own.errors > 0).any()):
             data, process = self._twin(state, [problem])
-            numbers = torch.arange(len(own), device=own.codes.device)
+            rows = every.generation > 0
             with torch.no_grad():
-                predicted = process.predict(own.standardised(numbers)[None])[0]
+                predicted = process.predict(every.standardised(rows)[None])[0]
             found = (predicted * data.sd + data.mean)[0]
         filled = FilledCells.of(self.cells, problem, own, found) if self.cells else None
         shown = own.codes, own.scores, found, own.generation, own.candidate

@@ -47,6 +47,11 @@ class Observations:
         """Give the features of some images, with mean 0 and SD 1 over all images."""
         return (self.features[rows] - self.features.mean(0)) / self.feature_sd()
 
+    def shown(self) -> "Observations":
+        """Select the run's own images: those that it was not taught."""
+        own = self.generation > 0
+        return Observations(*(part[own] for part in vars(self).values()))
+
     def generations_of(self, usual: int) -> int:
         """Count the generations with as many candidates as some of the usual size, 50, have."""
         return usual * max(1, -(-USUAL // (int(self.candidate.max()) + 1)))
