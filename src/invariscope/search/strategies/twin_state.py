@@ -36,7 +36,7 @@ class TwinState(IsotropicState):
     credit: Tensor
 
 
-def plain_order(problem: Problem, scores: Tensor, stream: Sequence[str | int]) -> Tensor:
+def plain_order(problem: Problem, scores: Tensor, stream: tuple[str, int, str]) -> Tensor:
     """Sort candidates with scores `(n, 3)` as a plain search does, `(1, n)`, best first."""
     own = scores[None].float().cpu()
     costs = Objectives([problem.objective], "cpu").costs(own)
