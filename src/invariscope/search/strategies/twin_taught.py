@@ -1,4 +1,4 @@
-"""What earlier runs of a unit teach a twin before its first proposal."""
+"""Observations that earlier runs of a unit teach a twin."""
 
 import torch
 
