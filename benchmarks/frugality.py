@@ -35,7 +35,6 @@ from bench.machine import describe
 from bench.needed import figures_of, last_mean
 from first_run import fill
 from invariscope.devices import pick_device
-from invariscope.errors import InvariscopeError
 from invariscope.generators import load_generator
 from invariscope.markup import markdown_table
 from invariscope.memory import keep_freed_memory
@@ -105,39 +104,46 @@ def jobs(scale: float, seeds: int, *, baseline: bool) -> list[Job]:
 
 
 def work(queue: Any, out: Path, device: str, until: float) -> None:
-    """Take jobs until there are none or the time is over."""
+    """Take jobs until there are none or the time is over; one that fails is told, and left out."""
     torch.set_num_threads(1)
     keep_freed_memory()
     place = pick_device(device)
     generator = load_generator("embedded", place)
     bench = FrugalityBench(load_subject(SUBJECT, place), generator, out)
-    machine = describe(place)
     while time.time() < until:
         job = queue.get()
         if job is None:
             return
-        began = time.time()
-        if job.name == LIMIT:
-            keep_limit(bench, job, out)
-            continue
-        name, _, size = job.name.partition(":")
-        strategy, population = TWINS.get(name), int(size or POPULATION)
-        if strategy is None:
-            strategy, population = entrant(job.name, generator.code_statistics)
-        trial = FrugalityTrial(
-            strategy, job.unit, job.noise, job.images, (job.seed,), population, job.task
-        )
-        path = out / "results" / f"{trial.key}.json"
-        if not path.exists():
-            try:
-                result = bench.run(trial)
-            except InvariscopeError as error:
-                print(f"{job}: {error}", flush=True)
-                continue
-            result |= {"entrant": job.name, "task": job.task, "machine": machine}
-            result["seconds"] = time.time() - began
-            path.parent.mkdir(exist_ok=True)
-            replace_file(path, lambda part, r=result: part.write_text(json.dumps(r) + "\n"))
+        try:
+            if job.name == LIMIT:
+                keep_limit(bench, job, out)
+            else:
+                keep_trial(bench, job, out)
+        except Exception as error:  # noqa: BLE001  (the other jobs still count)
+            print(f"{job}: {type(error).__name__}: {error}", flush=True)
+
+
+def keep_trial(bench: FrugalityBench, job: Job, out: Path) -> None:
+    """Run an entrant on a unit, once."""
+    began = time.time()
+    strategy, population = _twin(job), int(job.name.partition(":")[2] or POPULATION)
+    if strategy is None:
+        strategy, population = entrant(job.name, bench.generator.code_statistics)
+    trial = FrugalityTrial(
+        strategy, job.unit, job.noise, job.images, (job.seed,), population, job.task
+    )
+    path = out / "results" / f"{trial.key}.json"
+    if path.exists():
+        return
+    result = bench.run(trial) | {"entrant": job.name, "task": job.task}
+    device = bench.generator.device
+    result |= {"device": device.type, "machine": describe(device), "seconds": time.time() - began}
+    path.parent.mkdir(exist_ok=True)
+    replace_file(path, lambda part: part.write_text(json.dumps(result) + "\n"))
+
+
+def _twin(job: Job) -> Twin | None:
+    return TWINS.get(job.name.partition(":")[0])
 
 
 def keep_limit(bench: FrugalityBench, job: Job, out: Path) -> None:
@@ -180,9 +186,10 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
                     if (share := _limit(known, ends, units)) is not None
                 }
     machines = [r["machine"] for r in results if "machine" in r]
-    machines = [m for i, m in enumerate(machines) if m not in machines[:i]]
-    words = {"model": SUBJECT, "tuned": TUNED, "told": TOLD, "machines": machines}
-    return words | {"conditions": conditions}
+    about = {"model": SUBJECT, "tuned": TUNED, "told": TOLD}
+    about["devices"] = sorted({r.get("device", "cpu") for r in results})
+    about["machines"] = [m for i, m in enumerate(machines) if m not in machines[:i]]
+    return about | {"conditions": conditions}
 
 
 def _limit(
@@ -314,6 +321,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--longest-first", action="store_true", help="twins of 5,000 images first")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     if asked.write:
@@ -326,8 +334,10 @@ def main() -> None:
     baseline = of_generator(Path(__file__).with_name("frugality.json"), named(generator))
     context = multiprocessing.get_context("spawn")
     queue, until = context.Queue(), time.time() + asked.seconds
-    every = jobs(asked.scale, asked.seeds, baseline=baseline is not None)
-    for job in [*every, *[None] * asked.workers]:
+    planned = jobs(asked.scale, asked.seeds, baseline=baseline is not None)
+    if asked.longest_first:
+        planned.sort(key=lambda job: job.images if _twin(job) else 0, reverse=True)
+    for job in [*planned, *[None] * asked.workers]:
         queue.put(job)
     words = (queue, asked.out, asked.device, until)
     workers = [context.Process(target=work, args=words) for _ in range(asked.workers)]

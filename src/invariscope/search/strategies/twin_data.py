@@ -48,7 +48,7 @@ class Observations:
         return (self.features[rows] - self.features.mean(0)) / self.feature_sd()
 
     def shown(self) -> "Observations":
-        """Select the run's own images, without taught ones."""
+        """Select the images that the run itself showed."""
         own = self.generation > 0
         return Observations(*(part[own] for part in vars(self).values()))
 
