@@ -278,6 +278,18 @@ def test_the_search_that_goes_on_is_the_plain_one_from_the_runs_start():
         state = plain.tell(state, codes, order[None], torch.ones(1, 20, dtype=torch.bool))
 
 
+def test_a_search_for_excitation_goes_on_from_its_best_image():
+    target = parse_target("linear:0", SUBJECT.sites())
+    start = torch.zeros(GENERATOR.code_dim, dtype=torch.float64)
+    found = search(
+        Run(name="a", objective=Objective(task="excitation", target=target), start=start),
+        population=20,
+    )
+    _, now = settles(found)
+    best = now["strategy.observations.scores"][:, 2].argmax()
+    assert torch.equal(now["strategy.mean"][0], now["strategy.observations.codes"][best])
+
+
 def test_the_front_is_that_of_both_searches():
     found = search(run("a"), population=20)
     _, settled = settles(found)

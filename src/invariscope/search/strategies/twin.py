@@ -32,7 +32,14 @@ from invariscope.search.strategies.twin_data import (
 from invariscope.search.strategies.twin_features import Features, proxy_identity
 from invariscope.search.strategies.twin_filling import AimedCells, FilledCells
 from invariscope.search.strategies.twin_goals import Goals, front_area, front_gain
-from invariscope.search.strategies.twin_state import BEST, TwinState, enough, plain_order, together
+from invariscope.search.strategies.twin_state import (
+    BEST,
+    TwinState,
+    enough,
+    handed_over,
+    plain_order,
+    together,
+)
 from invariscope.search.strategies.twin_taught import taught_observations
 from invariscope.subjects.base import Subject
 
@@ -150,15 +157,13 @@ class Twin(InformedStrategy):
                 counts = torch.stack([rows.sum() for rows in of_kind]).clamp(min=1)
                 credit[row] = FORGET * credit[row] + (1 - FORGET) * gains / counts
         settled = [*map(self._settled, state.settled.tolist(), observations, problems)]
-        pairs = zip(observations, settled, strict=True)
-        learnt = replace(
+        after = replace(
             TwinState.cat(moved),
             generation=state.generation + 1,
-            observations=tuple(o.without_features() if now else o for o, now in pairs),
+            observations=tuple(observations),
             credit=credit,
-            settled=torch.tensor(settled),
         )
-        return self._learnt(learnt, problems, features)
+        return self._learnt(handed_over(after, settled, problems), problems, features)
 
     def _taught(self, state: TwinState, problems: Sequence[Problem]) -> TwinState:
         """Learn from earlier runs' images, for runs that have none of their own."""

@@ -1,9 +1,10 @@
 """The state of a twin search, and the runs that are computed together."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from invariscope.search import ranking
@@ -34,6 +35,23 @@ class TwinState(IsotropicState):
     observations: tuple[Observations, ...]
     learnt: tuple[Tensor, ...]
     credit: Tensor
+
+
+def handed_over(
+    state: TwinState, settled: Sequence[bool], problems: Sequence[Problem]
+) -> TwinState:
+    """Hand newly settled runs over to the plain search, which needs no features.
+
+    It begins at the run's start; a search for excitation, of one image, at the best so far.
+    """
+    mean, observations = state.mean.clone(), list(state.observations)
+    for row, (own, problem) in enumerate(zip(state.observations, problems, strict=True)):
+        if settled[row] and not state.settled[row]:
+            observations[row] = own.without_features()
+            if problem.objective.task == "excitation":
+                mean[row] = own.codes[own.scores[:, 2].argmax()]
+    now = torch.tensor(settled)
+    return replace(state, mean=mean, settled=now, observations=tuple(observations))
 
 
 def plain_order(problem: Problem, scores: Tensor, stream: tuple[str, int, str]) -> Tensor:
