@@ -40,7 +40,7 @@ class TwinState(IsotropicState):
 def handed_over(
     state: TwinState, settled: Sequence[bool], problems: Sequence[Problem]
 ) -> TwinState:
-    """Hand newly settled runs over to the plain search, which needs no features.
+    """Hand newly settled runs over to the plain search and drop their features.
 
     It begins at the run's start; a search for excitation, of one image, at the best so far.
     """
