@@ -25,7 +25,7 @@ from invariscope.study.analyses import ANALYSES, save_tables
 NETS = ("net:robust-looking", "net:plain")
 ROLES = dict(zip(NETS, ("standard", "robust"), strict=True))
 SITES = ("pixels", "mid", "deep")
-MEIS = {1: (1.5, 1.4, 1.6), -1: (0.8, 0.7, 0.9)}
+RATIOS = ("full_stretch_ratio", "mei_ratio", "pixel_ratio")
 
 
 def rows(*columns, **values):
@@ -128,15 +128,10 @@ def tables(turn=1):
         "subsets": rows(
             "site",
             "entries",
-            "full_stretch_ratio",
-            "ratio_low",
-            "ratio_high",
-            "mei_ratio",
-            "mei_ratio_low",
-            "mei_ratio_high",
+            *(name + end for name in RATIOS for end in ("", "_sd", "_units")),
             of=[
-                ("mid", np.nan, 1.0, 1.0, 1.0, 1.5, 1.5, 1.5),
-                ("mid", 100, 0.3 + 0.5 * up, 0.2 + 0.5 * up, 0.4 + 0.5 * up, *MEIS[turn]),
+                ("mid", np.nan, 1.0, 0.0, 10, 1.5, 0.0, 10, 1.5, 0.0, 10),
+                ("mid", 100, 0.3 + 0.5 * up, 0.1, 10, *[0.8 + 0.7 * up, 0.1, 10] * 2),
             ],
         ),
         "fronts_ends": rows(
@@ -153,8 +148,8 @@ def tables(turn=1):
     }
 
 
-LOWS = ("low", "low_all", "ratio_low", "mei_ratio_low")
-HIGHS = ("high", "high_all", "ratio_high", "mei_ratio_high")
+LOWS = ("low", "low_all")
+HIGHS = ("high", "high_all")
 TESTED = {
     "Fig 2": 5,
     "Fig 3a,b": 3,

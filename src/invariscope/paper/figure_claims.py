@@ -72,7 +72,10 @@ NEAR = "robust: silencing images lose more than invariant ones and lie nearer"
 EASIER = "more easily for the standard network than for the robust one"
 PEOPLE = "people, robust: MEI .86, pixels .64, mid .56, deep .48; standard .21, .15, .14, .26"
 MIDDLE = "the dimension is lowest for the low-level site and highest for the mid one"
-SUBSETS = "stretch at subsets of a site still works (here: half of the whole site's distance)"
+SUBSETS = (
+    "stretch at subsets of a site still works (here: half of the whole site's distance, and "
+    "farther there than two MEIs lie apart and than stretch at pixels reaches)"
+)
 FRONTS = (
     "adversarial fronts suppress almost wholly (here: 90 %) while close, invariance fronts keep "
     "much while far"

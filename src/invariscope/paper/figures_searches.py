@@ -193,19 +193,24 @@ def middle_highest(tables: Tables) -> list[Evidence] | str:
 
 
 def subsets_work(tables: Tables) -> list[Evidence] | str:
-    """Compare stretch at subsets with stretch at the whole site, and with two MEIs' distance."""
+    """Compare stretch at subsets with the whole site, with two MEIs and with stretch at pixels."""
     table = tables["subsets"].dropna(subset=["entries", "full_stretch_ratio"])
-    found = []
-    for row in table.to_dict("records"):
-        name = f"{row['site']}, {number_of(row['entries'], 'unit', '.0f')}: distance over"
+    numbers = [
+        (row, words, column, above)
+        for row in table.to_dict("records")
         for words, column, above in (
             ("the whole site's", "full_stretch_ratio", HALF),
             ("that of two MEIs", "mei_ratio", 1.0),
-        ):
-            prefix = "ratio" if above == HALF else "mei_ratio"
-            ends = (row.get(f"{prefix}_{end}", np.nan) for end in ("low", "high"))
-            if np.isfinite(row.get(column, np.nan)):
-                found.append(Evidence(f"{name} {words}", row[column], *ends, above=above))
+            ("that of stretch at pixels", "pixel_ratio", 1.0),
+        )
+        if np.isfinite(row.get(column, np.nan))
+    ]
+    found = []
+    for row, words, column, above in numbers:
+        known = {f"{column}_sd": np.nan, f"{column}_units": 1} | row  # a table of before has none
+        ends = over_units(known, column, len(numbers), f"{column}_units")
+        name = f"{row['site']}, {number_of(row['entries'], 'unit', '.0f')}: distance over {words}"
+        found.append(Evidence(name, *ends, above=above))
     return found or "needs runs that stretch the whole site beside the subsets"
 
 

@@ -134,9 +134,11 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Write each mean that has an SD over units as text, with Student's 95 % interval."""
     number = next((name for name in ("units", "compared") if name in table), None)
     spreads = [c for c in table if f"{c}_sd" in table] if number else []
-    own = table.drop(columns=[f"{c}_sd" for c in spreads])
+    counts = {c: f"{c}_units" if f"{c}_units" in table else number for c in spreads}
+    dropped = [f"{c}_sd" for c in spreads] + [n for n in counts.values() if n != number]
+    own = table.drop(columns=dropped)
     for column in spreads:
-        rows = zip(table[column], table[f"{column}_sd"], table[number], strict=True)
+        rows = zip(table[column], table[f"{column}_sd"], table[counts[column]], strict=True)
         own[column] = [_interval(mean, sd, int(n)) for mean, sd, n in rows]
     return own
 
