@@ -56,7 +56,7 @@ def test_paper_sizes_have_the_papers_settings(path):
         ("subsets", 10, 5 * 7),
         ("manifold", 5, 5 * 4),
         ("gradients", 5, 5 * 2),
-        ("dimension", 3, 3 * 3 * 100),
+        ("dimension", 10, 10 * 3 * 100),
     ],
 )
 def test_embedded_sizes_plan_with_the_network_that_is_there(name, meis, runs, tmp_path):
