@@ -8,7 +8,7 @@ import numpy as np
 from invariscope.analysis.controls import AFFINE
 from invariscope.analysis.grouping import Rows, groups_by, rows_where, rows_with
 from invariscope.analysis.intervals import difference_interval
-from invariscope.paper.claim import Evidence, over_clusters
+from invariscope.paper.claim import Evidence, over_clusters, widened
 from invariscope.paper.measured_figures import (
     NO_PAIR,
     NO_ROLES,
@@ -146,16 +146,15 @@ def _separated(table: Rows) -> Iterator[tuple[str, Rows]]:
 
 def sites_told_apart(tables: Tables) -> list[Evidence] | str:
     """Compare the classifier's accuracy with the largest for shuffled labels."""
+    networks = list(_separated(tables["separability"]))
     return [
         Evidence(
             f"{name}: accuracy with {number_of(row['components'], 'component')}, folds grouped by "
             "unit",
-            row["accuracy"],
-            row["low"],
-            row["high"],
+            *widened((row["accuracy"], row["low"], row["high"]), len(networks)),
             above=row["shuffled_high"],
         )
-        for name, row in _separated(tables["separability"])
+        for name, row in networks
     ] or f"needs a classifier with {COMPONENTS} components"
 
 
