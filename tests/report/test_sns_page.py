@@ -337,6 +337,17 @@ def test_rows_of_other_studies_stay_on_a_page_and_those_of_the_same_study_go(tmp
     assert "| site | constraints | study |" in page
 
 
+def test_restarts_of_one_study_and_a_twin_of_another_are_both_judged(tmp_path):
+    about = {"subject": "net", "site": "pixels", "units": 5, "more": 4.0, "more_sd": 0.1}
+    restarts = {**about, "strategy": "isotropic", "gain": "second restart", "other": np.nan}
+    twin = {**about, "strategy": "twin:x?cells=hue", "gain": "as many images", "other": "isotropic"}
+    for name, row in (("a", restarts), ("b", twin)):
+        save_tables({"coverage_gains": pd.DataFrame([row]).assign(study=name)}, tmp_path / name)
+    found = collect_tables([tmp_path / "a", tmp_path / "b"])
+    for words in ("a second one reaches new cells", "more cells than restarts"):
+        assert claim_of(found, words).verdict == HOLDS
+
+
 def test_means_of_a_table_have_students_interval_and_one_unit_has_none():
     table = pd.DataFrame({"units": [5, 1], "far": [10.0, 3.0], "far_sd": [2.0, np.nan]})
     shown = with_intervals(table)

@@ -70,7 +70,7 @@ def make_losses(m: AnalysisMaterial) -> Tables:
 def make_galleries(m: AnalysisMaterial) -> Tables:
     """Make row 2: the images of the galleries."""
     columns = ["subject", "unit", "label", "task", "site", "seed", "run", "member", "converged"]
-    columns += ["pixel_distance", "activation", "reduction"]
+    columns += ["pixel_distance", "activation", "reduction", "saturation", "code_norm"]
     return {"galleries": examples(m.whole)[columns]}
 
 
