@@ -153,7 +153,7 @@ def straightness(s: MeasuredStudy) -> BySeed:
         linear, slow = (np.corrcoef(x, values)[0, 1] ** 2 for x in (counts, np.log(counts)))
         return float(linear - slow)
 
-    return table.apply(explained, axis=1) if len(table) else pd.Series(dtype=float)
+    return pd.Series({seed: explained(row) for seed, row in table.iterrows()}, dtype=float)
 
 
 LINEAR = (
