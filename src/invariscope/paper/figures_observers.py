@@ -7,7 +7,15 @@ import numpy as np
 from invariscope.analysis.grouping import Rows, rows_where, rows_with
 from invariscope.analysis.recognition import ALL, ROBUST, STANDARD
 from invariscope.paper.claim import Evidence, widened
-from invariscope.paper.measured_figures import NO_ROLES, Tables, unbounded, with_role
+from invariscope.paper.measured_figures import (
+    NO_BOUND,
+    NO_ROLES,
+    Select,
+    Tables,
+    bounded,
+    unbounded,
+    with_role,
+)
 
 SITES = 3  # pixels, mid and deep
 REACHED = "25 of 50 reached"
@@ -34,20 +42,23 @@ def _slopes(table: Rows, role: str, parts: int) -> list[Evidence]:
     ]
 
 
-def trend(role: str, kind: str, match: str = REACHED) -> Callable[[Tables], Judged]:
+def trend(role: str, kind: str, select: Select = unbounded) -> Callable[[Tables], Judged]:
     """Judge the trend over sites of the networks of a role, seen by a kind of observer.
 
     Args:
         role: of the networks with these units.
         kind: of the observers.
-        match: the rule for the members that observers see.
+        select: the rows that count, `unbounded` or `bounded`.
     """
 
     def judged(tables: Tables) -> Judged:
-        table = with_role(unbounded(tables["observers_slopes"]), role)
+        rows = select(tables["observers_slopes"])
+        if select is bounded and not len(rows):
+            return NO_BOUND
+        table = with_role(rows, role)
         if table is None:
             return NO_ROLES
-        own = rows_with(table, kind=kind, match=match).dropna(subset=["slope"])
+        own = rows_with(table, kind=kind, match=REACHED).dropna(subset=["slope"])
         first = rows_with(own, source=list(own["source"])[:1]).drop_duplicates("source")
         return _slopes(first, role, len(first)) or f"needs {kind} observers beside a {role} network"
 

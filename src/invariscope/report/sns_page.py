@@ -22,6 +22,7 @@ from invariscope.study.analyses import read_tables, save_tables
 JOINED = ("convergence", "missing", "controls", "controls_means", "losses", "losses_runs")
 JOINED += ("distance", "distance_beside_affine", "appearance", "naturalness", "observers")
 JOINED += ("observers_slopes",)  # Fig 4e is about the networks of several studies
+JOINED += ("appearance_sites", "separability")  # with codes bounded in a study beside
 JOINED += ("coverage", "coverage_gains")  # restarts of one study, a twin beside in another
 MOST_ROWS = 40
 MOST_FIGURES = 4  # of a table
