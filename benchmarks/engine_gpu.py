@@ -1,20 +1,25 @@
 """The engine on one GPU: images a second beside the original's way, profile, equality, networks.
 
-python benchmarks/engine_gpu.py FOLDER [--device cuda] [--tiny] [--build COMMIT]
+python benchmarks/engine_gpu.py FOLDER [--device cuda] [--seconds 120] [--tiny] [--build COMMIT]
 
-Writes FOLDER/engine_gpu.json after every step, and the profiles of one generation as text. A step
-that fails is noted there and the others go on. All steps take 80 s on an H100; `--tiny` with
-`--device cpu` shows in a minute that the command works.
+Passes are plain, captured as CUDA graphs (what searches do), or captured and compiled. Writes
+FOLDER/engine_gpu.json after every step, and the profiles of one generation as text. A step that
+fails or takes too long is noted there and the others go on; the compiled ones come last. `--tiny`
+with `--device cpu` shows in a minute that the command works.
 """
 
 import argparse
 import json
+import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import torch
 from scipy.stats import ks_2samp
@@ -26,22 +31,28 @@ from bench.pair import make_baseline, seconds_of
 from invariscope import seeds
 from invariscope.categories.plan import RECIPES
 from invariscope.categories.stacked_trainer import StackedTrainer
+from invariscope.experiments import chunk
 from invariscope.experiments.plan import SearchOptions
+from invariscope.search import evaluation
+from invariscope.search.archive import Front
+from invariscope.search.captured import CapturedPasses
 from invariscope.zoo.classifiers import make_classifier
 
-LIMIT = 160  # seconds after which no step begins
 POPULATION, WARM, OPERATIONS = 50, 2, 8
 DENSE_BF16 = 989e12  # operations a second, as the maker states them for an H100 SXM
 WAYS = {
     "original": "the original's way",
-    "float32": "64 runs together, float32",
-    "bf16": "64 runs together, bf16",
+    "bf16_plain": "64 runs together, bf16, plain",
+    "bf16": "64 runs together, bf16, captured",
+    "bf16_compiled": "64 runs together, bf16, compiled and captured",
+    "float32": "64 runs together, float32, captured",
 }
 SHARES = {
-    "share_of_measured_bf16_matrix": "bf16: share of a matrix product's measured rate",
-    "share_of_989_tflops": "bf16: share of 989 TFLOP/s (the maker's figure)",
+    "share_of_measured_bf16_matrix": "share of a matrix product's measured rate",
+    "share_of_989_tflops": "share of 989 TFLOP/s (the maker's figure)",
 }
 CALLS = (
+    "cudaGraphLaunch",
     "cudaLaunchKernel",
     "cudaLaunchKernelExC",
     "cuLaunchKernel",
@@ -51,6 +62,30 @@ CALLS = (
     "cudaDeviceSynchronize",
     "aten::item",
 )
+
+
+@contextmanager
+def captured(wanted: bool) -> Iterator[list[CapturedPasses]]:
+    """Let searches capture their passes or not; gives the passes that they make."""
+    made: list[CapturedPasses] = []
+
+    def make(generator: Any, subject: Any, capture: Any) -> CapturedPasses:
+        made.append(CapturedPasses(generator, subject, capture if wanted else None))
+        return made[-1]
+
+    with patch.object(evaluation, "CapturedPasses", make):
+        yield made
+
+
+@contextmanager
+def tried_kernels(wanted: bool) -> Iterator[None]:
+    """Let cuDNN choose its kernels by trying them."""
+    before = torch.backends.cudnn.benchmark
+    torch.backends.cudnn.benchmark = wanted
+    try:
+        yield
+    finally:
+        torch.backends.cudnn.benchmark = before
 
 
 class Measurement:
@@ -64,8 +99,10 @@ class Measurement:
 
     def __init__(self, folder: Path, device: torch.device, *, tiny: bool) -> None:
         self.folder, self.device, self.tiny = folder, device, tiny
+        self.case = cache(self.make_case)
+        self.peak = cache(lambda: matrix_rate(device, "bf16"))
 
-    def case(self, name: str) -> Case:
+    def make_case(self, name: str) -> Case:
         """A case by its name; the small one for all where sizes are small."""
         return CASES["embedded" if self.tiny else name](self.device)
 
@@ -100,43 +137,69 @@ class Measurement:
         return {"seconds": seconds, "images_per_second": POPULATION / median(seconds)}
 
     def ours(
-        self, name: str, runs: int, precision: str, generations: int, *, profiled: bool = False
+        self,
+        name: str,
+        runs: int,
+        precision: str,
+        generations: int,
+        *,
+        replayed: bool = True,
+        compiled: bool = False,
+        tried: bool = False,
+        together: int = chunk.LARGEST,
+        profiled: str = "",
     ) -> dict[str, Any]:
-        """Time generations of many runs together, uncompiled, with their journals."""
+        """Time generations of many runs together, with their journals.
+
+        Args:
+            replayed: whether passes are captured.
+            compiled: whether the subject is compiled.
+            tried: whether cuDNN tries its kernels.
+            together: the most images in a chunk.
+            profiled: name of the profile of one generation.
+        """
         if self.device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self.device)
         case = self.case(name)
-        case.subject.compiled = False
+        case.subject.compiled = compiled
         options = SearchOptions(precision=precision, population=POPULATION)
-        with tempfile.TemporaryDirectory() as out:
+        with (
+            tempfile.TemporaryDirectory() as out,
+            captured(replayed) as passes,
+            tried_kernels(tried),
+            patch.object(chunk, "LARGEST", together),
+        ):
             began = time.perf_counter()
             with LockstepLoop(case, runs, Path(out), options) as ours:
-                start = time.perf_counter() - began
                 for _ in range(WARM):
                     ours.generation()
+                start = time.perf_counter() - began
                 seconds = [seconds_of(ours.generation, self.device) for _ in range(generations)]
-                row = {
+                row: dict[str, Any] = {
                     "runs": runs,
                     "precision": precision,
-                    "compiled": False,
+                    "captured": [own.replays for own in passes],
+                    "refusals": [why for own in passes for why in own.refusals],
+                    "compiled": compiled,
+                    "kernels_tried": tried,
                     "chunk": ours.evaluator.chunk,
                     "start_s": start,
                     "seconds": seconds,
                     "images_per_second": runs * POPULATION / median(seconds),
                 }
-                row |= self.share_of_peak(case, precision, row["images_per_second"])
+                if self.device.type == "cuda":
+                    row["device_mb"] = torch.cuda.max_memory_allocated(self.device) / 1e6
                 if profiled:
-                    row |= self.profile(ours, name)
-        if self.device.type == "cuda":
-            row["device_mb"] = torch.cuda.max_memory_allocated(self.device) / 1e6
-        return row
+                    row |= self.profile(ours, profiled)
+        case.subject.compiled = False
+        return row | self.share_of_peak(case, precision, row["images_per_second"])
 
     def share_of_peak(self, case: Case, precision: str, rate: float) -> dict[str, float]:
         """The networks' operations, in bf16 also as a share of a matrix product's rate."""
         flops = operations(case, precision)
         if precision != "bf16":
             return {"flops_an_image": flops}
-        peak = matrix_rate(self.device, "bf16")
+        peak = self.peak()
         return {
             "flops_an_image": flops,
             "measured_bf16_matrix_flops": peak,
@@ -163,10 +226,14 @@ class Measurement:
             k.key: k.self_device_time_total / 1e3 for k in keys if k.key.startswith("aten::")
         }
         most = sorted(by_operation, key=by_operation.__getitem__, reverse=True)[:OPERATIONS]
+        kernels.sort(key=lambda k: k.self_device_time_total, reverse=True)
         return {
             "calls": calls,
             "device_ms": sum(k.self_device_time_total for k in kernels) / 1e3,
             "device_ms_by_operation": {key: by_operation[key] for key in most},
+            "device_ms_by_kernel": {
+                k.key[:90]: [k.count, k.self_device_time_total / 1e3] for k in kernels[:12]
+            },
         }
 
     def networks(self) -> dict[str, Any]:
@@ -193,20 +260,44 @@ class Measurement:
             "ratio": together / one,
         }
 
-    def found_by_runs(self, place: torch.device) -> dict[str, list[float]]:
-        """The farthest stretch and the median squeeze of every run after some generations."""
-        runs, generations = (4, 4) if self.tiny else (16, 30)
-        options = SearchOptions(precision="float32")
+    def fronts(self, place: torch.device, precision: str, generations: int) -> list[Front]:
+        """The fronts of embedded runs after some generations."""
+        options = SearchOptions(precision=precision)
         with (
             tempfile.TemporaryDirectory() as out,
-            LockstepLoop(CASES["embedded"](place), runs, Path(out), options) as ours,
+            LockstepLoop(CASES["embedded"](place), self.few_runs, Path(out), options) as ours,
         ):
             for _ in range(generations):
                 ours.generation()
-            fronts = [o.front.scores for o in ours.search.interrupted()]
+            return [outcome.front for outcome in ours.search.interrupted()]
+
+    @property
+    def few_runs(self) -> int:
+        return 4 if self.tiny else 12
+
+    def captured_equals_plain(self) -> dict[str, Any]:
+        """Compare fronts after 5 generations of captured and of plain passes."""
+        found = {}
+        for precision in ("float32", "bf16"):
+            fronts = []
+            for replayed in (False, True):
+                with captured(replayed) as passes:
+                    fronts.append(self.fronts(self.device, precision, 5))
+            pairs = list(zip(*fronts, strict=True))
+            found[precision] = {
+                "captured": [own.replays for own in passes],
+                "refusals": [why for own in passes for why in own.refusals],
+                "equal_codes": [torch.equal(a.codes, b.codes) for a, b in pairs],
+                "equal_scores": [torch.equal(a.scores, b.scores) for a, b in pairs],
+            }
+        return found
+
+    def found_by_runs(self, place: torch.device) -> dict[str, list[float]]:
+        """The farthest stretch and the median squeeze of every run after some generations."""
+        scores = [f.scores for f in self.fronts(place, "float32", 4 if self.tiny else 20)]
         return {
-            "farthest_stretch": [s[:, 0].max().item() for s in fronts],
-            "median_squeeze": [s[:, 1].median().item() for s in fronts],
+            "farthest_stretch": [s[:, 0].max().item() for s in scores],
+            "median_squeeze": [s[:, 1].median().item() for s in scores],
         }
 
     def equality(self) -> dict[str, Any]:
@@ -228,34 +319,64 @@ class Measurement:
     def steps(self) -> dict[str, Callable[[], dict[str, Any]]]:
         """All steps in their order."""
         few, runs, many = (2, 4, 8) if self.tiny else (8, 64, 256)
+        wide = 2048
+
+        def timed(name: str, precision: str, generations: int = few, **how: Any) -> Any:
+            return lambda: self.ours(name, runs, precision, generations, **how)
+
         return {
             "random_numbers": self.random_numbers,
-            "paper_original": lambda: self.original("paper", few // 2),
-            "paper_bf16": lambda: self.ours("paper", runs, "bf16", few, profiled=True),
+            "captured_equals_plain": self.captured_equals_plain,
             "embedded_original": lambda: self.original("embedded", few),
-            "embedded_bf16": lambda: self.ours("embedded", runs, "bf16", few, profiled=True),
-            "paper_float32": lambda: self.ours("paper", runs, "float32", 2),
-            "networks_together": self.networks,
-            "equality_cpu_device": self.equality,
-            "embedded_float32": lambda: self.ours("embedded", runs, "float32", few),
+            "embedded_bf16": timed("embedded", "bf16", profiled="embedded"),
+            "embedded_bf16_plain": timed(
+                "embedded", "bf16", replayed=False, profiled="embedded_plain"
+            ),
+            "embedded_float32": timed("embedded", "float32"),
+            "embedded_bf16_wide": timed("embedded", "bf16", together=wide),
+            "paper_original": lambda: self.original("paper", few // 2),
+            "paper_bf16": timed("paper", "bf16"),
+            "paper_bf16_plain": timed(
+                "paper", "bf16", few // 2, replayed=False, profiled="paper_plain"
+            ),
+            "paper_bf16_tried": timed("paper", "bf16", few // 2, tried=True),
             "embedded_bf16_256_runs": lambda: self.ours("embedded", many, "bf16", 3),
+            "networks_together": self.networks,
+            "paper_float32": timed("paper", "float32", 2),
+            "equality_cpu_device": self.equality,
+            "paper_bf16_compiled": timed(
+                "paper", "bf16", compiled=True, tried=True, profiled="paper_compiled"
+            ),
+            "embedded_bf16_compiled": timed("embedded", "bf16", compiled=True),
         }
 
 
-def attempted(work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """What a step gives, or what stopped it."""
+def attempted(work: Callable[[], dict[str, Any]], seconds: float) -> dict[str, Any]:
+    """What a step gives, or what stopped it, at the latest after some seconds."""
+
+    def stop(number: int, frame: object) -> None:
+        del number, frame
+        raise TimeoutError(f"no time: stopped after {seconds:.0f} s")
+
+    if seconds < 1:
+        return {"error": "left out: no time"}
+    signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
     try:
         return work()
     except Exception as error:  # noqa: BLE001  (a lent GPU's minutes: the other steps still count)
         return {"error": f"{type(error).__name__}: {error}"}
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
 
 
 def add_ratios(found: dict[str, Any]) -> None:
     """Images a second over the original's way, where both were measured."""
     for name in ("paper", "embedded"):
-        theirs, own = (found.get(f"{name}_{way}", {}) for way in ("original", "bf16"))
-        if "images_per_second" in theirs and "images_per_second" in own:
-            found[f"{name}_ratio"] = own["images_per_second"] / theirs["images_per_second"]
+        theirs = found.get(f"{name}_original", {}).get("images_per_second")
+        for key, row in found.items():
+            if key.startswith(f"{name}_bf16") and theirs and "images_per_second" in row:
+                row["ratio"] = row["images_per_second"] / theirs
 
 
 def as_row(words: str, cells: Iterable[str]) -> str:
@@ -267,22 +388,27 @@ def as_markdown(found: dict[str, Any]) -> str:
     """The tables of the README: speed, and where the GPU's time of a generation goes."""
     names, rule = ("embedded", "paper"), "| --- | ---: | ---: |"
     lines = [as_row("images/s", names), rule]
-    for key, words in WAYS.items():
-        cells = (f"{found[f'{name}_{key}']['images_per_second']:,.0f}" for name in names)
-        lines.append(as_row(words, cells))
-    ratios = (f"{found[f'{name}_ratio']:.1f} ×" for name in names)
-    lines.append(as_row("bf16 over the original's way", ratios))
-    rows = [found[f"{name}_bf16"] for name in names]
-    for key, words in SHARES.items():
-        lines.append(as_row(words, (f"{100 * row[key]:.1f} %" for row in rows)))
-    lines += ["", as_row("ms, a generation of 64 runs in bf16", names), rule]
+
+    def cells(way: str, key: str, form: str, times: float = 1) -> list[str]:
+        rows = (found.get(f"{name}_{way}", {}) for name in names)
+        return [form.format(times * row[key]) if key in row else "not measured" for row in rows]
+
+    for way, words in WAYS.items():
+        lines.append(as_row(words, cells(way, "images_per_second", "{:,.0f}")))
+    for way in ("bf16", "bf16_compiled"):
+        words = WAYS[way].removeprefix("64 runs together, ")
+        lines.append(as_row(f"{words}: over the original's way", cells(way, "ratio", "{:.1f} ×")))
+        for key, share in SHARES.items():
+            lines.append(as_row(f"{words}: {share}", cells(way, key, "{:.1f} %", 100)))
+    rows = [found[f"{name}_bf16_plain"] for name in names]
+    lines += ["", as_row("ms, a generation of 64 runs in bf16, plain", names), rule]
     clock = (f"{1e3 * median(row['seconds']):.1f}" for row in rows)
     lines.append(as_row("by the clock, without the profiler", clock))
-    lines.append(as_row("GPU at work", (f"{row['device_ms']:.1f}" for row in rows)))
-    times = [row["device_ms_by_operation"] for row in rows]
+    lines.append(as_row("GPU at work", cells("bf16_plain", "device_ms", "{:.1f}")))
+    times = [row.get("device_ms_by_operation", {}) for row in rows]
     for key in dict.fromkeys([*times[1], *times[0]]):
-        cells = (f"{own[key]:.1f}" if key in own else "–" for own in times)
-        lines.append(as_row(f"`{key.removeprefix('aten::')}`", cells))
+        own = (f"{known[key]:.1f}" if key in known else "–" for known in times)
+        lines.append(as_row(f"`{key.removeprefix('aten::')}`", own))
     return "\n".join(lines) + "\n"
 
 
@@ -290,6 +416,7 @@ def main() -> None:
     words = argparse.ArgumentParser(description=__doc__)
     words.add_argument("folder", type=Path)
     words.add_argument("--device", default="cuda")
+    words.add_argument("--seconds", type=float, default=120, help="for all steps together")
     words.add_argument("--tiny", action="store_true")
     words.add_argument("--build", help="the commit that is measured, to be noted")
     asked = words.parse_args()
@@ -300,7 +427,7 @@ def main() -> None:
     for name, work in Measurement(folder, device, tiny=asked.tiny).steps().items():
         past = time.perf_counter() - began
         print(f"{past:6.1f} s  {name}", flush=True)
-        found[name] = attempted(work) if past < LIMIT else {"error": "left out: no time"}
+        found[name] = attempted(work, asked.seconds - past)
         if device.type == "cuda":
             torch.cuda.empty_cache()
         add_ratios(found)

@@ -24,7 +24,6 @@ from bench.machine import describe
 from bench.needed import figures_of, last_mean
 from first_run import fill
 from invariscope.devices import pick_device
-from invariscope.errors import InvariscopeError
 from invariscope.generators import load_generator
 from invariscope.markup import markdown_table
 from invariscope.search.strategies import Twin
@@ -82,7 +81,7 @@ def jobs(scale: float, seeds: int) -> list[Job]:
 
 
 def work(queue: Any, out: Path, device: str, until: float) -> None:
-    """Take jobs until there are none or the time is over."""
+    """Take jobs until there are none or the time is over; one that fails is told, and left out."""
     torch.set_num_threads(1)
     place = pick_device(device)
     generator = load_generator("embedded", place)
@@ -91,27 +90,31 @@ def work(queue: Any, out: Path, device: str, until: float) -> None:
         job = queue.get()
         if job is None:
             return
-        began = time.time()
-        if job.name == LIMIT:
-            keep_limit(bench, job, out)
-            continue
-        strategy, population = TWINS.get(job.name), 50
-        if strategy is None:
-            strategy, population = entrant(job.name, generator.code_statistics)
-        trial = FrugalityTrial(
-            strategy, job.unit, job.noise, job.images, (job.seed,), population, job.task
-        )
-        path = out / "results" / f"{trial.key}.json"
-        if not path.exists():
-            try:
-                result = bench.run(trial)
-            except InvariscopeError as error:
-                print(f"{job}: {error}", flush=True)
-                continue
-            result |= {"entrant": job.name, "task": job.task}
-            result["seconds"] = time.time() - began
-            path.parent.mkdir(exist_ok=True)
-            replace_file(path, lambda part, r=result: part.write_text(json.dumps(r) + "\n"))
+        try:
+            if job.name == LIMIT:
+                keep_limit(bench, job, out)
+            else:
+                keep_trial(bench, job, out)
+        except Exception as error:  # noqa: BLE001  (the other jobs still count)
+            print(f"{job}: {type(error).__name__}: {error}", flush=True)
+
+
+def keep_trial(bench: FrugalityBench, job: Job, out: Path) -> None:
+    """Run an entrant on a unit, once."""
+    began = time.time()
+    strategy, population = TWINS.get(job.name), 50
+    if strategy is None:
+        strategy, population = entrant(job.name, bench.generator.code_statistics)
+    trial = FrugalityTrial(
+        strategy, job.unit, job.noise, job.images, (job.seed,), population, job.task
+    )
+    path = out / "results" / f"{trial.key}.json"
+    if path.exists():
+        return
+    result = bench.run(trial) | {"entrant": job.name, "task": job.task}
+    result |= {"device": bench.generator.device.type, "seconds": time.time() - began}
+    path.parent.mkdir(exist_ok=True)
+    replace_file(path, lambda part: part.write_text(json.dumps(result) + "\n"))
 
 
 def keep_limit(bench: FrugalityBench, job: Job, out: Path) -> None:
@@ -153,7 +156,9 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
                     for half, units in (("told", TOLD), ("tuned", TUNED))
                     if (share := _limit(known, ends, units)) is not None
                 }
-    return {"model": SUBJECT, "tuned": TUNED, "told": TOLD, "conditions": conditions}
+    devices = sorted({r.get("device", "cpu") for r in results})
+    about = {"model": SUBJECT, "tuned": TUNED, "told": TOLD, "devices": devices}
+    return about | {"conditions": conditions}
 
 
 def _limit(
@@ -279,6 +284,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=float("inf"))
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--scale", type=float, default=1.0)
+    parser.add_argument("--longest-first", action="store_true", help="twins of 5,000 images first")
     parser.add_argument("--write", action="store_true")
     asked = parser.parse_args()
     if asked.write:
@@ -290,7 +296,10 @@ def main() -> None:
     (asked.out / "results").mkdir(exist_ok=True)
     context = multiprocessing.get_context("spawn")
     queue, until = context.Queue(), time.time() + asked.seconds
-    for job in [*jobs(asked.scale, asked.seeds), *[None] * asked.workers]:
+    planned = jobs(asked.scale, asked.seeds)
+    if asked.longest_first:
+        planned.sort(key=lambda job: job.images if job.name in TWINS else 0, reverse=True)
+    for job in [*planned, *[None] * asked.workers]:
         queue.put(job)
     words = (queue, asked.out, asked.device, until)
     workers = [context.Process(target=work, args=words) for _ in range(asked.workers)]

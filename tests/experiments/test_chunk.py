@@ -33,8 +33,8 @@ def test_a_chunk_is_whole_populations_that_fit(taken, free, population, runs):
 
 
 def test_half_the_memory_is_taken_and_no_more_images_than_there_are():
-    assert images_that_fit(1.0, 800.0, 50, 64) == 400
-    assert images_that_fit(1.0, 799.0, 50, 64) == 200
+    assert images_that_fit(1.0, 1600.0, 50, 64) == 400
+    assert images_that_fit(1.0, 1599.0, 50, 64) == 200
     assert images_that_fit(1.0, 1e12, 50, 5) == 200
     assert images_that_fit(1.0, 1e12, 20, 1) == 32
     assert images_that_fit(1e9, 1.0, 600, 9) == 600

@@ -8,9 +8,9 @@ from invariscope.generators.base import Generator
 from invariscope.search.search import SMALLEST_CHUNK
 from invariscope.subjects.base import Subject
 
-# Of the memory that is free when a call begins: the rest is for the allocator's gaps, the
-# archives and codes, and whoever else uses the device.
-SHARE = 0.5
+# Of the memory that is free when a call begins: captured passes keep as much for each precision.
+# The rest is for the allocator's gaps, archives and codes, and whoever else uses the device.
+SHARE = 0.25
 # Accelerators are full by then, and a chunk is padded where few runs are left.
 LARGEST = 512
 

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from invariscope.devices import upload
 from invariscope.generators.base import Generator
+from invariscope.search.captured import CapturedPasses, capture_graph
 from invariscope.search.measure import measure, score_chunks
 from invariscope.search.objectives import Objectives
 from invariscope.search.precision import SMALLEST_TAU, rank_correlation
@@ -39,6 +40,14 @@ class MixedPrecisionEvaluation:
         self._generator, self._chunk = generator, chunk
         self._fast: dict[str, bool] = {}
         self._generations: dict[str, int] = {}
+        self._passes: CapturedPasses | None = None
+
+    def _passes_of(self, subject: Subject) -> CapturedPasses:
+        """Keep the passes of the subject that answered last."""
+        if self._passes is None or self._passes.subject is not subject:
+            capture = capture_graph if self._generator.device.type == "cuda" else None
+            self._passes = CapturedPasses(self._generator, subject, capture)
+        return self._passes
 
     def begin(self, run: Run, packed: Mapping[str, Tensor]) -> None:
         """Begin a run, or go on from its packed state."""
@@ -96,6 +105,7 @@ class MixedPrecisionEvaluation:
                 torch.tensor(chosen).repeat_interleave(codes.shape[1]),
                 chunk=self._chunk,
                 precision=precision,
+                passes=self._passes_of(subject),
             )
 
         both = (

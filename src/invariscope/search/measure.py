@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from invariscope.generators.base import Generator
+from invariscope.search.captured import CapturedPasses
 from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.precision import bulk
 from invariscope.search.reductions import aligned
@@ -74,6 +75,7 @@ def score_chunks(
     chunk: int,
     precision: str = "float32",
     repeats: int = 1,
+    passes: CapturedPasses | None = None,
 ) -> Tensor:
     """Score codes by way of images and responses, chunk by chunk, so that nothing big is kept.
 
@@ -84,6 +86,7 @@ def score_chunks(
         chunk: images that pass at once; a run's last chunk is padded, since a network's answer
             to an image can depend on the batch's shape.
         repeats: how many answers of a noisy site are averaged.
+        passes: through the same generator and subject, for one answer of each image.
 
     Returns:
         `(n, 3)` float32: stretch, squeeze, activity.
@@ -91,10 +94,12 @@ def score_chunks(
     parts = []
     with bulk(generator.device, precision):
         for rows in chunks_of(runs, chunk, generator.device):
-            part = codes[rows]
-            images = generator.generate(pad(aligned(part), chunk))
-            sites = objectives.sites_of(runs[rows])
-            responses = averaged(subject, images, sites, repeats)
+            part, sites = codes[rows], objectives.sites_of(runs[rows])
+            whole = pad(aligned(part), chunk)
+            if passes is None:
+                responses = averaged(subject, generator.generate(whole), sites, repeats)
+            else:
+                responses = passes.respond(whole, sites)
             kept = {site: response[: len(part)] for site, response in responses.items()}
             parts.append(objectives.score(kept, runs[rows]))
     return torch.cat(parts)

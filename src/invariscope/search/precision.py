@@ -14,11 +14,12 @@ SMALLEST_TAU = 0.95
 def bulk(device: torch.device, precision: str) -> AbstractContextManager[object]:
     """Make the context for generator and subject.
 
-    In bf16 the weights that require gradients are cast once for all chunks in the context, the
-    others for each chunk.
+    In bf16 on a CPU the weights that require gradients are cast once for all chunks in the
+    context, the others for each chunk; on a GPU all for each chunk, so that a captured pass holds
+    its own (`search.captured`).
     """
     if precision == "bf16":
-        return torch.autocast(device.type, torch.bfloat16)
+        return torch.autocast(device.type, torch.bfloat16, cache_enabled=device.type == "cpu")
     return nullcontext()
 
 

@@ -72,6 +72,14 @@ class Subject(ABC):
         return frozenset()
 
     @property
+    def fixed(self) -> object | None:
+        """What a pass depends on beside its images, while that stays the same; else None.
+
+        Where there is one, a pass runs nothing that counts but its device's kernels.
+        """
+        return None
+
+    @property
     def photo(self) -> PhotoRule:
         return self._photo or PhotoRule(self.image_size)
 

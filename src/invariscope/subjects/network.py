@@ -248,6 +248,10 @@ class NetworkSubject(Subject):
         finally:
             self._norms = None
 
+    @property
+    def fixed(self) -> object | None:
+        return self if self.compiled else self._norms
+
     def folded_norms(self, sites: Iterable[str]) -> int:
         known = self.sites()
         found = {find_site(site, known) for site in sites}
