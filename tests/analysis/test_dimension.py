@@ -3,7 +3,12 @@
 import numpy as np
 import pytest
 
-from invariscope.analysis.dimension import dimension, participation_ratio, two_nearest
+from invariscope.analysis.dimension import (
+    dimension,
+    known_dimensions,
+    participation_ratio,
+    two_nearest,
+)
 from invariscope.analysis.separability import gram
 from invariscope.errors import InputError
 
@@ -67,3 +72,17 @@ def test_against_the_size_of_the_subsample():
 def test_groups_go_with_points():
     with pytest.raises(InputError, match="1 group "):
         dimension(np.eye(3), [("a", "b", "c")])
+
+
+def test_a_hundred_points_show_too_few_of_many_dimensions():
+    """Of n normal points of d equal variances the participation ratio is d (n - 1) / (n + d)."""
+    table = known_dimensions()
+    assert set(table["points"]) == {100}
+    for known, own in table[table["shape"] == "normal"].groupby("known"):
+        found = own.set_index("estimator")["dimension"]
+        expected = known * 99 / (100 + known)
+        assert found["participation ratio"] == pytest.approx(expected, rel=0.03)
+    nearest = table[table["estimator"] == "two nearest"].groupby("known")["share"].mean()
+    assert nearest[2] == pytest.approx(1, abs=0.15)
+    assert 0.65 < nearest[20] < 0.85  # about 15 for 20
+    assert 0.45 < nearest[40] < 0.65  # about 22 for 40

@@ -130,13 +130,18 @@ def test_subsets_beside_the_whole_site():
             "converged": [True, False, True, True, True],
         }
     )
-    found = subsets(table)
+    keys = {"subject": "net", "site": "deep"}
+    meis = pd.DataFrame([{**keys, "unit": "u", "apart": 0.5}, {**keys, "unit": "v", "apart": 4.0}])
+    found = subsets(table, {"mei": meis, "pixel": meis[:1]})
     rows = found.set_index(found["entries"].fillna(0))
     small = rows.loc[100]
     assert (small["draws"], small["count"], small["units"]) == (2, 3, 2)
     assert small["pixel_distance"] == pytest.approx(20)
     assert small["pixel_distance_ratio"] == pytest.approx((1 + 1.5) / 2)
     assert small["full_stretch_ratio"] == pytest.approx((0.5 + 0.25) / 2)
+    assert small["full_stretch_ratio_sd"] == pytest.approx(np.std([0.5, 0.25], ddof=1))
+    assert small["mei_ratio"] == pytest.approx((2 / 0.5 + 1 / 4) / 2)
+    assert (small["pixel_ratio"], small["pixel_ratio_units"]) == (2 / 0.5, 1)
     assert small["converged"] == 1
     assert rows.loc[0, "pixel_distance_ratio"] == 1
     alone = subsets(table[table["subset"].notna()].drop(columns="full_stretch"))

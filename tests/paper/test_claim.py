@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from invariscope.analysis.intervals import correlation_within
+from invariscope.analysis.intervals import correlation_within, mean_interval
 from invariscope.paper.claim import (
     CONTRADICTED,
     HOLDS,
@@ -18,6 +18,8 @@ from invariscope.paper.claim import (
     Evidence,
     over_clusters,
     read_claim,
+    shared_level,
+    widened,
 )
 
 NUMBER = st.floats(-1e6, 1e6)
@@ -129,6 +131,15 @@ def test_of_several_numbers_one_true_statement_is_rarely_contradicted():
         parts = [over_clusters("x", stream.normal(size=6), above=0, parts=10) for _ in range(10)]
         wrong += Claim("Fig 1", "s", tuple(parts)).verdict in (HOLDS, CONTRADICTED)
     assert wrong / 400 < 0.06
+
+
+@pytest.mark.parametrize("parts", [1, 2, 12])
+def test_intervals_that_are_widened_are_those_of_the_shared_level(parts):
+    """Of many values Student's interval is the normal one, at every level."""
+    values = np.random.default_rng(4).normal(size=5000)
+    found = widened(mean_interval(values), parts)
+    assert found == pytest.approx(mean_interval(values, shared_level(parts)), rel=1e-3)
+    assert np.isnan(widened((1.0, math.nan, math.nan), parts)[1:]).all()
 
 
 def world(slope, stream, seeds=5):

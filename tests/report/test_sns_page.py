@@ -10,7 +10,7 @@ from scipy import stats
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED, Claim, Evidence
-from invariscope.paper.figure_claims import TESTS, figure_claims
+from invariscope.paper.figure_claims import BOUND, TESTS, figure_claims
 from invariscope.paper.measured_figures import NO_PAIR, NO_ROLES
 from invariscope.report.sns_page import (
     collect_tables,
@@ -25,7 +25,7 @@ from invariscope.study.analyses import ANALYSES, save_tables
 NETS = ("net:robust-looking", "net:plain")
 ROLES = dict(zip(NETS, ("standard", "robust"), strict=True))
 SITES = ("pixels", "mid", "deep")
-MEIS = {1: (1.5, 1.4, 1.6), -1: (0.8, 0.7, 0.9)}
+RATIOS = ("full_stretch_ratio", "mei_ratio", "pixel_ratio")
 
 
 def rows(*columns, **values):
@@ -77,16 +77,20 @@ def tables(turn=1):
             "low",
             "high",
             "shuffled_high",
+            "constraints",
             of=[
-                (n, "grouped", "all", k, a, a - 0.02, a + 0.02, 0.4)
+                (n, "grouped", "all", k, a, a - 0.02, a + 0.02, 0.4, constraints)
+                for constraints in ("none", "code_percentile=99")
                 for k in (25, 50)
                 for n, a in zip(NETS, (0.2 + 0.7 * up, 0.3 + 0.5 * up), strict=True)
             ],
         ),
         "appearance_sites": rows(
             *("subject", "statistic", "site", "other", "units", "difference", "difference_sd"),
+            "constraints",
             of=[
-                (n, name, one, other, 10, turn * ((place == at) - (place + 1 + k == at)), 0.1)
+                (n, name, one, other, 10, turn * ((place == at) - (place + 1 + k == at)), 0.1, held)
+                for held in ("none", "code_percentile=99")
                 for n in NETS
                 for name, at in statistics.items()
                 for place, one in enumerate(SITES)
@@ -95,8 +99,10 @@ def tables(turn=1):
         ),
         "observers_slopes": rows(
             *("source", "kind", "match", "units", "observers", "slope", "low", "high"),
+            "constraints",
             of=[
-                (n, kind, match, 10, 2, sign * turn, sign * turn - 0.05, sign * turn + 0.05)
+                (n, kind, match, 10, 2, sign * turn, sign * turn - 0.05, sign * turn + 0.05, held)
+                for held in ("none", "code_percentile=99")
                 for n, sign in zip(NETS, (0.1, -0.1), strict=True)
                 for kind in ("standard", "robust", "all")
                 for match in ("25 of 50 reached", "the same pixel distance")
@@ -128,15 +134,10 @@ def tables(turn=1):
         "subsets": rows(
             "site",
             "entries",
-            "full_stretch_ratio",
-            "ratio_low",
-            "ratio_high",
-            "mei_ratio",
-            "mei_ratio_low",
-            "mei_ratio_high",
+            *(name + end for name in RATIOS for end in ("", "_sd", "_units")),
             of=[
-                ("mid", np.nan, 1.0, 1.0, 1.0, 1.5, 1.5, 1.5),
-                ("mid", 100, 0.3 + 0.5 * up, 0.2 + 0.5 * up, 0.4 + 0.5 * up, *MEIS[turn]),
+                ("mid", np.nan, 1.0, 0.0, 10, 1.5, 0.0, 10, 1.5, 0.0, 10),
+                ("mid", 100, 0.3 + 0.5 * up, 0.1, 10, *[0.8 + 0.7 * up, 0.1, 10] * 2),
             ],
         ),
         "fronts_ends": rows(
@@ -153,13 +154,13 @@ def tables(turn=1):
     }
 
 
-LOWS = ("low", "low_all", "ratio_low", "mei_ratio_low")
-HIGHS = ("high", "high_all", "ratio_high", "mei_ratio_high")
+LOWS = ("low", "low_all")
+HIGHS = ("high", "high_all")
 TESTED = {
     "Fig 2": 5,
-    "Fig 3a,b": 3,
-    "Fig 3c": 2,
-    "Fig 4c": 5,
+    "Fig 3a,b": 6,
+    "Fig 3c": 3,
+    "Fig 4c": 9,
     "row 11": 1,
     "row 13": 1,
     "S1": 1,
@@ -206,7 +207,7 @@ def test_roles_come_from_the_table_alone():
     for lost in (lambda t: t.drop(columns="role", errors="ignore"), lambda t: t.assign(role=None)):
         bare = {name: lost(table) for name, table in tables().items()}
         found = [claim for claim in figure_claims(bare) if claim.reason == NO_ROLES]
-        sources = ["Fig 2"] * 2 + ["Fig 3c"] + ["Fig 4c"] * 4 + ["Fig 4e"]
+        sources = ["Fig 2"] * 2 + ["Fig 3c"] + ["Fig 4c"] * 8 + ["Fig 4e"]
         assert sorted(claim.source for claim in found) == sources
         assert claim_of(bare, "affine copies that lose as much").verdict == HOLDS
 
@@ -254,6 +255,23 @@ def test_bounded_codes_are_judged_apart():
     assert [c.verdict for c in found] == [HOLDS]
     both["controls"] = both["controls"][~own].drop(columns="constraints")
     assert claim_of(both, "copies that lose as much (ours").verdict == NOTHING
+
+
+def test_figures_3_and_4_of_bounded_codes_are_judged_from_their_own_rows():
+    """Rows of bounded codes turned around, or taken away, leave the other rows' verdicts."""
+    turned, gone = tables(), tables()
+    for name in ("appearance_sites", "separability", "observers_slopes"):
+        table, other = turned[name], tables(-1)[name]
+        own = table["constraints"] == "none"
+        turned[name] = pd.concat([table[own], other[~own].assign(study="t")])
+        gone[name] = table[own]
+    for found, verdict in ((turned, CONTRADICTED), (gone, NOTHING)):
+        claims = [c for c in figure_claims(found) if c.source in ("Fig 3a,b", "Fig 3c", "Fig 4c")]
+        bounded = [c for c in claims if c.statement.endswith(BOUND)]
+        assert [c.verdict for c in bounded] == [verdict] * 8
+        assert {c.verdict for c in claims if c not in bounded} == {HOLDS}
+        if found is gone:
+            assert all("hold codes to a percentile" in c.reason for c in bounded)
 
 
 def test_fewer_than_100_runs_tell_no_dimension():
@@ -340,6 +358,17 @@ def test_rows_of_other_studies_stay_on_a_page_and_those_of_the_same_study_go(tmp
     line = "Study before; runs that count: all; member: kept; at most 200 × 50 images a run."
     assert line in page
     assert "| site | constraints | study |" in page
+
+
+def test_restarts_of_one_study_and_a_twin_of_another_are_both_judged(tmp_path):
+    about = {"subject": "net", "site": "pixels", "units": 5, "more": 4.0, "more_sd": 0.1}
+    restarts = {**about, "strategy": "isotropic", "gain": "second restart", "other": np.nan}
+    twin = {**about, "strategy": "twin:x?cells=hue", "gain": "as many images", "other": "isotropic"}
+    for name, row in (("a", restarts), ("b", twin)):
+        save_tables({"coverage_gains": pd.DataFrame([row]).assign(study=name)}, tmp_path / name)
+    found = collect_tables([tmp_path / "a", tmp_path / "b"])
+    for words in ("a second one reaches new cells", "more cells than restarts"):
+        assert claim_of(found, words).verdict == HOLDS
 
 
 def test_means_of_a_table_have_students_interval_and_one_unit_has_none():

@@ -14,6 +14,7 @@ from invariscope.plurals import number_of
 ENOUGH = 100  # independent runs of a unit and site
 SIZES = (25, 50, 75, 100)
 DRAWS = 20
+KNOWN = (2, 5, 10, 20, 40)  # dimensions that the estimators are tried on
 KEPT = 0.9  # of the ratios: the largest are those that a flat neighbourhood fits least
 
 
@@ -116,3 +117,36 @@ def dimension(
                     }
                 )
     return pd.DataFrame(rows)
+
+
+def known_dimensions(points: int = ENOUGH, dimensions: Sequence[int] = KNOWN) -> pd.DataFrame:
+    """Try the estimators of dimension on points with a known dimension.
+
+    Args:
+        points: how many points a draw has, as many as a group has runs.
+        dimensions: the known ones.
+
+    Returns:
+        One row an estimator, shape (`normal`, a cloud with one variance in every direction;
+        `cube`, uniform points) and known dimension: `estimator`, `shape`, `known`, `points`,
+        `draws`, `dimension` (mean of the estimates), `sd` over draws and `share` (of the known
+        dimension).
+
+    Example:
+        >>> table = known_dimensions(100, [2])
+        >>> table["share"].between(0.7, 1.3).all()
+        np.True_
+    """
+    rows: list[dict[str, Any]] = []
+    for shape in ("normal", "cube"):
+        for known in dimensions:
+            stream = seeds.numpy_stream("dimension", "known", shape, known, points)
+            draw = stream.normal if shape == "normal" else stream.uniform
+            clouds = [draw(size=(points, known)) for _ in range(DRAWS)]
+            for name, estimator in ESTIMATORS.items():
+                found = [estimator(cloud @ cloud.T) for cloud in clouds]
+                about = {"estimator": name, "shape": shape, "known": known, "points": points}
+                mean, sd = float(np.mean(found)), float(np.std(found))
+                values = {"draws": DRAWS, "dimension": mean, "sd": sd, "share": mean / known}
+                rows.append({**about, **values})
+    return pd.DataFrame(rows).sort_values("estimator", kind="stable", ignore_index=True)

@@ -123,7 +123,7 @@ def separability(
             f"{number_of(counts.min(), 'image')} of {names[counts.argmin()]}"
         )
     rows: list[dict[str, Any]] = []
-    for scheme in ("stratified", "grouped"):
+    for scheme in ("grouped", "stratified"):
         splits = _splits(labels, groups, scheme, folds)
         least = min(len(train) for train, _ in splits) - 1
         found = _answers(kernel, labels, splits, components)

@@ -9,9 +9,10 @@ a number without an interval.
 
 import math
 from dataclasses import asdict, dataclass
+from statistics import NormalDist
 from typing import Any
 
-from invariscope.analysis.intervals import LEVEL, mean_interval
+from invariscope.analysis.intervals import LEVEL, Interval, mean_interval
 
 HOLDS, CONTRADICTED = "holds", "contradicted"
 UNDECIDED, NOTHING = "undecided", "nothing to compare"
@@ -75,6 +76,26 @@ def over_clusters(
 def shared_level(parts: int) -> float:
     """Give the level of each of several intervals that are wrong in 5 % together (Bonferroni)."""
     return 1 - (1 - LEVEL) / max(parts, 1)
+
+
+def widened(found: Interval, parts: int) -> Interval:
+    """Widen a 95 % interval to the level that several numbers share (`shared_level`).
+
+    For a number with nothing but its interval: each side grows as the normal distribution's does.
+
+    Args:
+        found: the number and its interval's ends.
+        parts: how many numbers the statement is about.
+
+    Example:
+        >>> from invariscope.paper.claim import widened
+        >>> [round(end, 2) for end in widened((1.0, 0.0, 2.0), 2)]
+        [1.0, -0.14, 2.14]
+    """
+    value, low, high = found
+    own, shared = (NormalDist().inv_cdf((1 + x) / 2) for x in (LEVEL, shared_level(parts)))
+    grown = shared / own
+    return value, value - grown * (value - low), value + grown * (high - value)
 
 
 @dataclass(frozen=True)

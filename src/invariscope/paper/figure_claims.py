@@ -1,6 +1,7 @@
 """The paper's statement on each figure (PAPERS §1), judged from tables of analyses."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from invariscope.analysis.acceptance import OVER_CHANCE, OWN_OVER_OTHERS, SAME_ROLE
@@ -9,7 +10,7 @@ from invariscope.paper import figures_new as shared
 from invariscope.paper import figures_observers as observers
 from invariscope.paper import figures_searches as searches
 from invariscope.paper.claim import Claim, Evidence
-from invariscope.paper.measured_figures import Tables
+from invariscope.paper.measured_figures import Tables, bounded, unbounded
 
 
 def no_people(_: Tables) -> str:
@@ -72,7 +73,10 @@ NEAR = "robust: silencing images lose more than invariant ones and lie nearer"
 EASIER = "more easily for the standard network than for the robust one"
 PEOPLE = "people, robust: MEI .86, pixels .64, mid .56, deep .48; standard .21, .15, .14, .26"
 MIDDLE = "the dimension is lowest for the low-level site and highest for the mid one"
-SUBSETS = "stretch at subsets of a site still works (here: half of the whole site's distance)"
+SUBSETS = (
+    "stretch at subsets of a site still works (here: half of the whole site's distance, and "
+    "farther there than two MEIs lie apart and than stretch at pixels reaches)"
+)
 FRONTS = (
     "adversarial fronts suppress almost wholly (here: 90 %) while close, invariance fronts keep "
     "much while far"
@@ -104,6 +108,13 @@ PREDICTED = (
 )
 HEADLINE = "images of robust networks are recognised more often, at every site"
 BOTH = "units and observers"
+SELECTED = ((unbounded, ""), (bounded, BOUND))  # rows that count, and how a statement says so
+CHANGES = (
+    (("luminance", "contrast"), LIGHT),
+    (("texture", "colour"), TEXTURE),
+    (("layout",), POSE),
+)
+APART_BOUND = "the three sites are told apart better than with shuffled labels" + BOUND
 TREND = ("observers_slopes",)
 TESTS = (
     FigureTest(
@@ -113,14 +124,24 @@ TESTS = (
     FigureTest("Fig 2", ("distance",), searches.silenced_nearby, SILENCING),
     FigureTest("Fig 2", ("controls",), searches.farther_when_bounded, FARTHER + BOUND),
     FigureTest("Fig 2", ("distance",), searches.silenced_when_bounded, NEAR + BOUND),
-    FigureTest("Fig 3a,b", ("appearance_sites",), searches.light_at_pixels, LIGHT),
-    FigureTest("Fig 3a,b", ("appearance_sites",), searches.texture_in_the_middle, TEXTURE),
-    FigureTest("Fig 3a,b", ("appearance_sites",), searches.layout_when_deep, POSE),
+    *(
+        FigureTest(
+            "Fig 3a,b", ("appearance_sites",), searches.changes(names, place, select), words + end
+        )
+        for select, end in SELECTED
+        for place, (names, words) in enumerate(CHANGES)
+    ),
     FigureTest("Fig 3c", ("separability",), searches.sites_told_apart, APART),
+    FigureTest(
+        "Fig 3c", ("separability",), partial(searches.sites_told_apart, select=bounded), APART_BOUND
+    ),
     FigureTest("Fig 3c", ("separability",), searches.standard_easier, EASIER),
     FigureTest("Fig 4a,b", ("people",), no_people, PEOPLE),
     *(
-        FigureTest("Fig 4c", TREND, observers.trend(role, kind), words.format(kind), BOTH)
+        FigureTest(
+            "Fig 4c", TREND, observers.trend(role, kind, select), words.format(kind) + end, BOTH
+        )
+        for select, end in SELECTED
         for role, words in ((ROBUST, FALLS), (STANDARD, RISES))
         for kind in (STANDARD, ROBUST)
     ),

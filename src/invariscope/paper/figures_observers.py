@@ -6,23 +6,35 @@ import numpy as np
 
 from invariscope.analysis.grouping import Rows, rows_where, rows_with
 from invariscope.analysis.recognition import ALL, ROBUST, STANDARD
-from invariscope.paper.claim import Evidence
-from invariscope.paper.measured_figures import NO_ROLES, Tables, unbounded, with_role
+from invariscope.paper.claim import Evidence, widened
+from invariscope.paper.measured_figures import (
+    NO_BOUND,
+    NO_ROLES,
+    Select,
+    Tables,
+    bounded,
+    unbounded,
+    with_role,
+)
 
 SITES = 3  # pixels, mid and deep
 REACHED = "25 of 50 reached"
 Judged = list[Evidence] | str
 
 
-def _slopes(table: Rows, role: str) -> list[Evidence]:
-    """Judge slopes of accuracy: falling for robust networks, rising for standard networks."""
+def _slopes(table: Rows, role: str, parts: int) -> list[Evidence]:
+    """Judge slopes of accuracy: falling for robust networks, rising for standard networks.
+
+    Args:
+        table: one row a network.
+        role: of these networks.
+        parts: how many networks the statement is about.
+    """
     above, below = (-np.inf, 0.0) if role == ROBUST else (0.0, np.inf)
     return [
         Evidence(
             f"{row['source']}: slope of accuracy a site, {row['kind']} observers",
-            row["slope"],
-            row["low"],
-            row["high"],
+            *widened((row["slope"], row["low"], row["high"]), parts),
             above=above,
             below=below,
         )
@@ -30,22 +42,25 @@ def _slopes(table: Rows, role: str) -> list[Evidence]:
     ]
 
 
-def trend(role: str, kind: str, match: str = REACHED) -> Callable[[Tables], Judged]:
+def trend(role: str, kind: str, select: Select = unbounded) -> Callable[[Tables], Judged]:
     """Judge the trend over sites of the networks of a role, seen by a kind of observer.
 
     Args:
         role: of the networks with these units.
         kind: of the observers.
-        match: the rule for the members that observers see.
+        select: the rows that count, `unbounded` or `bounded`.
     """
 
     def judged(tables: Tables) -> Judged:
-        table = with_role(unbounded(tables["observers_slopes"]), role)
+        rows = select(tables["observers_slopes"])
+        if select is bounded and not len(rows):
+            return NO_BOUND
+        table = with_role(rows, role)
         if table is None:
             return NO_ROLES
-        own = rows_with(table, kind=kind, match=match).dropna(subset=["slope"])
+        own = rows_with(table, kind=kind, match=REACHED).dropna(subset=["slope"])
         first = rows_with(own, source=list(own["source"])[:1]).drop_duplicates("source")
-        return _slopes(first, role) or f"needs {kind} observers beside a {role} network"
+        return _slopes(first, role, len(first)) or f"needs {kind} observers beside a {role} network"
 
     return judged
 
@@ -76,7 +91,7 @@ def _word(site: object) -> str:
 
 def other_sources(tables: Tables) -> Judged:
     """Ask whether each network of a role has the trend of that role."""
-    found: list[Evidence] = []
+    several: dict[str, Rows] = {}
     for role in (STANDARD, ROBUST):
         table = with_role(unbounded(tables["observers_slopes"]), role)
         if table is None:
@@ -84,5 +99,7 @@ def other_sources(tables: Tables) -> Judged:
         own = rows_with(table, kind=ALL, match=REACHED).dropna(subset=["slope"])
         own = own.drop_duplicates("source")  # of a network in several studies the first study's
         if own["source"].nunique() > 1:
-            found += _slopes(own, role)
+            several[role] = own
+    parts = sum(map(len, several.values()))
+    found = [part for role, own in several.items() for part in _slopes(own, role, parts)]
     return found or "needs units of two networks of a role"

@@ -8,12 +8,14 @@ import numpy as np
 from invariscope.analysis.controls import AFFINE
 from invariscope.analysis.grouping import Rows, groups_by, rows_where, rows_with
 from invariscope.analysis.intervals import difference_interval
-from invariscope.paper.claim import Evidence, over_clusters
+from invariscope.paper.claim import Evidence, over_clusters, widened
 from invariscope.paper.measured_figures import (
+    NO_BOUND,
     NO_PAIR,
     NO_ROLES,
     ROBUST,
     STANDARD,
+    Select,
     Tables,
     bounded,
     first_study,
@@ -29,7 +31,6 @@ AS_FAR = 0.9  # of the distance that gradients reach: what "as far" is taken to 
 ON_CODES = "gradients on codes"
 HALF = 0.5  # of the whole site's distance: what "still works" is taken to mean
 SILENCED = 90.0  # percent of activity: what "almost wholly" is taken to mean
-NO_BOUND = "needs a study whose `constraints` hold codes to a percentile"
 CONTROL_LOSS = 50.0  # percent of activity; hardly any control has images that lose 25 or less
 
 
@@ -108,11 +109,21 @@ def silenced_when_bounded(tables: Tables) -> list[Evidence] | str:
     return _silenced(bounded(tables["distance"]), NO_BOUND)
 
 
-def _changes(statistics: tuple[str, ...], place: int) -> Callable[[Tables], list[Evidence] | str]:
-    """Compare the change at one site with the changes at two others, paired by unit."""
+def changes(
+    statistics: tuple[str, ...], place: int, select: Select = unbounded
+) -> Callable[[Tables], list[Evidence] | str]:
+    """Compare the change at one site with the changes at two others, paired by unit.
+
+    Args:
+        statistics: of images.
+        place: of the site, in the order of depth.
+        select: the rows that count, `unbounded` or `bounded`.
+    """
 
     def judged(tables: Tables) -> list[Evidence] | str:
-        rows = unbounded(tables["appearance_sites"])
+        rows = first_study(select(tables["appearance_sites"]))
+        if select is bounded and not len(rows):
+            return NO_BOUND
         sites = list(dict.fromkeys([*rows["site"], *rows["other"]]))
         if len(sites) != SITES:
             return f"needs {SITES} stretched sites; the study has {len(sites) or 1}"
@@ -132,11 +143,6 @@ def _changes(statistics: tuple[str, ...], place: int) -> Callable[[Tables], list
     return judged
 
 
-light_at_pixels = _changes(("luminance", "contrast"), 0)
-texture_in_the_middle = _changes(("texture", "colour"), 1)
-layout_when_deep = _changes(("layout",), 2)
-
-
 def _separated(table: Rows) -> Iterator[tuple[str, Rows]]:
     """Give each network's row of the classifier, folds grouped by unit."""
     own = rows_with(table, scheme="grouped", components=COMPONENTS, **{"class": "all"})
@@ -144,24 +150,27 @@ def _separated(table: Rows) -> Iterator[tuple[str, Rows]]:
         yield row["subject"], row
 
 
-def sites_told_apart(tables: Tables) -> list[Evidence] | str:
+def sites_told_apart(tables: Tables, select: Select = unbounded) -> list[Evidence] | str:
     """Compare the classifier's accuracy with the largest for shuffled labels."""
+    own = first_study(select(tables["separability"]))
+    if select is bounded and not len(own):
+        return NO_BOUND
+    networks = list(_separated(own))
     return [
         Evidence(
             f"{name}: accuracy with {number_of(row['components'], 'component')}, folds grouped by "
             "unit",
-            row["accuracy"],
-            row["low"],
-            row["high"],
+            *widened((row["accuracy"], row["low"], row["high"]), len(networks)),
             above=row["shuffled_high"],
         )
-        for name, row in _separated(tables["separability"])
+        for name, row in networks
     ] or f"needs a classifier with {COMPONENTS} components"
 
 
 def standard_easier(tables: Tables) -> list[Evidence] | str:
     """Compare the classifier's accuracy for standard and for robust networks."""
-    standard, robust = (with_role(tables["separability"], r) for r in (STANDARD, ROBUST))
+    own = first_study(unbounded(tables["separability"]))
+    standard, robust = (with_role(own, role) for role in (STANDARD, ROBUST))
     if standard is None or robust is None:
         return NO_ROLES
     found = []
@@ -193,19 +202,24 @@ def middle_highest(tables: Tables) -> list[Evidence] | str:
 
 
 def subsets_work(tables: Tables) -> list[Evidence] | str:
-    """Compare stretch at subsets with stretch at the whole site, and with two MEIs' distance."""
+    """Compare stretch at subsets with the whole site, with two MEIs and with stretch at pixels."""
     table = tables["subsets"].dropna(subset=["entries", "full_stretch_ratio"])
-    found = []
-    for row in table.to_dict("records"):
-        name = f"{row['site']}, {number_of(row['entries'], 'unit', '.0f')}: distance over"
+    numbers = [
+        (row, words, column, above)
+        for row in table.to_dict("records")
         for words, column, above in (
             ("the whole site's", "full_stretch_ratio", HALF),
             ("that of two MEIs", "mei_ratio", 1.0),
-        ):
-            prefix = "ratio" if above == HALF else "mei_ratio"
-            ends = (row.get(f"{prefix}_{end}", np.nan) for end in ("low", "high"))
-            if np.isfinite(row.get(column, np.nan)):
-                found.append(Evidence(f"{name} {words}", row[column], *ends, above=above))
+            ("that of stretch at pixels", "pixel_ratio", 1.0),
+        )
+        if np.isfinite(row.get(column, np.nan))
+    ]
+    found = []
+    for row, words, column, above in numbers:
+        known = {f"{column}_sd": np.nan, f"{column}_units": 1} | row  # a table of before has none
+        ends = over_units(known, column, len(numbers), f"{column}_units")
+        name = f"{row['site']}, {number_of(row['entries'], 'unit', '.0f')}: distance over {words}"
+        found.append(Evidence(name, *ends, above=above))
     return found or "needs runs that stretch the whole site beside the subsets"
 
 

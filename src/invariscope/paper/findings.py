@@ -14,6 +14,7 @@ PARTS: tuple[Callable[[MeasuredStudy], Iterator[Claim]], ...] = (
     findings_accuracy.transfer,
     findings_accuracy.within_category,
     findings_accuracy.across_category,
+    findings_accuracy.shape_of_rise,
     findings_units.training_raises_invariance,
     findings_units.more_categories_more_invariance,
     findings_units.across_layers,

@@ -2,10 +2,14 @@
 
 from collections.abc import Iterator
 
+import numpy as np
+import pandas as pd
+
 from invariscope.analysis.across import NONE
 from invariscope.paper.claim import Claim, over_clusters
 from invariscope.paper.measured_study import (
     LOCAL,
+    BySeed,
     MeasuredStudy,
     base_name,
     by_seed,
@@ -19,6 +23,7 @@ NOISE = ("white-noise", "salt-and-pepper")
 QUARTER, HALF = 0.25, 0.5
 NEAR_ALL = 0.9  # accuracy: what "near 100 %" is taken to mean
 FEW = 0.8  # of what most categories give: what "few suffice" is taken to mean
+MANY = 500  # categories: ImageNet has 1,000, the paper's faces 388
 
 
 def transfer(s: MeasuredStudy) -> Iterator[Claim]:
@@ -126,3 +131,59 @@ def across_category(s: MeasuredStudy) -> Iterator[Claim]:
         more=[over_clusters("accuracy gained by local ones", local, above=0, parts=2)],
         lacks="needs rotations and local transformations among those trained",
     )
+
+
+def straightness(s: MeasuredStudy) -> BySeed:
+    """Compare two straight lines through across-category accuracy under local transformations.
+
+    Returns:
+        By seed the share of variance that a line in the number of seen categories explains, less
+        that of a line in the number's logarithm: above 0 for a linear rise, below for one that is
+        slow. Empty with fewer than three counts below all.
+    """
+    local, counts = s.of_family(*LOCAL), np.array(s.partial, float)
+    if len(counts) < 3 or not local:
+        return pd.Series(dtype=float)
+    table = pd.DataFrame({count: s.beside("across", local, count) for count in s.partial}).dropna()
+
+    def explained(row: pd.Series) -> float:
+        values = row.to_numpy(float)
+        if np.ptp(values) == 0:
+            return float("nan")
+        linear, slow = (np.corrcoef(x, values)[0, 1] ** 2 for x in (counts, np.log(counts)))
+        return float(linear - slow)
+
+    return pd.Series({seed: explained(row) for seed, row in table.iterrows()}, dtype=float)
+
+
+LINEAR = (
+    "linear: along a straight line in the number of seen categories, not in its logarithm (the "
+    "paper: on faces; here: on the study's categories)"
+)
+SLOW = (
+    f"slow where categories are many ({MANY} or more; the paper: ImageNet): along a straight line "
+    "in the logarithm of the number of seen categories"
+)
+
+
+def shape_of_rise(s: MeasuredStudy) -> Iterator[Claim]:
+    """Finding 3: under local transformations the rise is linear on faces, slow on ImageNet."""
+    bent, many = straightness(s), s.all >= MANY
+    gained = s.rise("across", s.of_family(*LOCAL), s.least, s.most)
+    rise = over_clusters("accuracy gained", gained, above=0, parts=2)
+    counts = "needs three counts of seen categories below all, and local transformations"
+    other = f"needs {'fewer than ' * many}{MANY} categories{' or more' * (not many)}"
+    for words, bounds, asked in (
+        (LINEAR, {"above": 0.0}, not many),
+        (SLOW, {"below": 0.0}, many),
+    ):
+        own = bent if asked else bent.iloc[:0]
+        yield finding(
+            3,
+            f"Under local transformations across-category accuracy rises, and the rise is {words}",
+            "variance explained by a line in the number, less by a line in its logarithm",
+            own,
+            more=[rise] if len(own) else [],
+            lacks=counts if asked else other,
+            **bounds,
+        )

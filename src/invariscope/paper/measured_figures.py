@@ -1,17 +1,19 @@
 """Look-ups in tables of analyses that several claims about the paper's figures share."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from invariscope.analysis.grouping import Rows, rows_where, rows_with
 from invariscope.analysis.intervals import Interval, summary_interval
 from invariscope.paper.claim import shared_level
 
 Tables = Mapping[str, Rows]
+Select = Callable[[Rows], Rows]  # `unbounded` or `bounded`
 STANDARD, ROBUST = "standard", "robust"
 NO_ROLES = (
     "needs the subjects' roles; give `roles` (standard, robust) in the study file and analyse again"
 )
 CODES = "code_percentile="  # of a generator's constraints, when codes alone are held
+NO_BOUND = "needs a study whose `constraints` hold codes to a percentile"
 NO_PAIR = "needs a standard and a robust network side by side"
 
 

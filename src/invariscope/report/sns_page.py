@@ -22,6 +22,8 @@ from invariscope.study.analyses import read_tables, save_tables
 JOINED = ("convergence", "missing", "controls", "controls_means", "losses", "losses_runs")
 JOINED += ("distance", "distance_beside_affine", "appearance", "naturalness", "observers")
 JOINED += ("observers_slopes",)  # Fig 4e is about the networks of several studies
+JOINED += ("appearance_sites", "separability")  # with codes bounded in a study beside
+JOINED += ("coverage", "coverage_gains")  # restarts of one study, a twin beside in another
 MOST_ROWS = 40
 MOST_FIGURES = 4  # of a table
 MOST_PARTS = 6  # of what was found, in the first table
@@ -134,9 +136,11 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Write each mean that has an SD over units as text, with Student's 95 % interval."""
     number = next((name for name in ("units", "compared") if name in table), None)
     spreads = [c for c in table if f"{c}_sd" in table] if number else []
-    own = table.drop(columns=[f"{c}_sd" for c in spreads])
+    counts = {c: f"{c}_units" if f"{c}_units" in table else number for c in spreads}
+    dropped = [f"{c}_sd" for c in spreads] + [n for n in counts.values() if n != number]
+    own = table.drop(columns=dropped)
     for column in spreads:
-        rows = zip(table[column], table[f"{column}_sd"], table[number], strict=True)
+        rows = zip(table[column], table[f"{column}_sd"], table[counts[column]], strict=True)
         own[column] = [_interval(mean, sd, int(n)) for mean, sd, n in rows]
     return own
 

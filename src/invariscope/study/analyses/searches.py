@@ -3,9 +3,10 @@
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 
 from invariscope.analysis.appearance import appearance, appearance_summary, between_sites
-from invariscope.analysis.dimension import dimension
+from invariscope.analysis.dimension import dimension, known_dimensions
 from invariscope.analysis.distance import beside_affine, distance_activation
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.losses import distance_at_losses, members_at_losses
@@ -19,6 +20,7 @@ from invariscope.experiments.result import Result
 from invariscope.natural.statistics import PERCENTILES, NaturalStatistics
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.subjects import Subject
+from invariscope.subjects.base import PIXELS
 from invariscope.subjects.pixels import farthest_seen
 from invariscope.units import parse_target
 
@@ -68,7 +70,7 @@ def make_losses(m: AnalysisMaterial) -> Tables:
 def make_galleries(m: AnalysisMaterial) -> Tables:
     """Make row 2: the images of the galleries."""
     columns = ["subject", "unit", "label", "task", "site", "seed", "run", "member", "converged"]
-    columns += ["pixel_distance", "activation", "reduction"]
+    columns += ["pixel_distance", "activation", "reduction", "saturation", "code_norm"]
     return {"galleries": examples(m.whole)[columns]}
 
 
@@ -121,7 +123,7 @@ def make_convergence(m: AnalysisMaterial) -> Tables:
 
 
 def make_dimension(m: AnalysisMaterial) -> Tables:
-    """Row 11: the dimension of a unit's invariant images."""
+    """Row 11: the dimension of a unit's images, beside estimates of known dimensions."""
     rows = m.invariant
     keys = ["subject", "unit", "site"]
     sizes = rows.groupby(keys)["name"].transform("size")
@@ -134,29 +136,48 @@ def make_dimension(m: AnalysisMaterial) -> Tables:
     for _, own in groups_by(rows_where(rows, sizes >= FEWEST), ["subject"]):
         groups = list(own[keys].itertuples(index=False, name=None))
         parts.append(dimension(gram(m.images(own)), groups))
-    return {"dimension": pd.concat(parts, ignore_index=True)}
+    tables = {"dimension": pd.concat(parts, ignore_index=True)}
+    return {**tables, "dimension_known": known_dimensions()}
 
 
 def make_subsets(m: AnalysisMaterial) -> Tables:
-    """Row 13: stretch at subsets of a site."""
+    """Row 13: stretch at subsets of a site, beside two MEIs and stretch at pixels."""
     some = m.partial
     every = rows_where(m.table, m.table["task"] == "invariance")
+    pixels = rows_where(every, every["site"] == PIXELS)
     every = rows_where(every, every["site"].isin(set(some["site"])))
-    full = np.full(len(every), np.nan)
-    place = {index: number for number, index in enumerate(every.index)}
-    for key, own in groups_by(every, ["subject", "site"]):
-        subject = m.subject(key["subject"])
-        for part in np.array_split(np.arange(len(own)), -(-len(own) // 64)):
-            rows = own.iloc[part]
-            there = features(subject, m.images(rows), key["site"])
-            origin = features(subject, m.references(rows), key["site"])
-            full[[place[index] for index in rows.index]] = (there - origin).norm(dim=1).numpy()
-    tables = {"subsets": subsets(every.assign(full_stretch=full), _between_meis(m, every))}
+    own = every.assign(full_stretch=_stretch_at(m, every, every["site"]))
+    apart = {"mei": _between_meis(m, every), "pixel": _of_pixels(m, every, pixels)}
+    tables = {"subsets": subsets(own, apart)}
     entries = every["subset"].astype(float).fillna(0)  # 0: the whole site
     split = every.assign(entries=entries)
     if split.groupby(["subject", "entries"])["site"].nunique().min() > 1:
         tables["subsets_separability"] = _separability(m, split, ["entries"])
     return tables
+
+
+def _stretch_at(m: AnalysisMaterial, rows: Rows, sites: pd.Series) -> NDArray[np.float64]:
+    """Measure the distance from each run's reference to its image over a whole site."""
+    full = np.full(len(rows), np.nan)
+    place = {index: number for number, index in enumerate(rows.index)}
+    for key, own in groups_by(rows.assign(measured=sites), ["subject", "measured"]):
+        subject = m.subject(key["subject"])
+        for part in np.array_split(np.arange(len(own)), -(-len(own) // 64)):
+            some = own.iloc[part]
+            there = features(subject, m.images(some), key["measured"])
+            origin = features(subject, m.references(some), key["measured"])
+            full[[place[index] for index in some.index]] = (there - origin).norm(dim=1).numpy()
+    return full
+
+
+def _of_pixels(m: AnalysisMaterial, rows: Rows, pixels: Rows) -> pd.DataFrame:
+    """Measure how far a unit's images that were stretched at pixels lie at the other sites."""
+    found = []
+    for site in dict.fromkeys(rows["site"]):
+        far = _stretch_at(m, pixels, pd.Series(site, index=pixels.index))
+        means = pixels.assign(apart=far).groupby(["subject", "unit"])["apart"].mean()
+        found.append(means.reset_index().assign(site=site))
+    return pd.concat(found, ignore_index=True)
 
 
 def _between_meis(m: AnalysisMaterial, rows: Rows) -> pd.DataFrame:
