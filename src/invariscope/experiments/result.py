@@ -14,7 +14,7 @@ from torch import Tensor
 from invariscope.errors import InputError
 from invariscope.experiments.front_choice import choose
 from invariscope.experiments.reference import Reference
-from invariscope.generators import load_generator
+from invariscope.generators import address_made_with, load_generator
 from invariscope.generators.base import Generator
 from invariscope.markup import CaptionedPicture, notebook
 from invariscope.plurals import number_of
@@ -160,7 +160,8 @@ class Result:
         if all(FRONT_IMAGES in r.tensors for r in self.runs):
             pictures = zip(self.runs, rows, strict=True)
             return torch.stack([r.tensors[FRONT_IMAGES][row] for r, row in pictures])
-        label = self.runs[0].labels["generator"]
+        first = self.runs[0]
+        label = address_made_with(first.labels["generator"], first.settings.generator)
         generator = self.generator or load_generator(label)
         for record in self.runs:
             check_same(record.settings.generator, generator, label)

@@ -1,5 +1,8 @@
 """Generators by address."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
 from invariscope import user_code
@@ -73,6 +76,26 @@ def load_generator(  # noqa: PLR0911  (one for each kind of address)
     raise _unknown(address, list(shipped))
 
 
+def address_made_with(address: str, identity: Mapping[str, Any]) -> str:
+    """Name the shipped generator that runs were made with, where the address means another now.
+
+    Args:
+        address: as the runs kept it.
+        identity: of their generator, as the runs kept it.
+
+    Example:
+        >>> from invariscope.generators import address_made_with, load_generator
+        >>> first = load_generator("embedded:v1").identity()
+        >>> address_made_with("embedded", first)
+        'embedded:v1'
+    """
+    plain, mark, constraints = address.partition(MARK)
+    shipped = {k: e.sha256 for k, e in registry.entries().items() if e.kind == "generator"}
+    made_with = identity.get("generator", identity).get("weights")
+    known = [name for name, weights in shipped.items() if weights == made_with]
+    return known[0] + mark + constraints if plain in shipped and known else address
+
+
 def _unknown(address: str, shipped: list[str]) -> InputError:
     published = [k for k, e in registry.entries().items() if e.kind == "deepsim"]
     return unknown(
@@ -104,6 +127,7 @@ __all__ = [
     "InvertedCodes",
     "PixelGenerator",
     "ShownLevels",
+    "address_made_with",
     "constrain_generator",
     "constrained_address",
     "fit_code_space",

@@ -7,6 +7,7 @@ import pandas as pd
 from invariscope.analysis.affine import affine_baseline
 from invariscope.experiments.mei import mei_reference
 from invariscope.experiments.reference import photo_reference
+from invariscope.generators import address_made_with
 from invariscope.store.hashes import read_hashed_table, write_hashed
 from invariscope.store.record import load_run
 from invariscope.study.folder import StudyFolder
@@ -42,7 +43,8 @@ def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> 
     tables = []
     for (address, unit, key), run in asked.items():
         subject = load_subject_cached(address, device)
-        generator = load_generator_cached(run.generator, device)
+        made_with = load_run(study.runs / run.name).settings.generator
+        generator = load_generator_cached(address_made_with(run.generator, made_with), device)
         if run.needs:
             record = load_run(study.runs / run.needs[1])
             image = mei_reference(record, generator).image

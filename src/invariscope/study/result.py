@@ -175,6 +175,7 @@ class StudyResult:
             StoreError: a run is damaged.
         """
         from invariscope.experiments.result import Result  # noqa: PLC0415  (torch: see `load_study`)
+        from invariscope.generators import address_made_with  # noqa: PLC0415  (as above)
         from invariscope.study.loading import load_generator_cached  # noqa: PLC0415  (as above)
         from invariscope.user_code import python_file  # noqa: PLC0415  (as above)
 
@@ -186,7 +187,8 @@ class StudyResult:
                 )
             if any(map(python_file, own)):
                 raise InputError("the generator is a file of Python; load it and give generator=")
-            generator = load_generator_cached(own.pop(), "cpu")
+            made_with = self.records(table.iloc[:1])[0].settings.generator
+            generator = load_generator_cached(address_made_with(own.pop(), made_with), "cpu")
         return Result(self.records(table), generator).images(which)
 
 

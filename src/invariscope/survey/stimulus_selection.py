@@ -11,6 +11,7 @@ from torch import Tensor
 from invariscope import seeds, user_code
 from invariscope.errors import InputError
 from invariscope.experiments.pictures import write_png
+from invariscope.generators import address_made_with
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.photos import PhotoFolder, open_folder
 from invariscope.photos.stream import read_image
@@ -155,7 +156,8 @@ def collect_stimuli(
             yield StimulusImage(mei, record.tensors["reference_image"])
     for address in dict.fromkeys(w.generator for w in sources):
         own = table.loc[[w.generator == address for w in sources]]
-        generator = load_generator_cached(address, "cpu")
+        made_with = result.records(own.iloc[:1])[0].settings.generator
+        generator = load_generator_cached(address_made_with(address, made_with), "cpu")
         for start in range(0, len(own), BATCH):
             part = own.iloc[start : start + BATCH]
             images = result.images(part, wish.which, generator)

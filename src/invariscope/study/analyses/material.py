@@ -15,7 +15,7 @@ from invariscope import user_code
 from invariscope.analysis.grouping import Rows, groups_by, rows_where, searched
 from invariscope.errors import InputError, StoreError
 from invariscope.experiments.result import Result, check_same
-from invariscope.generators import Generator
+from invariscope.generators import Generator, address_made_with
 from invariscope.invariance.classes import class_names, classifier
 from invariscope.invariance.setup import images_for
 from invariscope.photos import PhotoFolder
@@ -195,8 +195,10 @@ class AnalysisMaterial:
             )
         address = own.pop()
         user_code.allow(address, allow_code=self.allow_code)
+        made_with = self.records(rows.iloc[:1])[0].settings.generator
+        address = address_made_with(address, made_with)
         generator = load_generator_cached(address, self.device)
-        check_same(self.records(rows.iloc[:1])[0].settings.generator, generator, address)
+        check_same(made_with, generator, address)
         return generator
 
     def images(self, rows: Rows, members: str = "member") -> Tensor:
