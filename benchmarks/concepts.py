@@ -46,7 +46,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.subject = iv.load_subject(MODEL)
-        self.generator = iv.load_generator("embedded")
+        self.generator = iv.load_generator("embedded:v1")
         self.mei = iv.find_mei(
             self.subject, self.generator, UNIT, options=OPTIONS, out=folder / "mei"
         )

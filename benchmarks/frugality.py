@@ -108,7 +108,7 @@ def work(queue: Any, out: Path, device: str, until: float) -> None:
     torch.set_num_threads(1)
     keep_freed_memory()
     place = pick_device(device)
-    generator = load_generator("embedded", place)
+    generator = load_generator("embedded:v1", place)
     bench = FrugalityBench(load_subject(SUBJECT, place), generator, out)
     while time.time() < until:
         job = queue.get()
@@ -328,7 +328,7 @@ def main() -> None:
         write(asked.out)
         return
     (asked.out / "results").mkdir(parents=True, exist_ok=True)
-    generator = load_generator("embedded")
+    generator = load_generator("embedded:v1")
     for path in sorted((asked.out / "results").glob("*.json")):
         check_generator(json.loads(path.read_text()), path, generator)
     baseline = of_generator(Path(__file__).with_name("frugality.json"), named(generator))

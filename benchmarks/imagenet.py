@@ -79,7 +79,7 @@ class Given:
         """The address of a part's generator."""
         if part.generator == "codes":
             return f"codes:{self.out / 'codes.safetensors'}"
-        return part.generator
+        return f"{part.generator}:v1"
 
     def trial(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Read a trial's figures, or make and keep them."""

@@ -60,7 +60,7 @@ def frugality(
 ) -> None:
     """Hypervolume of the front against images shown, with and without noise (resumable)."""
     console, place = Console(), pick_device(device)
-    generator = load_generator("embedded", place)
+    generator = load_generator("embedded:v1", place)
     bench_of = FrugalityBench(load_subject(model, place), generator, out)
     half = len(units) // 2
     conditions = []

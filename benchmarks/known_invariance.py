@@ -155,7 +155,7 @@ def search(subject: NetworkSubject, unit: str, out: Path, asked: argparse.Namesp
     options = iv.SearchOptions(
         population=POPULATION, generations=asked.generations, stop=False, precision="float32"
     )
-    generator = iv.load_generator("embedded")
+    generator = iv.load_generator("embedded:v1")
     return iv.run_experiment(subject, generator, unit, [condition], out=out, options=options)
 
 
@@ -190,7 +190,7 @@ def main() -> None:
             farthest(search(subject, unit, out / unit.replace(":", "_"), asked)) for unit in units
         ]
         print(name, [len(own) for own in found[name]], flush=True)
-    generator = iv.load_generator("embedded")
+    generator = iv.load_generator("embedded:v1")
     assert isinstance(generator, EmbeddedGenerator)
     random = random_images(generator, RANDOM)
     rows = []

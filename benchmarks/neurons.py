@@ -69,7 +69,7 @@ class Session:
             )
         self.folder, self.name = folder, name
         self._mark()
-        self.plain = iv.load_generator("embedded")
+        self.plain = iv.load_generator("embedded:v1")
         self.generator = ConstrainedGenerator(self.plain, ImageConstraints(size=self.side))
         self.constraints = ImageConstraints(size=self.side, **self.usual_levels())
         self.fixed = ConstrainedGenerator(self.plain, self.constraints)

@@ -19,7 +19,7 @@ UNITS, IMAGES = ("fc:3", "fc:5", "fc:9"), 10_000
 
 
 def main() -> None:
-    subject, generator = iv.load_subject("embedded:standard"), iv.load_generator("embedded")
+    subject, generator = iv.load_subject("embedded:standard"), iv.load_generator("embedded:v1")
     rows = []
     for unit in UNITS:
         reference = iv.find_mei(

@@ -46,7 +46,7 @@ def precision(
     console, place = Console(), pick_device(device)
     rows = rank_agreement(
         load_subject(model, place),
-        load_generator("embedded", place),
+        load_generator("embedded:v1", place),
         units,
         stretch,
         generations=generations,

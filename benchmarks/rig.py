@@ -70,7 +70,7 @@ def measure(side: int) -> dict[str, float]:
 
 def twin_seconds() -> float:
     """Seconds a batch of a twin search, its images' answers not counted."""
-    subject, generator = load_subject("embedded:standard"), load_generator("embedded")
+    subject, generator = load_subject("embedded:standard"), load_generator("embedded:v1")
     code = seeds.normal([("twin", "reference")], (generator.code_dim,))[0]
     reference = Reference(generator.generate(code[None].float())[0], code.float())
     settings = SearchOptions(strategy="twin", population=IMAGES, stop=False)

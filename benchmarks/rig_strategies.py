@@ -60,7 +60,10 @@ def rig_table(
     """What a search on a noisy rig finds, beside the same search without noise (resumable)."""
     console, place = Console(), pick_device(device)
     cortex = SimulatedRates.like(load_variability(like)) if like else SimulatedRates()
-    generator, beside = load_generator("embedded", place), NoiseFree(noise_free_images, noise_free)
+    generator, beside = (
+        load_generator("embedded:v1", place),
+        NoiseFree(noise_free_images, noise_free),
+    )
     bench_of = RigBench(load_subject(model, place), generator, out, cortex, beside)
     policies = {text: _policy(text) for text in repeats}
     rows = []

@@ -66,7 +66,7 @@ def random_weights(module: nn.Module, name: str) -> nn.Module:
 
 
 def _embedded(device: torch.device) -> Case:
-    generator = load_generator("embedded", device)
+    generator = load_generator("embedded:v1", device)
     reference = seeds.normal([("bench", "reference")], (generator.code_dim,))[0]
     subject = embedded_subject("standard", device)
     return Case("embedded", generator, subject, 3, "layer3.0.conv1", reference)

@@ -33,7 +33,7 @@ POPULATION = 50  # the papers' candidates a generation
 ELSEWHERE = 200  # random images that say how far is not near
 # The generator of results that do not name theirs: of all that were made before they did.
 UNNAMED = {
-    "name": "embedded",
+    "name": "embedded:v1",
     "kind": "embedded",
     "weights": "6d24dec2627ddc07ceec5617970591cbeaa99749986b534c9faede24a093a5d1",
 }

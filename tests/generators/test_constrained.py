@@ -70,7 +70,7 @@ def test_mean_and_contrast_are_exact_whatever_the_code(scale, mean, share, seed,
     assert (found.mean((1, 2)) - mean).abs().max() < 1e-6
     short = contrast - found.flatten(1).std(1, correction=0) / mean
     assert short.min() > -1e-6
-    assert scale == SATURATED or short.max() < 1e-6
+    assert scale >= 4 or short.max() < 1e-6  # longer codes give images of few levels
     assert not grey or torch.equal(images[:, 0], images[:, 2])
 
 

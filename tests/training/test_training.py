@@ -9,7 +9,6 @@ from torch import nn
 
 from invariscope.errors import InputError, StoreError
 from invariscope.training import checkpoint
-from invariscope.training.adversarial import AdversarialRecipe, Critics, train_adversarial
 from invariscope.training.attack import cross_entropy, l2_attack, margin, survivors
 from invariscope.training.classifier import (
     ClassifierRecipe,
@@ -20,8 +19,7 @@ from invariscope.training.classifier import (
     train_classifier,
 )
 from invariscope.training.data import Photos, centre_crop, cut_mix, load_photos, random_crop
-from invariscope.training.decoder import DecoderRecipe, encode, features, train_decoder, whiten
-from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, EmbeddedResNet
+from invariscope.zoo.embedded import EmbeddedResNet
 
 TINY = ClassifierRecipe(
     phases=(
@@ -185,29 +183,7 @@ def test_accuracy_counts_right_answers(photos):
     assert accuracy(Brightness(), Photos(photos.images, 1 - photos.labels, photos.classes)) == 0.0
 
 
-def test_the_generators_training_goes_on_to_the_same_weights(photos, tmp_path):
-    network = EmbeddedResNet(2).eval()
-    recipe = DecoderRecipe(epochs=2, batch=8, code_dim=16)
-    whole = train_decoder(network, photos, recipe, tmp_path / "whole.safetensors")
-    with pytest.raises(StoppedError):
-        train_decoder(network, photos, recipe, tmp_path / "cut.safetensors", on_epoch=stop_after(1))
-    again = train_decoder(network, photos, recipe, tmp_path / "cut.safetensors")
-    assert same(whole[0], again[0])
-    assert same(whole[1], again[1])
-
-
 @torch.no_grad()
-def test_whitening_gives_natural_codes_mean_0_covariance_1_and_changes_no_image(photos):
-    network, encoder, decoder = EmbeddedResNet(2).eval(), EmbeddedEncoder(6), EmbeddedDecoder(6)
-    codes = encode(encoder, network, photos)
-    before = decoder(codes)
-    whiten(encoder, decoder, codes)
-    white = encode(encoder, network, photos)
-    torch.testing.assert_close(white.mean(0), torch.zeros(6), atol=1e-3, rtol=0)
-    torch.testing.assert_close(torch.cov(white.T), torch.eye(6), atol=2e-2, rtol=0)
-    torch.testing.assert_close(decoder(white), before, atol=1e-3, rtol=0)
-
-
 def test_random_crops_show_parts_of_the_image_and_repeat_with_their_stream():
     ramp = torch.linspace(0, 255, 104).to(torch.uint8).expand(4, 3, 104, 104)
     crops = [random_crop(ramp, 96, torch.Generator().manual_seed(3)) for _ in range(2)]
@@ -262,50 +238,6 @@ def test_a_training_checkpoint_keeps_structure_and_types(tmp_path):
     assert back[3] == "x"
     assert json.dumps(sorted(map(str, back))) == '["3", "a", "b"]'
     assert checkpoint.load(tmp_path / "none.safetensors") is None
-
-
-def test_the_critics_training_goes_on_to_the_same_weights(photos, tmp_path):
-    network, eyes = EmbeddedResNet(2).eval(), fresh().eval()
-    recipe = AdversarialRecipe(epochs=2, batch=8)
-
-    def halves():
-        with torch.random.fork_rng([]):
-            torch.manual_seed(0)
-            return EmbeddedEncoder(16), EmbeddedDecoder(16)
-
-    first = halves()[1]
-    encoder, whole = train_adversarial(
-        network, eyes, halves(), photos, recipe, tmp_path / "whole.safetensors"
-    )
-    assert same(encoder, halves()[0])
-    assert not same(whole, first)
-    path = tmp_path / "cut.safetensors"
-    with pytest.raises(StoppedError):
-        train_adversarial(network, eyes, halves(), photos, recipe, path, on_epoch=stop_after(1))
-    assert same(train_adversarial(network, eyes, halves(), photos, recipe, path)[1], whole)
-    other = replace(recipe, seed=1)
-    with pytest.raises(StoreError, match="another recipe"):
-        train_adversarial(network, eyes, halves(), photos, other, path)
-
-
-def test_critics_learn_to_tell_photos_from_noise(photos):
-    network = EmbeddedResNet(2).eval().requires_grad_(requires_grad=False)
-    critics = Critics(network.widths[:3])
-    adam = torch.optim.Adam(critics.parameters(), lr=2e-3)
-    stream = torch.Generator().manual_seed(1)
-    real = centre_crop(photos.images[:16], 96)
-    fake = torch.rand(real.shape, generator=stream)
-    sets = [(images, features(network, images)) for images in (real, fake)]
-    for _ in range(15):
-        verdicts = [critics(*both) for both in sets]
-        loss = sum(
-            (1 - t).relu().mean() + (1 + f).relu().mean() for t, f in zip(*verdicts, strict=True)
-        )
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-    for true, false in zip(*(critics(*both) for both in sets), strict=True):
-        assert float(true.detach().mean()) > float(false.detach().mean())
 
 
 @pytest.mark.parametrize("share", [0.0, 0.01, 0.5, 0.99])

@@ -26,7 +26,7 @@ from invariscope.training.evaluate import (
     picture,
     write_card,
 )
-from invariscope.training.generator import GeneratorRecipe, GeneratorTraining, train_generator
+from invariscope.training.generator import GeneratorTraining, train_generator
 from invariscope.training.package import (
     natural_sites,
     package_classifier,
@@ -37,6 +37,7 @@ from invariscope.training.recipes import (
     GENERATOR_WORDS,
     OBSERVERS,
     RECIPES,
+    GeneratorRecipe,
     network_words,
     new_network,
 )
@@ -174,7 +175,7 @@ def _generator(
     data: Path, work: Path, lite: Path | None, device: str, seconds: float | None
 ) -> GeneratorTraining:
     torch.backends.cudnn.benchmark = True
-    train = load_photos(data / "train", SIDE).to(device)
+    photos = load_photos(data / "train", SIDE).images.to(device)
     reader, eyes = _seen_by(lite, device)
     recipe, told = GeneratorRecipe(), 50
     with _Bar("generator", 1, recipe.steps, "") as bar:
@@ -184,9 +185,7 @@ def _generator(
                 bar.step(0, run.step - 1, float(figures["pixel"]))
 
         path = work / "generator.safetensors"
-        return train_generator(
-            reader, eyes, train.images, recipe, path, seconds=seconds, on_step=tell
-        )
+        return train_generator(reader, eyes, photos, recipe, path, seconds=seconds, on_step=tell)
 
 
 @app.command

@@ -11,7 +11,6 @@ its codes are whitened once and for all; the decoder goes on. An average of the 
 import copy
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,68 +25,21 @@ from invariscope.training.captured import Captured
 from invariscope.training.critics import Eyes, ProjectedCritics, augmented, draw_augmentation
 from invariscope.training.data import cut_windows, draw_windows, shifted_crops
 from invariscope.training.epochs import plain_recipe
+from invariscope.training.inversion import Figures, Inversion
 from invariscope.training.kernel_distance import (
     described,
     kernel_distance,
     mean_spectrum,
     spectrum_weights,
 )
+from invariscope.training.recipes import GeneratorRecipe
 from invariscope.training.whitening import Whitening, correlation, drawn_codes
 from invariscope.zoo.smooth import ColourEncoder, SmoothDecoder
 
 SIDE = 96
 WEIGHED, WHITENED, BOUNDED = 16, 50, 4  # steps between two of these
-FLAT = 2  # axes of a readout
 COARSEST = 16  # pixels of the decoder's first grid
 LARGEST = 50.0  # weight of a loss
-Figures = dict[str, Tensor]
-
-
-@dataclass(frozen=True)
-class GeneratorRecipe:
-    """Adam for both halves and for the critics.
-
-    Attributes:
-        steps: at which the training ends, unless the clock ends it before.
-        batch: photos a step; as many random codes are drawn.
-        resized: share of a batch that is a random resized crop; the rest, cut and mirrored only,
-            is what critics take for photos.
-        pixel_weight: of the squared error over the photos' variance.
-        feature_weight: of the relative squared error of each feature map.
-        readout_weight: of the divergence of each network's readout from that of the photo.
-        random_ratio, photo_ratio, kernel_ratio, spectrum_ratio: length of the gradient of the
-            critics' verdict on random images and on photos brought back, of the kernel distance
-            and of the mean spectrum of random images, over that of the inversion.
-        recovery_weight: of one minus the cosine between a random code and that of its image.
-        white_weight: of the distance of a batch's covariance of codes from I.
-        beyond: highest factor by which a random code's length is multiplied.
-        code_noise: SD of the noise added to a photo's whitened code.
-        warm: share of the training in which the critics' ratios rise from 0.
-        free: share of the training after which the encoder is frozen.
-    """
-
-    steps: int = 20_000
-    batch: int = 128
-    rate: float = 6e-4
-    critic_rate: float = 4e-4
-    code_dim: int = 384
-    resized: float = 0.375
-    smallest_crop: float = 0.6
-    pixel_weight: float = 6.0
-    feature_weight: float = 0.15
-    readout_weight: float = 0.5
-    random_ratio: float = 1.0
-    photo_ratio: float = 0.3
-    kernel_ratio: float = 0.4
-    spectrum_ratio: float = 0.3
-    recovery_weight: float = 0.3
-    white_weight: float = 0.02
-    beyond: float = 2.5
-    code_noise: float = 0.15
-    warm: float = 0.1
-    free: float = 0.4
-    average: float = 0.999
-    seed: int = 0
 
 
 class GeneratorTraining:
@@ -103,21 +55,19 @@ class GeneratorTraining:
     def __init__(
         self, reader: Eyes, eyes: Sequence[Eyes], photos: Tensor, recipe: GeneratorRecipe
     ) -> None:
-        self.reader, self.eyes, self.photos, self.recipe = reader, eyes, photos, recipe
+        self.reader, self.photos, self.recipe = reader, photos, recipe
         self.device, self.step, self.progress = photos.device, 0, 0.0
-        self.counts: list[int] = []
         middle = (photos.shape[-1] - SIDE) // 2
         self.centres = photos[..., middle : middle + SIDE, middle : middle + SIDE]
         some = self.centres[:: max(1, len(photos) // 512)][:512].float() / 255
+        self.inversion = Inversion(eyes, some)
+        maps = self.inversion.usual_maps
         with torch.no_grad():
-            maps = self._seen(some)[0]
-            words = described(self._by_network(maps), some)
+            words = described(self.inversion.by_network(maps), some)
             self.usual = [(w.mean(0), w.std(0) + 1e-4) for w in words]
             self.spectrum = mean_spectrum(some)
-            self.frequencies = spectrum_weights(SIDE, COARSEST).to(self.device)
+        self.frequencies = spectrum_weights(SIDE, COARSEST).to(self.device)
         scales = [(m.float().square().mean((0, 2, 3)).sqrt(), m.shape[-1]) for m in maps]
-        self.sizes = [float(m.float().square().mean()) for m in maps]
-        self.spread = float(some.var(0).mean())
         with torch.random.fork_rng([]):
             torch.manual_seed(seeds.integer("generator", recipe.seed))
             encoder, decoder = ColourEncoder(recipe.code_dim), SmoothDecoder(recipe.code_dim)
@@ -156,19 +106,6 @@ class GeneratorTraining:
             self.modules[part].load_state_dict(folded.state_dict())
         self._fit_whitening(self.encoder)
 
-    def _seen(self, images: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Compute the feature maps of images by all eyes, and their readouts."""
-        with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
-            each = [eyes(images) for eyes in self.eyes]
-        self.counts = [sum(m.ndim > FLAT for m in own) for own in each]
-        found = [m for own in each for m in own]
-        return [m for m in found if m.ndim > FLAT], [m.float() for m in found if m.ndim == FLAT]
-
-    def _by_network(self, maps: Sequence[Tensor]) -> list[list[Tensor]]:
-        """Sort the maps of all eyes by network."""
-        ends = [sum(self.counts[: k + 1]) for k in range(len(self.counts))]
-        return [list(maps[b - n : b]) for b, n in zip(ends, self.counts, strict=True)]
-
     def _codes_of(self, images: Tensor, encoder: nn.Module) -> Tensor:
         """Compute the raw codes of images in [0, 1]."""
         with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
@@ -200,6 +137,10 @@ class GeneratorTraining:
         self.critic_adam.load_state_dict(state["critic_adam"])
         for adam, rate in zip((self.adam, self.critic_adam), self.rates, strict=True):
             adam.param_groups[0]["lr"] = rate
+            for parameter, moments in adam.state.items():
+                # Fused steps pair numbers by their place in memory, whatever the strides.
+                for name in ("exp_avg", "exp_avg_sq"):
+                    moments[name] = torch.empty_like(parameter).copy_(moments[name])
         self.step, self.progress = state["step"], state["progress"]
         self.balance.copy_(state["balance"])
         self.frozen = state["frozen"]
@@ -287,11 +228,12 @@ class GeneratorTraining:
         changes = draw_augmentation(2 * n, SIDE, photos)
         with torch.no_grad():
             real = augmented(photos, changes.taken(0, n))
-            aim = self._seen(real)
+            aim = self.inversion.seen(real)
         seen = made.detach().requires_grad_()  # the losses' gradients meet here
         fake = augmented(seen, changes)
-        maps, readouts = self._seen(fake)
-        inversion = self._inversion(seen, photos, maps, readouts, aim)
+        maps, readouts = self.inversion.seen(fake)
+        got = [m[:n] for m in maps], [r[:n] for r in readouts]
+        inversion = self.inversion.losses(seen[:n], photos, got, aim, recipe)
         loss = sum(inversion.values())
         judged = self._judged(seen, fake, real, maps, aim[0])
         if weighed:
@@ -322,40 +264,14 @@ class GeneratorTraining:
         with torch.autocast(self.device.type, torch.bfloat16, cache_enabled=False):
             return self.critics(images, maps)
 
-    def _inversion(
-        self,
-        seen: Tensor,
-        photos: Tensor,
-        maps: list[Tensor],
-        readouts: list[Tensor],
-        aim: tuple[list[Tensor], list[Tensor]],
-    ) -> Figures:
-        """Measure how photos come back: in pixels, feature maps and readouts, each weighted."""
-        recipe, n = self.recipe, len(photos)
-        feature = readout = photos.new_zeros(())
-        for got, wanted, size in zip(maps, aim[0], self.sizes, strict=True):
-            feature = feature + F.mse_loss(got[:n], wanted).float() / size
-        for got, wanted in zip(readouts, aim[1], strict=True):
-            readout = readout + F.kl_div(
-                got[:n].log_softmax(1),
-                wanted.log_softmax(1),
-                reduction="batchmean",
-                log_target=True,
-            )
-        return {
-            "pixel": recipe.pixel_weight * (seen[:n] - photos).square().mean() / self.spread,
-            "feature": recipe.feature_weight * feature,
-            "readout": recipe.readout_weight * readout,
-        }
-
     def _judged(
         self, seen: Tensor, fake: Tensor, real: Tensor, maps: list[Tensor], aim: list[Tensor]
     ) -> Figures:
         """Measure random images, and photos brought back: by critics, kernels and spectra."""
         n = len(real)
         verdicts = self._verdicts(fake, maps, learning=False)
-        words = described(self._by_network([m[n:] for m in maps]), fake[n:])
-        wanted = described(self._by_network(aim), real)
+        words = described(self.inversion.by_network([m[n:] for m in maps]), fake[n:])
+        wanted = described(self.inversion.by_network(aim), real)
         kernel = seen.new_zeros(())
         for own, other, (mean, sd) in zip(words, wanted, self.usual, strict=True):
             kernel = kernel + kernel_distance((own - mean) / sd, (other - mean) / sd)

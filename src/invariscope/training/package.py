@@ -96,10 +96,13 @@ def package_generator(
 ) -> WeightEntry:
     """Write the generator `embedded` to the package's weights and its index.
 
+    The decoder's weights are kept as bytes; the encoder's, which whitening makes sensitive, as
+    float16.
+
     Args:
         training: what the file notes of it, for the card.
     """
-    state = {f"encoder.{k}": v for k, v in in_bytes(encoder).items()}
+    state = {f"encoder.{k}": v for k, v in half(encoder).items()}
     state |= {f"decoder.{k}": v for k, v in in_bytes(decoder).items()}
     meta = {
         "architecture": "smooth",
