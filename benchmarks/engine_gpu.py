@@ -39,6 +39,7 @@ from invariscope.search.captured import CapturedPasses
 from invariscope.zoo.classifiers import make_classifier
 
 POPULATION, WARM, OPERATIONS = 50, 2, 8
+EARLIER = " †"  # after a figure of the older build
 DENSE_BF16 = 989e12  # operations a second, as the maker states them for an H100 SXM
 WAYS = {
     "original": "the original's way",
@@ -385,31 +386,64 @@ def as_row(words: str, cells: Iterable[str]) -> str:
 
 
 def as_markdown(found: dict[str, Any]) -> str:
-    """The tables of the README: speed, and where the GPU's time of a generation goes."""
+    """The tables of the README: speed, and where the GPU's time of a generation goes.
+
+    What was not measured again is taken from `earlier`, figures of an older build, with its mark.
+    """
     names, rule = ("embedded", "paper"), "| --- | ---: | ---: |"
+    earlier: dict[str, Any] = found.get("earlier", {})
     lines = [as_row("images/s", names), rule]
 
-    def cells(way: str, key: str, form: str, times: float = 1) -> list[str]:
-        rows = (found.get(f"{name}_{way}", {}) for name in names)
-        return [form.format(times * row[key]) if key in row else "not measured" for row in rows]
+    def cells(way: str, key: str, form: str, times: float = 1) -> Iterator[str]:
+        for name in names:
+            row, old = (rows.get(f"{name}_{way}", {}) for rows in (found, earlier))
+            known = row[key] if key in row else old.get(key)
+            mark = "" if key in row else EARLIER
+            yield "not measured" if known is None else form.format(times * known) + mark
 
     for way, words in WAYS.items():
         lines.append(as_row(words, cells(way, "images_per_second", "{:,.0f}")))
-    for way in ("bf16", "bf16_compiled"):
+    for way in ("bf16_plain", "bf16", "bf16_compiled"):
+        if not any("ratio" in found.get(f"{name}_{way}", {}) for name in names):
+            continue
         words = WAYS[way].removeprefix("64 runs together, ")
         lines.append(as_row(f"{words}: over the original's way", cells(way, "ratio", "{:.1f} ×")))
         for key, share in SHARES.items():
             lines.append(as_row(f"{words}: {share}", cells(way, key, "{:.1f} %", 100)))
-    rows = [found[f"{name}_bf16_plain"] for name in names]
-    lines += ["", as_row("ms, a generation of 64 runs in bf16, plain", names), rule]
-    clock = (f"{1e3 * median(row['seconds']):.1f}" for row in rows)
-    lines.append(as_row("by the clock, without the profiler", clock))
-    lines.append(as_row("GPU at work", cells("bf16_plain", "device_ms", "{:.1f}")))
-    times = [row.get("device_ms_by_operation", {}) for row in rows]
-    for key in dict.fromkeys([*times[1], *times[0]]):
+    profiled = {
+        f"{name}, {words}{mark}": rows[f"{name}_{way}"]
+        for name in names
+        for rows, way, words, mark in (
+            (earlier, "bf16_plain", "plain", EARLIER),
+            (found, "bf16_plain", "plain", ""),
+            (found, "bf16", "captured", ""),
+        )
+        if "device_ms" in rows.get(f"{name}_{way}", {})
+    }
+    return "\n".join([*lines, "", *time_table(profiled)]) + "\n"
+
+
+def time_table(profiled: dict[str, dict[str, Any]]) -> list[str]:
+    """The lines of a table of a generation's time: by the clock, of the GPU, by operation."""
+    lines = [as_row("ms, a generation of 64 runs in bf16", profiled)]
+    lines.append("| --- |" + " ---: |" * len(profiled))
+    clocks = [1e3 * median(row["seconds"]) for row in profiled.values()]
+    works = [row["device_ms"] for row in profiled.values()]
+    shares = (f"{work / clock:.0%}" for work, clock in zip(works, clocks, strict=True))
+    lines.append(as_row("by the clock, without the profiler", (f"{t:.1f}" for t in clocks)))
+    lines.append(as_row("GPU at work", (f"{t:.1f}" for t in works)))
+    lines.append(as_row("GPU at work, of the clock's time", shares))
+    # A graph's kernels belong to no operation.
+    times = [
+        {} if any(row.get("captured", ())) else row["device_ms_by_operation"]
+        for row in profiled.values()
+    ]
+    for key in sorted(
+        {k for own in times for k in own}, key=lambda k: -max(t.get(k, 0) for t in times)
+    ):
         own = (f"{known[key]:.1f}" if key in known else "–" for known in times)
         lines.append(as_row(f"`{key.removeprefix('aten::')}`", own))
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def main() -> None:

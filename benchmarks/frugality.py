@@ -6,6 +6,9 @@ Eight units of `embedded:robust` × three seeds; invariance and silencing; noise
 unit's SD over natural images. Settings were chosen on half of the units, figures are of the other
 half. `FOLDER/twin.json` is rewritten as trials end; a second call goes on. At the end, or with
 `--write` alone, `benchmarks/twin.json` and its table in `benchmarks/README.md` are written.
+
+A folder holds results of one generator, each with the machine that made it. What `frugality.json`
+has of `cma` and `isotropic` counts where it is of the same generator, and is measured elsewhere.
 """
 
 import argparse
@@ -18,7 +21,15 @@ from typing import Any
 
 import torch
 
-from bench.frugality import FrugalityBench, FrugalityTrial, entrant
+from bench.frugality import (
+    POPULATION,
+    UNNAMED,
+    FrugalityBench,
+    FrugalityTrial,
+    check_generator,
+    entrant,
+    named,
+)
 from bench.gradient_limit import gradient_limit
 from bench.machine import describe
 from bench.needed import figures_of, last_mean
@@ -26,6 +37,7 @@ from first_run import fill
 from invariscope.devices import pick_device
 from invariscope.generators import load_generator
 from invariscope.markup import markdown_table
+from invariscope.memory import keep_freed_memory
 from invariscope.search.strategies import Twin
 from invariscope.store.files import replace_file
 from invariscope.subjects import load_subject
@@ -40,6 +52,7 @@ TWINS = {
     "twin on narrow-robust": Twin(proxy="embedded:narrow-robust", scale=1.0),
     "twin on standard": Twin(proxy="embedded:standard", scale=1.0),
 }
+EXACT = "twin:10"  # where answers are exact: a settled front is gone on with by generations of 10
 OTHERS = ("cma", "isotropic:10")
 TABLED = (250, 500, 1000, 2000, 5000)
 TASKS = ("invariance", "adversarial")
@@ -58,21 +71,31 @@ class Job:
     seed: int = 0
 
 
-def jobs(scale: float, seeds: int) -> list[Job]:
-    """What is run, the most needed first; `scale` shortens runs for a trial of the script."""
+def jobs(scale: float, seeds: int, *, baseline: bool) -> list[Job]:
+    """What is run, the most needed first; `scale` shortens runs for a trial of the script.
+
+    Args:
+        baseline: whether the invariance searches of `OTHERS` are known.
+    """
     rounds = []
     for units in (TOLD, TUNED):
-        one = [Job("twin", u, 0.0, "invariance", 5000) for u in units]
+        one = [Job(EXACT, u, 0.0, "invariance", 5000) for u in units]
         one += [Job("twin", u, 0.2, "invariance", 500) for u in units]
         for noise in (0.2, 0.0):
             for u in units:
-                one += [Job("twin", u, noise, "adversarial", 500)]
+                one += [Job("twin" if noise else EXACT, u, noise, "adversarial", 500)]
                 one += [Job("cma", u, noise, "adversarial", 25_000)]
                 one += [Job("isotropic:10", u, noise, "adversarial", 2000)]
         one += [Job(LIMIT, u, 0.0, task, 1) for task in TASKS for u in units]
         if units is TOLD:
             one += [Job("twin on standard", u, 0.2, "invariance", 500) for u in units]
             one += [Job("cma", u, 0.2, "invariance", 25_000) for u in units]
+        if not baseline:
+            noises = (0.0,) if units is TOLD else (0.0, 0.2)
+            one += [Job("cma", u, sd, "invariance", 25_000) for sd in noises for u in units]
+            one += [
+                Job("isotropic:10", u, sd, "invariance", 5000) for sd in (0, 0.2) for u in units
+            ]
         rounds.append(one)
     told, tuned = rounds
     found = [replace(job, seed=s) for jobs in (told, tuned) for s in range(seeds) for job in jobs]
@@ -83,6 +106,7 @@ def jobs(scale: float, seeds: int) -> list[Job]:
 def work(queue: Any, out: Path, device: str, until: float) -> None:
     """Take jobs until there are none or the time is over; one that fails is told, and left out."""
     torch.set_num_threads(1)
+    keep_freed_memory()
     place = pick_device(device)
     generator = load_generator("embedded", place)
     bench = FrugalityBench(load_subject(SUBJECT, place), generator, out)
@@ -102,7 +126,7 @@ def work(queue: Any, out: Path, device: str, until: float) -> None:
 def keep_trial(bench: FrugalityBench, job: Job, out: Path) -> None:
     """Run an entrant on a unit, once."""
     began = time.time()
-    strategy, population = TWINS.get(job.name), 50
+    strategy, population = _twin(job), int(job.name.partition(":")[2] or POPULATION)
     if strategy is None:
         strategy, population = entrant(job.name, bench.generator.code_statistics)
     trial = FrugalityTrial(
@@ -112,9 +136,14 @@ def keep_trial(bench: FrugalityBench, job: Job, out: Path) -> None:
     if path.exists():
         return
     result = bench.run(trial) | {"entrant": job.name, "task": job.task}
-    result |= {"device": bench.generator.device.type, "seconds": time.time() - began}
+    device = bench.generator.device
+    result |= {"device": device.type, "machine": describe(device), "seconds": time.time() - began}
     path.parent.mkdir(exist_ok=True)
     replace_file(path, lambda part: part.write_text(json.dumps(result) + "\n"))
+
+
+def _twin(job: Job) -> Twin | None:
+    return TWINS.get(job.name.partition(":")[0])
 
 
 def keep_limit(bench: FrugalityBench, job: Job, out: Path) -> None:
@@ -156,8 +185,10 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
                     for half, units in (("told", TOLD), ("tuned", TUNED))
                     if (share := _limit(known, ends, units)) is not None
                 }
-    devices = sorted({r.get("device", "cpu") for r in results})
-    about = {"model": SUBJECT, "tuned": TUNED, "told": TOLD, "devices": devices}
+    machines = [r["machine"] for r in results if "machine" in r]
+    about = {"model": SUBJECT, "tuned": TUNED, "told": TOLD}
+    about["devices"] = sorted({r.get("device", "cpu") for r in results})
+    about["machines"] = [m for i, m in enumerate(machines) if m not in machines[:i]]
     return about | {"conditions": conditions}
 
 
@@ -203,14 +234,13 @@ def joined(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def as_markdown(figures: dict[str, Any], baseline: dict[str, Any]) -> str:
+def as_markdown(figures: dict[str, Any], baseline: dict[str, Any] | None) -> str:
     """Make the table: images needed, and shares of what `cma` has at 25,000, told and tuned."""
     lines = []
     for condition in figures["conditions"]:
-        rows = [r for r in condition["rows"] if r["strategy"].startswith("twin")]
-        if condition["task"] == "adversarial":
-            rows = condition["rows"]
-        else:
+        rows = condition["rows"]
+        if condition["task"] == "invariance" and baseline:
+            rows = [r for r in rows if r["strategy"].startswith("twin")]
             (own,) = (c for c in baseline["conditions"] if c["noise"] == condition["noise"])
             for part, half in (("rows", "told"), ("tried", "tuned")):
                 rows += [r | {"half": half} for r in own[part] if r["strategy"] in OTHERS]
@@ -248,11 +278,18 @@ def write(out: Path) -> None:
     """Write the figures so far, and their table, where the benchmarks keep them."""
     here = Path(__file__).parent
     figures = json.loads((out / "twin.json").read_text())
-    baseline = json.loads((here / "frugality.json").read_text())
-    with_earlier(figures, json.loads((here / "twin.json").read_text()))
+    baseline = of_generator(here / "frugality.json", figures["generator"])
+    if stored := of_generator(here / "twin.json", figures["generator"]):
+        with_earlier(figures, stored)
     (here / "twin.json").write_text(json.dumps(figures, indent=1) + "\n")
     page = here / "README.md"
     page.write_text(fill(page.read_text(), "twin.json", as_markdown(figures, baseline)))
+
+
+def of_generator(path: Path, generator: dict[str, Any]) -> dict[str, Any] | None:
+    """Read stored figures; None where there are none, or they are of another generator."""
+    figures = json.loads(path.read_text()) if path.exists() else {}
+    return figures if figures and figures.get("generator", UNNAMED) == generator else None
 
 
 def with_earlier(figures: dict[str, Any], stored: dict[str, Any]) -> None:
@@ -290,28 +327,28 @@ def main() -> None:
     if asked.write:
         write(asked.out)
         return
-    there = Path(__file__).with_name("frugality.json")
-    baseline = json.loads(there.read_text()) if there.exists() else None
-    asked.out.mkdir(parents=True, exist_ok=True)
-    (asked.out / "results").mkdir(exist_ok=True)
+    (asked.out / "results").mkdir(parents=True, exist_ok=True)
+    generator = load_generator("embedded")
+    for path in sorted((asked.out / "results").glob("*.json")):
+        check_generator(json.loads(path.read_text()), path, generator)
+    baseline = of_generator(Path(__file__).with_name("frugality.json"), named(generator))
     context = multiprocessing.get_context("spawn")
     queue, until = context.Queue(), time.time() + asked.seconds
-    planned = jobs(asked.scale, asked.seeds)
+    planned = jobs(asked.scale, asked.seeds, baseline=baseline is not None)
     if asked.longest_first:
-        planned.sort(key=lambda job: job.images if job.name in TWINS else 0, reverse=True)
+        planned.sort(key=lambda job: job.images if _twin(job) else 0, reverse=True)
     for job in [*planned, *[None] * asked.workers]:
         queue.put(job)
     words = (queue, asked.out, asked.device, until)
     workers = [context.Process(target=work, args=words) for _ in range(asked.workers)]
     for worker in workers:
         worker.start()
-    about = describe(pick_device(asked.device))
     command = f"python benchmarks/frugality.py --out FOLDER --seeds {asked.seeds}"
     command += f" --scale {asked.scale} --workers {asked.workers} --device {asked.device}"
     while True:
         alive = any(worker.is_alive() for worker in workers)
         figures = {"command": command} | summary(asked.out, baseline)
-        figures |= {"seeds": asked.seeds, "machine": about}
+        figures |= {"seeds": asked.seeds, "generator": named(generator)}
         text = json.dumps(figures, indent=1) + "\n"
         replace_file(asked.out / "twin.json", lambda part, t=text: part.write_text(t))
         if not alive or time.time() > until + 20:

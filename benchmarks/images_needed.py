@@ -11,7 +11,7 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
-from bench.frugality import POPULATION, FrugalityBench, FrugalityTrial, entrant
+from bench.frugality import POPULATION, FrugalityBench, FrugalityTrial, entrant, named
 from bench.machine import describe, write_figures
 from bench.needed import BASELINE, BASELINE_IMAGES, figures_of, last_mean, rank
 from invariscope.cli.app import run
@@ -99,6 +99,7 @@ def frugality(
         "chosen_on": units[:half],
         "units": units[half:],
         "seeds": seeds,
+        "generator": named(generator),
         "machine": describe(place),
         "conditions": conditions,
     }

@@ -31,6 +31,12 @@ from invariscope.units import Sites, parse_target
 
 POPULATION = 50  # the papers' candidates a generation
 ELSEWHERE = 200  # random images that say how far is not near
+# The generator of results that do not name theirs: of all that were made before they did.
+UNNAMED = {
+    "name": "embedded",
+    "kind": "embedded",
+    "weights": "6d24dec2627ddc07ceec5617970591cbeaa99749986b534c9faede24a093a5d1",
+}
 POINTS = (250, 500, 1000, 1500, 2000, 3000, 4000, 5000, 6500, 8000, 10_000, 15_000, 20_000, 25_000)
 
 
@@ -143,11 +149,36 @@ def entrant(text: str, statistics: CodeStatistics | None) -> tuple[Strategy, int
     return strategy, int(size) if colon else POPULATION
 
 
+def check_generator(result: dict[str, Any], path: Path, generator: Generator) -> dict[str, Any]:
+    """Give a stored result back if it was made with the generator.
+
+    Raises:
+        InputError: it was made with another one.
+    """
+    known, own = result.get("generator", UNNAMED), named(generator)
+    if known != own:
+        raise InputError(
+            f"{str(path)!r} was made with the generator {known['name']!r} ({_short(known)}); this "
+            f"one is {own['name']!r} ({_short(own)}): choose another --out"
+        )
+    return result
+
+
+def named(generator: Generator) -> dict[str, Any]:
+    """Give a generator's name and identity, weights' hash included, as plain data."""
+    return {"name": generator.name, **generator.identity()}
+
+
+def _short(generator: dict[str, Any]) -> str:
+    return str(generator.get("weights", generator))[:12]
+
+
 class FrugalityBench:
     """Trials on one subject and generator, each kept in a folder as it ends.
 
     Args:
-        out: where references and results are kept; a trial that is there is not done again.
+        out: where references and results are kept; a trial that is there is not done again, and
+            one of another generator is refused.
         mei_generations: of the search for each unit's reference.
     """
 
@@ -173,7 +204,7 @@ class FrugalityBench:
         """The trial's result: for each seed, images shown and hypervolume."""
         path = self.out / f"{trial.key}.json"
         if path.exists():
-            return json.loads(path.read_text())
+            return check_generator(json.loads(path.read_text()), path, self.generator)
         say(path.stem)
         curves: dict[str, list[list[float]]] = {str(seed): [] for seed in trial.seeds}
         ends: dict[str, dict[str, Any]] = {}
@@ -182,7 +213,8 @@ class FrugalityBench:
                 seed = str(p.settings.seed)
                 curves[seed].append([images, hypervolume(scores.points(codes))])
                 ends[seed] = {"images": images, **scores.described(codes)}
-        result = {**trial.plain(), "curves": curves, "fronts": ends}
+        result = {**trial.plain(), "generator": named(self.generator)}
+        result |= {"curves": curves, "fronts": ends}
         text = json.dumps(result) + "\n"
         replace_file(path, lambda part: part.write_text(text))
         return result

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 from pymoo.indicators.hv import HV
 
 from bench.frugality import (
+    UNNAMED,
     FrugalityBench,
     FrugalityTrial,
     NoisySubject,
     entrant,
     hypervolume,
+    named,
 )
 from bench.needed import (
     as_markdown,
@@ -24,6 +26,7 @@ from bench.needed import (
     images_to_reach,
     last_mean,
 )
+from frugality import jobs, of_generator
 from images_needed import app
 from invariscope.cli.app import run
 from invariscope.errors import InputError
@@ -89,6 +92,33 @@ def test_a_trial_is_done_once_and_its_hypervolume_never_falls(toy, tmp_path):
         assert values == sorted(values)
         assert 0 < values[0] < values[-1] < 1
     assert json.loads((tmp_path / f"{trial.key}.json").read_text()) == result
+
+
+def test_a_result_names_its_generator_and_one_of_another_is_refused(toy, tmp_path):
+    subject, generator = toy
+    trial = FrugalityTrial(load_strategy("isotropic"), "linear:1", 0.0, 250, (0,))
+    result = FrugalityBench(subject, generator, tmp_path, mei_generations=20).run(trial)
+    assert result["generator"] == {"name": "toy4", **generator.identity()}
+    other = FrugalityBench(subject, ToyGenerator(4, gain=0.1), tmp_path, mei_generations=20)
+    with pytest.raises(InputError, match=r"made with the generator 'toy4'.*choose another --out"):
+        other.run(trial)
+
+
+def test_figures_of_another_generator_do_not_count(tmp_path):
+    """Files that name none are of the generator that was shipped before they did."""
+    path = tmp_path / "figures.json"
+    own = {"generator": named(ToyGenerator(4))}
+    assert of_generator(path, UNNAMED) is None
+    for figures in ({"seeds": 1}, {"seeds": 1, **own}):
+        path.write_text(json.dumps(figures))
+        for generator in (UNNAMED, own["generator"]):
+            same = figures.get("generator", UNNAMED) == generator
+            assert of_generator(path, generator) == (figures if same else None)
+    known, unknown = (
+        {(job.name, job.noise) for job in jobs(1, 1, baseline=baseline) if job.task == "invariance"}
+        for baseline in (True, False)
+    )
+    assert unknown - known == {("cma", 0.0), ("isotropic:10", 0.0), ("isotropic:10", 0.2)}
 
 
 def test_a_unit_that_nothing_excites_is_refused(toy, tmp_path):

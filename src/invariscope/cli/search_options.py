@@ -44,6 +44,10 @@ class SearchCommandOptions(ConstraintOptions, NetworkOptions):
     ] = None
     stop: Annotated[bool, Parameter(help="Let the stopping rule end a search.")] = True
     precision: Annotated[str, Parameter(help="auto, float32 or bf16.")] = "auto"
+    taught_by: Annotated[
+        Path | None,
+        Parameter(help="For a twin: a folder of ended runs of the same unit, to learn from first."),
+    ] = None
     natural: Annotated[
         Path | None, Parameter(help="The network's natural statistics: a natural.parquet.")
     ] = None
@@ -51,10 +55,18 @@ class SearchCommandOptions(ConstraintOptions, NetworkOptions):
     def words(self) -> list[str]:
         """Write the options that decide a search's result, for a command that can be repeated."""
         words = super().words() + self.constraint_words()
-        for name in ("generator", "strategy", "population", "generations", "precision", "natural"):
+        for name in (
+            "generator",
+            "strategy",
+            "population",
+            "generations",
+            "precision",
+            "natural",
+            "taught_by",
+        ):
             value = getattr(self, name)
             if value != getattr(type(self), name):
-                words.append(f"--{name} {value}")
+                words.append(f"--{name.replace('_', '-')} {value}")
         return words + ["--no-stop"] * (not self.stop)
 
     def options(self) -> SearchOptions:
@@ -65,6 +77,7 @@ class SearchCommandOptions(ConstraintOptions, NetworkOptions):
             generations=self.generations,
             stop=self.stop,
             precision=self.precision,
+            taught_by=self.taught_by,
         )
 
     def load(self, model: str) -> tuple[Subject, Generator]:

@@ -30,10 +30,10 @@ def plan_mei(
     tries: int = 1,
     options: SearchOptions | None = None,
 ) -> list[Planned]:
-    """Plan the searches for an MEI: seeds `seed · tries` and up; cells are not filled."""
+    """Plan the searches for an MEI: seeds `seed · tries` and up, of no cells and not taught."""
     validate.at_least("tries", tries, 1)
     options = options or SearchOptions()
-    options = replace(options, strategy=without_cells(options.strategy))
+    options = replace(options, strategy=without_cells(options.strategy), taught_by=None)
     first = seed * tries
     return plan(
         subject,
@@ -109,7 +109,7 @@ def find_mei(
         seed: of the search; 0 is a seed like any other.
         tries: searches among which one is drawn at random (4 in the paper).
         options: of the search; by default 500 generations of 50. A strategy's cells are not
-            filled: one image is searched for.
+            filled: one image is searched for, and by a search that is not taught.
         out: the folder that keeps the runs; by default a temporary one.
         watch: called after every generation.
         progress: whether a line shows how far the search is; by default in terminals and notebooks.

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from invariscope import seeds, validate
 from invariscope.errors import InputError
 from invariscope.experiments.reference import Reference, check_reference
+from invariscope.experiments.taught import check_can_be_taught, load_taught
 from invariscope.generators.base import Generator
 from invariscope.natural.statistics import NaturalStatistics, UnitStatistics
 from invariscope.plurals import number_of
@@ -56,6 +58,8 @@ class SearchOptions:
         precision: of generator and subject while searching: `float32`, `bf16`, or `auto`
             (bf16 where the device has it, while it ranks candidates alike). What is reported
             is measured again in float32.
+        taught_by: for a twin, a folder of ended runs: the fronts that they found for the same
+            unit of the same subject teach it before its first image.
 
     Raises:
         InputError: an unknown name, or a number out of range.
@@ -75,9 +79,12 @@ class SearchOptions:
     sigma: float | None = None
     tie_break: str | None = None
     precision: str = "auto"
+    taught_by: str | Path | None = None
 
     def __post_init__(self) -> None:
         load_strategy(self.strategy)
+        if self.taught_by is not None:
+            check_can_be_taught(self.strategy)
         validate.one_of("precision", self.precision, PRECISIONS)
         validate.at_least("population", self.population, 2)
         validate.at_least("generations", self.budget, 1)
@@ -254,6 +261,7 @@ def plan(
     rule, milestone = stopping(task, natural, strategy)
     stop = rule if options.stop else Never()
     step = _step(generator, task, options.sigma)
+    taught = load_taught(options.taught_by, subject, generator, target)
     planned = []
     for seed in run_seeds:
         start, rule_name = start_code(generator, task, reference, seed)
@@ -268,7 +276,7 @@ def plan(
             tie_break=objective.tie_break,
             reference=reference.recipe if reference else None,
             natural=asdict(natural) if natural else None,
-            strategy=strategy.describe(),
+            strategy=strategy.describe() | ({"taught": taught.describe()} if taught else {}),
             start={"mean": rule_name, "sigma": step},
             population=options.population,
             generations=options.budget,
@@ -286,6 +294,7 @@ def plan(
             stop=stop,
             milestone=milestone,
             reference_code=reference.code if reference else None,
+            taught=taught,
         )
         labels = _labels(subject, generator, target, objective.site)
         planned.append(Planned(settings, labels, run, reference))

@@ -68,7 +68,7 @@ class _CapturedPass:
 
 @final
 class CapturedPasses:
-    """Passes of one chunk shape through generator and subject, replayed where a GPU allows it.
+    """Passes of one chunk shape through generator and subject, as replays where a GPU allows that.
 
     Captured once for each precision, again when other sites are asked for. The pass stays a
     plain one where the subject does not promise to stay as it is (`Subject.fixed`), where the

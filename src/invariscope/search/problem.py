@@ -9,7 +9,7 @@ from torch import Tensor
 from invariscope.errors import InputError
 from invariscope.generators.base import Generator
 from invariscope.search.objectives import Objective
-from invariscope.search.run import Run
+from invariscope.search.run import Run, TaughtImages
 from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.hybrid import HybridSubject
 from invariscope.subjects.perceptual import perceptual
@@ -24,17 +24,19 @@ class Problem:
         generator: lets gradients pass.
         stage: the subject whose stretch site counts; may be None for `pixels`.
         reference_code: `(code_dim,)`, where known.
+        taught: what earlier runs showed to the unit.
     """
 
     objective: Objective
     generator: Generator
     stage: Subject | None = None
     reference_code: Tensor | None = field(repr=False, default=None)
+    taught: TaughtImages | None = field(repr=False, default=None)
 
     @classmethod
     def of(cls, run: Run, generator: Generator, stage: Subject | None) -> "Problem":
         """Make a run's problem."""
-        return cls(run.objective, generator, stage, run.reference_code)
+        return cls(run.objective, generator, stage, run.reference_code, run.taught)
 
     def stretch(self, images: Tensor) -> Tensor:
         """Measure the stretch `(n,)` of images `(n, 3, height, width)`; gradients pass.

@@ -1,10 +1,12 @@
 """Runs of a search, their results of a generation, and their outcomes."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -15,6 +17,25 @@ from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
 from invariscope.search.precision import PRECISIONS
 from invariscope.search.stopping import ActivationShare, GenerationProgress, Never, StoppingRule
+
+
+@dataclass(frozen=True)
+class TaughtImages:
+    """Images that earlier runs showed to the unit of a run, and its answers.
+
+    Attributes:
+        codes: `(images, code_dim)` float64.
+        activity: `(images,)` float64.
+    """
+
+    codes: Tensor
+    activity: Tensor
+
+    def describe(self) -> dict[str, Any]:
+        """Give how many there are and the sha256 of all, for a run's settings and name."""
+        both = torch.cat([self.codes, self.activity.unsqueeze(1)], 1).contiguous()
+        digest = hashlib.sha256(both.numpy().tobytes()).hexdigest()
+        return {"images": len(both), "sha256": digest}
 
 
 @dataclass(frozen=True)
@@ -34,6 +55,7 @@ class Run:
         in_bf16: the objective with the reference's responses in bf16, where there is a reference
             and the run may be evaluated so.
         reference_code: `(code_dim,)` the reference's, where known.
+        taught: images of earlier runs from which a twin learns before the first generation.
     """
 
     name: str
@@ -46,6 +68,7 @@ class Run:
     precision: str = "float32"
     in_bf16: Objective | None = None
     reference_code: Tensor | None = field(repr=False, default=None)
+    taught: TaughtImages | None = field(repr=False, default=None)
 
     def __post_init__(self) -> None:
         validate.one_of("precision", self.precision, PRECISIONS)

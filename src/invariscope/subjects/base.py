@@ -73,7 +73,7 @@ class Subject(ABC):
 
     @property
     def fixed(self) -> object | None:
-        """What a pass depends on beside its images, while that stays the same; else None.
+        """State beside the images that decides a pass, while that state stays the same; else None.
 
         Where there is one, a pass runs nothing that counts but its device's kernels.
         """

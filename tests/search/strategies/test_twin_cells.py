@@ -2,7 +2,6 @@
 
 import math
 
-import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 from invariscope.errors import InputError
 from invariscope.search.strategies import Cells, Measure, Twin, load_strategy, without_cells
 from invariscope.search.strategies.twin_cells import MEASURES
-from invariscope.search.strategies.twin_islands import Islands
 
 CELLS = Cells.named(["luminance", "hue"])
 ANY = st.floats(-0.5, 1.5, allow_nan=False, width=32)
@@ -121,16 +119,6 @@ def test_a_measure_of_ones_own_is_told_by_its_name_and_range():
     assert "cells" not in load_strategy("twin").describe()
     with pytest.raises(InputError, match="high of red"):
         Measure("red", 1, 1, 4, red.of)
-
-
-def test_islands_begin_with_sizes_that_sum_to_the_generation():
-    like = torch.zeros(3).double()
-    islands = Islands(like.expand(3, 3), torch.ones(3).double(), like.expand(3, 3))
-    asked = islands.ask(("a", 1, "islands"), 11)
-    assert asked.shape == (11, 3)
-    assert np.unique(asked.numpy(), axis=0).shape[0] == 11
-    assert torch.equal(asked, islands.ask(("a", 1, "islands"), 11))
-    assert not torch.equal(asked, islands.ask(("a", 2, "islands"), 11))
 
 
 def test_a_most_exciting_image_is_one_image_and_fills_no_cells():

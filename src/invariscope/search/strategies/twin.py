@@ -21,6 +21,7 @@ from invariscope.search import gp
 from invariscope.search.problem import Problem
 from invariscope.search.stopping import SETTLED, SETTLING
 from invariscope.search.strategies.informed import InformedStrategy, ShownImages
+from invariscope.search.strategies.isotropic import Isotropic
 from invariscope.search.strategies.twin_cells import Cells
 from invariscope.search.strategies.twin_data import (
     Observations,
@@ -31,8 +32,15 @@ from invariscope.search.strategies.twin_data import (
 from invariscope.search.strategies.twin_features import Features, proxy_identity
 from invariscope.search.strategies.twin_filling import AimedCells, FilledCells
 from invariscope.search.strategies.twin_goals import Goals, front_area, front_gain
-from invariscope.search.strategies.twin_islands import Islands
-from invariscope.search.strategies.twin_state import BEST, TwinState, enough, together
+from invariscope.search.strategies.twin_state import (
+    BEST,
+    TwinState,
+    enough,
+    handed_over,
+    plain_order,
+    together,
+)
+from invariscope.search.strategies.twin_taught import taught_observations
 from invariscope.subjects.base import Subject
 
 FIRST_STEPS, MORE_STEPS = 40, 8  # up the marginal likelihood: at first, and after each batch
@@ -40,6 +48,7 @@ LEARNT_ON = 400  # points from which hyperparameters are learnt
 KINDS = ("member", "fresh")  # what a climb starts from: a member of the front, or a new code
 FORGET = 0.7  # of a kind's credit that a generation leaves
 FLOOR = 0.15  # the least share of a kind
+PLAIN = Isotropic()  # what goes on where the front has settled
 UNLIKE = ("proxy", "cells")  # parameters that are told by a description of their own
 
 
@@ -93,17 +102,19 @@ class Twin(InformedStrategy):
             generation=torch.zeros(runs, dtype=torch.int64),
             mean=mean,
             sigma=sigma.to(mean),
+            path=torch.zeros_like(mean),
+            settled=torch.zeros(runs, dtype=torch.bool),
             observations=tuple(no_images(row) for row in mean),
             learnt=tuple(mean.new_zeros(0) for _ in names),
             credit=mean.new_ones(runs, len(KINDS)),
-            islands=tuple(Islands.none(row) for row in mean),
         )
 
     def propose(self, state: TwinState, size: int, problems: Sequence[Problem]) -> Tensor:
+        state = self._taught(state, problems)
         codes: list[Tensor | None] = [None] * len(state)
-        for row, islands in enumerate(state.islands):
-            if len(islands):
-                codes[row] = islands.ask(state.streams("islands")[row], size)
+        for row, settled in enumerate(state.settled.tolist()):
+            if settled:
+                codes[row] = PLAIN.ask(state[[row]], size)[0]
         for rows in together(state, problems):
             own = state[rows]
             group = [problems[row] for row in rows]
@@ -121,74 +132,79 @@ class Twin(InformedStrategy):
         problems: Sequence[Problem],
     ) -> TwinState:
         size = codes.shape[1]
-        features = self._features(problems[0])
-        observations, credit = [], state.credit.clone()
+        state, features = self._taught(state, problems), self._features(problems[0])
+        observations, credit, moved = [], state.credit.clone(), []
         for row, (own, problem) in enumerate(zip(state.observations, problems, strict=True)):
-            with torch.no_grad():
-                images, entries = features(codes[row])
-                measured = self.cells.measured(images) if self.cells else images.new_zeros(size, 0)
             told = scores[row].to(codes), errors[row].nan_to_num().to(codes)
+            known = ~scores[row].isnan().any(1)
+            if state.settled[row]:
+                order = plain_order(problem, told[0], state.streams("shuffle")[row])
+                moved.append(PLAIN.tell(state[[row]], codes[[row]], order, known[None]))
+                entries = measured = codes.new_zeros(size, 0)
+            else:
+                moved.append(state[[row]])
+                with torch.no_grad():
+                    images, entries = features(codes[row])
+                    measured = self.cells.measured(images) if self.cells else entries[:, :0]
             generation = int(state.generation[row]) + 1
             after = own.with_generation(generation, codes[row], told, entries, measured)
             observations.append(after)
             if BEST <= len(own) < len(after):
-                known = ~scores[row].isnan().any(1)
                 gain = self._gain(problem, own, after)
                 kinds = self._kinds(state[[row]], size)[0].to(gain.device)[known]
                 of_kind = [kinds == k for k in range(len(KINDS))]
                 gains = torch.stack([gain[rows].sum() for rows in of_kind])
                 counts = torch.stack([rows.sum() for rows in of_kind]).clamp(min=1)
                 credit[row] = FORGET * credit[row] + (1 - FORGET) * gains / counts
-        moved = [
-            self._moved(state[[row]], codes[row], scores[row], problem, observations[row])
-            for row, problem in enumerate(problems)
-        ]
-        learnt = replace(
-            state,
+        settled = [*map(self._settled, state.settled.tolist(), observations, problems)]
+        after = replace(
+            TwinState.cat(moved),
             generation=state.generation + 1,
             observations=tuple(observations),
             credit=credit,
-            islands=tuple(moved),
         )
-        return self._learnt(learnt, problems, features)
+        return self._learnt(handed_over(after, settled, problems), problems, features)
 
-    def _moved(
-        self,
-        state: TwinState,
-        codes: Tensor,
-        scores: Tensor,
-        problem: Problem,
-        shown: Observations,
-    ) -> Islands:
-        """Move the islands of a run, or begin islands where the front has settled.
+    def _taught(self, state: TwinState, problems: Sequence[Problem]) -> TwinState:
+        """Learn from earlier runs' images, for runs that have none of their own."""
+        observations, learnt = list(state.observations), list(state.learnt)
+        for row, problem in enumerate(problems):
+            if problem.taught is not None and not len(observations[row]):
+                features = self._features(problem)
+                own = taught_observations(problem, features, self.cells, state.mean.device)
+                one = replace(state[[row]], observations=(own,))
+                observations[row], learnt[row] = (
+                    own,
+                    self._learnt(one, [problem], features).learnt[0],
+                )
+        return replace(state, observations=tuple(observations), learnt=tuple(learnt))
+
+    def _settled(self, before: bool, shown: Observations, problem: Problem) -> bool:
+        """Tell if the plain strategy goes on from here, from the run's own start.
 
         With noise the twin goes on: the order of few candidates says little then.
         """
-        (islands,) = state.islands
-        if len(islands):
-            goals = Goals.of([problem], [shown.scores])
-            return islands.told(state.streams("islands")[0], codes, scores.to(codes), goals)
-        if self.cells or len(shown) < BEST or bool((shown.errors > 0).any()):
-            return islands
+        shown = shown.shown()
+        if before or self.cells or len(shown) < BEST or bool((shown.errors > 0).any()):
+            return before
         found = Goals.of([problem], [shown.scores]).modelled(shown.scores[None])[0]
-        if not self._growth(problem, shown, found) < SETTLED:
-            return islands
-        return Islands.on(problem, shown, len(codes), self._sd(problem))
+        return self._growth(problem, shown, found) < SETTLED
 
     def expected(self, state: TwinState, problems: Sequence[Problem]) -> list[ShownImages | None]:
         return [self._expected(state[[row]], problem) for row, problem in enumerate(problems)]
 
     def _expected(self, state: TwinState, problem: Problem) -> ShownImages | None:
-        if not enough(state):
+        (every,) = state.observations
+        own = every.shown()
+        if len(own) < BEST:
             return None
-        (own,) = state.observations
         goals = Goals.of([problem], [own.scores])
         found = goals.modelled(own.scores[None])[0]
         if bool((own.errors > 0).any()):
             data, process = self._twin(state, [problem])
-            numbers = torch.arange(len(own), device=own.codes.device)
+            rows = every.generation > 0
             with torch.no_grad():
-                predicted = process.predict(own.standardised(numbers)[None])[0]
+                predicted = process.predict(every.standardised(rows)[None])[0]
             found = (predicted * data.sd + data.mean)[0]
         filled = FilledCells.of(self.cells, problem, own, found) if self.cells else None
         shown = own.codes, own.scores, found, own.generation, own.candidate
@@ -198,7 +214,7 @@ class Twin(InformedStrategy):
     def _growth(self, problem: Problem, own: Observations, modelled: Tensor) -> float:
         """Measure the last images' share of the front's area, or of the sum over cells."""
         every = torch.ones_like(own.generation, dtype=torch.bool)
-        earlier = own.generation <= int(own.generation.max()) - SETTLING
+        earlier = own.generation <= int(own.generation.max()) - own.generations_of(SETTLING)
         if self.cells:
             filled = FilledCells.of(self.cells, problem, own, modelled)
             before, now = (filled.total(rows) for rows in (earlier, every))

@@ -1,7 +1,7 @@
 """Observations of a run, and the training set of a twin."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -10,6 +10,8 @@ from torch import Tensor
 from invariscope import seeds
 from invariscope.search.problem import Problem
 from invariscope.search.strategies.twin_goals import Goals
+
+USUAL = 50  # candidates of a generation
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,19 @@ class Observations:
     def standardised(self, rows: Tensor) -> Tensor:
         """Give the features of some images, with mean 0 and SD 1 over all images."""
         return (self.features[rows] - self.features.mean(0)) / self.feature_sd()
+
+    def shown(self) -> "Observations":
+        """Select the images that the run itself showed."""
+        own = self.generation > 0
+        return Observations(*(part[own] for part in vars(self).values()))
+
+    def generations_of(self, usual: int) -> int:
+        """Count the generations with as many candidates as some of the usual size, 50, have."""
+        return usual * max(1, -(-USUAL // (int(self.candidate.max()) + 1)))
+
+    def without_features(self) -> "Observations":
+        """Drop the features and measures of all images."""
+        return replace(self, features=self.features[:, :0], measured=self.measured[:, :0])
 
     def with_generation(
         self,

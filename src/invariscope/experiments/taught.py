@@ -1,0 +1,78 @@
+"""Images that earlier runs showed to a unit, for a twin to learn from."""
+
+from pathlib import Path
+
+import torch
+
+from invariscope.errors import InputError
+from invariscope.generators.base import Generator
+from invariscope.search.run import TaughtImages
+from invariscope.search.strategies import Twin, load_strategy
+from invariscope.search.strategies.base import Strategy
+from invariscope.store.record import RunRecord, load_run, run_folders
+from invariscope.store.settings import without_none
+from invariscope.subjects.base import Subject
+from invariscope.units import Target
+
+
+def load_taught(
+    folder: str | Path | None, subject: Subject, generator: Generator, target: Target
+) -> TaughtImages | None:
+    """Read the fronts that ended runs in a folder found for a unit.
+
+    Runs of another subject, generator or unit, and interrupted ones, teach nothing; task, stretch
+    site, reference, seed and strategy may differ, since the unit's answer to an image does not.
+
+    Args:
+        folder: a folder of runs, or one run; None teaches nothing.
+
+    Raises:
+        InputError: no run there can teach, the unit is a set, or it answers with noise.
+    """
+    if folder is None:
+        return None
+    if len(target.units) > 1:
+        raise InputError(
+            f"{target} is a set of {len(target.units)} units, whose change from one reference says "
+            "nothing of that from another; a twin is taught of single units"
+        )
+    if not subject.noisy.isdisjoint(target.sites):
+        raise InputError(
+            f"{subject.name} answers with noise, and earlier fronts were chosen by noisy answers; "
+            "a twin is taught by exact answers alone"
+        )
+    records = [
+        load_run(path) for path in run_folders(Path(folder)) if (path / "outcome.json").exists()
+    ]
+    own = [r for r in records if _may_teach(r, subject, generator, target)]
+    if not own:
+        raise InputError(
+            f"{str(folder)!r} holds no run that can teach of {target}; expected ended runs of the "
+            "same subject, generator and unit"
+        )
+    own.sort(key=lambda record: record.name)
+    answers = [torch.from_numpy(r.front["activation"].to_numpy("float64").copy()) for r in own]
+    return TaughtImages(torch.cat([r.tensors["codes"].double() for r in own]), torch.cat(answers))
+
+
+def _may_teach(record: RunRecord, subject: Subject, generator: Generator, target: Target) -> bool:
+    own = record.settings
+    return (
+        record.outcome["status"] != "interrupted"
+        and own.unit == str(target)
+        and own.subject == without_none(subject.identity())
+        and own.generator == without_none(generator.identity())
+    )
+
+
+def check_can_be_taught(strategy: str | Strategy) -> None:
+    """Check that a strategy learns from images.
+
+    Raises:
+        InputError: it sees the order of its candidates alone.
+    """
+    own = load_strategy(strategy)
+    if not isinstance(own, Twin):
+        raise InputError(
+            f"taught_by is for strategy 'twin'; {own.name!r} learns from its own candidates alone"
+        )
