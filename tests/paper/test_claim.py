@@ -21,6 +21,7 @@ from invariscope.paper.claim import (
     shared_level,
     widened,
 )
+from invariscope.paper.measured_study import finding
 
 NUMBER = st.floats(-1e6, 1e6)
 REPEATS = 600
@@ -72,6 +73,12 @@ def test_claims_join_their_evidence():
         assert claim.verdict == verdict
         assert bool(claim.reason) == (verdict in (UNDECIDED, NOTHING))
         assert read_claim(claim.record()).outcome == claim.outcome
+
+
+def test_a_statement_without_its_number_says_what_is_lacking_and_no_other_number():
+    other = over_clusters("gained", [0.1, 0.2], above=0, parts=2)
+    claim = finding(3, "s", "x", pd.Series(dtype=float), above=0, more=[other], lacks="needs y")
+    assert (claim.outcome, claim.found) == (f"{NOTHING}: needs y", "")
 
 
 def test_a_claim_is_kept_to_the_last_digit():

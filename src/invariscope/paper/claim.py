@@ -147,8 +147,8 @@ class Claim:
 
     @property
     def found(self) -> str:
-        """Say every number with its interval and bounds."""
-        return "; ".join(part.words for part in self.evidence)
+        """Say every number that there is, with its interval and bounds."""
+        return "; ".join(part.words for part in self.evidence if math.isfinite(part.value))
 
     def record(self) -> dict[str, Any]:
         """Give the claim as plain values, for a file; numbers that are not finite are None."""

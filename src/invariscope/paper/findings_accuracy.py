@@ -183,7 +183,7 @@ def shape_of_rise(s: MeasuredStudy) -> Iterator[Claim]:
             f"Under local transformations across-category accuracy rises, and the rise is {words}",
             "variance explained by a line in the number, less by a line in its logarithm",
             own,
-            more=[rise] if len(own) else [],
+            more=[rise],
             lacks=counts if asked else other,
             **bounds,
         )

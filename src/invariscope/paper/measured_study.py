@@ -138,8 +138,9 @@ def finding(
         values: a value a seed.
         above: the statement's lower bound.
         below: the statement's upper bound.
-        more: further evidence that the statement needs.
+        more: further evidence that the statement needs; nothing without the values.
         lacks: what a study without such values would need.
     """
     own = over_clusters(name, values, above=above, below=below, parts=1 + len(more))
-    return Claim(f"finding {number}", statement, (own, *more), "seeds", lacks)
+    evidence = (own, *more) if math.isfinite(own.value) else (own,)
+    return Claim(f"finding {number}", statement, evidence, "seeds", lacks)

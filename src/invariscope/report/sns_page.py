@@ -1,6 +1,7 @@
 """`docs/reproduce/sns.md`: each figure's numbers beside the paper's, with verdict and reason."""
 
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -92,7 +93,7 @@ def _studies(table: pd.DataFrame) -> list[str]:
 
 def first_parts(claim: Claim) -> str:
     """Say the first parts of the evidence; a table below has the rest."""
-    parts = [part.words for part in claim.evidence]
+    parts = [part.words for part in claim.evidence if math.isfinite(part.value)]
     rest = len(parts) - MOST_PARTS
     more = [f"{rest} more from the table {claim.analysis!r} below"] if rest > 0 else []
     return "; ".join([*parts[:MOST_PARTS], *more]) or "–"
