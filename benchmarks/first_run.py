@@ -95,6 +95,7 @@ def shipped_markdown() -> str:
     """Make the table of the shipped networks and generator, from `figures.json`."""
     figures = json.loads((WEIGHTS / "figures.json").read_text())
     generator, pair = figures.pop("generator"), ("standard", "robust")
+    figures.pop("v1")
     networks = {name: figures[name] for name in (*pair, *sorted(set(figures) - {*pair}))}
     rows = "".join(
         f"| `embedded:{name}`: top-1 on {network['val_photos']} val photos; under attack "

@@ -322,7 +322,7 @@ def collect(given: Given) -> dict[str, Any]:
     }
     for name in ("photos", "embedded", *SPACES):
         if (path := given.out / "trials" / f"{name}.json").exists():
-            words = SPACES[name].words if name in SPACES else f"`{name}`, 96 px"
+            words = SPACES[name].words if name in SPACES else "`embedded:v1`, 96 px"
             found["spaces"][name] = {"words": words, **json.loads(path.read_text())}
     for name, part in PARTS.items():
         found["waiting"][name] = part.runs - ended(given, name)

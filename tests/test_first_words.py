@@ -49,7 +49,7 @@ def test_everything_has_a_name_of_one_line(searched, tmp_path):
     told = {
         "NetworkSubject('embedded:standard', image_size=96, classes=10, device=cpu)": shipped,
         "FunctionSubject('mean colour', image_size=8, device=cpu)": mean,
-        "EmbeddedGenerator('embedded', code_dim=256, image_size=96, device=cpu)": (
+        "EmbeddedGenerator('embedded', code_dim=384, image_size=96, device=cpu)": (
             iv.load_generator("embedded")
         ),
         "Reference(image, 4 × 4 px)": options["reference"],
@@ -65,7 +65,7 @@ def test_everything_has_a_name_of_one_line(searched, tmp_path):
         "NaturalStatistics(10 units, 9469 images)": (
             NaturalStatistics.load(shipped.natural, shipped)
         ),
-        "CodeStatistics(code_dim=256)": iv.load_generator("embedded").code_statistics,
+        "CodeStatistics(code_dim=384)": iv.load_generator("embedded").code_statistics,
     }
     found = {repr(value): value for value in told.values()}
     natural = [line for line in found if line.startswith("NaturalStatistics")]

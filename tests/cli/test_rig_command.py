@@ -21,6 +21,7 @@ repeats = 2
 trials = 20
 [search]
 strategy = "isotropic"
+generator = "embedded:v1"
 population = 8
 mei_generations = 1
 generations = 2

@@ -130,7 +130,7 @@ def find_mei(
         >>> short = iv.SearchOptions(population=10, generations=2)
         >>> mei = iv.find_mei(subject, generator, "fc:3", options=short, out="runs")
         >>> mei.image.shape, mei.code.shape
-        (torch.Size([3, 96, 96]), torch.Size([256]))
+        (torch.Size([3, 96, 96]), torch.Size([384]))
     """
     planned = plan_mei(subject, generator, unit, seed=seed, tries=tries, options=options)
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="invariscope-"))

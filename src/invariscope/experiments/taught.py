@@ -6,6 +6,7 @@ import torch
 
 from invariscope.errors import InputError
 from invariscope.generators.base import Generator
+from invariscope.plurals import number_of
 from invariscope.search.run import TaughtImages
 from invariscope.search.strategies import Twin, load_strategy
 from invariscope.search.strategies.base import Strategy
@@ -33,8 +34,8 @@ def load_taught(
         return None
     if len(target.units) > 1:
         raise InputError(
-            f"{target} is a set of {len(target.units)} units, whose change from one reference says "
-            "nothing of that from another; a twin is taught of single units"
+            f"{target} is a set of {number_of(len(target.units), 'unit')}, whose change from one "
+            "reference says nothing of that from another; a twin is taught of single units"
         )
     if not subject.noisy.isdisjoint(target.sites):
         raise InputError(

@@ -43,12 +43,13 @@ def measure_affine(study: StudyFolder, done: set[str], device: str = "auto") -> 
     tables = []
     for (address, unit, key), run in asked.items():
         subject = load_subject_cached(address, device)
-        made_with = load_run(study.runs / run.name).settings.generator
-        generator = load_generator_cached(address_made_with(run.generator, made_with), device)
         if run.needs:
             record = load_run(study.runs / run.needs[1])
+            made_with = address_made_with(run.generator, record.settings.generator)
+            generator = load_generator_cached(made_with, device)
             image = mei_reference(record, generator).image
         else:
+            generator = load_generator_cached(run.generator, device)
             image = photo_reference(Path(str(run.photo)), subject, generator).image
         table = affine_baseline(subject, unit, image, shown=generator.constrain)
         own = {"subject": subject.name, "address": address, "unit": unit}

@@ -66,7 +66,7 @@ class StudyResult:
         0  standard  fc:3  excitation      20
         1  standard  fc:3  invariance      20
         >>> study.images(study.table()).shape, study.codes(study.table()).shape
-        (torch.Size([2, 3, 96, 96]), torch.Size([2, 256]))
+        (torch.Size([2, 3, 96, 96]), torch.Size([2, 384]))
     """
 
     folder: StudyFolder

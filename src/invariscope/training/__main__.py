@@ -160,7 +160,7 @@ def _shipped(name: str) -> EmbeddedNetwork:
 
 
 def _seen_by(lite: Path | None, device: str) -> tuple[torch.nn.Module, list[torch.nn.Module]]:
-    """Build the layer that the encoder reads, and what critics see, on the device in bf16."""
+    """Build the reader of the encoder and the eyes of the critics, on the device in bf16."""
     networks = [_shipped(name) for name in SEEN]
     eyes = [embedded_eyes(network, MEAN, STD) for network in networks]
     parts = [layer3_reader(networks[0], MEAN, STD), *eyes, *([load_lite(lite)] if lite else [])]

@@ -1,4 +1,4 @@
-"""A training step captured as a CUDA graph: thousands of launches become one."""
+"""Capture training steps as CUDA graphs, thousands of launches as a single launch."""
 
 import logging
 from collections.abc import Callable, Hashable
@@ -44,7 +44,7 @@ class Captured:
 
     @staticmethod
     def _beside(step: Callable[[], Any]) -> Any:
-        """Run a step on another stream, as capturing asks of the runs before it."""
+        """Run a step on another stream, as capturing asks of the steps before."""
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(side):

@@ -1,4 +1,4 @@
-"""What critics and perceptual losses see: features of frozen networks, and verdicts on them."""
+"""Critics of images, by pixels and by the features of frozen networks."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -21,7 +21,7 @@ Eyes = Callable[[Tensor], list[Tensor]]
 
 
 class _Cut(nn.Module):
-    """Some layers of a network in order; the outputs of some of them.
+    """A network cut after some layers, with the outputs of a few of these.
 
     Args:
         layers: modules applied one after the other.
@@ -42,8 +42,9 @@ class _Cut(nn.Module):
         side: int = 0,
     ) -> None:
         super().__init__()
-        copies = nn.ModuleList(copy.deepcopy(list(layers)))  # folding changes them
-        self.layers, self.read, self.side = fold_norms(copies), tuple(read), side
+        self.layers = nn.ModuleList(copy.deepcopy(list(layers)))  # folding changes them
+        fold_norms(self.layers)
+        self.read, self.side = tuple(read), side
         eye = torch.eye(SIDE)[None]
         lines = F.interpolate(eye, side, mode="linear", align_corners=False) if side else eye
         self.register_buffer("enlarge", lines[0].T.contiguous())
@@ -66,8 +67,8 @@ class _Cut(nn.Module):
 
 
 @torch.no_grad()
-def fold_norms(module: nn.Module) -> nn.Module:
-    """Fold each batch norm that follows a convolution among a module's children into it.
+def fold_norms(module: nn.Module) -> None:
+    """Fold a module's batch norms into the convolutions before these.
 
     The module is changed: a norm becomes what it applies after its sums (timm's do), or nothing.
     """
@@ -89,13 +90,12 @@ def fold_norms(module: nn.Module) -> nn.Module:
             module.add_module(name, getattr(child, "act", nn.Identity()))
         before = child if isinstance(child, nn.Conv2d) else None
         fold_norms(child)
-    return module
 
 
 def embedded_eyes(
     network: EmbeddedNetwork, mean: Sequence[float], std: Sequence[float]
 ) -> nn.Module:
-    """Maps of a shipped network at 24, 12, 6 and (residual ones) 3 pixels, and its readout last."""
+    """Cut a shipped network into maps of 24, 12, 6 and perhaps 3 pixels, and a readout."""
     tail = (network.avgpool, nn.Flatten(), network.fc)
     if isinstance(network, EmbeddedPlainNet):
         layers = [*network.features, *tail]
@@ -111,13 +111,13 @@ def embedded_eyes(
 def layer3_reader(
     network: EmbeddedNetwork, mean: Sequence[float], std: Sequence[float]
 ) -> nn.Module:
-    """Cut a residual network after `layer3`, which the generator's encoder reads."""
+    """Cut a residual network after `layer3`, the input of the generator's encoder."""
     names = ("conv1", "bn1", "relu", "maxpool", "layer1", "layer2", "layer3")
     return _Cut([network.get_submodule(name) for name in names], (6,), mean, std)
 
 
 def efficientnet_eyes(network: nn.Module, side: int) -> nn.Module:
-    """Strides 4 to 32 of timm's `tf_efficientnet_lite0`, for images resized to `side` pixels."""
+    """Cut timm's `tf_efficientnet_lite0` into strides 4 to 32, for images of `side` pixels."""
     blocks = list(network.get_submodule("blocks").children())
     layers = [network.get_submodule("conv_stem"), network.get_submodule("bn1"), *blocks]
     half = (127 / 255,) * 3, (128 / 255,) * 3
@@ -125,7 +125,7 @@ def efficientnet_eyes(network: nn.Module, side: int) -> nn.Module:
 
 
 def load_lite(file: Path) -> nn.Module:
-    """The eyes of timm's `tf_efficientnet_lite0` with the weights of a file, at `LITE_SIDE` pixels.
+    """Load the eyes of timm's `tf_efficientnet_lite0` from a file of weights.
 
     Raises:
         InputError: timm is not installed, or the weights are not of this network.
@@ -153,7 +153,7 @@ class Augmentation(NamedTuple):
     places: Tensor
 
     def taken(self, first: int, last: int) -> "Augmentation":
-        """Take those of some of the images."""
+        """Take the changes of some of the images."""
         return Augmentation(self.colours[first:last], self.corners[first:last], self.places)
 
 
@@ -174,7 +174,7 @@ CUT = 32  # pixels of the greyed square
 
 
 def augmented(images: Tensor, changes: Augmentation) -> Tensor:
-    """Images changed by an augmentation; gradients pass."""
+    """Change images by an augmentation; gradients pass."""
     brightness, saturation, contrast = changes.colours.T[:, :, None, None, None]
     grey = images.mean(1, keepdim=True)
     images = grey + (images - grey) * (1 + 0.5 * saturation)
@@ -193,7 +193,7 @@ def _conv(channels_in: int, channels: int, side: int = 3, stride: int = 1) -> nn
 
 
 class ProjectedCritics(nn.Module):
-    """Verdicts on patches: one critic of pixels, one of each feature map.
+    """Critics of patches, of pixels and of each feature map.
 
     Feature maps are divided by fixed scales, their channels' root mean squares over photos, and
     mixed by a fixed random projection (Sauer et al. 2021, arXiv 2111.01007, §3).
@@ -247,7 +247,7 @@ class ProjectedCritics(nn.Module):
             part.weight.div_(left @ wide)
 
     def forward(self, images: Tensor, maps: Sequence[Tensor]) -> list[Tensor]:
-        """Verdicts `(n, 1, h, w)` of each critic, above 0 for a photo."""
+        """Give verdicts `(n, 1, h, w)` of each critic, above 0 for a photo."""
         verdicts = [self.pixels(2 * images - 1), self.fine(2 * images - 1)]
         for projection, head, map_ in zip(self.projections, self.heads, maps, strict=True):
             verdicts.append(head(projection(map_)))

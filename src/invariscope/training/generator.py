@@ -1,4 +1,4 @@
-"""Train the embedded generator: an autoencoder of photos whose random codes pass for photos.
+"""Train the embedded generator against critics of its random images.
 
 Encoder and decoder bring photos back, in pixels, in the features of several networks and in their
 readouts. Random codes, drawn with the mean and covariance of natural ones and beyond their shell,
@@ -25,7 +25,7 @@ from invariscope.training.captured import Captured
 from invariscope.training.critics import Eyes, ProjectedCritics, augmented, draw_augmentation
 from invariscope.training.data import cut_windows, draw_windows, shifted_crops
 from invariscope.training.epochs import plain_recipe
-from invariscope.training.inversion import Figures, Inversion
+from invariscope.training.inversion import Figures, InversionLosses
 from invariscope.training.kernel_distance import (
     described,
     kernel_distance,
@@ -60,7 +60,7 @@ class GeneratorTraining:
         middle = (photos.shape[-1] - SIDE) // 2
         self.centres = photos[..., middle : middle + SIDE, middle : middle + SIDE]
         some = self.centres[:: max(1, len(photos) // 512)][:512].float() / 255
-        self.inversion = Inversion(eyes, some)
+        self.inversion = InversionLosses(eyes, some)
         maps = self.inversion.usual_maps
         with torch.no_grad():
             words = described(self.inversion.by_network(maps), some)
@@ -99,7 +99,7 @@ class GeneratorTraining:
 
     @torch.no_grad()
     def _begin_white(self) -> None:
-        """Make encoders whose codes are about white from the first step."""
+        """Whiten the codes of both encoders before the first step."""
         self._fit_whitening(self.encoder)
         for part in ("encoder", "average_encoder"):
             folded = self.whitening.folded_into(self.modules[part])
@@ -118,7 +118,7 @@ class GeneratorTraining:
         self.whitening.fit(torch.cat(list(parts)))
 
     def state(self) -> dict[str, Any]:
-        """Collect what a checkpoint keeps."""
+        """Collect the tensors and numbers of a checkpoint."""
         return {
             "recipe": plain_recipe(self.recipe),
             "step": self.step,
@@ -147,7 +147,7 @@ class GeneratorTraining:
         self.encoder.requires_grad_(requires_grad=not self.frozen)
 
     def about(self) -> dict[str, Any]:
-        """Tell the recipe, the steps taken and the device, as a packaged file notes them."""
+        """Tell the recipe, the number of steps and the device."""
         name = torch.cuda.get_device_name(self.device) if self.device.type == "cuda" else "cpu"
         return {"recipe": plain_recipe(self.recipe), "steps": self.step, "device": name}
 
@@ -194,7 +194,7 @@ class GeneratorTraining:
 
     @torch.no_grad()
     def _freeze(self) -> None:
-        """From now on codes mean what they mean: the averaged encoder, whitened exactly."""
+        """Settle the codes: the averaged encoder, whitened exactly, learns no more."""
         self.encoder.load_state_dict(self.modules["average_encoder"].state_dict())
         self.encoder.requires_grad_(requires_grad=False)
         self._fit_whitening(self.encoder)
@@ -285,7 +285,7 @@ class GeneratorTraining:
         }
 
     def _weigh(self, seen: Tensor, inversion: Tensor, judged: list[Tensor]) -> None:
-        """Set the weights of what is judged, from the lengths of gradients on images."""
+        """Set the weights of the judged losses, from the lengths of gradients on images."""
         recipe = self.recipe
         ratios = (
             recipe.random_ratio,
@@ -304,7 +304,7 @@ class GeneratorTraining:
         )
 
     def _lost(self, made: Tensor, drawn: Tensor) -> Tensor:
-        """Measure how far codes of random images are from those that made them, in [0, 2]."""
+        """Measure the cosine distance of random codes from the codes of the made images."""
         few = max(1, len(made) // 2)
         found = self.whitening(self._codes_of(made[:few], self.encoder))
         return (1 - F.cosine_similarity(found, drawn[:few])).mean()
@@ -332,7 +332,9 @@ class GeneratorTraining:
         keep = min(self.recipe.average, (1 + self.step) / (10 + self.step))
         for part in ("decoder",) if self.frozen else ("encoder", "decoder"):
             mean = list(self.modules[f"average_{part}"].parameters())
-            torch._foreach_lerp_(mean, list(self.modules[part].parameters()), 1 - keep)
+            torch._foreach_lerp_(  # pyright: ignore[reportPrivateImportUsage]
+                mean, list(self.modules[part].parameters()), 1 - keep
+            )
 
 
 def train_generator(

@@ -14,7 +14,7 @@ Figures = dict[str, Tensor]
 
 
 class InversionWeights(Protocol):
-    """The weights of what is compared.
+    """The weights of the losses.
 
     Attributes:
         pixel_weight: of the squared error over the photos' variance.
@@ -30,8 +30,8 @@ class InversionWeights(Protocol):
     def readout_weight(self) -> float: ...
 
 
-class Inversion:
-    """Frozen networks' answers to images, and their comparison with those to photos.
+class InversionLosses:
+    """Losses of photos that come back, in pixels and in frozen networks' answers.
 
     Args:
         eyes: the networks; the last output of some is a readout.

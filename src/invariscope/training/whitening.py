@@ -1,4 +1,4 @@
-"""Codes with mean 0 and covariance I while their encoder still learns, and random ones."""
+"""Whiten codes while the encoder still learns, and draw random codes."""
 
 import copy
 
@@ -12,7 +12,7 @@ MOMENTUM = 0.02  # of the running mean and covariance of codes
 
 @torch.no_grad()
 def inverse_root(covariance: Tensor, floor: float = 1e-6) -> Tensor:
-    """The symmetric square root of a covariance's inverse, `(d, d)` float32.
+    """Compute the symmetric square root of a covariance's inverse, `(d, d)` float32.
 
     Args:
         floor: lowest variance that counts, as a share of the highest.
@@ -23,7 +23,7 @@ def inverse_root(covariance: Tensor, floor: float = 1e-6) -> Tensor:
 
 
 class Whitening(nn.Module):
-    """The running mean and covariance of codes, and the map that makes them 0 and I."""
+    """A running mean and covariance of codes, and the map to mean 0 and covariance I."""
 
     mean: Tensor
     covariance: Tensor
@@ -50,7 +50,7 @@ class Whitening(nn.Module):
 
     @torch.no_grad()
     def fit(self, codes: Tensor) -> None:
-        """The moments of these codes, exactly."""
+        """Take the exact moments of codes."""
         codes = codes.double()
         self.mean.copy_(codes.mean(0))
         covariance = torch.cov(codes.T)
@@ -59,12 +59,12 @@ class Whitening(nn.Module):
 
     @torch.no_grad()
     def update(self) -> None:
-        """The map of the present moments."""
+        """Compute the map from the present moments."""
         self.root.copy_(inverse_root(self.covariance, 1e-4))
 
     @torch.no_grad()
     def folded_into(self, encoder: ColourEncoder) -> ColourEncoder:
-        """A copy of the encoder whose codes are whitened by itself."""
+        """Copy the encoder with the whitening in its last layer."""
         encoder = copy.deepcopy(encoder)
         root = self.root.double()
         weight, bias = encoder.fc.weight.double(), encoder.fc.bias.double()
@@ -74,14 +74,14 @@ class Whitening(nn.Module):
 
 
 def correlation(codes: Tensor) -> Tensor:
-    """How far a batch's covariance is from I: the mean over components of squared differences."""
+    """Measure a batch's covariance against I: squared differences, averaged over components."""
     apart = codes - codes.mean(0)
     covariance = apart.T @ apart / (len(codes) - 1)
     return (covariance - torch.eye(len(covariance), device=codes.device)).square().sum(1).mean()
 
 
 def drawn_codes(number: int, code_dim: int, beyond: float, device: torch.device) -> Tensor:
-    """Random whitened codes: most of natural length, 40 % up to `beyond` times as long."""
+    """Draw whitened codes: most of natural length, 40 % up to `beyond` times as long."""
     codes = torch.randn(number, code_dim, device=device)
     factor = torch.exp(torch.rand(number, 1, device=device) * torch.tensor(beyond).log())
     longer = torch.rand(number, 1, device=device) < 0.4

@@ -10,7 +10,7 @@ FREE, HIGHEST = 1.3, 2.0  # root mean squares of a code: left alone up to, and n
 
 
 def compressed(codes: Tensor) -> Tensor:
-    """Codes whose length is natural, or not far beyond it.
+    """Shorten codes beyond the natural length.
 
     A code's root mean square (1 for a natural one) is left alone up to `FREE` and approaches
     `HIGHEST` above, so that however far a search goes, the decoder sees what it was trained on.
@@ -121,6 +121,6 @@ class ColourEncoder(nn.Module):
         self.fc = nn.Linear(mixed * 36, code_dim)
 
     def forward(self, features: Tensor, images: Tensor) -> Tensor:
-        """`(n, channels, 6, 6)` and `(n, 3, 96, 96)` in [0, 1] → `(n, code_dim)`."""
+        """Encode `(n, channels, 6, 6)` and `(n, 3, 96, 96)` in [0, 1] into `(n, code_dim)`."""
         both = [self.act(self.squeeze(features)), self.pixels(2 * images - 1)]
         return self.fc(torch.flatten(self.act(self.mix(torch.cat(both, 1))), 1))

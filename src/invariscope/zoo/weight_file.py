@@ -146,7 +146,7 @@ def load_weights(entry: WeightEntry) -> tuple[dict[str, Tensor], dict[str, Any]]
 
 
 def _floats(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Turn stored tensors into computed ones: float16 into float32, bytes times rows' scales."""
+    """Turn stored tensors into float32: float16, and bytes times the scales of rows."""
     out = {}
     for name, tensor in tensors.items():
         if name.endswith(ROW_SCALE):
