@@ -70,7 +70,8 @@ def test_mean_and_contrast_are_exact_whatever_the_code(scale, mean, share, seed,
     assert (found.mean((1, 2)) - mean).abs().max() < 1e-6
     short = contrast - found.flatten(1).std(1, correction=0) / mean
     assert short.min() > -1e-6
-    assert scale >= 4 or short.max() < 1e-6  # longer codes give images of few levels
+    few_levels = scale == SATURATED or (scale == 4 and share > 0.3)  # much is 0 or 1 from the start
+    assert few_levels or short.max() < 1e-6
     assert not grey or torch.equal(images[:, 0], images[:, 2])
 
 

@@ -23,9 +23,12 @@ CLOSE = 0.01  # largest difference of a replayed answer, as a share of the site'
 
 
 def capture_graph(
-    work: Callable[[], Responses], device: torch.device
+    work: Callable[[], Responses], device: torch.device, *, warm: int = WARM
 ) -> tuple[Callable[[], None], Responses]:
     """Capture a piece of work on a GPU.
+
+    Args:
+        warm: runs of the work before the capture; 0 for work that has run on another stream.
 
     Returns:
         What replays it, and the tensors that a replay writes its results into.
@@ -37,7 +40,7 @@ def capture_graph(
         stream, graph = torch.cuda.Stream(), torch.cuda.CUDAGraph()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            for _ in range(WARM):
+            for _ in range(warm):
                 work()
         torch.cuda.current_stream().wait_stream(stream)
         with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):

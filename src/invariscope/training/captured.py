@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Callable, Hashable
-from typing import Any
 
 import torch
 
+from invariscope.search.captured import capture_graph
+from invariscope.training.inversion import Figures
+
 WARM = 3  # steps taken as they are before one is captured
+Step = Callable[[], Figures]
 log = logging.getLogger(__name__)
 
 
@@ -21,20 +24,20 @@ class Captured:
     """
 
     def __init__(self, device: torch.device) -> None:
-        self.works = device.type == "cuda"
-        self._known: dict[Hashable, tuple[torch.cuda.CUDAGraph, Any]] = {}
+        self.device, self.works = device, device.type == "cuda"
+        self._known: dict[Hashable, tuple[Callable[[], None], Figures]] = {}
         self._runs: dict[Hashable, int] = {}
 
-    def __call__(self, kind: Hashable, step: Callable[[], Any]) -> Any:
+    def __call__(self, kind: Hashable, step: Step) -> Figures:
         """Take a step of a kind.
 
         Returns:
-            What the step returned; tensors of a replayed step are overwritten by the next.
+            Figures of the step; a replayed step overwrites those of the last.
         """
         if kind in self._known:
-            graph, result = self._known[kind]
-            graph.replay()
-            return result
+            replay, figures = self._known[kind]
+            replay()
+            return figures
         self._runs[kind] = self._runs.get(kind, 0) + 1
         if not self.works:
             return step()
@@ -43,7 +46,7 @@ class Captured:
         return self._capture(kind, step)
 
     @staticmethod
-    def _beside(step: Callable[[], Any]) -> Any:
+    def _beside(step: Step) -> Figures:
         """Run a step on another stream, as capturing asks of the steps before."""
         side = torch.cuda.Stream()
         side.wait_stream(torch.cuda.current_stream())
@@ -52,16 +55,14 @@ class Captured:
         torch.cuda.current_stream().wait_stream(side)
         return result
 
-    def _capture(self, kind: Hashable, step: Callable[[], Any]) -> Any:
-        graph = torch.cuda.CUDAGraph()
+    def _capture(self, kind: Hashable, step: Step) -> Figures:
         try:
-            with torch.cuda.graph(graph):
-                result = step()
+            replay, figures = capture_graph(step, self.device, warm=0)
         except RuntimeError as error:
             self.works = False
             torch.cuda.synchronize()
             log.warning("steps are not captured: %s", error)
             return step()
-        graph.replay()
-        self._known[kind] = graph, result
-        return result
+        replay()
+        self._known[kind] = replay, figures
+        return figures

@@ -347,7 +347,6 @@ def train_generator(
     seconds: float | None = None,
     every: float = 60.0,
     on_step: Callable[[GeneratorTraining, Figures], None] = lambda run, figures: None,
-    on_save: Callable[[GeneratorTraining], None] = lambda run: None,
 ) -> GeneratorTraining:
     """Train both halves, or go on from the checkpoint at `path`.
 
@@ -357,7 +356,6 @@ def train_generator(
             and its schedule follows the clock.
         every: seconds between two checkpoints.
         on_step: called after each step with its figures.
-        on_save: called after each checkpoint.
 
     Raises:
         StoreError: the checkpoint is of another recipe.
@@ -377,9 +375,7 @@ def train_generator(
         on_step(training, training.advance(progress))
         if now - saved > every:
             checkpoint.save(path, training.state())
-            on_save(training)
             saved = time.monotonic()
     training.progress = 1.0
     checkpoint.save(path, training.state())
-    on_save(training)
     return training

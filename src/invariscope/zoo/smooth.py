@@ -1,4 +1,4 @@
-"""The architecture of `embedded:smooth`: bilinear upsampling, colours by a pixel shuffle."""
+"""The architecture of the generator `embedded`: bilinear upsampling, colours by a pixel shuffle."""
 
 from collections.abc import Sequence
 from itertools import pairwise
