@@ -49,7 +49,6 @@ UNITS = [*TOLD, *TUNED]
 # Proxies of other architectures than the subject's, trained on the same photos.
 TWINS = {
     "twin": Twin(proxy="embedded:plain-robust", scale=1.0),
-    "twin on narrow-robust": Twin(proxy="embedded:narrow-robust", scale=1.0),
     "twin on standard": Twin(proxy="embedded:standard", scale=1.0),
 }
 EXACT = "twin:10"  # where answers are exact: a settled front is gone on with by generations of 10
@@ -100,6 +99,8 @@ def jobs(scale: float, seeds: int, *, baseline: bool) -> list[Job]:
     told, tuned = rounds
     found = [replace(job, seed=s) for jobs in (told, tuned) for s in range(seeds) for job in jobs]
     found = [job for job in found if job.name != LIMIT or job.seed == 0]
+    # One seed of the longest searches, then whatever is shorter, then their other seeds.
+    found.sort(key=lambda job: job.seed > 0 and _twin(job) is not None and job.images > TABLED[1])
     return [replace(job, images=max(250, int(job.images * scale))) for job in found]
 
 

@@ -69,12 +69,17 @@ def test_a_study_from_plan_to_status(study, file, tmp_path):
 
 def test_a_file_that_changed_is_planned_by_run_only(study, file, tmp_path):
     assert study("run", file)[0] == 0
-    file.write_text(TEXT + "seeds = 2\n")
+    file.write_text(TEXT + "seeds = [1]\n")
     code, said = study("resume", file)
     assert code == 2
     assert "changed since the study was planned; `study run` plans it again" in said
-    assert study("run", file)[0] == 0
-    assert len(StudyFolder(tmp_path / "s", "tiny").planned_runs()) == 6
+    code, said = study("run", file)
+    assert code == 0
+    assert "2 runs of the earlier plan of 'tiny' had ended and the new one does not want" in said
+    assert "they stay in the store" in said
+    assert "generator" not in said
+    assert len(StudyFolder(tmp_path / "s", "tiny").planned_runs()) == 4
+    assert len(list((tmp_path / "s" / "runs").glob("*/outcome.json"))) == 6
 
 
 def test_failures_are_said_and_retry_mends(study, file, tmp_path):

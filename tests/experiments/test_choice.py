@@ -54,14 +54,15 @@ def test_the_knee_is_farthest_from_the_line_between_the_ends(points, row):
         ("invariance", "above", [5, 5, 5, 5], 2),
         ("adversarial", "below", [9, 6, 4, 3], 2),
         ("adversarial", "below", [9, 6, 5, 3], 3),
-        ("adversarial", "below", [9, 8, 7, 6], 2),
+        ("adversarial", "below", [9, 8, 7, 6], 3),
+        ("adversarial", "below", [9, 6, 8, 12], 1),
         ("adversarial", "at_or_below", [9, 5, 5, 5], 1),
-        ("adversarial", "at_or_below", [9, 8, 7, 6], 2),
+        ("adversarial", "at_or_below", [9, 8, 7, 6], 3),
         ("invariance", None, [9, 8, 7, 6], 2),
-        ("adversarial", None, [1, 1, 1, 1], 2),
+        ("adversarial", None, [1, 1, 1, 1], 0),
     ],
 )
-def test_kept_is_the_best_member_beyond_the_bound_else_the_knee(task, side, activation, row):
+def test_kept_is_the_best_beyond_the_bound_else_knee_or_weakest(task, side, activation, row):
     assert choose(front(CONSTRUCTED, activation), settings(task, side)) == row
 
 

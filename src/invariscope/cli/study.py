@@ -36,6 +36,7 @@ from invariscope.study.folder import StudyFolder, known_study, study_folder
 from invariscope.study.index import read_rows, rebuild
 from invariscope.study.pack import is_pack, pack_study, unpack_study
 from invariscope.study.plan import plan_study
+from invariscope.study.planned_again import no_longer_wanted
 from invariscope.study.planned_run import PlannedRun
 from invariscope.study.progress import StudyProgress, progress_of
 from invariscope.study.runner import RUNS_PER_JOB, StudyRunner, ended_runs
@@ -133,10 +134,12 @@ def _parameters(words: tuple[str, ...]) -> dict[str, Any]:
     return found
 
 
-def _planned(file: Path, *, allow_code: bool) -> list[PlannedRun]:
+def _planned(file: Path, folder: StudyFolder, *, allow_code: bool) -> list[PlannedRun]:
     asked = read_study(file)
     notes().print(f"planning {asked.title or file.name} …", style="dim", markup=False)
-    return plan_study(asked, file.resolve().parent, allow_code=allow_code)
+    runs = plan_study(asked, file.resolve().parent, allow_code=allow_code)
+    notes().print(no_longer_wanted(folder, runs), style="yellow", markup=False, end="")
+    return runs
 
 
 @study.command
@@ -154,8 +157,8 @@ def plan(
     json: Json = False,
 ) -> None:
     """Print a study's runs, images, time and disk, before anything starts."""
-    planned_runs = _planned(file, allow_code=allow_code)
-    rows = read_rows(StudyFolder(out, file.stem).runs)
+    folder = StudyFolder(out, file.stem)
+    planned_runs, rows = _planned(file, folder, allow_code=allow_code), read_rows(folder.runs)
     cost = cost_of(planned_runs, rows)
     left = [run for run in planned_runs if run.name not in rows]
     measured = rate is None and bool(left)
@@ -173,8 +176,7 @@ def plan(
         (str(row["condition"]), str(row["runs"]), str(row["done"]), f"{row['images']:,}")
         for row in conditions
     ]
-    title = read_study(file).title or file.name
-    print_table(("condition", *counts), rows, title, right=counts)
+    print_table(("condition", *counts), rows, read_study(file).title or file.name, right=counts)
     output().print(
         f"{number_of(cost.runs, 'run')} to do, {cost.meis} of them for MEIs ({cost.done} are "
         f"done) · at most {number_of(cost.images, 'image', ',')} · {in_words(seconds)} on "
@@ -241,8 +243,8 @@ def run(
     allow_code: AllowCode = False,
 ) -> None:
     """Plan a study and work on its runs; a run that any study has done is not done again."""
-    planned_runs = _planned(file, allow_code=allow_code)
     folder = StudyFolder(out.resolve(), file.stem)
+    planned_runs = _planned(file, folder, allow_code=allow_code)
     make_folder(out)
     with folder.alone():
         folder.write(file.read_text(encoding="utf-8"), planned_runs)
@@ -309,10 +311,9 @@ def reindex(*, out: Out = STORE) -> None:
     """Write the index of a store again from its run folders."""
     tell_start(out / "runs", STARTS_AGAIN)
     count, damaged = rebuild(make_folder(out / "runs"))
-    console = output()
     for sentence in damaged:
-        console.print(sentence, style="red", markup=False)
-    console.print(f"{number_of(count, 'run')}: {out / 'runs' / 'index.jsonl'}")
+        output().print(sentence, style="red", markup=False)
+    output().print(f"{number_of(count, 'run')}: {out / 'runs' / 'index.jsonl'}")
 
 
 @study.command

@@ -43,9 +43,10 @@ def choose(front: pd.DataFrame, settings: RunSettings, which: str = "kept") -> i
         front: one row a member, sorted by stretch.
         settings: of the run.
         which: `kept`, the best member that meets the stopping rule's bound (invariance: the
-            farthest that still drives the unit above its natural maximum; adversarial: the
-            nearest below its minimum; where none does, the knee); `knee`; `farthest`, the
-            largest stretch (the original's choice for invariance); `nearest`.
+            farthest that still drives the unit above its natural maximum, where none does
+            the knee; adversarial: the nearest below its minimum, where none is the one with
+            the lowest activity); `knee`; `farthest`, the largest stretch (the original's
+            choice for invariance); `nearest`.
 
     Raises:
         InputError: another choice.
@@ -57,6 +58,8 @@ def choose(front: pd.DataFrame, settings: RunSettings, which: str = "kept") -> i
         return 0
     # The milestone has the same bound, and is there when the stopping rule was switched off.
     rows = np.flatnonzero(meets_bound(front, settings.milestone)) if which == "kept" else []
-    if len(rows) == 0:
-        return knee(front)
-    return int(rows[-1] if settings.task == "invariance" else rows[0])
+    if len(rows):
+        return int(rows[-1] if settings.task == "invariance" else rows[0])
+    if which == "kept" and settings.task == "adversarial":
+        return int(front["activation"].to_numpy(float).argmin())
+    return knee(front)

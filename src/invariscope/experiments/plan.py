@@ -35,7 +35,7 @@ from invariscope.subjects.kinds import check_answers_differ, natural_kind
 from invariscope.subjects.pixels import SIZE
 from invariscope.units import Target, find_site, parse_target
 
-FIRST_STEP = {"excitation": 1.0, "invariance": 1.0, "adversarial": 0.3}
+TURN = 0.5  # first step of an adversarial search, in root mean squares of its first code
 START_SPREAD = 0.1
 MOST = 1_000_000_000  # candidates of a generation, generations: far beyond what a search takes
 
@@ -52,8 +52,8 @@ class SearchOptions:
         stop: whether the stopping rule may end a run earlier: the paper's, or of a twin that its
             front has settled beyond the rule's bound.
         sigma: first step size as a share of the natural codes' SD (of 1 where that is not
-            known); by default 1, and 0.3 for adversarial searches, which start at the
-            reference.
+            known); by default 1. An adversarial search, which starts at the reference's code,
+            takes 0.5 of that SD, or 0.5 of the code's own root mean square where that is more.
         tie_break: the order inside a front; by default the paper's for the task.
         precision: of generator and subject while searching: `float32`, `bf16`, or `auto`
             (bf16 where the device has it, while it ranks candidates alike). What is reported
@@ -177,10 +177,26 @@ def stopping(
     return rule, replace(rule, share=0.5, first=1)
 
 
-def _step(generator: Generator, task: str, sigma: float | None) -> float:
+def first_step(
+    generator: Generator, task: str, reference: Reference | None, sigma: float | None
+) -> tuple[float, dict[str, float]]:
+    """Choose the first step size, in units of the code, and describe its rule.
+
+    Of an adversarial search counts how far a step turns the code that it starts at. Codes that a
+    search found are longer than natural ones, and from one three times as long a step of a natural
+    code's size silences nothing. The rule does not name the code, which a study's plan does not
+    know yet.
+    """
     statistics = generator.code_statistics
     scale = float(statistics.sd.mean()) if statistics else 1.0
-    return (FIRST_STEP[task] if sigma is None else sigma) * scale
+    if sigma is not None or task != "adversarial":
+        step = (1.0 if sigma is None else sigma) * scale
+        return step, {"sigma": step}
+    if reference is not None and reference.code is not None:
+        code = reference.code.double().cpu()
+        away = code - statistics.mean.double().cpu() if statistics else code
+        scale = max(scale, float(away.square().mean().sqrt()))
+    return TURN * scale, {"share_of_reference": TURN}
 
 
 def start_code(
@@ -260,7 +276,7 @@ def plan(
     check_answers_differ(str(target), natural_kind(asdict(natural) if natural else None))
     rule, milestone = stopping(task, natural, strategy)
     stop = rule if options.stop else Never()
-    step = _step(generator, task, options.sigma)
+    step, step_rule = first_step(generator, task, reference, options.sigma)
     taught = load_taught(options.taught_by, subject, generator, target)
     planned = []
     for seed in run_seeds:
@@ -277,7 +293,7 @@ def plan(
             reference=reference.recipe if reference else None,
             natural=asdict(natural) if natural else None,
             strategy=strategy.describe() | ({"taught": taught.describe()} if taught else {}),
-            start={"mean": rule_name, "sigma": step},
+            start={"mean": rule_name, **step_rule},
             population=options.population,
             generations=options.budget,
             stop=stop.describe(),

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.errors import InputError
-from invariscope.generators.base import Generator
+from invariscope.generators.base import Generator, drawn_back
 from invariscope.generators.constraints import MARK, ImageConstraints, luminance
 from invariscope.generators.levels import Levels, at_levels
 
@@ -90,12 +90,10 @@ class ConstrainedGenerator(Generator):
 
     def bounded(self, codes: Tensor) -> Tensor:
         """Draw codes `(n, code_dim)` beyond the bound back to the bound along a straight line."""
+        codes = self.generator.bounded(codes)
         if self.radius is None or self.code_statistics is None:
             return codes
-        mean = self.code_statistics.mean.to(codes)
-        away = codes - mean
-        norm = torch.linalg.vector_norm(away, dim=1, keepdim=True).clamp(min=1e-12)
-        return mean + away * (self.radius / norm).clamp(max=1)
+        return drawn_back(codes, self.radius, self.code_statistics.mean)
 
     def constrain(self, images: Tensor) -> Tensor:
         validate.images(images)
@@ -200,22 +198,12 @@ def _sized(images: Tensor, side: int) -> Tensor:
 
 
 def _radius(generator: Generator, percentile: float | None) -> float | None:
-    """Measure the radius around the natural codes' mean that a percentile of codes lies within.
-
-    Natural codes are taken as normal; a sum of squares of unequal variances as the χ² that has
-    its mean and variance (Satterthwaite), which is exact for whitened codes.
-    """
+    """Measure the radius around the natural codes' mean that a percentile of codes lies within."""
     if percentile is None:
         return None
-    known = generator.code_statistics
-    if known is None:
+    if generator.code_statistics is None:
         raise InputError(
             f"natural codes of {generator.name} are not known, so no percentile bounds its codes; "
             "use a generator that knows them, such as embedded"
         )
-    trace = float(known.covariance.diagonal().double().sum())
-    square = float(known.covariance.double().square().sum())
-    scale, freedom = square / trace, trace**2 / square
-    from scipy import stats  # noqa: PLC0415  (slow to import, and few ask for a bound)
-
-    return float((scale * stats.chi2.ppf(percentile / 100, freedom)) ** 0.5)
+    return generator.code_statistics.radius(percentile)

@@ -86,7 +86,7 @@ class ImageConstraints:
             value 0.5.
         grey: whether the three channels are alike.
         code_percentile: codes farther from the natural codes' mean than this percentile of
-            natural codes are drawn back to it.
+            normal codes with natural mean and covariance are drawn back to it.
         display: how values become light.
         size: height and width of the images in pixels; by default the generator's.
 

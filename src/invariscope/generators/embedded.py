@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from invariscope.devices import place
-from invariscope.generators.base import CodeStatistics, Generator
+from invariscope.generators.base import CodeStatistics, Generator, drawn_back
 from invariscope.zoo import registry
 from invariscope.zoo.embedded import EmbeddedDecoder, EmbeddedEncoder, build_network
 from invariscope.zoo.folded import fold_last_upsampling
@@ -25,6 +25,10 @@ class EmbeddedGenerator(Generator):
     Args:
         entry: which shipped file.
         device: where images are made.
+
+    Attributes:
+        longest: L2 norm of the longest code that is decoded as it is; longer ones are drawn back
+            to it, so that a search stays where images of random codes are. None: no bound.
     """
 
     image_size = 96
@@ -46,6 +50,7 @@ class EmbeddedGenerator(Generator):
         self._decoder = fold_last_upsampling(self._with_weights(decoder, tensors, "decoder."))
         self._encoder = self._with_weights(encoder, tensors, "encoder.")
         self.code_statistics = CodeStatistics.standard(self.code_dim)
+        self.longest: float | None = metadata.get("longest_code")
 
     def _with_weights(
         self, module: nn.Module, tensors: dict[str, Tensor], prefix: str = ""
@@ -69,7 +74,10 @@ class EmbeddedGenerator(Generator):
         return {"kind": "embedded", "weights": self._sha256}
 
     def _generate(self, codes: Tensor) -> Tensor:
-        return self._decoder(codes)
+        return self._decoder(self.bounded(codes))
+
+    def bounded(self, codes: Tensor) -> Tensor:
+        return codes if self.longest is None else drawn_back(codes, self.longest)
 
     def _encode(self, images: Tensor) -> Tensor:
         network, metadata = self._network

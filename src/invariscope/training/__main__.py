@@ -20,6 +20,7 @@ from invariscope.training.data import Photos, load_photos
 from invariscope.training.epochs import plain_recipe
 from invariscope.training.evaluate import (
     crops_of,
+    found_figures,
     inversion_figures,
     judged_figures,
     network_figures,
@@ -258,6 +259,7 @@ def _measured_generator(
     made, standard = load_generator("embedded", device), load_subject("embedded:standard", device)
     assert isinstance(made, EmbeddedGenerator)
     figures = inversion_figures(made, standard, crops_of(val, slice(1024)))
+    figures |= found_figures(made, standard)
     if judge is None:
         console.print("no --judge: the images are not held against photos by another network")
     else:

@@ -10,11 +10,15 @@ from PIL import Image
 from torch import Tensor
 
 from invariscope import seeds
+from invariscope.experiments.mei import find_mei
+from invariscope.experiments.plan import SearchOptions
+from invariscope.experiments.stretch_squeeze import stretch_and_squeeze
 from invariscope.generators.embedded import EmbeddedGenerator
 from invariscope.photos.spectrum import slopes
 from invariscope.store.files import replace_file
 from invariscope.subjects.base import Subject
 from invariscope.subjects.network import NetworkSubject
+from invariscope.subjects.pixels import saturation
 from invariscope.training.attack import survivors
 from invariscope.training.classifier import SIDE, standardise
 from invariscope.training.data import Photos, centre_crop
@@ -25,6 +29,8 @@ BATCH = 256
 COMMAND = "python -m invariscope.training measure NAME DATA"
 ATTACKED, STEPS, RESTARTS = 1000, 20, 5
 DRAWN = 2000  # images of random codes, and photos brought back
+FOUND_UNITS, FOUND_SITES = ("fc:0", "fc:2", "fc:4", "fc:6", "fc:8"), ("pixels", "layer3.0.conv1")
+FOUND_GENERATIONS = 100
 
 
 def crops_of(photos: Photos, rows: slice | Tensor = slice(None)) -> Tensor:
@@ -166,6 +172,28 @@ def judged_figures(
         "pixel_distance_random_codes": _spread(random),
         "nearest_training_photo_random_codes": nearest(random[:500], known).median().item(),
         "nearest_training_photo_val_photos": nearest(some[::4], known).median().item(),
+    }
+
+
+def found_figures(generator: EmbeddedGenerator, subject: Subject) -> dict[str, Any]:
+    """Measure what searches make of the generator: values at an end of the range, code lengths.
+
+    Medians over five readout units; of the accepted images, over the members of each front.
+    """
+    options = SearchOptions(generations=FOUND_GENERATIONS)
+    found: dict[str, list[float]] = {}
+    for unit in FOUND_UNITS:
+        mei = find_mei(subject, generator, unit, options=options, progress=False)
+        found.setdefault("saturation_mei", []).append(float(saturation(mei.image[None])))
+        for site in FOUND_SITES:
+            front = stretch_and_squeeze(
+                subject, generator, unit, stretch=site, reference=mei, options=options,
+                progress=False,
+            ).front  # fmt: skip
+            found.setdefault(f"saturation_accepted_{site}", []).append(front["saturation"].median())
+            found.setdefault(f"code_norm_accepted_{site}", []).append(front["code_norm"].median())
+    return {name: float(torch.tensor(values).median()) for name, values in found.items()} | {
+        "found_by": f"{len(FOUND_UNITS)} searches of {FOUND_GENERATIONS} × 50 images, isotropic"
     }
 
 

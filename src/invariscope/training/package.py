@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from invariscope.generators.base import CodeStatistics
 from invariscope.natural.statistics import NaturalStatistics, measure_natural
 from invariscope.store.files import replace_file, replace_tensors
 from invariscope.subjects.base import Subject
@@ -20,6 +21,7 @@ from invariscope.zoo.smooth import ColourEncoder, SmoothDecoder
 from invariscope.zoo.weight_file import ROW_SCALE
 
 LICENCE = "MIT"
+LONGEST = 99  # percentile of random codes' lengths that the generator's codes are held to
 BATCH = 256
 
 
@@ -97,7 +99,7 @@ def package_generator(
     """Write the generator `embedded` to the package's weights and its index.
 
     The decoder's weights are kept as bytes; the encoder's, which whitening makes sensitive, as
-    float16.
+    float16. Codes longer than the 99th percentile of random ones are drawn back to it.
 
     Args:
         training: what the file notes of it, for the card.
@@ -108,6 +110,7 @@ def package_generator(
         "architecture": "smooth",
         "code_dim": decoder.code_dim,
         "encodes": "embedded:standard layer3",
+        "longest_code": CodeStatistics.standard(decoder.code_dim).radius(LONGEST),
         "training": training,
     }
     return _save(folder, "embedded", "generator", "generator", state, meta)

@@ -1,0 +1,45 @@
+"""A study that is planned again: what its earlier plan had done and the new one does not want."""
+
+from collections.abc import Iterable
+
+from invariscope.errors import StoreError
+from invariscope.generators import address_made_with
+from invariscope.plurals import number_of
+from invariscope.store.record import load_run
+from invariscope.study.folder import StudyFolder
+from invariscope.study.planned_run import PlannedRun
+from invariscope.study.runner import ended_runs
+
+
+def no_longer_wanted(study: StudyFolder, planned_runs: Iterable[PlannedRun]) -> str:
+    """Say which ended runs of a study's earlier plan a new plan does not want; "" where none.
+
+    A run's name is made of its settings, so another generator behind the same address, or
+    another default of another version, plans every run anew.
+
+    Args:
+        study: as it is on disk, planned earlier or not at all.
+        planned_runs: of the new plan.
+    """
+    try:
+        before = study.planned_runs() if study.begun else []
+    except StoreError:  # an earlier plan that cannot be read is written again
+        return ""
+    ended, wanted = ended_runs(study, before), {run.name for run in planned_runs}
+    left = [run for run in before if run.name in ended and run.name not in wanted]
+    if not left:
+        return ""
+    text = (
+        f"{number_of(len(left), 'run')} of the earlier plan of {study.name!r} had ended and the "
+        "new one does not want them, for its settings are others; they stay in the store"
+    )
+    first = left[0]
+    made_with = address_made_with(
+        first.generator, load_run(study.runs / first.folder).settings.generator
+    )
+    if made_with != first.generator:
+        text += (
+            f"; they were made with the generator that is called {made_with!r} now: to go on with "
+            f"them, name it in the file in place of {first.generator!r}"
+        )
+    return text + "\n"
