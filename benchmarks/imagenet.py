@@ -79,7 +79,7 @@ class Given:
         """The address of a part's generator."""
         if part.generator == "codes":
             return f"codes:{self.out / 'codes.safetensors'}"
-        return f"{part.generator}:v1"
+        return part.generator
 
     def trial(self, name: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         """Read a trial's figures, or make and keep them."""
@@ -322,15 +322,14 @@ def collect(given: Given) -> dict[str, Any]:
     }
     for name in ("photos", "embedded", *SPACES):
         if (path := given.out / "trials" / f"{name}.json").exists():
-            words = SPACES[name].words if name in SPACES else "`embedded:v1`, 96 px"
+            words = SPACES[name].words if name in SPACES else "`embedded`, 96 px"
             found["spaces"][name] = {"words": words, **json.loads(path.read_text())}
     for name, part in PARTS.items():
         found["waiting"][name] = part.runs - ended(given, name)
         if records_of(given, name):
             generator = iv.load_generator(given.generator(part))
             found["parts"][name] = part_figures(name, given, generator)
-            if part.sites:
-                gallery(name, given, generator)
+            gallery(name, given, generator)
     mei_gallery(given)
     return found
 

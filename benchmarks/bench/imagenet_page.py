@@ -8,7 +8,7 @@ import numpy as np
 from invariscope.markup import markdown_table
 
 Figures = Mapping[str, Any]
-NAMES = {"embedded": "`embedded:v1`", "codes": "code space"}
+NAMES = {"embedded": "`embedded`", "codes": "code space"}
 NONE = "–"
 
 

@@ -230,7 +230,7 @@ def try_spaces(
         kept: reads a trial's figures from its file, or makes and writes them.
     """
     found = {"photos": kept("photos", lambda: {"recognised": bench.photos_recognised()})}
-    found["embedded"] = kept("embedded", lambda: bench.measure(iv.load_generator("embedded:v1")))
+    found["embedded"] = kept("embedded", lambda: bench.measure(iv.load_generator("embedded")))
     for name in SPACES:
         found[name] = kept(name, lambda name=name: bench.measure(bench.space(name)))
     return found

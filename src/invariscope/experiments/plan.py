@@ -58,8 +58,8 @@ class SearchOptions:
         precision: of generator and subject while searching: `float32`, `bf16`, or `auto`
             (bf16 where the device has it, while it ranks candidates alike). What is reported
             is measured again in float32.
-        taught_by: for a twin, a folder of ended runs: the fronts that they found for the same
-            unit of the same subject teach it before its first image.
+        taught_by: for a twin, a folder of ended runs, or several: the fronts that they found for
+            the same unit of the same subject teach it before its first image.
 
     Raises:
         InputError: an unknown name, or a number out of range.
@@ -79,7 +79,7 @@ class SearchOptions:
     sigma: float | None = None
     tie_break: str | None = None
     precision: str = "auto"
-    taught_by: str | Path | None = None
+    taught_by: str | Path | Sequence[str] | None = None
 
     def __post_init__(self) -> None:
         load_strategy(self.strategy)

@@ -1,5 +1,7 @@
 """Images that earlier runs showed to a unit, for a twin to learn from."""
 
+from collections.abc import Sequence
+from functools import lru_cache
 from pathlib import Path
 
 import torch
@@ -17,21 +19,38 @@ from invariscope.units import Target
 
 
 def load_taught(
-    folder: str | Path | None, subject: Subject, generator: Generator, target: Target
+    folders: str | Path | Sequence[str] | None,
+    subject: Subject,
+    generator: Generator,
+    target: Target,
 ) -> TaughtImages | None:
-    """Read the fronts that ended runs in a folder found for a unit.
+    """Read the fronts that ended runs found for a unit.
 
     Runs of another subject, generator or unit, and interrupted ones, teach nothing; task, stretch
     site, reference, seed and strategy may differ, since the unit's answer to an image does not.
 
     Args:
-        folder: a folder of runs, or one run; None teaches nothing.
+        folders: a folder of runs, or one run, or several; None teaches nothing.
 
     Raises:
         InputError: no run there can teach, the unit is a set, or it answers with noise.
     """
-    if folder is None:
+    if folders is None:
         return None
+    own = [record for _, record in teaching_runs(folders, subject, generator, target)]
+    own.sort(key=lambda record: record.name)
+    answers = [torch.from_numpy(r.front["activation"].to_numpy("float64").copy()) for r in own]
+    return TaughtImages(torch.cat([r.tensors["codes"].double() for r in own]), torch.cat(answers))
+
+
+def teaching_runs(
+    folders: str | Path | Sequence[str], subject: Subject, generator: Generator, target: Target
+) -> list[tuple[Path, RunRecord]]:
+    """Find the ended runs in folders that can teach of a unit, each with its own folder.
+
+    Raises:
+        InputError: as `load_taught`.
+    """
     if len(target.units) > 1:
         raise InputError(
             f"{target} is a set of {number_of(len(target.units), 'unit')}, whose change from one "
@@ -42,18 +61,23 @@ def load_taught(
             f"{subject.name} answers with noise, and earlier fronts were chosen by noisy answers; "
             "a twin is taught by exact answers alone"
         )
-    records = [
-        load_run(path) for path in run_folders(Path(folder)) if (path / "outcome.json").exists()
-    ]
-    own = [r for r in records if _may_teach(r, subject, generator, target)]
+    given = [folders] if isinstance(folders, str | Path) else list(folders)
+    ends = [(path, path / "outcome.json") for folder in given for path in run_folders(Path(folder))]
+    found = _records(tuple((path, end.stat().st_mtime_ns) for path, end in ends if end.exists()))
+    own = [(path, r) for path, r in found if _may_teach(r, subject, generator, target)]
     if not own:
+        where = repr(str(given[0])) + (" and others" if len(given) > 1 else "")
         raise InputError(
-            f"{str(folder)!r} holds no run that can teach of {target}; expected ended runs of the "
+            f"{where} holds no run that can teach of {target}; expected ended runs of the "
             "same subject, generator and unit"
         )
-    own.sort(key=lambda record: record.name)
-    answers = [torch.from_numpy(r.front["activation"].to_numpy("float64").copy()) for r in own]
-    return TaughtImages(torch.cat([r.tensors["codes"].double() for r in own]), torch.cat(answers))
+    return own
+
+
+@lru_cache(maxsize=1)
+def _records(ended: tuple[tuple[Path, int], ...]) -> tuple[tuple[Path, RunRecord], ...]:
+    """Load ended runs once for all units that they teach of, as long as none changes."""
+    return tuple((path, load_run(path)) for path, _ in ended)
 
 
 def _may_teach(record: RunRecord, subject: Subject, generator: Generator, target: Target) -> bool:

@@ -117,8 +117,9 @@ def prepare(planned_run: PlannedRun, subject: Subject, generator: Generator, run
     )
     if planned.settings.name != planned_run.name:
         raise InputError(
-            f"run {planned_run.folder!r} would be another one now: the subject, generator or photo "
-            "changed since the study was planned; plan it again with `study run`"
+            f"run {planned_run.folder!r} would be another one now: the subject, generator, "
+            "photo or what teaches it changed since the study was planned; plan it again with "
+            "`study run`"
         )
     if planned_run.role is None:
         return planned

@@ -134,6 +134,9 @@ class StudyCondition(FileSection):
         constraints: what every image keeps to: the words of `ImageConstraints`; the file of a
             display counts from the study file's folder.
         direction, population, generations, stop, sigma, tie_break, precision: see `SearchOptions`.
+        taught_by: of a twin, the folder of an earlier study or of ended runs, from the study
+            file's folder; those that have ended when the study is planned teach it (see
+            `SearchOptions`).
     """
 
     subjects: Words
@@ -156,6 +159,7 @@ class StudyCondition(FileSection):
     sigma: float | None = None
     tie_break: str | None = None
     precision: str = "auto"
+    taught_by: str | None = None
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
@@ -166,6 +170,11 @@ class StudyCondition(FileSection):
         for task in self.tasks:
             if task not in ("invariance", "adversarial", "excitation"):
                 raise unknown("task", task, ("invariance", "adversarial", "excitation"))
+        if self.taught_by is not None and "excitation" in self.tasks:
+            raise ValueError(
+                "taught_by is for searches from a reference; a condition of task 'excitation' is "
+                "searched untaught"
+            )
         for strategy in self.strategies:
             if "excitation" in self.tasks and strategy != without_cells(strategy):
                 raise ValueError(
@@ -186,6 +195,7 @@ class StudyCondition(FileSection):
             sigma=self.sigma,
             tie_break=self.tie_break,
             precision=self.precision,
+            taught_by=self.taught_by,
         )
 
     def mei_options(self, strategy: str) -> SearchOptions:

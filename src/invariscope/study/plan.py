@@ -11,6 +11,7 @@ from invariscope.errors import InputError
 from invariscope.experiments.mei import draw_index, plan_mei
 from invariscope.experiments.plan import Planned, SearchOptions, plan, resolve_subset
 from invariscope.experiments.reference import Reference, photo_reference
+from invariscope.experiments.taught import teaching_runs
 from invariscope.generators import Generator, constrained_address
 from invariscope.natural.statistics import unit_names
 from invariscope.plurals import number_of
@@ -22,10 +23,11 @@ from invariscope.study.file import (
     UnitSelection,
     files_of,
 )
+from invariscope.study.folder import PLANNED, study_folder
 from invariscope.study.loading import load_generator_cached, load_subject_cached, resolve_address
 from invariscope.study.planned_run import REFERENCES, PlannedRun
 from invariscope.subjects import Subject
-from invariscope.units import find_site, parse_unit
+from invariscope.units import find_site, parse_target, parse_unit
 
 Subset = tuple[tuple[int, ...] | None, int | None]
 
@@ -181,6 +183,17 @@ def _sources(
             yield _ReferenceSource(photo_reference(file, pair.subject, pair.generator), photo=file)
 
 
+def _teachers(folder: Path, pair: SubjectAndGenerator, unit: str) -> list[str]:
+    """List the folders of the runs that teach of a unit: what ends later changes no plan."""
+    folders: str | list[str] = str(folder.resolve())
+    if (folder / PLANNED).exists():
+        study = study_folder(folder)
+        folders = [str(study.runs / run.folder) for run in study.planned_runs()]
+    target = parse_target(unit, pair.subject.sites())
+    found = teaching_runs(folders, pair.subject, pair.generator, target)
+    return sorted(str(path) for path, _ in found)
+
+
 def _of_unit(
     name: str,
     condition: StudyCondition,
@@ -192,6 +205,9 @@ def _of_unit(
 ) -> Iterator[PlannedRun]:
     """Plan the runs of one unit with one strategy, an MEI's search before its dependents."""
     options = condition.options(strategy)
+    if condition.taught_by is not None:
+        teachers = _teachers(base / condition.taught_by, pair, unit)
+        options = replace(options, taught_by=teachers)
     for source in _sources(condition, pair, unit, strategy, base):
         yield from source.meis
         for task in condition.tasks:
