@@ -25,7 +25,7 @@ $(VENV)/.dev: $(VENV)/.package
 	$(INSTALL) --group dev
 	@touch $@
 
-demo: $(VENV)/.package ## search one unit of the shipped network and write a report (two minutes)
+demo: $(VENV)/.package ## search one unit of the shipped network and write a report (one minute)
 	$(BIN)/invariscope demo
 
 test: $(VENV)/.dev ## the quick tests, on every core

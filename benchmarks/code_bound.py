@@ -4,7 +4,7 @@
 
 Ten readout units of `embedded:standard` and `embedded:robust`: the most exciting image, invariance
 searches at the pixels and at a deep site, a silencing search; 150 generations of 50 each, one seed,
-no stopping. Writes `benchmarks/code_bound.json` and its table in `benchmarks/README.md`.
+no stopping. Writes `benchmarks/code_bound.json` and its tables in `docs/measured.md`.
 """
 
 import argparse
@@ -172,8 +172,8 @@ def main() -> None:
                 rows.append(json.loads(path.read_text()))
     found = {"machine": describe(torch.device("cpu")), **figures(rows), "rows": rows}
     (HERE / "code_bound.json").write_text(json.dumps(found, indent=1) + "\n")
-    page = HERE / "README.md"
-    page.write_text(fill(page.read_text(), "code_bound.json", as_markdown(found)))
+    page = HERE.parent / "docs" / "measured.md"
+    page.write_text(fill(page.read_text(), "benchmarks/code_bound.json", as_markdown(found)))
 
 
 if __name__ == "__main__":

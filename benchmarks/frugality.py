@@ -16,10 +16,12 @@ import json
 import multiprocessing
 import time
 from dataclasses import dataclass, replace
+from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from bench.frugality import (
     POPULATION,
@@ -35,7 +37,7 @@ from bench.machine import describe
 from bench.needed import figures_of, last_mean
 from first_run import fill
 from invariscope.devices import pick_device
-from invariscope.generators import load_generator
+from invariscope.generators import Generator, load_generator
 from invariscope.markup import markdown_table
 from invariscope.memory import keep_freed_memory
 from invariscope.search.strategies import Twin
@@ -51,6 +53,7 @@ TWINS = {
     "twin": Twin(proxy="embedded:plain-robust", scale=1.0),
     "twin on standard": Twin(proxy="embedded:standard", scale=1.0),
 }
+PROXIES = tuple(TWINS)
 EXACT = "twin:10"  # where answers are exact: a settled front is gone on with by generations of 10
 OTHERS = ("cma", "isotropic:10")
 TABLED = (250, 500, 1000, 2000, 5000)
@@ -222,6 +225,64 @@ def described(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def side_by_side(results: list[dict[str, Any]], generator: Generator) -> list[dict[str, Any]]:
+    """Compare the images that twins of two proxies end with: does the answer depend on the proxy?
+
+    Of invariance searches under noise, the farthest member that keeps half.
+
+    Returns:
+        For two searches of one unit with the same proxy and another seed, and with the other
+        proxy: the mean pixel distance of the two images, over pairs and over units.
+    """
+    images: dict[str, dict[tuple[str, str], Tensor]] = {}
+    for r in results:
+        if r["task"] == "invariance" and r["noise"] > 0 and r["entrant"] in PROXIES:
+            for seed, end in r["fronts"].items():
+                if end["farthest"] and r["unit"] in TOLD:
+                    code = torch.tensor([end["farthest"]])
+                    image = generator.generate(code)[0]
+                    images.setdefault(r["entrant"], {})[r["unit"], seed] = image
+    rows = []
+    for first, second in combinations_with_replacement(PROXIES, 2):
+        apart: dict[str, list[float]] = {}
+        for (unit, seed), image in images.get(first, {}).items():
+            for (other, another), beside in images.get(second, {}).items():
+                if unit == other and (seed < another or first != second):
+                    apart.setdefault(unit, []).append(float((image - beside).norm()))
+        if apart:
+            mean = sum(sum(own) / len(own) for own in apart.values()) / len(apart)
+            pairs = sum(map(len, apart.values()))
+            rows.append({"proxies": [first, second], "pairs": pairs, "units": len(apart)})
+            rows[-1]["distance"] = round(mean, 1)
+    return rows
+
+
+def fronts_as_markdown(figures: dict[str, Any]) -> str:
+    """Make the tables of how diverse and extreme fronts are, and of two proxies side by side."""
+    lines = []
+    for condition in figures["conditions"]:
+        for row in condition["fronts"]:
+            cells = [condition["task"], f"{condition['noise']:g}", f"`{row['strategy']}`"]
+            cells += [f"{row['images']:,}", str(row["fronts"])]
+            cells += [f"{row[word]:.0f}" for word in ("members", "good")]
+            cells += [f"{100 * row[word]:.0f} %" for word in ("share", "saturation")]
+            lines.append([*cells, *(f"{row[word]:.0f}" for word in ("code_norm", "apart"))])
+    heads = ["search", "noise", "strategy", "images", "fronts", "members", "of them good"]
+    heads += ["farthest (nearest), of the possible", "values at 0 or 1", "code norm", "apart"]
+    text = markdown_table(heads, lines)
+    pairs = [
+        [
+            "two seeds" if row["proxies"][0] == row["proxies"][1] else "two proxies",
+            " and ".join(f"`{name}`" for name in dict.fromkeys(row["proxies"])),
+            f"{row['pairs']} of {row['units']} units",
+            f"{row['distance']:.0f}",
+        ]
+        for row in figures["proxies"]
+    ]
+    heads = ["farthest images of", "strategies", "pairs", "pixel distance"]
+    return text + ("\n\n" + markdown_table(heads, pairs) if pairs else "") + "\n"
+
+
 def joined(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Trials of one entrant with the curves of all seeds of a unit; seconds are means."""
     units: dict[str, list[dict[str, Any]]] = {}
@@ -279,12 +340,15 @@ def write(out: Path) -> None:
     """Write the figures so far, and their table, where the benchmarks keep them."""
     here = Path(__file__).parent
     figures = json.loads((out / "twin.json").read_text())
+    results = [json.loads(p.read_text()) for p in sorted((out / "results").glob("*.json"))]
+    figures["proxies"] = side_by_side(results, load_generator("embedded:v1"))
     baseline = of_generator(here / "frugality.json", figures["generator"])
     if stored := of_generator(here / "twin.json", figures["generator"]):
         with_earlier(figures, stored)
     (here / "twin.json").write_text(json.dumps(figures, indent=1) + "\n")
     page = here / "README.md"
-    page.write_text(fill(page.read_text(), "twin.json", as_markdown(figures, baseline)))
+    text = fill(page.read_text(), "twin.json", as_markdown(figures, baseline))
+    page.write_text(fill(text, "twin.json fronts", fronts_as_markdown(figures)))
 
 
 def of_generator(path: Path, generator: dict[str, Any]) -> dict[str, Any] | None:

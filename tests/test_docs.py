@@ -142,6 +142,8 @@ def tables():
     imagenet = measured("imagenet.json")
     for name, table in imagenet_page.TABLES.items():
         yield "imagenet", f"imagenet.json {name}", table(imagenet)
+    bound = benchmark("code_bound").as_markdown(measured("code_bound.json"))
+    yield "measured", "benchmarks/code_bound.json", bound
     reliable = benchmark("reliability").as_markdown(measured("reliability.json")["kinds"])
     yield "reliability", "benchmarks/reliability.json", reliable
 

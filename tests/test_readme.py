@@ -50,6 +50,7 @@ def test_the_twins_table_is_made_from_stored_figures():
     ]
     page = (ROOT / "benchmarks" / "README.md").read_text()
     assert between("twin.json", page) == benchmark("frugality").as_markdown(*stored)
+    assert between("twin.json fronts", page) == benchmark("frugality").fronts_as_markdown(stored[0])
 
 
 def test_the_table_of_claims_is_made_from_the_verdicts_of_both_pages():

@@ -10,6 +10,7 @@ from invariscope.experiments.mei import plan_mei
 from invariscope.experiments.plan import plan, resolve_subset, start_code, stopping
 from invariscope.experiments.reference import Reference
 from invariscope.experiments.stretch_squeeze import stretch_and_squeeze
+from invariscope.generators import CodeStatistics
 from invariscope.natural.statistics import UnitStatistics
 from invariscope.search.stopping import ActivationShare, FrontReaches, GenerationProgress, Never
 from invariscope.search.strategies import STRATEGIES, load_strategy
@@ -158,7 +159,7 @@ def test_fault_seed_0_dropped(generator, reference):
 
 @pytest.mark.parametrize(
     ("task", "sigma", "step"),
-    [("invariance", None, 1.0), ("adversarial", None, 0.3), ("adversarial", 0.5, 0.5)],
+    [("invariance", None, 1.0), ("invariance", 0.2, 0.2), ("adversarial", 0.3, 0.3)],
 )
 def test_the_first_step_size(subject, generator, reference, task, sigma, step):
     (planned,) = plan(
@@ -171,6 +172,27 @@ def test_the_first_step_size(subject, generator, reference, task, sigma, step):
     )
     assert planned.run.sigma == pytest.approx(step)
     assert planned.settings.start["sigma"] == planned.run.sigma
+
+
+@pytest.mark.parametrize("statistics", [True, False])
+def test_a_silencing_search_first_turns_long_and_short_codes_alike(
+    subject, generator, code, statistics, monkeypatch
+):
+    mean, sd = (torch.full((6,), 5.0), 2.0) if statistics else (torch.zeros(6), 1.0)
+    known = CodeStatistics(mean.double(), sd**2 * torch.eye(6, dtype=torch.float64))
+    monkeypatch.setattr(generator, "code_statistics", known if statistics else None)
+    unit = code / code.square().mean().sqrt()
+    names = set()
+    for length, step in ((0.1, 0.5 * sd), (sd, 0.5 * sd), (7 * sd, 3.5 * sd)):
+        own = mean + length * unit
+        # One image, so that the runs' references differ in their codes alone.
+        reference = Reference(torch.full((3, 8, 8), 0.5), own, recipe={"kind": "mei", "run": "x"})
+        (planned,) = plan(
+            subject, generator, "out:1", task="adversarial", reference=reference
+        )  # fmt: skip
+        assert planned.run.sigma == pytest.approx(step)
+        names.add(planned.settings.name)
+    assert len(names) == 1  # a study names its runs before it has found the code
 
 
 def test_a_drawn_subset_is_sorted_distinct_and_the_same_again(subject):

@@ -5,7 +5,7 @@ import torch
 
 from invariscope import load_generator, seeds
 from invariscope.errors import InputError
-from invariscope.generators import CodeStatistics, EmbeddedGenerator
+from invariscope.generators import CodeStatistics, EmbeddedGenerator, constrain_generator
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +31,29 @@ def test_codes_make_different_images_and_the_same_ones_again(embedded, codes):
     assert torch.equal(images, embedded.generate(codes))
     between = torch.cdist(images.flatten(1), images.flatten(1)) + 1e3 * torch.eye(4)
     assert float(between.min()) > 1
+
+
+def test_no_code_is_longer_than_the_99th_percentile_of_random_ones(embedded, codes):
+    many = seeds.normal([("many",)], (20_000, embedded.code_dim))[0]
+    shorter = float((many.norm(dim=1) <= embedded.longest).double().mean())
+    assert abs(shorter - 0.99) < 0.003
+    near = codes / codes.norm(dim=1, keepdim=True) * embedded.longest * 0.99
+    assert torch.equal(embedded.bounded(near), near)
+    far = embedded.bounded(near * 5)
+    torch.testing.assert_close(far.norm(dim=1), torch.full_like(far[:, 0], embedded.longest))
+    torch.testing.assert_close(embedded.generate(near * 5), embedded.generate(far))
+    first = load_generator("embedded:v1")
+    assert first.longest is None
+    long = torch.ones(1, first.code_dim) * 9
+    assert torch.equal(first.bounded(long), long)
+
+
+def test_a_constraint_holds_codes_to_the_narrower_of_two_bounds(embedded, codes):
+    for percentile, expected in ((50, None), (99.99, embedded.longest)):
+        held = constrain_generator(embedded, code_percentile=percentile)
+        norms = held.bounded(codes * 9).norm(dim=1)
+        wanted = embedded.code_statistics.radius(percentile) if expected is None else expected
+        torch.testing.assert_close(norms, torch.full_like(norms, wanted))
 
 
 def test_natural_codes_have_a_mean_and_a_covariance(embedded):

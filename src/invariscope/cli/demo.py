@@ -1,4 +1,4 @@
-"""`invariscope demo`: a whole experiment for one unit in two minutes."""
+"""`invariscope demo`: a whole experiment for one unit in a minute."""
 
 from typing import Annotated
 

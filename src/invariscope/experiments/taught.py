@@ -76,7 +76,7 @@ def teaching_runs(
 
 @lru_cache(maxsize=1)
 def _records(ended: tuple[tuple[Path, int], ...]) -> tuple[tuple[Path, RunRecord], ...]:
-    """Load ended runs once for all units that they teach of, as long as none changes."""
+    """Load ended runs once for all units, as long as no run changes."""
     return tuple((path, load_run(path)) for path, _ in ended)
 
 

@@ -65,7 +65,7 @@ class CodeStatistics:
 
 
 def drawn_back(codes: Tensor, radius: float, centre: Tensor | None = None) -> Tensor:
-    """Draw codes that are farther than `radius` from a centre straight back to it.
+    """Draw codes beyond a radius around a centre straight back to the radius.
 
     Args:
         codes: `(n, code_dim)`.

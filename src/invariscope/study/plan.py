@@ -184,7 +184,7 @@ def _sources(
 
 
 def _teachers(folder: Path, pair: SubjectAndGenerator, unit: str) -> list[str]:
-    """List the folders of the runs that teach of a unit: what ends later changes no plan."""
+    """List the folders of ended runs of a unit, so that later runs change no plan."""
     folders: str | list[str] = str(folder.resolve())
     if (folder / PLANNED).exists():
         study = study_folder(folder)

@@ -1,4 +1,4 @@
-"""A study that is planned again: what its earlier plan had done and the new one does not want."""
+"""Ended runs of a study that a new plan of the study does not want."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ from invariscope.study.runner import ended_runs
 
 
 def no_longer_wanted(study: StudyFolder, planned_runs: Iterable[PlannedRun]) -> str:
-    """Say which ended runs of a study's earlier plan a new plan does not want; "" where none.
+    """Name the ended runs of a study's earlier plan that a new plan does not want.
 
     A run's name is made of its settings, so another generator behind the same address, or
     another default of another version, plans every run anew.
@@ -20,6 +20,9 @@ def no_longer_wanted(study: StudyFolder, planned_runs: Iterable[PlannedRun]) -> 
     Args:
         study: as it is on disk, planned earlier or not at all.
         planned_runs: of the new plan.
+
+    Returns:
+        A sentence with a line's end; empty where there are none.
     """
     try:
         before = study.planned_runs() if study.begun else []

@@ -176,7 +176,7 @@ def judged_figures(
 
 
 def found_figures(generator: EmbeddedGenerator, subject: Subject) -> dict[str, Any]:
-    """Measure what searches make of the generator: values at an end of the range, code lengths.
+    """Measure the saturation and the code lengths of images that searches find.
 
     Medians over five readout units; of the accepted images, over the members of each front.
     """
