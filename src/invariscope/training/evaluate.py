@@ -29,6 +29,7 @@ BATCH = 256
 COMMAND = "python -m invariscope.training measure NAME DATA"
 ATTACKED, STEPS, RESTARTS = 1000, 20, 5
 DRAWN = 2000  # images of random codes, and photos brought back
+INVERTED = 64  # photos whose codes are sought by gradient, from the encoder's
 FOUND_UNITS, FOUND_SITES = ("fc:0", "fc:2", "fc:4", "fc:6", "fc:8"), ("pixels", "layer3.0.conv1")
 FOUND_GENERATIONS = 100
 
@@ -107,10 +108,12 @@ def inversion_figures(
     """
     codes = generator.encode(photos)
     made, blurred = generator.generate(codes), _blurred(photos)
+    some = torch.linspace(0, len(photos) - 1, INVERTED).long()
+    sought = generator.invert(photos[some], how="gradient")
     answer = readout(subject, photos).argmax(1)
 
-    def agrees(images: Tensor) -> float:
-        return float((readout(subject, images).argmax(1) == answer).float().mean())
+    def agrees(images: Tensor, rows: Tensor | slice = slice(None)) -> float:
+        return float((readout(subject, images).argmax(1) == answer[rows]).float().mean())
 
     def psnr(images: Tensor) -> float:
         return float(-10 * (images - photos).square().mean((1, 2, 3)).log10().mean())
@@ -121,6 +124,8 @@ def inversion_figures(
         "psnr_8x8_average_db": psnr(blurred),
         "same_class_reconstruction": agrees(made),
         "same_class_8x8_average": agrees(blurred),
+        "psnr_inverted_by_gradient_db": float(sought.psnr.mean()),
+        "same_class_inverted_by_gradient": agrees(sought.images, some),
         "code_sd_val": float(codes.std(0).mean()),
     }
 
