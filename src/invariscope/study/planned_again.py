@@ -26,23 +26,23 @@ def no_longer_wanted(study: StudyFolder, planned_runs: Iterable[PlannedRun]) -> 
     """
     try:
         before = study.planned_runs() if study.begun else []
-    except StoreError:  # an earlier plan that cannot be read is written again
-        return ""
-    ended, wanted = ended_runs(study, before), {run.name for run in planned_runs}
-    left = [run for run in before if run.name in ended and run.name not in wanted]
-    if not left:
+        ended = ended_runs(study, before) if before else set()
+        wanted = {run.name for run in planned_runs}
+        left = [run for run in before if run.name in ended and run.name not in wanted]
+        if not left:
+            return ""
+        made_with = load_run(study.runs / left[0].folder).settings.generator
+    except StoreError:  # what cannot be read is said where the study needs it
         return ""
     text = (
         f"{number_of(len(left), 'run')} of the earlier plan of {study.name!r} had ended and the "
         "new one does not want them, for its settings are others; they stay in the store"
     )
-    first = left[0]
-    made_with = address_made_with(
-        first.generator, load_run(study.runs / first.folder).settings.generator
-    )
-    if made_with != first.generator:
+    address = left[0].generator
+    name = address_made_with(address, made_with)
+    if name != address:
         text += (
-            f"; they were made with the generator that is called {made_with!r} now: to go on with "
-            f"them, name it in the file in place of {first.generator!r}"
+            f"; they were made with the generator that is called {name!r} now: to go on with "
+            f"them, name it in the file in place of {address!r}"
         )
     return text + "\n"
