@@ -80,7 +80,9 @@ def measure(address: str, unit: str, *, bounded: bool) -> dict[str, Any]:
 
 def ratio(rows: list[dict[str, Any]], site: str, loss: int) -> dict[str, Any]:
     """Distance with the bound over that without it, over units that reach the loss in both."""
-    free, held = ({(r["subject"], r["unit"]): r for r in rows if r["bounded"] is b} for b in (0, 1))
+    free, held = (
+        {(r["subject"], r["unit"]): r for r in rows if r["bounded"] is b} for b in (False, True)
+    )
     pairs = [
         (held[key][site][str(loss)], free[key][site][str(loss)])
         for key in held

@@ -256,9 +256,7 @@ def gallery(name: str, given: Given, generator: Generator) -> None:
     """Each unit's MEI, the farthest images that keep half, and the one that weakens it most."""
     part, records = PARTS[name], records_of(given, name)
     columns = ["MEI", *(f"half kept: {site}" for site in part.sites)]
-    columns += [] if part.bounded else ["most lost: pixels"]
-    if part.bounded:
-        generator = iv.constrain_generator(generator, code_percentile=BOUND)
+    columns += ["most lost: pixels"]
     rows = []
     for number in part.units:
         unit = f"{READOUT}:{number}"
@@ -279,16 +277,17 @@ def gallery(name: str, given: Given, generator: Generator) -> None:
 
 
 def mei_gallery(given: Given) -> None:
-    """Show the MEIs of every generator side by side, of the units that all have one."""
+    """Show the MEIs of every generator side by side, of the units that all have one.
+
+    Those of a bounded code space, which few units have, are not shown.
+    """
     rows: dict[str, dict[str, torch.Tensor]] = {}
     for name, part in PARTS.items():
         found = [r for r in records_of(given, name) if r.settings.task == "excitation"]
-        if found:
+        if found and not part.bounded:
             generator = iv.load_generator(given.generator(part))
-            if part.bounded:
-                generator = iv.constrain_generator(generator, code_percentile=BOUND)
             images = Result(found, generator).member_images([len(r.front) - 1 for r in found])
-            own = rows.setdefault(f"{part.generator}{', bounded' * part.bounded}", {})
+            own = rows.setdefault(part.generator, {})
             own |= {
                 r.settings.unit: resize_images(i[None], 224)[0]
                 for r, i in zip(found, images, strict=True)
@@ -329,7 +328,8 @@ def collect(given: Given) -> dict[str, Any]:
         if records_of(given, name):
             generator = iv.load_generator(given.generator(part))
             found["parts"][name] = part_figures(name, given, generator)
-            gallery(name, given, generator)
+            if not part.bounded:
+                gallery(name, given, generator)
     mei_gallery(given)
     return found
 

@@ -26,7 +26,7 @@ from bench.needed import (
     images_to_reach,
     last_mean,
 )
-from frugality import jobs, of_generator
+from frugality import fronts_as_markdown, jobs, of_generator, side_by_side
 from images_needed import app
 from invariscope.cli.app import run
 from invariscope.errors import InputError
@@ -262,3 +262,32 @@ def test_a_strategy_enters_with_its_own_population(tmp_path, monkeypatch, short)
 def test_a_population_that_is_none_is_refused(text):
     with pytest.raises(InputError, match="NAME:POPULATION with at least 2"):
         entrant(text, None)
+
+
+def test_two_proxies_are_as_far_apart_as_their_images():
+    generator = ToyGenerator(4)
+    ends = {"twin": {"0": 0.1, "1": 0.2, "2": 0.4}, "twin on standard": {"0": 0.3, "1": None}}
+    results = [
+        {
+            "task": "invariance",
+            "noise": 0.2,
+            "entrant": name,
+            "unit": "fc:0",
+            "fronts": {
+                seed: {"farthest": value and [value] * generator.code_dim}
+                for seed, value in own.items()
+            },
+        }
+        for name, own in ends.items()
+    ]
+    images = [generator.generate(torch.full((1, generator.code_dim), v)) for v in (0.0, 0.1)]
+    step = float((images[1] - images[0]).norm())
+    rows = side_by_side(results, generator)
+    assert [(row["proxies"], row["pairs"]) for row in rows] == [
+        (["twin", "twin"], 3),
+        (["twin", "twin on standard"], 3),
+    ]
+    assert rows[0]["distance"] == pytest.approx(step * (1 + 2 + 3) / 3, abs=0.051)
+    assert rows[1]["distance"] == pytest.approx(step * (2 + 1 + 1) / 3, abs=0.051)
+    text = fronts_as_markdown({"conditions": [], "proxies": rows})
+    assert "| two proxies | `twin` and `twin on standard` | 3 of 1 units |" in text
