@@ -58,6 +58,7 @@ EXACT = "twin:10"  # where answers are exact: a settled front is gone on with by
 OTHERS = ("cma", "isotropic:10")
 TABLED = (250, 500, 1000, 2000, 5000)
 TASKS = ("invariance", "adversarial")
+SAME = 0.02  # of two hypervolumes that differ by their rounding, or by a seed or two
 LIMIT = "gradient"  # what the unit's own gradient reaches
 
 
@@ -358,16 +359,25 @@ def of_generator(path: Path, generator: dict[str, Any]) -> dict[str, Any] | None
 
 
 def with_earlier(figures: dict[str, Any], stored: dict[str, Any]) -> None:
-    """Add stored rows of what the folder has not measured; these are of an earlier build."""
+    """Add stored rows of what the folder has not measured; these are of an earlier build.
+
+    Shares of another `cma` are left out.
+    """
     for condition in figures["conditions"]:
         known = {(row["strategy"], row["half"]) for row in condition["rows"]}
         for before in stored["conditions"]:
-            if (before["task"], before["noise"]) == (condition["task"], condition["noise"]):
+            alike = (before["task"], before["noise"]) == (condition["task"], condition["noise"])
+            if alike and _same_ends(before["ends"], condition["ends"]):
                 condition["rows"] += [
                     row | {"earlier": True}
                     for row in before["rows"]
                     if (row["strategy"], row["half"]) not in known
                 ]
+
+
+def _same_ends(before: dict[str, float], now: dict[str, float]) -> bool:
+    """Whether two builds' shares are of the same: of what `cma` has of the told units."""
+    return all(u in before and u in now and abs(before[u] - now[u]) < SAME for u in TOLD)
 
 
 def _ends(baseline: dict[str, Any], noise: float) -> dict[str, float]:
