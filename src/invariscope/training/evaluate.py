@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -195,8 +196,9 @@ def found_figures(generator: EmbeddedGenerator, subject: Subject) -> dict[str, A
                 subject, generator, unit, stretch=site, reference=mei, options=options,
                 progress=False,
             ).front  # fmt: skip
-            found.setdefault(f"saturation_accepted_{site}", []).append(front["saturation"].median())
-            found.setdefault(f"code_norm_accepted_{site}", []).append(front["code_norm"].median())
+            for name in ("saturation", "code_norm"):
+                middle = float(np.median(front[name].to_numpy(float)))
+                found.setdefault(f"{name}_accepted_{site}", []).append(middle)
     return {name: float(torch.tensor(values).median()) for name, values in found.items()} | {
         "found_by": f"{len(FOUND_UNITS)} searches of {FOUND_GENERATIONS} × 50 images, isotropic"
     }
