@@ -40,6 +40,7 @@ from invariscope.devices import pick_device
 from invariscope.generators import Generator, load_generator
 from invariscope.markup import markdown_table
 from invariscope.memory import keep_freed_memory
+from invariscope.plurals import number_of
 from invariscope.search.strategies import Twin
 from invariscope.store.files import replace_file
 from invariscope.subjects import load_subject
@@ -275,7 +276,7 @@ def fronts_as_markdown(figures: dict[str, Any]) -> str:
         [
             "two seeds" if row["proxies"][0] == row["proxies"][1] else "two proxies",
             " and ".join(f"`{name}`" for name in dict.fromkeys(row["proxies"])),
-            f"{row['pairs']} of {row['units']} units",
+            f"{row['pairs']} of {number_of(row['units'], 'unit')}",
             f"{row['distance']:.0f}",
         ]
         for row in figures["proxies"]

@@ -46,6 +46,7 @@ from invariscope.units import parse_target
 from real_networks import NETTE, picture
 
 ROOT = Path(__file__).resolve().parent.parent
+SMALL = 90  # dots an inch of the large galleries
 FITTED = 2500  # photos behind the code space
 SPACE = "64_512"  # the one that is searched
 
@@ -273,7 +274,7 @@ def gallery(name: str, given: Given, generator: Generator) -> None:
         mei = own[0].tensors["reference_image"][None]
         rows.append((given.subject.classes[number], torch.cat([mei, images])))
     if rows:
-        picture(rows, columns, ROOT / "docs" / "images" / f"imagenet_{name}.jpg")
+        picture(rows, columns, ROOT / "docs" / "images" / f"imagenet_{name}.jpg", SMALL)
 
 
 def mei_gallery(given: Given) -> None:

@@ -160,7 +160,7 @@ def rows_of(unit: str, subject: NetworkSubject, result: iv.Result) -> Iterator[d
         }
 
 
-def picture(rows: list[tuple[str, Tensor]], columns: list[str], path: Path) -> None:
+def picture(rows: list[tuple[str, Tensor]], columns: list[str], path: Path, dpi: int = 130) -> None:
     """Images in a grid: one row a unit."""
     mpl.use("agg")
     figure, axes = plt.subplots(
@@ -176,7 +176,7 @@ def picture(rows: list[tuple[str, Tensor]], columns: list[str], path: Path) -> N
         line[0].set_ylabel(name, fontsize=8)
     figure.tight_layout(pad=0.3)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130, pil_kwargs={"quality": 88})
+    figure.savefig(path, dpi=dpi, pil_kwargs={"quality": 88})
     plt.close(figure)
 
 

@@ -290,4 +290,4 @@ def test_two_proxies_are_as_far_apart_as_their_images():
     assert rows[0]["distance"] == pytest.approx(step * (1 + 2 + 3) / 3, abs=0.051)
     assert rows[1]["distance"] == pytest.approx(step * (2 + 1 + 1) / 3, abs=0.051)
     text = fronts_as_markdown({"conditions": [], "proxies": rows})
-    assert "| two proxies | `twin` and `twin on standard` | 3 of 1 units |" in text
+    assert "| two proxies | `twin` and `twin on standard` | 3 of 1 unit |" in text

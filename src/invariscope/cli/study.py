@@ -396,6 +396,5 @@ def import_snslib(
     """Read the published record of the paper into a store, to compare with its own images."""
     tell_start(out / "studies" / name)
     found = import_published(folder, make_folder(out).resolve(), name)
-    console = output()
     for line in found.lines():
-        console.print(line)
+        output().print(line)

@@ -149,10 +149,15 @@ def check_reference(reference: Reference | None, generator: Generator) -> None:
     not an image of another size, which the subject resizes.
 
     Raises:
-        InputError: there is none, or it does not keep to them.
+        InputError: there is none, it does not keep to them, or its code has another length.
     """
     if reference is None:
         raise InputError("no reference was given; find an MEI first, or give an image")
+    if reference.code is not None and tuple(reference.code.shape) != (generator.code_dim,):
+        raise InputError(
+            f"the reference's code has shape {tuple(reference.code.shape)}; {generator.name} takes "
+            f"({generator.code_dim},): give a code of this generator (see Generator.invert)"
+        )
     side = generator.image_size
     is_image = reference.recipe.get("kind") == "image"
     if not generator.constraints or not is_image or reference.image.shape[-1] != side:

@@ -200,7 +200,7 @@ def found_figures(generator: EmbeddedGenerator, subject: Subject) -> dict[str, A
                 middle = float(np.median(front[name].to_numpy(float)))
                 found.setdefault(f"{name}_accepted_{site}", []).append(middle)
     return {name: float(torch.tensor(values).median()) for name, values in found.items()} | {
-        "found_by": f"{len(FOUND_UNITS)} searches of {FOUND_GENERATIONS} × 50 images, isotropic"
+        "found_by": f"isotropic, {FOUND_GENERATIONS} × 50 images a search, {', '.join(FOUND_UNITS)}"
     }
 
 
