@@ -36,7 +36,7 @@ def demo(
 
     It searches, nothing is replayed: the most exciting image, invariant images at three
     stages, silencing images, and affine copies for comparison. 20 candidates a generation meet
-    the stopping rule with a third of the images that 50 take, a little nearer to the reference.
+    the stopping rule with fewer images than 50 do, nearer to the reference.
     """
     most = generations or (500 if full else REDUCED)
     common = SearchCommandOptions(generations=most, population=50 if full else FEWER, device=device)

@@ -45,8 +45,8 @@ class CodeStatistics:
         """Compute how far from the mean that percentile of normal codes lies, in L2.
 
         A sum of squares of unequal variances is taken as the χ² that has its mean and variance
-        (Satterthwaite), which is exact for whitened codes. Photos' own codes spread more: of
-        `embedded`, about a quarter lies beyond the 99th percentile.
+        (Satterthwaite), which is exact for whitened codes. Photos' own codes spread more,
+        so more than a hundredth of them lie beyond the 99th percentile.
 
         Args:
             percentile: between 0 and 100.
