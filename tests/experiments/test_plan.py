@@ -183,7 +183,7 @@ def test_a_silencing_search_first_turns_long_and_short_codes_alike(
     monkeypatch.setattr(generator, "code_statistics", known if statistics else None)
     unit = code / code.square().mean().sqrt()
     names = set()
-    for length, step in ((0.1, 0.5 * sd), (sd, 0.5 * sd), (7 * sd, 3.5 * sd)):
+    for length, step in ((0.1, 0.2 * sd), (sd, 0.2 * sd), (7 * sd, 1.4 * sd)):
         own = mean + length * unit
         # One image, so that the runs' references differ in their codes alone.
         reference = Reference(torch.full((3, 8, 8), 0.5), own, recipe={"kind": "mei", "run": "x"})

@@ -35,7 +35,7 @@ from invariscope.subjects.kinds import check_answers_differ, natural_kind
 from invariscope.subjects.pixels import SIZE
 from invariscope.units import Target, find_site, parse_target
 
-TURN = 0.5  # first step of an adversarial search, in root mean squares of its first code
+TURN = 0.2  # first step of an adversarial search, in root mean squares of its first code
 START_SPREAD = 0.1
 MOST = 1_000_000_000  # candidates of a generation, generations: far beyond what a search takes
 
@@ -53,7 +53,7 @@ class SearchOptions:
             front has settled beyond the rule's bound.
         sigma: first step size as a share of the natural codes' SD (of 1 where that is not
             known); by default 1. An adversarial search, which starts at the reference's code,
-            takes 0.5 of that SD, or 0.5 of the code's own root mean square where that is more.
+            takes 0.2 of that SD, or 0.2 of the code's own root mean square where that is more.
         tie_break: the order inside a front; by default the paper's for the task.
         precision: of generator and subject while searching: `float32`, `bf16`, or `auto`
             (bf16 where the device has it, while it ranks candidates alike). What is reported
