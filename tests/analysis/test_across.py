@@ -217,7 +217,8 @@ def test_two_counts_show_no_shape():
 
 def test_a_second_network_is_compared_seed_by_seed():
     first, key = paper_like(), ("finding 9", "Inception has more invariant units than ")
-    more = replace(first, units=first.units.assign(invariance=first.units["invariance"] + 0.1))
+    units = first.units.assign(invariance=first.units["invariance"] + 0.1)
+    more = replace(first, units=units, plan=first.plan | {"network": "inception"})
     assert outcomes(first, beside=more)[key] == HOLDS
     assert outcomes(more, beside=first)[key] == CONTRADICTED
 
@@ -295,6 +296,7 @@ def test_a_recurrent_twin_that_gains_that_gains_nothing_and_that_loses(shift, ri
     claims = find(opened(OWN), FAMILIES, beside=opened(OWN, steps=4, shift=shift))
     found = [c.verdict for c in claims if c.statement.startswith("Recurrence")]
     assert found == [right] * 3
+    assert next(c for c in claims if c.source == "finding 9").verdict == NOTHING  # the same network
 
 
 def test_two_networks_that_are_no_twins_are_not_compared_as_such():
@@ -321,6 +323,7 @@ def test_one_seed_and_one_count_leave_nothing_decided():
     claims = find(replace(whole, **few), FAMILIES)
     assert {claim.verdict for claim in claims} == {UNDECIDED, NOTHING}
     rises = next(c for c in claims if c.statement.startswith("Across-category accuracy rises"))
+    assert rises.statement == "Across-category accuracy rises with the number of seen categories"
     assert rises.outcome == f"{NOTHING}: needs two counts of seen categories below all"
     seen = next(c for c in claims if c.statement.startswith("I_k rises"))
     assert seen.outcome == f"{UNDECIDED}: needs an interval over seeds"

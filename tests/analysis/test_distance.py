@@ -71,6 +71,8 @@ def test_affine_copies_stand_beside_and_are_compared_at_the_same_loss():
     # The mean curve goes from (0, 0 %) to (40, 80 %): a loss of 40 % is met at 20.
     assert (row["reduction"], row["distance"]) == (40, 27.5)
     assert row["affine"] == pytest.approx(20)
+    # The next farther copies lie at 30 and 50.
+    assert (row["affine_sd"], row["affine_units"]) == (pytest.approx(200**0.5), 2)
     assert affine_distance(AFFINE.iloc[[0, 2]], 90.0) == 30
 
 

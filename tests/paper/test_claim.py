@@ -79,6 +79,7 @@ def test_a_statement_without_its_number_says_what_is_lacking_and_no_other_number
     other = over_clusters("gained", [0.1, 0.2], above=0, parts=2)
     claim = finding(3, "s", "x", pd.Series(dtype=float), above=0, more=[other], lacks="needs y")
     assert (claim.outcome, claim.found) == (f"{NOTHING}: needs y", "")
+    assert read_claim(claim.record()).outcome == claim.outcome
 
 
 def test_a_claim_is_kept_to_the_last_digit():

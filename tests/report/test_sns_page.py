@@ -52,8 +52,8 @@ def tables(turn=1):
             ],
         ),
         "distance_beside_affine": rows(
-            *("subject", "site", "distance", "reduction", "affine"),
-            of=[(n, "pixels", 10 + 5 * turn, 30, 10) for n in NETS],
+            *("subject", "site", "distance", "reduction", "affine", "affine_sd", "affine_units"),
+            of=[(n, "pixels", 10 + 5 * turn, 30, 10, 2, 10) for n in NETS],
         ),
         "distance": rows(
             *("subject", "series", "site", "distance", "distance_sd", "reduction", "reduction_sd"),

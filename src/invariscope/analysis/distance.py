@@ -12,6 +12,7 @@ from invariscope.subjects.pixels import share_of_possible
 KEYS = ["subject", "series", "site", "strength"]
 MADE_OF = ("saturation", "code_norm")  # measured of searched images, not of affine copies
 VALUES = ("distance", "reduction", "loss", "share", *MADE_OF)
+BESIDE = ["affine", "affine_sd", "affine_units"]
 
 
 def _searched(table: Rows) -> Rows:
@@ -76,16 +77,24 @@ def beside_affine(summary: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a subject and stretch site of the task `invariance`: `distance`, `reduction`,
-        and `affine`, the largest distance on any kind's mean curve at which no more is lost.
+        and `affine`, the largest distance on any kind's mean curve at which no more is lost, with
+        `affine_sd` over `affine_units` units: of the next farther copies.
     """
     rows = []
     for key, own in groups_by(summary, ["subject"]):
         copies = rows_where(own, own["site"] == "").rename(columns={"series": "kind"})
         found = rows_where(own, own["series"] == "invariance")[["site", "distance", "reduction"]]
-        reached = [
-            affine_distance(copies, lost) if len(copies) else np.nan for lost in found["reduction"]
-        ]
-        rows.append(found.assign(**key, affine=reached))
-    columns = ["subject", "site", "distance", "reduction", "affine"]
+        reached = [_affine(copies, lost) for lost in found["reduction"]]
+        rows.append(found.assign(**key, **pd.DataFrame(reached, columns=BESIDE, index=found.index)))
+    columns = ["subject", "site", "distance", "reduction", *BESIDE]
     found: Rows = pd.concat(rows or [pd.DataFrame(columns=columns)], ignore_index=True)
     return found[columns]
+
+
+def _affine(copies: Rows, lost: float) -> tuple[float, float, int]:
+    """Find the affine copies' distance at a loss, its SD over units, and how many units."""
+    if not len(copies):
+        return np.nan, np.nan, 0
+    reached = affine_distance(copies, lost)
+    beyond = rows_where(copies, copies["distance"] >= reached).sort_values("distance")
+    return reached, float(beyond["distance_sd"].iloc[0]), int(beyond["units"].iloc[0])

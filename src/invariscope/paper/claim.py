@@ -186,6 +186,6 @@ def read_claim(record: dict[str, Any]) -> Claim:
         statement=record["statement"],
         evidence=tuple(parts),
         clusters=record["clusters"],
-        lacks="" if parts else record["reason"],
+        lacks=record["reason"] if record["verdict"] == NOTHING else "",
         analysis=record["analysis"],
     )

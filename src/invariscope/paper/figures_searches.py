@@ -53,12 +53,14 @@ def farther_than_affine(tables: Tables) -> list[Evidence] | str:
     own = rows_with(own, site="pixels").dropna(subset=["affine"])
     own = first_study(own, {"site": "pixels"})
     table = rows_with(table, study=list(own["study"])) if "study" in own else table
-    rows, found = own.set_index("subject")["affine"].to_dict(), []
-    for name, affine in rows.items():
-        row = _row(table, subject=name, series="invariance", site="pixels")
+    found = []
+    for beside in own.to_dict("records"):
+        row = _row(table, subject=beside["subject"], series="invariance", site="pixels")
         if row is not None:
-            distance = over_units(row, "distance", len(rows))
-            found.append(Evidence(f"{name}: pixel distance", *distance, above=float(affine)))
+            searched = over_units(row, "distance", len(own))
+            copies = over_units(beside, "affine", len(own), "affine_units")
+            name = f"{beside['subject']}: farther than affine copies"
+            found.append(Evidence(name, *difference_interval(searched, copies), above=0))
     return found or "needs affine copies of the references"
 
 

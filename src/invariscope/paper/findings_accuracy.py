@@ -96,9 +96,11 @@ def within_category(s: MeasuredStudy) -> Iterator[Claim]:
 
 def across_category(s: MeasuredStudy) -> Iterator[Claim]:
     """Finding 3: across-category accuracy rises, for rotations least."""
+    two = s.least < s.most
+    rises = f"from {s.least} to {s.most}" if two else "with the number of"
     yield finding(
         3,
-        f"Across-category accuracy rises from {s.least} to {s.most} seen categories",
+        f"Across-category accuracy rises {rises} seen categories",
         "accuracy gained",
         s.rise("across", s.names, s.least, s.most),
         above=0,
@@ -108,10 +110,10 @@ def across_category(s: MeasuredStudy) -> Iterator[Claim]:
     few, many = (s.beside("across", colour, count) for count in (s.least, s.most))
     yield finding(
         3,
-        f"For colour few suffice: {s.least} seen categories give more than 80 % of what {s.most} "
-        "give",
+        f"For colour few suffice: {s.least} seen categories give more than 80 % of what "
+        f"{s.most if two else 'many'} give",
         f"accuracy with {s.least}, less 80 % of that with {s.most}",
-        few - FEW * many if s.least < s.most else few.iloc[:0],
+        few - FEW * many if two else few.iloc[:0],
         above=0,
         lacks="needs a colour transformation among those trained, and two counts below all",
     )

@@ -185,6 +185,8 @@ def _ablated(s: MeasuredStudy) -> Iterator[Claim]:
 
 def second_network(s: MeasuredStudy, other: MeasuredStudy | None) -> Iterator[Claim]:
     """Finding 9: a second network has more invariant units."""
+    if other and other.tables.plan.get("network") == s.tables.plan.get("network"):
+        other = None  # a twin with other options
     both = [t for t in s.names if other and t in other.names]
     yield finding(
         9,

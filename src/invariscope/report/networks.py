@@ -94,17 +94,25 @@ def report_study(
 
     Args:
         folder: the study's.
-        beside: a second study of another network, for finding 9.
+        beside: a second study of another network, for finding 9, or of the recurrent twin.
 
     Raises:
         StoreError: nothing was measured there.
     """
     tables, of_kind = read_tables(folder), families()
-    claims = find(tables, of_kind, None if beside is None else read_tables(beside))
+    second = None if beside is None else read_tables(beside)
+    claims = find(tables, of_kind, second)
     figures = network_figures(tables, of_kind)
     faults = [row["fault"] for row in tables.plan["networks"] if row["fault"]]
     captions = [[d.name, d.title, d.caption] for d in figures]
     facts = _facts(tables, folder.name)
+    if second and beside:
+        other = _facts(second, beside.name)
+        facts["notes"] = [
+            *facts["notes"],
+            f"Beside it: {other['title']}; {number_of(other['networks'], 'network')}, clean "
+            f"accuracy {100 * other['clean']:.1f} %.",
+        ]
     return ReportedStudy(facts, list(dict.fromkeys(faults)), claims, captions), tables, figures
 
 
@@ -120,7 +128,7 @@ def write_networks_report(folder: Path, beside: Path | None = None) -> Path:
 
     Args:
         folder: the study's.
-        beside: a second study of another network, for finding 9.
+        beside: a second study of another network, for finding 9, or of the recurrent twin.
 
     Returns:
         The page's path.
@@ -200,7 +208,7 @@ def write_reproduction(folders: Sequence[Path], path: Path, beside: Path | None 
         folders: the studies, the main one first; or folders with `claims.json` and pictures that
             an earlier page has beside it.
         path: of the page.
-        beside: a second study of another network, for finding 9 of the first.
+        beside: a second study, as in `report_study`, for the first of the folders.
 
     Raises:
         StoreError: nothing was measured in a folder, or the page cannot be written.
