@@ -52,7 +52,7 @@ def test_paper_sizes_have_the_papers_settings(path):
     ("name", "meis", "runs"),
     [
         ("readout", 20, 10 * 4),
-        ("conv_targets", 20, 20 * 5),
+        ("conv_targets", 10, 10),
         ("subsets", 10, 5 * 7),
         ("manifold", 5, 5 * 4),
         ("gradients", 5, 5 * 2),
