@@ -360,6 +360,28 @@ def test_rows_of_other_studies_stay_on_a_page_and_those_of_the_same_study_go(tmp
     assert "| site | constraints | study |" in page
 
 
+def test_a_study_that_is_new_to_a_page_comes_after_those_it_had(tmp_path):
+    def rows(*studies):
+        return pd.DataFrame({"study": studies, "site": [f"of {study}" for study in studies]})
+
+    save_tables({"losses": rows("main", "beside"), "paths": rows("beside")}, tmp_path / "sns")
+    save_tables({"losses": rows("new"), "layers": rows("new")}, tmp_path / "new")
+    again = {name: rows("main") for name in ("losses", "paths", "layers")}
+    save_tables(again, tmp_path / "main")
+    for folder in ("sns", "new", "main"):
+        (tmp_path / folder / f"layers_{folder}.png").touch()
+    added = collect_tables([tmp_path / "new"], tmp_path / "sns")
+    assert added["losses"]["study"].tolist() == ["main", "beside", "new"]
+    assert added["layers"]["study"].tolist() == ["new"]
+    page = write_page([tmp_path / "new", tmp_path / "main"], tmp_path / "sns.md")
+    found = collect_tables([tmp_path / "sns"])
+    assert found["losses"]["study"].tolist() == ["main", "beside", "new"]
+    assert found["paths"]["study"].tolist() == ["main"]  # once `beside` had it alone
+    assert found["layers"]["study"].tolist() == ["main"]
+    assert "(sns/layers_main.png)" in page.read_text()
+    assert "layers_new" not in page.read_text()
+
+
 def test_restarts_of_one_study_and_a_twin_of_another_are_both_judged(tmp_path):
     about = {"subject": "net", "site": "pixels", "units": 5, "more": 4.0, "more_sd": 0.1}
     restarts = {**about, "strategy": "isotropic", "gain": "second restart", "other": np.nan}

@@ -108,11 +108,8 @@ def report_study(
     facts = _facts(tables, folder.name)
     if second and beside:
         other = _facts(second, beside.name)
-        facts["notes"] = [
-            *facts["notes"],
-            f"Beside it: {other['title']}; {number_of(other['networks'], 'network')}, clean "
-            f"accuracy {100 * other['clean']:.1f} %.",
-        ]
+        named = f"Beside it: {other['title']}; {number_of(other['networks'], 'network')}"
+        facts["notes"] = [*facts["notes"], f"{named}, clean accuracy {100 * other['clean']:.1f} %."]
     return ReportedStudy(facts, list(dict.fromkeys(faults)), claims, captions), tables, figures
 
 

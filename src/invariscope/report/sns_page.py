@@ -61,6 +61,9 @@ VERDICT = ("analysis", "verdict")  # of what the JSON file has of each
 def collect_tables(folders: Sequence[Path], earlier: Path | None = None) -> dict[str, pd.DataFrame]:
     """Read the tables of several studies; of a table in two the first study's.
 
+    Studies have the order of the page as it was, where their tables are read again or stay; after
+    them come those that are new to it, in the order given.
+
     Args:
         folders: of tables.
         earlier: of the page as it was: rows of studies that are none of the others stay.
@@ -68,22 +71,33 @@ def collect_tables(folders: Sequence[Path], earlier: Path | None = None) -> dict
     Raises:
         StoreError: there are none.
     """
-    found: dict[str, list[pd.DataFrame]] = {}
+    found: dict[str, dict[str, pd.DataFrame]] = {}
     for folder in folders:
         for name, table in read_tables(folder).items():
-            if len(table):
-                found.setdefault(name, []).append(table)
-    now = {str(study) for parts in found.values() for part in parts for study in _studies(part)}
-    for name, table in read_tables(earlier).items() if earlier and found else ():
-        kept = rows_where(table, [study not in now for study in _studies(table)])
-        if len(kept):
-            found.setdefault(name, []).append(kept)
+            for study, rows in _by_study(table).items():
+                found.setdefault(name, {}).setdefault(study, rows)
     if not found:
         raise StoreError(f"no analyses in {', '.join(map(repr, map(str, folders)))}; make them")
-    return {
-        name: pd.concat(parts, ignore_index=True) if name in JOINED else parts[0]
-        for name, parts in found.items()
-    }
+    now = [study for parts in found.values() for study in parts]
+    before = read_tables(earlier) if earlier else {}
+    for name, table in before.items():
+        kept = {study: rows for study, rows in _by_study(table).items() if study not in now}
+        if kept:
+            found[name] = found.get(name, {}) | kept
+    longest_first = sorted(map(_by_study, before.values()), key=len, reverse=True)
+    order = dict.fromkeys([study for parts in longest_first for study in parts] + now)
+    place = {study: i for i, study in enumerate(order)}
+    tables = {}
+    for name, parts in found.items():
+        own = [parts[study] for study in sorted(parts, key=place.__getitem__)]
+        tables[name] = pd.concat(own, ignore_index=True) if name in JOINED else own[0]
+    return tables
+
+
+def _by_study(table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Split a table into the rows of each study; an empty name where the table does not say."""
+    names = pd.Series(_studies(table), index=table.index, dtype=object)
+    return {str(s): rows_where(table, names == s) for s in dict.fromkeys(names)}
 
 
 def _studies(table: pd.DataFrame) -> list[str]:
@@ -204,13 +218,16 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
     record, folder = page.with_suffix(".json"), make_folder(page.with_suffix(""))
     tables = collect_tables(folders, None if folder in folders else folder)
     claims = figure_claims(tables)
+    studied = {f: {s for t in read_tables(f).values() for s in _studies(t)} for f in folders}
     save_tables(tables, folder)
     rows = [[c.source, c.statement, first_parts(c), f"**{c.outcome}**"] for c in claims]
     lines = [HEAD.format(command=command or "invariscope analyze", name=page.stem)]
     lines += [markdown_table(["figure", "the paper", "found", "verdict"], rows)]
     lines.append("\n## The tables\n")
     for name in dict.fromkeys([*tables, *FIGURES]):
-        figures = figures_of(name, [*folders, folder])
+        main = _studies(tables[name])[0] if name in tables else ""
+        own = [place for place, studies in studied.items() if main in studies]
+        figures = figures_of(name, [*own, folder, *folders])
         if name in tables or figures:
             lines += section(name, tables.get(name), figures, folder)
     records = [
