@@ -85,6 +85,7 @@ def jobs(scale: float, seeds: int, *, baseline: bool) -> list[Job]:
     for units in (TOLD, TUNED):
         one = [Job(EXACT, u, 0.0, "invariance", 5000) for u in units]
         one += [Job("twin", u, 0.2, "invariance", 500) for u in units]
+        one += [Job("twin", u, 0.0, "invariance", 1000) for u in units]
         for noise in (0.2, 0.0):
             for u in units:
                 one += [Job("twin" if noise else EXACT, u, noise, "adversarial", 500)]

@@ -73,9 +73,11 @@ def test_crossed_intervals_cover_the_truth_where_units_or_observers_alone_do_not
 
 
 def test_crossed_intervals_need_five_units_and_two_observers_and_leave_gaps_out():
-    assert np.isnan(crossed_interval(np.ones((4, 3)))[1])
-    assert np.isnan(crossed_interval(np.ones((5, 1)))[1])
-    assert np.isnan(crossed_interval([*np.ones((4, 2)), [np.nan, np.nan]])[1])
+    assert np.isnan(crossed_interval(np.eye(4, 3))[1])
+    assert np.isfinite(crossed_interval(np.eye(5, 3))).all()
+    assert np.isnan(crossed_interval(np.eye(5, 1))[1])
+    assert np.isnan(crossed_interval([*np.eye(4, 2), [np.nan, np.nan]])[1])
+    assert np.isnan(crossed_interval(np.ones((9, 4)))[1])  # equal values say nothing of the spread
     assert np.isnan(crossed_interval(np.full((5, 3), np.nan))[0])
     table = np.array([[1.0, 2.0], [3.0, np.nan], [2, 2], [2, 2], [2, 2]])
     assert crossed_interval(table)[0] == 2

@@ -118,6 +118,14 @@ def test_import_and_help_meet_nothing_that_only_posix_has():
     assert "Hundreds of runs" in done.stdout
 
 
+def test_the_command_line_is_there_as_a_module_too():
+    command = [sys.executable, "-m", "invariscope", "no-such-command"]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert done.returncode == 2
+    assert "Unknown command" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_file_is_written_where_no_folder_can_be_opened(tmp_path, monkeypatch):
     monkeypatch.delattr(os, "O_DIRECTORY")
     replace_file(tmp_path / "a.txt", lambda part: part.write_text("whole"))

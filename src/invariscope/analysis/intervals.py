@@ -175,13 +175,14 @@ def crossed_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
 
     Returns:
         The mean over the values that there are, and the interval's ends: NaN with fewer than five
-        units or two observers, which say too little of others when drawn again.
+        units or two observers, which say too little of others when drawn again, and where all
+        values are equal, which say nothing of the spread.
 
     Example:
         >>> import numpy as np
         >>> from invariscope.analysis.intervals import crossed_interval
         >>> crossed_interval(np.full((6, 3), 0.5))
-        (0.5, 0.5, 0.5)
+        (0.5, nan, nan)
     """
     table = np.asarray(values, float)
     known = np.isfinite(table)
@@ -189,7 +190,7 @@ def crossed_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
         return math.nan, math.nan, math.nan
     middle = float(table[known].mean())
     whole = table[known.any(1)][:, known.any(0)]
-    if len(whole) < FEWEST_UNITS or whole.shape[1] < 2:
+    if len(whole) < FEWEST_UNITS or whole.shape[1] < 2 or np.ptp(table[known]) == 0:
         return middle, math.nan, math.nan
     stream = seeds.numpy_stream("crossed_interval", *table.shape)
     rows, columns = (stream.integers(0, n, (DRAWS, n)) for n in table.shape)
