@@ -101,6 +101,11 @@ class BlockRequest(FileSection):
     drift: Annotated[float, Field(ge=0)] = 300.0
 
 
+def _repeats(words: dict[str, Any]) -> int:
+    """Choose how often each candidate is shown, from the parts of a request before it."""
+    return 2 if str(words.get("strategy")).startswith("twin") else 10
+
+
 class SearchRequest(FileSection):
     """The searches.
 
@@ -118,7 +123,8 @@ class SearchRequest(FileSection):
         presentations: of each search, controls counted: a generation that does not fit is not
             begun; trials that come again may go beyond.
         seeds: searches from each reference.
-        repeats: of each candidate.
+        repeats: of each candidate; by default 2 for a twin, which learns from all images at once
+            what the answers' noise is, and 10 for the others.
         max_repeats: where it is larger: candidates whose rank is not settled get up to so many.
         stop: whether the stopping rule may end a search: the paper's, or a twin's (see
             `SearchOptions`); its bound is the range block's maximum.
@@ -138,7 +144,7 @@ class SearchRequest(FileSection):
     generations: Number = 100
     presentations: Number = 5000
     seeds: Number = 1
-    repeats: Number = 10
+    repeats: Number = Field(default_factory=_repeats)
     max_repeats: Annotated[int, Field(ge=0)] = 0
     stop: bool = True
 
