@@ -127,7 +127,8 @@ def tables():
     yield "published_networks", "photo", networks.table({"runs": found["squeezenet"]["photo"]})
     bridge = benchmark("bridge").as_markdown(measured("bridge.json")["rows"])
     yield "categories", "benchmarks/bridge.json", bridge
-    for name in ("rig.json", "rig_v4.json"):
+    twins = (f"rig_twin_{which}.json" for which in ("1000", "weak", "5000"))
+    for name in ("rig.json", "rig_v4.json", *twins):
         yield "rig", f"benchmarks/{name}", rig.as_markdown(measured(name)["rows"])
     study = benchmark("readout_study").page(measured("readout_study.json"))
     yield "studies", "benchmarks/readout_study.md", study

@@ -1,4 +1,4 @@
-"""`python -m invariscope`: the command line, where the environment's scripts are not on the path."""
+"""`python -m invariscope`: the command line, for where its script is not on the path."""
 
 from invariscope.cli import main
 

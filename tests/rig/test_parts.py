@@ -213,3 +213,18 @@ def test_members_are_spread_with_both_ends():
 def test_a_session_file_that_cannot_be_used_says_why(text, said):
     with pytest.raises(InputError, match=said):
         parse_session(text)
+
+
+@pytest.mark.parametrize(
+    ("search", "repeats"),
+    [
+        ("", 2),
+        ("strategy = 'twin:codes'", 2),
+        ("strategy = 'isotropic'", 10),
+        ("repeats = 7", 7),
+        ("strategy = 'isotropic'\nrepeats = 2", 2),
+    ],
+)
+def test_a_twin_shows_each_candidate_twice_and_others_ten_times(search, repeats):
+    text = f"[rig]\nname = 'x'\nunits = ['a']\n[range]\nphotos = 'p'\n[search]\n{search}"
+    assert parse_session(text).search.repeats == repeats

@@ -97,10 +97,10 @@ def within_category(s: MeasuredStudy) -> Iterator[Claim]:
 def across_category(s: MeasuredStudy) -> Iterator[Claim]:
     """Finding 3: across-category accuracy rises, for rotations least."""
     two = s.least < s.most
-    rises = f"from {s.least} to {s.most}" if two else "with the number of"
+    rises = f"rises from {s.least} to {s.most}" if two else "rises with the number of"
     yield finding(
         3,
-        f"Across-category accuracy rises {rises} seen categories",
+        "Across-category accuracy " + rises + " seen categories",
         "accuracy gained",
         s.rise("across", s.names, s.least, s.most),
         above=0,
