@@ -14,6 +14,7 @@ from invariscope.paper.figure_claims import BOUND, TESTS, figure_claims
 from invariscope.paper.measured_figures import NO_PAIR, NO_ROLES
 from invariscope.report.sns_page import (
     collect_tables,
+    conditions,
     figures_of,
     first_parts,
     with_intervals,
@@ -380,6 +381,13 @@ def test_a_study_that_is_new_to_a_page_comes_after_those_it_had(tmp_path):
     assert found["layers"]["study"].tolist() == ["main"]
     assert "(sns/layers_main.png)" in page.read_text()
     assert "layers_new" not in page.read_text()
+
+
+def test_a_claim_names_the_study_that_it_is_judged_in_and_not_those_beside():
+    table = pd.DataFrame({"units": [10, 5], "runs": "all", "study": ["main", "beside"]})
+    for source, named in (("Fig 2", "Study main;"), ("Fig 4e", "Study main, beside;")):
+        claim = Claim(source, "x", (Evidence("a", 1, 0, 2, above=0),))
+        assert conditions(claim, table) == f"10 units; {named} runs that count: all"
 
 
 def test_restarts_of_one_study_and_a_twin_of_another_are_both_judged(tmp_path):

@@ -13,7 +13,7 @@ from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import Claim
 from invariscope.paper.figure_claims import BOUND, TESTS, figure_claims
-from invariscope.paper.measured_figures import bounded, unbounded
+from invariscope.paper.measured_figures import bounded, first_study, unbounded
 from invariscope.plurals import number_of
 from invariscope.report.figures import FIGURES
 from invariscope.store.files import make_folder, replace_file
@@ -25,6 +25,7 @@ JOINED += ("distance", "distance_beside_affine", "appearance", "naturalness", "o
 JOINED += ("observers_slopes",)  # Fig 4e is about the networks of several studies
 JOINED += ("appearance_sites", "separability")  # with codes bounded in a study beside
 JOINED += ("coverage", "coverage_gains")  # restarts of one study, a twin beside in another
+POOLED = ("Fig 4e", "coverage")  # claims about several studies; each other one is judged in one
 MOST_ROWS = 40
 MOST_FIGURES = 4  # of a table
 MOST_PARTS = 6  # of what was found, in the first table
@@ -141,6 +142,7 @@ def conditions(claim: Claim, table: pd.DataFrame | None) -> str:
     if table is None or not claim.evidence or "runs" not in table:
         return ""
     rows = bounded(table) if claim.statement.endswith(BOUND) else unbounded(table)
+    rows = rows if claim.source in POOLED else first_study(rows)
     number = next((name for name in ("units", "compared") if name in rows), None)
     most = rows["unit"].nunique() if "unit" in rows else rows[number].max() if number else None
     units = "" if most is None else f"{number_of(most, 'unit', '.0f')}; "
