@@ -25,7 +25,7 @@ $(VENV)/.dev: $(VENV)/.package
 	$(INSTALL) --group dev
 	@touch $@
 
-demo: $(VENV)/.package ## search one unit of the shipped network and write a report (one minute)
+demo: $(VENV)/.package ## search one unit of the shipped network and write a report (a minute or two)
 	$(BIN)/invariscope demo
 
 test: $(VENV)/.dev ## the quick tests, on every core
