@@ -49,7 +49,7 @@ def _table(stated: dict[str, Any], held: Any, where: str) -> str:
     if isinstance(held, BaseModel):
         for key, field in type(held).model_fields.items():
             if key not in stated and not field.is_required():
-                default = field.get_default(call_default_factory=True)
+                default = field.get_default(call_default_factory=True, validated_data=vars(held))
                 if getattr(held, key) != default:
                     return f"{where}.{key}: nothing became {getattr(held, key)!r}"
     return ""

@@ -102,7 +102,7 @@ class BlockRequest(FileSection):
 
 
 def _repeats(words: dict[str, Any]) -> int:
-    """Choose how often each candidate is shown, from the parts of a request before it."""
+    """Choose the repeats of a candidate, 2 for a twin and 10 for other strategies."""
     return 2 if str(words.get("strategy")).startswith("twin") else 10
 
 
