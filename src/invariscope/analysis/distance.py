@@ -96,5 +96,6 @@ def _affine(copies: Rows, lost: float) -> tuple[float, float, int]:
     if not len(copies):
         return np.nan, np.nan, 0
     reached = affine_distance(copies, lost)
-    beyond = rows_where(copies, copies["distance"] >= reached).sort_values("distance")
+    rounded = reached * (1 - 1e-9)  # an interpolated distance may pass its end by its rounding
+    beyond = rows_where(copies, copies["distance"] >= rounded).sort_values("distance")
     return reached, float(beyond["distance_sd"].iloc[0]), int(beyond["units"].iloc[0])
