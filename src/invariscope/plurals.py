@@ -21,4 +21,5 @@ def number_of(count: float, noun: str, form: str = "") -> str:
 def _plural(noun: str) -> str:
     if re.search(r"[^aeiou]y$", noun):
         return f"{noun[:-1]}ies"
-    return f"{noun}es" if re.search(r"(s|x|ch|sh)$", noun) else f"{noun}s"
+    sibilant = re.search(r"(s|x|(?<!epo)ch|sh)$", noun)  # in "epoch" the ch is a k
+    return f"{noun}es" if sibilant else f"{noun}s"

@@ -18,6 +18,7 @@ from invariscope.categories.runner import NetworkRunner
 from invariscope.categories.study import begin_networks, open_networks
 from invariscope.cli.app import run
 from invariscope.errors import InputError, StoreError
+from invariscope.invariance.result import load_invariance
 from invariscope.jobs.engines import LocalEngine
 from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED
 from invariscope.report.networks import (
@@ -114,6 +115,27 @@ def test_tables_hold_what_the_networks_answered(measured):
     assert tables.beside.loc[tables.beside["count"] == 3, "across"].isna().all()
     assert set(tables.ablation["count"]) == {3}
     assert tables.site == "network.relu5"
+
+
+def test_a_neuron_of_a_convolution_is_one_channel_at_one_place(measured):
+    """Layers compare like with like: a fully connected layer's neurons are single numbers too."""
+    means = read_tables(measured.path).means
+    own = load_invariance(measured.folder(measured.trained[0]).path / "invariance").units
+    counts = own[own["class"] == "all"].groupby("site", sort=False)["unit"].nunique()
+    # 16 px under widths 4, 6, 8, 8 and strides 4, 2, 2, 1 are 4 × 4, 2 × 2, 1 and 1 places.
+    assert counts.tolist() == [4 * 16, 6 * 4, 8, 8, 10]
+    assert own["unit"].iloc[0] == "network.relu1:0,0,0"
+    alone = own[(own["class"] == "all") & (own["transformation"] == "inversion")]
+    for site, units in alone.groupby("site"):
+        row = means[(means["site"] == site) & (means["transformation"] == "inversion")]
+        row = row[(row["trained"] == "none") & (row["group"] == "all")]
+        assert float(row["mean"].iloc[0]) == pytest.approx(units["invariance"].mean(), nan_ok=True)
+
+
+def test_what_was_measured_with_channels_as_units_is_refused(measured, monkeypatch):
+    monkeypatch.setattr("invariscope.categories.result_tables.READING", "another")
+    with pytest.raises(StoreError, match="mean over places as a unit; move this folder"):
+        read_tables(measured.path)
 
 
 def test_a_report_holds_every_figure_and_finding(measured):

@@ -43,7 +43,8 @@ def mean_interval(values: Any, level: float = LEVEL) -> Interval:
         level: of the interval, in (0, 1).
 
     Returns:
-        (mean, low, high); the interval is NaN for fewer than two values.
+        (mean, low, high); the interval is NaN for fewer than two values, and for values that are
+        all equal: those say nothing of how far others may lie.
     """
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
@@ -54,7 +55,7 @@ def mean_interval(values: Any, level: float = LEVEL) -> Interval:
 
 def summary_interval(mean: float, sd: float, number: int, level: float = LEVEL) -> Interval:
     """Estimate a mean, given with its SD over `number` values (n − 1), as `mean_interval` does."""
-    if number < 2 or not math.isfinite(sd):
+    if number < 2 or not math.isfinite(sd) or sd <= ROUNDING * abs(mean):
         return mean, math.nan, math.nan
     half = float(scipy.stats.t.ppf(0.5 + level / 2, number - 1)) * sd / number**0.5
     return mean, mean - half, mean + half
@@ -155,9 +156,12 @@ def difference_interval(first: Interval, second: Interval) -> Interval:
     The ends are joined as squares, each on its side (Zou and Donner 2008, doi 10.1002/sim.3095).
 
     Returns:
-        The difference and its interval's ends.
+        The difference and its interval's ends; NaN where one of the two has none, or one of width
+        0.
     """
     (a, a_low, a_high), (b, b_low, b_high) = first, second
+    if a_low == a_high or b_low == b_high:
+        return a - b, math.nan, math.nan
     low = a - b - float(np.hypot(a - a_low, b_high - b))
     return a - b, low, a - b + float(np.hypot(a_high - a, b - b_low))
 
@@ -237,7 +241,7 @@ def clustered_mean(values: ArrayLike, clusters: Sequence[Any] | NDArray[Any]) ->
     """Average the clusters' means, with a 95 % bootstrap interval.
 
     Whole clusters (units, participants) are drawn again, since values inside a cluster
-    are not independent; with one cluster the interval is missing.
+    are not independent. With one cluster, or means that are all equal, the interval is missing.
 
     Returns:
         The mean and the interval's ends.
@@ -246,7 +250,7 @@ def clustered_mean(values: ArrayLike, clusters: Sequence[Any] | NDArray[Any]) ->
     if len(means) == 0:
         return float("nan"), float("nan"), float("nan")
     middle = float(means.mean())
-    if len(means) == 1:
+    if np.ptp(means) <= ROUNDING * abs(middle):
         return middle, float("nan"), float("nan")
     stream = seeds.numpy_stream("clustered_mean", len(means))
     drawn = means[stream.integers(0, len(means), (DRAWS, len(means)))].mean(1)

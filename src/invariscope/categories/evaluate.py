@@ -18,6 +18,7 @@ from invariscope.categories.plan import fault_of, label_of
 from invariscope.invariance.ablation import ablation_accuracy, find_tau
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.invariance.images import ImageSet
+from invariscope.invariance.passes import MeasurementSetup
 from invariscope.invariance.setup import choose_sites, make_setup
 from invariscope.invariance.top import PERCENTS
 from invariscope.store.hashes import read_hashed_table, write_hashed
@@ -33,6 +34,7 @@ ANSWERS, INVARIANCE, TAU, ABLATION = (
 PLAIN = "none"
 GROUPS = ("seen", "unseen")
 BATCH = 250
+READING = "place"  # a neuron of a convolution is one channel at one place: layers are compared
 
 
 @dataclass(frozen=True)
@@ -106,15 +108,15 @@ class NetworkEvaluation:
             return
         subject = self.subject(folder)
         site = choose_sites(subject)[-1]
-        setup = make_setup(subject, self.data.test_set(), self.own(folder), site, batch=BATCH)
-        found = find_tau(setup, site)
+        found = find_tau(self._setup(subject, folder, site), site)
         write_hashed(path, found.table.assign(chosen=found.tau).to_parquet)
 
     def measure(self, folder: NetworkFolder, tau: float) -> None:
         """Keep every unit's invariance, and the ablation of a network that saw all transformed.
 
         Units behind every nonlinearity are measured over all test images and over those of seen
-        and of unseen categories; a unit's scale is its maximum over all.
+        and of unseen categories; a unit's scale is its maximum over all. A unit of a convolution
+        is one channel at one place, as a unit of a fully connected layer is one number.
         """
         subject = self.subject(folder)
         invariance_coefficient(
@@ -122,6 +124,7 @@ class NetworkEvaluation:
             self.images(folder),
             self.own(folder),
             tau=tau,
+            reading=READING,
             by_class=folder.planned.count > 0,
             batch=BATCH,
             out=folder.path / INVARIANCE,
@@ -131,8 +134,18 @@ class NetworkEvaluation:
         if path.exists() or folder.planned.count < len(self.data.classes):
             return
         site = choose_sites(subject)[-1]
-        setup = make_setup(subject, self.data.test_set(), self.own(folder), site, batch=BATCH)
+        setup = self._setup(subject, folder, site)
         write_hashed(path, ablation_accuracy(setup, site, tau, top=PERCENTS).to_parquet)
+
+    def _setup(self, subject: Subject, folder: NetworkFolder, site: str) -> MeasurementSetup:
+        return make_setup(
+            subject,
+            self.data.test_set(),
+            self.own(folder),
+            site,
+            reading=READING,
+            batch=BATCH,
+        )
 
 
 def _relabelled(whole: ImageSet, labels: np.ndarray):  # noqa: ANN202

@@ -14,7 +14,14 @@ from invariscope.analysis.across import (
     confusion_table,
     invariance_means,
 )
-from invariscope.categories.evaluate import ABLATION, ANSWERS, INVARIANCE, TAU, read_measured
+from invariscope.categories.evaluate import (
+    ABLATION,
+    ANSWERS,
+    INVARIANCE,
+    READING,
+    TAU,
+    read_measured,
+)
 from invariscope.categories.folder import read_outcome
 from invariscope.categories.study import read_plan
 from invariscope.errors import StoreError
@@ -50,9 +57,10 @@ def read_tables(study: Path) -> NetworkTables:
     """
     plan = read_plan(study)
     parts: dict[str, list[pd.DataFrame]] = {
-        name: [] for name in ("answers", "units", "images", "ablation", "tau", "training")
+        name: [] for name in ("answers", "units", "means", "images", "ablation", "tau", "training")
     }
     measured: dict[str, Any] = {}
+    sites: tuple[str, ...] = ()
     for row in plan["networks"]:
         place, about = study / "networks" / row["folder"], _about(row)
         if not (place / ANSWERS).exists() or not (place / INVARIANCE / "invariance.json").exists():
@@ -60,7 +68,16 @@ def read_tables(study: Path) -> NetworkTables:
         parts["answers"].append(_answers(place, row, plan["categories"]))
         result = load_invariance(place / INVARIANCE)
         measured = result.settings["measured"]
-        parts["units"].append(result.units.assign(**about))
+        if measured["reading"] != READING:
+            raise StoreError(
+                f"{str(place / INVARIANCE)!r} was measured by an earlier version, which took a "
+                "channel's mean over places as a unit; move this folder of each network of the "
+                "study away, and `categories evaluate` measures every place"
+            )
+        units: Any = result.units.assign(**about)
+        sites = tuple(dict.fromkeys(units["site"]))
+        parts["means"].append(invariance_means(units))
+        parts["units"].append(units[units["site"] == sites[-1]])
         parts["images"].append(result.images.assign(**about))
         for name, file in (("ablation", ABLATION), ("tau", TAU)):
             if (place / file).exists():
@@ -72,17 +89,18 @@ def read_tables(study: Path) -> NetworkTables:
     if not parts["answers"]:
         raise StoreError(f"nothing is measured in {str(study)!r} yet; see `categories evaluate`")
     whole = {k: pd.concat(v, ignore_index=True) if v else pd.DataFrame() for k, v in parts.items()}
-    return _tables(plan, measured, whole)
+    return _tables(plan, measured, whole, sites)
 
 
 def _tables(
-    plan: dict[str, Any], measured: dict[str, Any], whole: dict[str, pd.DataFrame]
+    plan: dict[str, Any],
+    measured: dict[str, Any],
+    whole: dict[str, pd.DataFrame],
+    sites: tuple[str, ...],
 ) -> NetworkTables:
-    sites = tuple(dict.fromkeys(whole["units"]["site"]))
     answers: Any = whole["answers"]
-    units: Any = whole["units"]
     images: Any = whole["images"]
-    accuracy, means = accuracy_table(answers), invariance_means(units)
+    accuracy, means = accuracy_table(answers), whole["means"]
     own = answers[(answers["tested"] == answers["trained"]) & (answers["trained"] != NONE)]
     return NetworkTables(
         plan=plan,
@@ -91,7 +109,7 @@ def _tables(
         confusion=confusion_table(own, own["seen_answer"]),
         means=means,
         beside=beside(accuracy, means, sites[-1]),
-        units=units[units["site"] == sites[-1]].reset_index(drop=True),
+        units=whole["units"],
         images=images[images["site"] == sites[-1]].reset_index(drop=True),
         ablation=whole["ablation"],
         tau=whole["tau"],

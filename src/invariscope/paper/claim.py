@@ -4,7 +4,8 @@ A statement puts a number above a bound, below a bound, or between two bounds. T
 with a 95 % interval over clusters that are independent of each other: units, observers, or seeds
 (networks that share a seed are one cluster). An interval between the bounds holds; an interval
 wholly beyond a bound contradicts; an interval with a bound inside decides nothing, and neither does
-a number without an interval.
+a number without an interval. An interval of width 0 is none: clusters that are all equal say
+nothing of how far others may lie.
 """
 
 import math
@@ -25,8 +26,8 @@ class Evidence:
     Attributes:
         name: what was measured, with its unit.
         value: the number; NaN where there is nothing to compare.
-        low: the interval's lower end; NaN with fewer than two clusters.
-        high: the interval's upper end; NaN with fewer than two clusters.
+        low: the interval's lower end; NaN with fewer than two clusters that differ.
+        high: the interval's upper end; NaN with fewer than two clusters that differ.
         above: the statement's lower bound.
         below: the statement's upper bound.
     """
@@ -39,10 +40,17 @@ class Evidence:
     below: float = math.inf
 
     @property
+    def known(self) -> bool:
+        """Whether there is an interval: two ends that lie apart."""
+        return math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high
+
+    @property
     def verdict(self) -> str:
         """Compare the interval with the bounds."""
         if not math.isfinite(self.value):
             return NOTHING
+        if not self.known:
+            return UNDECIDED
         if self.above < self.low and self.high < self.below:
             return HOLDS
         return CONTRADICTED if self.high < self.above or self.low > self.below else UNDECIDED
@@ -50,8 +58,7 @@ class Evidence:
     @property
     def words(self) -> str:
         """Say the number, its interval and the bounds."""
-        known = math.isfinite(self.low) and math.isfinite(self.high)
-        interval = f"[{self.low:.3g}, {self.high:.3g}]" if known else "(no interval)"
+        interval = f"[{self.low:.3g}, {self.high:.3g}]" if self.known else "(no interval)"
         bounds = [f"> {self.above:.3g}"] * math.isfinite(self.above)
         bounds += [f"< {self.below:.3g}"] * math.isfinite(self.below)
         return f"{self.name} {self.value:.3g} {interval}, stated {' and '.join(bounds)}"
@@ -136,7 +143,7 @@ class Claim:
         if self.verdict != UNDECIDED:
             return ""
         open_parts = [part for part in self.evidence if part.verdict != HOLDS]
-        if all(math.isfinite(part.low) for part in open_parts):
+        if all(part.known for part in open_parts):
             return f"needs more {self.clusters}: an interval holds its bound"
         return f"needs an interval over {self.clusters}"
 

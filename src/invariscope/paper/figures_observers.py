@@ -19,6 +19,7 @@ from invariscope.paper.measured_figures import (
 
 SITES = 3  # pixels, mid and deep
 REACHED = "25 of 50 reached"
+SAME_LOSS = "loses at most 25 %"
 Judged = list[Evidence] | str
 
 
@@ -42,13 +43,16 @@ def _slopes(table: Rows, role: str, parts: int) -> list[Evidence]:
     ]
 
 
-def trend(role: str, kind: str, select: Select = unbounded) -> Callable[[Tables], Judged]:
+def trend(
+    role: str, kind: str, select: Select = unbounded, match: str = REACHED
+) -> Callable[[Tables], Judged]:
     """Judge the trend over sites of the networks of a role, seen by a kind of observer.
 
     Args:
         role: of the networks with these units.
         kind: of the observers.
         select: the rows that count, `unbounded` or `bounded`.
+        match: of the images: `REACHED`, those of runs that reached 25 of 50; or `SAME_LOSS`.
     """
 
     def judged(tables: Tables) -> Judged:
@@ -58,7 +62,7 @@ def trend(role: str, kind: str, select: Select = unbounded) -> Callable[[Tables]
         table = with_role(rows, role)
         if table is None:
             return NO_ROLES
-        own = rows_with(table, kind=kind, match=REACHED).dropna(subset=["slope"])
+        own = rows_with(table, kind=kind, match=match).dropna(subset=["slope"])
         first = rows_with(own, source=list(own["source"])[:1]).drop_duplicates("source")
         return _slopes(first, role, len(first)) or f"needs {kind} observers beside a {role} network"
 
@@ -90,7 +94,10 @@ def _word(site: object) -> str:
 
 
 def other_sources(tables: Tables) -> Judged:
-    """Ask whether each network of a role has the trend of that role."""
+    """Ask whether each further network of a role has the trend of that role.
+
+    The first network of each role is the one that Fig. 4c is about.
+    """
     several: dict[str, Rows] = {}
     for role in (STANDARD, ROBUST):
         table = with_role(unbounded(tables["observers_slopes"]), role)
@@ -98,8 +105,8 @@ def other_sources(tables: Tables) -> Judged:
             return NO_ROLES
         own = rows_with(table, kind=ALL, match=REACHED).dropna(subset=["slope"])
         own = own.drop_duplicates("source")  # of a network in several studies the first study's
-        if own["source"].nunique() > 1:
-            several[role] = own
+        if len(own) > 1:
+            several[role] = own.iloc[1:]
     parts = sum(map(len, several.values()))
     found = [part for role, own in several.items() for part in _slopes(own, role, parts)]
     return found or "needs units of two networks of a role"

@@ -31,6 +31,8 @@ AS_FAR = 0.9  # of the distance that gradients reach: what "as far" is taken to 
 ON_CODES = "gradients on codes"
 HALF = 0.5  # of the whole site's distance: what "still works" is taken to mean
 SILENCED = 90.0  # percent of activity: what "almost wholly" is taken to mean
+KEEPS_MUCH = 50.0  # percent of activity that is lost, at most: what "keep much" is taken to mean
+NEAR_PERFECT, MOSTLY = 0.9, 0.8  # accuracy: what the paper says of standard and robust networks
 CONTROL_LOSS = 50.0  # percent of activity; hardly any control has images that lose 25 or less
 
 
@@ -153,17 +155,23 @@ def _separated(table: Rows) -> Iterator[tuple[str, Rows]]:
 
 
 def sites_told_apart(tables: Tables, select: Select = unbounded) -> list[Evidence] | str:
-    """Compare the classifier's accuracy with the largest for shuffled labels."""
+    """Compare the classifier's accuracy with the paper's, by the network's role.
+
+    With codes bounded, which the paper did not do, and of a network without a role, the bound is
+    the largest accuracy for shuffled labels.
+    """
     own = first_study(select(tables["separability"]))
     if select is bounded and not len(own):
         return NO_BOUND
-    networks = list(_separated(own))
+    networks, stated = list(_separated(own)), {}
+    if select is unbounded:
+        stated = {STANDARD: NEAR_PERFECT, ROBUST: MOSTLY}
     return [
         Evidence(
             f"{name}: accuracy with {number_of(row['components'], 'component')}, folds grouped by "
             "unit",
             *widened((row["accuracy"], row["low"], row["high"]), len(networks)),
-            above=row["shuffled_high"],
+            above=stated.get(row.get("role"), row["shuffled_high"]),
         )
         for name, row in networks
     ] or f"needs a classifier with {COMPONENTS} components"
@@ -254,7 +262,7 @@ def fronts_as_shown(tables: Tables) -> list[Evidence] | str:
         farther = kept["pixel_distance"] - silent["pixel_distance"]
         for words, values, bounds in (
             ("lost by silencing (%)", silent["reduction"], {"above": SILENCED}),
-            ("lost by the farthest invariant (%)", kept["reduction"], {"below": SILENCED}),
+            ("lost by the farthest invariant (%)", kept["reduction"], {"below": KEEPS_MUCH}),
             ("farther when invariant", farther, {"above": 0.0}),
         ):
             found.append(over_clusters(f"{name}: {words}", values, **bounds, parts=parts))

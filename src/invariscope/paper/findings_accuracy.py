@@ -18,6 +18,7 @@ from invariscope.paper.measured_study import (
     mean_of,
     pair_parts,
 )
+from invariscope.plurals import number_of
 
 NOISE = ("white-noise", "salt-and-pepper")
 QUARTER, HALF = 0.25, 0.5
@@ -70,16 +71,17 @@ def transfer(s: MeasuredStudy) -> Iterator[Claim]:
 
 def within_category(s: MeasuredStudy) -> Iterator[Claim]:
     """Finding 2: within-category accuracy, and where images of unseen categories go."""
+    few = number_of(s.least, "seen category")
     yield finding(
         2,
-        f"Within-category accuracy is near 100 % (more than 90 %) with {s.least} seen categories",
+        f"Within-category accuracy is near 100 % (more than 90 %) with {few}",
         "accuracy",
         s.beside("within", s.names, s.least),
         above=NEAR_ALL,
     )
     yield finding(
         2,
-        f"Within-category accuracy falls from {s.least} seen categories to all",
+        f"Within-category accuracy falls from {few} to all",
         "accuracy lost",
         -s.rise("within", s.names, s.least, s.all),
         above=0,
@@ -110,8 +112,8 @@ def across_category(s: MeasuredStudy) -> Iterator[Claim]:
     few, many = (s.beside("across", colour, count) for count in (s.least, s.most))
     yield finding(
         3,
-        f"For colour few suffice: {s.least} seen categories give more than 80 % of what "
-        f"{s.most if two else 'many'} give",
+        f"For colour few suffice: with {number_of(s.least, 'seen category')} accuracy is more than "
+        f"80 % of that with {s.most if two else 'many'}",
         f"accuracy with {s.least}, less 80 % of that with {s.most}",
         few - FEW * many if two else few.iloc[:0],
         above=0,

@@ -7,6 +7,7 @@ import pandas as pd
 from invariscope.analysis.intervals import Interval, correlation_within
 from invariscope.paper.claim import Claim, Evidence, over_clusters
 from invariscope.paper.measured_study import LOCAL, BySeed, MeasuredStudy, by_seed, finding, mean_of
+from invariscope.plurals import number_of
 
 TWICE = 1.5  # what "about twice as large" is taken to mean, at least
 EQUAL = 0.05  # of I_k: what "nearly equal" is taken to mean
@@ -28,7 +29,7 @@ def more_categories_more_invariance(s: MeasuredStudy) -> Iterator[Claim]:
     """Finding 5: I_k rises with the number of seen categories, for seen and unseen alike."""
     yield finding(
         5,
-        f"I_k rises from {s.least} seen categories to all",
+        f"I_k rises from {number_of(s.least, 'seen category')} to all",
         "rise of I_k",
         s.rise("invariance", s.names, s.least, s.all),
         above=0,

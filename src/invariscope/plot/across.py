@@ -1,5 +1,6 @@
 """Networks that saw some categories transformed (Figs. 2–6 and 11)."""
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from invariscope.analysis.across import NONE, QUADRANTS
-from invariscope.analysis.intervals import correlation
+from invariscope.analysis.intervals import correlation_within
 from invariscope.plot.axes import COLOURS, new_axes
 from invariscope.plot.invariance import WIDTH, draw_violins
 from invariscope.plurals import number_of
@@ -110,6 +111,9 @@ def invariance_accuracy(
 ) -> Axes:
     """Accuracy against mean I_k, a mark a network (Figs. 5b, 5c), with Pearson's r.
 
+    r is inside each transformation, and its interval over seeds, as in the table of findings
+    (`analysis.intervals.correlation_within`): networks that share a seed are not independent.
+
     Args:
         table: from `analysis.across.beside`, without networks that saw all categories.
         accuracy: `within` or `across`.
@@ -120,7 +124,7 @@ def invariance_accuracy(
         >>> import pandas as pd
         >>> from invariscope import plot
         >>> table = pd.DataFrame({"across": [0.1, 0.3, 0.2, 0.5], "count": [1, 2, 4, 8]})
-        >>> table = table.assign(trained="blur", invariance_unseen=table["count"] / 10)
+        >>> table = table.assign(trained="blur", seed=0, invariance_unseen=table["count"] / 10)
         >>> plot.invariance_accuracy(table, "across", "invariance_unseen").get_ylabel()
         'across-category accuracy (%)'
     """
@@ -131,10 +135,12 @@ def invariance_accuracy(
         ax.scatter(
             own[invariance], 100 * own[accuracy], s=sizes, c=colour, marker=marker, label=str(name)
         )
-    r, low, high, networks = correlation(table[invariance], table[accuracy])
-    ax.set_title(
-        f"r = {r:.2f} ({low:.2f} to {high:.2f}), {number_of(networks, 'network')}", fontsize=9
-    )
+    known = table.dropna(subset=[invariance, accuracy])
+    columns = (known[name] for name in (invariance, accuracy, "trained", "seed"))
+    r, low, high = correlation_within(*columns)
+    interval = "no interval" if math.isnan(low) else f"{low:.2f} to {high:.2f}"
+    counts = number_of(len(known), "network"), number_of(known["seed"].nunique(), "seed")
+    ax.set_title(f"r = {r:.2f} ({interval}), {', '.join(counts)}", fontsize=9)
     ax.set_xlabel(f"mean invariance coefficient, {invariance.partition('_')[2]} categories")
     ax.set_ylabel(f"{accuracy}-category accuracy (%)")
     ax.legend(frameon=False, fontsize=7)

@@ -165,9 +165,9 @@ def _markdown(study: ReportedStudy, pictures: str) -> list[str]:
         f"{100 * facts['clean']:.1f} % (chance {100 * facts['chance']:.1f} %). τ = "
         f"{facts['tau']:g}; penultimate layer `{facts['site']}`."
     )
-    lines = [f"## {facts['title']}", "", about, ""]
-    lines += [*(f"- {note}" for note in facts["notes"]), *(f"- {f}." for f in study.faults)]
-    lines += [""] * bool(facts["notes"] or study.faults)
+    notes = [*facts["notes"], *(f"{fault}." for fault in study.faults)]
+    lines = [f"## {facts['title']}", "", about, "", *(f"- {note}" for note in notes)]
+    lines += [""] * bool(notes)
     rows = [
         [c.source.removeprefix("finding "), c.statement, c.found or "–", f"**{c.outcome}**"]
         for c in study.claims

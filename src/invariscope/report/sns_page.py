@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from invariscope.analysis.grouping import rows_where
+from invariscope.analysis.grouping import rows_where, rows_with
 from invariscope.analysis.intervals import summary_interval
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
-from invariscope.paper.claim import Claim
-from invariscope.paper.figure_claims import BOUND, TESTS, figure_claims
+from invariscope.paper.claim import NOTHING, Claim
+from invariscope.paper.figure_claims import AS_MUCH_LOST, BOUND, TESTS, figure_claims
+from invariscope.paper.figures_observers import REACHED, SAME_LOSS
 from invariscope.paper.measured_figures import bounded, first_study, unbounded
 from invariscope.plurals import number_of
 from invariscope.report.figures import FIGURES
@@ -46,10 +47,12 @@ a bound inside, or no interval, is **undecided**. Of several numbers each must h
 intervals are widened so that all together are wrong in 5 % at most (Bonferroni).
 
 Of a run counts the member that the table names: `kept`, the farthest that still beats every natural
-image (silencing: the nearest below them all); `farthest`, the last of the front, the original's
-choice; or the farthest that loses at most so much. In the tables `mean [low, high]` is a mean over
-units with Student's 95 % interval; `low` and `high` are ends of 95 % intervals over units (Fig. 4c:
-over units and observers). `saturation` is the share of an image's values at an end of the range.
+image (silencing: the nearest below them all) or, of a front without such a member, one in its
+middle, at the knee; `farthest`, the last of the front, the original's choice; or the farthest that
+loses at most so much. In the tables `mean [low, high]` is a mean over units with Student's 95 %
+interval; `low` and `high` are ends of 95 % intervals over units (Fig. 4c: over units and
+observers). `saturation` is the share of an image's values at an end of the range, `code_norm` the
+length of its code. [Analyses](../analyses.md) says what the other columns are.
 
 Written by `{command}` from the tables of `STUDY/analysis`, those of earlier calls included. The
 verdicts are in `{name}.json` too, tables and figures in the folder `{name}`; without a STUDY the
@@ -128,6 +131,11 @@ def figures_of(name: str, folders: Sequence[Path]) -> list[Path]:
 
 def about(table: pd.DataFrame) -> str:
     """Say of a table's rows the study, filter, member, budget and constraints."""
+    if "match" in table:
+        paper = table["match"] == REACHED
+        table = table.assign(runs=table["runs"].mask(paper, "those that reached 25 of 50"))
+        if "chosen" in table:
+            table = table.assign(chosen=table["chosen"].where(paper, table["match"]))
     said = {k: ", ".join(map(str, dict.fromkeys(table[k].dropna()))) for k in ABOUT if k in table}
     words = [f"Study {said['study']}; runs that count: {said['runs']}"]
     words += [f"member: {said['chosen']}"] if said.get("chosen") else []
@@ -138,15 +146,51 @@ def about(table: pd.DataFrame) -> str:
 
 
 def conditions(claim: Claim, table: pd.DataFrame | None) -> str:
-    """Say the study, member, budget and number of units of a claim's rows."""
+    """Say the units, study, filter, member and budget of the rows that a claim judges."""
     if table is None or not claim.evidence or "runs" not in table:
         return ""
     rows = bounded(table) if claim.statement.endswith(BOUND) else unbounded(table)
+    if "match" in rows:
+        match = SAME_LOSS if claim.statement.endswith(AS_MUCH_LOST) else REACHED
+        rows = rows_with(rows, match=match)
+    if "loss" in rows and len(claim.evidence):
+        judged = [any(f"{x:g} % lost" in p.name for p in claim.evidence) for x in rows["loss"]]
+        rows = rows_where(rows, pd.Series(judged, rows.index)) if any(judged) else rows
     rows = rows if claim.source in POOLED else first_study(rows)
+    if name := next((name for name in ("source", "subject") if name in rows), None):
+        named = [s for s in set(rows[name]) if any(s in part.name for part in claim.evidence)]
+        rows = rows_where(rows, rows[name].isin(named)) if named else rows
+    return "; ".join(filter(None, [_units(rows), about(rows).rstrip(".")]))
+
+
+def _units(rows: pd.DataFrame) -> str:
+    """Count the units of some rows; where rows differ, the fewest and the most."""
     number = next((name for name in ("units", "compared") if name in rows), None)
-    most = rows["unit"].nunique() if "unit" in rows else rows[number].max() if number else None
-    units = "" if most is None else f"{number_of(most, 'unit', '.0f')}; "
-    return units + about(rows).rstrip(".")
+    if "unit" in rows:
+        counts = [rows["unit"].nunique()]
+    else:
+        counts = [int(n) for n in rows[number] if n > 0] if number else []
+    if not counts:
+        return ""
+    fewest, most = min(counts), max(counts)
+    return number_of(most, "unit") if fewest == most else f"{fewest} to {number_of(most, 'unit')}"
+
+
+def survivors(claims: Sequence[Claim]) -> list[str]:
+    """Say which verdicts stay where codes are bounded, and which statements lose theirs."""
+    decided = {(c.source, c.statement): c.verdict for c in claims}
+    pairs = [
+        (of, decided[key], verdict)
+        for of, verdict in decided.items()
+        if of[1].endswith(BOUND) and (key := (of[0], of[1].removesuffix(BOUND))) in decided
+    ]
+    if all(verdict == NOTHING for _, _, verdict in pairs):
+        return []
+    lines = ["Where codes are held to the natural 99th percentile (an exploration of ours):", ""]
+    for (source, statement), before, verdict in pairs:
+        change = f"still {verdict}" if before == verdict else f"{verdict} (unbounded: {before})"
+        lines.append(f"- {source}, {statement.removesuffix(BOUND)}: **{change}**.")
+    return lines
 
 
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
@@ -222,9 +266,14 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
     claims = figure_claims(tables)
     studied = {f: {s for t in read_tables(f).values() for s in _studies(t)} for f in folders}
     save_tables(tables, folder)
-    rows = [[c.source, c.statement, first_parts(c), f"**{c.outcome}**"] for c in claims]
+    known = [conditions(c, tables.get(t.tables[0])) for t, c in zip(TESTS, claims, strict=True)]
+    rows = [
+        [c.source, c.statement, first_parts(c), f"**{c.outcome}**", words or "–"]
+        for c, words in zip(claims, known, strict=True)
+    ]
     lines = [HEAD.format(command=command or "invariscope analyze", name=page.stem)]
-    lines += [markdown_table(["figure", "the paper", "found", "verdict"], rows)]
+    lines += [markdown_table(["figure", "the paper", "found", "verdict", "conditions"], rows)]
+    lines += ["", *survivors(claims)]
     lines.append("\n## The tables\n")
     for name in dict.fromkeys([*tables, *FIGURES]):
         main = _studies(tables[name])[0] if name in tables else ""
@@ -233,8 +282,7 @@ def write_page(folders: Sequence[Path], page: Path, command: str = "") -> Path:
         if name in tables or figures:
             lines += section(name, tables.get(name), figures, folder)
     records = [
-        {**claim.record(), "conditions": conditions(claim, tables.get(test.tables[0]))}
-        for test, claim in zip(TESTS, claims, strict=True)
+        {**claim.record(), "conditions": words} for claim, words in zip(claims, known, strict=True)
     ]
     text = json.dumps(records, indent=1, ensure_ascii=False) + "\n"
     replace_file(record, lambda part: part.write_text(text, encoding="utf-8"))

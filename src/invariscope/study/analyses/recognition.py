@@ -27,7 +27,10 @@ from invariscope.subjects import Subject
 Tables = dict[str, pd.DataFrame]
 MEI, PHOTO, NATURAL = "MEI", "reference photo", "natural"
 SAME_LOSS = 25.0  # percent of the reference's activity, at which sites are compared
-EQUAL_LOSS, EQUAL_DISTANCE = f"loses at most {SAME_LOSS:g} %", "the same pixel distance"
+NEAR = 0.1  # of a pixel distance, by which a member at the "same" distance may miss it
+REACHED = "25 of 50 reached"
+EQUAL_LOSS = f"loses at most {SAME_LOSS:g} %"
+EQUAL_DISTANCE = f"within {100 * NEAR:g} % of one pixel distance"
 
 
 def references(rows: Rows) -> Rows:
@@ -99,7 +102,7 @@ def _by_kind(m: AnalysisMaterial, answers: pd.DataFrame) -> Tables:
     """
     reached = rows_where(answers, answers["milestone"].astype(bool))
     classes = list(dict.fromkeys(answers["class"]))
-    found, slopes = [], [recognition_slopes(reached, m.sites_of).assign(match="25 of 50 reached")]
+    found, slopes = [], [recognition_slopes(reached, m.sites_of).assign(match=REACHED)]
     for match, rows in matched_members(m, m.named(m.invariant)):
         own = _answers(m, rows, m.images(rows, "row"), classes)
         means = rows.groupby(["subject", "site"], sort=False)[["pixel_distance", "reduction"]]
@@ -108,9 +111,9 @@ def _by_kind(m: AnalysisMaterial, answers: pd.DataFrame) -> Tables:
         found.append(table.assign(match=match))
         slopes.append(recognition_slopes(own, m.sites_of).assign(match=match))
     tables = {
-        "observers_kinds": recognition(reached),
+        "observers_kinds": recognition(reached).assign(match=REACHED),
         "observers_slopes": pd.concat(slopes, ignore_index=True),
-        "observers_robust": robust_over_standard(reached, m.study.roles),
+        "observers_robust": robust_over_standard(reached, m.study.roles).assign(match=REACHED),
     }
     tables["observers_matched"] = pd.concat(found, ignore_index=True)
     return tables
@@ -123,7 +126,7 @@ def matched_members(m: AnalysisMaterial, rows: Rows) -> Iterator[tuple[str, Rows
         The rule, and the runs that have such a member, with `row`, the member's row of its front,
         and the member's `pixel_distance` and `reduction`. At equal loss the farthest that loses
         at most 25 %; at equal distance the one nearest to the distance that the unit's fronts
-        reach at every site.
+        reach at every site, where this is within a tenth of that distance.
     """
     fronts = [record.front for record in m.records(rows)]
     farthest = rows.assign(most=[front["pixel_distance"].max() for front in fronts])
@@ -135,7 +138,9 @@ def matched_members(m: AnalysisMaterial, rows: Rows) -> Iterator[tuple[str, Rows
         reference = float(key["reference_activity"])
         same_loss.append(member_at_loss(front, reference, SAME_LOSS, "invariance"))
         goal = shared[key["subject"], key["unit"]]
-        same_distance.append(int((front["pixel_distance"] - goal).abs().to_numpy().argmin()))
+        apart = (front["pixel_distance"] - goal).abs().to_numpy()
+        nearest = int(apart.argmin())
+        same_distance.append(nearest if apart[nearest] <= NEAR * goal else None)
     for match, members in ((EQUAL_LOSS, same_loss), (EQUAL_DISTANCE, same_distance)):
         yield match, _with_members(rows, fronts, members)
 
