@@ -7,9 +7,10 @@ unit sees. Its share is set beside that of the same network without the layer, a
 of the generator:
 
     python benchmarks/known_invariance.py FOLDER [--units 4] [--seeds 1] [--generations 100]
+    python benchmarks/known_invariance.py --write   # table and picture from the stored figures
 
-Runs are in FOLDER, and one that has ended is not done again. Writes known_invariance.json and the
-table of `docs/measured.md`.
+Runs are in FOLDER, and one that has ended is not done again. Writes known_invariance.json, the
+table of `docs/measured.md` and its picture.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from scipy.stats import bootstrap
 from torch import Tensor, nn
 
@@ -26,10 +28,13 @@ import invariscope as iv
 from bench.machine import describe
 from first_run import fill
 from invariscope.generators import EmbeddedGenerator
+from invariscope.plot.axes import COLOURS, new_axes
 from invariscope.subjects import NetworkSubject
 from invariscope.training.evaluate import random_images
 
 ROOT = Path(__file__).resolve().parent.parent
+FIGURES = ROOT / "benchmarks" / "known_invariance.json"
+PICTURE = ROOT / "docs" / "images" / "known_invariance.png"
 NETWORK = "embedded:robust"
 POPULATION = 50
 KEPT = 0.75  # of the reference's activity, by the member that is judged
@@ -176,11 +181,17 @@ def interval(values: list[list[float]]) -> list[float]:
 def main() -> None:
     """Search with and without every layer, and write the shares."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folder", type=Path, nargs="?")
+    parser.add_argument("--write", action="store_true")
     parser.add_argument("--units", type=int, default=4)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--generations", type=int, default=100)
     asked = parser.parse_args()
+    if asked.write:
+        write_page(json.loads(FIGURES.read_text()))
+        return
+    if asked.folder is None:
+        parser.error("expected a FOLDER for the runs, or --write")
     units = [f"2.fc:{k}" for k in np.linspace(0, 8, asked.units).astype(int)]
     found: dict[str, list[Pairs]] = {}
     for name in ("as it is", *LAYERS):
@@ -226,14 +237,13 @@ def main() -> None:
         "images_a_search": POPULATION * asked.generations,
         "rows": rows,
     }
-    path = ROOT / "benchmarks" / "known_invariance.json"
-    path.write_text(json.dumps(whole, indent=1) + "\n")
+    FIGURES.write_text(json.dumps(whole, indent=1) + "\n")
     write_page(whole)
     print(json.dumps(rows, indent=1))
 
 
 def write_page(found: dict[str, Any]) -> None:
-    """Put the table into `docs/measured.md`."""
+    """Put the table into `docs/measured.md`, and draw its picture."""
     block = (
         "| the layer | unseen share with it | the network without it | random images | distance "
         "with it | without it |\n| --- | --- | --- | --- | --- | --- |\n"
@@ -246,6 +256,33 @@ def write_page(found: dict[str, Any]) -> None:
     path = ROOT / "docs" / "measured.md"
     text = fill(path.read_text(encoding="utf-8"), "benchmarks/known_invariance.json", block)
     path.write_text(text, encoding="utf-8")
+    axes = draw(found)
+    axes.figure.savefig(PICTURE, dpi=110, bbox_inches="tight", metadata={})
+
+
+def draw(found: dict[str, Any]) -> Axes:
+    """Draw the unseen share of each layer beside that without it and of random images."""
+    axes = new_axes(None, (6.4, 3.0))
+    bars = (
+        ("share", "invariant images, with the layer"),
+        ("share_without_the_layer", "invariant images, without the layer"),
+        ("share_of_random_images", "random images"),
+    )
+    for number, (key, words) in enumerate(bars):
+        for place, row in enumerate(found["rows"]):
+            if not row[key]:
+                continue
+            mean, *ends = (100 * value for value in row[key])
+            x = place + (number - 1) * 0.26
+            label = words if place == 0 else None
+            axes.bar(x, mean, 0.24, color=COLOURS[number], label=label)
+            if ends:
+                axes.plot([x, x], ends, color="0.2", linewidth=1)
+    axes.set_xticks(range(len(found["rows"])), [row["layer"] for row in found["rows"]])
+    axes.set_ylabel("share of the displacement\nthat no unit sees (%)")
+    axes.set_ylim(bottom=0)
+    axes.legend(frameon=False, fontsize=8)
+    return axes
 
 
 def _cell(values: list[float], unit: str) -> str:

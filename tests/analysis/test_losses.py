@@ -76,6 +76,6 @@ def test_means_are_over_units_and_count_the_runs_that_reach_a_loss():
             rows.append({**row, **member, **values, "pixel_distance": far or np.nan})
     found = distance_at_losses(pd.DataFrame(rows)).to_dict("records")
     assert len(found) == 1
-    assert (found[0]["runs"], found[0]["reached"], found[0]["units"]) == (4, 3, 2)
+    assert (found[0]["count"], found[0]["reached"], found[0]["units"]) == (4, 3, 2)
     assert found[0]["pixel_distance"] == (20 + 40) / 2
-    assert found[0]["low"] <= 30 <= found[0]["high"]
+    assert found[0]["pixel_distance_sd"] == pytest.approx(np.std([20, 40], ddof=1))

@@ -483,3 +483,16 @@ def test_a_tables_figures_are_its_own_and_a_few_of_many(tmp_path):
         "layers": ["layers_0", "layers_2", "layers_5", "layers_7"],
         "dimension": [],
     }
+
+
+def test_restarts_at_one_site_count_before_runs_of_several_sites():
+    words = "a second one, with another seed"
+    about = {"subject": "net", "strategy": "isotropic", "gain": "second restart", "other": np.nan}
+    mixed = {**about, "site": "every site", "units": 10, "more": 0.9, "more_sd": 0.1}
+    seeds = {**about, "site": "pixels", "units": 10, "more": 0.01, "more_sd": 0.001}
+    (found,) = claim_of({"coverage_gains": pd.DataFrame([mixed])}, words).evidence
+    assert found.verdict == HOLDS
+    assert "a second run (of any site) adds" in found.name
+    (found,) = claim_of({"coverage_gains": pd.DataFrame([mixed, seeds])}, words).evidence
+    assert found.verdict == CONTRADICTED
+    assert "stretched at pixels: cells that a second run adds" in found.name

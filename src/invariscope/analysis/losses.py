@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invariscope.analysis.grouping import Rows, groups_by
-from invariscope.analysis.intervals import clustered_mean
+from invariscope.analysis.grouping import Rows, groups_by, mean_sd, of_units
 from invariscope.errors import InputError
 
 LOSSES = (10.0, 25.0, 50.0)  # percent of the reference's activity
@@ -92,22 +91,20 @@ def members_at_losses(
 
 
 def distance_at_losses(members: Rows) -> pd.DataFrame:
-    """Average the distances at fixed losses over units, with intervals.
+    """Average the distances at fixed losses over units.
 
     Args:
         members: of `members_at_losses`, with `subject`, `unit`, `task` and `site` of the run.
 
     Returns:
-        One row a subject, task, site and rule: `runs`, `reached` (runs with such a member),
-        `units`, and the mean over units of `pixel_distance` (with `low` and `high`, 95 % by
-        drawing units again), `stretch`, `reduction`, `saturation` and `code_norm`.
+        One row a subject, task, site and rule: `count` (runs), `reached` (those with such a
+        member), `units`, and the mean over units, with `_sd`, of `pixel_distance`, `stretch`,
+        `reduction`, `saturation` and `code_norm`. A unit's value is the mean over its runs.
     """
     rows = []
     for key, own in groups_by(members, KEYS):
         found = own[own["row"].notna()]
-        means = found.groupby("unit", sort=False)[list(VALUES)].mean().mean()
-        middle, low, high = clustered_mean(found["pixel_distance"], found["unit"])
-        counts = {"runs": len(own), "reached": len(found), "units": found["unit"].nunique()}
-        distance = {"pixel_distance": middle, "low": low, "high": high}
-        rows.append({**key, **counts, **means, **distance})
+        units = of_units(found, VALUES)
+        counts = {"count": len(own), "reached": len(found), "units": len(units)}
+        rows.append({**key, **counts, **mean_sd(units, VALUES)})
     return pd.DataFrame(rows)

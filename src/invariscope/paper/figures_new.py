@@ -52,9 +52,12 @@ def compared(
 def second_restart(tables: Tables) -> list[Evidence] | str:
     """Ask whether a second run adds at least a tenth of the cells that one run reaches.
 
-    Of runs at every site together the second run may stretch at another site than the first.
+    Runs of one site compare, which differ in their seed alone; where there are none, runs of every
+    site together, of which the second may stretch at another site than the first.
     """
     own = rows_with(unbounded(tables["coverage_gains"]), gain=SECOND)
+    alike = rows_where(own, own["site"] != EVERY_SITE)
+    own = alike if len(alike) else own
     return [
         Evidence(
             f"{row['subject']}, {row['strategy']}, stretched at {row['site']}: cells that a second "

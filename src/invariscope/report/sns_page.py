@@ -16,6 +16,7 @@ from invariscope.paper.figure_claims import AS_MUCH_LOST, BOUND, TESTS, figure_c
 from invariscope.paper.figures_observers import REACHED, SAME_LOSS
 from invariscope.paper.measured_figures import bounded, first_study, unbounded
 from invariscope.plurals import number_of
+from invariscope.report.explained import EXPLAINED
 from invariscope.report.figures import FIGURES
 from invariscope.store.files import make_folder, replace_file
 from invariscope.study.analyses import read_tables, save_tables
@@ -226,6 +227,8 @@ def section(
         folder: beside the page.
     """
     lines = [f"### {name}\n"]
+    if name in EXPLAINED:
+        lines.append(f"{EXPLAINED[name].title} {EXPLAINED[name].how}\n")
     if table is not None and "runs" in table:
         lines.append(f"{about(table)}\n")
     for path in figures:
