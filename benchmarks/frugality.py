@@ -105,9 +105,15 @@ def jobs(scale: float, seeds: int, *, baseline: bool) -> list[Job]:
     told, tuned = rounds
     found = [replace(job, seed=s) for jobs in (told, tuned) for s in range(seeds) for job in jobs]
     found = [job for job in found if job.name != LIMIT or job.seed == 0]
-    # One seed of the longest searches, then whatever is shorter, then their other seeds.
-    found.sort(key=lambda job: job.seed > 0 and _twin(job) is not None and job.images > TABLED[1])
+    # One seed of the longest searches, then whatever is shorter, then their other seeds; all of
+    # the told units before the units tuned on.
+    found.sort(key=_when)
     return [replace(job, images=max(250, int(job.images * scale))) for job in found]
+
+
+def _when(job: Job) -> tuple[bool, bool]:
+    long = _twin(job) is not None and job.images > TABLED[1]
+    return job.unit in TUNED, job.seed > 0 and long
 
 
 def work(queue: Any, out: Path, device: str, until: float) -> None:

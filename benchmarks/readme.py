@@ -48,8 +48,9 @@ def as_markdown() -> str:
                 f"{interval(robust['ratio_to_affine'])} robust"
             ),
             (
-                "10 readout units × 5 seeds, pixels, the farthest member that beats every photo, "
-                f"all runs, {generations} generations of 50; median over units, 95 % interval"
+                "10 readout units × 5 seeds, `embedded:v1`, pixels, the farthest member that beats "
+                "every photo (where none does, the front's knee), all runs, at most "
+                f"{generations} generations of 50; median over units, 95 % interval"
             ),
         ),
         (
@@ -58,7 +59,10 @@ def as_markdown() -> str:
                 f"{standard['silenced_nearer_than_half']['count']} of 10 standard, "
                 f"{robust['silenced_nearer_than_half']['count']} of 10 robust"
             ),
-            "the same study",
+            (
+                "the same study; the nearest member below every photo (where none is, the front's "
+                "knee, not its most silencing end)"
+            ),
         ),
         (
             "front after 1,000 noisy presentations, of that of a search without noise",
