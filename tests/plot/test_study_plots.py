@@ -77,6 +77,13 @@ def test_distances_of_searched_images_and_copies():
     path = handles["affine copies: rotation"].lines[0]
     assert path.get_xdata().tolist() == [0, 20]  # along the distance
     assert path.get_ydata().tolist() == [0, 80]
+    controls = pd.DataFrame({"series": ["affine copies", "second MEIs"], "distance": [1.0, 60.0]})
+    controls = controls.assign(distance_sd=np.nan, reduction=[2.0, -3.0], reduction_sd=1.0)
+    shown = plot.mean_distance(table, controls=controls)
+    handles = dict(zip(*reversed(shown.get_legend_handles_labels()), strict=True))
+    assert "affine copies" not in handles  # `table` has them at every strength
+    point = handles["second MEIs"].lines[0]
+    assert (point.get_xdata().tolist(), point.get_ydata().tolist()) == ([60], [-3])
 
 
 def test_separability_with_chance_and_control():

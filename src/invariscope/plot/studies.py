@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
+from invariscope.analysis.controls import AFFINE
 from invariscope.analysis.grouping import groups_by, rows_where
 from invariscope.plot.axes import (
     AFFINE_COLOURS,
@@ -21,12 +22,16 @@ from invariscope.plurals import number_of
 ALL = "all"
 
 
-def mean_distance(summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
+def mean_distance(
+    summary: pd.DataFrame, ax: Axes | None = None, *, controls: pd.DataFrame | None = None
+) -> Axes:
     """Draw loss of activity against pixel distance, mean ± SD over units (Fig. 2).
 
     Args:
         summary: one subject's rows of `analysis.distance.distance_activation`.
         ax: where to plot; by default new axes.
+        controls: the same subject's rows of `analysis.controls.control_means`, drawn hollow;
+            affine copies are left out, which `summary` has at every strength.
 
     Example:
         >>> import pandas as pd
@@ -55,6 +60,22 @@ def mean_distance(summary: pd.DataFrame, ax: Axes | None = None) -> Axes:
             alpha=0.8 if copies else 1,
             label=f"affine copies: {kind}" if copies else f"{kind}, stretched at {site}",
         )
+    for number, row in enumerate([] if controls is None else controls.to_dict("records")):
+        if row["series"] != AFFINE:
+            ax.errorbar(
+                row["distance"],
+                row["reduction"],
+                np.nan_to_num(row["reduction_sd"]),
+                np.nan_to_num(row["distance_sd"]),
+                color="0.35",
+                marker=MARKERS[number % len(MARKERS)],
+                markerfacecolor="white",
+                markersize=7,
+                capsize=2,
+                linewidth=1,
+                linestyle="",
+                label=row["series"],
+            )
     ax.plot([0], [0], "k*", markersize=10, label="reference")
     ax.axhline(100, color="0.6", linewidth=0.8, linestyle=":")
     ax.set_xlabel("pixel distance from the reference (L2)")

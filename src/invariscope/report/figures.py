@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from invariscope import plot
-from invariscope.analysis.grouping import Rows, groups_by
+from invariscope.analysis.grouping import Rows, groups_by, rows_with
 from invariscope.experiments.result import Result
 from invariscope.plot.axes import figure_of
 from invariscope.plurals import number_of
@@ -34,9 +34,12 @@ def _titled(ax: Axes, title: str) -> Figure:
     return figure_of(ax)
 
 
-def _distance(_: AnalysisMaterial, table: Rows) -> Drawn:
+def _distance(_: AnalysisMaterial, table: Rows, controls: Rows | None = None) -> Drawn:
+    """Draw Fig. 2: searches, affine copies and, where they were measured, other controls."""
     for key, own in groups_by(table, ["subject"]):
-        yield key["subject"], _titled(plot.mean_distance(own), key["subject"])
+        beside = None if controls is None else rows_with(controls, subject=key["subject"])
+        ax = plot.mean_distance(own, controls=beside)
+        yield key["subject"], _titled(ax, key["subject"])
 
 
 def _galleries(m: AnalysisMaterial, _: Rows) -> Drawn:
@@ -116,7 +119,7 @@ def _one(draw: Callable[[Rows], Axes]) -> Callable[[AnalysisMaterial, Rows], Dra
 
 
 # By the table that a figure shows.
-FIGURES: dict[str, Callable[[AnalysisMaterial, Rows], Drawn]] = {
+FIGURES: dict[str, Callable[..., Drawn]] = {
     "distance": _distance,
     "controls": _of_each("subject", plot.controls),
     "galleries": _galleries,
@@ -140,11 +143,15 @@ FIGURES: dict[str, Callable[[AnalysisMaterial, Rows], Drawn]] = {
 }
 
 
+BESIDE = {"distance": ("controls_means",)}  # a further table that a figure shows too
+
+
 def figures(material: AnalysisMaterial, tables: Tables) -> Iterator[tuple[str, str, Figure]]:
     """Draw the figures of tables: the table's name, a few words, the figure."""
     for name, table in tables.items():
         if name in FIGURES:
-            for words, figure in FIGURES[name](material, _filled(table)):
+            beside = [tables[other] for other in BESIDE.get(name, ()) if other in tables]
+            for words, figure in FIGURES[name](material, _filled(table), *beside):
                 yield name, words, figure
 
 
