@@ -35,7 +35,7 @@ def _titled(ax: Axes, title: str) -> Figure:
 
 
 def _distance(_: AnalysisMaterial, table: Rows, controls: Rows | None = None) -> Drawn:
-    """Draw Fig. 2: searches, affine copies and, where they were measured, other controls."""
+    """Draw Fig. 2: searches, affine copies and the other controls that were measured."""
     for key, own in groups_by(table, ["subject"]):
         beside = None if controls is None else rows_with(controls, subject=key["subject"])
         ax = plot.mean_distance(own, controls=beside)

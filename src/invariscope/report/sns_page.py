@@ -178,7 +178,7 @@ def _units(rows: pd.DataFrame) -> str:
 
 
 def survivors(claims: Sequence[Claim]) -> list[str]:
-    """Say which verdicts stay where codes are bounded, and which statements lose theirs."""
+    """Say which verdicts stay where codes are bounded, and which verdicts change."""
     decided = {(c.source, c.statement): c.verdict for c in claims}
     pairs = [
         (of, decided[key], verdict)
