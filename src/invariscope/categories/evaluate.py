@@ -126,6 +126,7 @@ class NetworkEvaluation:
             tau=tau,
             reading=READING,
             by_class=folder.planned.count > 0,
+            top=(),
             batch=BATCH,
             out=folder.path / INVARIANCE,
             progress=False,
