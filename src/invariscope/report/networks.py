@@ -174,7 +174,7 @@ def _markdown(study: ReportedStudy, pictures: str) -> list[str]:
     ]
     lines += [markdown_table(["finding", "the paper", "found", "verdict"], rows), ""]
     for name, title, caption in study.captions:
-        lines += [f"![{title}]({pictures}/{name}.png)", "", f"*{title}. {caption}*", ""]
+        lines += [f"![{title}]({pictures}/{name}.png)", "", f"*{title.rstrip('.')}. {caption}*", ""]
     return lines
 
 
