@@ -175,7 +175,13 @@ def test_what_cannot_teach_is_refused_in_a_sentence(earlier, tmp_path):
     with pytest.raises(InputError, match="no run that can teach"):
         planned(folder, subject=ToySubject(2 * MASK))
     with pytest.raises(InputError, match="no run that can teach"):
-        planned(tmp_path / "nothing")
+        planned(tmp_path)
+    for nowhere, words in (
+        (tmp_path / "nothing", "nothing', and no such folder is there"),
+        ([], "names no folder"),
+    ):
+        with pytest.raises(InputError, match=words):  # before the search for a reference
+            options(taught_by=nowhere)
     with pytest.raises(InputError, match="a set of 2 units"):
         planned(folder, "energy:0+linear:0")
     with pytest.raises(InputError, match="taught_by is for strategy 'twin'; 'isotropic'"):

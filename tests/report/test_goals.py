@@ -73,6 +73,9 @@ def test_a_twin_is_told_by_its_front():
     assert first == f"1 of 3 searches met the goal: {goal}"
     assert "the front had not settled; 1 of the images shown beats every photo." in other
     assert "settled" not in goal_sentences([row("invariance", "pixels", far)])[1]
+    far["reduction"] = -4.6
+    told = goal_sentences([row("invariance", "pixels", far)])[1]
+    assert "it drives the unit 5 % more than the reference does" in told
 
 
 @pytest.mark.parametrize("population", [8, 10, 32, 50, 100])

@@ -35,6 +35,11 @@ def mei(
             f"strategy {common.strategy!r} fills cells, from a reference (`invariscope sns`); a "
             "search for the most exciting image finds one: leave the cells out"
         )
+    if common.taught_by is not None:
+        raise InputError(
+            "--taught-by is for searches from a reference (`invariscope sns`); a search for the "
+            "most exciting image begins with images of its own: leave it out"
+        )
     subject, generator = common.load(model)
     folder = out or default_out(model, unit, "mei")
     check_page(folder)

@@ -199,9 +199,8 @@ class Evaluator:
         }
         strategy = load_strategy(self.options.strategy)
         if isinstance(strategy, Twin) and strategy.cells:
-            measured = torch.cat([strategy.cells.measured(part).cpu() for part in images])
-            names = [measure.name for measure in strategy.cells.measures]
-            columns |= dict(zip(names, measured.double().unbind(1), strict=True))
+            parts = [strategy.cells.columns(part) for part in images]
+            columns |= {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
         if planned.reference is not None:
             reference = self.subject.see(planned.reference.image.unsqueeze(0))
             apart = [pixel_distance(self.subject.see(part), reference).cpu() for part in images]

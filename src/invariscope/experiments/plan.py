@@ -13,7 +13,7 @@ from torch import Tensor
 from invariscope import seeds, validate
 from invariscope.errors import InputError
 from invariscope.experiments.reference import Reference, check_reference
-from invariscope.experiments.taught import check_can_be_taught, load_taught
+from invariscope.experiments.taught import check_can_be_taught, check_teachers, load_taught
 from invariscope.generators.base import Generator
 from invariscope.natural.statistics import NaturalStatistics, UnitStatistics
 from invariscope.plurals import number_of
@@ -85,6 +85,7 @@ class SearchOptions:
         load_strategy(self.strategy)
         if self.taught_by is not None:
             check_can_be_taught(self.strategy)
+            check_teachers(self.taught_by)
         validate.one_of("precision", self.precision, PRECISIONS)
         validate.at_least("population", self.population, 2)
         validate.at_least("generations", self.budget, 1)
@@ -319,7 +320,7 @@ def plan(
 
 def _settled(options: SearchOptions, task: str, generator: Generator) -> Strategy:
     """Load the strategy, with the parameters that follow from generator and budget."""
-    strategy = load_strategy(options.strategy).with_statistics(generator.code_statistics)
+    strategy = load_strategy(options.strategy).for_generator(generator)
     if task == "excitation" and strategy != without_cells(strategy):
         raise InputError(
             "cells are filled by searches from a reference; a search for the most exciting image "

@@ -90,6 +90,20 @@ def _may_teach(record: RunRecord, subject: Subject, generator: Generator, target
     )
 
 
+def check_teachers(folders: str | Path | Sequence[str]) -> None:
+    """Check that there are folders to learn from.
+
+    Raises:
+        InputError: no folder, or one that is not there.
+    """
+    given = [folders] if isinstance(folders, str | Path) else list(folders)
+    if not given:
+        raise InputError("taught_by names no folder; give one with ended runs, or leave it out")
+    for folder in given:
+        if not Path(folder).is_dir():
+            raise InputError(f"taught_by names {str(folder)!r}, and no such folder is there")
+
+
 def check_can_be_taught(strategy: str | Strategy) -> None:
     """Check that a strategy learns from images.
 

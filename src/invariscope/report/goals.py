@@ -93,7 +93,11 @@ def _images(task: str, missed: Sequence[Mapping[str, Any]]) -> str:
 def _left(cell: Mapping[str, Any]) -> str:
     """Describe the loss of activity of an image."""
     lost = cell["reduction"]
-    return "its loss is not known" if np.isnan(lost) else f"it loses {lost:.0f} % of the activity"
+    if np.isnan(lost):
+        return "its loss is not known"
+    if lost < 0:
+        return f"it drives the unit {-lost:.0f} % more than the reference does"
+    return f"it loses {lost:.0f} % of the activity"
 
 
 def _share(record: RunRecord) -> float:

@@ -25,6 +25,7 @@ from invariscope.report.strongest_photos import PhotoPass, read_photo_pass
 from invariscope.search.strategies import INFORMED
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.own_files import check_may_replace, is_page
+from invariscope.store.record import RunRecord
 from invariscope.study.analyses import FOLDER, read_tables
 from invariscope.study.analyses.material import AnalysisMaterial
 from invariscope.study.result import StudyResult
@@ -80,6 +81,13 @@ def _subjects(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return found
 
 
+def _twins(records: list[RunRecord]) -> dict[str, int]:
+    """Count the searches by a twin, and those whose twin has features of the unit's own network."""
+    twins = [r for r in records if r.settings.strategy["name"] in INFORMED]
+    own = [r for r in twins if r.settings.strategy.get("proxy") == r.settings.subject]
+    return {"used": len(twins), "own": len(own)}
+
+
 def _searched(
     groups: list[ReferenceGroup], album: Album, photos: PhotoPass | None
 ) -> dict[str, Any]:
@@ -95,6 +103,7 @@ def _searched(
         "groups": described,
         "example": example,
         "subjects": _subjects(described),
+        "twins": _twins([record for group in groups for record in group.runs]),
         "plots": {groups[k].number: plots(groups[k]) for k in shown},
         "runs_csv": csv(table),
         "fronts": {

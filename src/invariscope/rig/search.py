@@ -26,6 +26,7 @@ from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.run import Outcome
 from invariscope.search.search import Search
+from invariscope.search.strategies import Twin, load_strategy
 from invariscope.store.context import numeric_context
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.record import FRONT_IMAGES
@@ -232,6 +233,10 @@ class RigSearch:
         columns["saturation"] = saturation(found.images).cpu()[order]
         bounded = self.generator.bounded(members.codes)
         columns["code_norm"] = bounded.double().norm(dim=1).cpu()[order]
+        strategy = load_strategy(self.options.strategy)
+        if isinstance(strategy, Twin) and strategy.cells:
+            measured = strategy.cells.columns(found.images)
+            columns |= {name: column[order] for name, column in measured.items()}
         if self.shown_reference is not None:
             columns["pixel_distance"] = pixel_distance(
                 self.stage.see(found.images), self.stage.see(self.shown_reference)

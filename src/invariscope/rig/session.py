@@ -24,6 +24,7 @@ from invariscope.rig.presenter import BlockPlan, MeasuredResponses, Presenter, S
 from invariscope.rig.range_block import NATURAL, range_photos, range_table, strongest, targets_of
 from invariscope.rig.repeats import RepeatPolicy
 from invariscope.rig.search import RigSearch
+from invariscope.search.strategies import load_strategy, without_cells
 from invariscope.store import version_0_1
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.record import FRONT_IMAGES, RunRecord, load_run
@@ -70,6 +71,7 @@ class RigSession:
         self.generator = generator or load_generator(
             constrained_address(asked.search.generator, asked.search.constraints, base)
         )
+        load_strategy(asked.search.strategy).for_generator(self.generator)  # before any image
         if proxy is None and asked.search.proxy:
             proxy = load_subject(asked.search.proxy)
         self.presenter = Presenter(folder, link, asked.rig, asked.blocks, say)
@@ -228,7 +230,8 @@ class RigSession:
                     "mei_generations in the session file"
                 )
             return image_reference(measured.images[best], self.generator.image_size)
-        options = replace(self._options(asked.mei_generations), stop=False)
+        options = self._options(asked.mei_generations)
+        options = replace(options, strategy=without_cells(asked.strategy), stop=False)
         planned = self._planned(target, options, task="excitation")
         record = self._search(planned, options, self.folder / "mei", block_plan)
         code = record.tensors["codes"][-1]

@@ -12,11 +12,14 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from invariscope.errors import InputError
+
 LINEAR, RBF, LENGTH, NOISE = range(4)  # indices of the logarithms in the hyperparameters
 FIRST = (-0.7, -0.7, 0.0, -2.0)
 PRIOR_SD = (1.5, 1.5, 0.7, 2.0)
 LEAST_NOISE = 1e-4  # of the variance of the values
 RATE = 0.1
+JITTER = (0.0, 1e-10, 1e-8, 1e-6)  # of the mean variance, added where rounding spoils a covariance
 
 
 def first_parameters(runs: int, blocks: int, device: torch.device | str = "cpu") -> Tensor:
@@ -66,11 +69,30 @@ def negative_log_likelihood(
     return _likelihood(_grams(features, blocks), values, errors, parameters)
 
 
+def _factor(covariance: Tensor) -> Tensor:
+    """Factorise covariances `(runs, points, points)`, with more on the diagonal where needed.
+
+    Raises:
+        InputError: the covariances are no such, since answers or features are not finite.
+    """
+    size = covariance.diagonal(dim1=1, dim2=2).mean(1)
+    eye = torch.eye(covariance.shape[1], dtype=covariance.dtype, device=covariance.device)
+    for share in JITTER:
+        more = (share * size).view(-1, 1, 1) * eye if share else 0.0
+        factor, fault = torch.linalg.cholesky_ex(covariance + more if share else covariance)
+        if not bool(fault.any()):
+            return factor
+    raise InputError(
+        "no twin can be fitted: the answers or the features of the proxy are not finite, or the "
+        "proxy answers alike to every image; choose another proxy, such as 'codes'"
+    )
+
+
 def _likelihood(grams: Tensor, values: Tensor, errors: Tensor, parameters: Tensor) -> Tensor:
     inner = torch.einsum("rbnm,rb->rnm", grams, _shares(parameters))
     norms = inner.diagonal(dim1=1, dim2=2)
     covariance = _noisy(_covariance(inner, norms, norms, parameters), errors, parameters)
-    factor = torch.linalg.cholesky(covariance)
+    factor = _factor(covariance)
     whitened = torch.linalg.solve_triangular(factor, values.unsqueeze(2), upper=False).squeeze(2)
     logs = factor.diagonal(dim1=1, dim2=2).log().sum(1)
     return whitened.square().sum(1) / 2 + logs + values.shape[1] * math.log(2 * math.pi) / 2
@@ -138,7 +160,7 @@ class Process:
         scaled = _scaled(features, parameters, blocks)
         inner, norms = scaled @ scaled.mT, scaled.square().sum(2)
         covariance = _noisy(_covariance(inner, norms, norms, parameters), errors, parameters)
-        factor = torch.linalg.cholesky(covariance)
+        factor = _factor(covariance)
         solved = torch.cholesky_solve(values.unsqueeze(2), factor).squeeze(2)
         return cls(scaled, factor, solved, parameters, tuple(blocks))
 

@@ -106,8 +106,8 @@ def responses_by_site(
         pixels: gives the images, where `pixels` is a site that was left out.
 
     Raises:
-        InputError: plain numbers, and several sites they could be of; a missing site, or
-            another number of responses.
+        InputError: plain numbers, and several sites they could be of; a missing site, another
+            number of responses, or an infinite one.
     """
     if isinstance(responses, Mapping):
         by_site = dict(responses)
@@ -125,6 +125,11 @@ def responses_by_site(
             got = len(by_site[site]) if site in by_site else "none"
             raise InputError(
                 f"expected {number_of(expected, 'response')} at site {site!r}; got {got}"
+            )
+        if infinite := int(torch.isinf(by_site[site]).flatten(1).any(1).sum()):
+            raise InputError(
+                f"{number_of(infinite, 'response')} of {expected} at site {site!r} hold an infinite "
+                "number; expected finite ones, or NaN where an image was not recorded"
             )
     return by_site
 

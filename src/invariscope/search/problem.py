@@ -14,6 +14,11 @@ from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.hybrid import HybridSubject
 from invariscope.subjects.perceptual import perceptual
 
+NO_GRADIENTS = (
+    "{} passes no gradients to its codes, which the strategy 'twin' follows; choose another "
+    "strategy, such as 'isotropic'"
+)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -81,8 +86,5 @@ def images_of(generator: Generator, codes: Tensor) -> Tensor:
     """
     images = generator._generate(codes.to(generator.device, torch.float32))  # noqa: SLF001
     if codes.requires_grad and not images.requires_grad:
-        raise InputError(
-            f"{generator.name} passes no gradients to its codes, which the strategy 'twin' "
-            "follows; choose another strategy, such as 'isotropic'"
-        )
+        raise InputError(NO_GRADIENTS.format(generator.name))
     return images.float().clamp(0, 1)

@@ -83,7 +83,7 @@ class Search:
             validate.at_least("slots", slots, 1)
         check_runs(runs, generator)
         self.generator = generator
-        self.strategy = load_strategy(strategy).with_statistics(generator.code_statistics)
+        self.strategy = load_strategy(strategy).for_generator(generator)
         self.population = population
         self.chunk = max(SMALLEST_CHUNK, chunk or population)
         # Strategy state is float64, which only CPU and CUDA have.
@@ -277,18 +277,18 @@ class Search:
         A stop in bf16 is confirmed in float32.
 
         Raises:
-            SubjectError: a NaN from a subject whose answers should be complete.
+            SubjectError: NaN or infinity from a subject whose answers should be complete.
         """
         codes = self.ask_codes()
         generations = [number + 1 for number in self._state.generation.tolist()]
         scores, in_bf16 = self._evaluation.scores(
             subject, codes, self._active, generations, self._device
         )
-        if not subject.incomplete and bool(scores.isnan().any()):
+        if not subject.incomplete and not bool((sound := scores.isfinite().all(1)).all()):
             raise SubjectError(
-                f"{subject.name} answered NaN for {int(scores.isnan().any(1).sum())} of "
-                f"{number_of(len(scores), 'image')}; a network must answer with numbers: check "
-                "its weights and preprocessing"
+                f"{subject.name} answered {'NaN' if scores.isnan().any() else 'an infinite number'}"
+                f" for {int((~sound).sum())} of {number_of(len(scores), 'image')}; a network must "
+                "answer with numbers: check its weights and preprocessing"
             )
 
         def confirm(row: int, front: FrontProgress) -> bool:

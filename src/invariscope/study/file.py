@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from invariscope.errors import InputError, unknown
 from invariscope.experiments.plan import SearchOptions
+from invariscope.experiments.taught import check_can_be_taught
 from invariscope.generators.constraints import check_words
 from invariscope.photos.walk import is_hidden
 from invariscope.search.strategies import without_cells
@@ -181,12 +182,14 @@ class StudyCondition(FileSection):
                     f"strategy {strategy!r} fills cells, from a reference; a condition of task "
                     "'excitation' takes one without cells"
                 )
+            if self.taught_by is not None:
+                check_can_be_taught(strategy)
             self.options(strategy)
             self.mei_options(strategy)
         return self
 
     def options(self, strategy: str) -> SearchOptions:
-        """Give the search options of the condition's runs with a strategy."""
+        """Give the search options of the condition's runs with a strategy, untaught."""
         return SearchOptions(
             strategy=strategy,
             population=self.population,
@@ -195,7 +198,6 @@ class StudyCondition(FileSection):
             sigma=self.sigma,
             tie_break=self.tie_break,
             precision=self.precision,
-            taught_by=self.taught_by,
         )
 
     def mei_options(self, strategy: str) -> SearchOptions:

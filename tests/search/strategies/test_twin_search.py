@@ -351,10 +351,43 @@ def test_a_generator_without_gradients_is_refused_in_a_sentence():
         def _generate(self, codes):
             return GENERATOR.generate(codes.detach())
 
-    found = Search(Opaque(), [run("a")], strategy=TWIN, population=10)
-    found.step(SUBJECT)
-    with pytest.raises(InputError, match="passes no gradients"):
-        found.ask()
+    class InNumpy(Opaque):
+        def _generate(self, codes):
+            return torch.from_numpy(GENERATOR.generate(codes).numpy() + 0 * codes.numpy().sum())
+
+    for generator in (Opaque(), InNumpy()):
+        with pytest.raises(InputError, match="passes no gradients"):  # before any image is shown
+            Search(generator, [run("a")], strategy=TWIN, population=10)
+
+
+def test_measures_and_proxies_are_held_to_what_candidates_climb_by():
+    """A wrong measure of one's own, or a proxy without sites, is one sentence at the start."""
+
+    def begin(measure):
+        cells = Cells((Measure("own", 0, 1, 4, measure),))
+        Search(GENERATOR, [run("a")], strategy=replace(TWIN, cells=cells), population=10)
+
+    begin(lambda images: images.mean((1, 2, 3)))
+    for measure, words in (
+        (lambda images: images.mean((2, 3)), r"gives Tensor of shape \(1, 3\) for 1 image"),
+        (lambda images: 0.5, r"gives float of shape \(\) for 1 image"),
+        (lambda images: images.numpy().mean((1, 2, 3)), "'own' failed for images of shape"),
+        (lambda images: images.detach().mean((1, 2, 3)), "'own' passes no gradients"),
+    ):
+        with pytest.raises(InputError, match=words):
+            begin(measure)
+    with pytest.raises(InputError, match="scale is 0"):
+        replace(TWIN, scale=0.0)
+
+
+def test_infinite_answers_are_refused_in_a_sentence():
+    found = Search(GENERATOR, [run("a")], strategy=TWIN, population=10)
+    found.ask()
+    answers = {site: torch.zeros(10, 1) for site in found.sites if site != "pixels"}
+    first = next(iter(answers))
+    answers[first][3] = torch.inf
+    with pytest.raises(InputError, match=r"1 response of 10 at site .* hold an infinite number"):
+        found.tell(answers)
 
 
 def test_the_order_alone_is_not_enough_for_it():

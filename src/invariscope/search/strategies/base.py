@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Self
 import torch
 from torch import Tensor
 
-from invariscope.generators.base import CodeStatistics
+from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.search.reductions import aligned
 
 
@@ -108,7 +108,7 @@ class Strategy(ABC):
     """Frozen parameters of a search strategy; the changing part is the `State`.
 
     Parameters that depend on the code space or on the length of a run, and that the user left
-    open, are settled by `with_statistics` and `with_budget`; most strategies have none.
+    open, are settled by `for_generator` and `with_budget`; most strategies have none.
     """
 
     name: ClassVar[str]
@@ -121,6 +121,14 @@ class Strategy(ABC):
             InputError: the strategy cannot do without.
         """
         return self
+
+    def for_generator(self, generator: Generator) -> "Strategy":
+        """Settle parameters that depend on a generator, and hold the strategy to its codes.
+
+        Raises:
+            InputError: the strategy needs what this generator has not, such as gradients.
+        """
+        return self.with_statistics(generator.code_statistics)
 
     def with_budget(self, generations: int) -> "Strategy":
         """Settle parameters that depend on a run's most generations, for `init` alone."""

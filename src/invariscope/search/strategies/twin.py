@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from invariscope import seeds, validate
-from invariscope.generators.base import CodeStatistics
+from invariscope.generators.base import CodeStatistics, Generator
 from invariscope.search import gp
 from invariscope.search.problem import Problem
 from invariscope.search.stopping import SETTLED, SETTLING
@@ -29,7 +29,7 @@ from invariscope.search.strategies.twin_data import (
     TrainingSet,
     no_images,
 )
-from invariscope.search.strategies.twin_features import Features, proxy_identity
+from invariscope.search.strategies.twin_features import Features, check_gradients, proxy_identity
 from invariscope.search.strategies.twin_filling import AimedCells, FilledCells
 from invariscope.search.strategies.twin_goals import Goals, front_area, front_gain
 from invariscope.search.strategies.twin_state import (
@@ -83,11 +83,16 @@ class Twin(InformedStrategy):
         validate.above("rate", self.rate, 0)
         validate.at_least("caution", self.caution, 0)
         validate.at_least("most", self.most, 10)
+        validate.above("scale", 1.0 if self.scale is None else self.scale, 0)
 
     def with_statistics(self, statistics: CodeStatistics | None) -> "Twin":
         if statistics is None or self.scale is not None:
             return self
         return replace(self, scale=float(statistics.sd.mean()))
+
+    def for_generator(self, generator: Generator) -> "Twin":
+        check_gradients(self.proxy, generator, self.cells)
+        return self.with_statistics(generator.code_statistics)
 
     def describe(self) -> dict[str, Any]:
         own = {f: getattr(self, f) for f in self.__dataclass_fields__ if f not in UNLIKE}
@@ -173,10 +178,8 @@ class Twin(InformedStrategy):
                 features = self._features(problem)
                 own = taught_observations(problem, features, self.cells, state.mean.device)
                 one = replace(state[[row]], observations=(own,))
-                observations[row], learnt[row] = (
-                    own,
-                    self._learnt(one, [problem], features).learnt[0],
-                )
+                observations[row] = own
+                learnt[row] = self._learnt(one, [problem], features).learnt[0]
         return replace(state, observations=tuple(observations), learnt=tuple(learnt))
 
     def _settled(self, before: bool, shown: Observations, problem: Problem) -> bool:

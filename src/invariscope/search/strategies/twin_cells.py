@@ -11,6 +11,7 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.subjects.appearance_cells import LUMA
 
 FAINTEST = 0.02  # chroma below which an image has no hue
@@ -143,6 +144,37 @@ class Cells:
     def describe(self) -> list[list[Any]]:
         """Describe the measures as plain data."""
         return [measure.plain() for measure in self.measures]
+
+    def check(self, images: Tensor) -> None:
+        """Check that every measure gives a number an image, which depends on the image.
+
+        Raises:
+            InputError: a measure gives something else.
+        """
+        for measure in self.measures:
+            try:
+                found: Any = measure.of(images)
+            except (RuntimeError, TypeError, ValueError, IndexError, AttributeError) as error:
+                raise InputError(
+                    f"measure {measure.name!r} failed for images of shape {tuple(images.shape)} "
+                    f"in torch, with gradients ({error})"
+                ) from error
+            shape = tuple(getattr(found, "shape", ()))
+            if not isinstance(found, Tensor) or shape != (len(images),):
+                raise InputError(
+                    f"measure {measure.name!r} gives {type(found).__name__} of shape {shape} for "
+                    f"{number_of(len(images), 'image')}; expected a tensor with a number an image"
+                )
+            if not found.requires_grad:
+                raise InputError(
+                    f"measure {measure.name!r} passes no gradients to the image, which candidates "
+                    "climb into cells by; compute it by torch operations alone"
+                )
+
+    def columns(self, images: Tensor) -> dict[str, Tensor]:
+        """Measure images as columns of a table, by the measures' names, float64 on the CPU."""
+        measured = self.measured(images).cpu().double().unbind(1)
+        return dict(zip((measure.name for measure in self.measures), measured, strict=True))
 
     def measured(self, images: Tensor) -> Tensor:
         """Measure images `(n, 3, height, width)`, `(n, measures)`; gradients pass."""

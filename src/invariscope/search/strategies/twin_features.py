@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from invariscope.errors import InputError
 from invariscope.generators.base import Generator
-from invariscope.search.problem import images_of
+from invariscope.search.problem import NO_GRADIENTS, images_of
+from invariscope.search.strategies.twin_cells import Cells
 from invariscope.subjects import load_subject
 from invariscope.subjects.base import PIXELS, Subject
 from invariscope.subjects.perceptual import perceptual
@@ -54,7 +56,7 @@ def block_sites(sites: Sequence[str]) -> list[str]:
     if len(blocks) > MOST_BLOCKS:
         last = len(blocks) - 1
         blocks = [blocks[round(i * last / (MOST_BLOCKS - 1))] for i in range(MOST_BLOCKS)]
-    return list(dict.fromkeys([*blocks, names[-1]]))
+    return list(dict.fromkeys([*blocks, *names[-1:]]))
 
 
 def pooled(response: Tensor) -> Tensor:
@@ -89,6 +91,11 @@ class Features:
             proxy if isinstance(proxy, Subject) else _loaded(str(proxy), str(generator.device))
         )
         sites = block_sites(list(subject.sites()))
+        if not sites:
+            raise InputError(
+                f"the proxy {subject.name} has no sites to read features from; choose a network, "
+                "or 'codes', the codes themselves"
+            )
         respond = perceptual(subject, sites)
         side = generator.image_size
         grey = torch.full((2, 3, side, side), 0.5, device=generator.device)
@@ -103,3 +110,29 @@ class Features:
             return images, codes.to(images)
         parts = [pooled(r.float()) for r in self.respond(images)]
         return images, torch.cat(parts, 1)
+
+
+def check_gradients(proxy: str | Subject, generator: Generator, cells: Cells | None) -> None:
+    """Check, before any image is shown, that gradients pass from measures and features to codes.
+
+    Raises:
+        InputError: the generator, the proxy or a measure passes none, or answers otherwise than
+            it should.
+    """
+    code = torch.zeros(1, generator.code_dim, device=generator.device, requires_grad=True)
+    features = Features.of(proxy, generator)
+    with torch.enable_grad():
+        try:
+            images, entries = features(code)
+        except RuntimeError as error:
+            if isinstance(error, torch.OutOfMemoryError):
+                raise
+            features(code.detach())  # without gradients it works, or says what else is wrong
+            raise InputError(NO_GRADIENTS.format(generator.name)) from error
+        if not entries.requires_grad:
+            raise InputError(
+                f"the proxy {proxy if isinstance(proxy, str) else proxy.name} passes no gradients "
+                "to the image, which the strategy 'twin' follows; choose another network"
+            )
+        if cells is not None:
+            cells.check(images)
