@@ -164,8 +164,13 @@ class RigBench:
         return {"hypervolume": own, "without_noise": best, "share": own / best}
 
 
+EACH = 2  # strategies of a table that has the optimism and members of each
+
+
 def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
-    """The table of `bench rig`: strategies × repeats.
+    """The table of `bench rig`: strategies × repeats, then the optimism and members of each.
+
+    Of more than two strategies optimism is a mean over all, and members are added up.
 
     Args:
         rows: of `rig.json`.
@@ -176,16 +181,20 @@ def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
     for s in strategies:
         shares = (f"{100 * known[s, p]['share']:.0f} %" for p in policies)
         lines.append([f"`{s}`", *shares])
-    for words, key in (
-        ("optimism of the selected front, spikes/s", "optimism_selected"),
-        ("of held-back repeats", "optimism_held_back"),
-    ):
-        means = (float(np.mean([known[s, p][key] for s in strategies])) for p in policies)
-        lines.append([f"*{words}*", *(f"{x:.1f}" for x in means)])
-    keys = ("tested", "true", "hold", "false")
-    sums = [[sum(known[s, p][key] for s in strategies) for key in keys] for p in policies]
-    cells = [f"{tested}, {true}, {hold}, {false}" for tested, true, hold, false in sums]
-    lines.append(["*members tested, truly so, found so, of these wrongly*", *cells])
+    apart = len(strategies) <= EACH
+    for group in ([s] for s in strategies) if apart else [strategies]:
+        whose = f"`{group[0]}`" if apart else "all strategies"
+        for words, key in (
+            ("optimism of the selected front, spikes/s", "optimism_selected"),
+            ("optimism of held-back repeats", "optimism_held_back"),
+        ):
+            means = (float(np.mean([known[s, p][key] for s in group])) for p in policies)
+            lines.append([f"{whose}: *{words}*", *(f"{x:.1f}" for x in means)])
+        keys = ("tested", "true", "hold", "false")
+        sums = [[sum(known[s, p][key] for s in group) for key in keys] for p in policies]
+        cells = [f"{tested}, {true}, {hold}, {false}" for tested, true, hold, false in sums]
+        counted = "members tested, truly so, found so, of these wrongly"
+        lines.append([f"{whose}: *{counted}*", *cells])
     heads = ["strategy", *(f"repeats: {p}" for p in policies)]
     return markdown_table(heads, lines, ("---", "---:")) + "\n"
 
