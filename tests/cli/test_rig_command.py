@@ -101,5 +101,8 @@ def test_mistakes_are_one_sentence(file, tmp_path, capsys):
     words = [f"{bare}:network", "--allow-code", "--out", str(tmp_path / "a"), "--units", "2:0"]
     assert run(["rig", "simulate", str(file), "--model", *words, "2:1"]) == 2
     assert "give the file as --natural" in capsys.readouterr().err
+    words = ["--out", str(tmp_path / "a"), "--units", "fc:3", "fc:5", "--idle", "0.1"]
+    assert run(["rig", "simulate", str(file), *words]) == 2
+    assert "no session was served in" in capsys.readouterr().err
     assert run(["rig", "export", str(tmp_path)]) == 2
     assert "holds no session" in capsys.readouterr().err

@@ -5,11 +5,14 @@ import pandas as pd
 import pytest
 import torch
 
+from invariscope.errors import InputError
 from invariscope.rig.file import SearchRequest
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.simulate import DirectLink, SimulatedBrain, SimulatedRates
 from invariscope.search.search import Search
+from invariscope.store.record import load_run
 from invariscope.store.run_toml import FILE
+from invariscope.subjects.appearance_cells import luma
 
 
 def own_means(session, key, unit, window=(50, 150)):
@@ -197,6 +200,27 @@ def test_a_twin_search_broken_off_ends_as_unbroken(make_session, asked, make_bra
     (after,) = make_session(file, DirectLink(make_brain(lost=0.0)), "broken").run()
     assert torch.equal(after.tensors["codes"], whole.tensors["codes"])
     pd.testing.assert_frame_equal(after.front, whole.front)
+
+
+def test_a_session_that_fills_cells_searches_its_reference_without_and_keeps_measures(
+    make_session, asked, tmp_path
+):
+    session = make_session(asked(search='strategy = "twin:codes?cells=luminance,contrast"'))
+    (record,) = session.run()
+    (path,) = (tmp_path / "session" / "mei").glob(f"*/{FILE}")
+    assert "cells" not in load_run(path.parent).settings.strategy
+    assert record.settings.strategy["cells"]
+    images = session.generator.generate(record.tensors["codes"])
+    light = luma(images).mean((1, 2))
+    np.testing.assert_allclose(record.front["luminance"], light, atol=0.01)
+    assert record.front["contrast"].between(0, 1).all()
+
+
+def test_a_proxy_that_is_not_there_is_told_before_anything_is_shown(make_session, asked):
+    shown = []
+    with pytest.raises(InputError, match="unknown model 'nosuch'"):
+        make_session(asked(search='strategy = "twin:nosuch"'), say=shown.append)
+    assert shown == []
 
 
 def test_a_session_searches_by_twin_unless_told_otherwise():

@@ -13,7 +13,9 @@ from invariscope.cli.numbers import Positive
 from invariscope.cli.options import Force, NetworkOptions
 from invariscope.cli.rig_plan import RateOptions, print_refuted
 from invariscope.cli.terminal import STARTS_AGAIN, notes, output, print_table, tell_start
+from invariscope.errors import InputError
 from invariscope.natural.statistics import NaturalStatistics
+from invariscope.plurals import number_of
 from invariscope.rig.export import RecordedSession
 from invariscope.rig.file import SessionFile, read_session
 from invariscope.rig.names import check_names
@@ -144,12 +146,19 @@ def simulate(
         other = ZeroMQRig(asked.rig.address)
     with closing(other):
         notes().print("the simulated rig waits for blocks")
-        last = time.monotonic()
+        last, played = time.monotonic(), 0
+        served = out / EXCHANGE if asked.rig.link == "folder" else Path()
         while time.monotonic() - last < idle:
-            if play(brain, other):
-                last = time.monotonic()
+            if served.is_dir() and play(brain, other):
+                last, played = time.monotonic(), played + 1
             else:
                 time.sleep(POLL)
+    if not served.is_dir():
+        raise InputError(
+            f"no session was served in {str(out)!r} for {idle:g} s; start `invariscope rig serve` "
+            "with the same --out"
+        )
+    notes().print(f"{number_of(played, 'block')} played; for {idle:g} s none was wanted")
 
 
 @rig.command

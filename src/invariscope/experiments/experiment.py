@@ -20,6 +20,9 @@ from invariscope.units import find_site, parse_target
 # Makes the watcher of one step from its title.
 StepWatcher = Callable[[str], AbstractContextManager[Watcher | None]]
 
+# What the searches of a task look for, as progress says.
+FOUND = {"invariance": "the unit cannot tell apart", "adversarial": "silence the unit"}
+
 
 @dataclass(frozen=True)
 class ExperimentCondition:
@@ -122,7 +125,9 @@ def run_experiment(
     check_out(out, [*before, *planned])
     if psnr is not None:
         save_code(coded, psnr, generator, out)
-    with watch("2 · images that the unit cannot tell apart, and images that silence it") as own:
+    tasks = {condition.task for condition in conditions}
+    wanted = ", and ".join(f"images that {words}" for task, words in FOUND.items() if task in tasks)
+    with watch(f"2 · {wanted}") as own:
         records = execute(planned, subject, generator, out, options=options, watch=own)
     return Result(records, generator)
 

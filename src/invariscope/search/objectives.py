@@ -128,8 +128,8 @@ def responses_by_site(
             )
         if infinite := int(torch.isinf(by_site[site]).flatten(1).any(1).sum()):
             raise InputError(
-                f"{number_of(infinite, 'response')} of {expected} at site {site!r} hold an infinite "
-                "number; expected finite ones, or NaN where an image was not recorded"
+                f"{number_of(infinite, 'response')} of {expected} at site {site!r} hold an "
+                "infinite number; expected finite ones, or NaN where an image was not recorded"
             )
     return by_site
 
