@@ -35,7 +35,10 @@ def perceptual(subject: Subject, sites: Iterable[str]) -> Callable[[Tensor], lis
     for site in wanted:
         find_site(site, subject.sites())
     if subject.compiled:
-        raise InputError(f"{subject.name} is compiled and passes no gradients; load it uncompiled")
+        raise InputError(
+            f"{subject.name} is compiled and passes no gradients; load it uncompiled (without "
+            "--compile)"
+        )
 
     def responses(images: Tensor) -> list[Tensor]:
         found = subject._respond(subject.see(images), wanted)  # noqa: SLF001  (with gradients)
