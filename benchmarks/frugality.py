@@ -187,7 +187,8 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
                     there = joined([r for r in there if r["unit"] in units])
                     if len(there) == len(units) and all(u in ends for u in units):
                         row = figures_of(name, noise, there, ends)
-                        rows.append({**row, "half": half, "seconds": [r["seconds"] for r in there]})
+                        row |= {"half": half, "seconds": [r["seconds"] for r in there]}
+                        rows.append({**row, "seeds": [len(r["curves"]) for r in there]})
             conditions.append(
                 {"task": task, "noise": noise, "ends": ends, "rows": rows, "fronts": described(own)}
             )
@@ -325,10 +326,18 @@ def as_markdown(figures: dict[str, Any], baseline: dict[str, Any] | None) -> str
             if told:
                 mark = " (earlier build)" if told.get("earlier") else ""
                 cells = [condition["task"], f"{condition['noise']:g}", f"`{name}`{mark}"]
-                lines.append([*cells, _needed(told), *_shares(told), *_shares(tuned)])
-    heads = ["search", "noise", "strategy", "images needed"]
+                cells += [_seeds(told, baseline), _needed(told)]
+                lines.append([*cells, *_shares(told), *_shares(tuned)])
+    heads = ["search", "noise", "strategy", "seeds, told", "images needed"]
     heads += [f"told: {n:,}" for n in TABLED] + [f"tuned on: {n:,}" for n in TABLED]
     return markdown_table(heads, lines) + "\n"
+
+
+def _seeds(row: dict[str, Any], baseline: dict[str, Any] | None) -> str:
+    """How many seeds each told unit has: those of `frugality.json` for its rows."""
+    counts = row.get("seeds") or [(baseline or {}).get("seeds", 1)]
+    few, most = min(counts), max(counts)
+    return str(most) if few == most else f"{few} to {most}"
 
 
 def _needed(row: dict[str, Any]) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -159,7 +160,8 @@ def conditions(claim: Claim, table: pd.DataFrame | None) -> str:
         rows = rows_where(rows, pd.Series(judged, rows.index)) if any(judged) else rows
     rows = rows if claim.source in POOLED else first_study(rows)
     if name := next((name for name in ("source", "subject") if name in rows), None):
-        named = [s for s in set(rows[name]) if any(s in part.name for part in claim.evidence)]
+        said = " ".join(part.name for part in claim.evidence)
+        named = [s for s in set(rows[name]) if re.search(rf"{re.escape(str(s))}(?![\w-])", said)]
         rows = rows_where(rows, rows[name].isin(named)) if named else rows
     return "; ".join(filter(None, [_units(rows), about(rows).rstrip(".")]))
 
