@@ -169,10 +169,11 @@ def conditions(claim: Claim, table: pd.DataFrame | None) -> str:
 def _units(rows: pd.DataFrame) -> str:
     """Count the units of some rows; where rows differ, the fewest and the most."""
     number = next((name for name in ("units", "compared") if name in rows), None)
+    counts: list[int] = []
     if "unit" in rows:
-        counts = [rows["unit"].nunique()]
-    else:
-        counts = [int(n) for n in rows[number] if n > 0] if number else []
+        counts = [len(set(rows["unit"]))]
+    elif number:
+        counts = [int(n) for n in rows[number].tolist() if n > 0]
     if not counts:
         return ""
     fewest, most = min(counts), max(counts)
