@@ -51,10 +51,10 @@ intervals are widened so that all together are wrong in 5 % at most (Bonferroni)
 Of a run counts the member that the table names: `kept`, the farthest that still beats every natural
 image (silencing: the nearest below them all) or, of a front without such a member, the one at its
 knee (silencing: of the lowest activity); `farthest`, the last of the front, the original's choice;
-or the farthest that loses at most so much. In the tables `mean [low, high]` is a mean over units with Student's 95 %
-interval; `low` and `high` are ends of 95 % intervals over units (Fig. 4c: over units and
-observers). `saturation` is the share of an image's values at an end of the range, `code_norm` the
-length of its code. [Analyses](../analyses.md) says what the other columns are.
+or the farthest that loses at most so much. In the tables `mean [low, high]` is a mean over units
+with Student's 95 % interval; `low` and `high` are ends of 95 % intervals over units (Fig. 4c: over
+units and observers). `saturation` is the share of an image's values at an end of the range,
+`code_norm` the length of its code. [Analyses](../analyses.md) says what the other columns are.
 
 Written by `{command}` from the tables of `STUDY/analysis`, those of earlier calls included. The
 verdicts are in `{name}.json` too, tables and figures in the folder `{name}`; without a STUDY the
