@@ -163,15 +163,14 @@ def sites_told_apart(tables: Tables, select: Select = unbounded) -> list[Evidenc
     own = first_study(select(tables["separability"]))
     if select is bounded and not len(own):
         return NO_BOUND
-    networks, stated = list(_separated(own)), {}
-    if select is unbounded:
-        stated = {STANDARD: NEAR_PERFECT, ROBUST: MOSTLY}
+    networks = list(_separated(own))
+    paper = {STANDARD: NEAR_PERFECT, ROBUST: MOSTLY} if select is unbounded else {}
     return [
         Evidence(
             f"{name}: accuracy with {number_of(row['components'], 'component')}, folds grouped by "
             "unit",
             *widened((row["accuracy"], row["low"], row["high"]), len(networks)),
-            above=stated.get(row.get("role"), row["shuffled_high"]),
+            above=float(paper.get(str(row.get("role")), row["shuffled_high"])),
         )
         for name, row in networks
     ] or f"needs a classifier with {COMPONENTS} components"

@@ -139,7 +139,7 @@ def invariance_accuracy(
     columns = (known[name] for name in (invariance, accuracy, "trained", "seed"))
     r, low, high = correlation_within(*columns)
     interval = "no interval" if math.isnan(low) else f"{low:.2f} to {high:.2f}"
-    counts = number_of(len(known), "network"), number_of(known["seed"].nunique(), "seed")
+    counts = number_of(len(known), "network"), number_of(len(set(known["seed"])), "seed")
     ax.set_title(f"r = {r:.2f} ({interval}), {', '.join(counts)}", fontsize=9)
     ax.set_xlabel(f"mean invariance coefficient, {invariance.partition('_')[2]} categories")
     ax.set_ylabel(f"{accuracy}-category accuracy (%)")
