@@ -170,7 +170,7 @@ def sites_told_apart(tables: Tables, select: Select = unbounded) -> list[Evidenc
             f"{name}: accuracy with {number_of(row['components'], 'component')}, folds grouped by "
             "unit",
             *widened((row["accuracy"], row["low"], row["high"]), len(networks)),
-            above=float(paper.get(str(row.get("role")), row["shuffled_high"])),
+            above=paper[row["role"]] if row.get("role") in paper else row["shuffled_high"],
         )
         for name, row in networks
     ] or f"needs a classifier with {COMPONENTS} components"
