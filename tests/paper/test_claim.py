@@ -35,8 +35,6 @@ def test_the_verdict_follows_from_where_the_interval_lies(value, a, b, c, d):
     verdict = Evidence("x", value, low, high, above=above, below=below).verdict
     inside = all(above < x < below for x in (low, high))
     beyond = high < above or low > below
-    if low == high:  # of equal clusters: no interval
-        inside = beyond = False
     assert verdict == (HOLDS if inside else CONTRADICTED if beyond else UNDECIDED)
 
 

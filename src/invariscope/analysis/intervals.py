@@ -43,8 +43,7 @@ def mean_interval(values: Any, level: float = LEVEL) -> Interval:
         level: of the interval, in (0, 1).
 
     Returns:
-        (mean, low, high); the interval is NaN for fewer than two values, and for values that are
-        all equal: those say nothing of how far others may lie.
+        (mean, low, high); the interval is NaN for fewer than two values.
     """
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
@@ -55,7 +54,7 @@ def mean_interval(values: Any, level: float = LEVEL) -> Interval:
 
 def summary_interval(mean: float, sd: float, number: int, level: float = LEVEL) -> Interval:
     """Estimate a mean, given with its SD over `number` values (n − 1), as `mean_interval` does."""
-    if number < 2 or not math.isfinite(sd) or sd <= ROUNDING * abs(mean):
+    if number < 2 or not math.isfinite(sd):
         return mean, math.nan, math.nan
     half = float(scipy.stats.t.ppf(0.5 + level / 2, number - 1)) * sd / number**0.5
     return mean, mean - half, mean + half
@@ -156,12 +155,9 @@ def difference_interval(first: Interval, second: Interval) -> Interval:
     The ends are joined as squares, each on its side (Zou and Donner 2008, doi 10.1002/sim.3095).
 
     Returns:
-        The difference and its interval's ends; NaN where one of the two has none, or one of width
-        0.
+        The difference and its interval's ends; NaN where one of the two has none.
     """
     (a, a_low, a_high), (b, b_low, b_high) = first, second
-    if a_low == a_high or b_low == b_high:
-        return a - b, math.nan, math.nan
     low = a - b - float(np.hypot(a - a_low, b_high - b))
     return a - b, low, a - b + float(np.hypot(a_high - a, b - b_low))
 

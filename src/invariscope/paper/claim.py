@@ -4,7 +4,7 @@ A statement puts a number above a bound, below a bound, or between two bounds. T
 with a 95 % interval over clusters that are independent of each other: units, observers, or seeds
 (networks that share a seed are one cluster). An interval between the bounds holds; an interval
 wholly beyond a bound contradicts; an interval with a bound inside decides nothing, and neither does
-a number without an interval. An interval of width 0 is none: clusters that are all equal say
+a number without an interval. A bootstrap of clusters that are all equal gives none: they say
 nothing of how far others may lie.
 """
 
@@ -26,8 +26,8 @@ class Evidence:
     Attributes:
         name: what was measured, with its unit.
         value: the number; NaN where there is nothing to compare.
-        low: the interval's lower end; NaN with fewer than two clusters that differ.
-        high: the interval's upper end; NaN with fewer than two clusters that differ.
+        low: the interval's lower end; NaN with fewer than two clusters.
+        high: the interval's upper end; NaN with fewer than two clusters.
         above: the statement's lower bound.
         below: the statement's upper bound.
     """
@@ -41,16 +41,14 @@ class Evidence:
 
     @property
     def known(self) -> bool:
-        """Whether there is an interval: two ends that lie apart."""
-        return math.isfinite(self.low) and math.isfinite(self.high) and self.low < self.high
+        """Whether there is an interval."""
+        return math.isfinite(self.low) and math.isfinite(self.high)
 
     @property
     def verdict(self) -> str:
         """Compare the interval with the bounds."""
         if not math.isfinite(self.value):
             return NOTHING
-        if not self.known:
-            return UNDECIDED
         if self.above < self.low and self.high < self.below:
             return HOLDS
         return CONTRADICTED if self.high < self.above or self.low > self.below else UNDECIDED
@@ -100,6 +98,8 @@ def widened(found: Interval, parts: int) -> Interval:
         [1.0, -0.14, 2.14]
     """
     value, low, high = found
+    if low == high:  # a bootstrap of equal clusters, as tables of before have them
+        return value, math.nan, math.nan
     own, shared = (NormalDist().inv_cdf((1 + x) / 2) for x in (LEVEL, shared_level(parts)))
     grown = shared / own
     return value, value - grown * (value - low), value + grown * (high - value)
