@@ -1,11 +1,15 @@
 """Each search's goal is told: met or not, how many images were there, what was reached."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
+import torch
 
 from invariscope.report.goals import goal_sentences
+from invariscope.report.image_notes import cell_notes
 from invariscope.search.monitor import StoppingMonitor
 from invariscope.search.stopping import ActivationShare, FrontReaches
 
@@ -95,3 +99,20 @@ def test_the_share_is_that_of_the_images_which_the_rule_saw(population):
         own["record"].journal = list(journal)
         told = goal_sentences([row("invariance", "pixels", own)])[1]
         assert f"at most {100 * reached / len(progress.activations):.0f} % were" in told
+
+
+@pytest.mark.parametrize(
+    ("task", "kinds", "does"), [("invariance", 2, "keep"), ("adversarial", 1, "lose")]
+)
+def test_cells_and_kinds_that_a_search_fills_are_counted(task, kinds, does):
+    """Of 2 × 2 kinds two keep half, one of them at two distances, and another loses half."""
+    front = pd.DataFrame({"activation": [9.0, 6.0, 8.0, 1.0, 9.0]})
+    front = front.assign(light=[0.1, 0.2, 1.0, 0.4, np.nan], tint=[0.0, 1.5, 5.0, 3.0, 1.0])
+    cells = [["light", 0.0, 1.0, 2], ["tint", 0.0, 4.0, 2]]
+    settings = SimpleNamespace(strategy={"cells": cells}, task=task)
+    activity = {"reference_activity": torch.tensor([10.0])}
+    run = SimpleNamespace(settings=settings, front=front, tensors=activity, path=Path("x/own"))
+    plain = SimpleNamespace(settings=SimpleNamespace(strategy={"name": "isotropic"}))
+    (told,) = cell_notes([run, plain])
+    assert "own fills cells: its front holds the best image of each of 5 cells" in told
+    assert f"of {kinds} of 4 kinds of light × tint {does} half" in told

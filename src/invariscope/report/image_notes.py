@@ -1,5 +1,6 @@
-"""Sentences of a page on image constraints, rejected invariances and impossible distances."""
+"""Sentences of a page on constraints, cells, rejected invariances and impossible distances."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from invariscope.plurals import number_of
 from invariscope.store.record import RunRecord
 
 REFUTED = "refuted"
+KEPT = 0.5  # of the reference's activity
 
 
 def constraint_notes(records: Sequence[RunRecord]) -> list[str]:
@@ -65,6 +67,36 @@ def share_notes(groups: Sequence[Mapping[str, Any]]) -> list[str]:
         for group in groups
         if group["beyond"]
     ]
+
+
+def cell_notes(records: Sequence[RunRecord]) -> list[str]:
+    """Tell of searches that fill cells how many kinds of image their fronts hold."""
+    return [_filled(record) for record in records if record.settings.strategy.get("cells")]
+
+
+def _filled(record: RunRecord) -> str:
+    """Count the cells of a front, and the kinds of image, at any distance, that keep or lose half.
+
+    `settings.strategy["cells"]` has a row a measure: name, low, high, number of cells, and more.
+    """
+    measures, front, s = record.settings.strategy["cells"], record.front, record.settings
+    kinds = []
+    for name, low, high, cells, *_ in measures:
+        place = (front[name].to_numpy(float) - low) / (high - low) * cells
+        kinds.append(np.where(np.isnan(place), np.nan, np.clip(np.floor(place), 0, cells - 1)))
+    kept = front["activation"].to_numpy(float) / float(record.tensors["reference_activity"].mean())
+    half = kept <= KEPT if s.task == "adversarial" else kept >= KEPT
+    found = {
+        kind for kind in zip(*(k[half] for k in kinds), strict=True) if not np.isnan(kind).any()
+    }
+    names = " × ".join(str(measure[0]) for measure in measures)
+    does = "lose" if s.task == "adversarial" else "keep"
+    return (
+        f"The search {record.path.name} fills cells: its front holds the best image of each of "
+        f"{number_of(len(front), 'cell')} of distance × {names}. At some distance images of "
+        f"{len(found)} of {number_of(math.prod(int(m[3]) for m in measures), 'kind')} of {names} "
+        f"{does} half of the reference's activity."
+    )
 
 
 def _refuted(file: Path) -> str:

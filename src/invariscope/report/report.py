@@ -16,7 +16,12 @@ from invariscope.report.album import Album, check_pictures, picture_path
 from invariscope.report.explorer import explored
 from invariscope.report.figures import figures, save
 from invariscope.report.groups import ReferenceGroup, describe, distance_axes, front_axes, plots
-from invariscope.report.image_notes import constraint_notes, refutation_notes, share_notes
+from invariscope.report.image_notes import (
+    cell_notes,
+    constraint_notes,
+    refutation_notes,
+    share_notes,
+)
 from invariscope.report.page import csv, fill, svg
 from invariscope.report.provenance import provenance, save_command
 from invariscope.report.sections import ABOVE, left_out, sections
@@ -186,6 +191,7 @@ def render(
         ),
         "told": [
             *constraint_notes(about.records),
+            *cell_notes(about.records),
             *refutation_notes(about.records),
             *share_notes(searched["groups"] if searched else []),
         ],
