@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,12 @@ from invariscope.errors import InputError, StoreError
 from invariscope.invariance.result import load_invariance
 from invariscope.jobs.engines import LocalEngine
 from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED
+from invariscope.paper.findings_units import across_layers
+from invariscope.paper.measured_study import MeasuredStudy
 from invariscope.report.networks import (
+    families,
     load_reported,
+    report_study,
     write_networks_report,
     write_reproduction,
 )
@@ -132,10 +137,22 @@ def test_a_neuron_of_a_convolution_is_one_channel_at_one_place(measured):
         assert float(row["mean"].iloc[0]) == pytest.approx(units["invariance"].mean(), nan_ok=True)
 
 
-def test_what_was_measured_with_channels_as_units_is_refused(measured, monkeypatch):
-    monkeypatch.setattr("invariscope.categories.result_tables.READING", "another")
-    with pytest.raises(StoreError, match="mean over places as a unit; move this folder"):
+def test_what_was_measured_with_channels_as_units_compares_no_layers(measured, monkeypatch):
+    readings = iter(["place", "channel"])
+
+    def loaded(folder):
+        found = load_invariance(folder)
+        own = {**found.settings["measured"], "reading": next(readings, "channel")}
+        return replace(found, settings={**found.settings, "measured": own})
+
+    monkeypatch.setattr("invariscope.categories.result_tables.load_invariance", loaded)
+    with pytest.raises(StoreError, match="were measured with other units"):
         read_tables(measured.path)
+    study, tables, _ = report_study(measured.path)  # all of them by channels now
+    assert not tables.layers_compare
+    assert "a channel's mean over places" in study.facts["notes"][-1]
+    claim = next(across_layers(MeasuredStudy(tables, families())))
+    assert (claim.verdict, claim.reason) == (NOTHING, "needs I_k at each place of two layers")
 
 
 def test_a_report_holds_every_figure_and_finding(measured):

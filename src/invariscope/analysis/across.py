@@ -159,6 +159,14 @@ class NetworkTables:
         there = set(self.accuracy["trained"])
         return [t for t in self.plan["transformations"] if t in there]
 
+    @property
+    def layers_compare(self) -> bool:
+        """Whether a unit of every layer is one number: of a convolution one channel at one place.
+
+        A study that an earlier version measured has a channel's mean over places instead.
+        """
+        return self.measured.get("reading", "place") == "place"
+
     def save(self, folder: Path) -> Path:
         """Write every table as CSV."""
         place = make_folder(folder)

@@ -14,14 +14,7 @@ from invariscope.analysis.across import (
     confusion_table,
     invariance_means,
 )
-from invariscope.categories.evaluate import (
-    ABLATION,
-    ANSWERS,
-    INVARIANCE,
-    READING,
-    TAU,
-    read_measured,
-)
+from invariscope.categories.evaluate import ABLATION, ANSWERS, INVARIANCE, TAU, read_measured
 from invariscope.categories.folder import read_outcome
 from invariscope.categories.study import read_plan
 from invariscope.errors import StoreError
@@ -67,13 +60,14 @@ def read_tables(study: Path) -> NetworkTables:
             continue
         parts["answers"].append(_answers(place, row, plan["categories"]))
         result = load_invariance(place / INVARIANCE)
-        measured = result.settings["measured"]
-        if measured["reading"] != READING:
+        if measured and measured["reading"] != result.settings["measured"]["reading"]:
             raise StoreError(
-                f"{str(place / INVARIANCE)!r} was measured by an earlier version, which took a "
-                "channel's mean over places as a unit; move this folder of each network of the "
-                "study away, and `categories evaluate` measures every place"
+                f"{str(place / INVARIANCE)!r} and others of the study were measured with other "
+                "units: an earlier version took a channel's mean over places; move the folder "
+                f"{INVARIANCE!r} of every network of the study away, and `categories evaluate` "
+                "measures each place"
             )
+        measured = result.settings["measured"]
         units: Any = result.units.assign(**about)
         sites = tuple(dict.fromkeys(units["site"]))
         parts["means"].append(invariance_means(units))

@@ -76,13 +76,14 @@ def across_layers(s: MeasuredStudy) -> Iterator[Claim]:
     rows = own[(own["count"] == s.all) & (own["group"] == "all")]
     first, last = s.tables.sites[0], s.tables.sites[-1]
     names = differing_names([first, last])
+    apart = rows if s.tables.layers_compare else rows.iloc[:0]
     yield finding(
         6,
         "I_k builds up across layers: larger at the last than at the first",
         f"mean I_k of {names[1]} less {names[0]}",
-        by_seed(rows, "mean", site=last) - by_seed(rows, "mean", site=first),
+        by_seed(apart, "mean", site=last) - by_seed(apart, "mean", site=first),
         above=0,
-        lacks="needs two measured layers",
+        lacks="needs I_k at each place of two layers",
     )
     at_last = rows[rows["site"] == s.tables.site]
     turned = at_last["trained"].str.startswith("rotation")

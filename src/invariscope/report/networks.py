@@ -22,6 +22,10 @@ from invariscope.store.files import make_folder, replace_file
 from invariscope.transformations import load, names
 
 PAGE, CLAIMS = "report.html", "claims.json"
+BY_CHANNEL = (
+    "Measured before each place of a channel was a unit: a unit here is a channel's mean over "
+    "places (or tokens), so layers do not compare (finding 6, Fig. 11)."
+)
 
 
 def families() -> dict[str, str]:
@@ -83,7 +87,7 @@ def _facts(tables: NetworkTables, title: str) -> dict[str, Any]:
         "seeds": len({row["seed"] for row in tables.plan["networks"]}),
         "transformations": ", ".join(tables.transformations),
         "counts": ", ".join(str(c) for c in sorted(set(tables.beside["count"]))),
-        "notes": tables.plan["notes"],
+        "notes": [*tables.plan["notes"], *([] if tables.layers_compare else [BY_CHANNEL])],
     }
 
 

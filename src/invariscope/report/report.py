@@ -87,7 +87,7 @@ def _subjects(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _twins(records: list[RunRecord]) -> dict[str, int]:
-    """Count the searches by a twin, and those whose twin has features of the unit's own network."""
+    """Count the searches by a twin, and the twins with features of the unit's own network."""
     twins = [r for r in records if r.settings.strategy["name"] in INFORMED]
     own = [r for r in twins if r.settings.strategy.get("proxy") == r.settings.subject]
     return {"used": len(twins), "own": len(own)}

@@ -181,7 +181,7 @@ def _units(rows: pd.DataFrame) -> str:
 
 
 def survivors(claims: Sequence[Claim]) -> list[str]:
-    """Say which verdicts stay where codes are bounded, and which verdicts change."""
+    """Compare verdicts with and without a bound on codes, in a list."""
     decided = {(c.source, c.statement): c.verdict for c in claims}
     pairs = [
         (of, decided[key], verdict)

@@ -146,7 +146,7 @@ class Cells:
         return [measure.plain() for measure in self.measures]
 
     def check(self, images: Tensor) -> None:
-        """Check that every measure gives a number an image, which depends on the image.
+        """Check the measures: a number for each image, with gradients to the pixels.
 
         Raises:
             InputError: a measure gives something else.
