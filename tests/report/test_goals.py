@@ -116,3 +116,9 @@ def test_cells_and_kinds_that_a_search_fills_are_counted(task, kinds, does):
     (told,) = cell_notes([run, plain])
     assert "own fills cells: its front holds the best image of each of 5 cells" in told
     assert f"of {kinds} of 4 kinds of light × tint {does} half" in told
+    for lacking in (
+        {"front": front[["activation"]]},
+        {"tensors": dict.fromkeys(activity, -run.tensors["reference_activity"])},
+    ):
+        (told,) = cell_notes([SimpleNamespace(**(vars(run) | lacking))])
+        assert told.endswith("of distance × light × tint.")

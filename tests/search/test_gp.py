@@ -9,6 +9,7 @@ from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, ConstantKernel, DotProduct
 
 from invariscope import seeds
+from invariscope.errors import InputError
 from invariscope.search import gp
 
 POINTS, WIDTH = 25, 6
@@ -90,3 +91,12 @@ def test_runs_do_not_touch_each_other(world):
         own = [part[run : run + 1] for part in both]
         alone = gp.Process.of(*own, parameters, [WIDTH]).predict(own[0])[0]
         assert np.allclose(together[run], alone[0], rtol=1e-9)
+
+
+def test_what_has_no_factor_is_a_sentence_and_rounding_is_borne():
+    """Copies of a point that rounding makes indefinite are factorised; infinity is refused."""
+    flat = torch.ones(1, 6, 6, dtype=torch.float64) - 1e-13 * torch.eye(6, dtype=torch.float64)
+    factor = gp._factor(flat)
+    torch.testing.assert_close(factor @ factor.mT, flat, atol=1e-5, rtol=0)
+    with pytest.raises(InputError, match="no twin can be fitted"):
+        gp._factor(flat * torch.inf)

@@ -13,6 +13,7 @@ from invariscope import FunctionSubject, load_study, seeds
 from invariscope.analysis.controls import random_images
 from invariscope.analysis.displacement import displacement_along
 from invariscope.analysis.people import COLUMNS
+from invariscope.analysis.recognition import SAME_LOSS
 from invariscope.analysis.searches import convergence
 from invariscope.cli.app import USER_ERROR, run
 from invariscope.errors import InputError, StoreError
@@ -24,7 +25,7 @@ from invariscope.study.analyses import ANALYSES, analyze, read_tables, save_tabl
 from invariscope.study.analyses.coverage import reached_cells
 from invariscope.study.analyses.gradients import rule_of
 from invariscope.study.analyses.material import AnalysisMaterial
-from invariscope.study.analyses.recognition import EQUAL_DISTANCE, EQUAL_LOSS, matched_members
+from invariscope.study.analyses.recognition import EQUAL_DISTANCE, matched_members
 from invariscope.study.result import StudyResult
 from invariscope.subjects.appearance_cells import appearance_cells
 from invariscope.transformations import load
@@ -233,27 +234,22 @@ def test_controls_are_of_the_references_of_the_runs(tables, material):
     assert set(tables["controls"]["loss"]) == {10, 25, 50}
 
 
-def test_members_at_equal_loss_and_distance_are_those_of_the_archived_fronts(material):
+def test_members_at_equal_loss_and_distance_are_those_of_the_archived_fronts(material, monkeypatch):
     found = dict(matched_members(material, material.invariant))
-    for row in found[EQUAL_LOSS].to_dict("records"):
+    for row in found[SAME_LOSS].to_dict("records"):
         assert row["reduction"] <= 25
-    same = found[EQUAL_DISTANCE]
-    assert len(same)
-    for row, record in zip(same.to_dict("records"), material.records(same), strict=True):
-        assert row["pixel_distance"] == record.front["pixel_distance"].iloc[row["row"]]
-    reach = [record.front["pixel_distance"].max() for record in material.records(same)]
-    goal = same.assign(reach=reach).groupby("unit")["reach"].min()
-    apart = (same["pixel_distance"] - same["unit"].map(goal)).abs()
-    for gap, row, record in zip(
-        apart, same.to_dict("records"), material.records(same), strict=True
-    ):
-        assert gap == (record.front["pixel_distance"] - goal[row["unit"]]).abs().min()
-        assert gap <= 0.1 * goal[row["unit"]]
-    # A run without such a member, of which there is none here unless it was left out, is not there.
-    for record in material.records(material.invariant):
-        row = material.invariant[material.invariant["run"] == record.path.name].iloc[0]
-        gap = (record.front["pixel_distance"] - goal.get(row["unit"], np.inf)).abs().min()
-        assert (row["run"] in set(same["run"])) == (gap <= 0.1 * goal.get(row["unit"], 0))
+    runs = material.invariant
+    fronts = [record.front["pixel_distance"] for record in material.records(runs)]
+    goal = runs.assign(reach=[front.max() for front in fronts]).groupby("unit")["reach"].min()
+    goals = runs["unit"].map(goal).tolist()
+    gaps = [(front - far).abs() for front, far in zip(fronts, goals, strict=True)]
+    for near in (0.1, 0.0):  # at the distance itself lie only the runs that reach no farther
+        monkeypatch.setattr("invariscope.study.analyses.recognition.NEAR", near)
+        given = dict(matched_members(material, runs))[EQUAL_DISTANCE]
+        rows = zip(runs["run"], gaps, goals, strict=True)
+        members = {run: int(gap.argmin()) for run, gap, far in rows if gap.min() <= near * far}
+        assert dict(zip(given["run"], given["row"], strict=True)) == members
+    assert 0 < len(members) < len(runs)
 
 
 def test_gradients_keep_to_the_rule_of_the_run_beside_or_are_refused():

@@ -11,6 +11,9 @@ from invariscope.analysis.intervals import LEVEL, Interval, crossed_interval
 
 KEYS = ("source", "kind", "task", "site")
 ALL = "all"  # every kind of observer together
+# The images whose recognition is compared: `match` of a table.
+REACHED, COMPARED_LOSS = "25 of 50 reached", 25.0  # of a run; percent of the reference's activity
+SAME_LOSS = f"loses at most {COMPARED_LOSS:g} %"
 STANDARD, ROBUST = "standard", "robust"
 
 

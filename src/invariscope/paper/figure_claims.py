@@ -5,7 +5,7 @@ from functools import partial
 from typing import NamedTuple
 
 from invariscope.analysis.acceptance import OVER_CHANCE, OWN_OVER_OTHERS, SAME_ROLE
-from invariscope.analysis.recognition import ROBUST, STANDARD
+from invariscope.analysis.recognition import REACHED, ROBUST, SAME_LOSS, STANDARD
 from invariscope.paper import figures_new as shared
 from invariscope.paper import figures_observers as observers
 from invariscope.paper import figures_searches as searches
@@ -112,8 +112,8 @@ BOTH = "units and observers"
 AS_MUCH_LOST = " (ours: of images that lose at most 25 %)"
 SELECTED = ((unbounded, ""), (bounded, BOUND))  # rows that count, and how a statement says so
 TRENDS = (
-    *((select, observers.REACHED, end) for select, end in SELECTED),
-    (unbounded, observers.SAME_LOSS, AS_MUCH_LOST),
+    *((select, REACHED, end) for select, end in SELECTED),
+    (unbounded, SAME_LOSS, AS_MUCH_LOST),
 )
 CHANGES = (
     (("luminance", "contrast"), LIGHT),

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from invariscope.analysis.grouping import Rows, rows_where, rows_with
-from invariscope.analysis.recognition import ALL, ROBUST, STANDARD
+from invariscope.analysis.recognition import ALL, REACHED, ROBUST, STANDARD
 from invariscope.paper.claim import Evidence, widened
 from invariscope.paper.measured_figures import (
     NO_BOUND,
@@ -18,8 +18,6 @@ from invariscope.paper.measured_figures import (
 )
 
 SITES = 3  # pixels, mid and deep
-REACHED = "25 of 50 reached"
-SAME_LOSS = "loses at most 25 %"
 Judged = list[Evidence] | str
 
 

@@ -10,11 +10,11 @@ import pandas as pd
 
 from invariscope.analysis.grouping import rows_where, rows_with
 from invariscope.analysis.intervals import summary_interval
+from invariscope.analysis.recognition import REACHED, SAME_LOSS
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import NOTHING, Claim
 from invariscope.paper.figure_claims import AS_MUCH_LOST, BOUND, TESTS, figure_claims
-from invariscope.paper.figures_observers import REACHED, SAME_LOSS
 from invariscope.paper.measured_figures import bounded, first_study, unbounded
 from invariscope.plurals import number_of
 from invariscope.report.explained import EXPLAINED
@@ -134,10 +134,10 @@ def figures_of(name: str, folders: Sequence[Path]) -> list[Path]:
 def about(table: pd.DataFrame) -> str:
     """Say of a table's rows the study, filter, member, budget and constraints."""
     if "match" in table:
-        paper = table["match"] == REACHED
-        table = table.assign(runs=table["runs"].mask(paper, "those that reached 25 of 50"))
+        reached = table["match"] == REACHED
+        table = table.assign(runs=table["runs"].mask(reached, "those that reached 25 of 50"))
         if "chosen" in table:
-            table = table.assign(chosen=table["chosen"].where(paper, table["match"]))
+            table = table.assign(chosen=table["chosen"].where(reached, table["match"]))
     said = {k: ", ".join(map(str, dict.fromkeys(table[k].dropna()))) for k in ABOUT if k in table}
     words = [f"Study {said['study']}; runs that count: {said['runs']}"]
     words += [f"member: {said['chosen']}"] if said.get("chosen") else []

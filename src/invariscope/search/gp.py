@@ -19,7 +19,7 @@ FIRST = (-0.7, -0.7, 0.0, -2.0)
 PRIOR_SD = (1.5, 1.5, 0.7, 2.0)
 LEAST_NOISE = 1e-4  # of the variance of the values
 RATE = 0.1
-JITTER = (0.0, 1e-10, 1e-8, 1e-6)  # of the mean variance, added where rounding spoils a covariance
+JITTER = (1e-10, 1e-8, 1e-6)  # of the mean variance, added where rounding spoils a covariance
 
 
 def first_parameters(runs: int, blocks: int, device: torch.device | str = "cpu") -> Tensor:
@@ -73,15 +73,17 @@ def _factor(covariance: Tensor) -> Tensor:
     """Factorise covariances `(runs, points, points)`, with more on the diagonal where needed.
 
     Raises:
-        InputError: the covariances are no such, since answers or features are not finite.
+        InputError: they have no factor, since answers or features are not finite.
     """
-    size = covariance.diagonal(dim1=1, dim2=2).mean(1)
-    eye = torch.eye(covariance.shape[1], dtype=covariance.dtype, device=covariance.device)
+    factor, fault = torch.linalg.cholesky_ex(covariance)
     for share in JITTER:
-        more = (share * size).view(-1, 1, 1) * eye if share else 0.0
-        factor, fault = torch.linalg.cholesky_ex(covariance + more if share else covariance)
         if not bool(fault.any()):
             return factor
+        more = share * covariance.diagonal(dim1=1, dim2=2).mean(1, keepdim=True)
+        more = torch.diag_embed(more.expand(covariance.shape[:2]))
+        factor, fault = torch.linalg.cholesky_ex(covariance + more)
+    if not bool(fault.any()):
+        return factor
     raise InputError(
         "no twin can be fitted: the answers or the features of the proxy are not finite, or the "
         "proxy answers alike to every image; choose another proxy, such as 'codes'"

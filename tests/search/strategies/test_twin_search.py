@@ -16,9 +16,9 @@ from invariscope.search.stopping import FrontReaches
 from invariscope.search.strategies import Cells, Measure, Twin, load_strategy
 from invariscope.search.strategies.isotropic import Isotropic
 from invariscope.search.strategies.twin_data import no_images
-from invariscope.search.strategies.twin_features import block_sites
+from invariscope.search.strategies.twin_features import Features, block_sites
 from invariscope.search.strategies.twin_goals import Goals, front_area, front_gain
-from invariscope.subjects import load_subject
+from invariscope.subjects import FunctionSubject, load_subject
 from invariscope.testing.toys import ToyGenerator, ToySubject, least_stretch
 from invariscope.units import parse_target
 
@@ -376,6 +376,15 @@ def test_measures_and_proxies_are_held_to_what_candidates_climb_by():
     ):
         with pytest.raises(InputError, match=words):
             begin(measure)
+    bare = FunctionSubject(lambda images: images.mean((2, 3)), name="bare", image_size=SIZE)
+    bare.sites = lambda: {"pixels": (3, SIZE, SIZE)}
+    with pytest.raises(InputError, match="bare has no sites to read features from"):
+        Features.of(bare, GENERATOR)
+    still = FunctionSubject(
+        lambda images: images.detach().mean((2, 3)), name="still", image_size=SIZE
+    )
+    with pytest.raises(InputError, match="still passes no gradients to the image"):
+        Search(GENERATOR, [run("a")], strategy=replace(TWIN, proxy=still), population=10)
     with pytest.raises(InputError, match="scale is 0"):
         replace(TWIN, scale=0.0)
 

@@ -16,6 +16,9 @@ from invariscope.analysis.observers import (
     trend,
 )
 from invariscope.analysis.recognition import (
+    COMPARED_LOSS,
+    REACHED,
+    SAME_LOSS,
     recognition,
     recognition_slopes,
     robust_over_standard,
@@ -26,10 +29,7 @@ from invariscope.subjects import Subject
 
 Tables = dict[str, pd.DataFrame]
 MEI, PHOTO, NATURAL = "MEI", "reference photo", "natural"
-SAME_LOSS = 25.0  # percent of the reference's activity, at which sites are compared
 NEAR = 0.1  # of a pixel distance, by which a member at the "same" distance may miss it
-REACHED = "25 of 50 reached"
-EQUAL_LOSS = f"loses at most {SAME_LOSS:g} %"
 EQUAL_DISTANCE = f"within {100 * NEAR:g} % of one pixel distance"
 
 
@@ -136,12 +136,12 @@ def matched_members(m: AnalysisMaterial, rows: Rows) -> Iterator[tuple[str, Rows
     same_distance: list[int | None] = []
     for key, front in zip(rows.to_dict("records"), fronts, strict=True):
         reference = float(key["reference_activity"])
-        same_loss.append(member_at_loss(front, reference, SAME_LOSS, "invariance"))
+        same_loss.append(member_at_loss(front, reference, COMPARED_LOSS, "invariance"))
         goal = shared[key["subject"], key["unit"]]
         apart = (front["pixel_distance"] - goal).abs().to_numpy()
         nearest = int(apart.argmin())
         same_distance.append(nearest if apart[nearest] <= NEAR * goal else None)
-    for match, members in ((EQUAL_LOSS, same_loss), (EQUAL_DISTANCE, same_distance)):
+    for match, members in ((SAME_LOSS, same_loss), (EQUAL_DISTANCE, same_distance)):
         yield match, _with_members(rows, fronts, members)
 
 
