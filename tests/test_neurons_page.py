@@ -118,3 +118,43 @@ def test_the_session_of_the_page_is_one(page):
     asked = parse_session(page.SESSION)
     assert list(asked.rig.units) == list(asked.search.targets) == ["n12"]
     assert asked.final.repeats == page.HELD_BACK_REPEATS
+
+
+def test_rates_are_read_as_a_published_ridge_regression_reads_them():
+    from sklearn.linear_model import Ridge
+
+    readouts = load("v4_readouts")
+    stream = np.random.default_rng(3)
+    features = stream.normal(2, 3, (40, 60))
+    rates = features[:, :2] @ [[1.0, 0.2], [-0.5, 0.1]] + stream.normal(0, 1, (40, 2))
+    weights, intercept = readouts.ridge(features, rates)
+    scaled = (features - features.mean(0)) / (features.std(0) + 1e-6)
+    published = Ridge(alpha=readouts.SHRINK * features.shape[1]).fit(scaled, rates)
+    assert np.allclose(features @ weights + intercept, published.predict(scaled))
+
+
+def test_a_readout_of_a_networks_layers_answers_as_its_features_do():
+    """The subject's own pass, preprocessing included, and features × weights are one number."""
+    readouts = load("v4_readouts")
+    network = readouts.embedded("standard")
+    photos = torch.rand(4, 3, 96, 96, generator=torch.Generator().manual_seed(4))
+    site = readouts.LAYERS["embedded"]
+    found = network.respond(photos, [site])[site]
+    grid = torch.nn.functional.adaptive_avg_pool2d(found, readouts.GRID).flatten(1)
+    stream = torch.Generator().manual_seed(5)
+    neurons = torch.nn.Linear(grid.shape[1], len(readouts.NEURONS))
+    torch.nn.init.normal_(neurons.weight, generator=stream)
+    subject = readouts.with_readout(
+        network, readouts.up_to(network.model, site), neurons, "neurons of features"
+    )
+    with torch.no_grad():
+        expected = neurons(grid)
+    answers = subject.respond(photos, ["neurons"])["neurons"]
+    assert torch.allclose(answers, expected, rtol=1e-4, atol=1e-3)
+    assert subject.classes == tuple(f"n{number}" for number in readouts.NEURONS)
+
+
+def test_layers_that_are_not_there_are_named():
+    readouts = load("v4_readouts")
+    with pytest.raises(ValueError, match="'layer9' among conv1, bn1"):
+        readouts.up_to(readouts.embedded("standard").model, "layer9")

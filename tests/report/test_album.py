@@ -26,7 +26,9 @@ def record(tmp_path_factory):
     run = SimpleNamespace(
         path=path,
         front=pd.DataFrame(columns),
-        settings=SimpleNamespace(task="invariance", milestone={"bound": 13.0, "side": "above"}),
+        settings=SimpleNamespace(
+            task="invariance", strategy={}, milestone={"bound": 13.0, "side": "above"}
+        ),
     )
     for row in pictured(MEMBERS, {choose(run.front, run.settings, which) for which in CHOICES}):
         image = seeds.normal([("album", row)], (3, 48, 48))[0].float()

@@ -106,7 +106,7 @@ def test_the_share_is_that_of_the_images_which_the_rule_saw(population):
 )
 def test_cells_and_kinds_that_a_search_fills_are_counted(task, kinds, does):
     """Of 2 × 2 kinds two keep half, one of them at two distances, and another loses half."""
-    front = pd.DataFrame({"activation": [9.0, 6.0, 8.0, 1.0, 9.0]})
+    front = pd.DataFrame({"stretch": range(5), "activation": [9.0, 6.0, 8.0, 1.0, 9.0]})
     front = front.assign(light=[0.1, 0.2, 1.0, 0.4, np.nan], tint=[0.0, 1.5, 5.0, 3.0, 1.0])
     cells = [["light", 0.0, 1.0, 2], ["tint", 0.0, 4.0, 2]]
     settings = SimpleNamespace(strategy={"cells": cells}, task=task)

@@ -23,7 +23,7 @@ from invariscope.search.run import Outcome, StepResult
 from invariscope.search.search import SMALLEST_CHUNK, Search
 from invariscope.store.context import device_name, numeric_context
 from invariscope.store.record import RunRecord, load_run, run_folders
-from invariscope.store.run_folder import RESULT, RunFolder
+from invariscope.store.run_folder import RESULT, RunFolder, front_table
 from invariscope.store.run_toml import read_settings
 from invariscope.store.settings import RunSettings
 from invariscope.subjects.base import Subject
@@ -259,13 +259,21 @@ class _LockstepGroup:
         writer = self.writers[outcome.run.name]
         if outcome.bf16_generations or evaluator.noisy(planned):
             outcome = evaluator.exact(outcome, planned)
-        save_pictures(writer.path, outcome.front, evaluator.generator, planned)
+        columns = evaluator.describe(outcome.front, planned)
         activity = evaluator.objective(planned, "float32").target_reference
+        save_pictures(
+            writer.path,
+            front_table(outcome.front, columns),
+            outcome.front.codes,
+            evaluator.generator,
+            planned=planned,
+            activity=activity,
+        )
         writer.finish(
             outcome,
             seconds=time.monotonic() - self.began,
             tensors={**_tensors(planned, activity), PROBE: self.probes[planned.run.name]},
-            columns=evaluator.describe(outcome.front, planned),
+            columns=columns,
         )
         evaluator.forget(outcome.run.name)
 

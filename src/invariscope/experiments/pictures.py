@@ -3,18 +3,18 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import torch
 from PIL import Image
 from torch import Tensor
 
 from invariscope.errors import StoreError
 from invariscope.experiments.front_choice import CHOICES, choose
+from invariscope.experiments.image_kinds import kinds
 from invariscope.experiments.plan import Planned
 from invariscope.generators.base import Generator
-from invariscope.search.archive import Front
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.record import REPAIR
-from invariscope.store.run_folder import front_table
 
 MOST = 24
 
@@ -46,17 +46,36 @@ def pictured(members: int, chosen: set[int]) -> list[int]:
     return sorted(chosen | set(spread.tolist()))
 
 
-def save_pictures(folder: Path, front: Front, generator: Generator, planned: Planned) -> None:
-    """Write `images/reference.png` and `images/member-N.png` for rows N of the front."""
+def save_pictures(
+    folder: Path,
+    front: pd.DataFrame,
+    codes: Tensor,
+    generator: Generator,
+    *,
+    planned: Planned,
+    activity: Tensor | None,
+) -> None:
+    """Write `images/reference.png` and `images/member-N.png` for rows N of the front.
+
+    Args:
+        folder: of the run.
+        front: one row a member; its measures beside it where the search fills cells, whose best
+            images of each kind all get a picture.
+        codes: of the members, `(members, code dimension)`.
+        generator: makes their images.
+        planned: the run.
+        activity: of the unit for the reference.
+    """
     images = make_folder(folder / "images")
     for old in images.glob("member-*.png"):
         old.unlink()
     if planned.reference is not None:
         write_png(images / "reference.png", planned.reference.image)
-    if len(front.scores) == 0:
+    if len(front) == 0:
         return
-    table = front_table(front)
-    chosen = {choose(table, planned.settings, which) for which in CHOICES}
-    rows = pictured(len(table), chosen)
-    for row, image in zip(rows, generator.generate(front.codes[rows]), strict=True):
+    chosen = {choose(front, planned.settings, which) for which in CHOICES}
+    if activity is not None:
+        chosen |= set((kinds(front, planned.settings, float(activity.mean())) or {}).values())
+    rows = pictured(len(front), chosen)
+    for row, image in zip(rows, generator.generate(codes[rows]), strict=True):
         write_png(images / f"member-{row}.png", image)

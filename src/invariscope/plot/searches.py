@@ -61,6 +61,8 @@ def distance_activation(
 def front(result: Result, ax: Axes | None = None) -> Axes:
     """Plot the front of every run; a ring marks the member that is shown in galleries.
 
+    Members of a run that fills cells are dots without a line, since one does not lead to the next.
+
     Args:
         result: runs of one unit; colours tell sites apart, lines seeds.
         ax: where to plot; by default new axes.
@@ -86,7 +88,8 @@ def front(result: Result, ax: Axes | None = None) -> Axes:
         label = None if name in groups else name
         colour = groups.setdefault(name, COLOURS[len(groups) % len(COLOURS)])
         x, y = record.front["stretch"].to_numpy(), record.front["squeeze"].to_numpy()
-        ax.plot(x, y, ".-", color=colour, alpha=0.6, markersize=4, linewidth=1, label=label)
+        marks = "." if settings.strategy.get("cells") else ".-"
+        ax.plot(x, y, marks, color=colour, alpha=0.6, markersize=4, linewidth=1, label=label)
         row = choose(record.front, settings)
         ax.plot(x[row], y[row], "o", markersize=9, markerfacecolor="none", color=colour)
     ax.set_xlabel("stretch (L2 distance at the site)")

@@ -11,6 +11,7 @@ from PIL import Image
 
 from invariscope.errors import StoreError
 from invariscope.experiments.front_choice import CHOICES, choose
+from invariscope.experiments.image_kinds import Kind, kinds, measures_of
 from invariscope.markup import data_uri
 from invariscope.plurals import number_of
 from invariscope.store.hashes import damaged_files
@@ -111,9 +112,10 @@ class Album:
         """The first step of the ladder that should make all pictures fit, or the last."""
         there = [(record, pictured(record)) for record in self.records]
         paths = [picture_path(record, row) for record, rows in there for row in rows]
+        in_grids = sum(len(self.kinds(record)) for record in self.records)
         spread = np.linspace(0, len(paths) - 1, min(len(paths), SAMPLE)).round().astype(int)
         for quality in LADDER:
-            count = sum(min(len(rows), quality.most) for _, rows in there)
+            count = in_grids + sum(min(len(rows), quality.most) for _, rows in there)
             sizes = [len(quality.encode(paths[place])) for place in spread]
             if not sizes or count * float(np.mean(sizes)) <= self.budget:
                 return quality
@@ -129,6 +131,14 @@ class Album:
         others = [row for row in there if row not in chosen]
         spread = np.linspace(0, len(others) - 1, min(spare, len(others))).round().astype(int)
         return sorted(chosen.intersection(there) | {others[place] for place in spread})
+
+    def kinds(self, record: RunRecord) -> dict[Kind, int]:
+        """Find the best member of each kind that has a picture; none where no cells are filled."""
+        if not measures_of(record.settings):
+            return {}
+        there, activity = set(pictured(record)), record.tensors["reference_activity"]
+        best = kinds(record.front, record.settings, float(activity.mean())) or {}
+        return {kind: row for kind, row in best.items() if row in there}
 
     def image(self, record: RunRecord, row: int) -> str:
         """Write a front's picture as an address."""

@@ -55,7 +55,8 @@ def explored(cell: dict[str, Any], group: int, album: Album) -> dict[str, Any]:
         album: gives the pictures; that of the shown member is the gallery's own.
 
     Returns:
-        `line`: stretch and squeeze of every member; `shown`: those with a picture (row, stretch,
+        `line`: stretch and squeeze of every member; `joined`: whether a line joins them, which
+        has no meaning between the members of cells; `shown`: those with a picture (row, stretch,
         squeeze, activation, pixel distance, generation, picture or the id of one on the page);
         `chosen`: places in `shown` by name; `kept`: the words for `kept`, empty where no member
         meets the bound; `steps`: generations.
@@ -83,6 +84,7 @@ def explored(cell: dict[str, Any], group: int, album: Album) -> dict[str, Any]:
         "population": s.population,
         "generations": record.outcome["generations"],
         "reference": _short(float(record.tensors["reference_activity"].mean())),
+        "joined": not s.strategy.get("cells"),
         "line": [[_short(x), _short(y)] for x, y in values[:, :2].tolist()],
         "shown": shown,
         "kept": kept_name(record),

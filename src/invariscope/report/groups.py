@@ -18,6 +18,7 @@ from invariscope.plot.axes import figure_of, new_axes
 from invariscope.report.activity_bars import add_activity_bars
 from invariscope.report.album import Album, picture_path
 from invariscope.report.goals import goal_sentences
+from invariscope.report.kind_grid import kind_grid
 from invariscope.report.page import csv, svg
 from invariscope.report.strongest_photos import PhotoPass
 from invariscope.store.record import RunRecord
@@ -209,6 +210,7 @@ def describe(
     ]
     for cell in cells:
         cell["image"] = album.image(cell["record"], cell["member"])
+        cell["kinds"] = kind_grid(cell["record"], album)
     rows = _rows(cells)
     natural = next((r.settings.natural for r in group.runs if r.settings.natural), None)
     add_activity_bars(cells, reference.activity, natural)

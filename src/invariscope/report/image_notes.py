@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 
 from invariscope.errors import InvariscopeError
+from invariscope.experiments.image_kinds import kinds, measures_of
 from invariscope.experiments.pictures import read_png
 from invariscope.generators.constrained import measure_levels
 from invariscope.generators.constraints import MARK, ImageConstraints
@@ -17,7 +18,6 @@ from invariscope.plurals import number_of
 from invariscope.store.record import RunRecord
 
 REFUTED = "refuted"
-KEPT = 0.5  # of the reference's activity
 
 
 def constraint_notes(records: Sequence[RunRecord]) -> list[str]:
@@ -75,33 +75,20 @@ def cell_notes(records: Sequence[RunRecord]) -> list[str]:
 
 
 def _filled(record: RunRecord) -> str:
-    """Count the cells of a front, and the kinds of image, at any distance, that keep or lose half.
-
-    Kinds are left out where a session of before kept no measures, or no share can be told.
-    `settings.strategy["cells"]` has a row a measure: name, low, high, number of cells, and more.
-    """
-    measures, front, s = record.settings.strategy["cells"], record.front, record.settings
-    names = " × ".join(str(measure[0]) for measure in measures)
+    """Count the cells of a front, and the kinds of image that keep or lose half."""
+    measures, s = measures_of(record.settings), record.settings
+    names = " × ".join(str(name) for name, *_ in measures)
     filled = (
         f"The search {record.path.name} fills cells: its front holds the best image of each of "
-        f"{number_of(len(front), 'cell')} of distance × {names}."
+        f"{number_of(len(record.front), 'cell')} of distance × {names}."
     )
-    reference = float(record.tensors["reference_activity"].mean())
-    if not reference > 0 or any(measure[0] not in front for measure in measures):
+    found = kinds(record.front, s, float(record.tensors["reference_activity"].mean()))
+    if found is None:
         return filled
-    kinds = []
-    for name, low, high, cells, *_ in measures:
-        place = (front[name].to_numpy(float) - low) / (high - low) * cells
-        kinds.append(np.where(np.isnan(place), np.nan, np.clip(np.floor(place), 0, cells - 1)))
-    kept = front["activation"].to_numpy(float) / reference
-    half = kept <= KEPT if s.task == "adversarial" else kept >= KEPT
-    found = {
-        kind for kind in zip(*(k[half] for k in kinds), strict=True) if not np.isnan(kind).any()
-    }
     does = "lose" if s.task == "adversarial" else "keep"
     return (
         f"{filled} At some distance images of {len(found)} of "
-        f"{number_of(math.prod(int(m[3]) for m in measures), 'kind')} of {names} "
+        f"{number_of(math.prod(cells for *_, cells in measures), 'kind')} of {names} "
         f"{does} half of the reference's activity."
     )
 

@@ -82,10 +82,17 @@ def hashed_names(folder: Path, *, ended: bool) -> list[str]:
     return sorted(name for name in names if name != CHECKPOINT)
 
 
-def front_table(front: Front) -> pd.DataFrame:
-    """Make a front's table, a row a member: stretch, squeeze, activation, generation, candidate."""
+def front_table(front: Front, columns: Mapping[str, Tensor] | None = None) -> pd.DataFrame:
+    """Make a front's table, a row a member: stretch, squeeze, activation, generation, candidate.
+
+    Args:
+        front: of a run.
+        columns: `(members,)` each, added to the table.
+    """
     table = pd.DataFrame(front.scores.double().numpy(), columns=list(COLUMNS))
-    return table.assign(generation=front.generation.numpy(), candidate=front.candidate.numpy())
+    table = table.assign(generation=front.generation.numpy(), candidate=front.candidate.numpy())
+    more = {name: values.double().numpy() for name, values in (columns or {}).items()}
+    return table.assign(**more)
 
 
 class RunFolder:
@@ -186,9 +193,7 @@ class RunFolder:
             table = front_table(outcome.milestone.front)
             replace_file(self.path / "milestone.parquet", table.to_parquet)
         replace_tensors(self.path / "front.safetensors", whole)
-        front = front_table(outcome.front).assign(
-            **{name: values.double().numpy() for name, values in columns.items()}
-        )
+        front = front_table(outcome.front, columns)
         replace_file(self.path / "front.parquet", front.to_parquet)
         ended = outcome.status != "interrupted"
         end = {

@@ -76,7 +76,7 @@
       draw("rect", { x: x0, y: y2, width: Math.max(x2 - x0, 1), height: Math.max(y0 - y2, 1), class: "band" });
       draw("path", { d: `M${x1 - 5} ${y1}h10M${x1} ${y1 - 5}v10`, class: "cross" });
     }
-    draw("polyline", { points: run.line.map((p) => point(p).join(",")).join(" "), class: "line" });
+    if (run.joined) draw("polyline", { points: run.line.map((p) => point(p).join(",")).join(" "), class: "line" });
     run.shown.forEach((entry, place) => {
       const [cx, cy] = point([entry[X], entry[Y]]), late = entry[MET] > now;
       const dot = draw("circle", { cx, cy, r: place === at ? 8 : 5,

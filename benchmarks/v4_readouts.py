@@ -1,0 +1,199 @@
+"""Rates of V4 neurons read from the features of other networks, as subjects beside their own.
+
+    INVARISCOPE_V4=v4 python benchmarks/v4_readouts.py
+
+Every subject here has one unit a neuron, `neurons:0` to `neurons:7`, in spikes/s, so that the
+acceptance matrix can show an image of one network's neuron to the others' ideas of that neuron:
+`published()` joins the networks that were each fitted to one neuron (`v4_networks.py`), `robust()`,
+`standard()` and `efficientnet()` read the rates from a layer of a shipped or a published network by
+ridge regression over the session's photos. The command writes `benchmarks/v4_readouts.json`: how
+well each tells the rates of photos that it was not fitted to.
+"""
+
+import json
+from collections import OrderedDict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import adaptive_avg_pool2d
+
+import efficientnet_lite0
+import invariscope as iv
+import v4_networks
+
+SESSION = "190923"
+# Of the neurons that `docs/neurons.md` did not choose its searches on, those whose own networks
+# describe them best.
+NEURONS = (12, 6, 21, 13, 22, 8, 11, 29)
+GRID = 4  # features are averaged over the places of a grid of 4 × 4
+SHRINK = 1.0  # of the ridge, in units of a mean standardised feature's variance
+FOLDS = 4
+LAYERS = {"embedded": "layer2", "efficientnet": "blocks.3"}  # of those tried, the best told
+
+
+class Readout(nn.Module):
+    """A network up to a layer, its features averaged over 4 × 4 places, and a linear readout."""
+
+    def __init__(self, layers: nn.Sequential, neurons: nn.Linear) -> None:
+        super().__init__()
+        self.network, self.grid = layers, nn.AdaptiveAvgPool2d(GRID)
+        self.neurons = neurons
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.neurons(self.grid(self.network(images)).flatten(1))
+
+
+def up_to(model: nn.Module, last: str) -> nn.Sequential:
+    """The children of a network that runs them in order, the last of them included."""
+    found = OrderedDict()
+    for name, child in model.named_children():
+        found[name] = child
+        if name == last:
+            return nn.Sequential(found)
+    raise ValueError(f"no layer {last!r} among {', '.join(found)}")
+
+
+def ridge(
+    features: NDArray[np.float64], rates: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Weights `(features, neurons)` and intercepts `(neurons,)` of raw features.
+
+    Args:
+        features: `(photos, features)`; standardised for the penalty.
+        rates: `(photos, neurons)`.
+    """
+    mean, spread = features.mean(0), features.std(0) + 1e-6
+    scaled = (features - mean) / spread
+    kernel = scaled @ scaled.T / scaled.shape[1]
+    dual = np.linalg.solve(kernel + SHRINK * np.eye(len(kernel)), rates - rates.mean(0))
+    weights = scaled.T @ dual / scaled.shape[1] / spread[:, None]
+    return weights, rates.mean(0) - mean @ weights
+
+
+def read_from(
+    subject: iv.NetworkSubject, layers: nn.Sequential, site: str, name: str
+) -> iv.NetworkSubject:
+    """A subject of the neurons' rates, read from the site where a network's layers end."""
+    weights, intercept = ridge(features_of(subject, site), rates())
+    neurons = nn.Linear(*weights.shape)
+    with torch.no_grad():
+        neurons.weight.copy_(torch.from_numpy(weights.T))
+        neurons.bias.copy_(torch.from_numpy(intercept))
+    return with_readout(subject, layers, neurons, name)
+
+
+def with_readout(
+    subject: iv.NetworkSubject, layers: nn.Sequential, neurons: nn.Linear, name: str
+) -> iv.NetworkSubject:
+    """A subject of a network's layers and a readout, which sees images as the network does."""
+    own = subject.preprocessing
+    return iv.NetworkSubject(
+        Readout(layers, neurons).eval(),
+        image_size=subject.image_size,
+        mean=tuple(own.mean.flatten().tolist()),
+        std=tuple(own.std.flatten().tolist()),
+        channels=own.channels,
+        value_range=own.value_range,
+        photo=subject.photo,
+        classes=_names(),
+        name=name,
+    )
+
+
+def _with_natural(subject: iv.NetworkSubject, maker: str) -> iv.NetworkSubject:
+    """Give a subject the natural statistics in the data's `natural/MAKER`, where there are."""
+    found = v4_networks.data_folder() / "natural" / maker / "natural.parquet"
+    subject.natural = found if found.is_file() else None
+    return subject
+
+
+def _names() -> tuple[str, ...]:
+    return tuple(f"n{number}" for number in NEURONS)
+
+
+def features_of(subject: iv.NetworkSubject, site: str) -> NDArray[np.float64]:
+    """Features of the session's photos over a grid of places, `(photos, features)`."""
+    photos = v4_networks.read_photos(v4_networks.data_folder() / f"photos_{SESSION}")
+    found = [subject.respond(subject.see(part), [site])[site] for part in photos.split(50)]
+    return adaptive_avg_pool2d(torch.cat(found).float(), GRID).flatten(1).double().numpy()
+
+
+def rates() -> NDArray[np.float64]:
+    """The neurons' spikes/s for the session's photos, `(photos, neurons)`."""
+    every = np.load(v4_networks.data_folder() / f"responses_mean_{SESSION}.npy")
+    return (every[list(NEURONS)] / v4_networks.WINDOW).T.astype(float)
+
+
+def held_out(features: NDArray[np.float64]) -> list[float]:
+    """Correlation of each neuron's rates with those foretold from the other three quarters."""
+    own, foretold = rates(), np.zeros((len(features), len(NEURONS)))
+    fold = np.random.default_rng(0).permutation(len(features)) % FOLDS
+    for k in range(FOLDS):
+        weights, intercept = ridge(features[fold != k], own[fold != k])
+        foretold[fold == k] = features[fold == k] @ weights + intercept
+    return [float(np.corrcoef(foretold[:, k], own[:, k])[0, 1]) for k in range(len(NEURONS))]
+
+
+def published() -> iv.NetworkSubject:
+    """The published networks of the neurons as one subject, scaled to spikes/s."""
+    members = {f"n{number}": v4_networks.fitted(number, SESSION) for number in NEURONS}
+    return _with_natural(iv.group_networks(members, name="published V4 networks"), "published")
+
+
+def robust() -> iv.NetworkSubject:
+    """Rates read from layer 2 of `embedded:robust`."""
+    return _of_embedded("robust")
+
+
+def standard() -> iv.NetworkSubject:
+    """Rates read from layer 2 of `embedded:standard`."""
+    return _of_embedded("standard")
+
+
+def embedded(name: str) -> iv.NetworkSubject:
+    """A shipped network."""
+    subject = iv.load_subject(f"embedded:{name}")
+    assert isinstance(subject, iv.NetworkSubject)
+    return subject
+
+
+def _of_embedded(name: str) -> iv.NetworkSubject:
+    subject = embedded(name)
+    layers = up_to(subject.model, LAYERS["embedded"])
+    found = read_from(subject, layers, LAYERS["embedded"], f"V4 from embedded:{name}")
+    return _with_natural(found, name)
+
+
+def efficientnet() -> iv.NetworkSubject:
+    """Rates read from block 3 of EfficientNet-Lite0 (`efficientnet_lite0.py`)."""
+    subject = efficientnet_lite0.make()
+    layers = up_to(subject.model, "blocks")
+    blocks = layers[-1]
+    assert isinstance(blocks, nn.Sequential)
+    layers[-1] = blocks[:4]
+    found = read_from(subject, layers, LAYERS["efficientnet"], "V4 from efficientnet-lite0")
+    return _with_natural(found, "efficientnet")
+
+
+def main() -> None:
+    """Write how well each network tells the rates of photos that it was not fitted to."""
+    rows = []
+    for network, kind in (
+        (embedded("robust"), "embedded"),
+        (embedded("standard"), "embedded"),
+        (efficientnet_lite0.make(), "efficientnet"),
+    ):
+        r = held_out(features_of(network, LAYERS[kind]))
+        about = {"network": network.name, "layer": LAYERS[kind]}
+        rows.append({**about, "r": dict(zip(_names(), r, strict=True)), "mean": float(np.mean(r))})
+    figures = {"session": SESSION, "photos": len(rates()), "folds": FOLDS, "networks": rows}
+    file = Path(__file__).with_suffix(".json")
+    file.write_text(json.dumps(figures, indent=1) + "\n")
+    print(file.read_text())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""Kinds of image: the best member of each cell of the measures."""
+
+from types import SimpleNamespace
+
+import hypothesis.strategies as st
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given
+
+import invariscope as iv
+from invariscope.experiments.image_kinds import KEPT, kinds
+from invariscope.experiments.pictures import MOST
+from invariscope.report.album import Album, pictured
+from invariscope.report.kind_grid import kind_grid
+from invariscope.testing.toys import ToyGenerator, ToySubject
+
+MEASURES = [["light", 0.0, 1.0, 2], ["tint", -1.0, 1.0, 3]]
+
+
+def run_settings(task="invariance", cells=MEASURES):
+    return SimpleNamespace(task=task, strategy={"name": "twin", "cells": cells})
+
+
+def slow(front, task, reference):
+    """Each kind's best member, found member by member."""
+    best = {}
+    for row, member in front.iterrows():
+        place = []
+        for name, low, high, cells in MEASURES:
+            edges = np.linspace(low, high, cells + 1)[1:-1]
+            place.append(int(np.sum(member[name] >= edges)))
+        kept = member["activation"] / reference
+        good = kept <= KEPT if task == "adversarial" else kept >= KEPT
+        if not good or np.isnan(member[["light", "tint"]].to_numpy(float)).any():
+            continue
+        sign = -1 if task == "adversarial" else 1
+        known = best.get(tuple(place))
+        if known is None or sign * member["stretch"] > sign * front["stretch"][known]:
+            best[tuple(place)] = row
+    return best
+
+
+numbers = st.integers(-8, 12).map(lambda n: n / 7)
+members = st.tuples(
+    st.integers(0, 100).map(float), numbers, st.one_of(numbers, st.just(np.nan)), numbers
+)
+
+
+@pytest.mark.parametrize("task", ["invariance", "adversarial"])
+@given(st.lists(members, min_size=1, max_size=30, unique_by=lambda member: member[0]))
+def test_kinds_are_those_of_a_search_member_by_member(task, drawn):
+    front = pd.DataFrame(drawn, columns=["stretch", "light", "tint", "activation"])
+    assert kinds(front, run_settings(task), 1.3) == slow(front, task, 1.3)
+
+
+def test_no_kinds_without_cells_measures_or_a_positive_reference():
+    front = pd.DataFrame({"stretch": [1.0], "activation": [1.0], "light": [0.0], "tint": [0.0]})
+    assert kinds(front, run_settings(), 1.0) == {(0, 1): 0}
+    for lacking in (-1.0, 0.0, float("nan")):
+        assert kinds(front, run_settings(), lacking) is None
+    assert kinds(front.drop(columns="tint"), run_settings(), 1.0) is None
+    assert kinds(front, run_settings(cells=None), 1.0) is None
+
+
+def test_every_kind_has_a_picture_and_a_place_in_the_report(tmp_path):
+    """Also where a front has more kinds than it otherwise gets pictures."""
+    subject, generator = ToySubject(torch.ones(1, 3, 4, 4)), ToyGenerator(4)
+    reference = iv.image_reference(torch.full((3, 4, 4), 0.5), 4)
+    options = iv.SearchOptions(
+        strategy="twin:codes?cells=luminance,red_green,contrast", population=60, generations=2
+    )
+    found = iv.stretch_and_squeeze(
+        subject, generator, "linear:0", reference=reference, options=options, out=tmp_path
+    )
+    (record,) = found.runs
+    best = kinds(record.front, record.settings, float(record.tensors["reference_activity"].mean()))
+    assert best is not None
+    assert set(best.values()) <= set(pictured(record))
+    assert len(record.front) > MOST
+    grid = kind_grid(record, Album([record]))
+    assert grid is not None
+    assert (grid["down"], grid["across"], grid["others"]) == (
+        "luminance",
+        "red_green",
+        ["contrast"],
+    )
+    assert grid["rows"][0]["label"] == "0.8 to 1"
+    assert grid["columns"][0] == "-0.3 to -0.15"
+    for place, line in enumerate(reversed(grid["rows"])):
+        for across, shown in enumerate(line["cells"]):
+            own = [row for kind, row in best.items() if kind[:2] == (place, across)]
+            assert (shown is None) == (not own)
+            if own:
+                assert shown["distance"] == record.front["pixel_distance"].iloc[own].max()
+    page = iv.write_report(tmp_path).read_text()
+    assert f"Kinds of image, seed 0: {grid['filled']} of 20" in page
