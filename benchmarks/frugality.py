@@ -61,6 +61,9 @@ TABLED = (250, 500, 1000, 2000, 5000)
 TASKS = ("invariance", "adversarial")
 SAME = 0.02  # of two hypervolumes that differ by their rounding, or by a seed or two
 LIMIT = "gradient"  # what the unit's own gradient reaches
+# Of units where `cma` ends with less, a share says nothing, and a sum of shares would count what
+# the others find there as theirs: they are left out, and the table says so.
+FOUND = 0.02
 
 
 @dataclass(frozen=True)
@@ -186,8 +189,9 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
                     there = [r for r in own if (r["entrant"], r["images"]) == (name, images)]
                     there = joined([r for r in there if r["unit"] in units])
                     if len(there) == len(units) and all(u in ends for u in units):
-                        row = figures_of(name, noise, there, ends)
+                        row = figures_of(name, noise, _found(there, ends), ends)
                         row |= {"half": half, "seconds": [r["seconds"] for r in there]}
+                        row |= {"left_out": [u for u in units if ends[u] < FOUND]}
                         rows.append({**row, "seeds": [len(r["curves"]) for r in there]})
             conditions.append(
                 {"task": task, "noise": noise, "ends": ends, "rows": rows, "fronts": described(own)}
@@ -204,6 +208,11 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
     about["devices"] = sorted({r.get("device", "cpu") for r in results})
     about["machines"] = [m for i, m in enumerate(machines) if m not in machines[:i]]
     return about | {"conditions": conditions}
+
+
+def _found(results: list[dict[str, Any]], ends: dict[str, float]) -> list[dict[str, Any]]:
+    """Trials of the units for which `cma` ends with a front."""
+    return [result for result in results if ends[result["unit"]] >= FOUND]
 
 
 def _limit(
@@ -315,7 +324,9 @@ def as_markdown(figures: dict[str, Any], baseline: dict[str, Any] | None) -> str
             rows = [r for r in rows if r["strategy"].startswith("twin")]
             (own,) = (c for c in baseline["conditions"] if c["noise"] == condition["noise"])
             for part, half in (("rows", "told"), ("tried", "tuned")):
-                rows += [r | {"half": half} for r in own[part] if r["strategy"] in OTHERS]
+                known = [r for r in own[part] if r["strategy"] in OTHERS]
+                rows += [_of_found(r, condition) | {"half": half} for r in known]
+        rows.sort(key=lambda r: -r["images"][-1])  # the longest of each strategy is told
         for name in sorted(
             {r["strategy"] for r in rows}, key=lambda n: (not n.startswith("twin"), n)
         ):
@@ -326,11 +337,27 @@ def as_markdown(figures: dict[str, Any], baseline: dict[str, Any] | None) -> str
             if told:
                 mark = " (earlier build)" if told.get("earlier") else ""
                 cells = [condition["task"], f"{condition['noise']:g}", f"`{name}`{mark}"]
-                cells += [_seeds(told, baseline), _needed(told)]
+                cells += [_counted(told, tuned), _seeds(told, baseline), _needed(told)]
                 lines.append([*cells, *_shares(told), *_shares(tuned)])
-    heads = ["search", "noise", "strategy", "seeds, told", "images needed"]
+    heads = ["search", "noise", "strategy", "units, told and tuned on", "seeds, told"]
+    heads += ["images needed"]
     heads += [f"told: {n:,}" for n in TABLED] + [f"tuned on: {n:,}" for n in TABLED]
     return markdown_table(heads, lines) + "\n"
+
+
+def _of_found(row: dict[str, Any], condition: dict[str, Any]) -> dict[str, Any]:
+    """A row of `frugality.json` again, of the units for which `cma` ends with a front."""
+    ends, shown = condition["ends"], row["images"]
+    curves = {u: list(zip(shown, c, strict=True)) for u, c in row["units"].items()}
+    known = [{"unit": u, "curves": {"mean": c}} for u, c in curves.items() if ends[u] >= FOUND]
+    left = [u for u in curves if ends[u] < FOUND]
+    return row | figures_of(row["strategy"], condition["noise"], known, ends) | {"left_out": left}
+
+
+def _counted(told: dict[str, Any], tuned: dict[str, Any] | None) -> str:
+    """How many units of each half count."""
+    halves = [len(half["units"]) for half in (told, tuned) if half and half["share"] is not None]
+    return " and ".join(map(str, halves))
 
 
 def _seeds(row: dict[str, Any], baseline: dict[str, Any] | None) -> str:
@@ -342,9 +369,14 @@ def _seeds(row: dict[str, Any], baseline: dict[str, Any] | None) -> str:
 
 def _needed(row: dict[str, Any]) -> str:
     images = row["needed"]["images"]
+    if row["strategy"] == "cma":  # by definition
+        return f"{row['images'][-1]:,}"
+    low, high = (row["needed"][end] for end in ("low", "high"))
+    most = f"more than {row['images'][-1]:,}"
     if images is None:
-        return f"more than {row['images'][-1]:,}"
-    return f"at most {images:,.0f}" if images <= row["images"][0] else f"{images:,.0f}"
+        return most if low is None else f"{most} [{low:,.0f}, –]"
+    first = "at most " if images <= row["images"][0] else ""
+    return f"{first}{images:,.0f} [{low:,.0f}, {'–' if high is None else f'{high:,.0f}'}]"
 
 
 def _shares(row: dict[str, Any] | None) -> list[str]:
@@ -386,7 +418,7 @@ def with_earlier(figures: dict[str, Any], stored: dict[str, Any]) -> None:
             alike = (before["task"], before["noise"]) == (condition["task"], condition["noise"])
             if alike and _same_ends(before["ends"], condition["ends"]):
                 condition["rows"] += [
-                    row | {"earlier": True}
+                    _of_found(row, condition) | {"earlier": True}
                     for row in before["rows"]
                     if (row["strategy"], row["half"]) not in known
                 ]

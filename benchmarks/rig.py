@@ -29,6 +29,7 @@ from invariscope.search.search import Search
 from invariscope.subjects import load_subject
 from invariscope.subjects.rig.messages import RigAnswer
 
+GENERATORS = ("embedded", "embedded:v1")
 BATCHES, IMAGES, PHOTOS, TWIN_BATCHES = 100, 50, 40, 10
 
 
@@ -68,9 +69,9 @@ def measure(side: int) -> dict[str, float]:
     return {**found, "worst_ms": round(max(spent), 1)}
 
 
-def twin_seconds() -> float:
+def twin_seconds(generator_name: str) -> float:
     """Seconds a batch of a twin search, its images' answers not counted."""
-    subject, generator = load_subject("embedded:standard"), load_generator("embedded:v1")
+    subject, generator = load_subject("embedded:standard"), load_generator(generator_name)
     code = seeds.normal([("twin", "reference")], (generator.code_dim,))[0]
     reference = Reference(generator.generate(code[None].float())[0], code.float())
     settings = SearchOptions(strategy="twin", population=IMAGES, stop=False)
@@ -92,7 +93,7 @@ def twin_seconds() -> float:
 
 if __name__ == "__main__":
     found = {f"{side} px": measure(side) for side in (96, 224)}
-    found |= {"twin": {"seconds": twin_seconds()}}
+    found |= {"twin": {name: twin_seconds(name) for name in GENERATORS}}  # seconds
     found = {"images": IMAGES, "machine": describe(torch.device("cpu")), **found}
     path = Path(__file__).with_name("rig_overhead.json")
     path.write_text(json.dumps(found, indent=1) + "\n")

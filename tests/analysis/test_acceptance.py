@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import t
 
+from invariscope import plot
 from invariscope.analysis.acceptance import (
     OVER_CHANCE,
     OWN_OVER_OTHERS,
@@ -180,3 +181,18 @@ def test_neighbours_are_alike_and_blind_rows_come_last():
     assert {frozenset(order[:2]), frozenset(order[2:4])} == {frozenset({0, 2}), frozenset({1, 3})}
     assert order[0] in (0, 2)
     assert similar_order([[1.0]]) == [0]
+
+
+def test_a_dot_marks_activity_above_random_images_alone():
+    """As decided below them, as silencing images often are, there is none."""
+    row = {"source": "a", "task": "adversarial", "site": "pixels", "q": 0.01, "own": False}
+    values = {"b": -0.4, "c": 0.4}
+    table = pd.DataFrame([{**row, "observer": n, "acceptance": v} for n, v in values.items()])
+    shown = {text.get_text() for text in plot.acceptance(table).texts}
+    assert shown == {"-0.40", "0.40 •"}
+
+
+def test_an_answer_that_is_no_number_has_no_rank():
+    p = rank_p([np.nan, 2.5], [1.0, 2.0, 3.0])
+    assert np.isnan(p[0])
+    assert p[1] == 0.5

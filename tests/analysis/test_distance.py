@@ -6,7 +6,11 @@ import pytest
 from scipy.stats import norm
 
 from invariscope.analysis.affine import affine_distance
-from invariscope.analysis.distance import beside_affine, distance_activation
+from invariscope.analysis.distance import (
+    beside_affine,
+    distance_activation,
+    silencing_beside_invariance,
+)
 from invariscope.analysis.searches import convergence, site_of
 
 
@@ -71,9 +75,22 @@ def test_affine_copies_stand_beside_and_are_compared_at_the_same_loss():
     # The mean curve goes from (0, 0 %) to (40, 80 %): a loss of 40 % is met at 20.
     assert (row["reduction"], row["distance"]) == (40, 27.5)
     assert row["affine"] == pytest.approx(20)
-    # The next farther copies lie at 30 and 50.
-    assert (row["affine_sd"], row["affine_units"]) == (pytest.approx(200**0.5), 2)
     assert affine_distance(AFFINE.iloc[[0, 2]], 90.0) == 30
+
+
+def test_silencing_images_stand_beside_the_invariant_ones_of_the_same_units():
+    """Unit 0: two invariant runs, one silencing; unit 1 has no silencing run and does not count."""
+    silent = runs(task="adversarial", pixel_distance=5.0, reduction=95.0).iloc[:2]
+    more = runs(task="adversarial", unit="fc:2", pixel_distance=9.0, reduction=70.0).iloc[:1]
+    third = runs(unit="fc:2", pixel_distance=19.0, reduction=10.0).iloc[:1]
+    found = silencing_beside_invariance(pd.concat([runs(), silent, more, third]))
+    (row,) = found.to_dict("records")
+    assert (row["compared"], row["site"]) == (2, "pixels")
+    pairs = {"more_lost": [95 - 30, 70 - 10], "farther": [15 - 5, 19 - 9]}
+    for name, values in pairs.items():
+        assert row[name] == pytest.approx(np.mean(values))
+        assert row[f"{name}_sd"] == pytest.approx(np.std(values, ddof=1))
+    assert not len(silencing_beside_invariance(runs()))
 
 
 def test_convergence_counts_runs_whose_rule_fired():

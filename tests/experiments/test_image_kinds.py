@@ -10,6 +10,8 @@ import torch
 from hypothesis import given
 
 import invariscope as iv
+from invariscope.errors import InputError
+from invariscope.experiments.front_choice import choose, undominated
 from invariscope.experiments.image_kinds import KEPT, kinds
 from invariscope.experiments.pictures import MOST
 from invariscope.report.album import Album, pictured
@@ -96,3 +98,45 @@ def test_every_kind_has_a_picture_and_a_place_in_the_report(tmp_path):
                 assert shown["distance"] == record.front["pixel_distance"].iloc[own].max()
     page = iv.write_report(tmp_path).read_text()
     assert f"Kinds of image, seed 0: {grid['filled']} of 20" in page
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 6).map(float)] * 2), min_size=1, max_size=20))
+@pytest.mark.parametrize("task", ["invariance", "adversarial"])
+def test_members_that_no_other_is_better_than(task, drawn):
+    """Of a search that fills cells the knee is one of these, never an image left far behind."""
+    front = pd.DataFrame(drawn, columns=["stretch", "squeeze"]).sort_values("stretch")
+    front = front.reset_index(drop=True).assign(activation=1.0)
+    sign = 1 if task == "invariance" else -1
+    costs = np.stack([-sign * front["stretch"], sign * front["squeeze"]], 1)
+    kept = [
+        k
+        for k, own in enumerate(costs)
+        if not any((other <= own).all() and (other < own).any() for other in costs)
+    ]
+    assert undominated(front, task).tolist() == kept
+    settings = run_settings(task)
+    settings.milestone = {"side": "above", "bound": 99.0}
+    assert choose(front, settings, "knee") in kept
+
+
+def test_grey_images_have_no_hue_and_nothing_is_searched(tmp_path):
+    subject = iv.load_subject("embedded:standard")
+    grey = iv.constrain_generator(iv.load_generator("embedded"), grey=True)
+    reference = iv.image_reference(torch.full((3, 96, 96), 0.5), 96)
+    for measure, words in (("hue", "has no meaning"), ("yellow_blue", "for every one of 8 random")):
+        options = iv.SearchOptions(strategy=f"twin:codes?cells={measure}", generations=1)
+        with pytest.raises(InputError, match=words):
+            iv.stretch_and_squeeze(
+                subject, grey, "fc:3", reference=reference, options=options, out=tmp_path / "runs"
+            )
+        assert not (tmp_path / "runs").exists()
+
+
+def test_the_front_of_a_result_has_the_measures(tmp_path):
+    subject, generator = ToySubject(torch.ones(1, 3, 4, 4)), ToyGenerator(4)
+    reference = iv.image_reference(torch.full((3, 4, 4), 0.5), 4)
+    options = iv.SearchOptions(strategy="twin:codes?cells=luminance", population=10, generations=1)
+    found = iv.stretch_and_squeeze(
+        subject, generator, "linear:0", reference=reference, options=options, out=tmp_path
+    )
+    assert found.front["luminance"].between(0, 1).all()

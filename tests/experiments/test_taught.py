@@ -6,7 +6,13 @@ from dataclasses import fields, replace
 import pytest
 import torch
 
-from invariscope import SearchOptions, image_reference, stretch_and_squeeze
+from invariscope import (
+    ExperimentCondition,
+    SearchOptions,
+    image_reference,
+    run_experiment,
+    stretch_and_squeeze,
+)
 from invariscope.errors import InputError
 from invariscope.experiments.evaluator import Evaluator
 from invariscope.experiments.mei import plan_mei
@@ -25,6 +31,7 @@ MASK = torch.zeros(1, 3, SIZE, SIZE)
 MASK[0, :, :2] = 1
 SUBJECT, GENERATOR = ToySubject(MASK), ToyGenerator(SIZE)
 TWIN = Twin(proxy="codes", scale=1.0, steps=4)
+CONDITION = ExperimentCondition("invariance", "pixels")
 IMAGE = torch.full((3, SIZE, SIZE), 0.5)
 IMAGE[:, :2] += 0.25
 OTHER = torch.full((3, SIZE, SIZE), 0.4)
@@ -194,3 +201,25 @@ def test_a_noisy_unit_is_not_taught(earlier):
 
     with pytest.raises(InputError, match="answers with noise"):
         planned(earlier[0], subject=Noisy(MASK))
+
+
+def test_teachers_are_asked_for_before_anything_is_searched(earlier, tmp_path):
+    asked = options(generations=1, taught_by=str(earlier[0]))
+    with pytest.raises(InputError, match="no run that can teach of linear:0"):
+        run_experiment(
+            SUBJECT, GENERATOR, "linear:0", [CONDITION], out=tmp_path / "runs", options=asked
+        )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_search_that_would_teach_itself_the_next_time_is_refused(earlier, tmp_path):
+    own = shutil.copytree(earlier[0], tmp_path / "own")
+    asked = options(generations=1, taught_by=str(own))
+    before = sorted(path.name for path in own.iterdir())
+    with pytest.raises(InputError, match="where the new runs go too"):
+        run_experiment(SUBJECT, GENERATOR, "energy:0", [CONDITION], out=own, options=asked)
+    with pytest.raises(InputError, match="give another --out"):
+        stretch_and_squeeze(
+            SUBJECT, GENERATOR, "energy:0", reference=reference(IMAGE), out=own, options=asked
+        )
+    assert sorted(path.name for path in own.iterdir()) == before

@@ -123,4 +123,6 @@ def test_class_names_are_not_those_of_a_site_of_another_width(conv_subject):
     conv_subject.classes = WORDS[:4]
     with pytest.raises(InputError, match="names 4 classes, so not these units"):
         classifier(conv_subject, ["tench"])
+    with pytest.raises(InputError, match="names 4 classes, so not these units"):
+        classifier(conv_subject, list("abcde"))  # nor do five folders go by order
     assert classifier(conv_subject, ["3"]).targets.tolist() == [3]

@@ -13,10 +13,11 @@ from invariscope import FunctionSubject, load_study, seeds
 from invariscope.analysis.controls import random_images
 from invariscope.analysis.displacement import displacement_along
 from invariscope.analysis.people import COLUMNS
-from invariscope.analysis.recognition import SAME_LOSS
+from invariscope.analysis.recognition import SAME_DISTANCE, SAME_LOSS
 from invariscope.analysis.searches import convergence
 from invariscope.cli.app import USER_ERROR, run
 from invariscope.errors import InputError, StoreError
+from invariscope.invariance.classes import classifier
 from invariscope.photos import open_folder
 from invariscope.report.figures import FIGURES, draw
 from invariscope.search.stopping import ActivationShare, FrontReaches, Never
@@ -25,7 +26,7 @@ from invariscope.study.analyses import ANALYSES, analyze, read_tables, save_tabl
 from invariscope.study.analyses.coverage import reached_cells
 from invariscope.study.analyses.gradients import rule_of
 from invariscope.study.analyses.material import AnalysisMaterial
-from invariscope.study.analyses.recognition import EQUAL_DISTANCE, matched_members
+from invariscope.study.analyses.recognition import matched_members
 from invariscope.study.result import StudyResult
 from invariscope.subjects.appearance_cells import appearance_cells
 from invariscope.transformations import load
@@ -245,7 +246,7 @@ def test_members_at_equal_loss_and_distance_are_those_of_the_archived_fronts(mat
     gaps = [(front - far).abs() for front, far in zip(fronts, goals, strict=True)]
     for near in (0.1, 0.0):  # at the distance itself lie only the runs that reach no farther
         monkeypatch.setattr("invariscope.study.analyses.recognition.NEAR", near)
-        given = dict(matched_members(material, runs))[EQUAL_DISTANCE]
+        given = dict(matched_members(material, runs))[SAME_DISTANCE]
         rows = zip(runs["run"], gaps, goals, strict=True)
         members = {run: int(gap.argmin()) for run, gap, far in rows if gap.min() <= near * far}
         assert dict(zip(given["run"], given["row"], strict=True)) == members
@@ -337,13 +338,45 @@ def test_observers_with_other_names_need_a_table(finished):
         StudyResult(finished), device="cpu", allow_code=True, names={"class 0": "a", "class 1": "b"}
     )
     own = other.subject(other.table["subject"].iloc[0])
-    assert other.names_for(own, ["class 0", "class 1"]) == {}
+    assert other.names_for(own, ["class 0", "class 1"]) == other.names
+    targets = classifier(own, ["class 0", "class 1"], names=other.names).targets
+    assert targets.tolist() == [0, 1]  # by its own names, which the table's are not
     stranger = FunctionSubject(
         lambda images: images.mean((2, 3)), name="stranger", image_size=8, classes=["b", "c", "a"]
     )
     assert other.names_for(stranger, ["class 0", "class 1"]) == other.names
     with pytest.raises(InputError, match="class 'class 2'"):
+        other.names_for(stranger, ["class 0", "class 2"])
+    with pytest.raises(InputError, match="names none of the study's, such as 'class 2'"):
         other.names_for(stranger, ["class 2"])
+
+
+def test_the_order_of_an_observers_units_is_never_guessed(finished):
+    """Its units are turned round, which a table alone can say; names go before the order."""
+    plain = AnalysisMaterial(StudyResult(finished), device="cpu", allow_code=True)
+    turned = FunctionSubject(lambda images: images.mean((2, 3)), name="turned", image_size=8)
+    classes = ["red", "green", "blue"]
+    with pytest.raises(InputError, match="turned names no classes, and nothing says"):
+        plain.names_for(turned, classes)
+    table = {"red": "2", "green": "1", "blue": "0"}
+    names = replace(plain, names=table).names_for(turned, classes)
+    assert classifier(turned, classes, names=names).targets.tolist() == [2, 1, 0]
+
+
+def test_an_observer_that_answers_nan_is_refused(material):
+    """Its answers would be neither above nor below what random images are answered with."""
+
+    def answers(images):
+        mean = images.mean((1, 2, 3), keepdim=True)[:, :, 0, 0].expand(-1, 5)
+        return torch.where(mean > 0.5, torch.nan, mean)
+
+    classes = [f"class {k}" for k in range(5)]
+    broken = FunctionSubject(answers, name="broken", image_size=8, classes=classes)
+    watched = replace(material, observers=("broken",))
+    watched._networks["broken"] = broken
+    for name in ("acceptance", "observers"):
+        with pytest.raises(InputError, match=r"broken answers \d+ of \d+ images with NaN"):
+            analyze(watched, [name])
 
 
 def test_an_observer_of_larger_images_sees_them_all(material, tables):

@@ -35,6 +35,8 @@ CONTRASTS = (OVER_CHANCE, OWN_OVER_OTHERS, SAME_ROLE)
 def rank_p(values: ArrayLike, chance: ArrayLike) -> NDArray[np.float64]:
     """Compute how rarely random images are answered at least as strongly, `(n,)` in (0, 1].
 
+    An answer that is no number has none.
+
     Args:
         values: activities, `(n,)`.
         chance: the same unit's activities for random images, `(random images,)`.
@@ -44,9 +46,9 @@ def rank_p(values: ArrayLike, chance: ArrayLike) -> NDArray[np.float64]:
         >>> rank_p([5.0, 0.0], [1.0, 2.0, 3.0]).tolist()
         [0.25, 1.0]
     """
-    drawn = np.sort(np.asarray(chance, float))
-    below = np.searchsorted(drawn, np.asarray(values, float), side="left")
-    return (1 + len(drawn) - below) / (1 + len(drawn))
+    drawn, asked = np.sort(np.asarray(chance, float)), np.asarray(values, float)
+    below = np.searchsorted(drawn, asked, side="left")
+    return np.where(np.isnan(asked), np.nan, (1 + len(drawn) - below) / (1 + len(drawn)))
 
 
 def false_discoveries(p: ArrayLike) -> NDArray[np.float64]:

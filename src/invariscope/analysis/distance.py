@@ -6,13 +6,20 @@ import numpy as np
 import pandas as pd
 
 from invariscope.analysis.affine import affine_distance
-from invariscope.analysis.grouping import Rows, groups_by, mean_sd, of_units, rows_where, searched
+from invariscope.analysis.grouping import (
+    Rows,
+    groups_by,
+    mean_sd,
+    of_units,
+    rows_where,
+    rows_with,
+    searched,
+)
 from invariscope.subjects.pixels import share_of_possible
 
 KEYS = ["subject", "series", "site", "strength"]
 MADE_OF = ("saturation", "code_norm")  # measured of searched images, not of affine copies
 VALUES = ("distance", "reduction", "loss", "share", *MADE_OF)
-BESIDE = ["affine", "affine_sd", "affine_units"]
 
 
 def _searched(table: Rows) -> Rows:
@@ -72,30 +79,52 @@ def distance_activation(table: pd.DataFrame, affine: pd.DataFrame | None = None)
 def beside_affine(summary: pd.DataFrame) -> pd.DataFrame:
     """Put the distance of invariant images beside that of affine copies of no greater loss.
 
+    Both are read off means over units; `controls.beside_invariant` compares unit by unit.
+
     Args:
         summary: of `distance_activation` with affine copies.
 
     Returns:
         One row a subject and stretch site of the task `invariance`: `distance`, `reduction`,
-        and `affine`, the largest distance on any kind's mean curve at which no more is lost, with
-        `affine_sd` over `affine_units` units: of the next farther copies.
+        and `affine`, the largest distance on any kind's mean curve at which no more is lost.
     """
     rows = []
     for key, own in groups_by(summary, ["subject"]):
         copies = rows_where(own, own["site"] == "").rename(columns={"series": "kind"})
         found = rows_where(own, own["series"] == "invariance")[["site", "distance", "reduction"]]
-        reached = [_affine(copies, lost) for lost in found["reduction"]]
-        rows.append(found.assign(**key, **pd.DataFrame(reached, columns=BESIDE, index=found.index)))
-    columns = ["subject", "site", "distance", "reduction", *BESIDE]
+        lost = found["reduction"]
+        affine = [affine_distance(copies, x) if len(copies) else np.nan for x in lost]
+        rows.append(found.assign(**key, affine=affine))
+    columns = ["subject", "site", "distance", "reduction", "affine"]
     found: Rows = pd.concat(rows or [pd.DataFrame(columns=columns)], ignore_index=True)
     return found[columns]
 
 
-def _affine(copies: Rows, lost: float) -> tuple[float, float, int]:
-    """Find the affine copies' distance at a loss, its SD over units, and how many units."""
-    if not len(copies):
-        return np.nan, np.nan, 0
-    reached = affine_distance(copies, lost)
-    rounded = reached * (1 - 1e-9)  # an interpolated distance may pass its end by its rounding
-    beyond = rows_where(copies, copies["distance"] >= rounded).sort_values("distance")
-    return reached, float(beyond["distance_sd"].iloc[0]), int(beyond["units"].iloc[0])
+def silencing_beside_invariance(table: Rows) -> pd.DataFrame:
+    """Compare the silencing with the invariant images of the same units (Fig. 2).
+
+    Args:
+        table: a study's, MEI searches aside.
+
+    Returns:
+        One row a subject and stretch site with both tasks: `compared`, the units that have both;
+        and the means over these of `more_lost`, the percent of the reference's activity that
+        silencing images lose less what invariant ones lose, and of `farther`, the pixel distance
+        of invariant images less that of silencing ones, each with `_sd` over units.
+    """
+    rows = []
+    for key, own in groups_by(searched(table), ["subject", "site"]):
+        silent, kept = (
+            rows_with(own, task=task).groupby("unit")[["reduction", "pixel_distance"]].mean()
+            for task in ("adversarial", "invariance")
+        )
+        apart = pd.DataFrame(
+            {
+                "more_lost": silent["reduction"] - kept["reduction"],
+                "farther": kept["pixel_distance"] - silent["pixel_distance"],
+            }
+        ).dropna()
+        if len(apart):
+            rows.append({**key, "compared": len(apart), **mean_sd(apart, list(apart))})
+    spreads = [f"{name}{end}" for name in ("more_lost", "farther") for end in ("", "_sd")]
+    return pd.DataFrame(rows, columns=["subject", "site", "compared", *spreads])

@@ -14,6 +14,8 @@ ALL = "all"  # every kind of observer together
 # The images whose recognition is compared: `match` of a table.
 REACHED, COMPARED_LOSS = "25 of 50 reached", 25.0  # of a run; percent of the reference's activity
 SAME_LOSS = f"loses at most {COMPARED_LOSS:g} %"
+NEAR = 0.1  # of a pixel distance, by which a member at the "same" distance may miss it
+SAME_DISTANCE = f"within {100 * NEAR:g} % of one pixel distance"
 STANDARD, ROBUST = "standard", "robust"
 
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
+from invariscope.errors import InputError
+from invariscope.plurals import number_of
 from invariscope.search.measure import pad
 from invariscope.search.search import SMALLEST_CHUNK
 from invariscope.subjects.base import Subject
@@ -31,12 +33,24 @@ def features(subject: Subject, images: Tensor, site: str) -> Tensor:
 
 
 def features_at(subject: Subject, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
-    """Collect the responses of several sites in one pass, `(n, entries)` float32 on the CPU."""
+    """Collect the responses of several sites in one pass, `(n, entries)` float32 on the CPU.
+
+    Raises:
+        InputError: the subject answers an image with something that is no finite number.
+    """
     parts: dict[str, list[Tensor]] = {site: [] for site in sites}
     for responses in chunks(subject, images, parts):
         for site, own in parts.items():
             own.append(responses[site].flatten(1).float().cpu())
-    return {site: torch.cat(own) for site, own in parts.items()}
+    found = {site: torch.cat(own) for site, own in parts.items()}
+    for site, own in found.items():
+        bad = int((~own.isfinite()).any(1).sum())
+        if bad:
+            raise InputError(
+                f"{subject.name} answers {bad} of {number_of(len(own), 'image')} with NaN or "
+                f"infinite numbers at {site!r}; nothing can be compared with such answers"
+            )
+    return found
 
 
 def activity(subject: Subject, target: Target, images: Tensor) -> Tensor:

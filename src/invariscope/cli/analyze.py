@@ -63,20 +63,29 @@ class AnalysisOptions:
 
     def material(self, study: StudyResult, runs: str) -> AnalysisMaterial:
         """Collect a study with its observers, photos and answers."""
-        data = study.folder.file().data
-        place = self.photos or (Path(data.photos) if data and data.photos else None)
-        if place is not None and not self.photos and not place.is_absolute():
-            place = None  # it counts from a folder that the store does not know
+        data, base = study.folder.file().data, study.folder.place
+        photos, observers = self.photos, self.observers
+        if data and data.photos and not photos:
+            photos = _from(base, data.photos)
+        if data and not observers:
+            observers = tuple(study.folder.address(address) for address in data.observers)
         return AnalysisMaterial(
             study=study,
             runs=runs,
-            observers=self.observers or (data.observers if data else ()),
-            photos=None if place is None else open_folder(place).of_each_class(self.each),
+            observers=observers,
+            photos=None if photos is None else open_folder(photos).of_each_class(self.each),
             names=class_names(self.classes.parent, self.classes) if self.classes else {},
             answers=None if self.answers is None else load_answers(self.answers),
             device=self.device,
             allow_code=self.allow_code,
         )
+
+
+def _from(base: Path | None, folder: str) -> Path | None:
+    """Find the photos that a study's file names; None where its own folder is not known."""
+    if Path(folder).is_absolute():
+        return Path(folder)
+    return None if base is None else base / folder
 
 
 def analyze(

@@ -247,7 +247,7 @@ def run(
     planned_runs = _planned(file, folder, allow_code=allow_code)
     make_folder(out)
     with folder.alone():
-        folder.write(file.read_text(encoding="utf-8"), planned_runs)
+        folder.write(file.read_text(encoding="utf-8"), planned_runs, file.resolve().parent)
     _go_on(folder, where or EngineOptions(), allow_code=allow_code)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from invariscope.errors import StoreError, SubjectError
+from invariscope.errors import InputError, StoreError, SubjectError
 from invariscope.experiments.chunk import choose_chunk, halved
 from invariscope.experiments.evaluator import PROBE, Evaluator, check_answers
 from invariscope.experiments.pictures import save_pictures
@@ -259,6 +259,11 @@ class _LockstepGroup:
         writer = self.writers[outcome.run.name]
         if outcome.bf16_generations or evaluator.noisy(planned):
             outcome = evaluator.exact(outcome, planned)
+        if len(outcome.front.codes) == 0 and outcome.status != "interrupted":
+            raise InputError(
+                f"no image of the search {writer.path.name} lies in a cell of its measures; "
+                "choose other measures"
+            )
         columns = evaluator.describe(outcome.front, planned)
         activity = evaluator.objective(planned, "float32").target_reference
         save_pictures(

@@ -12,6 +12,7 @@ from invariscope.experiments.plan import Planned, SearchOptions, plan, resolve_s
 from invariscope.experiments.reference import Reference, photo_reference, save_code, with_code
 from invariscope.experiments.result import Result
 from invariscope.experiments.search_progress import watched_searches
+from invariscope.experiments.taught import check_apart, load_taught
 from invariscope.generators.base import Generator
 from invariscope.search.objectives import DIRECTIONS
 from invariscope.subjects.base import Subject
@@ -107,6 +108,8 @@ def run_experiment(
     out, options = Path(out), options or SearchOptions()
     watch = watch or (lambda title: watched_searches(title, progress))
     _check(subject, unit, conditions)
+    check_apart(options.taught_by, out)
+    load_taught(options.taught_by, subject, generator, parse_target(unit, subject.sites()))
     before: list[Planned] = []
     if reference is None:
         before = plan_mei(subject, generator, unit, seed=mei_seed, tries=mei_tries, options=options)

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from invariscope import validate
+from invariscope.search.objectives import TASKS
 from invariscope.store.settings import RunSettings
 
 CHOICES = ("kept", "knee", "farthest", "nearest")
@@ -23,6 +24,18 @@ def knee(front: pd.DataFrame) -> int:
     chord = scaled[-1] - scaled[0]
     offset = scaled - scaled[0]
     return int(np.abs(chord[0] * offset[:, 1] - chord[1] * offset[:, 0]).argmax())
+
+
+def undominated(front: pd.DataFrame, task: str) -> np.ndarray:
+    """Find the members that no other is better than in stretch and squeeze, `(rows,)`, in order.
+
+    All of a front are; of the members of a search that fills cells only some.
+    """
+    points = np.stack([front[name].to_numpy(float) for name in ("stretch", "squeeze")], 1)
+    costs = points @ np.array(TASKS[task].signs)[:, :2].T
+    no_worse = (costs[:, None] <= costs[None]).all(2)
+    better = no_worse & (costs[:, None] < costs[None]).any(2)
+    return np.flatnonzero(~better.any(0))
 
 
 def meets_bound(front: pd.DataFrame, stop: dict) -> np.ndarray:
@@ -45,8 +58,9 @@ def choose(front: pd.DataFrame, settings: RunSettings, which: str = "kept") -> i
         which: `kept`, the best member that meets the stopping rule's bound (invariance: the
             farthest that still drives the unit above its natural maximum, where none does
             the knee; adversarial: the nearest below its minimum, where none is the one with
-            the lowest activity); `knee`; `farthest`, the largest stretch (the original's
-            choice for invariance); `nearest`.
+            the lowest activity); `knee`, where a search fills cells that of the members that no
+            other is better than; `farthest`, the largest stretch (the original's choice for
+            invariance); `nearest`.
 
     Raises:
         InputError: another choice.
@@ -62,4 +76,7 @@ def choose(front: pd.DataFrame, settings: RunSettings, which: str = "kept") -> i
         return int(rows[-1] if settings.task == "invariance" else rows[0])
     if which == "kept" and settings.task == "adversarial":
         return int(front["activation"].to_numpy(float).argmin())
+    if settings.strategy.get("cells"):
+        rows = undominated(front, settings.task)
+        return int(rows[knee(front.iloc[rows])])
     return knee(front)

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from invariscope.errors import InputError
 from invariscope.experiments.front_choice import choose
+from invariscope.experiments.image_kinds import measures_of
 from invariscope.experiments.reference import Reference
 from invariscope.generators import address_made_with, load_generator
 from invariscope.generators.base import Generator
@@ -56,7 +57,8 @@ class Result:
 
         Columns: run, task, unit, site, seed, member, generation, candidate, stretch, squeeze,
         activation; pixel_distance (L2 from the reference as an image, whatever the site),
-        saturation (share of the image's values at an end of the range), code_norm (L2).
+        saturation (share of the image's values at an end of the range), code_norm (L2); and of
+        searches that fill cells each of their measures.
         """
         tables = []
         for record in self.runs:
@@ -72,7 +74,9 @@ class Result:
             tables.append(table)
         table = pd.concat(tables, ignore_index=True)
         first = ["run", "task", "unit", "site", "seed", "member", "generation", "candidate"]
-        return table.reindex(columns=[*first, *COLUMNS, *OF_IMAGE])
+        known = [*first, *COLUMNS, *OF_IMAGE]
+        measures = {name: None for r in self.runs for name, *_ in measures_of(r.settings)}
+        return table.reindex(columns=[*known, *(name for name in measures if name in table)])
 
     def table(self, which: str = "kept") -> pd.DataFrame:
         """Describe each run and one chosen member of its front, a row a run.

@@ -11,6 +11,7 @@ from invariscope.experiments.plan import SearchOptions, plan
 from invariscope.experiments.reference import Reference
 from invariscope.experiments.result import Result
 from invariscope.experiments.search_progress import watched_searches
+from invariscope.experiments.taught import check_apart
 from invariscope.generators.base import Generator
 from invariscope.subjects.base import Subject
 
@@ -73,6 +74,8 @@ def stretch_and_squeeze(
         True
     """
     validate.one_of("task", task, ("invariance", "adversarial"))
+    if out and options:
+        check_apart(options.taught_by, Path(out))
     numbers = list(seeds)
     if not numbers or len(set(numbers)) < len(numbers):
         raise InputError(f"seeds are {numbers}; expected at least one, each once")

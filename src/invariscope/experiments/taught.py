@@ -104,6 +104,20 @@ def check_teachers(folders: str | Path | Sequence[str]) -> None:
             raise InputError(f"taught_by names {str(folder)!r}, and no such folder is there")
 
 
+def check_apart(folders: str | Path | Sequence[str] | None, out: Path) -> None:
+    """Refuse a folder for new runs that teaches: a search would then teach itself.
+
+    Raises:
+        InputError: the folder of the runs is one of those that teach.
+    """
+    given = [folders] if isinstance(folders, str | Path) else list(folders or ())
+    if any(Path(folder).resolve() == out.resolve() for folder in given):
+        raise InputError(
+            f"taught_by names {str(out)!r}, where the new runs go too: the next time these would "
+            "teach as well, and the same command would ask for other runs; give another --out"
+        )
+
+
 def check_can_be_taught(strategy: str | Strategy) -> None:
     """Check that a strategy learns from images.
 

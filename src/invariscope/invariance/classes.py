@@ -23,6 +23,7 @@ from invariscope.subjects.base import Subject
 from invariscope.units import find_site
 
 TABLE = "classes.tsv"
+BY_ORDER = "classes matched by order"
 WORDNET = re.compile(r"n[0-9]{8}")
 
 
@@ -41,6 +42,11 @@ class Classifier:
     targets: Tensor
     units: int
     matched: str = ""
+
+    @property
+    def by_order(self) -> bool:
+        """Tell if nothing but the order of units and classes was there to match by."""
+        return self.matched == BY_ORDER
 
     def answer(self, subject: Subject, images: Tensor) -> Tensor:
         """Find the unit that each image drives most, `(n,)` int64 on the CPU."""
@@ -110,9 +116,9 @@ def classifier(
     if not classes:
         raise InputError("accuracy needs classes; expected labels, or <class>/<photo>.jpg")
     own = subject.classes if len(subject.classes) == units else ()
-    plain = not own and not names
+    plain = not subject.classes and not names  # names of other units say that these have others
     if plain and len(classes) == units and not all(map(_is_number, classes)):
-        return Classifier(readout, torch.arange(units), units, "classes matched by order")
+        return Classifier(readout, torch.arange(units), units, BY_ORDER)
     targets: list[int] = []
     ways: Counter[str] = Counter()
     for name in classes:

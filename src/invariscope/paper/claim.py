@@ -30,6 +30,7 @@ class Evidence:
         high: the interval's upper end; NaN with fewer than two clusters.
         above: the statement's lower bound.
         below: the statement's upper bound.
+        lacks: why the number cannot decide, whatever its interval; empty where it can.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Evidence:
     high: float
     above: float = -math.inf
     below: float = math.inf
+    lacks: str = ""
 
     @property
     def known(self) -> bool:
@@ -49,6 +51,8 @@ class Evidence:
         """Compare the interval with the bounds."""
         if not math.isfinite(self.value):
             return NOTHING
+        if self.lacks:
+            return UNDECIDED
         if self.above < self.low and self.high < self.below:
             return HOLDS
         return CONTRADICTED if self.high < self.above or self.low > self.below else UNDECIDED
@@ -143,6 +147,8 @@ class Claim:
         if self.verdict != UNDECIDED:
             return ""
         open_parts = [part for part in self.evidence if part.verdict != HOLDS]
+        if lacking := next((part.lacks for part in open_parts if part.lacks), ""):
+            return lacking
         if all(part.known for part in open_parts):
             return f"needs more {self.clusters}: an interval holds its bound"
         return f"needs an interval over {self.clusters}"
@@ -187,7 +193,8 @@ def read_claim(record: dict[str, Any]) -> Claim:
             blank.get(key, math.nan) if part[key] is None else float(part[key])
             for key in ("value", "low", "high", "above", "below")
         )
-        parts.append(Evidence(part["name"], value, low, high, above, below))
+        lacks = part.get("lacks", "")  # records of before have none
+        parts.append(Evidence(part["name"], value, low, high, above, below, lacks))
     return Claim(
         source=record["source"],
         statement=record["statement"],

@@ -5,7 +5,13 @@ from functools import partial
 from typing import NamedTuple
 
 from invariscope.analysis.acceptance import OVER_CHANCE, OWN_OVER_OTHERS, SAME_ROLE
-from invariscope.analysis.recognition import REACHED, ROBUST, SAME_LOSS, STANDARD
+from invariscope.analysis.recognition import (
+    REACHED,
+    ROBUST,
+    SAME_DISTANCE,
+    SAME_LOSS,
+    STANDARD,
+)
 from invariscope.paper import figures_new as shared
 from invariscope.paper import figures_observers as observers
 from invariscope.paper import figures_searches as searches
@@ -110,10 +116,12 @@ PREDICTED = (
 HEADLINE = "images of robust networks are recognised more often, at every site"
 BOTH = "units and observers"
 AS_MUCH_LOST = " (ours: of images that lose at most 25 %)"
+AS_FAR_AWAY = " (ours: of images at the same pixel distance)"
 SELECTED = ((unbounded, ""), (bounded, BOUND))  # rows that count, and how a statement says so
+MATCHES = {AS_MUCH_LOST: SAME_LOSS, AS_FAR_AWAY: SAME_DISTANCE}  # of images, by a statement's end
 TRENDS = (
     *((select, REACHED, end) for select, end in SELECTED),
-    (unbounded, SAME_LOSS, AS_MUCH_LOST),
+    *((unbounded, match, end) for end, match in MATCHES.items()),
 )
 CHANGES = (
     (("luminance", "contrast"), LIGHT),
@@ -123,13 +131,21 @@ CHANGES = (
 APART_BOUND = "the three sites are told apart better than with shuffled labels" + BOUND
 TREND = ("observers_slopes",)
 TESTS = (
-    FigureTest(
-        "Fig 2", ("distance", "distance_beside_affine"), searches.farther_than_affine, FARTHER
-    ),
+    FigureTest("Fig 2", ("controls",), searches.farther_than_affine, FARTHER),
     FigureTest("Fig 2", ("controls",), searches.farther_than_controls, CONTROLS),
-    FigureTest("Fig 2", ("distance",), searches.silenced_nearby, SILENCING),
-    FigureTest("Fig 2", ("controls",), searches.farther_when_bounded, FARTHER + BOUND),
-    FigureTest("Fig 2", ("distance",), searches.silenced_when_bounded, NEAR + BOUND),
+    FigureTest("Fig 2", ("distance_of_tasks",), searches.silenced_nearby, SILENCING),
+    FigureTest(
+        "Fig 2",
+        ("controls",),
+        partial(searches.farther_than_affine, select=bounded),
+        FARTHER + BOUND,
+    ),
+    FigureTest(
+        "Fig 2",
+        ("distance_of_tasks",),
+        partial(searches.silenced_nearby, select=bounded),
+        NEAR + BOUND,
+    ),
     *(
         FigureTest(
             "Fig 3a,b", ("appearance_sites",), searches.changes(names, place, select), words + end

@@ -50,7 +50,8 @@ def trend(
         role: of the networks with these units.
         kind: of the observers.
         select: the rows that count, `unbounded` or `bounded`.
-        match: of the images: `REACHED`, those of runs that reached 25 of 50; or `SAME_LOSS`.
+        match: of the images: `REACHED`, those of runs that reached 25 of 50; `SAME_LOSS` or
+            `SAME_DISTANCE`.
     """
 
     def judged(tables: Tables) -> Judged:

@@ -38,7 +38,7 @@ CONTROL_LOSS = 50.0  # percent of activity; hardly any control has images that l
 
 def _farther(table: Rows) -> list[Evidence]:
     """Judge each row of the controls: invariant images farther at equal loss, paired by unit."""
-    rows = [row for row in table.to_dict("records") if row["compared"] > 0]
+    rows = [row for row in table.to_dict("records") if row["compared"] > 1]
     return [
         Evidence(
             f"{row['subject']}: farther than {row['series']} at {row['loss']:g} % lost",
@@ -49,32 +49,11 @@ def _farther(table: Rows) -> list[Evidence]:
     ]
 
 
-def farther_than_affine(tables: Tables) -> list[Evidence] | str:
-    """Compare invariant images with the affine copies that lose no more, means over units."""
-    own, table = (unbounded(tables[name]) for name in ("distance_beside_affine", "distance"))
-    own = rows_with(own, site="pixels").dropna(subset=["affine"])
-    own = first_study(own, {"site": "pixels"})
-    table = rows_with(table, study=list(own["study"])) if "study" in own else table
-    found = []
-    for beside in own.to_dict("records"):
-        row = _row(table, subject=beside["subject"], series="invariance", site="pixels")
-        if row is not None:
-            searched = over_units(row, "distance", len(own))
-            copies = over_units(beside, "affine", len(own), "affine_units")
-            name = f"{beside['subject']}: farther than affine copies"
-            found.append(Evidence(name, *difference_interval(searched, copies), above=0))
-    return found or "needs affine copies of the references"
-
-
-def _row(table: Rows, **values: str) -> Rows | None:
-    rows = rows_with(table, **values)
-    return rows.iloc[0] if len(rows) else None
-
-
-def farther_when_bounded(tables: Tables) -> list[Evidence] | str:
-    """Compare invariant images of bounded codes with affine copies at equal losses."""
-    own = rows_with(bounded(tables["controls"]), series=AFFINE)
-    return _farther(own) or NO_BOUND
+def farther_than_affine(tables: Tables, select: Select = unbounded) -> list[Evidence] | str:
+    """Compare invariant images with the affine copies that lose no more, unit by unit."""
+    own = rows_with(select(tables["controls"]), series=AFFINE)
+    lacks = NO_BOUND if select is bounded else "needs affine copies of the references, at pixels"
+    return _farther(own) or lacks
 
 
 def farther_than_controls(tables: Tables) -> list[Evidence] | str:
@@ -83,34 +62,21 @@ def farther_than_controls(tables: Tables) -> list[Evidence] | str:
     return _farther(own) or "needs runs at pixels"
 
 
-def _silenced(table: Rows, lacks: str) -> list[Evidence] | str:
-    """Compare silencing with invariant images of robust networks, means over units."""
+def silenced_nearby(tables: Tables, select: Select = unbounded) -> list[Evidence] | str:
+    """Compare silencing with invariant images of robust networks, unit by unit."""
+    table = select(tables["distance_of_tasks"])
     own = with_role(table, ROBUST)
     if own is None:
-        return NO_ROLES if len(table) else lacks
-    tasks = ({"series": task, "site": "pixels"} for task in ("adversarial", "invariance"))
-    own = first_study(own, *tasks)
-    found, names = [], list(dict.fromkeys(own["subject"]))
-    for name in names:
-        silent = _row(own, subject=name, series="adversarial", site="pixels")
-        kept = _row(own, subject=name, series="invariance", site="pixels")
-        if silent is None or kept is None:
-            continue
-        for words, one, other in (("reduction", silent, kept), ("distance", kept, silent)):
-            first, second = (over_units(row, words, 2 * len(names)) for row in (one, other))
-            of = "more lost by silencing (%)" if one is silent else "farther when invariant"
-            found.append(Evidence(f"{name}: {of}", *difference_interval(first, second), above=0))
-    return found or "needs a robust network with both tasks at pixels"
-
-
-def silenced_nearby(tables: Tables) -> list[Evidence] | str:
-    """Compare silencing with invariant images: loss of activity and distance."""
-    return _silenced(unbounded(tables["distance"]), "needs runs")
-
-
-def silenced_when_bounded(tables: Tables) -> list[Evidence] | str:
-    """Compare silencing with invariant images of bounded codes: loss of activity and distance."""
-    return _silenced(bounded(tables["distance"]), NO_BOUND)
+        return NO_ROLES if len(table) else NO_BOUND if select is bounded else "needs runs"
+    own = rows_with(first_study(own, {"site": "pixels"}), site="pixels")
+    return [
+        Evidence(f"{row['subject']}: {of}", *over_units(row, words, 2 * len(own), "compared"), 0)
+        for row in own.to_dict("records")
+        for words, of in (
+            ("more_lost", "more lost by silencing (%)"),
+            ("farther", "farther when invariant"),
+        )
+    ] or "needs a robust network with both tasks at pixels"
 
 
 def changes(
@@ -167,13 +133,23 @@ def sites_told_apart(tables: Tables, select: Select = unbounded) -> list[Evidenc
     paper = {STANDARD: NEAR_PERFECT, ROBUST: MOSTLY} if select is unbounded else {}
     return [
         Evidence(
-            f"{name}: accuracy with {number_of(row['components'], 'component')}, folds grouped by "
-            "unit",
+            f"{name}: accuracy with {number_of(row['used'], 'component')}, folds grouped by unit",
             *widened((row["accuracy"], row["low"], row["high"]), len(networks)),
             above=paper[row["role"]] if row.get("role") in paper else row["shuffled_high"],
+            lacks=_too_few(row) if row.get("role") in paper else "",
         )
         for name, row in networks
     ] or f"needs a classifier with {COMPONENTS} components"
+
+
+def _too_few(row: Rows) -> str:
+    """Say where a fold's training images allow fewer components than the paper's few dozen."""
+    if row["used"] >= COMPONENTS:
+        return ""
+    return (
+        f"needs more units: with {number_of(row['images'], 'image')}, a fold's allow "
+        f"{row['used']:.0f} components"
+    )
 
 
 def standard_easier(tables: Tables) -> list[Evidence] | str:
@@ -240,7 +216,8 @@ def as_far_as_gradients(tables: Tables) -> list[Evidence] | str:
         Evidence(
             f"{row['subject']}, {row['task']}: distance over that of gradients",
             *over_units(row, "ratio", len(own), "compared"),
-            **({"above": AS_FAR} if row["task"] == "invariance" else {"below": 1 / AS_FAR}),
+            above=AS_FAR if row["task"] == "invariance" else -np.inf,
+            below=np.inf if row["task"] == "invariance" else 1 / AS_FAR,
         )
         for row in own.to_dict("records")
     ] or "needs units that both a search and gradients bring beyond the natural bound"

@@ -56,7 +56,7 @@ def transfer(s: MeasuredStudy) -> Iterator[Claim]:
         f"share of clean accuracy under {', '.join(colours)}",
         mean_of([s.without(u) / clean.clip(lower=1e-9) for u in colours]),
         above=HALF,
-        lacks="needs images with colours",
+        lacks="needs images with colours, and a transformation of colour among those tested",
     )
     blurs = [t for t in s.names if base_name(t) == "blur" and not pair_parts(t)]
     yield finding(

@@ -11,7 +11,9 @@ from invariscope.plurals import number_of
 
 TWICE = 1.5  # what "about twice as large" is taken to mean, at least
 EQUAL = 0.05  # of I_k: what "nearly equal" is taken to mean
-SMALL_R = 0.3  # what "does not follow" is taken to mean, at most
+# What "does not rise" is taken to mean, at most. The paper's own within-category accuracy falls
+# where I_k rises (findings 2 and 5): a correlation far below 0 is what it describes.
+SMALL_R = 0.3
 NEAR = 0.25  # of the accuracy above chance: what "near chance" is taken to mean
 
 
@@ -100,7 +102,7 @@ def across_layers(s: MeasuredStudy) -> Iterator[Claim]:
 
 
 def accuracy_follows_invariance(s: MeasuredStudy) -> Iterator[Claim]:
-    """Finding 7: across-category accuracy follows I_k, within-category accuracy does not."""
+    """Finding 7: across-category accuracy follows I_k, within-category accuracy needs none."""
     rows = s.tables.beside[s.tables.beside["count"].isin(s.partial)]
 
     def r(accuracy: str, invariance: str) -> Interval:
@@ -109,9 +111,13 @@ def accuracy_follows_invariance(s: MeasuredStudy) -> Iterator[Claim]:
     name = "r over counts within each transformation"
     follows = Evidence(name, *r("across", "invariance_unseen"), above=0)
     apart = Evidence(name, *r("within", "invariance_seen"), below=SMALL_R)
+    not_followed = (
+        "Within-category accuracy does not need I_k of seen ones, and does not rise with it: r is "
+        f"below {SMALL_R}"
+    )
     for words, evidence in (
         ("Across-category accuracy follows I_k of unseen categories: r is above 0", follows),
-        (f"Within-category accuracy does not follow I_k of seen ones: r is below {SMALL_R}", apart),
+        (not_followed, apart),
     ):
         lacks = "needs three counts of seen categories below all"
         yield Claim("finding 7", words, (evidence,), "seeds", lacks)

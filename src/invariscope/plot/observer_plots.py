@@ -165,7 +165,7 @@ def acceptance(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         if not np.isfinite(value):
             ax.text(*at, "–", ha="center", va="center", fontsize=7, color="0.5")
             continue
-        dot = " •" if cell["q"] <= FALSE else ""
+        dot = " •" if cell["q"] <= FALSE and value > 0 else ""
         colour = "white" if abs(value) > DARK else "0.15"
         ax.text(*at, f"{value:.2f}{dot}", ha="center", va="center", fontsize=7, color=colour)
         if cell["own"]:

@@ -9,6 +9,7 @@ import pandas as pd
 from invariscope import plot
 from invariscope.analysis.unit_profile import EXPLAINS, IGNORES, SENSITIVE, Profile
 from invariscope.experiments.front_choice import choose
+from invariscope.experiments.image_kinds import measures_of
 from invariscope.experiments.pictures import read_png
 from invariscope.experiments.result import Result, kind_of
 from invariscope.plot.axes import figure_of
@@ -108,6 +109,7 @@ def _searched(
         "groups": described,
         "example": example,
         "subjects": _subjects(described),
+        "cells": any(measures_of(r.settings) for group in groups for r in group.runs),
         "twins": _twins([record for group in groups for record in group.runs]),
         "plots": {groups[k].number: plots(groups[k]) for k in shown},
         "runs_csv": csv(table),

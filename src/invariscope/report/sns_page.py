@@ -8,13 +8,22 @@ from pathlib import Path
 
 import pandas as pd
 
+from invariscope.analysis.controls import AFFINE
+from invariscope.analysis.coverage import AS_MANY, SECOND
 from invariscope.analysis.grouping import rows_where, rows_with
 from invariscope.analysis.intervals import summary_interval
-from invariscope.analysis.recognition import REACHED, SAME_LOSS
+from invariscope.analysis.recognition import REACHED
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import NOTHING, Claim
-from invariscope.paper.figure_claims import AS_MUCH_LOST, BOUND, TESTS, figure_claims
+from invariscope.paper.figure_claims import (
+    BOUND,
+    COVERED,
+    FARTHER,
+    MATCHES,
+    TESTS,
+    figure_claims,
+)
 from invariscope.paper.measured_figures import bounded, first_study, unbounded
 from invariscope.plurals import number_of
 from invariscope.report.explained import EXPLAINED
@@ -24,7 +33,14 @@ from invariscope.study.analyses import read_tables, save_tables
 
 # Tables of every study; of the others the first study's counts.
 JOINED = ("convergence", "missing", "controls", "controls_means", "losses", "losses_runs")
-JOINED += ("distance", "distance_beside_affine", "appearance", "naturalness", "observers")
+JOINED += (
+    "distance",
+    "distance_beside_affine",
+    "distance_of_tasks",
+    "appearance",
+    "naturalness",
+    "observers",
+)
 JOINED += ("observers_slopes",)  # Fig 4e is about the networks of several studies
 JOINED += ("appearance_sites", "separability")  # with codes bounded in a study beside
 JOINED += ("coverage", "coverage_gains")  # restarts of one study, a twin beside in another
@@ -153,31 +169,49 @@ def conditions(claim: Claim, table: pd.DataFrame | None) -> str:
         return ""
     rows = bounded(table) if claim.statement.endswith(BOUND) else unbounded(table)
     if "match" in rows:
-        match = SAME_LOSS if claim.statement.endswith(AS_MUCH_LOST) else REACHED
-        rows = rows_with(rows, match=match)
+        ends = (match for end, match in MATCHES.items() if claim.statement.endswith(end))
+        rows = rows_with(rows, match=next(ends, REACHED))
+    if "gain" in rows:
+        rows = rows_with(rows, gain=AS_MANY if claim.statement == COVERED else SECOND)
     if "loss" in rows and len(claim.evidence):
         judged = [any(f"{x:g} % lost" in p.name for p in claim.evidence) for x in rows["loss"]]
         rows = rows_where(rows, pd.Series(judged, rows.index)) if any(judged) else rows
+    if "series" in rows and claim.statement.startswith(FARTHER):
+        rows = rows_with(rows, series=AFFINE)
     rows = rows if claim.source in POOLED else first_study(rows)
     if name := next((name for name in ("source", "subject") if name in rows), None):
         said = " ".join(part.name for part in claim.evidence)
         named = [s for s in set(rows[name]) if re.search(rf"{re.escape(str(s))}(?![\w-])", said)]
         rows = rows_where(rows, rows[name].isin(named)) if named else rows
+    if "site" in rows:
+        judged = [any(f"stretched at {x}:" in p.name for p in claim.evidence) for x in rows["site"]]
+        rows = rows_where(rows, pd.Series(judged, rows.index)) if any(judged) else rows
     return "; ".join(filter(None, [_units(rows), about(rows).rstrip(".")]))
 
 
 def _units(rows: pd.DataFrame) -> str:
     """Count the units of some rows; where rows differ, the fewest and the most."""
-    number = next((name for name in ("units", "compared") if name in rows), None)
+    number = counted(rows)
     counts: list[int] = []
     if "unit" in rows:
         counts = [len(set(rows["unit"]))]
     elif number:
         counts = [int(n) for n in rows[number].tolist() if n > 0]
-    if not counts:
-        return ""
+    said = [_range(counts, "unit")] if counts else []
+    if "observers" in rows and len(rows):
+        said.append(_range([int(n) for n in rows["observers"]], "observer"))
+    return ", ".join(said)
+
+
+def counted(table: pd.DataFrame) -> str | None:
+    """Find the column that counts the units behind a table's means: those compared, if told."""
+    return next((name for name in ("compared", "units") if name in table), None)
+
+
+def _range(counts: Sequence[int], noun: str) -> str:
+    """Write a count; where rows differ, the fewest and the most."""
     fewest, most = min(counts), max(counts)
-    return number_of(most, "unit") if fewest == most else f"{fewest} to {number_of(most, 'unit')}"
+    return number_of(most, noun) if fewest == most else f"{fewest} to {number_of(most, noun)}"
 
 
 def survivors(claims: Sequence[Claim]) -> list[str]:
@@ -199,7 +233,7 @@ def survivors(claims: Sequence[Claim]) -> list[str]:
 
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     """Write each mean that has an SD over units as text, with Student's 95 % interval."""
-    number = next((name for name in ("units", "compared") if name in table), None)
+    number = counted(table)
     spreads = [c for c in table if f"{c}_sd" in table] if number else []
     counts = {c: f"{c}_units" if f"{c}_units" in table else number for c in spreads}
     dropped = [f"{c}_sd" for c in spreads] + [n for n in counts.values() if n != number]

@@ -15,7 +15,7 @@ from invariscope.jobs.failures import read_failures, save_failures
 from invariscope.jobs.job import read_news
 from invariscope.plurals import number_of
 from invariscope.store import version_0_1
-from invariscope.store.files import alone, make_folder
+from invariscope.store.files import alone, make_folder, replace_file
 from invariscope.store.hashes import check_hashed, write_hashed
 from invariscope.study.planned_run import REPAIR, PlannedRun, read_planned_runs, write_planned_runs
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from invariscope.study.file import StudyFile
 
 STUDY, PLANNED = "study.toml", "runs.jsonl"
+PLACE = "place.txt"  # the folder of the study's file, on this machine; never packed
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,15 @@ class StudyFolder:
     def begun(self) -> bool:
         return (self.path / PLANNED).exists()
 
-    def write(self, text: str, planned_runs: Iterable[PlannedRun]) -> None:
+    def write(
+        self, text: str, planned_runs: Iterable[PlannedRun], place: Path | None = None
+    ) -> None:
         """Keep the study's file and its planned runs.
+
+        Args:
+            text: of the file.
+            planned_runs: of the study.
+            place: the file's folder, from which its relative paths count.
 
         Raises:
             StoreError: the folder cannot be written.
@@ -65,6 +73,25 @@ class StudyFolder:
             make_folder(folder)
         write_hashed(self.path / STUDY, lambda part: part.write_text(text, encoding="utf-8"))
         write_planned_runs(self.path / PLANNED, planned_runs)
+        if place is not None:
+            where = str(place.resolve())
+            replace_file(self.path / PLACE, lambda part: part.write_text(where, encoding="utf-8"))
+
+    @property
+    def place(self) -> Path | None:
+        """Read the folder of the study's file; None where it is unknown or not on this machine."""
+        try:
+            place = Path((self.path / PLACE).read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            return None
+        return place if place.is_dir() else None
+
+    def address(self, address: str) -> str:
+        """Complete an address of the study's file: a file of Python counts from its folder."""
+        from invariscope.study.loading import resolve_address  # noqa: PLC0415  (torch)
+
+        place = self.place
+        return address if place is None else resolve_address(address, place, allow_code=True)
 
     def text(self) -> str:
         """Read the study's file as planned.

@@ -369,8 +369,8 @@ def test_measures_and_proxies_are_held_to_what_candidates_climb_by():
 
     begin(lambda images: images.mean((1, 2, 3)))
     for measure, words in (
-        (lambda images: images.mean((2, 3)), r"gives Tensor of shape \(1, 3\) for 1 image"),
-        (lambda images: 0.5, r"gives float of shape \(\) for 1 image"),
+        (lambda images: images.mean((2, 3)), r"gives Tensor of shape \(8, 3\) for 8 images"),
+        (lambda images: 0.5, r"gives float of shape \(\) for 8 images"),
         (lambda images: images.numpy().mean((1, 2, 3)), "'own' failed for images of shape"),
         (lambda images: images.detach().mean((1, 2, 3)), "'own' passes no gradients"),
     ):

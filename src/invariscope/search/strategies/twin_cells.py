@@ -15,6 +15,7 @@ from invariscope.plurals import number_of
 from invariscope.subjects.appearance_cells import LUMA
 
 FAINTEST = 0.02  # chroma below which an image has no hue
+SAME = 1e-4  # of a measure's range: a spread that rounding makes
 
 
 def _light(images: Tensor) -> Tensor:
@@ -165,11 +166,30 @@ class Cells:
                     f"measure {measure.name!r} gives {type(found).__name__} of shape {shape} for "
                     f"{number_of(len(images), 'image')}; expected a tensor with a number an image"
                 )
+            if len(images) > 1:
+                self._check_spread(measure, found.detach())
             if not found.requires_grad:
                 raise InputError(
                     f"measure {measure.name!r} passes no gradients to the image, which candidates "
                     "climb into cells by; compute it by torch operations alone"
                 )
+
+    @staticmethod
+    def _check_spread(measure: Measure, found: Tensor) -> None:
+        """Check that a measure tells random images apart, as hue does not where all are grey."""
+        known = found[found.isfinite()]
+        told = number_of(len(found), "random image")
+        if not len(known):
+            raise InputError(
+                f"measure {measure.name!r} has no meaning for any of {told} of the generator, as "
+                "hue has none for grey ones: no cell could be filled; leave it out"
+            )
+        spread = float(known.max() - known.min())
+        if spread < SAME * (measure.high - measure.low):
+            raise InputError(
+                f"measure {measure.name!r} is {float(known[0]):.4g} for every one of {told} of the "
+                "generator: it would sort them by nothing but rounding; leave it out"
+            )
 
     def columns(self, images: Tensor) -> dict[str, Tensor]:
         """Measure images as columns of a table, by the measures' names, float64 on the CPU."""

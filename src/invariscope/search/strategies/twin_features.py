@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from invariscope import seeds
 from invariscope.errors import InputError
 from invariscope.generators.base import Generator
 from invariscope.search.problem import NO_GRADIENTS, images_of
@@ -18,6 +19,7 @@ from invariscope.subjects.perceptual import perceptual
 
 CODES = "codes"
 MOST_BLOCKS, FEWEST_BLOCKS = 12, 4
+DRAWN = 8  # random images by which measures are checked
 
 
 @lru_cache(maxsize=4)
@@ -119,7 +121,9 @@ def check_gradients(proxy: str | Subject, generator: Generator, cells: Cells | N
         InputError: the generator, the proxy or a measure passes none, or answers otherwise than
             it should.
     """
-    code = torch.zeros(1, generator.code_dim, device=generator.device, requires_grad=True)
+    number = DRAWN if cells else 1
+    drawn = seeds.normal([("twin", "check")], (number, generator.code_dim))[0]
+    code = drawn.float().to(generator.device).requires_grad_()
     features = Features.of(proxy, generator)
     with torch.enable_grad():
         try:

@@ -173,7 +173,8 @@ class AnalysisMaterial:
     @cached_property
     def observer_kinds(self) -> dict[str, str]:
         """The roles of the observers, by name; observers without a role are left out."""
-        roles = self.study.folder.file().roles
+        folder = self.study.folder
+        roles = {folder.address(a): role for a, role in folder.file().roles.items()}
         return {self.observer(a).name: roles[a] for a in self.observers if a in roles}
 
     def _loaded(self, address: str) -> Subject:
@@ -261,19 +262,25 @@ class AnalysisMaterial:
         return [self.observer(address) for address in self.observers]
 
     def names_for(self, observer: Subject, classes: Sequence[str]) -> Mapping[str, str]:
-        """Find an observer's names for the study's classes, where the names differ.
+        """Find an observer's names for the study's classes; the user's table comes first.
 
         Raises:
-            InputError: it knows them by neither name.
+            InputError: it knows them by neither name; or the table names none of them; or the
+                observer names no classes, and the order of its units would have to be guessed.
         """
-        try:
-            classifier(observer, classes)
-        except InputError:
-            if not self.names:
-                raise
-            classifier(observer, classes, names=self.names)
-            return self.names
-        return {}
+        if self.names and not set(self.names) & set(classes):
+            raise InputError(
+                f"the table of classes names none of the study's, such as {classes[0]!r}; expected "
+                "lines of a class of the study, a tab, and its name or unit number"
+            )
+        found = classifier(observer, classes, names=self.names)
+        if found.by_order:
+            raise InputError(
+                f"{observer.name} names no classes, and nothing says that its units stand for the "
+                "study's in their order; give --classes, with a line a class: its name in the "
+                "study, a tab, its unit's number"
+            )
+        return self.names
 
     def shown(self, subject: Subject) -> PhotosAsSeen | None:
         """Resize the photos for a subject, with its own names of their classes."""

@@ -17,7 +17,9 @@ from invariscope.analysis.observers import (
 )
 from invariscope.analysis.recognition import (
     COMPARED_LOSS,
+    NEAR,
     REACHED,
+    SAME_DISTANCE,
     SAME_LOSS,
     recognition,
     recognition_slopes,
@@ -29,8 +31,6 @@ from invariscope.subjects import Subject
 
 Tables = dict[str, pd.DataFrame]
 MEI, PHOTO, NATURAL = "MEI", "reference photo", "natural"
-NEAR = 0.1  # of a pixel distance, by which a member at the "same" distance may miss it
-EQUAL_DISTANCE = f"within {100 * NEAR:g} % of one pixel distance"
 
 
 def references(rows: Rows) -> Rows:
@@ -141,7 +141,7 @@ def matched_members(m: AnalysisMaterial, rows: Rows) -> Iterator[tuple[str, Rows
         apart = (front["pixel_distance"] - goal).abs().to_numpy()
         nearest = int(apart.argmin())
         same_distance.append(nearest if apart[nearest] <= NEAR * goal else None)
-    for match, members in ((SAME_LOSS, same_loss), (EQUAL_DISTANCE, same_distance)):
+    for match, members in ((SAME_LOSS, same_loss), (SAME_DISTANCE, same_distance)):
         yield match, _with_members(rows, fronts, members)
 
 

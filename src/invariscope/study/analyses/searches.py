@@ -7,7 +7,11 @@ from numpy.typing import NDArray
 
 from invariscope.analysis.appearance import appearance, appearance_summary, between_sites
 from invariscope.analysis.dimension import dimension, known_dimensions
-from invariscope.analysis.distance import beside_affine, distance_activation
+from invariscope.analysis.distance import (
+    beside_affine,
+    distance_activation,
+    silencing_beside_invariance,
+)
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.losses import distance_at_losses, members_at_losses
 from invariscope.analysis.naturalness import Distribution, distribution, naturalness, sample
@@ -49,7 +53,11 @@ def make_distance(m: AnalysisMaterial) -> Tables:
     except StoreError:
         affine = None  # the table says so: it holds no affine series
     summary = distance_activation(m.whole.assign(possible=possible), affine)
-    return {"distance": summary, "distance_beside_affine": beside_affine(summary)}
+    return {
+        "distance": summary,
+        "distance_beside_affine": beside_affine(summary),
+        "distance_of_tasks": silencing_beside_invariance(m.whole),
+    }
 
 
 def make_losses(m: AnalysisMaterial) -> Tables:
