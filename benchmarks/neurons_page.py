@@ -1,8 +1,9 @@
 """`docs/neurons.md` and its galleries, from `neurons.json` and `neurons_plan.json`.
 
-    python benchmarks/neurons_page.py PLAN SESSION
+    python benchmarks/neurons_page.py [PLAN SESSION]
 
-keeps what the page's own example left, the folders of `rig plan` and `rig serve`, and writes the page.
+keeps what the page's own example left, the folders of `rig plan` and `rig serve`, and writes the page; without these,
+writes the page of what is there.
 """
 # ruff: noqa: E501, ISC004  (texts of a page)
 
@@ -33,11 +34,16 @@ ENOUGH = 0.8  # of the noise-free front
 HELD_BACK_REPEATS = 30  # of a session file that does not say otherwise
 
 
-def render(figures: dict[str, Any], plan: dict[str, Any] | None = None) -> str:
+def render(
+    figures: dict[str, Any],
+    plan: dict[str, Any] | None = None,
+    beside: dict[str, Any] | None = None,
+) -> str:
     """The page's text.
 
     Args:
         plan: what `rig plan` found of the session that the page shows; None: not run.
+        beside: `v4_readouts.json`, other networks of the same neurons; None: not run.
     """
     rows = figures["rows"]
     watched = ", ".join(map(str, figures["watched"]))
@@ -58,6 +64,8 @@ def render(figures: dict[str, Any], plan: dict[str, Any] | None = None) -> str:
     known["noisy twin"] = "a twin under noise"
     if missing := [words for name, words in known.items() if name not in rows]:
         parts.append(f"*Not run yet: {'; '.join(missing)}.*")
+    if beside and beside.get("acceptance"):
+        parts.append(acceptance(beside, figures))
     if plan:
         parts.append(before(plan))
     return "\n\n".join([*parts, COMMANDS]) + "\n"
@@ -306,6 +314,51 @@ def _noise_verdict(figures: dict[str, Any], cells: dict[tuple[int, int], list[fl
     return f"{said} {MORE_IS_NOT_BETTER.format(usual=usual)}"
 
 
+def acceptance(beside: dict[str, Any], figures: dict[str, Any]) -> str:
+    """The section on other networks of the same neurons."""
+    found, networks = beside["acceptance"], beside["networks"]
+    own_r = [
+        r["correlation"]
+        for r in figures["rows"]["excitation"]
+        if f"n{r['neuron']}" in networks[0]["r"]
+    ]
+    told = ", ".join(f"{row['mean']:.2f} from `{row['network']}`" for row in networks)
+    lists = {
+        (task, contrast): [
+            f"{row['difference']:.2f} [{row['low_all']:.2f}, {row['high_all']:.2f}]"
+            for row in found["contrasts"]
+            if (row["task"], row["contrast"]) == (task, contrast)
+        ]
+        for task, contrast in (
+            ("invariance", "others over chance"),
+            ("invariance", "own over others"),
+            ("adversarial", "own over others"),
+        )
+    }
+    over, own, silent = (", ".join(parts) for parts in lists.values())
+    units = {row["units"] for row in found["contrasts"]}
+    return ACCEPTANCE.format(
+        neurons=len(networks[0]["r"]),
+        units=" or ".join(map(str, sorted(units))),
+        told=told,
+        published=np.mean(own_r),
+        photos=f"{beside['photos']:,}",
+        folds=beside["folds"],
+        over=over,
+        own=own,
+        silent=silent,
+        budget=found["budget"],
+        kept=_span(
+            [r["acceptance"] for r in found["cells"] if r["own"] and r["task"] == "adversarial"]
+        ),
+        others=_span([row["others"] for row in found["cells"] if row["task"] == "invariance"]),
+    )
+
+
+def _span(values: list[float]) -> str:
+    return f"{min(values):.2f} to {max(values):.2f}"
+
+
 def read(path: Path) -> dict[str, Any]:
     """The figures."""
     return json.loads(path.read_text())
@@ -324,7 +377,8 @@ def keep_plan(plan: Path, session: Path) -> None:
 def write_page(figures: dict[str, Any]) -> None:
     """Write the page of what is there."""
     plan = ROOT / "benchmarks" / "neurons_plan.json"
-    text = render(figures, read(plan) if plan.exists() else None)
+    beside = ROOT / "benchmarks" / "v4_readouts.json"
+    text = render(figures, *(read(p) if p.exists() else None for p in (plan, beside)))
     (ROOT / "docs" / "neurons.md").write_text(text)
 
 
@@ -386,6 +440,35 @@ MORE_IS_NOT_BETTER = (
     "ones that truly keep the response. A twin, which a rig uses unless told otherwise, "
     "does not run there."
 )
+
+ACCEPTANCE = """## Whose invariances are whose
+
+Do the images that one network says a neuron ignores excite the same neuron as another network tells it? {neurons} neurons
+(those of the 30 not watched that their networks describe best) are told by their published networks and by readouts from other networks:
+ridge regression from a layer of the shipped `embedded:robust` and `embedded:standard` and of an ImageNet EfficientNet-Lite0,
+averaged over 4 × 4 places. These readouts were fitted to the same {photos} photos; left-out photos (one part of {folds} at a time) they tell
+with a mean correlation of {told}; the published networks have {published:.2f}, photos of their own fit included.
+
+![Acceptance: images of one network of a neuron, answered by the others](images/neurons_acceptance.png)
+
+Each image is shown to every network, and its unit of the same neuron answers: 0 is its mean for random images of the generator, 1 its mean
+for the most exciting images that the searches departed from; a dot marks activity above that for random images
+(5 % false discoveries over the matrix). In the order published, robust, standard: other networks' acceptance of invariant images is {over}
+over chance (**holds** for each; the same units answer images of other neurons with {others}), and a network accepts its own more than
+others do by {own}, which decides nothing. Images of silencing searches leave their own network {kept} of that scale
+and the others more: {silent} (**holds** for each): what weakens one network of a neuron weakens the others less. Intervals are of 95 %, over neurons and networks and for all
+three at once (Bonferroni). {units} neurons, one search each from its own network's most exciting image, at most {budget} images, the member that beats
+every photo (silencing: the nearest below them all; where none does, the front's knee or its lowest activity), stretched at pixels:
+
+```
+for s in published robust standard; do invariscope natural benchmarks/v4_readouts.py:$s v4/photos_190923 --sites neurons --allow-code --out v4/natural/$s; done
+invariscope study run configs/neurons/v4.toml --out store --allow-code
+invariscope analyze store/studies/v4 --only acceptance --allow-code
+python benchmarks/v4_readouts.py store/studies/v4
+```
+
+with `INVARISCOPE_V4` and `INVARISCOPE_SHARED` (EfficientNet's weights) set
+([all figures](../benchmarks/v4_readouts.json))."""
 
 BEFORE = """## Before the animal
 
@@ -499,10 +582,11 @@ aperture are fixed."""
 def main() -> None:
     """Keep the example's figures and write the page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("plan", type=Path)
-    parser.add_argument("session", type=Path)
+    parser.add_argument("plan", type=Path, nargs="?")
+    parser.add_argument("session", type=Path, nargs="?")
     asked = parser.parse_args()
-    keep_plan(asked.plan, asked.session)
+    if asked.plan and asked.session:
+        keep_plan(asked.plan, asked.session)
     write_page(read(ROOT / "benchmarks" / "neurons.json"))
 
 

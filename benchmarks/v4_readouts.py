@@ -1,20 +1,26 @@
 """Rates of V4 neurons read from the features of other networks, as subjects beside their own.
 
-    INVARISCOPE_V4=v4 python benchmarks/v4_readouts.py
+    INVARISCOPE_V4=v4 python benchmarks/v4_readouts.py [STORE/studies/v4]
 
 Every subject here has one unit a neuron, `neurons:0` to `neurons:7`, in spikes/s, so that the
 acceptance matrix can show an image of one network's neuron to the others' ideas of that neuron:
 `published()` joins the networks that were each fitted to one neuron (`v4_networks.py`), `robust()`,
 `standard()` and `efficientnet()` read the rates from a layer of a shipped or a published network by
 ridge regression over the session's photos. The command writes `benchmarks/v4_readouts.json`: how
-well each tells the rates of photos that it was not fitted to.
+well each tells the rates of photos that it was not fitted to; and, given the study of
+`configs/neurons/v4.toml` after `invariscope analyze … --only acceptance`, whose images whom excite,
+with their figure. `docs/neurons.md` has both (`python benchmarks/neurons_page.py`).
 """
 
+import argparse
 import json
+import shutil
 from collections import OrderedDict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
@@ -28,6 +34,7 @@ SESSION = "190923"
 # Of the neurons that `docs/neurons.md` did not choose its searches on, those whose own networks
 # describe them best.
 NEURONS = (12, 6, 21, 13, 22, 8, 11, 29)
+FIGURE = Path(__file__).parents[1] / "docs" / "images" / "neurons_acceptance.png"
 GRID = 4  # features are averaged over the places of a grid of 4 × 4
 SHRINK = 1.0  # of the ridge, in units of a mean standardised feature's variance
 FOLDS = 4
@@ -178,8 +185,24 @@ def efficientnet() -> iv.NetworkSubject:
     return _with_natural(found, "efficientnet")
 
 
+def told_of(study: Path) -> dict[str, Any]:
+    """The acceptance of a study's images, as far as the page tells it, and its figure beside."""
+    folder = study / "analysis"
+    cells = pd.read_csv(folder / "acceptance.csv")
+    contrasts = pd.read_csv(folder / "acceptance_contrasts.csv")
+    names = ["source", "observer", "own", "task", "units", "acceptance", "low", "high", "q"]
+    of = ["source", "task", "contrast", "units", "observers", "difference", "low_all", "high_all"]
+    shutil.copy(folder / "acceptance.png", FIGURE)
+    tables = {"cells": cells[[*names, "others"]], "contrasts": contrasts[of]}
+    found = {name: json.loads(t.to_json(orient="records") or "[]") for name, t in tables.items()}
+    return {"budget": str(cells["budget"].iloc[0]), "chosen": str(cells["chosen"].iloc[0]), **found}
+
+
 def main() -> None:
-    """Write how well each network tells the rates of photos that it was not fitted to."""
+    """Write how well each network tells rates, and whose images excite whom."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("study", type=Path, nargs="?")
+    asked = parser.parse_args()
     rows = []
     for network, kind in (
         (embedded("robust"), "embedded"),
@@ -191,6 +214,8 @@ def main() -> None:
         rows.append({**about, "r": dict(zip(_names(), r, strict=True)), "mean": float(np.mean(r))})
     figures = {"session": SESSION, "photos": len(rates()), "folds": FOLDS, "networks": rows}
     file = Path(__file__).with_suffix(".json")
+    known = json.loads(file.read_text()) if file.exists() else {}
+    figures["acceptance"] = told_of(asked.study) if asked.study else known.get("acceptance")
     file.write_text(json.dumps(figures, indent=1) + "\n")
     print(file.read_text())
 

@@ -71,7 +71,8 @@ def figures(page):
 
 def test_the_page_is_what_the_command_writes_of_its_figures(page, figures):
     plan = page.read(ROOT / "benchmarks" / "neurons_plan.json")
-    assert (ROOT / "docs" / "neurons.md").read_text() == page.render(figures, plan)
+    beside = page.read(ROOT / "benchmarks" / "v4_readouts.json")
+    assert (ROOT / "docs" / "neurons.md").read_text() == page.render(figures, plan, beside)
 
 
 def test_the_page_counts_what_the_figures_hold(page, figures):

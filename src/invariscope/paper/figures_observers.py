@@ -61,9 +61,12 @@ def trend(
         table = with_role(rows, role)
         if table is None:
             return NO_ROLES
-        own = rows_with(table, kind=kind, match=match).dropna(subset=["slope"])
+        own = rows_with(table, kind=kind, match=match)
         first = rows_with(own, source=list(own["source"])[:1]).drop_duplicates("source")
-        return _slopes(first, role, len(first)) or f"needs {kind} observers beside a {role} network"
+        if not len(first):
+            return f"needs {kind} observers beside a {role} network"
+        first = first.dropna(subset=["slope"])
+        return _slopes(first, role, len(first)) or f"needs units with images of every site: {match}"
 
     return judged
 

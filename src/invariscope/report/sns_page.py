@@ -183,6 +183,10 @@ def conditions(claim: Claim, table: pd.DataFrame | None) -> str:
         said = " ".join(part.name for part in claim.evidence)
         named = [s for s in set(rows[name]) if re.search(rf"{re.escape(str(s))}(?![\w-])", said)]
         rows = rows_where(rows, rows[name].isin(named)) if named else rows
+    if "kind" in rows:
+        said = " ".join(part.name for part in claim.evidence)
+        seen = [f"{kind} observers" in said for kind in rows["kind"]]
+        rows = rows_where(rows, pd.Series(seen, rows.index)) if any(seen) else rows
     if "site" in rows:
         judged = [any(f"stretched at {x}:" in p.name for p in claim.evidence) for x in rows["site"]]
         rows = rows_where(rows, pd.Series(judged, rows.index)) if any(judged) else rows
@@ -204,7 +208,7 @@ def _units(rows: pd.DataFrame) -> str:
 
 
 def counted(table: pd.DataFrame) -> str | None:
-    """Find the column that counts the units behind a table's means: those compared, if told."""
+    """Find the column that counts the units behind a table's means."""
     return next((name for name in ("compared", "units") if name in table), None)
 
 

@@ -79,7 +79,7 @@ class StudyFolder:
 
     @property
     def place(self) -> Path | None:
-        """Read the folder of the study's file; None where it is unknown or not on this machine."""
+        """Read the folder of the study's file; None where this machine has no such folder."""
         try:
             place = Path((self.path / PLACE).read_text(encoding="utf-8"))
         except (OSError, UnicodeDecodeError):
