@@ -12,6 +12,7 @@ from first_run import fill
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = "benchmarks/readme.py"
+SIZES = ("embedded", "paper")
 
 
 def stored(name: str) -> dict[str, Any]:
@@ -32,7 +33,9 @@ def as_markdown() -> str:
     processor, gpu = stored("engine_processor"), stored("engine_gpu")
     paper, theirs = (gpu[f"paper_{way}"]["images_per_second"] for way in ("bf16", "original"))
     times, before = paper / theirs, gpu["earlier"]["paper_bf16_plain"]["ratio"]
-    original = [processor[case]["ratios"]["images over original"] for case in ("embedded", "paper")]
+    original = [processor[case]["ratios"]["images over original"] for case in SIZES]
+    alike = [processor[case]["ratios"]["images over original, malloc"] for case in SIZES]
+    noiseless = stored("neurons")["search"]
     reliable = stored("reliability")["kinds"]
     tried, wrong = (sum(kind[word] for kind in reliable) for word in ("tried", "wrong"))
     neurons = [row["rows"] for row in stored("neurons")["rows"]["noisy twin"]]
@@ -68,14 +71,19 @@ def as_markdown() -> str:
             "front after 1,000 noisy presentations, of that of a search without noise",
             f"{100 * shares['twin']:.0f} % by `twin`, {100 * shares['isotropic']:.0f} % without",
             (
-                f"{len(neurons)} networks fitted to V4 neurons, a recording's noise, 2 repeats, "
-                "controls and held-back repeats counted, one seed; mean"
+                f"{len(neurons)} networks fitted to V4 neurons (two of them watched while the twin "
+                "was built), a recording's noise, 2 repeats, controls and held-back repeats "
+                f"counted, one seed; mean; the other search: `{noiseless['strategy']}`, "
+                f"{noiseless['images']:,} images"
             ),
         ),
         (
             "images a processor second beside the original code's way",
             f"{original[0]:.1f} × (96 px), {original[1]:.1f} × (the paper's sizes)",
-            "one thread of a CPU with bf16, side by side in one run",
+            (
+                "one thread of a CPU with bf16, each size side by side in one run of its own build; "
+                f"{alike[0]:.1f} × and {alike[1]:.1f} × where the original has our malloc setting"
+            ),
         ),
         (
             "images a second on one H100, the paper's sizes",

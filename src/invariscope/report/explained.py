@@ -24,6 +24,11 @@ EXPLAINED = {
         "means over units of each unit's mean, bars their standard deviation. Affine copies are "
         "the reference turned, shifted or shrunk on black.",
     ),
+    "distance_of_tasks": AnalysisText(
+        "Do silencing images lose more, and lie nearer, than invariant ones of the same units?",
+        "Of each unit with both: what its silencing images lose less what its invariant ones lose "
+        "(percent of the reference's activity), and how much farther the invariant ones lie.",
+    ),
     "losses": AnalysisText(
         "How far at a fixed loss?",
         "Along each run's whole front, the farthest member that loses at most 10, 25 or 50 % of "

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -224,7 +224,7 @@ def survivors(claims: Sequence[Claim]) -> list[str]:
     pairs = [
         (of, decided[key], verdict)
         for of, verdict in decided.items()
-        if of[1].endswith(BOUND) and (key := (of[0], of[1].removesuffix(BOUND))) in decided
+        if of[1].endswith(BOUND) and (key := _unbounded(of, decided))
     ]
     if all(verdict == NOTHING for _, _, verdict in pairs):
         return []
@@ -233,6 +233,15 @@ def survivors(claims: Sequence[Claim]) -> list[str]:
         change = f"still {verdict}" if before == verdict else f"{verdict} (unbounded: {before})"
         lines.append(f"- {source}, {statement.removesuffix(BOUND)}: **{change}**.")
     return lines
+
+
+def _unbounded(
+    of: tuple[str, str], decided: Mapping[tuple[str, str], str]
+) -> tuple[str, str] | None:
+    """Find the statement of unbounded codes, which may say more, numbers of the paper for one."""
+    words = of[1].removesuffix(BOUND)
+    alike = (k for k in decided if k[0] == of[0] and k[1].startswith(words) and k != of)
+    return next(alike, None)
 
 
 def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
