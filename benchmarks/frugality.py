@@ -87,7 +87,8 @@ def jobs(scale: float, seeds: int, *, baseline: bool) -> list[Job]:
     rounds = []
     for units in (TOLD, TUNED):
         one = [Job(EXACT, u, 0.0, "invariance", 5000) for u in units]
-        one += [Job("twin", u, 0.2, "invariance", 500) for u in units]
+        noisy = 1000 if units is TOLD else 500
+        one += [Job("twin", u, 0.2, "invariance", noisy) for u in units]
         one += [Job("twin", u, 0.0, "invariance", 1000) for u in units]
         for noise in (0.2, 0.0):
             for u in units:
@@ -189,7 +190,7 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
                     there = [r for r in own if (r["entrant"], r["images"]) == (name, images)]
                     there = joined([r for r in there if r["unit"] in units])
                     if len(there) == len(units) and all(u in ends for u in units):
-                        row = figures_of(name, noise, _found(there, ends), ends)
+                        row = figures_of(name, noise, found_by_cma(there, ends), ends)
                         row |= {"half": half, "seconds": [r["seconds"] for r in there]}
                         row |= {"left_out": [u for u in units if ends[u] < FOUND]}
                         rows.append({**row, "seeds": [len(r["curves"]) for r in there]})
@@ -210,7 +211,7 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
     return about | {"conditions": conditions}
 
 
-def _found(results: list[dict[str, Any]], ends: dict[str, float]) -> list[dict[str, Any]]:
+def found_by_cma(results: list[dict[str, Any]], ends: dict[str, float]) -> list[dict[str, Any]]:
     """Trials of the units for which `cma` ends with a front."""
     return [result for result in results if ends[result["unit"]] >= FOUND]
 
@@ -255,7 +256,8 @@ def side_by_side(results: list[dict[str, Any]], generator: Generator) -> list[di
     """
     images: dict[str, dict[tuple[str, str], Tensor]] = {}
     for r in results:
-        if r["task"] == "invariance" and r["noise"] > 0 and r["entrant"] in PROXIES:
+        alike = r["task"] == "invariance" and r["noise"] > 0 and r["images"] == TABLED[1]
+        if alike and r["entrant"] in PROXIES:
             for seed, end in r["fronts"].items():
                 if end["farthest"] and r["unit"] in TOLD:
                     code = torch.tensor([end["farthest"]])
@@ -325,16 +327,17 @@ def as_markdown(figures: dict[str, Any], baseline: dict[str, Any] | None) -> str
             (own,) = (c for c in baseline["conditions"] if c["noise"] == condition["noise"])
             for part, half in (("rows", "told"), ("tried", "tuned")):
                 known = [r for r in own[part] if r["strategy"] in OTHERS]
-                rows += [_of_found(r, condition) | {"half": half} for r in known]
-        rows.sort(key=lambda r: -r["images"][-1])  # the longest of each strategy is told
+                rows += [of_found(r, condition) | {"half": half} for r in known]
+        rows = sorted(rows, key=lambda r: -r["images"][-1])
         for name in sorted(
             {r["strategy"] for r in rows}, key=lambda n: (not n.startswith("twin"), n)
         ):
-            told, tuned = (
-                next((r for r in rows if (r["strategy"], r["half"]) == (name, half)), None)
+            every, tried = (
+                [r for r in rows if (r["strategy"], r["half"]) == (name, half)]
                 for half in ("told", "tuned")
             )
-            if told:
+            for k, told in enumerate(every):  # shorter runs may be of more seeds
+                tuned = tried[0] if tried and not k else None
                 mark = " (earlier build)" if told.get("earlier") else ""
                 cells = [condition["task"], f"{condition['noise']:g}", f"`{name}`{mark}"]
                 cells += [_counted(told, tuned), _seeds(told, baseline), _needed(told)]
@@ -345,7 +348,7 @@ def as_markdown(figures: dict[str, Any], baseline: dict[str, Any] | None) -> str
     return markdown_table(heads, lines) + "\n"
 
 
-def _of_found(row: dict[str, Any], condition: dict[str, Any]) -> dict[str, Any]:
+def of_found(row: dict[str, Any], condition: dict[str, Any]) -> dict[str, Any]:
     """A row of `frugality.json` again, of the units for which `cma` ends with a front."""
     ends, shown = condition["ends"], row["images"]
     curves = {u: list(zip(shown, c, strict=True)) for u, c in row["units"].items()}
@@ -418,7 +421,7 @@ def with_earlier(figures: dict[str, Any], stored: dict[str, Any]) -> None:
             alike = (before["task"], before["noise"]) == (condition["task"], condition["noise"])
             if alike and _same_ends(before["ends"], condition["ends"]):
                 condition["rows"] += [
-                    _of_found(row, condition) | {"earlier": True}
+                    of_found(row, condition) | {"earlier": True}
                     for row in before["rows"]
                     if (row["strategy"], row["half"]) not in known
                 ]

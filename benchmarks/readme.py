@@ -81,7 +81,7 @@ def as_markdown() -> str:
             "images a processor second beside the original code's way",
             f"{original[0]:.1f} × (96 px), {original[1]:.1f} × (the paper's sizes)",
             (
-                "one thread of a CPU with bf16, each size side by side in one run of its own build; "
+                "one thread of a CPU with bf16, each size side by side in one run of its build; "
                 f"{alike[0]:.1f} × and {alike[1]:.1f} × where the original has our malloc setting"
             ),
         ),

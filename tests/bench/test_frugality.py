@@ -26,7 +26,14 @@ from bench.needed import (
     images_to_reach,
     last_mean,
 )
-from frugality import fronts_as_markdown, jobs, of_generator, side_by_side
+from frugality import (
+    found_by_cma,
+    fronts_as_markdown,
+    jobs,
+    of_found,
+    of_generator,
+    side_by_side,
+)
 from images_needed import app
 from invariscope.cli.app import run
 from invariscope.errors import InputError
@@ -271,6 +278,7 @@ def test_two_proxies_are_as_far_apart_as_their_images():
         {
             "task": "invariance",
             "noise": 0.2,
+            "images": 500,
             "entrant": name,
             "unit": "fc:0",
             "fronts": {
@@ -291,3 +299,14 @@ def test_two_proxies_are_as_far_apart_as_their_images():
     assert rows[1]["distance"] == pytest.approx(step * (2 + 1 + 1) / 3, abs=0.051)
     text = fronts_as_markdown({"conditions": [], "proxies": rows})
     assert "| two proxies | `twin` and `twin on standard` | 3 of 1 unit |" in text
+
+
+def test_units_for_which_cma_ends_with_nothing_do_not_count():
+    """What another strategy finds there would count as its share of the others."""
+    row = {"strategy": "x", "images": [250, 500], "units": {"a": [0.1, 0.4], "b": [0.7, 0.9]}}
+    condition = {"noise": 0.2, "ends": {"a": 0.5, "b": 0.0}}
+    found = of_found(row, condition)
+    assert found["share"] == [0.2, 0.8]
+    assert found["needed"]["images"] is None
+    assert (list(found["units"]), found["left_out"]) == (["a"], ["b"])
+    assert found_by_cma([{"unit": "a"}, {"unit": "b"}], condition["ends"]) == [{"unit": "a"}]
