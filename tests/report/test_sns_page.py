@@ -115,8 +115,10 @@ def tables(turn=1):
         ),
         "observers_robust": rows(
             *("task", "site", "kind", "units", "observers", "difference", "low_all", "high_all"),
+            "constraints",
             of=[
-                (task, site, "all", 10, 4, 0.3 * turn, 0.3 * turn - 0.1, 0.3 * turn + 0.1)
+                (task, site, "all", 10, 4, 0.3 * turn, 0.3 * turn - 0.1, 0.3 * turn + 0.1, held)
+                for held in ("none", "code_percentile=99")
                 for task, site in (("MEI", np.nan), *(("invariance", site) for site in SITES))
             ],
         ),
@@ -162,10 +164,10 @@ def tables(turn=1):
 LOWS = ("low", "low_all")
 HIGHS = ("high", "high_all")
 TESTED = {
-    "Fig 2": 5,
+    "Fig 2": 6,
     "Fig 3a,b": 6,
-    "Fig 3c": 3,
-    "Fig 4c": 17,
+    "Fig 3c": 4,
+    "Fig 4c": 18,
     "row 11": 1,
     "row 13": 1,
     "S1": 1,
@@ -212,7 +214,7 @@ def test_roles_come_from_the_table_alone():
     for lost in (lambda t: t.drop(columns="role", errors="ignore"), lambda t: t.assign(role=None)):
         bare = {name: lost(table) for name, table in tables().items()}
         found = [claim for claim in figure_claims(bare) if claim.reason == NO_ROLES]
-        sources = ["Fig 2"] * 2 + ["Fig 3c"] + ["Fig 4c"] * 16 + ["Fig 4e"]
+        sources = ["Fig 2"] * 2 + ["Fig 3c"] * 2 + ["Fig 4c"] * 16 + ["Fig 4e"]
         assert sorted(claim.source for claim in found) == sources
         assert claim_of(bare, "affine copies that lose as much").verdict == HOLDS
 
@@ -270,7 +272,7 @@ def test_bounded_codes_are_judged_apart():
 def test_figures_3_and_4_of_bounded_codes_are_judged_from_their_own_rows():
     """Rows of bounded codes turned around, or taken away, leave the other rows' verdicts."""
     turned, gone = tables(), tables()
-    for name in ("appearance_sites", "separability", "observers_slopes"):
+    for name in ("appearance_sites", "separability", "observers_slopes", "observers_robust"):
         table, other = turned[name], tables(-1)[name]
         own = table["constraints"] == "none"
         turned[name] = pd.concat([table[own], other[~own].assign(study="t")])
@@ -278,7 +280,7 @@ def test_figures_3_and_4_of_bounded_codes_are_judged_from_their_own_rows():
     for found, verdict in ((turned, CONTRADICTED), (gone, NOTHING)):
         claims = [c for c in figure_claims(found) if c.source in ("Fig 3a,b", "Fig 3c", "Fig 4c")]
         bounded = [c for c in claims if c.statement.endswith(BOUND)]
-        assert [c.verdict for c in bounded] == [verdict] * 8
+        assert [c.verdict for c in bounded] == [verdict] * 10
         assert {c.verdict for c in claims if c not in bounded} == {HOLDS}
         if found is gone:
             assert all("hold codes to a percentile" in c.reason for c in bounded)

@@ -28,29 +28,27 @@ def chunks(subject: Subject, images: Tensor, sites: Iterable[str]) -> Iterator[d
 
 
 def features(subject: Subject, images: Tensor, site: str) -> Tensor:
-    """Collect one site's responses, `(n, entries)` float32 on the CPU."""
-    return features_at(subject, images, [site])[site]
-
-
-def features_at(subject: Subject, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
-    """Collect the responses of several sites in one pass, `(n, entries)` float32 on the CPU.
+    """Collect one site's responses, `(n, entries)` float32 on the CPU.
 
     Raises:
         InputError: the subject answers an image with something that is no finite number.
     """
+    found = features_at(subject, images, [site])[site]
+    if bad := int((~found.isfinite()).any(1).sum()):
+        raise InputError(
+            f"{subject.name} answers {bad} of {number_of(len(found), 'image')} with NaN or "
+            f"infinite numbers at {site!r}; nothing can be compared with such answers"
+        )
+    return found
+
+
+def features_at(subject: Subject, images: Tensor, sites: Iterable[str]) -> dict[str, Tensor]:
+    """Collect the responses of several sites in one pass, `(n, entries)` float32 on the CPU."""
     parts: dict[str, list[Tensor]] = {site: [] for site in sites}
     for responses in chunks(subject, images, parts):
         for site, own in parts.items():
             own.append(responses[site].flatten(1).float().cpu())
-    found = {site: torch.cat(own) for site, own in parts.items()}
-    for site, own in found.items():
-        bad = int((~own.isfinite()).any(1).sum())
-        if bad:
-            raise InputError(
-                f"{subject.name} answers {bad} of {number_of(len(own), 'image')} with NaN or "
-                f"infinite numbers at {site!r}; nothing can be compared with such answers"
-            )
-    return found
+    return {site: torch.cat(own) for site, own in parts.items()}
 
 
 def activity(subject: Subject, target: Target, images: Tensor) -> Tensor:

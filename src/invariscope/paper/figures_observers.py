@@ -13,6 +13,7 @@ from invariscope.paper.measured_figures import (
     Select,
     Tables,
     bounded,
+    first_study,
     unbounded,
     with_role,
 )
@@ -71,9 +72,11 @@ def trend(
     return judged
 
 
-def robust_recognised(tables: Tables) -> Judged:
+def robust_recognised(tables: Tables, select: Select = unbounded) -> Judged:
     """Ask whether robust networks' images are recognised more often at every site."""
-    table = unbounded(tables["observers_robust"])
+    table = first_study(select(tables["observers_robust"]))
+    if select is bounded and not len(table):
+        return NO_BOUND
     own = rows_with(table, kind=ALL)
     own = rows_where(own, own["task"].isin(["MEI", "invariance"]))
     if (own["task"] == "invariance").sum() < SITES:

@@ -51,15 +51,15 @@ def _farther(table: Rows) -> list[Evidence]:
 
 def farther_than_affine(tables: Tables, select: Select = unbounded) -> list[Evidence] | str:
     """Compare invariant images with the affine copies that lose no more, unit by unit."""
-    own = rows_with(select(tables["controls"]), series=AFFINE)
+    own = rows_with(first_study(select(tables["controls"])), series=AFFINE)
     lacks = NO_BOUND if select is bounded else "needs affine copies of the references, at pixels"
     return _farther(own) or lacks
 
 
-def farther_than_controls(tables: Tables) -> list[Evidence] | str:
+def farther_than_controls(tables: Tables, select: Select = unbounded) -> list[Evidence] | str:
     """Compare invariant images with every control at one loss, unit by unit."""
-    own = rows_with(unbounded(tables["controls"]), loss=CONTROL_LOSS)
-    return _farther(own) or "needs runs at pixels"
+    own = rows_with(first_study(select(tables["controls"])), loss=CONTROL_LOSS)
+    return _farther(own) or (NO_BOUND if select is bounded else "needs runs at pixels")
 
 
 def silenced_nearby(tables: Tables, select: Select = unbounded) -> list[Evidence] | str:
@@ -152,9 +152,11 @@ def _too_few(row: Rows) -> str:
     )
 
 
-def standard_easier(tables: Tables) -> list[Evidence] | str:
+def standard_easier(tables: Tables, select: Select = unbounded) -> list[Evidence] | str:
     """Compare the classifier's accuracy for standard and for robust networks."""
-    own = first_study(unbounded(tables["separability"]))
+    own = first_study(select(tables["separability"]))
+    if select is bounded and not len(own):
+        return NO_BOUND
     standard, robust = (with_role(own, role) for role in (STANDARD, ROBUST))
     if standard is None or robust is None:
         return NO_ROLES

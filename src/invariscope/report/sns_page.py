@@ -42,7 +42,11 @@ JOINED += (
     "observers",
 )
 JOINED += ("observers_slopes",)  # Fig 4e is about the networks of several studies
-JOINED += ("appearance_sites", "separability")  # with codes bounded in a study beside
+JOINED += (
+    "appearance_sites",
+    "separability",
+    "observers_robust",
+)  # with codes bounded in a study beside
 JOINED += ("coverage", "coverage_gains")  # restarts of one study, a twin beside in another
 POOLED = ("Fig 4e", "coverage")  # claims about several studies; each other one is judged in one
 MOST_ROWS = 40
