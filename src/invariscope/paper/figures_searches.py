@@ -148,7 +148,7 @@ def _too_few(row: Rows) -> str:
         return ""
     return (
         f"needs more units: with {number_of(row['images'], 'image')}, a fold's allow "
-        f"{row['used']:.0f} components"
+        f"{number_of(row['used'], 'component')}"
     )
 
 

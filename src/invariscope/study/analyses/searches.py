@@ -53,11 +53,9 @@ def make_distance(m: AnalysisMaterial) -> Tables:
     except StoreError:
         affine = None  # the table says so: it holds no affine series
     summary = distance_activation(m.whole.assign(possible=possible), affine)
-    return {
-        "distance": summary,
-        "distance_beside_affine": beside_affine(summary),
-        "distance_of_tasks": silencing_beside_invariance(m.whole),
-    }
+    tables = {"distance": summary, "distance_beside_affine": beside_affine(summary)}
+    both = silencing_beside_invariance(m.whole)
+    return tables | ({"distance_of_tasks": both} if len(both) else {})
 
 
 def make_losses(m: AnalysisMaterial) -> Tables:
