@@ -420,7 +420,7 @@ to one V4 neuron of a macaque (public data of Cowley et al. 2023, session {sessi
 100 ms). Data and networks are not part of invariscope (GPL-3); the images below are generated.
 
 The networks describe their neurons imperfectly, so what follows is about the networks until a rig asks the neurons:
-[`invariscope rig plan`](#before-the-animal) says what that costs. Everything comes from
+[`invariscope rig plan`](#before-the-animal) says what that costs. Everything but the section on [whose invariances are whose](#whose-invariances-are-whose) comes from
 
 ```
 INVARISCOPE_V4=v4 python benchmarks/neurons.py OUT

@@ -242,7 +242,7 @@ def survivors(claims: Sequence[Claim]) -> list[str]:
 def _unbounded(
     of: tuple[str, str], decided: Mapping[tuple[str, str], str]
 ) -> tuple[str, str] | None:
-    """Find the verdict that a statement has where codes are unbounded."""
+    """Find the same statement about codes without a bound."""
     words = of[1].removesuffix(BOUND)
     alike = (k for k in decided if k[0] == of[0] and k[1].startswith(words) and k != of)
     return next(alike, None)
