@@ -190,9 +190,8 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
                     there = [r for r in own if (r["entrant"], r["images"]) == (name, images)]
                     there = joined([r for r in there if r["unit"] in units])
                     if len(there) == len(units) and all(u in ends for u in units):
-                        row = figures_of(name, noise, found_by_cma(there, ends), ends)
+                        row = of_found(figures_of(name, noise, there, ends), there, ends)
                         row |= {"half": half, "seconds": [r["seconds"] for r in there]}
-                        row |= {"left_out": [u for u in units if ends[u] < FOUND]}
                         rows.append({**row, "seeds": [len(r["curves"]) for r in there]})
             conditions.append(
                 {"task": task, "noise": noise, "ends": ends, "rows": rows, "fronts": described(own)}
@@ -209,11 +208,6 @@ def summary(out: Path, baseline: dict[str, Any] | None) -> dict[str, Any]:
     about["devices"] = sorted({r.get("device", "cpu") for r in results})
     about["machines"] = [m for i, m in enumerate(machines) if m not in machines[:i]]
     return about | {"conditions": conditions}
-
-
-def found_by_cma(results: list[dict[str, Any]], ends: dict[str, float]) -> list[dict[str, Any]]:
-    """Trials of the units for which `cma` ends with a front."""
-    return [result for result in results if ends[result["unit"]] >= FOUND]
 
 
 def _limit(
@@ -327,7 +321,9 @@ def as_markdown(figures: dict[str, Any], baseline: dict[str, Any] | None) -> str
             (own,) = (c for c in baseline["conditions"] if c["noise"] == condition["noise"])
             for part, half in (("rows", "told"), ("tried", "tuned")):
                 known = [r for r in own[part] if r["strategy"] in OTHERS]
-                rows += [of_found(r, condition) | {"half": half} for r in known]
+                rows += [
+                    of_found(r, as_trials(r), condition["ends"]) | {"half": half} for r in known
+                ]
         rows = sorted(rows, key=lambda r: -r["images"][-1])
         for name in sorted(
             {r["strategy"] for r in rows}, key=lambda n: (not n.startswith("twin"), n)
@@ -348,13 +344,32 @@ def as_markdown(figures: dict[str, Any], baseline: dict[str, Any] | None) -> str
     return markdown_table(heads, lines) + "\n"
 
 
-def of_found(row: dict[str, Any], condition: dict[str, Any]) -> dict[str, Any]:
-    """A row of `frugality.json` again, of the units for which `cma` ends with a front."""
-    ends, shown = condition["ends"], row["images"]
-    curves = {u: list(zip(shown, c, strict=True)) for u, c in row["units"].items()}
-    known = [{"unit": u, "curves": {"mean": c}} for u, c in curves.items() if ends[u] >= FOUND]
-    left = [u for u in curves if ends[u] < FOUND]
-    return row | figures_of(row["strategy"], condition["noise"], known, ends) | {"left_out": left}
+def of_found(
+    row: dict[str, Any], trials: list[dict[str, Any]], ends: dict[str, float]
+) -> dict[str, Any]:
+    """A row again, of the units for which `cma` ends with a front.
+
+    Args:
+        row: of all units; its images needed are kept as `needed_of_all`.
+        trials: of the row.
+        ends: what `cma` has of each unit at its end.
+
+    Returns:
+        The row, with the last hypervolume of each unit that does not count (`left_out`).
+    """
+    known = [trial for trial in trials if ends[trial["unit"]] >= FOUND]
+    left = {t["unit"]: round(last_mean(t), 4) for t in trials if ends[t["unit"]] < FOUND}
+    before = {"left_out": left, "needed_of_all": row["needed"]}
+    kept = {name: row.get(name) or value for name, value in before.items()}
+    return row | figures_of(row["strategy"], 0.0, known, ends) | kept
+
+
+def as_trials(row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The mean curves of a stored row as trials of one seed."""
+    return [
+        {"unit": unit, "curves": {"mean": list(zip(row["images"], curve, strict=True))}}
+        for unit, curve in row["units"].items()
+    ]
 
 
 def _counted(told: dict[str, Any], tuned: dict[str, Any] | None) -> str:
@@ -421,7 +436,7 @@ def with_earlier(figures: dict[str, Any], stored: dict[str, Any]) -> None:
             alike = (before["task"], before["noise"]) == (condition["task"], condition["noise"])
             if alike and _same_ends(before["ends"], condition["ends"]):
                 condition["rows"] += [
-                    of_found(row, condition) | {"earlier": True}
+                    of_found(row, as_trials(row), condition["ends"]) | {"earlier": True}
                     for row in before["rows"]
                     if (row["strategy"], row["half"]) not in known
                 ]

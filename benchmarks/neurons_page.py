@@ -16,6 +16,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from invariscope.analysis.acceptance import OVER_CHANCE, OWN_OVER_OTHERS
+from invariscope.paper.claim import Claim, Evidence
+
 ROOT = Path(__file__).resolve().parent.parent
 
 CONDITIONS = {
@@ -323,19 +326,15 @@ def acceptance(beside: dict[str, Any], figures: dict[str, Any]) -> str:
         if f"n{r['neuron']}" in networks[0]["r"]
     ]
     told = ", ".join(f"{row['mean']:.2f} from `{row['network']}`" for row in networks)
-    lists = {
-        (task, contrast): [
-            f"{row['difference']:.2f} [{row['low_all']:.2f}, {row['high_all']:.2f}]"
-            for row in found["contrasts"]
-            if (row["task"], row["contrast"]) == (task, contrast)
-        ]
-        for task, contrast in (
-            ("invariance", "others over chance"),
-            ("invariance", "own over others"),
-            ("adversarial", "own over others"),
+    judged = [
+        _judged(found["contrasts"], *asked)
+        for asked in (
+            ("invariance", OVER_CHANCE, {"above": 0.0}),
+            ("invariance", OWN_OVER_OTHERS, {"above": 0.0}),
+            ("adversarial", OWN_OVER_OTHERS, {"below": 0.0}),
         )
-    }
-    over, own, silent = (", ".join(parts) for parts in lists.values())
+    ]
+    over, own, silent = judged
     units = {row["units"] for row in found["contrasts"]}
     return ACCEPTANCE.format(
         neurons=len(networks[0]["r"]),
@@ -353,6 +352,17 @@ def acceptance(beside: dict[str, Any], figures: dict[str, Any]) -> str:
         ),
         others=_span([row["others"] for row in found["cells"] if row["task"] == "invariance"]),
     )
+
+
+def _judged(
+    contrasts: list[dict[str, Any]], task: str, contrast: str, bounds: dict[str, float]
+) -> str:
+    """Each source's number with its interval, and the verdict over all."""
+    rows = [row for row in contrasts if (row["task"], row["contrast"]) == (task, contrast)]
+    numbers = [(row["difference"], row["low_all"], row["high_all"]) for row in rows]
+    evidence = (Evidence(contrast, *number, **bounds) for number in numbers)
+    told = ", ".join(f"{m:.2f} [{low:.2f}, {high:.2f}]" for m, low, high in numbers)
+    return f"{told}: **{Claim('', '', tuple(evidence)).verdict}**"
 
 
 def _span(values: list[float]) -> str:
@@ -446,17 +456,17 @@ ACCEPTANCE = """## Whose invariances are whose
 Do the images that one network says a neuron ignores excite the same neuron as another network tells it? {neurons} neurons
 (those of the 30 not watched that their networks describe best) are told by their published networks and by readouts from other networks:
 ridge regression from a layer of the shipped `embedded:robust` and `embedded:standard` and of an ImageNet EfficientNet-Lite0,
-averaged over 4 × 4 places. These readouts were fitted to the same {photos} photos; left-out photos (one part of {folds} at a time) they tell
-with a mean correlation of {told}; the published networks have {published:.2f}, photos of their own fit included.
+averaged over 4 × 4 places. These readouts were fitted to the same {photos} photos; left-out photos (one part of {folds} at a time, by which the layers
+were chosen too) they tell with a mean correlation of {told}; the published networks have {published:.2f}, photos of their own fit included.
 
 ![Acceptance: images of one network of a neuron, answered by the others](images/neurons_acceptance.png)
 
 Each image is shown to every network, and its unit of the same neuron answers: 0 is its mean for random images of the generator, 1 its mean
 for the most exciting images that the searches departed from; a dot marks activity above that for random images
-(5 % false discoveries over the matrix). In the order published, robust, standard: other networks' acceptance of invariant images is {over}
-over chance (**holds** for each; the same units answer images of other neurons with {others}), and a network accepts its own more than
-others do by {own}, which decides nothing. Images of silencing searches leave their own network {kept} of that scale
-and the others more: {silent} (**holds** for each): what weakens one network of a neuron weakens the others less. Intervals are of 95 %, over neurons and networks and for all
+(5 % false discoveries over the matrix). Three statements, each with its numbers in the order published, robust, standard.
+*Other networks accept invariant images more than random ones*: {over} (the same units answer images of other neurons with {others}).
+*A network accepts its own invariant images more than others do*: {own}. *Images of silencing searches weaken their own network more than
+others* (own less others is below 0; they leave their own network {kept} of that scale): {silent}. Intervals are of 95 %, over neurons and networks and for all
 three at once (Bonferroni). {units} neurons, one search each from its own network's most exciting image, at most {budget} images, the member that beats
 every photo (silencing: the nearest below them all; where none does, the front's knee or its lowest activity), stretched at pixels:
 

@@ -173,6 +173,25 @@ def test_what_a_batch_costs_is_told_as_it_was_measured():
     assert f"A batch of 50 takes {told}" in concepts
 
 
+def test_units_that_cma_does_not_find_are_told_as_they_were_measured():
+    (noisy,) = (
+        c
+        for c in measured("twin.json")["conditions"]
+        if (c["task"], c["noise"]) == ("invariance", 0.2)
+    )
+    longest: dict = {}
+    for row in sorted(noisy["rows"], key=lambda row: row["images"][-1]):
+        if row["strategy"] == "twin":
+            longest[row["half"]] = row
+    ((told,), (tuned,)) = (longest[half]["left_out"].values() for half in ("told", "tuned"))
+    assert all(row["needed_of_all"]["images"] == 250 for row in longest.values())
+    text = " ".join((DOCS.parent / "benchmarks" / "README.md").read_text().split())
+    assert f"has {told:.2f} (1,000 images) and {tuned:.2f} (500)" in text
+    assert "at most 250 images in both halves" in text
+    concepts = " ".join((DOCS / "concepts.md").read_text().split())
+    assert f"`cma` ends with nothing and a twin with {told:.2f}" in concepts
+
+
 def test_the_second_attack_is_told_as_it_was_measured():
     found = {row["network"]: row for row in measured("second_attack.json")["networks"]}
     text = " ".join((DOCS / "models.md").read_text().split())

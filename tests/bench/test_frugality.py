@@ -27,7 +27,7 @@ from bench.needed import (
     last_mean,
 )
 from frugality import (
-    found_by_cma,
+    as_trials,
     fronts_as_markdown,
     jobs,
     of_found,
@@ -304,9 +304,11 @@ def test_two_proxies_are_as_far_apart_as_their_images():
 def test_units_for_which_cma_ends_with_nothing_do_not_count():
     """What another strategy finds there would count as its share of the others."""
     row = {"strategy": "x", "images": [250, 500], "units": {"a": [0.1, 0.4], "b": [0.7, 0.9]}}
-    condition = {"noise": 0.2, "ends": {"a": 0.5, "b": 0.0}}
-    found = of_found(row, condition)
+    row["needed"] = {"images": 250.0, "low": 250.0, "high": 250.0}
+    found = of_found(row, as_trials(row), {"a": 0.5, "b": 0.0})
     assert found["share"] == [0.2, 0.8]
     assert found["needed"]["images"] is None
-    assert (list(found["units"]), found["left_out"]) == (["a"], ["b"])
-    assert found_by_cma([{"unit": "a"}, {"unit": "b"}], condition["ends"]) == [{"unit": "a"}]
+    assert list(found["units"]) == ["a"]
+    assert (found["left_out"], found["needed_of_all"]["images"]) == ({"b": 0.9}, 250.0)
+    again = of_found(found, as_trials(found), {"a": 0.5, "b": 0.0})
+    assert (again["left_out"], again["needed_of_all"]) == ({"b": 0.9}, row["needed"])

@@ -130,24 +130,26 @@ CHANGES = (
 )
 APART_BOUND = "the three sites are told apart better than with shuffled labels" + BOUND
 TREND = ("observers_slopes",)
-TESTS = (
-    FigureTest("Fig 2", ("controls",), searches.farther_than_affine, FARTHER),
-    *(
-        FigureTest(
-            "Fig 2",
-            ("controls",),
-            partial(searches.farther_than_controls, select=select),
-            CONTROLS + end,
-        )
+
+
+def _both(
+    source: str,
+    table: str,
+    judge: Callable[..., list[Evidence] | str],
+    words: str,
+    clusters: str = "units",
+) -> list[FigureTest]:
+    """Test a statement for unbounded and for bounded codes."""
+    return [
+        FigureTest(source, (table,), partial(judge, select=select), words + end, clusters)
         for select, end in SELECTED
-    ),
+    ]
+
+
+TESTS = (
+    *_both("Fig 2", "controls", searches.farther_than_affine, FARTHER),
+    *_both("Fig 2", "controls", searches.farther_than_controls, CONTROLS),
     FigureTest("Fig 2", ("distance_of_tasks",), searches.silenced_nearby, SILENCING),
-    FigureTest(
-        "Fig 2",
-        ("controls",),
-        partial(searches.farther_than_affine, select=bounded),
-        FARTHER + BOUND,
-    ),
     FigureTest(
         "Fig 2",
         ("distance_of_tasks",),
@@ -165,15 +167,7 @@ TESTS = (
     FigureTest(
         "Fig 3c", ("separability",), partial(searches.sites_told_apart, select=bounded), APART_BOUND
     ),
-    *(
-        FigureTest(
-            "Fig 3c",
-            ("separability",),
-            partial(searches.standard_easier, select=select),
-            EASIER + end,
-        )
-        for select, end in SELECTED
-    ),
+    *_both("Fig 3c", "separability", searches.standard_easier, EASIER),
     FigureTest("Fig 4a,b", ("people",), no_people, PEOPLE),
     *(
         FigureTest(
@@ -187,16 +181,7 @@ TESTS = (
         for role, words in ((ROBUST, FALLS), (STANDARD, RISES))
         for kind in (STANDARD, ROBUST)
     ),
-    *(
-        FigureTest(
-            "Fig 4c",
-            ("observers_robust",),
-            partial(observers.robust_recognised, select=select),
-            HEADLINE + end,
-            BOTH,
-        )
-        for select, end in SELECTED
-    ),
+    *_both("Fig 4c", "observers_robust", observers.robust_recognised, HEADLINE, BOTH),
     FigureTest("Fig 4d", ("people",), no_people, "observers correlate with people"),
     FigureTest(
         "Fig 4e",
