@@ -129,6 +129,15 @@ def test_grey_images_have_no_hue_and_nothing_is_searched(tmp_path):
             iv.stretch_and_squeeze(
                 subject, grey, "fc:3", reference=reference, options=options, out=tmp_path / "runs"
             )
+        with pytest.raises(InputError, match=words):  # nor is its most exciting image
+            iv.run_experiment(
+                subject,
+                grey,
+                "fc:3",
+                [iv.ExperimentCondition("invariance", "pixels")],
+                options=options,
+                out=tmp_path / "runs",
+            )
         assert not (tmp_path / "runs").exists()
 
 

@@ -15,6 +15,7 @@ from invariscope.experiments.search_progress import watched_searches
 from invariscope.experiments.taught import check_apart, load_taught
 from invariscope.generators.base import Generator
 from invariscope.search.objectives import DIRECTIONS
+from invariscope.search.strategies import load_strategy
 from invariscope.subjects.base import Subject
 from invariscope.units import find_site, parse_target
 
@@ -108,6 +109,7 @@ def run_experiment(
     out, options = Path(out), options or SearchOptions()
     watch = watch or (lambda title: watched_searches(title, progress))
     _check(subject, unit, conditions)
+    load_strategy(options.strategy).for_generator(generator)  # before the MEI, which fills no cells
     check_apart(options.taught_by, out)
     load_taught(options.taught_by, subject, generator, parse_target(unit, subject.sites()))
     before: list[Planned] = []
