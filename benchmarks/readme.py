@@ -57,17 +57,6 @@ def as_markdown() -> str:
             ),
         ),
         (
-            "units silenced (≥ 100 % lost) at under half that distance",
-            (
-                f"{standard['silenced_nearer_than_half']['count']} of 10 standard, "
-                f"{robust['silenced_nearer_than_half']['count']} of 10 robust"
-            ),
-            (
-                "the same study; the nearest member below every photo (where none is, the front's "
-                "knee, not its most silencing end)"
-            ),
-        ),
-        (
             "front after 1,000 noisy presentations, of that of a search without noise",
             f"{100 * shares['twin']:.0f} % by `twin`, {100 * shares['isotropic']:.0f} % without",
             (

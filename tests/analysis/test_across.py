@@ -165,6 +165,27 @@ def test_findings_of_a_study_like_the_papers_hold():
     assert {key: verdict for key, verdict in rest.items() if verdict != HOLDS} == {}
 
 
+@pytest.mark.parametrize(("without", "verdict"), [(0.06, HOLDS), (0.5, NOTHING)])
+def test_ablation_says_nothing_of_a_layer_that_a_shortcut_passes_by(without, verdict):
+    left = {("nothing", ""): 0.9, ("inactive", "tau 0.1"): 0.899, ("active", "tau 0.1"): 0.06}
+    left |= {("inactive", "top 20 %"): 0.85, ("active", "top 20 %"): 0.5}
+    rows = [
+        {"seed": seed, "ablated": which, "threshold": threshold, "accuracy": accuracy}
+        for seed in range(5)
+        for (which, threshold), accuracy in left.items()
+    ]
+    ends = {"intact": 0.9, "without_site": without, "chance": 0.05}
+    table = pd.DataFrame(rows).assign(site="z", shown="transformed", trained="hue", **ends)
+    table["accuracy"] += 1e-4 * table["seed"]
+    found = outcomes(replace(paper_like(), ablation=table))
+    assert len([key for key, v in found.items() if key[0] == "finding 8" and v == NOTHING]) == (
+        3 if verdict == NOTHING else 0
+    )
+    for begins in ("Ablating the inactive", "Ablating the active"):
+        (key,) = (k for k in found if k[1].startswith(begins))
+        assert found[key] == verdict
+
+
 def test_findings_that_are_reversed_are_contradicted():
     found = outcomes(paper_like(twist=True))
     for key in (

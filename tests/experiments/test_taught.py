@@ -92,6 +92,20 @@ def test_taught_images_have_the_stretch_and_the_change_that_a_measurement_gives(
     assert not taught.generation.any()
 
 
+def test_taught_images_keep_the_standard_errors_of_their_answers(earlier):
+    folder, _ = earlier
+    evaluator = Evaluator(SUBJECT, GENERATOR, options(), 32)
+    run = evaluator.run(planned(folder))
+    exact = run.taught
+    errors = torch.linspace(0.1, 2, len(exact.codes), dtype=torch.float64)
+    noisy = replace(run, taught=replace(exact, errors=errors))
+    words = Features.of("codes", GENERATOR), None, CPU
+    for one, wanted in ((run, torch.zeros_like(errors)), (noisy, errors)):
+        found = taught_observations(Problem.of(one, GENERATOR, SUBJECT), *words)
+        assert torch.equal(found.errors, wanted)
+    assert noisy.taught.describe() == exact.describe()
+
+
 def test_a_taught_twin_predicts_what_the_earlier_run_measured(earlier):
     folder, _ = earlier
     evaluator = Evaluator(SUBJECT, GENERATOR, options(), 32)

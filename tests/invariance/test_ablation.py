@@ -8,11 +8,13 @@ from torch import nn
 from invariscope.errors import InputError
 from invariscope.invariance.ablation import (
     ACTIVE,
+    EVERY,
     INACTIVE,
     NOTHING,
     ablate,
     ablation_accuracy,
     find_tau,
+    passed_by,
     tau_thresholds,
     top_thresholds,
 )
@@ -179,3 +181,42 @@ def test_one_call_gives_what_the_parts_give(setup, tmp_path, monkeypatch):
     )
     assert_frame_equal(kept.tau_tried, found.table)
     assert_frame_equal(kept.ablation, parts)
+
+
+class Residual(nn.Module):
+    """A shortcut carries `beside` times the input past the nonlinearity."""
+
+    def __init__(self, beside):
+        super().__init__()
+        self.beside = beside
+        self.relu, self.fc = nn.ReLU(), nn.Linear(48, 5, bias=False)
+
+    def forward(self, images):
+        flat = images.flatten(1)
+        return self.fc(self.relu(flat) + self.beside * flat)
+
+
+@pytest.mark.parametrize("beside", [0.0, 1.0])
+def test_a_site_that_a_shortcut_passes_by_is_told(beside, make_photos):
+    torch.manual_seed(0)
+    subject = NetworkSubject(Residual(beside).eval(), image_size=4)
+    photos = make_photos(60, 4)
+    images = image_set(photos, subject.respond(photos, ["fc"])["fc"].argmax(1), CLASSES)
+    own = make_setup(subject, images, ["inversion"], "relu", batch=16)
+    readout = classifier(subject, CLASSES)
+    thresholds = tau_thresholds(own, measure_ranges(own), "relu", 0)
+    without = ablate(own, "relu", thresholds, EVERY, readout)
+    assert without["share"].eq(1).all()
+    tables = [find_tau(own, "relu", taus=(0.0,)).table, ablation_accuracy(own, "relu", 0.1)]
+    for table in tables:
+        rows = table[:2].set_index("shown")
+        assert rows["without_site"].tolist() == without["accuracy"].tolist()
+        assert rows.loc["as it is", "intact"] == 1
+        assert table["chance"].eq(0.2).all()
+        left = f"{100 * rows.loc['as it is', 'without_site']:.0f} % (intact 100 %, chance 20.0 %)"
+        if beside:
+            assert "other paths of the network pass by this site" in passed_by(table)
+            assert f"'relu' at 0 accuracy is still {left}" in passed_by(table[:1])
+        else:
+            assert passed_by(table) == ""
+    assert passed_by(tables[0].drop(columns="without_site")) == ""

@@ -6,9 +6,11 @@ import pytest
 import torch
 
 from invariscope.errors import InputError
+from invariscope.experiments.reference import Reference
 from invariscope.rig.file import SearchRequest
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.simulate import DirectLink, SimulatedBrain, SimulatedRates
+from invariscope.rig.taught import images_of_reference
 from invariscope.search.search import Search
 from invariscope.store.record import load_run
 from invariscope.store.run_toml import FILE
@@ -200,6 +202,61 @@ def test_a_twin_search_broken_off_ends_as_unbroken(make_session, asked, make_bra
     (after,) = make_session(file, DirectLink(make_brain(lost=0.0)), "broken").run()
     assert torch.equal(after.tensors["codes"], whole.tensors["codes"])
     pd.testing.assert_frame_equal(after.front, whole.front)
+
+
+def test_a_twin_learns_first_from_the_search_for_its_reference(make_session, asked, make_brain):
+    file = asked(search='strategy = "twin:codes"\nseeds = 2')
+    session = make_session(file, DirectLink(make_brain(lost=0.2)))
+    records = session.run()
+    unit, presenter = session.targets[0], session.presenter
+    mei = records[0].settings.reference["run"][:12]
+    keys = [key for key in presenter.ledger.requests if key.startswith(mei)]
+    means, counts = (
+        np.concatenate([np.array(presenter.ledger.measured[key][name], float) for key in keys])
+        for name in ("means", "counts")
+    )
+    assert (counts[:, unit] > 1).any()
+    known = counts[:, unit] > 0
+    taught = images_of_reference(
+        presenter, Reference(torch.zeros(3, 8, 8), recipe=records[0].settings.reference), unit
+    )
+    np.testing.assert_allclose(taught.activity, means[known, unit])
+    np.testing.assert_allclose(
+        taught.errors, presenter.noise.errors(means, counts)[known, unit], rtol=1e-9
+    )
+    assert torch.equal(
+        taught.codes, torch.cat([presenter.codes(key) for key in keys])[known].double()
+    )
+    # No repeat teaches another.
+    assert [r.settings.strategy["taught"] for r in records] == [taught.describe()] * 2
+    assert images_of_reference(presenter, Reference(torch.zeros(3, 8, 8)), unit) is None
+
+
+def test_a_search_begun_without_teaching_goes_on_without(
+    make_session, asked, make_brain, monkeypatch
+):
+    file = asked(search='strategy = "twin:codes"')
+    monkeypatch.setattr("invariscope.rig.session.images_of_reference", lambda *_: None)
+    link = DirectLink(make_brain(lost=0.0))
+    (whole,) = make_session(file, link, "whole").run()
+    assert "taught" not in whole.settings.strategy
+    tell, told = Search.tell, []
+
+    def broken(search, *words):
+        told.append(search)
+        if len(told) == 5:
+            raise KeyboardInterrupt
+        return tell(search, *words)
+
+    monkeypatch.setattr(Search, "tell", broken)
+    session = make_session(file, DirectLink(make_brain(lost=0.0)), "older")
+    with pytest.raises(KeyboardInterrupt):
+        session.run()
+    session.close()
+    monkeypatch.undo()
+    (after,) = make_session(file, DirectLink(make_brain(lost=0.0)), "older").run()
+    assert after.name == whole.name
+    assert torch.equal(after.tensors["codes"], whole.tensors["codes"])
 
 
 def test_a_session_that_fills_cells_searches_its_reference_without_and_keeps_measures(

@@ -20,6 +20,7 @@ from invariscope.cli.options import (
 from invariscope.cli.photo_options import PhotoOptions
 from invariscope.cli.terminal import Open, StartNote, output, progress_bar, tell_page
 from invariscope.errors import InputError
+from invariscope.invariance.ablation import passed_by
 from invariscope.invariance.accumulate import EVERY
 from invariscope.invariance.classes import classifier
 from invariscope.invariance.coefficient import SEARCH, TAU, invariance_coefficient
@@ -141,6 +142,10 @@ def _tell(result: Invariance, console: Console) -> None:
     if result.tau_tried is not None:
         found, at = result.settings["measured"]["tau"], result.tau_tried["site"].iloc[0]
         console.print(f"τ = {found:g} by the paper's rule at {at}")
+    for table in (result.ablation, result.tau_tried):
+        if table is not None and (words := passed_by(table)):
+            console.print(f"note: {words}; take a site that all paths go through (--sites)")
+            break
     rows = [row for row in result.summary.to_dict("records") if row["class"] == EVERY]
     site = rows[-1]["site"]
     console.print(f"mean invariance coefficient at {site}:")

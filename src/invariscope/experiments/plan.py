@@ -19,7 +19,7 @@ from invariscope.natural.statistics import NaturalStatistics, UnitStatistics
 from invariscope.plurals import number_of
 from invariscope.search.objectives import TASKS, Objective
 from invariscope.search.precision import PRECISIONS
-from invariscope.search.run import Run
+from invariscope.search.run import Run, TaughtImages
 from invariscope.search.stopping import (
     SETTLED,
     ActivationShare,
@@ -245,6 +245,7 @@ def plan(
     direction: str = "either",
     run_seeds: Iterable[int] = (0,),
     options: SearchOptions | None = None,
+    taught: TaughtImages | None = None,
 ) -> list[Planned]:
     """Plan a run for each seed, ready to start.
 
@@ -256,6 +257,7 @@ def plan(
         site: the stretch site.
         subset: entries of the flattened site, or how many to draw.
         direction: `either` or `down`.
+        taught: images that the unit has answered, for a twin, in place of `options.taught_by`.
 
     Raises:
         InputError: an unknown unit, site, task or direction, a subset that does not fit, or a
@@ -278,7 +280,7 @@ def plan(
     rule, milestone = stopping(task, natural, strategy)
     stop = rule if options.stop else Never()
     step, step_rule = first_step(generator, task, reference, options.sigma)
-    taught = load_taught(options.taught_by, subject, generator, target)
+    taught = taught or load_taught(options.taught_by, subject, generator, target)
     planned = []
     for seed in run_seeds:
         start, rule_name = start_code(generator, task, reference, seed)

@@ -8,6 +8,7 @@ from there (PAPERS §2; Figs. 7 and 8). A channel that counts as one unit is set
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 import torch
@@ -22,10 +23,11 @@ from invariscope.invariance.ranges import ActivityRanges, measure_ranges
 from invariscope.invariance.reading import read, spread
 from invariscope.subjects.network import NetworkSubject
 
-INACTIVE, ACTIVE, NOTHING = "inactive", "active", "nothing"
+INACTIVE, ACTIVE, NOTHING, EVERY = "inactive", "active", "nothing", "every"
 Thresholds = Mapping[int, Tensor]
 TAUS = tuple(round(0.05 * step, 2) for step in range(21))
 MOST_LOST = 0.01
+PASSED_BY = 0.25  # of the accuracy above chance, left without a site: its units do not carry it
 
 
 def tau_thresholds(
@@ -55,7 +57,7 @@ class _Presented:
         place: of the transformation.
         transformed: whether images are shown transformed.
         threshold: what a unit's activity must exceed to be active, `(units,)`.
-        which: `inactive`, `active` or `nothing` is set to 0.
+        which: `inactive`, `active`, `every` or `nothing` is set to 0.
         correct: images that were classified correctly.
         lost, seen: units set to 0, and all, over all images.
     """
@@ -74,6 +76,7 @@ class _Presented:
         activity = treat(read(output, self.setup.reading), self.setup.negatives)
         on = activity.abs().double() > self.threshold.to(activity.device)
         kept = on if self.which == INACTIVE else ~on
+        kept = kept & (self.which != EVERY)
         self.lost += int((~kept).sum())
         self.seen += kept.numel()
         return torch.where(spread(kept, output, self.setup.reading), output, 0)
@@ -96,7 +99,7 @@ def ablate(
         site: where units are ablated.
         thresholds: what a unit's activity must exceed to be active, `(units,)`, by place of the
             transformation.
-        which: `inactive` units are set to 0, or `active` ones, or `nothing`.
+        which: `inactive` units are set to 0, or `active` ones, `every` one, or `nothing`.
 
     Returns:
         One row a transformation and presentation: `site`, `transformation`, `shown` (`as it is` or
@@ -106,7 +109,7 @@ def ablate(
         InputError: the subject is no network, or an unknown site or choice.
     """
     subject = setup.subject
-    validate.one_of("choice of units", which, (INACTIVE, ACTIVE, NOTHING))
+    validate.one_of("choice of units", which, (INACTIVE, ACTIVE, NOTHING, EVERY))
     if not isinstance(subject, NetworkSubject):
         raise InputError(f"{subject.name} cannot be ablated; expected a network")
     subject.module(site)
@@ -118,7 +121,7 @@ def ablate(
     # Images as they are need to be shown but once where their thresholds are the same.
     same: dict[int | None, _Presented] = {}
     for place, threshold in thresholds.items():
-        key = None if which == NOTHING else id(threshold)
+        key = None if which in (NOTHING, EVERY) else id(threshold)
         cells[place, False] = same.setdefault(key, cells[place, False])
     keys, images = setup.images.keys(setup.seed), 0
     for batch in setup.images.stream(subject.image_size, setup.batch, subject.device):
@@ -154,7 +157,8 @@ class TauChoice:
     Attributes:
         tau: the highest that costs nothing; None where even 0 costs too much.
         table: accuracy with the inactive units ablated, a row a tau that was tried,
-            transformation and presentation; `lost` against no ablation, in [0, 1].
+            transformation and presentation; `lost` against no ablation, in [0, 1]; `intact`,
+            `without_site` and `chance` (see `passed_by`).
     """
 
     tau: float | None
@@ -202,14 +206,13 @@ def find_tau(
         InputError: no classes, no network, or an unknown site.
     """
     ranges, readout = _prepare(setup, site, ranges, readout)
-    intact = ablate(setup, site, tau_thresholds(setup, ranges, site, 0), NOTHING, readout)
-    accuracy = intact["accuracy"].to_numpy(float)
+    _, ends = _ends(setup, site, tau_thresholds(setup, ranges, site, 0), readout)
     chosen, tables = None, []
     for tau in taus:
         at_tau = tau_thresholds(setup, ranges, site, tau)
         table = ablate(setup, site, at_tau, INACTIVE, readout)
-        lost = accuracy - table["accuracy"].to_numpy(float)
-        tables.append(table.assign(tau=tau, lost=lost))
+        lost = ends["intact"] - table["accuracy"].to_numpy(float)
+        tables.append(table.assign(tau=tau, lost=lost, **ends))
         if lost.max() > most_lost + 1e-12:
             break
         chosen = tau
@@ -236,7 +239,8 @@ def ablation_accuracy(
         ranges, readout: see `find_tau`.
 
     Returns:
-        The rows of `ablate` with `threshold`: `tau 0.1`, `top 5 %`, …; empty for `nothing`.
+        The rows of `ablate` with `threshold`: `tau 0.1`, `top 5 %`, …; empty for `nothing`; and
+        `intact`, `without_site` and `chance` (see `passed_by`).
 
     Raises:
         InputError: no classes, no network, or an unknown site.
@@ -248,12 +252,55 @@ def ablation_accuracy(
         levels = top_thresholds(setup, ranges, site, k)
         if not any(bool(level.isnan().all()) for level in levels.values()):
             named[f"top {k:g} %"] = levels
-    tables = [ablate(setup, site, at_tau, NOTHING, readout).assign(threshold="")]
+    intact, ends = _ends(setup, site, at_tau, readout)
+    tables = [intact.assign(threshold="", **ends)]
     for name, thresholds in named.items():
         for which in (INACTIVE, ACTIVE):
             table = ablate(setup, site, thresholds, which, readout)
-            tables.append(table.assign(threshold=name))
+            tables.append(table.assign(threshold=name, **ends))
     return pd.concat(tables, ignore_index=True)
+
+
+def passed_by(table: pd.DataFrame) -> str:
+    """Say in a sentence that the network's answer does not need a site, where that is so.
+
+    τ by the paper's rule, and what ablation costs, say something of a site's units where the
+    answer goes through them. Inside a residual block it goes around them, too.
+
+    Args:
+        table: of `find_tau` or `ablation_accuracy`: a row a transformation and presentation, with
+            `intact`, accuracy without ablation, `without_site`, accuracy with every unit of the
+            site at 0, and `chance`, all in [0, 1]; tables of earlier versions have none of these.
+
+    Returns:
+        A sentence where more than a quarter of the accuracy above chance is left without the
+        site; else nothing.
+    """
+    if "without_site" not in table:
+        return ""
+    intact, without, chance = table[["intact", "without_site", "chance"]].mean()
+    if not without - chance > PASSED_BY * (intact - chance):
+        return ""
+    site = table["site"].iloc[0]
+    return (
+        f"with every unit of {site!r} at 0 accuracy is still {100 * without:.0f} % (intact "
+        f"{100 * intact:.0f} %, chance {100 * chance:.1f} %): other paths of the network pass by "
+        "this site, so τ by the paper's rule and ablation say little of its units"
+    )
+
+
+def _ends(
+    setup: MeasurementSetup, site: str, thresholds: Thresholds, readout: Classifier
+) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Ablate nothing, and every unit: the rows of the first, and both accuracies as columns."""
+    intact, without = (
+        ablate(setup, site, thresholds, which, readout) for which in (NOTHING, EVERY)
+    )
+    accuracies = {
+        "intact": intact["accuracy"].to_numpy(float),
+        "without_site": without["accuracy"].to_numpy(float),
+    }
+    return intact, accuracies | {"chance": 1 / readout.units}
 
 
 def _prepare(

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 import pandas as pd
 
 from invariscope.analysis.intervals import Interval, correlation_within
+from invariscope.invariance.ablation import passed_by
 from invariscope.paper.claim import Claim, Evidence, over_clusters
 from invariscope.paper.measured_study import LOCAL, BySeed, MeasuredStudy, by_seed, finding, mean_of
 from invariscope.plurals import number_of
@@ -153,6 +154,8 @@ def _ablated(s: MeasuredStudy) -> Iterator[Claim]:
     table = s.tables.ablation
     shown = table[table["shown"] == "transformed"] if len(table) else table
     taus = [k for k in shown["threshold"].unique() if k.startswith("tau")] if len(shown) else []
+    around = passed_by(table)
+    taus = [] if around else taus
 
     def left(ablated: str, threshold: str) -> BySeed:
         if not taus:
@@ -163,6 +166,8 @@ def _ablated(s: MeasuredStudy) -> Iterator[Claim]:
     intact = left("nothing", "")
     near = s.tables.chance + NEAR * (intact - s.tables.chance)
     lacks = "needs ablation in networks that saw all categories transformed"
+    if around:
+        lacks = "needs a layer that the answer goes through: other paths pass by this one"
     yield finding(
         8,
         "Ablating the inactive units costs less than 1 percentage point",

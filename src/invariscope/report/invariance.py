@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from invariscope import plot
+from invariscope.invariance.ablation import passed_by
 from invariscope.invariance.accumulate import EVERY
 from invariscope.invariance.result import Invariance, load_invariance
 from invariscope.plot.axes import figure_of
@@ -42,6 +43,7 @@ def _ablation(table: pd.DataFrame) -> dict[str, Any]:
     shares = any(str(name).startswith("top") for name in table["threshold"])
     return {
         "site": table["site"].iloc[0],
+        "passed_by": passed_by(table),
         "bars": svg(figure_of(plot.ablation(table))),
         "shares": svg(figure_of(plot.ablation_by_share(table))) if shares else None,
         "rows": means.reset_index().to_dict("records"),
@@ -80,6 +82,7 @@ def render_invariance(result: Invariance, command: str = "") -> str:
             "missing": _missing(units),
             "summary": every.to_dict("records"),
             "ablation": None if result.ablation is None else _ablation(result.ablation),
+            "tau_passed_by": "" if result.tau_tried is None else passed_by(result.tau_tried),
             "tau_tried": None if result.tau_tried is None else _tau(result.tau_tried),
             "command": command,
         },

@@ -11,6 +11,7 @@ import matplotlib as mpl
 from invariscope.analysis.across import NetworkTables
 from invariscope.categories.result_tables import read_tables
 from invariscope.errors import StoreError
+from invariscope.invariance.ablation import passed_by
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import Claim, read_claim
 from invariscope.paper.findings import clean_accuracy, find
@@ -72,6 +73,8 @@ def load_reported(folder: Path) -> ReportedStudy:
 
 
 def _facts(tables: NetworkTables, title: str) -> dict[str, Any]:
+    words = passed_by(tables.ablation)
+    around = [f"{words[0].upper()}{words[1:]}."] if words else []
     return {
         "title": tables.plan["title"] or title,
         "networks": len(tables.training),
@@ -87,7 +90,7 @@ def _facts(tables: NetworkTables, title: str) -> dict[str, Any]:
         "seeds": len({row["seed"] for row in tables.plan["networks"]}),
         "transformations": ", ".join(tables.transformations),
         "counts": ", ".join(str(c) for c in sorted(set(tables.beside["count"]))),
-        "notes": [*tables.plan["notes"], *([] if tables.layers_compare else [BY_CHANNEL])],
+        "notes": [*tables.plan["notes"], *([] if tables.layers_compare else [BY_CHANNEL]), *around],
     }
 
 

@@ -24,7 +24,8 @@ from invariscope.rig.presenter import BlockPlan, MeasuredResponses, Presenter, S
 from invariscope.rig.range_block import NATURAL, range_photos, range_table, strongest, targets_of
 from invariscope.rig.repeats import RepeatPolicy
 from invariscope.rig.search import RigSearch
-from invariscope.search.strategies import load_strategy, without_cells
+from invariscope.rig.taught import images_of_reference
+from invariscope.search.strategies import Twin, load_strategy, without_cells
 from invariscope.store import version_0_1
 from invariscope.store.files import make_folder, replace_file
 from invariscope.store.record import FRONT_IMAGES, RunRecord, load_run
@@ -240,14 +241,25 @@ class RigSession:
         activity = float(record.front["activation"].iloc[-1])
         return Reference(image.cpu(), code, recipe, activity)
 
+    def _begun(self, planned: Planned) -> bool:
+        """Tell if the session showed images of a run: one without teaching, of an older session."""
+        key = f"{planned.settings.name[:12]}/"
+        return any(name.startswith(key) for name in self.presenter.ledger.requests)
+
     def search(
         self, target: int, reference: Reference, seed: int, block_plan: BlockPlan
     ) -> RunRecord:
-        """Run one search from the reference, to its held-back repeats."""
+        """Run one search from the reference, to its held-back repeats.
+
+        A twin learns first from what the search for the reference showed.
+        """
         asked = self.asked.search
         options = self._options(asked.generations)
         words = {"task": asked.task, "site": asked.stretch, "run_seeds": (seed,)}
         planned = self._planned(target, options, reference=reference, **words)
+        if isinstance(load_strategy(asked.strategy), Twin) and not self._begun(planned):
+            taught = images_of_reference(self.presenter, reference, target)
+            planned = self._planned(target, options, reference=reference, taught=taught, **words)
         return self._search(planned, options, self.folder / "runs", block_plan)
 
     def test_predictions(self, predictions: ModelPredictions) -> pd.DataFrame:

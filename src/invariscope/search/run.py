@@ -26,10 +26,12 @@ class TaughtImages:
     Attributes:
         codes: `(images, code_dim)` float64.
         activity: `(images,)` float64.
+        errors: `(images,)` float64, the standard errors of the activity; by default 0.
     """
 
     codes: Tensor
     activity: Tensor
+    errors: Tensor | None = None
 
     def describe(self) -> dict[str, Any]:
         """Give how many there are and the sha256 of all, for a run's settings and name."""

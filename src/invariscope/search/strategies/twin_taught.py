@@ -22,14 +22,16 @@ def taught_observations(
     Args:
         device: of the observations.
     """
-    assert problem.taught is not None
-    codes, activity = (part.to(device) for part in vars(problem.taught).values())
+    taught = problem.taught
+    assert taught is not None
+    codes, activity = taught.codes.to(device), taught.activity.to(device)
+    errors = torch.zeros_like(activity) if taught.errors is None else taught.errors.to(device)
     parts = [features(part) for part in codes.split(32)]
     entries = torch.cat([own for _, own in parts]).to(codes)
     scores = torch.zeros(len(codes), 3, device=device)
     scores[:, 0] = torch.cat([problem.stretch(images) for images, _ in parts]).to(scores)
     scores = Objectives([problem.objective], device).with_expected(0, scores, activity)
     measured = [cells.measured(images) for images, _ in parts] if cells else [entries[:, :0]]
-    told = scores.to(codes), torch.zeros_like(activity)
+    told = scores.to(codes), errors
     none = no_images(codes[0])
     return none.with_generation(BEFORE, codes, told, entries, torch.cat(measured).to(codes))
