@@ -227,3 +227,14 @@ def parse_target(addresses: str | Iterable[str], sites: Sites) -> Target:
     if len(set(units)) < len(units):
         raise InputError(f"a unit is named twice in {'+'.join(texts)!r}; name each once")
     return Target(units)
+
+
+def differing_names(sites: Sequence[str]) -> list[str]:
+    """Shorten sites to where their names differ; a number keeps the word before."""
+    parts = [site.split(".") for site in sites]
+    same = 0
+    while all(len(p) > same + 1 and p[: same + 1] == parts[0][: same + 1] for p in parts):
+        same += 1
+    if same and any(p[same].isdecimal() for p in parts):
+        same -= 1
+    return [".".join(p[same:]) for p in parts]

@@ -16,8 +16,8 @@ from invariscope.analysis.across import (
 )
 from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED
 from invariscope.paper.findings import find
-from invariscope.paper.findings_units import differing_names
 from invariscope.paper.measured_study import family
+from invariscope.units import differing_names
 
 FAMILIES = {"hue": "colour", "blur": "convolutional", "rotation-180": "geometric"}
 OF = {"network": "n", "trained": "blur", "count": 2, "seed": 0}

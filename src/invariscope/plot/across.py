@@ -13,6 +13,7 @@ from invariscope.analysis.intervals import correlation_within
 from invariscope.plot.axes import COLOURS, new_axes
 from invariscope.plot.invariance import WIDTH, draw_violins
 from invariscope.plurals import number_of
+from invariscope.units import differing_names
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
 
@@ -139,8 +140,9 @@ def invariance_accuracy(
     columns = (known[name] for name in (invariance, accuracy, "trained", "seed"))
     r, low, high = correlation_within(*columns)
     interval = "no interval" if math.isnan(low) else f"{low:.2f} to {high:.2f}"
+    found = "r needs more counts" if math.isnan(r) else f"r = {r:.2f} ({interval})"
     counts = number_of(len(known), "network"), number_of(len(set(known["seed"])), "seed")
-    ax.set_title(f"r = {r:.2f} ({interval}), {', '.join(counts)}", fontsize=9)
+    ax.set_title(f"{found}, {', '.join(counts)}", fontsize=9)
     ax.set_xlabel(f"mean invariance coefficient, {invariance.partition('_')[2]} categories")
     ax.set_ylabel(f"{accuracy}-category accuracy (%)")
     ax.legend(frameon=False, fontsize=7)
@@ -284,7 +286,7 @@ def layer_by_layer(
         ax.plot(
             range(len(sites)), values.to_numpy(), "o-", color=colour, label=str(count or "none")
         )
-    ax.set_xticks(range(len(sites)), [s.rpartition(".")[2] for s in sites], rotation=40, ha="right")
+    ax.set_xticks(range(len(sites)), differing_names(sites), rotation=40, ha="right")
     ax.set_ylim(0, 1)
     ax.set_ylabel("mean invariance coefficient")
     ax.set_title(name if group == "all" else f"{name}, {group} categories", fontsize=9)
