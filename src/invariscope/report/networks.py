@@ -197,7 +197,7 @@ that fit the machine at hand. This page is written from result files by
 One rule gives the verdicts. A number with its 95 % interval **holds** where the interval is between
 the stated bounds and is **contradicted** where the interval is wholly beyond one; an interval with
 a bound inside, or no interval, is **undecided**. Networks that share a seed are one cluster:
-intervals are Student's t over seeds (two seeds give wide ones), of correlations over the seeds'
+intervals are Student's t over seeds (few seeds give wide ones), of correlations over the seeds'
 Fisher z inside each transformation. Of several numbers each must hold (Bonferroni).
 The numbers of each study are in `claims.json` beside the figures, from which the command writes
 the page again.
