@@ -353,7 +353,14 @@ def test_one_seed_and_one_count_leave_nothing_decided():
 def test_nothing_is_compared_where_networks_did_not_learn():
     claims = find(paper_like(clean=0.2), FAMILIES)
     assert {c.verdict for c in claims} == {NOTHING}
-    assert "clean accuracy of 25 % (five times chance); it is 20." in claims[0].reason
+    assert "clean accuracy of 25 % (five times chance, or" in claims[0].reason
+
+
+@pytest.mark.parametrize(("categories", "bound"), [(2, "75"), (4, "62"), (5, "60"), (10, "50")])
+def test_the_accuracy_that_is_asked_can_be_reached(categories, bound):
+    tables = paper_like(clean=0.4)
+    few = replace(tables, plan=tables.plan | {"categories": list(range(categories))})
+    assert f"needs clean accuracy of {bound} %" in find(few, FAMILIES)[0].reason
 
 
 def test_sites_are_named_by_what_tells_them_apart():

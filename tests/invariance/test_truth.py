@@ -69,7 +69,7 @@ def test_constant_and_dead_units_are_missing_with_the_reason(known, make_photos)
 
 
 def test_a_dead_network_has_no_coefficient_and_no_units_an_image(known, make_photos):
-    result = invariance_coefficient(known, make_photos(5) * 0, ["hue"], sites="relu")
+    result = invariance_coefficient(known, make_photos(5) * 0, ["blur"], sites="relu")
     units = result.units.set_index("unit")
     assert units.loc["relu:1", "reason"] == kinds.SILENT
     assert units["invariance"].isna().all()
@@ -155,3 +155,20 @@ def test_bad_settings_are_one_sentence(known, make_photos):
         image_set(photos, [0, 1, 0, 1], ("one",))
     with pytest.raises(InputError, match="labels of shape"):
         image_set(photos, [0, 1])
+
+
+@pytest.mark.parametrize(
+    ("grey", "words"), [(40, "all images are grey"), (10, "25% of the"), (4, "")]
+)
+def test_colour_says_nothing_of_grey_images(conv_subject, make_photos, grey, words):
+    photos = make_photos(40)
+    photos[:grey] = photos[:grey, :1]
+    kinds = ["hue", "grayscale", "inversion"]
+    found = invariance_coefficient(conv_subject, photos, kinds, sites="relu", progress=False)
+    rows = found.units.groupby("transformation")
+    for name in ("hue", "grayscale"):
+        own = rows.get_group(name)
+        assert own["invariance"].isna().all() == bool(words)
+        assert own["reason"].str.startswith(words).all()
+        assert found.settings["labels"]["failed"].get(name, "").startswith(words)
+    assert rows.get_group("inversion")["invariance"].notna().any()

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from invariscope import RecordingOptions, load_subject, read_recording
+from invariscope import RecordingOptions, SearchOptions, find_mei, load_subject, read_recording
 from invariscope.cli.rig import export
-from invariscope.errors import InputError, StoreError
+from invariscope.errors import InputError, StoreError, SubjectError
 from invariscope.natural.statistics import NaturalStatistics
 from invariscope.recordings.windows import Windows
 from invariscope.rig.export import RecordedSession
@@ -90,6 +90,14 @@ def test_a_recorded_session_answers_with_its_means(folder, picture):
     assert subject.incomplete
     assert subject.natural is not None
     assert len(NaturalStatistics.load(subject.natural, subject).table) == 3
+
+
+def test_a_search_on_a_recording_is_refused_in_a_sentence(folder, generator, tmp_path):
+    RecordedSession.load(folder).write_responses()
+    subject = load_subject(f"recorded:{folder}")
+    options = SearchOptions(population=10, generations=2)
+    with pytest.raises(SubjectError, match="answered none of the 10 images of the first generat"):
+        find_mei(subject, generator, "rig:0", options=options, out=tmp_path / "runs")
 
 
 def test_what_is_no_session_is_refused(tmp_path):

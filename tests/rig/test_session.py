@@ -280,5 +280,14 @@ def test_a_proxy_that_is_not_there_is_told_before_anything_is_shown(make_session
     assert shown == []
 
 
+def test_too_few_presentations_for_a_generation_are_told_before_anything_is_shown(
+    make_session, asked, tmp_path
+):
+    file = asked(search="presentations = 10\nrepeats = 2")
+    with pytest.raises(InputError, match="presentations is 10; a generation of 10 candidates"):
+        make_session(file)
+    assert not (tmp_path / "session").exists()
+
+
 def test_a_session_searches_by_twin_unless_told_otherwise():
     assert SearchRequest().strategy == "twin"

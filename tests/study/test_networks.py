@@ -12,7 +12,7 @@ from PIL import Image
 
 from invariscope.categories.evaluate import chosen_tau
 from invariscope.categories.file import parse_paradigm
-from invariscope.categories.job import MEASURE, SEARCH, TRAIN
+from invariscope.categories.job import MEASURE, SEARCH, TRAIN, data_of
 from invariscope.categories.plan import RECIPES
 from invariscope.categories.result_tables import read_tables
 from invariscope.categories.runner import NetworkRunner
@@ -224,6 +224,35 @@ def test_another_study_in_the_folder_is_refused(measured):
     other = TEXT.replace("epochs = 3", "epochs = 4")
     with pytest.raises(StoreError, match="holds another study"):
         begin_networks(other, measured.path.parent, measured.path)
+
+
+def test_a_batch_above_the_training_images_is_refused_when_the_study_is_planned(tmp_path):
+    paint(tmp_path / "pictures")
+    text = TEXT.replace("batch = 12", "batch = 50")
+    with pytest.raises(InputError, match="the batch is 50, above 36 training images"):
+        begin_networks(text, tmp_path, tmp_path / "out")
+
+
+def test_photos_that_are_gone_are_told_as_that(tmp_path):
+    paint(tmp_path / "pictures")
+    begin_networks(TEXT, tmp_path, tmp_path / "out")
+    (tmp_path / "pictures" / "val" / "ant" / "0.png").unlink()
+    data_of.cache_clear()  # another process
+    with pytest.raises(StoreError, match=r"36 and 18 then, 36 and 17 now"):
+        begin_networks(TEXT, tmp_path, tmp_path / "out")
+
+
+def test_a_network_whose_weights_are_gone_is_to_be_trained(tmp_path):
+    paint(tmp_path / "pictures")
+    study = begin_networks(TEXT.replace("epochs = 3", "epochs = 1"), tmp_path, tmp_path / "out")
+    do(study, TRAIN)
+    assert len(study.trained) == 7
+    first = study.folder(study.trained[0]).path / "weights.safetensors"
+    weights = first.read_bytes()
+    first.unlink()
+    assert len(study.trained) == 6
+    do(study, TRAIN)
+    assert first.read_bytes() == weights
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda p: p.stem)

@@ -453,3 +453,8 @@ def test_the_layers_with_channels_last_have_channel_units():
     found = unit_activities(Last(), torch.zeros(2, 3, 4, 4), ["block"])["block"]
     torch.testing.assert_close(found, response.mean((1, 2)))
     assert Last().photo.resize == 4
+
+
+def test_a_size_that_is_no_number_is_told():
+    with pytest.raises(InputError, match=r"image_size is \(48, 80\); expected one whole number"):
+        NetworkSubject(nn.Conv2d(3, 2, 3).eval(), image_size=(48, 80))

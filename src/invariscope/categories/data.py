@@ -25,7 +25,6 @@ BYTES_IN_MEMORY = (
     8 * 2**30
 )  # bytes of images that are kept in memory; more are read as they are needed
 AT_ONCE = 256
-MOST_GREY = 0.1  # share of grey photos among colour ones up to which colour is still tested
 
 
 class ImageBatch(NamedTuple):

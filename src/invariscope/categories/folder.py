@@ -37,7 +37,7 @@ class NetworkFolder:
 
     @property
     def done(self) -> bool:
-        return (self.path / OUTCOME).exists()
+        return all((self.path / name).exists() for name in (OUTCOME, WEIGHTS))
 
     def begin(self) -> None:
         """Make the folder, and write the settings.

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from invariscope import seeds, validate
-from invariscope.categories.data import MOST_GREY, CategoryImages
+from invariscope.categories.data import CategoryImages
 from invariscope.errors import InputError
 from invariscope.plurals import number_of
 from invariscope.transformations import Composition, Transformation, compose, load
@@ -244,17 +244,8 @@ def seen_order(classes: tuple[str, ...], seed: int) -> tuple[str, ...]:
 
 def fault_of(transformation: Transformation, data: CategoryImages) -> str:
     """Explain in a sentence that a transformation leaves these images alone, or give none."""
-    if not transformation.identity_for_grey or not data.grey:
-        return ""
-    name = label_of(transformation)
-    if data.grey == 1:
-        return f"missing: all images are grey, and {name} leaves grey images as they are"
-    if data.grey > MOST_GREY:
-        return (
-            f"{data.grey:.0%} of the images are grey and the others have colour, so {name} would "
-            "change only some; use images of one kind"
-        )
-    return ""
+    words = transformation.fault_for_grey(data.grey or 0.0, label_of(transformation))
+    return f"missing: {words}" if words and data.grey == 1 else words
 
 
 def plan_networks(paradigm: Paradigm, data: CategoryImages) -> list[PlannedNetwork]:
@@ -272,6 +263,11 @@ def plan_networks(paradigm: Paradigm, data: CategoryImages) -> list[PlannedNetwo
                 f"asked to show {number_of(count, 'category')} transformed, and there are "
                 f"{len(data.classes)}; expected counts up to {len(data.classes)}"
             )
+    there = number_of(len(data.train.labels), "training image")
+    if len(data.train.labels) < paradigm.recipe.batch:
+        raise InputError(
+            f"the batch is {paradigm.recipe.batch}, above {there}; take a smaller batch"
+        )
     labels = [label_of(t) for t in paradigm.transformations]
     for label in labels:
         if labels.count(label) > 1:
@@ -309,6 +305,10 @@ def images_of(planned: Iterable[PlannedNetwork], each_epoch: int) -> int:
     """Count the images that training shows in all.
 
     Args:
-        each_epoch: images that an epoch shows one network.
+        each_epoch: training images; an epoch shows as many whole batches as they fill.
     """
-    return sum(own.recipe.epochs * each_epoch for own in planned if not own.fault)
+    return sum(
+        own.recipe.epochs * (each_epoch // own.recipe.batch * own.recipe.batch)
+        for own in planned
+        if not own.fault
+    )

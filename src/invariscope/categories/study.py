@@ -96,8 +96,17 @@ def begin_networks(text: str, base: Path, path: Path, device: str = "cpu") -> Ne
     make_folder(path)
     there = path / PLAN
     if there.exists():
-        names = {row["name"] for row in read_plan(path)["networks"]}
+        before = read_plan(path)
+        names = {row["name"] for row in before["networks"]}
         if not names & {own.name for own in study.planned}:
+            kept = path / STUDY
+            if kept.exists() and kept.read_text(encoding="utf-8") == text:
+                raise StoreError(
+                    f"the images of {str(path)!r} are not those that it was planned with "
+                    f"({before['training_images']} and {before['test_images']} then, "
+                    f"{len(data.train.labels)} and {len(data.test.labels)} now, for training and "
+                    "testing); put them back as they were, or begin another study in a new folder"
+                )
             raise StoreError(
                 f"{str(path)!r} holds another study, of which no network is wanted here; choose "
                 "another folder (--out)"

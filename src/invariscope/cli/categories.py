@@ -112,7 +112,7 @@ def _tell_cost(study: NetworkStudy, console: Console, device: str, rate: float |
     console.print(
         f"{number_of(len(left), 'network')} to train ({len(study.trained)} are there), "
         f"{number_of(images, 'image', ',')}"
-        + (f", {in_words(images / rate)} at {rate:.0f} images/s" if rate else "")
+        + (f", {in_words(images / rate)} at {rate:.0f} images/s" if rate and rate > 0 else "")
         + f"\nplan: {study.path / 'plan.json'}",
     )
 

@@ -148,8 +148,9 @@ def _tell(result: Invariance, console: Console) -> None:
             break
     rows = [row for row in result.summary.to_dict("records") if row["class"] == EVERY]
     site = rows[-1]["site"]
-    console.print(f"mean invariance coefficient at {site}:")
     own = [row for row in rows if row["site"] == site and row["measured"]]
+    if own:
+        console.print(f"mean invariance coefficient at {site}:")
     for row in sorted(own, key=lambda row: -row["mean"]):
         console.print(
             f"  {row['transformation']}: {row['mean']:.2f} ({number_of(row['measured'], 'unit')})"

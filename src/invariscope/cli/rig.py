@@ -33,7 +33,11 @@ from invariscope.subjects.rig.link import Link, OtherSide
 from invariscope.subjects.rig.zeromq import ZeroMQLink, ZeroMQRig
 
 rig = App(name="rig", help="The same search on a brain: images out, responses in.")
-rig.command("invariscope.cli.rig_plan:plan", name="plan")
+rig.command(
+    "invariscope.cli.rig_plan:plan",
+    name="plan",
+    help="Rehearse a session on a fitted network: presentations, minutes, power, claims.",
+)
 
 File = Annotated[Path, Parameter(help="The session file (TOML).")]
 Out = Annotated[

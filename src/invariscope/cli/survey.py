@@ -1,6 +1,7 @@
 """`invariscope survey …`: people classify the images of a study in a browser."""
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -160,7 +161,9 @@ def _place(study: Path, out: Path | None) -> Path:
 def make(study: Study, /, *, out: Out = None, asked: SurveyOptions | None = None) -> None:
     """Write a survey about a study's images: design.toml, words.json and images to look through."""
     (asked or SurveyOptions()).make(study, _place(study, out))
-    _say("Write your consent form into words.json, then: invariscope survey serve")
+    words = ["invariscope survey serve", shlex.quote(str(study))]
+    words += ["--out", shlex.quote(str(out))] if out else []
+    _say(f"Write your consent form into words.json, then: {' '.join(words)}")
 
 
 @survey.command

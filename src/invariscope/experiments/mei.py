@@ -110,7 +110,8 @@ def find_mei(
         tries: searches among which one is drawn at random (4 in the paper).
         options: of the search; by default 500 generations of 50. A strategy's cells are not
             filled: one image is searched for, and by a search that is not taught.
-        out: the folder that keeps the runs; by default a temporary one.
+        out: the folder that keeps the runs; by default a new one among the system's temporary
+            files, which stays there (the result's runs name it).
         watch: called after every generation.
         progress: whether a line shows how far the search is; by default in terminals and notebooks.
 

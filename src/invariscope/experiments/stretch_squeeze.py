@@ -48,7 +48,8 @@ def stretch_and_squeeze(
         direction: `either`, the paper's two-sided squeeze, or `down`: only a loss counts.
         seeds: one run a seed.
         options: population, generations, strategy, stopping rule.
-        out: the folder that keeps the runs; by default a temporary one.
+        out: the folder that keeps the runs; by default a new one among the system's temporary
+            files, which stays there (the result's runs name it).
         watch: called after every generation.
         progress: whether a line shows how far the search is; by default in terminals and notebooks.
 

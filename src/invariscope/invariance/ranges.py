@@ -121,12 +121,19 @@ def measure_ranges(
     now = answers(setup.subject, setup.sites)
     if path and path.exists() and (there := _load(path, asked, setup, percents, now)):
         return there
-    ranges = ActivityRanges(percents=tuple(percents))
+    ranges, grey, count = ActivityRanges(percents=tuple(percents)), 0, 0
     for shown in setup.show(watch):
         ranges.add(shown.transformation, shown.activities)
         if shown.transformation is None:
             kept.add(shown.activities)
+            images = shown.batch.images
+            count += len(images)
+            grey += int((images == images[:, :1]).flatten(1).all(1).sum())
     ranges.levels = kept.levels()
+    for place, transformation in enumerate(setup.transformations):
+        words = transformation.fault_for_grey(grey / max(count, 1), setup.labels[place])
+        if words:
+            setup.failed.setdefault(place, words)
     if path:
         failed = json.dumps(setup.failed)
         about = {"asked": asked, "failed": failed, "answers": json.dumps(now)}

@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 
 from invariscope.errors import InputError
 from invariscope.generators.constraints import check_words
+from invariscope.plurals import number_of
 from invariscope.recordings.windows import Windows
 from invariscope.search.strategies import load_strategy
 from invariscope.store.toml_text import read_toml
@@ -176,6 +177,23 @@ class SessionFile(FileSection):
     blocks: BlockRequest = BlockRequest()
     search: SearchRequest = SearchRequest()
     final: HeldBackRequest = HeldBackRequest()
+
+    def check_presentations(self) -> None:
+        """Check that a search may show a generation, with its repeats and controls.
+
+        Raises:
+            InputError: it may not.
+        """
+        search, blocks = self.search, self.blocks
+        trials = search.population * search.repeats
+        controls = blocks.reference + blocks.blank + blocks.natural
+        needed = trials + -(-trials // blocks.trials) * controls
+        if needed > search.presentations:
+            raise InputError(
+                f"presentations is {search.presentations}; a generation of "
+                f"{number_of(search.population, 'candidate')}, each shown {search.repeats} times, "
+                f"takes {needed} with its controls: give at least so many"
+            )
 
     def practice(self) -> dict[str, Any]:
         """Describe how responses come about: part of the rig's identity, so of its runs' names."""

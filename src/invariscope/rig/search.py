@@ -10,12 +10,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from invariscope.errors import InputError
 from invariscope.experiments.chunk import choose_chunk
 from invariscope.experiments.pictures import write_png
 from invariscope.experiments.plan import Planned, SearchOptions
 from invariscope.generators.base import Generator
-from invariscope.plurals import number_of
 from invariscope.recordings.noise import Floats
 from invariscope.rig.file import HeldBackRequest
 from invariscope.rig.held_back import HeldBackClaim, held_back, spread_members
@@ -146,13 +144,7 @@ class RigSearch:
         while True:
             generation += 1
             if self._spent() + self._cost() > self.presentations:
-                outcome = search.interrupted()[0]
-                if not outcome.generations:
-                    raise InputError(
-                        f"presentations is {self.presentations}; expected enough for a generation "
-                        f"of {number_of(self.options.population, 'candidate')} and its controls"
-                    )
-                return replace(outcome, status="finished")
+                return replace(search.interrupted()[0], status="finished")
             found = self._generation(search, generation)
             responses = self._responses(found, self.objective)
             errors = {SITE: torch.from_numpy(self._errors(found)).float()}

@@ -51,7 +51,8 @@ class RigSession:
         say: told what a person should know.
 
     Raises:
-        InputError: names of units or of the animal that cannot be kept (`check_names`).
+        InputError: names of units or of the animal that cannot be kept (`check_names`), or
+            presentations that do not allow a single generation.
         StoreError: the folder holds another session, or is being served.
     """
 
@@ -67,6 +68,7 @@ class RigSession:
         say: Say = lambda text: None,
     ) -> None:
         check_names(asked.rig)
+        asked.check_presentations()
         self.asked, self.folder, self.base = asked, make_folder(folder), base
         self._begin()
         self.generator = generator or load_generator(

@@ -277,13 +277,21 @@ class Search:
         A stop in bf16 is confirmed in float32.
 
         Raises:
-            SubjectError: NaN or infinity from a subject whose answers should be complete.
+            SubjectError: NaN or infinity from a subject whose answers should be complete, or no
+                answer to any image of the first generation.
         """
         codes = self.ask_codes()
         generations = [number + 1 for number in self._state.generation.tolist()]
         scores, in_bf16 = self._evaluation.scores(
             subject, codes, self._active, generations, self._device
         )
+        if subject.incomplete and max(generations) == 1 and bool(scores.isnan().any(1).all()):
+            images = number_of(len(scores), "image")
+            raise SubjectError(
+                f"{subject.name} answered none of the {images} of the first generation; a "
+                "recording answers for the images that were shown alone: search on the rig itself "
+                "(`invariscope rig`), or on a network fitted to the recording"
+            )
         if not subject.incomplete and not bool((sound := scores.isfinite().all(1)).all()):
             raise SubjectError(
                 f"{subject.name} answered {'NaN' if scores.isnan().any() else 'an infinite number'}"

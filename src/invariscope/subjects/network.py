@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from typing import Any, final
 
@@ -114,6 +115,9 @@ class NetworkSubject(Subject):
         refuse_unusable(model, torch.device(device))
         refuse_training(model)
         check_weights(model)
+        if not isinstance(image_size, Integral):
+            expected = "one whole number, the side of square images"
+            raise InputError(f"image_size is {image_size!r}; expected {expected}")
         validate.at_least("image_size", image_size, 1)
         validate.one_of("channel order", channels, ORDERS)
         validate.above("value_range", value_range, 0)

@@ -15,6 +15,7 @@ from invariscope.plurals import number_of
 
 BEYOND = ("keep", "clip", "rescale")
 Parameters = dict[str, Tensor]
+MOST_GREY = 0.1  # share of grey photos among colour ones up to which colour is still tested
 
 
 @dataclass(frozen=True)
@@ -96,6 +97,25 @@ class Transformation(ABC):
             if getattr(self, field.name) != field.default
         ]
         return f"{self.name}({', '.join(changed)})" if changed else self.name
+
+    def fault_for_grey(self, share: float, label: str = "") -> str:
+        """Explain in a sentence why it says nothing of a set of images, or give none.
+
+        Args:
+            share: of the images without colour, from 0 to 1.
+            label: by default its own.
+        """
+        if not self.identity_for_grey or share == 0:
+            return ""
+        label = label or self.label
+        if share == 1:
+            return f"all images are grey, and {label} leaves grey images as they are"
+        if share > MOST_GREY:
+            return (
+                f"{share:.0%} of the images are grey and the others have colour, so {label} would "
+                "change only some; use images of one kind"
+            )
+        return ""
 
     def draw(self, shape: torch.Size, keys: Tensor) -> Parameters:  # noqa: ARG002
         """Draw the random parameters of a batch.
