@@ -284,7 +284,7 @@ def test_too_few_presentations_for_a_generation_are_told_before_anything_is_show
     make_session, asked, tmp_path
 ):
     file = asked(search="presentations = 10\nrepeats = 2")
-    with pytest.raises(InputError, match="presentations is 10; a generation of 10 candidates"):
+    with pytest.raises(InputError, match="presentations is 10; a generation of 8 candidates"):
         make_session(file)
     assert not (tmp_path / "session").exists()
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
+from invariscope.errors import SubjectError
 from invariscope.generators.base import Generator
+from invariscope.plurals import number_of
 from invariscope.search.captured import CapturedPasses
 from invariscope.search.objectives import Objective, Objectives
 from invariscope.search.precision import bulk
@@ -126,3 +128,32 @@ def measure(
         precision=precision,
         repeats=repeats,
     )
+
+
+def check_scores(scores: Tensor, subject: Subject, *, first: bool) -> None:
+    """Check that a subject answered, and where its answers should be complete, with numbers.
+
+    Args:
+        scores: `(n, 3)` of a generation of every run.
+        first: whether it is the first generation.
+
+    Raises:
+        SubjectError: NaN or infinity from a subject whose answers should be complete, or no answer
+            to any image of the first generation.
+    """
+    images = number_of(len(scores), "image")
+    if subject.incomplete:
+        if first and bool(scores.isnan().any(1).all()):
+            raise SubjectError(
+                f"{subject.name} answered none of the {images} of the first generation; a "
+                "recording answers for the images that were shown alone: search on the rig itself "
+                "(`invariscope rig`), or on a network fitted to the recording"
+            )
+        return
+    sound = scores.isfinite().all(1)
+    if not bool(sound.all()):
+        raise SubjectError(
+            f"{subject.name} answered {'NaN' if scores.isnan().any() else 'an infinite number'}"
+            f" for {int((~sound).sum())} of {images}; a network must answer with numbers: check "
+            "its weights and preprocessing"
+        )

@@ -12,14 +12,13 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.devices import upload
-from invariscope.errors import InputError, SubjectError
+from invariscope.errors import InputError
 from invariscope.generators.base import Generator
-from invariscope.plurals import number_of
 from invariscope.search import noise, ranking
 from invariscope.search.archive import Archive, pack_front, unpack_front
 from invariscope.search.evaluation import MixedPrecisionEvaluation
 from invariscope.search.expected import expected_archive
-from invariscope.search.measure import generate_chunks
+from invariscope.search.measure import check_scores, generate_chunks
 from invariscope.search.monitor import FrontProgress, StoppingMonitor
 from invariscope.search.objectives import Objectives, responses_by_site
 from invariscope.search.problem import Problem
@@ -285,19 +284,7 @@ class Search:
         scores, in_bf16 = self._evaluation.scores(
             subject, codes, self._active, generations, self._device
         )
-        if subject.incomplete and max(generations) == 1 and bool(scores.isnan().any(1).all()):
-            images = number_of(len(scores), "image")
-            raise SubjectError(
-                f"{subject.name} answered none of the {images} of the first generation; a "
-                "recording answers for the images that were shown alone: search on the rig itself "
-                "(`invariscope rig`), or on a network fitted to the recording"
-            )
-        if not subject.incomplete and not bool((sound := scores.isfinite().all(1)).all()):
-            raise SubjectError(
-                f"{subject.name} answered {'NaN' if scores.isnan().any() else 'an infinite number'}"
-                f" for {int((~sound).sum())} of {number_of(len(scores), 'image')}; a network must "
-                "answer with numbers: check its weights and preprocessing"
-            )
+        check_scores(scores, subject, first=max(generations) == 1)
 
         def confirm(row: int, front: FrontProgress) -> bool:
             """Tell if the stopping rule holds for the same candidates in float32."""

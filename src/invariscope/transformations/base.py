@@ -99,7 +99,7 @@ class Transformation(ABC):
         return f"{self.name}({', '.join(changed)})" if changed else self.name
 
     def fault_for_grey(self, share: float, label: str = "") -> str:
-        """Explain in a sentence why it says nothing of a set of images, or give none.
+        """Explain in a sentence why coefficients of grey images are missing, or give none.
 
         Args:
             share: of the images without colour, from 0 to 1.
