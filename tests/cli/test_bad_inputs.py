@@ -187,6 +187,7 @@ side = 16
 [recipe]
 like = "small"
 epochs = 1
+batch = 4
 rate = 0.1
 [grid]
 rates = [0.1, 0.01]

@@ -1,6 +1,8 @@
 """`invariscope rig`: a whole session between two commands, and its export."""
 
-import threading
+import subprocess
+import sys
+from contextlib import contextmanager
 
 import pytest
 from PIL import Image
@@ -43,15 +45,23 @@ def file(tmp_path):
     return path
 
 
+@contextmanager
+def simulating(file, out, *words):
+    """A simulated rig in a process of its own, whose words are not those of another test."""
+    command = [sys.executable, "-m", "invariscope", "rig", "simulate", str(file)]
+    other = subprocess.Popen([*command, "--out", str(out), *words], stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        other.terminate()
+        other.wait()
+
+
 def test_a_session_between_two_commands(file, tmp_path, capsys):
     pytest.importorskip("pynwb")
     out = tmp_path / "a"
-    words = ["--units", "fc:3", "fc:5", "--idle", "60"]
-    other = threading.Thread(
-        target=run, args=(["rig", "simulate", str(file), "--out", str(out), *words],), daemon=True
-    )
-    other.start()
-    assert run(["rig", "serve", str(file), "--out", str(out)]) == 0
+    with simulating(file, out, "--units", "fc:3", "fc:5"):
+        assert run(["rig", "serve", str(file), "--out", str(out)]) == 0
     told = capsys.readouterr().out
     assert "the range block" in told
     assert "fronts on held-back repeats" in told
@@ -73,9 +83,8 @@ def test_a_plan_and_the_session_that_puts_it_to_the_neuron(file, tmp_path, capsy
     told = capsys.readouterr().out
     assert "invariances of the model could be refuted" in told
     assert "power to refute" in told
-    other = ["rig", "simulate", str(file), "--out", str(out), *model, "--idle", "60"]
-    threading.Thread(target=run, args=(other,), daemon=True).start()
-    assert run(["rig", "serve", str(file), "--out", str(out), "--plan", str(plan)]) == 0
+    with simulating(file, out, *model):
+        assert run(["rig", "serve", str(file), "--out", str(out), "--plan", str(plan)]) == 0
     told = capsys.readouterr().out
     assert "rejects 0 and confirms" in told
     assert list((out / "refuted").glob("*.parquet"))
