@@ -16,7 +16,7 @@ from invariscope.experiments.result import Result
 from invariscope.invariance.coefficient import invariance_coefficient
 from invariscope.plot import profile as plot_profile
 from invariscope.subjects import Subject
-from invariscope.transformations import AFFINE, LIGHT, TWELVE, load, names
+from invariscope.transformations import AFFINE, LIGHT, TWELVE, load
 
 SIDE = 8
 OPTIONS = iv.SearchOptions(generations=3, population=8, precision="float32")
@@ -150,8 +150,8 @@ def test_only_images_above_the_threshold_count_as_explained():
 def test_what_is_missing_is_told_with_its_reason(photos):
     dark = iv.profile(Closed(), "units:0", torch.zeros(4, 3, SIDE, SIDE), transformations=["blur"])
     assert dark.ignores == dark.sensitive == []
-    assert dark.missing[0].startswith("blur: silent")
-    assert "not known: blur: silent" in dark.card()
+    assert dark.missing[0].startswith("fine detail: silent")
+    assert "not known: fine detail: silent" in dark.card()
     one = iv.profile(Closed(), "units:0", photos[:1], transformations=["hue"])
     assert one.missing[0].startswith("hue: one image")
     assert np.isnan(one.coefficients["invariance"]).all()
@@ -205,4 +205,4 @@ def test_units_of_convolutions_are_read_as_they_are_named(conv_subject, photos):
 
 
 def test_every_transformation_has_its_words():
-    assert set(WORDS) >= set(names())
+    assert set(WORDS) >= {*TWELVE, *AFFINE, *LIGHT}
