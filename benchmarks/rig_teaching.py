@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from bench.frugality import NoiselessScores, hypervolume
@@ -90,13 +91,17 @@ def figures(
 
 
 def as_markdown(rows: list[dict[str, Any]]) -> str:
-    lines = []
-    for row in rows:
-        for kind in KINDS:
-            areas = [*row[kind]["shown"], row[kind]["reported"]]
-            lines.append([f"`{row['unit']}`", kind, *(f"{area:.2f}" for area in areas)])
+    lines = [
+        [f"`{row['unit']}`", kind, *row[kind]["shown"], row[kind]["reported"]]
+        for row in rows
+        for kind in KINDS
+    ]
+    for kind in KINDS:
+        own = [line[2:] for line in lines if line[1] == kind]
+        lines.append(["mean", kind, *np.mean(own, 0)])
+    cells = [[*line[:2], *(f"{area:.2f}" for area in line[2:])] for line in lines]
     heads = ["unit", "search", *(f"{BATCH * (g + 1)} images" for g in range(GENERATIONS))]
-    return markdown_table([*heads, "reported front"], lines) + "\n"
+    return markdown_table([*heads, "reported front"], cells) + "\n"
 
 
 def main() -> None:

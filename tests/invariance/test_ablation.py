@@ -183,6 +183,16 @@ def test_one_call_gives_what_the_parts_give(setup, tmp_path, monkeypatch):
     assert_frame_equal(kept.ablation, parts)
 
 
+@pytest.mark.parametrize("do", [find_tau, lambda setup, site: ablation_accuracy(setup, site, 0.1)])
+def test_without_a_transformation_that_can_be_used_the_reason_is_told(
+    do, conv_subject, make_photos
+):
+    images = image_set(make_photos(10)[:, :1].expand(-1, 3, -1, -1), torch.arange(10) % 5, CLASSES)
+    own = make_setup(conv_subject, images, ["hue"], "relu", batch=16)
+    with pytest.raises(InputError, match=r"can be used \(hue: all images are grey"):
+        do(own, "relu")
+
+
 class Residual(nn.Module):
     """A shortcut carries `beside` times the input past the nonlinearity."""
 

@@ -182,23 +182,28 @@ def test_the_range_block_describes_repeat_means(make_session, asked, drift):
     assert list(table["unit"]) == ["rig:0", "rig:1", "rig:2"]
 
 
-def test_a_twin_search_broken_off_ends_as_unbroken(make_session, asked, make_brain, monkeypatch):
-    file = asked(search='strategy = "twin:codes"')
-    (whole,) = make_session(file, DirectLink(make_brain(lost=0.0)), "whole").run()
+def break_in_the_search(monkeypatch):
+    """Interrupt the fifth generation; three are of the search for the most exciting image."""
     tell, told = Search.tell, []
 
     def broken(search, *words):
         told.append(search)
-        if len(told) == 5:  # three generations of the search for the most exciting image before
+        if len(told) == 5:
             raise KeyboardInterrupt
         return tell(search, *words)
 
     monkeypatch.setattr(Search, "tell", broken)
+
+
+def test_a_twin_search_broken_off_ends_as_unbroken(make_session, asked, make_brain, monkeypatch):
+    file = asked(search='strategy = "twin:codes"')
+    (whole,) = make_session(file, DirectLink(make_brain(lost=0.0)), "whole").run()
+    break_in_the_search(monkeypatch)
     session = make_session(file, DirectLink(make_brain(lost=0.0)), "broken")
     with pytest.raises(KeyboardInterrupt):
         session.run()
     session.close()
-    monkeypatch.setattr(Search, "tell", tell)
+    monkeypatch.undo()
     (after,) = make_session(file, DirectLink(make_brain(lost=0.0)), "broken").run()
     assert torch.equal(after.tensors["codes"], whole.tensors["codes"])
     pd.testing.assert_frame_equal(after.front, whole.front)
@@ -240,15 +245,7 @@ def test_a_search_begun_without_teaching_goes_on_without(
     link = DirectLink(make_brain(lost=0.0))
     (whole,) = make_session(file, link, "whole").run()
     assert "taught" not in whole.settings.strategy
-    tell, told = Search.tell, []
-
-    def broken(search, *words):
-        told.append(search)
-        if len(told) == 5:
-            raise KeyboardInterrupt
-        return tell(search, *words)
-
-    monkeypatch.setattr(Search, "tell", broken)
+    break_in_the_search(monkeypatch)
     session = make_session(file, DirectLink(make_brain(lost=0.0)), "older")
     with pytest.raises(KeyboardInterrupt):
         session.run()

@@ -203,7 +203,7 @@ def find_tau(
         most_lost: the accuracy that may be lost, as a share of images.
 
     Raises:
-        InputError: no classes, no network, or an unknown site.
+        InputError: no classes, no network, an unknown site, or no transformation that can be used.
     """
     ranges, readout = _prepare(setup, site, ranges, readout)
     _, ends = _ends(setup, site, tau_thresholds(setup, ranges, site, 0), readout)
@@ -243,7 +243,7 @@ def ablation_accuracy(
         `intact`, `without_site` and `chance` (see `passed_by`).
 
     Raises:
-        InputError: no classes, no network, or an unknown site.
+        InputError: no classes, no network, an unknown site, or no transformation that can be used.
     """
     ranges, readout = _prepare(setup, site, ranges, readout, top)
     at_tau = tau_thresholds(setup, ranges, site, tau)
@@ -314,4 +314,10 @@ def _prepare(
         raise InputError(f"site {site!r} is not among those of the setup, {setup.sites}")
     if readout is None:
         readout = classifier(setup.subject, setup.images.classes)
-    return ranges or measure_ranges(setup, top), readout
+    ranges = ranges or measure_ranges(setup, top)
+    if len(setup.failed) == len(setup.labels):
+        why = "; ".join(
+            f"{setup.labels[place]}: {reason}" for place, reason in setup.failed.items()
+        )
+        raise InputError(f"τ and ablation need a transformation that can be used ({why})")
+    return ranges, readout
