@@ -9,7 +9,13 @@ import torch
 from invariscope import seeds
 from invariscope.categories.data import DataRule, load_data
 from invariscope.categories.draws import balanced_order, draw_epoch
-from invariscope.categories.plan import Recipe, count_list, plan_networks, read_transformation
+from invariscope.categories.plan import (
+    Recipe,
+    count_list,
+    plan_networks,
+    read_transformation,
+    steps_of,
+)
 from invariscope.errors import InputError
 
 
@@ -143,3 +149,15 @@ def test_streamed_images_are_the_held_ones(picture_folder, data):
     order = torch.tensor([5, 40, 3, 3, 17, 0, 47])
     for held, read in zip(data.train.parts(order, 3), streamed.train.parts(order, 3), strict=True):
         assert all(torch.equal(a, b) for a, b in zip(held, read, strict=True))
+
+
+@pytest.mark.parametrize("count", [40, 51, 52, 53, 80])
+def test_an_epoch_has_the_steps_that_were_planned(count):
+    drawn = len(balanced_order(torch.arange(count) % 3, torch.Generator()))
+    for batch in (7, 50, 52):
+        recipe = Recipe(batch=batch)
+        if drawn < batch:
+            with pytest.raises(InputError, match=f"the batch is {batch}, above {drawn} training"):
+                steps_of(recipe, count, 3)
+        else:
+            assert steps_of(recipe, count, 3) == drawn // batch

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from invariscope import seeds
 from invariscope.categories.data import ImageBatch
-from invariscope.categories.plan import PlannedNetwork
+from invariscope.categories.plan import PlannedNetwork, of_each
 from invariscope.training.data import cut_windows, draw_windows
 from invariscope.zoo.classifiers import standardise
 
@@ -32,7 +32,7 @@ def balanced_order(labels: Tensor, stream: torch.Generator) -> Tensor:
         `(categories · round(n / categories),)` int64.
     """
     categories = int(labels.max()) + 1
-    each = max(1, round(len(labels) / categories))
+    each = of_each(len(labels), categories)
     chosen = []
     for category in range(categories):
         own = torch.nonzero(labels == category).flatten()

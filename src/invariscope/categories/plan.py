@@ -263,11 +263,7 @@ def plan_networks(paradigm: Paradigm, data: CategoryImages) -> list[PlannedNetwo
                 f"asked to show {number_of(count, 'category')} transformed, and there are "
                 f"{len(data.classes)}; expected counts up to {len(data.classes)}"
             )
-    there = number_of(len(data.train.labels), "training image")
-    if len(data.train.labels) < paradigm.recipe.batch:
-        raise InputError(
-            f"the batch is {paradigm.recipe.batch}, above {there}; take a smaller batch"
-        )
+    steps_of(paradigm.recipe, len(data.train.labels), len(data.classes))
     labels = [label_of(t) for t in paradigm.transformations]
     for label in labels:
         if labels.count(label) > 1:
@@ -301,14 +297,35 @@ def plan_networks(paradigm: Paradigm, data: CategoryImages) -> list[PlannedNetwo
     return planned
 
 
-def images_of(planned: Iterable[PlannedNetwork], each_epoch: int) -> int:
+def of_each(images: int, categories: int) -> int:
+    """Count the images of each category that an epoch draws; categories come equally often."""
+    return max(1, round(images / categories))
+
+
+def steps_of(recipe: Recipe, images: int, categories: int) -> int:
+    """Count an epoch's steps, of a whole batch each.
+
+    Args:
+        images: for training, of all categories.
+
+    Raises:
+        InputError: they do not fill a batch.
+    """
+    drawn = categories * of_each(images, categories)
+    if drawn < recipe.batch:
+        there = number_of(drawn, "training image")
+        raise InputError(f"the batch is {recipe.batch}, above {there}; take a smaller batch")
+    return drawn // recipe.batch
+
+
+def images_of(planned: Iterable[PlannedNetwork], images: int) -> int:
     """Count the images that training shows in all.
 
     Args:
-        each_epoch: training images; an epoch shows as many whole batches as they fill.
+        images: for training, of all categories.
     """
     return sum(
-        own.recipe.epochs * (each_epoch // own.recipe.batch * own.recipe.batch)
+        own.recipe.epochs * own.recipe.batch * steps_of(own.recipe, images, len(own.classes))
         for own in planned
         if not own.fault
     )

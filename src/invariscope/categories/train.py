@@ -13,11 +13,10 @@ from invariscope import seeds
 from invariscope.categories.data import CategoryImages
 from invariscope.categories.draws import apply_input_layer, draw_epoch
 from invariscope.categories.folder import NetworkFolder
-from invariscope.categories.plan import PlannedNetwork
+from invariscope.categories.plan import PlannedNetwork, steps_of
 from invariscope.categories.stacked_trainer import StackedTrainer
 from invariscope.devices import place
 from invariscope.errors import InputError
-from invariscope.plurals import number_of
 from invariscope.store.context import numeric_context
 from invariscope.zoo.classifiers import make_classifier
 
@@ -173,10 +172,7 @@ class Training:
         began, planned = time.monotonic(), [t.planned for t in trainees]
         epoch, recipe = trainees[0].epoch, planned[0].recipe
         draws = [draw_epoch(w, self.data.train.labels, epoch) for w in planned]
-        steps = len(draws[0].order) // recipe.batch
-        if steps == 0:
-            there = number_of(len(self.data.train.labels), "training image")
-            raise InputError(f"the batch is {recipe.batch}, above {there}; take a smaller batch")
+        steps = steps_of(recipe, len(self.data.train.labels), len(planned[0].classes))
         ranks = self.ranks
         if ranks.world > 1:
             draws = [d.of_rank(ranks.rank, ranks.world, recipe.batch) for d in draws]
