@@ -20,7 +20,13 @@ from invariscope.paper.claim import (
     Evidence,
     read_claim,
 )
-from invariscope.paper.figure_claims import AS_MUCH_LOST, BOUND, TESTS, figure_claims
+from invariscope.paper.figure_claims import (
+    ARCHITECTURES,
+    AS_MUCH_LOST,
+    BOUND,
+    TESTS,
+    figure_claims,
+)
 from invariscope.paper.measured_figures import NO_PAIR, NO_ROLES
 from invariscope.report.sns_page import (
     collect_tables,
@@ -173,6 +179,8 @@ TESTED = {
     "S1": 1,
 }
 
+ENDS = ("", BOUND)  # of a statement without and with a bound on codes
+
 
 def claim_of(found, words):
     claims = [claim for claim in figure_claims(found) if words in claim.statement]
@@ -214,7 +222,7 @@ def test_roles_come_from_the_table_alone():
     for lost in (lambda t: t.drop(columns="role", errors="ignore"), lambda t: t.assign(role=None)):
         bare = {name: lost(table) for name, table in tables().items()}
         found = [claim for claim in figure_claims(bare) if claim.reason == NO_ROLES]
-        sources = ["Fig 2"] * 2 + ["Fig 3c"] * 2 + ["Fig 4c"] * 16 + ["Fig 4e"]
+        sources = ["Fig 2"] * 2 + ["Fig 3c"] * 2 + ["Fig 4c"] * 16 + ["Fig 4e"] * 2
         assert sorted(claim.source for claim in found) == sources
         assert claim_of(bare, "affine copies that lose as much").verdict == HOLDS
 
@@ -245,6 +253,13 @@ def test_the_same_trends_need_several_networks_of_a_role():
     turned = more.assign(slope=-more["slope"], low=-more["high"], high=-more["low"])
     several["observers_slopes"] = pd.concat([first, turned])
     assert claim_of(several, same).verdict == CONTRADICTED
+    # With codes bounded the further networks' trends are judged from the rows of that bound.
+    own, bound = ({c.statement: c for c in figure_claims(several)}[ARCHITECTURES + e] for e in ENDS)
+    assert (own.verdict, bound.verdict) == (CONTRADICTED, CONTRADICTED)
+    free = turned["constraints"] == "none"
+    several["observers_slopes"] = pd.concat([first, turned[free], more[~free]])
+    own, bound = ({c.statement: c for c in figure_claims(several)}[ARCHITECTURES + e] for e in ENDS)
+    assert (own.verdict, bound.verdict) == (CONTRADICTED, HOLDS)
 
 
 def test_one_observer_gives_no_interval():

@@ -69,8 +69,9 @@ def test_embedded_sizes_plan_with_the_network_that_is_there(name, meis, runs, tm
     assert all(run.options["generations"] <= most for run in searches)
 
 
-def test_other_architectures_have_as_many_runs_at_their_own_sites():
-    study = read_study(CONFIGS / "embedded/architectures.toml")
+@pytest.mark.parametrize("name", ["architectures", "architectures_manifold"])
+def test_other_architectures_have_as_many_runs_at_their_own_sites(name):
+    study = read_study(CONFIGS / f"embedded/{name}.toml")
     assert len(study.conditions) == 2
     for condition in study.conditions.values():
         assert len(condition.subjects) * 5 * len(condition.stretch) == 30

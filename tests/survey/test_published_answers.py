@@ -14,10 +14,16 @@ from torch import nn
 
 import invariscope as iv
 from invariscope.analysis.shape_bias import cues, shape_bias
-from invariscope.analysis.sixteen_categories import category_scores, class_numbers, name_images
+from invariscope.analysis.sixteen_categories import (
+    CategoryReadout,
+    category_scores,
+    class_numbers,
+)
+from invariscope.cli import people as people_command
 from invariscope.cli.app import run
 from invariscope.errors import InputError
 from invariscope.survey.compare import compare_people, find_images
+from invariscope.survey.export import export
 from invariscope.survey.published_answers import PUBLISHED
 
 HEAD = "subj,Session,trial,rt,object_response,category,condition,imagename\n"
@@ -225,7 +231,7 @@ def test_a_category_is_the_mean_probability_of_its_classes():
 def test_classes_of_another_order_are_refused(network):
     network.classes = tuple(f"class {k}" for k in range(1000))
     with pytest.raises(InputError, match="usual order"):
-        name_images(network, torch.zeros(1, 3, 8, 8), ["cat", "dog"])
+        CategoryReadout.of(network, ["cat", "dog"])
 
 
 SHARED = Path(os.environ.get("INVARISCOPE_SHARED", "no folder"))
@@ -252,3 +258,83 @@ def test_peoples_shape_bias_is_the_published_one(tmp_path):
             texture += one != two and answer == two
     assert (found["shape"], found["texture"]) == (shape, texture)
     assert len(answers) == 12_800
+
+
+class Unlike(nn.Module):
+    """Prefers its units in a fixed order, whatever it sees."""
+
+    def __init__(self, order, units):
+        super().__init__()
+        self.fc = nn.Linear(3 * 8 * 8, units)
+        nn.init.zeros_(self.fc.weight)
+        nn.init.zeros_(self.fc.bias)
+        for rank, unit in enumerate(order):
+            self.fc.bias.data[unit] = 10.0 - rank
+
+    def forward(self, images):
+        return self.fc(images.flatten(1))
+
+
+def unlike(*order, units, **options):
+    return iv.NetworkSubject(
+        Unlike(order, units).eval(), image_size=8, mean=0.0, std=1.0, name="unlike", **options
+    )
+
+
+@pytest.mark.parametrize(
+    "classes", [("truck", "cat", "bird", "dog"), tuple(class_numbers())[::-1]], ids=["4", "16"]
+)
+def test_a_network_with_the_categories_as_classes_is_read_by_their_names(published, classes):
+    answers = iv.load_answers(published / "answers")
+    own = unlike(classes.index("bird"), units=len(classes), classes=classes)
+    found = compare_people(answers, own, find_images(answers, published))
+    assert found.answers["answer"].tolist() == ["bird"] * 3
+    assert len(found.notes) == 1
+
+
+def test_units_without_names_are_taken_by_order_and_told(published):
+    answers = iv.load_answers(published / "answers")
+    own = unlike(1, units=2)
+    found = compare_people(answers, own, find_images(answers, published))
+    assert found.answers["answer"].tolist() == ["cat"] * 3
+    assert found.notes[-1] == (
+        "unlike names no classes: its 2 units at 'fc' are taken for the categories in this order: "
+        "bird, cat"
+    )
+
+
+def test_a_network_chooses_from_what_people_chose_from(published):
+    """Of ImageNet's classes too: what people could not answer is no answer of the network's."""
+    answers = iv.load_answers(published / "answers")
+    answers = answers.loc[answers["answer"] != "na"]
+    truck, tabby, goldfinch = 867, 281, 11
+    own = unlike(truck, tabby, goldfinch, units=1000)
+    files = find_images(answers, published)
+    assert compare_people(answers, own, files).answers["answer"].tolist() == ["truck"] * 3
+    chosen = compare_people(answers, own, files, ["bird", "cat", "dog"])
+    assert chosen.answers["answer"].tolist() == ["cat"] * 3
+    assert chosen.notes == ()
+
+
+@pytest.mark.parametrize("place", ["survey", "export", "table"])
+def test_a_surveys_design_says_what_people_chose_from(
+    place, person, database, survey_folder, tmp_path, monkeypatch
+):
+    person(0).answer(most=4)  # too few to be shown every category
+    database.close()
+    export(survey_folder, tmp_path / "out")
+    asked = {
+        "survey": survey_folder.path,
+        "export": tmp_path / "out",
+        "table": tmp_path / "out" / "answers.csv",
+    }[place]
+    given = []
+
+    def compare(answers, subject, files, categories=()):
+        given.append(categories)
+        raise InputError("enough")
+
+    monkeypatch.setattr(people_command, "compare_people", compare)
+    images = str(survey_folder.path / "images")
+    assert run(["people", "compare", str(asked), "embedded:standard", "--images", images]) == 2
+    assert given == [survey_folder.design.categories]

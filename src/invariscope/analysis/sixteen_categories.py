@@ -6,6 +6,7 @@ category's score is the mean probability of its classes, as in `decision_mapping
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -62,7 +63,8 @@ def check_imagenet(subject: Subject) -> str:
     if units != IMAGENET:
         raise InputError(
             f"{subject.name} has {number_of(units, 'unit')} at {readout!r}; the 16 categories are "
-            f"read from ImageNet's {IMAGENET} classes: give a network of these"
+            f"read from ImageNet's {IMAGENET} classes, or from units with the categories' own "
+            "names: give a network of either"
         )
     if len(subject.classes) == IMAGENET:
         for number, name in LANDMARKS.items():
@@ -74,29 +76,63 @@ def check_imagenet(subject: Subject) -> str:
     return readout
 
 
-def name_images(subject: Subject, images: Tensor, categories: Sequence[str]) -> list[str]:
-    """Name the category that a subject sees in each image.
+def reads_imagenet(subject: Subject, categories: Sequence[str]) -> bool:
+    """Test for 1,000 units at the readout, and for categories that are all of the 16."""
+    units = torch.Size(list(subject.sites().values())[-1]).numel()
+    return units == IMAGENET and set(categories) <= set(class_numbers())
 
-    Args:
-        subject: a network. For the 16 categories of Geirhos et al. its readout must be ImageNet's
-            classes; for others, units that bear their names (`invariance.classes.classifier`).
-        images: `(n, 3, height, width)` in [0, 1].
+
+@dataclass(frozen=True)
+class CategoryReadout:
+    """A readout that names the category of an image.
+
+    Attributes:
+        subject: the network.
         categories: to choose from.
-
-    Returns:
-        A category an image; of equal scores the earlier.
-
-    Raises:
-        InputError: a subject that cannot name the categories.
+        site: the readout.
+        columns: of each category, among the 16 (`imagenet`) or among the readout's units.
+        imagenet: whether scores are mean probabilities of ImageNet's classes, else activities.
+        told: what a reader should know of how units were found, as a sentence; mostly empty.
     """
-    sixteen = list(class_numbers())
-    if set(categories) <= set(sixteen):
-        readout = check_imagenet(subject)
-        logits = subject.respond(images, [readout])[readout].flatten(1)
-        best = category_scores(logits).argmax(1).tolist()
-        return [sixteen[k] for k in best]
-    known = classifier(subject, list(categories))
-    logits = subject.respond(images, [known.site])[known.site].flatten(1)
-    best = logits[:, known.targets.to(logits.device)].argmax(1).tolist()
-    names = list(categories)
-    return [names[k] for k in best]
+
+    subject: Subject
+    categories: tuple[str, ...]
+    site: str
+    columns: Tensor
+    imagenet: bool
+    told: str = ""
+
+    @classmethod
+    def of(cls, subject: Subject, categories: Sequence[str]) -> "CategoryReadout":
+        """Find the readout: ImageNet's classes for the 16 categories, or units with the names.
+
+        Raises:
+            InputError: a subject that cannot name the categories.
+        """
+        names, sixteen = tuple(categories), list(class_numbers())
+        if reads_imagenet(subject, names):
+            columns = torch.tensor([sixteen.index(name) for name in names])
+            return cls(subject, names, check_imagenet(subject), columns, imagenet=True)
+        try:
+            known = classifier(subject, names)
+        except InputError:
+            if set(names) <= set(sixteen):
+                check_imagenet(subject)
+            raise
+        told = (
+            f"{subject.name} names no classes: its {number_of(known.units, 'unit')} at "
+            f"{known.site!r} are taken for the categories in this order: {', '.join(names)}"
+        )
+        own = told if known.by_order else ""
+        return cls(subject, names, known.site, known.targets, imagenet=False, told=own)
+
+    def name(self, images: Tensor) -> list[str]:
+        """Name the category of each image; the first of equal scores.
+
+        Args:
+            images: `(n, 3, height, width)` in [0, 1].
+        """
+        scores = self.subject.respond(images, [self.site])[self.site].flatten(1)
+        scores = category_scores(scores) if self.imagenet else scores
+        best = scores[:, self.columns.to(scores.device)].argmax(1).tolist()
+        return [self.categories[k] for k in best]

@@ -13,7 +13,9 @@ from invariscope.errors import InputError, StoreError
 from invariscope.store.files import make_folder, replace_file
 from invariscope.survey.answers import load_answers
 from invariscope.survey.compare import PeopleComparison, compare_people, find_images, survey_images
-from invariscope.survey.folder import open_survey
+from invariscope.survey.design import read_design
+from invariscope.survey.folder import DESIGN, SurveyFolder, open_survey
+from invariscope.survey.psychds import FOLDER, MATERIALS
 
 people = App(name="people", help="People's answers beside a network's.")
 TABLES = ("accuracy", "consistency", "bias", "answers")
@@ -35,11 +37,13 @@ def compare(
 ) -> None:
     """Compare accuracy, errors and shape bias of people and a network at the same images."""
     given, console = load_answers(answers), output()
-    files = _own_images(answers) if images is None else find_images(given, images)
+    survey = _survey(answers)
+    files = _own_images(answers, survey) if images is None else find_images(given, images)
+    categories = _chosen_from(answers, survey)
     subject = (source or NetworkOptions()).subject(model)
     place = out or default_out(model, "people", "compare")
     tell_start(place, STARTS_AGAIN)
-    found = compare_people(given, subject, files)
+    found = compare_people(given, subject, files, categories)
     make_folder(place)
     for name in TABLES:
         table: pd.DataFrame = getattr(found, name)
@@ -48,13 +52,28 @@ def compare(
     console.print(f"tables: {place}", markup=False)
 
 
-def _own_images(answers: Path) -> dict[tuple[str, str], Path]:
+def _survey(answers: Path) -> SurveyFolder | None:
+    """Open the survey of the answers; None for a table or an export."""
     try:
-        return survey_images(open_survey(answers))
-    except StoreError as error:
+        return open_survey(answers)
+    except StoreError:
+        return None
+
+
+def _chosen_from(answers: Path, survey: SurveyFolder | None) -> tuple[str, ...]:
+    """List the categories that people chose from; empty where no design says."""
+    if survey is not None:
+        return survey.design.categories
+    exported = (answers if answers.is_dir() else answers.parent) / FOLDER / MATERIALS / DESIGN
+    return read_design(exported).categories if exported.is_file() else ()
+
+
+def _own_images(answers: Path, survey: SurveyFolder | None) -> dict[tuple[str, str], Path]:
+    if survey is None:
         raise InputError(
             f"{str(answers)!r} has no images of its own; give those that people saw as --images"
-        ) from error
+        )
+    return survey_images(survey)
 
 
 def _tell(found: PeopleComparison, console: Console) -> None:

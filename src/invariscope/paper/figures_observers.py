@@ -98,14 +98,17 @@ def _word(site: object) -> str:
     return site if isinstance(site, str) else ""
 
 
-def other_sources(tables: Tables) -> Judged:
+def other_sources(tables: Tables, select: Select = unbounded) -> Judged:
     """Ask whether each further network of a role has the trend of that role.
 
     The first network of each role is the one that Fig. 4c is about.
     """
+    rows = select(tables["observers_slopes"])
+    if select is bounded and not len(rows):
+        return NO_BOUND
     several: dict[str, Rows] = {}
     for role in (STANDARD, ROBUST):
-        table = with_role(unbounded(tables["observers_slopes"]), role)
+        table = with_role(rows, role)
         if table is None:
             return NO_ROLES
         own = rows_with(table, kind=ALL, match=REACHED).dropna(subset=["slope"])

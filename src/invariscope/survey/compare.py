@@ -1,7 +1,7 @@
 """A network beside people: the same images, the same categories, the same measures."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,11 @@ from invariscope.analysis.error_consistency import consistency_table
 from invariscope.analysis.intervals import share_interval
 from invariscope.analysis.people import people_accuracy, usable
 from invariscope.analysis.shape_bias import CUE_CONFLICT, shape_bias
-from invariscope.analysis.sixteen_categories import class_numbers, name_images
+from invariscope.analysis.sixteen_categories import (
+    CategoryReadout,
+    class_numbers,
+    reads_imagenet,
+)
 from invariscope.errors import InputError
 from invariscope.photos.read import read_photo
 from invariscope.plurals import number_of
@@ -92,16 +96,17 @@ def _places(path: Path, folder: Path) -> set[str]:
 
 
 def network_answers(
-    subject: Subject, answers: pd.DataFrame, files: Mapping[ImageKey, Path]
+    readout: CategoryReadout, answers: pd.DataFrame, files: Mapping[ImageKey, Path]
 ) -> pd.DataFrame:
     """Tabulate a network's answers, with `condition`, `image`, `category`, `answer`.
 
     Args:
+        readout: of the network, with the categories to choose from.
         answers: people's, each image with one category.
         files: of the images; others are left out.
 
     Raises:
-        InputError: an image with two categories, or a network that cannot name them.
+        InputError: an image with two categories.
     """
     images = answers.drop_duplicates([*KEYS, "category"])[[*KEYS, "category"]]
     twice = images.duplicated(KEYS)
@@ -113,19 +118,22 @@ def network_answers(
     there = [(c, i) in files for c, i in zip(images["condition"], images["image"], strict=True)]
     own = images.loc[there].reset_index(drop=True)
     paths = [files[c, i] for c, i in zip(own["condition"], own["image"], strict=True)]
-    categories = sorted(answers["category"].unique())
+    subject = readout.subject
     given: list[str] = []
     for start in range(0, len(paths), BATCH):
         pictures = [read_photo(path) for path in paths[start : start + BATCH]]
         seen = torch.cat([subject.see(p[None].float() / 255) for p in pictures])
-        given.extend(name_images(subject, seen, categories))
+        given.extend(readout.name(seen))
     return own.assign(
         answer=given, correct=own["category"].to_numpy(object) == given, participant=subject.name
     )
 
 
 def compare_people(
-    answers: pd.DataFrame, subject: Subject, files: Mapping[ImageKey, Path]
+    answers: pd.DataFrame,
+    subject: Subject,
+    files: Mapping[ImageKey, Path],
+    categories: Sequence[str] = (),
 ) -> PeopleComparison:
     """Compare people with a network.
 
@@ -133,6 +141,9 @@ def compare_people(
         answers: from `load_answers`; excluded ones do not count.
         subject: the network.
         files: of the images (`find_images`, `survey_images`).
+        categories: that people chose from, and so the network; by default those of the images,
+            and all 16 of Geirhos et al. where the images' are of these and the network has
+            ImageNet's 1,000 classes.
 
     Raises:
         InputError: simulated answers, no image at all, or a network that cannot name them.
@@ -149,8 +160,10 @@ def compare_people(
             "their folder as --images"
         )
     own = own.loc[there]
-    notes += _strange(own)
-    theirs = network_answers(subject, own, files)
+    choices = list(categories) or _choices(own, subject)
+    readout = CategoryReadout.of(subject, choices)
+    notes += _strange(own, choices) + ((readout.told,) if readout.told else ())
+    theirs = network_answers(readout, own, files)
     return PeopleComparison(
         _accuracies(own, theirs, subject.name),
         consistency_table(own, theirs),
@@ -173,10 +186,16 @@ def _left_out(own: pd.DataFrame, missing: pd.Series) -> tuple[str, ...]:
     )
 
 
-def _strange(own: pd.DataFrame) -> tuple[str, ...]:
+def _choices(own: pd.DataFrame, subject: Subject) -> list[str]:
+    """List categories for the network to choose from, where no design lists people's choices."""
+    shown = sorted(own["category"].unique())
+    return list(class_numbers()) if reads_imagenet(subject, shown) else shown
+
+
+def _strange(own: pd.DataFrame, choices: Sequence[str]) -> tuple[str, ...]:
     """Write a sentence of answers that name none of the categories."""
     shown, sixteen = set(own["category"]), set(class_numbers())
-    known = sorted(shown) if shown - sixteen else sorted(sixteen)
+    known = sorted({*choices} if shown - sixteen else {*choices} | sixteen)
     strange = own.loc[~own["answer"].isin(known), "answer"].value_counts()
     if strange.empty:
         return ()

@@ -21,10 +21,10 @@ from invariscope.survey.answers import (
 from invariscope.survey.database import connect
 from invariscope.survey.exclusion import with_exclusions
 from invariscope.survey.folder import SurveyFolder
-from invariscope.survey.psychds import ABOUT, write_psychds
+from invariscope.survey.psychds import ABOUT, FOLDER, write_psychds
 from invariscope.survey.spreadsheets import write_csv
 
-OWN = frozenset({"answers.csv", EXPORTED, "sessions.csv", "psych-ds"})
+OWN = frozenset({"answers.csv", EXPORTED, "sessions.csv", FOLDER})
 IDS = "participant,session,complete,code,"  # a table of ids begins so
 
 
@@ -59,7 +59,7 @@ def export(folder: SurveyFolder, out: Path) -> pd.DataFrame:
         tidy.to_parquet(part / EXPORTED, index=False)
         write_csv(sessions, part / "sessions.csv")
         every = raw.loc[:, list(RAW)]
-        write_psychds(part / "psych-ds", folder, raw=every, tidy=tidy, sessions=sessions)
+        write_psychds(part / FOLDER, folder, raw=every, tidy=tidy, sessions=sessions)
         shutil.rmtree(out, ignore_errors=True)
         part.rename(out)
     except OSError as error:

@@ -56,6 +56,8 @@ DICTIONARY: dict[str, tuple[str, str]] = {
     "reason": ("Why the session does not count; empty if it does", ""),
 }
 ABOUT = "about_"
+FOLDER = "psych-ds"  # of an export
+MATERIALS = "materials"  # the folder of the design, the words and the images' table
 
 
 def plain_word(word: str) -> str:
@@ -114,9 +116,9 @@ def write_psychds(
     (path / "dataset_description.json").write_text(text, encoding="utf-8")
     (path / "README.md").write_text(_readme(title, about["description"]), encoding="utf-8")
     (path / "CHANGES.md").write_text("# Changes\n\n- Exported by invariscope.\n", encoding="utf-8")
-    (path / "materials").mkdir()
+    (path / MATERIALS).mkdir()
     for name in (DESIGN, WORDS, IMAGES):
-        shutil.copyfile(folder.path / name, path / "materials" / name)
+        shutil.copyfile(folder.path / name, path / MATERIALS / name)
 
 
 def _summary(folder: SurveyFolder, raw: pd.DataFrame, sessions: pd.DataFrame) -> str:
