@@ -14,9 +14,9 @@ from invariscope.analysis.across import (
     confusion_table,
     invariance_means,
 )
-from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED
+from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED, over_clusters
 from invariscope.paper.findings import find
-from invariscope.paper.measured_study import family
+from invariscope.paper.measured_study import family, mean_of, over_trained
 from invariscope.units import differing_names
 
 FAMILIES = {"hue": "colour", "blur": "convolutional", "rotation-180": "geometric"}
@@ -95,7 +95,7 @@ def paper_like(*, clean=0.9, twist=False):
                         "group": g,
                         "images": 100,
                         "correct": 0,
-                        "accuracy": v + jitter,
+                        "accuracy": v + jitter + 0.002 * stream.normal(),
                     }
                     for g, v in groups.items()
                 ]
@@ -117,17 +117,20 @@ def paper_like(*, clean=0.9, twist=False):
                                     "transformation": name,
                                     "class": group,
                                     "images": 100,
-                                    "active": 10,
+                                    "active": 10 + seed,
                                     "invariance": h,
                                     "specialization": wide * stream.normal(size=40),
                                 }
                             )
                         )
                 images.append(
-                    pd.DataFrame({**of, "site": "z", "transformation": name, "share": [0.15] * 20})
+                    pd.DataFrame(
+                        {**of, "site": "z", "transformation": name, "share": [0.15 + jitter] * 20}
+                    )
                 )
             if count:
-                confusion.append({**of, "quadrant": "I", "images": 50, "share": 0.9 - 0.2 * share})
+                went = 0.9 - 0.2 * share + 0.002 * stream.normal()
+                confusion.append({**of, "quadrant": "I", "images": 50, "share": went})
     units, accuracy = pd.concat(units, ignore_index=True), pd.DataFrame(accuracy)
     means = invariance_means(units)
     assert set(kinds) == set(names)
@@ -176,7 +179,7 @@ def test_ablation_says_nothing_of_a_layer_that_a_shortcut_passes_by(without, ver
     ]
     ends = {"intact": 0.9, "without_site": without, "chance": 0.05}
     table = pd.DataFrame(rows).assign(site="z", shown="transformed", trained="hue", **ends)
-    table["accuracy"] += 1e-4 * table["seed"]
+    table["accuracy"] += 1e-4 * np.random.default_rng(3).normal(size=len(table))
     found = outcomes(replace(paper_like(), ablation=table))
     assert len([key for key, v in found.items() if key[0] == "finding 8" and v == NOTHING]) == (
         3 if verdict == NOTHING else 0
@@ -239,6 +242,7 @@ def test_two_counts_show_no_shape():
 def test_a_second_network_is_compared_seed_by_seed():
     first, key = paper_like(), ("finding 9", "Inception has more invariant units than ")
     units = first.units.assign(invariance=first.units["invariance"] + 0.1)
+    units["invariance"] += 0.01 * units["seed"]
     more = replace(first, units=units, plan=first.plan | {"network": "inception"})
     assert outcomes(first, beside=more)[key] == HOLDS
     assert outcomes(more, beside=first)[key] == CONTRADICTED
@@ -280,8 +284,8 @@ def opened(gains, *, steps=1, shift=0.0, seeds=5):
     plan |= {"network": "recurrent", "options": {"steps": steps}}
     return NetworkTables(
         plan=plan, measured={"tau": 0.1}, accuracy=accuracy,
-        confusion=pd.DataFrame(columns=["seed", "count", "quadrant", "share"]), means=means,
-        beside=beside(accuracy, means, "z"), units=units, images=pd.concat(images),
+        confusion=pd.DataFrame(columns=["trained", "seed", "count", "quadrant", "share"]),
+        means=means, beside=beside(accuracy, means, "z"), units=units, images=pd.concat(images),
         ablation=pd.DataFrame(), tau=pd.DataFrame(), training=pd.DataFrame(), site="z",
         sites=("z",),
     )  # fmt: skip
@@ -308,7 +312,7 @@ def test_other_strengths_and_pairs_that_carry_over_half_and_not(far, pair, one, 
     gains = OWN | {(BLUR, "blur(sigma=5)"): far}
     gains |= {(PAIR, BLUR): pair, (PAIR, TURN): pair, (BLUR, PAIR): one, (TURN, PAIR): one}
     own = open_verdicts(opened(gains))
-    statements = ("Robustness reaches other", "Training with two", "Training with one")
+    statements = ("Robustness reaches other", "Training with two", "Training with either")
     assert tuple(next(v for k, v in own.items() if k.startswith(s)) for s in statements) == found
 
 
@@ -368,3 +372,135 @@ def test_sites_are_named_by_what_tells_them_apart():
     blocks = ["network.blocks.0.act", "network.blocks.1.act"]
     assert differing_names(blocks) == ["blocks.0.act", "blocks.1.act"]
     assert differing_names(["fc"]) == ["fc"]
+
+
+def judged(tables, begins, **options):
+    (claim,) = (c for c in find(tables, FAMILIES, **options) if c.statement.startswith(begins))
+    return claim
+
+
+def noisy(values, labels, seed=0):
+    """The value of each label, with a little noise."""
+    return labels.map(values) + 0.001 * np.random.default_rng(seed).normal(size=len(labels))
+
+
+def test_of_two_transformations_each_must_carry_over():
+    """Where one of two does and the other does not, their mean would say that both do."""
+    gains = OWN | {(PAIR, BLUR): 0.6, (PAIR, TURN): 0.1, (BLUR, PAIR): 0.0, (TURN, PAIR): 0.5}
+    own = opened(gains)
+    assert judged(own, "Training with two").verdict == CONTRADICTED
+    assert judged(own, "Training with either").verdict == CONTRADICTED
+    assert len(judged(own, "Training with two").evidence) == 2
+
+
+def test_a_pair_is_no_other_family_than_its_parts():
+    gains = OWN | {(PAIR, BLUR): 0.6, (PAIR, TURN): 0.6, (BLUR, PAIR): 0.6, (TURN, PAIR): 0.6}
+    transfer = judged(opened(gains), "Robustness does not transfer")
+    assert transfer.verdict == HOLDS
+    assert transfer.evidence[0].value == pytest.approx(0.25 * 0.6, abs=0.01)
+
+
+def test_a_pair_with_a_rotation_is_not_held_against_rotations():
+    tables = opened(OWN)
+    spread = noisy({BLUR: 0.07, TURN: 0.13, PAIR: 0.5, "none": 0.1}, tables.means["trained"])
+    own = replace(tables, means=tables.means.assign(spread=spread))
+    assert judged(own, "Specialization spreads").verdict == HOLDS
+    alike = spread.where(tables.means["trained"] == PAIR, 0.1 + 0.2 * (spread - spread.mean()))
+    own = replace(tables, means=tables.means.assign(spread=alike[::-1].to_numpy()))
+    assert judged(own, "Specialization spreads").verdict != HOLDS
+
+
+def test_many_transformations_beside_one_rotation_do_not_outdo_it_by_their_number():
+    """All alike: the largest of nine is larger than one, their mean is not."""
+    names = [TURN, *(f"blur(sigma={k})" for k in range(1, 10))]
+    stream, beyond = np.random.default_rng(5), 0
+    for _ in range(100):
+        table = pd.DataFrame(
+            {"trained": t, "seed": s, "spread": stream.normal(0.1, 0.02)}
+            for t in names
+            for s in range(5)
+        )
+        rotations = over_trained(table, "spread", names[:1])
+        others = over_trained(table, "spread", names[1:])
+        beyond += over_clusters("x", rotations - others, above=0).verdict == CONTRADICTED
+    assert beyond < 10
+
+
+def test_differences_of_seen_and_unseen_that_cancel_are_no_likeness():
+    tables = rising(lambda count: 0.5)
+    both = pd.concat([tables.beside.assign(trained=t) for t in (BLUR, TURN, PAIR)])
+    apart = noisy({BLUR: 0.3, TURN: -0.3, PAIR: 0.0}, both["trained"])
+    own = both.assign(invariance_seen=both["invariance_unseen"] + apart)
+    begins = "I_k of seen and unseen"
+    assert judged(replace(tables, beside=own), begins).verdict == CONTRADICTED
+    near = own.assign(invariance_seen=own["invariance_unseen"] + 0.1 * apart)
+    assert judged(replace(tables, beside=near), begins).verdict == HOLDS
+
+
+def test_one_transformation_whose_invariance_falls_across_layers_contradicts():
+    tables = opened(OWN)
+    noise = 0.001 * np.random.default_rng(6).normal(size=len(tables.means))
+    first = tables.means.assign(site="a", mean=tables.means["mean"] - 0.1 + noise)
+    grown = replace(tables, means=pd.concat([first, tables.means]), sites=("a", "z"))
+    assert judged(grown, "I_k builds up").verdict == HOLDS
+    first["mean"] += 0.2 * (first["trained"] == BLUR)
+    fallen = replace(tables, means=pd.concat([first, tables.means]), sites=("a", "z"))
+    claim = judged(fallen, "I_k builds up")
+    assert claim.verdict == CONTRADICTED
+    assert len(claim.evidence) == 3
+
+
+def test_a_threshold_that_was_chosen_by_its_cost_says_nothing_of_the_cost():
+    left = {("nothing", ""): 0.9, ("inactive", "tau 0.1"): 0.899, ("active", "tau 0.1"): 0.06}
+    rows = [
+        {"seed": s, "ablated": which, "threshold": threshold, "accuracy": accuracy + 1e-4 * s}
+        for s in range(5)
+        for (which, threshold), accuracy in left.items()
+    ]
+    table = pd.DataFrame(rows).assign(site="z", shown="transformed", trained="hue")
+    table["accuracy"] += 1e-4 * np.random.default_rng(2).normal(size=len(table))
+    own = replace(paper_like(), ablation=table)
+    assert judged(own, "Ablating the inactive").verdict == HOLDS
+    chosen = replace(own, tau=pd.DataFrame({"chosen": [0.1, 0.3]}))
+    claim = judged(chosen, "Ablating the inactive")
+    assert claim.outcome.startswith("nothing to compare: τ is chosen so that it costs less")
+    assert judged(chosen, "Ablating the active").verdict == HOLDS
+    other = replace(own, tau=pd.DataFrame({"chosen": [0.05]}))
+    assert judged(other, "Ablating the inactive").verdict == HOLDS
+    assert "the paper's rule gives 0.05" in judged(other, "10–20 %").evidence[0].name
+
+
+def test_invariance_that_has_no_room_to_rise_contradicts_nothing():
+    tables = paper_like()
+    whole = tables.units
+    blur = whole["transformation"] == "blur(sigma=4)"
+    high = whole.assign(
+        invariance=whole["invariance"].where(~blur, 0.85 + 0.1 * (whole["count"] > 0))
+        + 0.001 * whole["seed"] * (whole["count"] > 0)
+    )
+    claim = judged(replace(tables, units=high), "The increase from none")
+    assert claim.verdict == UNDECIDED
+    assert claim.reason.startswith("needs stronger local transformations: untrained networks have")
+
+
+def test_seeds_without_every_part_are_left_out_of_a_mean():
+    """Else the mean of one seed would be of other transformations than that of the next."""
+    whole, part = pd.Series({0: 0.1, 1: 0.1, 2: 0.3}), pd.Series({0: 0.9, 2: 0.5})
+    assert mean_of([whole, part]).to_dict() == {0: 0.5, 2: 0.4}
+    table = pd.DataFrame(
+        [("a", 0, 1.0), ("b", 0, 3.0), ("a", 1, 9.0)], columns=["trained", "seed", "x"]
+    )
+    assert over_trained(table, "x", ["a", "b"]).to_dict() == {0: 2.0}
+
+
+def test_where_images_go_is_asked_under_transformations_that_cost_accuracy():
+    """A mild change leaves most images right, wherever they would go else."""
+    mild = opened({("none", BLUR): 0.6} | OWN)
+    rows = [
+        {"trained": t, "seed": s, "count": 5, "quadrant": "I", "share": share + 0.01 * s}
+        for s in range(5)
+        for t, share in ((BLUR, 0.05), (TURN, 0.8), (PAIR, 0.9))
+    ]
+    claim = judged(replace(mild, confusion=pd.DataFrame(rows)), "With 5 of 20 seen")
+    assert claim.verdict == HOLDS
+    assert claim.evidence[0].name == f"share of images, mean over {TURN}, {PAIR}"

@@ -145,7 +145,11 @@ def methods(ratio, *, units=6, met=True, task="invariance"):
             far = 100 + 5 * unit
             for method, own in (("without gradients", ratio * far), ("gradients on codes", far)):
                 about = {"subject": subject, "task": task, "unit": f"fc:{unit}"}
-                values = {"pixel_distance": own + unit % 2, "reduction": 20.0, "forward": 500}
+                values = {
+                    "pixel_distance": own + unit % 2 * (method == "gradients on codes"),
+                    "reduction": 20.0,
+                    "forward": 500,
+                }
                 seen = met or unit or method == "without gradients"
                 rows.append({**about, "method": method, **values, "met": bool(seen)})
     return pd.DataFrame(rows)

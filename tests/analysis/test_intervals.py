@@ -5,6 +5,7 @@ import pytest
 from scipy import stats
 
 from invariscope.analysis.intervals import (
+    SHARE,
     clustered_mean,
     correlation,
     crossed_interval,
@@ -12,6 +13,7 @@ from invariscope.analysis.intervals import (
     mean_interval,
     share_interval,
     sign_flip_p,
+    summary_interval,
 )
 
 
@@ -25,6 +27,25 @@ def test_the_interval_of_a_mean_is_over_clusters_not_over_values():
     assert (high - low) / 2 == pytest.approx(expected, rel=0.1)
     assert np.isnan(clustered_mean([1.0, 2.0], ["a", "a"])[1])
     assert np.isnan(clustered_mean([np.nan], ["a"])[0])
+
+
+@pytest.mark.parametrize("clusters", [2, 3, 5, 20])
+def test_few_clusters_cover_as_often_as_is_said(clusters):
+    stream, missed = np.random.default_rng(clusters), 0
+    for _ in range(1000):
+        values = stream.normal(size=(clusters, 1)) + stream.normal(size=(clusters, 3))
+        _, low, high = clustered_mean(values.ravel(), np.repeat(np.arange(clusters), 3))
+        missed += not low < 0 < high
+    assert missed / 1000 < 0.07
+
+
+def test_equal_clusters_have_no_interval_and_shares_end_at_0_and_1():
+    assert np.isnan(mean_interval([0.3, 0.3, 0.3])[1:]).all()
+    assert np.isnan(mean_interval([0.0, 0.0])[1:]).all()
+    assert np.isnan(summary_interval(0.8, 1e-17, 5)[1:]).all()
+    assert np.isnan(clustered_mean([1.0, 1.0], ["a", "b"], SHARE)[1:]).all()
+    mean, low, high = clustered_mean([0.9, 1.0, 1.0], ["a", "b", "c"], SHARE)
+    assert low < mean < high == 1.0
 
 
 def test_no_trials_have_no_share():
@@ -64,19 +85,32 @@ def test_crossed_intervals_cover_the_truth_where_units_or_observers_alone_do_not
     covered = alone = 0
     for _ in range(200):
         table = stream.normal(size=(10, 1)) + stream.normal(size=(1, 6))
-        _, low, high = crossed_interval(table + 0.3 * stream.normal(size=(10, 6)))
+        _, low, high, *_ = crossed_interval(table + 0.3 * stream.normal(size=(10, 6)))
         covered += low < 0 < high
         _, low, high = mean_interval(table.mean(1))
         alone += low < 0 < high
-    assert covered / 200 > 0.85
+    assert covered / 200 > 0.93
     assert alone / 200 < 0.8
 
 
-def test_crossed_intervals_need_five_units_and_two_observers_and_leave_gaps_out():
-    assert np.isnan(crossed_interval(np.eye(4, 3))[1])
-    assert np.isfinite(crossed_interval(np.eye(5, 3))).all()
+@pytest.mark.parametrize(("units", "observers"), [(2, 2), (6, 2), (6, 3), (3, 8), (10, 6)])
+@pytest.mark.parametrize("level", [0.95, 0.99])
+@pytest.mark.parametrize("of_observers", [0.0, 0.3, 2.0])
+def test_few_units_or_observers_cover_as_often_as_is_said(units, observers, level, of_observers):
+    """Whichever of units, observers and what is of neither differs most."""
+    stream, missed = np.random.default_rng(units * observers), 0
+    for _ in range(2000):
+        table = stream.normal(size=(units, 1)) + of_observers * stream.normal(size=(1, observers))
+        found = crossed_interval(table + 0.5 * stream.normal(size=(units, observers)), level)
+        missed += not found.low < 0 < found.high
+    assert missed / 2000 < 1.2 * (1 - level)
+
+
+def test_crossed_intervals_need_two_units_and_two_observers_and_leave_gaps_out():
+    assert np.isfinite(crossed_interval(np.eye(4, 3))).all()
+    assert np.isnan(crossed_interval(np.eye(1, 3))[1])
     assert np.isnan(crossed_interval(np.eye(5, 1))[1])
-    assert np.isnan(crossed_interval([*np.eye(4, 2), [np.nan, np.nan]])[1])
+    assert np.isnan(crossed_interval([[0.0, 1.0], [np.nan, np.nan]])[1])
     assert np.isnan(crossed_interval(np.ones((9, 4)))[1])  # equal values say nothing of the spread
     assert np.isnan(crossed_interval(np.full((5, 3), np.nan))[0])
     table = np.array([[1.0, 2.0], [3.0, np.nan], [2, 2], [2, 2], [2, 2]])

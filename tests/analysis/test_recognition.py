@@ -59,7 +59,7 @@ def test_a_trend_of_one_kind_of_observer_is_found_and_none_is_not_made_up(kind, 
         beyond.append(int(row["low"] > 0) - int(row["high"] < 0))
     assert np.mean(slopes) == pytest.approx(effect, abs=0.05)
     if effect:
-        assert np.mean(beyond) * np.sign(effect) > 0.75
+        assert np.mean(beyond) * np.sign(effect) > 0.5  # of two observers of a kind
     else:
         assert np.abs(beyond).mean() < 0.15
 

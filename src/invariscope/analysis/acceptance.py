@@ -211,7 +211,7 @@ def _estimate(values: NDArray[np.float64], level: float) -> Interval:
     """Estimate a mean: over units crossed with observers, or over units where one value stands."""
     if values.shape[1] == 1:
         return mean_interval(values[:, 0], level)
-    return crossed_interval(values, level)
+    return crossed_interval(values, level)[:3]
 
 
 def _contrasts(own: Rows, source: str, roles: dict[str, str]) -> Iterator[dict[str, Any]]:

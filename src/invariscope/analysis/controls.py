@@ -132,11 +132,11 @@ def beside_invariant(images: Rows, members: Rows) -> pd.DataFrame:
         members: of `losses.members_at_losses`, with `subject`, `unit`, `task` and `site`.
 
     Returns:
-        One row a subject, loss (10, 25, 50 %) and series: `compared` (units with such an image
-        and such a member), the mean over those units of `distance` and `saturation` of each one's
-        farthest image, of `invariant`, the distance of the front's farthest member, and of
-        `farther`, invariant less distance, with `_sd` over units, Student's 95 % interval (`low`,
-        `high`) and `p` by turning signs.
+        One row a subject, loss (10, 25, 50 %) and series: `units`, `compared` (those of them with
+        such an image and such a member), the mean over the compared of `distance` and
+        `saturation` of each one's farthest image, of `invariant`, the distance of the front's
+        farthest member, and of `farther`, invariant less distance, with `_sd` over units,
+        Student's 95 % interval (`low`, `high`) and `p` by turning signs.
     """
     chosen = (members["task"] == "invariance") & (members["site"] == PIXELS)
     own = rows_where(members, chosen)
@@ -151,7 +151,8 @@ def beside_invariant(images: Rows, members: Rows) -> pd.DataFrame:
             found = found.assign(farther=found["invariant"] - found["distance"]).reset_index()
             for name in dict.fromkeys(every["series"]):
                 paired = rows_where(found, found["series"] == name).dropna(subset=["farther"])
-                rows.append({**key, "loss": loss, "series": name, **_paired(paired)})
+                about = {**key, "loss": loss, "series": name, "units": every["unit"].nunique()}
+                rows.append({**about, **_paired(paired)})
     return pd.DataFrame(rows)
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,10 +13,28 @@ from invariscope import seeds
 
 LEVEL = 0.95
 Interval = tuple[float, float, float]  # the estimate and the ends of its interval
+SHARE = (0.0, 1.0)  # the ends of what a share can be
 DRAWS = 2000
-FEWEST_UNITS = 5  # that are drawn again with observers
 MOST_EXACT = 12  # pairs of which every turn of signs is tried
 ROUNDING = 1e-9  # of shares and coefficients: a smaller spread is none
+
+
+class CrossedInterval(NamedTuple):
+    """A mean over units and observers.
+
+    Attributes:
+        mean: over both.
+        low: the interval's lower end.
+        high: the interval's upper end.
+        units_error: the standard error over the units' means.
+        observers_error: the standard error over the observers' means.
+    """
+
+    mean: float
+    low: float
+    high: float
+    units_error: float
+    observers_error: float
 
 
 def share_interval(successes: int, trials: int) -> tuple[float, float]:
@@ -43,7 +61,8 @@ def mean_interval(values: Any, level: float = LEVEL) -> Interval:
         level: of the interval, in (0, 1).
 
     Returns:
-        (mean, low, high); the interval is NaN for fewer than two values.
+        (mean, low, high); the interval is NaN for fewer than two values, and for values that are
+        all equal, which say nothing of how far others may lie.
     """
     known = np.asarray(values, float)
     known = known[np.isfinite(known)]
@@ -54,7 +73,7 @@ def mean_interval(values: Any, level: float = LEVEL) -> Interval:
 
 def summary_interval(mean: float, sd: float, number: int, level: float = LEVEL) -> Interval:
     """Estimate a mean, given with its SD over `number` values (n − 1), as `mean_interval` does."""
-    if number < 2 or not math.isfinite(sd):
+    if number < 2 or not math.isfinite(sd) or sd <= ROUNDING * abs(mean):
         return mean, math.nan, math.nan
     half = float(scipy.stats.t.ppf(0.5 + level / 2, number - 1)) * sd / number**0.5
     return mean, mean - half, mean + half
@@ -72,8 +91,8 @@ def ratio_interval(above: Any, below: Any, level: float = LEVEL) -> Interval:
         level: of the interval, in (0, 1).
 
     Returns:
-        (ratio, low, high). The interval is NaN for fewer than two pairs, and where the mean
-        denominator is not told from 0: then the ratio could be anything.
+        (ratio, low, high). The interval is NaN for fewer than two pairs, where all pairs have one
+        ratio, and where the mean denominator is not told from 0: then the ratio could be anything.
 
     Example:
         >>> from invariscope.analysis.intervals import ratio_interval
@@ -96,6 +115,8 @@ def ratio_interval(above: Any, below: Any, level: float = LEVEL) -> Interval:
         return ratio, math.nan, math.nan
     middle = (a.mean() * b.mean() - cov) / spread
     inside = max(0.0, middle**2 - (a.mean() ** 2 - var_a) / spread)
+    if np.ptp(a * b.mean() - b * a.mean()) <= ROUNDING * abs(a.mean() * b.mean()):
+        return ratio, math.nan, math.nan
     return ratio, float(middle - inside**0.5), float(middle + inside**0.5)
 
 
@@ -162,44 +183,60 @@ def difference_interval(first: Interval, second: Interval) -> Interval:
     return a - b, low, a - b + float(np.hypot(a_high - a, b - b_low))
 
 
-def crossed_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+def crossed_interval(values: ArrayLike, level: float = LEVEL) -> CrossedInterval:
     """Average values of units crossed with observers, with an interval over both.
 
-    Units and observers are drawn again, each with replacement and apart from each other, since
-    answers that share a unit or an observer are not independent (Owen 2007, doi 10.1214/07-AOAS122;
-    the interval is too wide rather than too narrow).
+    Answers that share a unit or an observer are not independent: the means of the units have a
+    spread, and so have those of the observers (`crossed_ends`).
 
     Args:
         values: `(units, observers)`; NaN where a unit has none from an observer.
         level: of the interval, in (0, 1).
 
     Returns:
-        The mean over the values that there are, and the interval's ends: NaN with fewer than five
-        units or two observers, which say too little of others when drawn again, and where all
-        values are equal, which say nothing of the spread.
+        The mean over the values that there are, the interval's ends and both standard errors. All
+        but the mean are NaN with fewer than two units or observers, and where all values are
+        equal, which say nothing of the spread.
 
     Example:
         >>> import numpy as np
         >>> from invariscope.analysis.intervals import crossed_interval
-        >>> crossed_interval(np.full((6, 3), 0.5))
+        >>> crossed_interval(np.full((6, 3), 0.5))[:3]
         (0.5, nan, nan)
     """
     table = np.asarray(values, float)
     known = np.isfinite(table)
     if not known.any():
-        return math.nan, math.nan, math.nan
+        return CrossedInterval(*[math.nan] * 5)
     middle = float(table[known].mean())
     whole = table[known.any(1)][:, known.any(0)]
-    if len(whole) < FEWEST_UNITS or whole.shape[1] < 2 or np.ptp(table[known]) == 0:
-        return middle, math.nan, math.nan
-    stream = seeds.numpy_stream("crossed_interval", *table.shape)
-    rows, columns = (stream.integers(0, n, (DRAWS, n)) for n in table.shape)
-    at = rows[:, :, None], columns[:, None, :]
-    counts = known[at].sum((1, 2))
-    sums = np.where(known, table, 0.0)[at].sum((1, 2))
-    drawn = sums[counts > 0] / counts[counts > 0]
-    low, high = np.quantile(drawn, ((1 - level) / 2, (1 + level) / 2))
-    return middle, float(low), float(high)
+    if min(whole.shape) < 2 or np.ptp(table[known]) <= ROUNDING * abs(middle):
+        return CrossedInterval(middle, *[math.nan] * 4)
+    means = np.nanmean(whole, 1), np.nanmean(whole, 0)
+    errors = [float(own.std(ddof=1) / len(own) ** 0.5) for own in means]
+    return CrossedInterval(*crossed_ends(middle, errors, whole.shape, level), *errors)
+
+
+def crossed_ends(
+    mean: float, errors: Sequence[float], counts: Sequence[int], level: float = LEVEL
+) -> Interval:
+    """Estimate the interval of a mean over units and observers from both standard errors.
+
+    The half-widths of Student's intervals over the units' means and over the observers' means are
+    joined as squares: wide for two observers who differ, as wide as over units alone for observers
+    who agree. Too wide rather than too narrow, since both hold what is of neither.
+
+    Args:
+        mean: over both.
+        errors: the standard error over units, and over observers.
+        counts: of units, and of observers.
+        level: of the interval, in (0, 1).
+    """
+    if min(counts) < 2:
+        return mean, math.nan, math.nan
+    times = scipy.stats.t.ppf(0.5 + level / 2, np.array(counts) - 1)
+    half = float(np.hypot(*(times * np.array(errors))))
+    return mean, mean - half, mean + half
 
 
 def sign_flip_p(values: Any) -> float:
@@ -233,22 +270,22 @@ def sign_flip_p(values: Any) -> float:
     return float(far.mean())
 
 
-def clustered_mean(values: ArrayLike, clusters: Sequence[Any] | NDArray[Any]) -> Interval:
-    """Average the clusters' means, with a 95 % bootstrap interval.
+def clustered_mean(
+    values: ArrayLike,
+    clusters: Sequence[Any] | NDArray[Any],
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> Interval:
+    """Average the clusters' means, with a 95 % interval by Student's t over clusters.
 
-    Whole clusters (units, participants) are drawn again, since values inside a cluster
-    are not independent. With one cluster, or means that are all equal, the interval is missing.
+    Clusters (units, participants) are independent of each other, values inside one are not.
+
+    Args:
+        values: `(n,)`; NaN is left out.
+        clusters: the cluster of each value, `(n,)`.
+        bounds: what the mean can be, at least and at most; the interval ends there (`SHARE`).
 
     Returns:
-        The mean and the interval's ends.
+        The mean and the interval's ends: NaN with one cluster, or means that are all equal.
     """
-    means = cluster_means(values, clusters)
-    if len(means) == 0:
-        return float("nan"), float("nan"), float("nan")
-    middle = float(means.mean())
-    if np.ptp(means) <= ROUNDING * abs(middle):
-        return middle, float("nan"), float("nan")
-    stream = seeds.numpy_stream("clustered_mean", len(means))
-    drawn = means[stream.integers(0, len(means), (DRAWS, len(means)))].mean(1)
-    low, high = np.quantile(drawn, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return middle, float(low), float(high)
+    mean, low, high = mean_interval(cluster_means(values, clusters))
+    return mean, max(low, bounds[0]), min(high, bounds[1])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from invariscope import validate
 from invariscope.analysis.grouping import groups_by, invariant, rows_where
-from invariscope.analysis.intervals import clustered_mean
+from invariscope.analysis.intervals import SHARE, clustered_mean
 from invariscope.analysis.respond import features
 from invariscope.invariance.classes import Classifier, classifier
 from invariscope.subjects.base import Subject
@@ -82,7 +82,7 @@ def observer_accuracy(answers: pd.DataFrame) -> pd.DataFrame:
     Returns:
         One row a source, observer, task and site: `images`, `units`, `chance` among the study's
         classes, and the mean over units of `top1`, `topk` and `restricted`, the latter with a 95 %
-        bootstrap interval over units (`low`, `high`).
+        interval over units (`low`, `high`).
     """
     rows: list[dict[str, Any]] = []
     for key, own in groups_by(answers, KEYS):
@@ -91,7 +91,7 @@ def observer_accuracy(answers: pd.DataFrame) -> pd.DataFrame:
         row |= {"images": len(own), "units": len(np.unique(units)), "k": int(own["k"].iloc[0])}
         row["chance"] = 1 / int(own["classes"].iloc[0])
         for score in SCORES:
-            row[score], row["low"], row["high"] = clustered_mean(own[score], units)
+            row[score], row["low"], row["high"] = clustered_mean(own[score], units, SHARE)
         rows.append(row)
     return pd.DataFrame(rows)
 

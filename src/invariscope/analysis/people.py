@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from invariscope import seeds
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
-from invariscope.analysis.intervals import DRAWS, LEVEL, clustered_mean
+from invariscope.analysis.intervals import DRAWS, LEVEL, SHARE, clustered_mean
 from invariscope.errors import InputError
 from invariscope.plurals import number_of
 
@@ -60,14 +60,16 @@ def people_accuracy(answers: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row a network, condition and site: `participants`, `trials`, `accuracy` (the mean of
-        the participants' own), its 95 % bootstrap interval over participants (`low`, `high`),
+        the participants' own), its 95 % interval over participants (`low`, `high`),
         `chance` (1 / categories) and `simulated`, whether any answer was.
     """
     own = usable(answers)
     chance = 1 / own["category"].nunique()
     rows: list[dict[str, Any]] = []
     for key, group in groups_by(own, KEYS):
-        mean, low, high = clustered_mean(group["correct"], group["participant"].to_numpy(str))
+        mean, low, high = clustered_mean(
+            group["correct"], group["participant"].to_numpy(str), SHARE
+        )
         rows.append(
             {
                 **key,

@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from invariscope.analysis.grouping import Rows, groups_by, rows_where, rows_with
-from invariscope.analysis.intervals import LEVEL, Interval, crossed_interval
+from invariscope.analysis.intervals import LEVEL, CrossedInterval, crossed_interval
 
+ERRORS = ("units_error", "observers_error")  # of a mean over both (`crossed_interval`)
 KEYS = ("source", "kind", "task", "site")
 ALL = "all"  # every kind of observer together
 # The images whose recognition is compared: `match` of a table.
@@ -34,9 +35,10 @@ def kinds_of(answers: Rows) -> Iterator[tuple[str, Rows]]:
     yield ALL, answers
 
 
-def _ends(interval: Interval, name: str = "accuracy") -> dict[str, float]:
-    middle, low, high = interval
-    return {name: middle, "low": low, "high": high}
+def _ends(found: CrossedInterval, name: str = "accuracy") -> dict[str, float]:
+    _, low, high, units, observers = found
+    ends = {"low": low, "high": high, "units_error": units, "observers_error": observers}
+    return {name: found.mean, **ends}
 
 
 def recognition(answers: Rows) -> pd.DataFrame:
@@ -50,7 +52,7 @@ def recognition(answers: Rows) -> pd.DataFrame:
     Returns:
         One row a source, kind, task and site, the source itself left out as observer: `units`,
         `observers`, `images` (the answers of one observer), `accuracy` with its 95 % interval
-        over units and observers (`low`, `high`).
+        over units and observers (`low`, `high`, and both errors: `crossed_interval`).
     """
     rows = []
     others = rows_where(answers, ~answers["own"].astype(bool) & (answers["source"] != ""))
@@ -60,8 +62,9 @@ def recognition(answers: Rows) -> pd.DataFrame:
             counts = {"units": len(table), "observers": table.shape[1]}
             counts["images"] = len(own) // max(1, table.shape[1])
             found = _ends(crossed_interval(table.to_numpy()))
+            found["low"], found["high"] = max(found["low"], 0.0), min(found["high"], 1.0)
             rows.append({**key, "kind": kind, **counts, **found})
-    columns = [*KEYS, "units", "observers", "images", "accuracy", "low", "high"]
+    columns = [*KEYS, "units", "observers", "images", "accuracy", "low", "high", *ERRORS]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -76,7 +79,7 @@ def recognition_slopes(answers: Rows, sites: Mapping[str, Sequence[str]]) -> pd.
 
     Returns:
         One row a source and kind of observer: `units`, `observers` and `slope` with its 95 %
-        interval over units and observers (`low`, `high`).
+        interval over units and observers (`low`, `high`, and both errors: `crossed_interval`).
     """
     rows = []
     chosen = ~answers["own"].astype(bool) & (answers["task"] == "invariance")
@@ -94,7 +97,7 @@ def recognition_slopes(answers: Rows, sites: Mapping[str, Sequence[str]]) -> pd.
             counts = {"units": int(whole.sum()), "observers": first.shape[1]}
             ends = _ends(crossed_interval(found[whole]), "slope")
             rows.append({**key, "kind": kind, **counts, **ends})
-    columns = ["source", "kind", "units", "observers", "slope", "low", "high"]
+    columns = ["source", "kind", "units", "observers", "slope", "low", "high", *ERRORS]
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -127,10 +130,10 @@ def robust_over_standard(answers: Rows, roles: dict[str, str]) -> pd.DataFrame:
             both: Any = (robust - standard).dropna(how="all")
             if not len(both):
                 continue
-            _, low, high = crossed_interval(both.to_numpy(), level)
+            _, low, high, *_ = crossed_interval(both.to_numpy(), level)
             counts = {"units": len(both), "observers": both.shape[1]}
             found = _ends(crossed_interval(both.to_numpy()), "difference")
             rows.append({**key, "kind": kind, **counts, **found, "low_all": low, "high_all": high})
     columns = ["task", "site", "kind", "units", "observers", "difference"]
-    columns += ["low", "high", "low_all", "high_all"]
+    columns += ["low", "high", *ERRORS, "low_all", "high_all"]
     return pd.DataFrame(rows, columns=columns)

@@ -8,7 +8,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from invariscope import seeds
-from invariscope.analysis.intervals import clustered_mean
+from invariscope.analysis.intervals import SHARE, clustered_mean
 from invariscope.errors import InputError
 from invariscope.optional import optional_library
 from invariscope.plurals import number_of
@@ -105,8 +105,8 @@ def separability(
 
     Returns:
         One row a scheme, number of components and class (`all` and each site): `used`
-        (components of the smallest fold), `images`, `accuracy`, `low` and `high` (a 95 %
-        bootstrap interval that draws whole units again), `chance` (1 / classes), `shuffled`
+        (components of the smallest fold), `images`, `units`, `accuracy`, `low` and `high` (a 95 %
+        interval over the means of units), `chance` (1 / classes), `shuffled`
         (the control's mean accuracy) and `shuffled_high` (its largest).
 
     Raises:
@@ -137,7 +137,7 @@ def separability(
             for name in (ALL, *names.tolist()):
                 there = np.ones(len(labels), bool) if name == ALL else labels == name
                 right = (found[k] == labels)[there]
-                _, low, high = clustered_mean(right, groups[there])
+                _, low, high = clustered_mean(right, groups[there], SHARE)
                 by_chance = [float(mixed.mean()) for mixed in control[k]] or [np.nan]
                 rows.append(
                     {
@@ -146,6 +146,7 @@ def separability(
                         "used": min(k, least),
                         "class": name,
                         "images": int(there.sum()),
+                        "units": len(np.unique(groups[there])),
                         "accuracy": float(right.mean()),
                         "low": low,
                         "high": high,

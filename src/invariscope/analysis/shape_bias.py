@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from invariscope import seeds
-from invariscope.analysis.intervals import LEVEL, share_interval
+from invariscope.analysis.intervals import SHARE, ratio_interval, share_interval
 from invariscope.errors import InputError
 
-DRAWS = 2000
 CUE_CONFLICT = "cue-conflict"
 NAME = re.compile(r"(?P<shape>[a-z]+)\d+-(?P<texture>[a-z]+)\d+")
 
@@ -38,7 +36,7 @@ def shape_bias(answers: pd.DataFrame) -> dict[str, Any]:
     Returns:
         `shape` and `texture`, the answers for each; `trials`, those with a conflict; `bias`, shape
         / (shape + texture) over all answers; its 95 % interval `low`, `high`: of several
-        participants a bootstrap over them, of one Wilson's over images.
+        participants Fieller's over them (`ratio_interval`), of one Wilson's over images.
 
     Raises:
         InputError: a name that tells no cues, or no image in conflict.
@@ -55,23 +53,16 @@ def shape_bias(answers: pd.DataFrame) -> dict[str, Any]:
         [[for_shape[who == name].sum(), for_texture[who == name].sum()] for name in np.unique(who)]
     )
     s, t = (int(n) for n in counts.sum(0))
-    low, high = share_interval(s, s + t) if len(counts) == 1 else _over_people(counts)
+    if len(counts) == 1:
+        low, high = share_interval(s, s + t)
+    else:
+        _, low, high = ratio_interval(counts[:, 0], counts.sum(1))
     bias = s / (s + t) if s + t else float("nan")
     return {
         "shape": s,
         "texture": t,
         "trials": int(conflict.sum()),
         "bias": bias,
-        "low": low,
-        "high": high,
+        "low": max(low, SHARE[0]),
+        "high": min(high, SHARE[1]),
     }
-
-
-def _over_people(counts: np.ndarray) -> tuple[float, float]:
-    stream = seeds.numpy_stream("shape_bias", len(counts))
-    drawn = counts[stream.integers(0, len(counts), (DRAWS, len(counts)))].sum(1)
-    sums = drawn.sum(1)
-    if not sums.all():
-        return float("nan"), float("nan")
-    low, high = np.quantile(drawn[:, 0] / sums, ((1 - LEVEL) / 2, (1 + LEVEL) / 2))
-    return float(low), float(high)

@@ -4,14 +4,16 @@ A statement puts a number above a bound, below a bound, or between two bounds. T
 with a 95 % interval over clusters that are independent of each other: units, observers, or seeds
 (networks that share a seed are one cluster). An interval between the bounds holds; an interval
 wholly beyond a bound contradicts; an interval with a bound inside decides nothing, and neither does
-a number without an interval. A bootstrap of clusters that are all equal gives none: they say
-nothing of how far others may lie.
+a number without an interval. Clusters that are all equal give none: they say nothing of how far
+others may lie. Where a statement is about several numbers and one of them cannot be compared, the
+statement stays undecided.
 """
 
 import math
 from dataclasses import asdict, dataclass
-from statistics import NormalDist
 from typing import Any
+
+import scipy  # its `stats` is slow to import, and loads when first used
 
 from invariscope.analysis.intervals import LEVEL, Interval, mean_interval
 
@@ -87,26 +89,24 @@ def shared_level(parts: int) -> float:
     return 1 - (1 - LEVEL) / max(parts, 1)
 
 
-def widened(found: Interval, parts: int) -> Interval:
-    """Widen a 95 % interval to the level that several numbers share (`shared_level`).
-
-    For a number with nothing but its interval: each side grows as the normal distribution's does.
+def widened(found: Interval, parts: int, freedom: float) -> Interval:
+    """Widen a 95 % interval by Student's t to the level that several numbers share.
 
     Args:
-        found: the number and its interval's ends.
-        parts: how many numbers the statement is about.
+        found: the number and its interval's ends, of which one may be cut off at what the number
+            can be.
+        parts: how many numbers the statement is about (`shared_level`).
+        freedom: the interval's degrees of freedom.
 
     Example:
         >>> from invariscope.paper.claim import widened
-        >>> [round(end, 2) for end in widened((1.0, 0.0, 2.0), 2)]
-        [1.0, -0.14, 2.14]
+        >>> [round(end, 2) for end in widened((1.0, 0.0, 2.0), 2, 10)]
+        [1.0, -0.18, 2.18]
     """
     value, low, high = found
-    if low == high:  # a bootstrap of equal clusters, as tables of before have them
-        return value, math.nan, math.nan
-    own, shared = (NormalDist().inv_cdf((1 + x) / 2) for x in (LEVEL, shared_level(parts)))
-    grown = shared / own
-    return value, value - grown * (value - low), value + grown * (high - value)
+    own, shared = (scipy.stats.t.ppf((1 + x) / 2, freedom) for x in (LEVEL, shared_level(parts)))
+    half = float(shared / own) * max(value - low, high - value)
+    return value, value - half, value + half
 
 
 @dataclass(frozen=True)
@@ -147,6 +147,8 @@ class Claim:
         if self.verdict != UNDECIDED:
             return ""
         open_parts = [part for part in self.evidence if part.verdict != HOLDS]
+        if any(part.verdict == NOTHING for part in open_parts):
+            return f"needs {self.clusters} on both sides of every comparison"
         if lacking := next((part.lacks for part in open_parts if part.lacks), ""):
             return lacking
         if all(part.known for part in open_parts):

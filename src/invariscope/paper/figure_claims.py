@@ -66,7 +66,10 @@ class FigureTest(NamedTuple):
 LIGHT = "stretch at pixels changes luminance and contrast"
 TEXTURE = "stretch at mid level changes texture and colour"
 POSE = "stretch at the deep site changes pose (here: where contrast lies)"
-FARTHER = "invariant images lie farther from the MEI than affine copies that lose as much"
+FARTHER = (
+    "invariant images lie farther from the MEI than affine copies that lose as much (here: 25 and "
+    "50 %, of units with images of both)"
+)
 SILENCING = (
     "robust: silencing images lose more than invariant ones and lie nearer (111 ± 7 % at 72 ± 12 "
     "against 34 ± 11 % at 271 ± 32, of 388 possible)"
@@ -97,7 +100,7 @@ FALLS = "{} observers: their accuracy falls with the depth of the stretch for th
 RISES = "{} observers: their accuracy rises with the depth of the stretch for the standard network"
 GRADIENTS = (
     "ours: without gradients the search goes as far (here: 90 %; when silencing as near) as "
-    "gradients on the same codes, with as many images, the same stop and the same member"
+    "gradients on the same codes, with the same budget, stop rule and member"
 )
 SHARED = "ours: other networks accept invariant images (more activity than for random images)"
 OWN = "ours: a network accepts its own invariant images more than other networks do"

@@ -33,7 +33,7 @@ def compared(
 
     def judged(tables: Tables) -> list[Evidence] | str:
         table = unbounded(tables["acceptance_contrasts"])
-        own = rows_with(table, contrast=contrast, task=task).dropna(subset=["difference"])
+        own = rows_with(table, contrast=contrast, task=task)
         return [
             Evidence(
                 f"{row['source']}, stretched at {row['site']}: {contrast}",
@@ -88,7 +88,7 @@ def twin_covers_more(tables: Tables) -> list[Evidence] | str:
 
 def coefficient_predicts(tables: Tables) -> list[Evidence] | str:
     """Ask whether I_k predicts displacement along a transformation, inside units."""
-    own = unbounded(tables["displacement"]).dropna(subset=["r"])
+    own = unbounded(tables["displacement"])
     return [
         Evidence(
             f"{row['subject']}, stretched at {row['site']}: r of I_k and displacement",

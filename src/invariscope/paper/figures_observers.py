@@ -5,8 +5,9 @@ from collections.abc import Callable
 import numpy as np
 
 from invariscope.analysis.grouping import Rows, rows_where, rows_with
-from invariscope.analysis.recognition import ALL, REACHED, ROBUST, STANDARD
-from invariscope.paper.claim import Evidence, widened
+from invariscope.analysis.intervals import crossed_ends
+from invariscope.analysis.recognition import ALL, ERRORS, REACHED, ROBUST, STANDARD
+from invariscope.paper.claim import Evidence, shared_level
 from invariscope.paper.measured_figures import (
     NO_BOUND,
     NO_ROLES,
@@ -34,7 +35,12 @@ def _slopes(table: Rows, role: str, parts: int) -> list[Evidence]:
     return [
         Evidence(
             f"{row['source']}: slope of accuracy a site, {row['kind']} observers",
-            *widened((row["slope"], row["low"], row["high"]), parts),
+            *crossed_ends(
+                row["slope"],
+                [row[name] for name in ERRORS],
+                [row["units"], row["observers"]],
+                shared_level(parts),
+            ),
             above=above,
             below=below,
         )
@@ -111,10 +117,13 @@ def other_sources(tables: Tables, select: Select = unbounded) -> Judged:
         table = with_role(rows, role)
         if table is None:
             return NO_ROLES
-        own = rows_with(table, kind=ALL, match=REACHED).dropna(subset=["slope"])
-        own = own.drop_duplicates("source")  # of a network in several studies the first study's
-        if len(own) > 1:
-            several[role] = own.iloc[1:]
+        own = rows_with(table, kind=ALL, match=REACHED)
+        further = list(dict.fromkeys(own["source"]))[1:]
+        # Of a network in several studies the first study with a slope counts.
+        own = own.sort_values("slope", key=lambda slope: slope.isna(), kind="stable")
+        own = own.drop_duplicates("source").set_index("source", drop=False)
+        if further:
+            several[role] = own.loc[further]
     parts = sum(map(len, several.values()))
     found = [part for role, own in several.items() for part in _slopes(own, role, parts)]
     return found or "needs units of two networks of a role"

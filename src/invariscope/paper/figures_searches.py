@@ -27,21 +27,23 @@ from invariscope.plurals import number_of
 
 COMPONENTS = 50  # of the classifier: the paper's "few dozen"
 SITES = 3  # pixels, mid and deep
+UNKNOWN = (np.nan, np.nan, np.nan)  # a number that is not there, and its interval
 AS_FAR = 0.9  # of the distance that gradients reach: what "as far" is taken to mean
 ON_CODES = "gradients on codes"
 HALF = 0.5  # of the whole site's distance: what "still works" is taken to mean
 SILENCED = 90.0  # percent of activity: what "almost wholly" is taken to mean
 KEEPS_MUCH = 50.0  # percent of activity that is lost, at most: what "keep much" is taken to mean
 NEAR_PERFECT, MOSTLY = 0.9, 0.8  # accuracy: what the paper says of standard and robust networks
+JUDGED = (25.0, 50.0)  # percent of activity lost; hardly a front has members that lose 10 or less
 CONTROL_LOSS = 50.0  # percent of activity; hardly any control has images that lose 25 or less
 
 
 def _farther(table: Rows) -> list[Evidence]:
     """Judge each row of the controls: invariant images farther at equal loss, paired by unit."""
-    rows = [row for row in table.to_dict("records") if row["compared"] > 1]
+    rows = table.to_dict("records")
     return [
         Evidence(
-            f"{row['subject']}: farther than {row['series']} at {row['loss']:g} % lost",
+            f"{row['subject']}: farther than {row['series']} at {row['loss']:g} % lost{_of(row)}",
             *over_units(row, "farther", len(rows), "compared"),
             above=0,
         )
@@ -49,9 +51,16 @@ def _farther(table: Rows) -> list[Evidence]:
     ]
 
 
+def _of(row: Rows) -> str:
+    """Say how many of the units are compared, where some are not."""
+    compared, units = int(row["compared"]), int(row["units"])
+    return f" ({compared} of {number_of(units, 'unit')})" if compared < units else ""
+
+
 def farther_than_affine(tables: Tables, select: Select = unbounded) -> list[Evidence] | str:
     """Compare invariant images with the affine copies that lose no more, unit by unit."""
     own = rows_with(first_study(select(tables["controls"])), series=AFFINE)
+    own = rows_where(own, own["loss"].isin(JUDGED))
     lacks = NO_BOUND if select is bounded else "needs affine copies of the references, at pixels"
     return _farther(own) or lacks
 
@@ -97,16 +106,19 @@ def changes(
         sites = list(dict.fromkeys([*rows["site"], *rows["other"]]))
         if len(sites) != SITES:
             return f"needs {SITES} stretched sites; the study has {len(sites) or 1}"
-        own = rows_where(rows, rows["statistic"].isin(statistics))
-        own = rows_where(own, (own["site"] == sites[place]) | (own["other"] == sites[place]))
-        own = rows_where(own, own.groupby(["subject", "statistic"])["site"].transform("size") > 1)
+        names = ["subject", "statistic", "site", "other"]
+        known = {tuple(row[name] for name in names): row for row in rows.to_dict("records")}
+        others = [site for site in sites if site != sites[place]]
+        parts = list(product(dict.fromkeys(rows["subject"]), statistics, others))
         found = []
-        for row in own.to_dict("records"):
-            mean, low, high = over_units(row, "difference", len(own))
-            other = row["other"]
-            if other == sites[place]:
-                mean, low, high, other = -mean, -high, -low, row["site"]
-            name = f"{row['subject']} {row['statistic']}: more than at {other}"
+        for subject, statistic, other in parts:
+            there = known.get((subject, statistic, sites[place], other))
+            back = known.get((subject, statistic, other, sites[place]))
+            row = there or back
+            mean, low, high = over_units(row, "difference", len(parts)) if row else UNKNOWN
+            if not there:
+                mean, low, high = -mean, -high, -low
+            name = f"{subject} {statistic}: more than at {other}"
             found.append(Evidence(name, mean, low, high, above=0))
         return found
 
@@ -134,7 +146,7 @@ def sites_told_apart(tables: Tables, select: Select = unbounded) -> list[Evidenc
     return [
         Evidence(
             f"{name}: accuracy with {number_of(row['used'], 'component')}, folds grouped by unit",
-            *widened((row["accuracy"], row["low"], row["high"]), len(networks)),
+            *widened((row["accuracy"], row["low"], row["high"]), len(networks), row["units"] - 1),
             above=paper[row["role"]] if row.get("role") in paper else row["shuffled_high"],
             lacks=_too_few(row) if row.get("role") in paper else "",
         )
@@ -199,11 +211,10 @@ def subsets_work(tables: Tables) -> list[Evidence] | str:
             ("that of two MEIs", "mei_ratio", 1.0),
             ("that of stretch at pixels", "pixel_ratio", 1.0),
         )
-        if np.isfinite(row.get(column, np.nan))
     ]
     found = []
     for row, words, column, above in numbers:
-        known = {f"{column}_sd": np.nan, f"{column}_units": 1} | row  # a table of before has none
+        known = {column: np.nan, f"{column}_sd": np.nan, f"{column}_units": 0} | row
         ends = over_units(known, column, len(numbers), f"{column}_units")
         name = f"{row['site']}, {number_of(row['entries'], 'unit', '.0f')}: distance over {words}"
         found.append(Evidence(name, *ends, above=above))
@@ -213,10 +224,10 @@ def subsets_work(tables: Tables) -> list[Evidence] | str:
 def as_far_as_gradients(tables: Tables) -> list[Evidence] | str:
     """Compare the search with gradients on the same codes: farther, or nearer when silencing."""
     table = unbounded(tables["gradients_beside"])
-    own = rows_with(rows_where(table, table["compared"] > 0), method=ON_CODES)
+    own = rows_with(table, method=ON_CODES)
     return [
         Evidence(
-            f"{row['subject']}, {row['task']}: distance over that of gradients",
+            f"{row['subject']}, {row['task']}: distance over that of gradients{_of(row)}",
             *over_units(row, "ratio", len(own), "compared"),
             above=AS_FAR if row["task"] == "invariance" else -np.inf,
             below=np.inf if row["task"] == "invariance" else 1 / AS_FAR,
@@ -234,8 +245,6 @@ def fronts_as_shown(tables: Tables) -> list[Evidence] | str:
             rows_with(own, task=task).groupby("unit")[["reduction", "pixel_distance"]].mean()
             for task in ("adversarial", "invariance")
         )
-        if not len(silent) or not len(kept):
-            continue
         name, parts = key["subject"], 3 * len(groups)
         farther = kept["pixel_distance"] - silent["pixel_distance"]
         for words, values, bounds in (

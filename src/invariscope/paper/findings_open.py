@@ -9,6 +9,7 @@ from invariscope.paper.measured_study import (
     BySeed,
     MeasuredStudy,
     base_name,
+    each,
     finding,
     mean_of,
     pair_parts,
@@ -31,10 +32,9 @@ def _open(statement: str, name: str, values: BySeed, lacks: str) -> Claim:
 
 def _other_strengths(s: MeasuredStudy) -> list[tuple[str, str]]:
     """Pair each transformation with further strengths of the same kind that were tested."""
-    single = [t for t in s.names if not pair_parts(t)]
     return [
         (t, u)
-        for t in single
+        for t in s.single
         for u in s.tested()
         if t != u and not pair_parts(u) and base_name(t) == base_name(u)
     ]
@@ -42,14 +42,17 @@ def _other_strengths(s: MeasuredStudy) -> list[tuple[str, str]]:
 
 def other_strengths(s: MeasuredStudy) -> Iterator[Claim]:
     """Judge if robustness reaches strengths outside the trained strength."""
-    both = _other_strengths(s)
-    yield _open(
-        "Robustness reaches other strengths: training with a transformation gains under another "
+    yield each(
+        OPEN,
+        "Robustness reaches other strengths: training with a transformation gains under each other "
         "strength at least half of what it gains under its own",
-        f"accuracy gained under {', '.join(dict.fromkeys(u for _, u in both))}, less half of that "
-        "under the trained strength",
-        mean_of([s.gain(t, u) - HALF * s.gain(t, t) for t, u in both]),
+        {
+            f"accuracy that {t} gains under {u}, less half of that under its own": s.gain(t, u)
+            - HALF * s.gain(t, t)
+            for t, u in _other_strengths(s)
+        },
         "needs further strengths of a trained transformation in `tested`",
+        above=0,
     )
 
 
@@ -57,19 +60,29 @@ def pairs(s: MeasuredStudy) -> Iterator[Claim]:
     """Ask whether training with two transformations at once and with each alone carry over."""
     both = [(t, part) for t in s.names for part in pair_parts(t) if part in s.names]
     lacks = "needs networks trained with a pair of transformations and with each alone"
-    yield _open(
+    yield each(
+        OPEN,
         "Training with two transformations at once gains under each alone at least half of what "
         "training with that one gains",
-        "accuracy gained under each alone, less half of what training with it gains",
-        mean_of([s.gain(t, part) - HALF * s.gain(part, part) for t, part in both]),
+        {
+            f"accuracy that {t} gains under {part}, less half of what {part} gains": s.gain(t, part)
+            - HALF * s.gain(part, part)
+            for t, part in both
+        },
         lacks,
+        above=0,
     )
-    yield _open(
-        "Training with one of two transformations gains less than half under both at once of what "
-        "training with both gains",
-        "half of the accuracy that training with both gains, less that gained by one",
-        mean_of([HALF * s.gain(t, t) - s.gain(part, t) for t, part in both]),
+    yield each(
+        OPEN,
+        "Training with either of two transformations gains less than half under both at once of "
+        "what training with both gains",
+        {
+            f"half of what {t} gains under both, less what {part} gains": HALF * s.gain(t, t)
+            - s.gain(part, t)
+            for t, part in both
+        },
         lacks,
+        above=0,
     )
 
 

@@ -10,6 +10,8 @@ from invariscope.analysis.across import NONE, NetworkTables
 from invariscope.analysis.grouping import rows_with
 from invariscope.paper.claim import Claim, Evidence, over_clusters
 
+FAILS = 0.5  # of the accuracy above chance: what "fails under" is taken to mean, at most
+ROTATION = "rotation"  # how labels of rotations begin
 LOCAL = ("convolutional", "noise")
 BySeed = pd.Series  # a value a seed, the seed as index; empty where nothing was measured
 
@@ -45,9 +47,23 @@ def by_seed(table: Any, column: str, **where: Any) -> BySeed:
 
 
 def mean_of(parts: Sequence[BySeed]) -> BySeed:
-    """Average several values of each seed; without parts there is no seed."""
-    found: Any = pd.concat(parts).groupby(level=0).mean() if parts else pd.Series(dtype=float)
+    """Average several values of each seed that has all of them; without parts there is no seed."""
+    if not parts:
+        return pd.Series(dtype=float)
+    found: Any = pd.concat(parts, axis=1).mean(axis=1, skipna=False).dropna()
     return found
+
+
+def over_trained(table: Any, column: str, names: Sequence[str], **where: Any) -> BySeed:
+    """Average a column over the networks of some transformations, for seeds that have each.
+
+    Args:
+        table: with `seed` and `trained`.
+        column: the numbers.
+        names: of the transformations that networks were trained with.
+        where: see `by_seed`.
+    """
+    return mean_of([by_seed(table, column, trained=name, **where) for name in names])
 
 
 class MeasuredStudy:
@@ -55,6 +71,7 @@ class MeasuredStudy:
 
     Attributes:
         names: labels of the transformations.
+        single: of these each that is one transformation, not a pair.
         all: how many categories there are.
         partial: counts of seen categories below `all`, rising.
         least, most: the smallest and largest of `partial`; 0 where there is none.
@@ -65,6 +82,7 @@ class MeasuredStudy:
         self.tables: Any = tables
         self.families = families
         self.names = tables.transformations
+        self.single = [name for name in self.names if not pair_parts(name)]
         self.all = tables.categories
         counts = sorted({int(c) for c in tables.beside["count"]})
         self.partial = [c for c in counts if c < self.all]
@@ -94,17 +112,25 @@ class MeasuredStudy:
         )
         return own - self.without(under)
 
+    def telling(self) -> list[str]:
+        """List the trained transformations that an untrained network mostly fails under.
+
+        They cost more than half of its accuracy above chance, as each of the paper's does but the
+        colour ones.
+        """
+        clean, chance = self.without(NONE).mean(), self.tables.chance
+        bound = chance + FAILS * (clean - chance)
+        return [t for t in self.names if self.without(t).mean() < bound]
+
     def beside(self, column: str, names: list[str], count: int) -> BySeed:
         """Average a column of `analysis.across.beside` for some transformations at a count."""
-        return by_seed(self.tables.beside, column, trained=names, count=count)
+        return over_trained(self.tables.beside, column, names, count=count)
 
     def rise(self, column: str, names: list[str], first: int, last: int) -> BySeed:
-        """Rise of a column of `beside` between two counts, paired by network."""
-        table = self.tables.beside[self.tables.beside["trained"].isin(names)]
-        wide = table.pivot_table(index=["trained", "seed"], columns="count", values=column)
-        if first == last or not {first, last} <= set(wide.columns):
+        """Rise of a column of `beside` between two counts, by seed."""
+        if first == last:
             return pd.Series(dtype=float)
-        return (wide[last] - wide[first]).groupby("seed").mean()
+        return (self.beside(column, names, last) - self.beside(column, names, first)).dropna()
 
     def invariance(self, trained: str, count: int, tested: str) -> BySeed:
         """Mean I_k of the penultimate site's units over all images."""
@@ -116,6 +142,22 @@ class MeasuredStudy:
         return mean_of(
             [self.invariance(t, self.all, t) - self.invariance(NONE, 0, t) for t in names]
         )
+
+
+def each(
+    source: str, statement: str, parts: Mapping[str, BySeed], lacks: str = "", **bounds: float
+) -> Claim:
+    """Judge a statement that must hold of each of several numbers of every seed.
+
+    Args:
+        source: of the statement.
+        statement: what is said, with the bound.
+        parts: values by seed, by what was measured.
+        lacks: what a study without such values would need.
+        bounds: `above`, `below`.
+    """
+    evidence = [over_clusters(k, v, **bounds, parts=len(parts)) for k, v in parts.items()]
+    return Claim(source, statement, tuple(evidence), "seeds", lacks)
 
 
 def finding(
