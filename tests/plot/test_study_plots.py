@@ -161,3 +161,56 @@ def test_dimension_is_sorted_by_size_and_subsets_name_the_whole_site():
     )
     ax = plot.subsets(some)
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["all", "100"]
+
+
+RECOGNISED = pd.DataFrame(
+    {
+        "task": ["invariance", "invariance", "MEI", "MEI"],
+        "site": ["pixels", "pixels", None, None],
+        "kind": ["robust", "standard"] * 2,
+        "accuracy": [0.3, 1.0, 0.8, 0.9],
+        "low": [0.1, np.nan, 0.7, 0.8],
+        "high": [0.6, np.nan, 1.0, 1.0],
+        "units": [6, 6, 9, 10],
+    }
+)
+
+
+def test_a_kind_of_observer_has_one_colour_in_whatever_order_rows_come():
+    def colours(table):
+        handles, names = plot.recognition(table).get_legend_handles_labels()
+        return {
+            n: (h.lines[0].get_color(), h.lines[0].get_marker())
+            for h, n in zip(handles, names, strict=True)
+        }
+
+    found = colours(RECOGNISED)
+    assert colours(RECOGNISED[::-1]) == found
+    assert len(set(found.values())) == 2
+    alone = colours(RECOGNISED[RECOGNISED["kind"] == "robust"])
+    assert alone == {"robust observers": found["robust observers"]}
+    other = colours(pd.concat([RECOGNISED, RECOGNISED.assign(kind="another")])[::-1])
+    assert {name: other[name] for name in found} == found
+
+
+def test_conditions_of_recognition_name_their_units():
+    ax = plot.recognition(RECOGNISED, order=["MEI", "invariance pixels"])
+    names = [tick.get_text() for tick in ax.get_xticklabels()]
+    assert names == ["MEI (9 to 10 units)", "invariance pixels (6 units)"]
+    assert lines(ax)["robust observers"].tolist() == [0.8, 0.3]
+
+
+def test_figures_say_what_their_bars_are():
+    ax = plot.recognition(RECOGNISED)
+    assert ax.get_xlabel() == "bars: 95 % intervals over units and observers; no bar: no interval"
+    r = pd.DataFrame({"subject": "net", "site": ["pixels"], "r": 0.2, "low": -0.1, "high": 0.5})
+    assert plot.displacement(r).get_xlabel() == "bars: 95 % intervals over units"
+    cells = pd.DataFrame({"images": [1000, 2000], "cells": [4.0, 6.0], "cells_sd": 1.0})
+    ax = plot.coverage(cells.assign(site="pixels", strategy="isotropic"))
+    assert ax.get_xlabel() == "images shown\nbars: SD over units"
+    places = pd.DataFrame({"place": [0.0, 1.0], "kept": 1.0, "sd": 0.1, "way": "straight"})
+    assert plot.paths(places).get_xlabel().endswith("\nbars: SD over pairs of images")
+    some = {"subject": "net", "site": "mid", "entries": [100.0], "full_stretch": 2.0}
+    some = pd.DataFrame({**some, "converged": 0.5, "low": 0.2, "high": 0.8})
+    assert "bars" not in plot.subsets(some).get_xlabel()  # it has none
+    assert "bars: Wilson's 95 % intervals" in plot.subsets(some, "converged").get_xlabel()

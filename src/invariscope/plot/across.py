@@ -1,7 +1,7 @@
 """Networks that saw some categories transformed (Figs. 2–6 and 11)."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,7 @@ from invariscope.plurals import number_of
 from invariscope.units import differing_names
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*", "h", "p")
+CLOSE = 0.06  # of the axis, between two marks
 
 
 def transfer_matrix(accuracy: pd.DataFrame, count: int, ax: Axes | None = None) -> Axes:
@@ -40,14 +41,16 @@ def transfer_matrix(accuracy: pd.DataFrame, count: int, ax: Axes | None = None) 
     tested = list(dict.fromkeys(rows["tested"]))
     wide = rows.pivot_table(index="trained", columns="tested", values="accuracy")
     values = 100 * wide.reindex(index=trained, columns=tested).to_numpy(float)
-    ax = new_axes(ax, (1.6 + 0.55 * len(tested), 1.8 + 0.42 * len(trained)))
+    beside, below = (max(map(len, names)) for names in (trained, tested))
+    size = (1.0 + 0.08 * beside + 0.46 * len(tested), 1.2 + 0.05 * below + 0.42 * len(trained))
+    ax = new_axes(ax, size)
     ax.imshow(values, cmap="Blues", vmin=0, vmax=max(np.nanmax(values), 1), aspect="auto")
     dark = np.nanmax(values) / 2
     for (row, column), value in np.ndenumerate(values):
         colour = "white" if value > dark else "0.15"
-        ax.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=7, color=colour)
-    ax.set_xticks(range(len(tested)), tested, rotation=40, ha="right", fontsize=8)
-    ax.set_yticks(range(len(trained)), trained, fontsize=8)
+        ax.text(column, row, f"{value:.0f}", ha="center", va="center", fontsize=10, color=colour)
+    ax.set_xticks(range(len(tested)), tested, rotation=40, ha="right", fontsize=10)
+    ax.set_yticks(range(len(trained)), trained, fontsize=10)
     ax.set_xlabel("tested with")
     ax.set_ylabel("trained with")
     ax.spines[:].set_visible(False)
@@ -66,6 +69,21 @@ def _lines(
         ax.plot(counts, values, color=colour, marker=marker, markersize=5, label=name)
         each = own[column] * scale
         ax.plot(own["count"], each, marker, color=colour, markersize=2.5, alpha=0.5)
+
+
+def _count_axis(ax: Axes, counts: Iterable[int]) -> None:
+    """Mark the axis at the numbers of seen categories; where two are close, at the larger."""
+    ax.set_xlabel("categories seen transformed")
+    marks = sorted(set(counts), reverse=True)
+    if not marks:  # nothing measured yet
+        return
+    span = marks[0] - marks[-1] or 2
+    shown = marks[:1]
+    for count in marks[1:]:
+        if shown[-1] - count >= CLOSE * span:
+            shown.append(count)
+    ax.set_xticks(shown[::-1])
+    ax.set_xlim(marks[-1] - CLOSE * span, marks[0] + CLOSE * span)
 
 
 def against_count(
@@ -98,7 +116,7 @@ def against_count(
     _lines(ax, table, names, column, 100 if of_accuracy else 1)
     if chance is not None:
         ax.axhline(100 * chance, color="0.5", linestyle=":", linewidth=1)
-    ax.set_xlabel("categories seen transformed")
+    _count_axis(ax, table["count"])
     group = column.partition("_")[2]
     words = "mean invariance coefficient" + (f" ({group})" if group else "")
     ax.set_ylabel(f"{column}-category accuracy (%)" if of_accuracy else words)
@@ -129,7 +147,8 @@ def invariance_accuracy(
         >>> plot.invariance_accuracy(table, "across", "invariance_unseen").get_ylabel()
         'across-category accuracy (%)'
     """
-    ax = new_axes(ax, (4.2, 3.4))
+    longest = max(map(len, table["trained"]), default=0)
+    ax = new_axes(ax, (4.7 + 0.05 * longest, 3.4))
     for number, (name, own) in enumerate(table.groupby("trained", sort=False)):
         colour, marker = COLOURS[number % len(COLOURS)], MARKERS[number % len(MARKERS)]
         sizes = 12 + 50 * own["count"] / table["count"].max()
@@ -139,13 +158,14 @@ def invariance_accuracy(
     known = table.dropna(subset=[invariance, accuracy])
     columns = (known[name] for name in (invariance, accuracy, "trained", "seed"))
     r, low, high = correlation_within(*columns)
-    interval = "no interval" if math.isnan(low) else f"{low:.2f} to {high:.2f}"
-    found = "r needs more counts" if math.isnan(r) else f"r = {r:.2f} ({interval})"
+    interval = "no interval" if math.isnan(low) else f"95 %: {low:.2f} to {high:.2f}"
+    found = f"r = {r:.2f} inside transformations ({interval})"
+    found = "no r: too few counts of seen categories" if math.isnan(r) else found
     counts = number_of(len(known), "network"), number_of(len(set(known["seed"])), "seed")
-    ax.set_title(f"{found}, {', '.join(counts)}", fontsize=9)
+    ax.set_title(f"{found}\n{', '.join(counts)}", fontsize=9)
     ax.set_xlabel(f"mean invariance coefficient, {invariance.partition('_')[2]} categories")
     ax.set_ylabel(f"{accuracy}-category accuracy (%)")
-    ax.legend(frameon=False, fontsize=7)
+    ax.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 
@@ -240,17 +260,18 @@ def confusion(table: pd.DataFrame, name: str, ax: Axes | None = None) -> Axes:
         'blur'
     """
     own: Any = table[table["trained"] == name]
-    ax = new_axes(ax, (4.2, 3.0))
+    ax = new_axes(ax, (5.6, 3.0))
     for number, (quadrant, (of, to)) in enumerate(QUADRANTS.items()):
         means = 100 * own[own["quadrant"] == quadrant].groupby("count")["share"].mean()
         words = f"{quadrant}: {of} → {to}"
-        style = "-" if of == "seen" else "--"
-        ax.plot(list(means.index), means.to_numpy(), style, color=COLOURS[number], label=words)
+        style = "o-" if of == "seen" else "s--"
+        look = {"color": COLOURS[number], "markersize": 3.5, "label": words}
+        ax.plot(list(means.index), means.to_numpy(), style, **look)
     ax.set_ylim(-2, 102)
-    ax.set_xlabel("categories seen transformed")
+    _count_axis(ax, own["count"])
     ax.set_ylabel("images (%)")
     ax.set_title(name, fontsize=9)
-    ax.legend(frameon=False, fontsize=7)
+    ax.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 
@@ -289,6 +310,6 @@ def layer_by_layer(
     ax.set_xticks(range(len(sites)), differing_names(sites), rotation=40, ha="right")
     ax.set_ylim(0, 1)
     ax.set_ylabel("mean invariance coefficient")
-    ax.set_title(name if group == "all" else f"{name}, {group} categories", fontsize=9)
+    ax.set_title(name if group == "all" else f"{name},\n{group} categories", fontsize=9)
     ax.legend(frameon=False, fontsize=7, title="seen", title_fontsize=7)
     return ax

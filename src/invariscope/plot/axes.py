@@ -20,6 +20,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 WIDEST = 9.0  # inches
 SPREAD = 0.5  # of a category's width is taken by its groups
 NOTEBOOK_DPI = 72
+FLAT = 12  # letters of a category; longer names are turned, and take more height
 MOST_INSIDE = 4  # groups; the legend of more stands beside the axes
 
 
@@ -69,6 +70,7 @@ def points(
     sd: str | None = None,
     ends: tuple[str, str] | None = None,
     join: bool = True,
+    known: Sequence[Any] = (),
     ax: Axes | None = None,
 ) -> Axes:
     """Plot one value of each category and group.
@@ -79,15 +81,20 @@ def points(
         order: of the categories; by default as they come.
         sd: a column, half the length of a bar; or `ends`, the columns of its two ends.
         join: whether a group's points are joined.
+        known: groups that come first and keep their colour and marker, also where one is absent.
         ax: where to plot; by default new axes.
     """
     names = list(order or dict.fromkeys(table[x]))
-    groups = list(dict.fromkeys(table[hue]))
+    hues = list(dict.fromkeys([*known, *table[hue]]))
+    groups = [group for group in hues if group in set(table[hue])]
     beside = len(groups) > MOST_INSIDE
-    ax = new_axes(ax, (min(max(4.5, 0.9 * len(names) + 2.5) + 2 * beside, WIDEST), 3.6))
+    longest = max((len(str(name)) for name in names), default=0)
+    width = min(max(4.5, 0.9 * len(names) + 2.5) + 2 * beside, WIDEST)
+    ax = new_axes(ax, (width, 3.6 + 0.03 * max(0, longest - FLAT)))
     for number, group in enumerate(groups):
         own = table[(table[hue] == group) & table[x].isin(names)]
         shift = SPREAD * ((number + 0.5) / len(groups) - 0.5)
+        look = hues.index(group)
         own = own.assign(place=[names.index(name) for name in own[x]]).sort_values("place")
         places = own["place"].to_numpy() + shift
         values = own[y].to_numpy(float)
@@ -101,17 +108,16 @@ def points(
             places,
             values,
             bars,
-            color=COLOURS[number % len(COLOURS)],
-            marker=MARKERS[number % len(MARKERS)],
+            color=COLOURS[look % len(COLOURS)],
+            marker=MARKERS[look % len(MARKERS)],
             linestyle="-" if join and len(own) > 1 else "none",
             linewidth=1,
             markersize=5,
             capsize=2,
             label=str(group),
         )
-    rotated = max((len(str(name)) for name in names), default=0) > 12
     ax.set_xticks(range(len(names)), [str(name) for name in names])
-    if rotated:
+    if longest > FLAT:
         ax.tick_params("x", rotation=30)
         for label in ax.get_xticklabels():
             label.set_horizontalalignment("right")
@@ -121,6 +127,23 @@ def points(
         loc = "center left" if beside else "best"
         ax.legend(frameon=False, fontsize="small", loc=loc, bbox_to_anchor=anchor)
     return ax
+
+
+def say_bars(ax: Axes, words: str) -> None:
+    """Say below the horizontal axis the meaning of the error bars."""
+    ax.set_xlabel(f"{ax.get_xlabel()}\nbars: {words}".lstrip())
+
+
+def say_intervals(ax: Axes, table: Any, over: str, kind: str = "95 % intervals") -> None:
+    """Say below the horizontal axis that bars are intervals, and whether some points have none.
+
+    Args:
+        table: what is drawn, with `low`.
+        over: of what they are: `units`.
+        kind: of interval.
+    """
+    lacking = "; no bar: no interval" if table["low"].isna().any() else ""
+    say_bars(ax, f"{kind} over {over}{lacking}")
 
 
 def chance_line(ax: Axes, chance: float, words: str = "chance") -> None:

@@ -175,7 +175,7 @@ def active_shares(
 
 
 def ablation(table: pd.DataFrame, shown: str = "transformed", ax: Axes | None = None) -> Axes:
-    """Accuracy at one threshold, bars by transformation (Fig. 7).
+    """Accuracy at one threshold, bars by transformation, each with its number (Fig. 7).
 
     Args:
         table: from `ablation_accuracy`; Goodfellow et al.'s thresholds in it are left out.
@@ -193,7 +193,8 @@ def ablation(table: pd.DataFrame, shown: str = "transformed", ax: Axes | None = 
     """
     own = rows_with(table, shown=shown)
     names = list(dict.fromkeys(own["transformation"]))
-    ax = new_axes(ax, (max(4.5, 0.55 * len(names) + 1.2), 3.2))
+    longest = max(map(len, names), default=0)
+    ax = new_axes(ax, (max(4.5, 0.6 * len(names) + 1.2) + 1.7, 3.0 + 0.035 * longest))
     for number, (kind, words) in enumerate(SET_TO_0.items()):
         rows = [
             row
@@ -203,10 +204,12 @@ def ablation(table: pd.DataFrame, shown: str = "transformed", ax: Axes | None = 
         accuracy = {row["transformation"]: 100 * row["accuracy"] for row in rows}
         places = [place + (number - 1) * WIDTH / 3 for place in range(len(names))]
         heights = [accuracy[name] for name in names]
-        ax.bar(places, heights, WIDTH / 3, color=COLOURS[number], label=words)
+        bars = ax.bar(places, heights, WIDTH / 3, color=COLOURS[number], label=words)
+        ax.bar_label(bars, fmt="%.0f", fontsize=6, padding=1)
+    ax.margins(y=0.08)
     ax.set_xticks(range(len(names)), names, rotation=40, ha="right")
     ax.set_ylabel("top-1 accuracy (%)")
-    ax.legend(frameon=False, fontsize="small")
+    ax.legend(frameon=False, fontsize="small", loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
 
 

@@ -1,6 +1,7 @@
 """Figures of networks' and people's answers to a study's images (Fig. 4, rows 9, 12, 14)."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -8,7 +9,16 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from invariscope.analysis.acceptance import FALSE, condition_names, matrix
-from invariscope.plot.axes import chance_line, figure_of, new_axes, points
+from invariscope.analysis.recognition import ROBUST, STANDARD
+from invariscope.plot.axes import (
+    chance_line,
+    figure_of,
+    new_axes,
+    points,
+    say_bars,
+    say_intervals,
+)
+from invariscope.plurals import number_of
 
 SIMULATED = "simulated answers"
 DARK = 0.6  # of the scale: letters are white beyond
@@ -18,6 +28,12 @@ def _named(table: pd.DataFrame, first: str = "task") -> pd.DataFrame:
     """Name conditions in words: the task, and the stretched site."""
     site = table["site"].fillna("").astype(str)
     return table.assign(named=(table[first] + " " + site).str.strip())
+
+
+def _with_units(name: str, rows: Any) -> str:
+    """Add the number of units to a name of a condition; where rows differ, fewest and most."""
+    fewest, most = int(rows["units"].min()), int(rows["units"].max())
+    return f"{name} ({f'{fewest} to ' * (fewest < most)}{number_of(most, 'unit')})"
 
 
 def _say_simulated(ax: Axes, table: pd.DataFrame) -> None:
@@ -55,6 +71,7 @@ def observers(
     ax = points(named, "named", score, "observer", order=order, ends=ends, ax=ax)
     if score == "restricted":
         chance_line(ax, float(accuracy["chance"].iloc[0]))
+        say_intervals(ax, accuracy, "units")
     ax.set_ylim(-0.03, 1.03)
     ax.set_ylabel({"restricted": "accuracy among the study's classes"}.get(score, score))
     return ax
@@ -65,6 +82,8 @@ def recognition(
 ) -> Axes:
     """Draw how often one source's images are recognised, by kind of observer (Fig. 4c).
 
+    A kind has one colour in every figure; conditions name the number of units behind their points.
+
     Args:
         table: one source's rows of `analysis.recognition.recognition`.
         order: of the conditions, such as `MEI` and `invariance pixels`.
@@ -74,14 +93,20 @@ def recognition(
         >>> import pandas as pd
         >>> from invariscope import plot
         >>> row = {"task": "invariance", "site": "pixels", "kind": "robust", "accuracy": 0.6}
-        >>> plot.recognition(pd.DataFrame([{**row, "low": 0.4, "high": 0.8}])).get_ylabel()
-        "accuracy among the study's classes"
+        >>> ax = plot.recognition(pd.DataFrame([{**row, "low": 0.4, "high": 0.8, "units": 6}]))
+        >>> [tick.get_text() for tick in ax.get_xticklabels()]
+        ['invariance pixels (6 units)']
     """
-    own = _named(table.loc[table["kind"] != "all"])
-    own = own.assign(observers=own["kind"] + " observers")
-    ax = points(own, "named", "accuracy", "observers", order=order, ends=("low", "high"), ax=ax)
+    own: Any = _named(table.loc[table["kind"] != "all"])
+    words = {str(name): _with_units(str(name), rows) for name, rows in own.groupby("named")}
+    own = own.assign(observers=own["kind"] + " observers", named=own["named"].map(words))
+    order = None if order is None else [words.get(name, name) for name in order]
+    known = [f"{kind} observers" for kind in (STANDARD, ROBUST)]
+    ends = ("low", "high")
+    ax = points(own, "named", "accuracy", "observers", order=order, ends=ends, known=known, ax=ax)
     ax.set_ylim(-0.03, 1.03)
     ax.set_ylabel("accuracy among the study's classes")
+    say_intervals(ax, own, "units and observers")
     return ax
 
 
@@ -105,6 +130,7 @@ def people(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     chance_line(ax, float(table["chance"].iloc[0]))
     ax.set_ylim(-0.03, 1.03)
     ax.set_ylabel("accuracy")
+    say_intervals(ax, named, "participants")
     _say_simulated(ax, table)
     return ax
 
@@ -133,6 +159,7 @@ def agreement(table: pd.DataFrame, how: str = "pearson", ax: Axes | None = None)
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.set_ylim(-1.05, 1.05)
     ax.set_ylabel(f"{how.capitalize()} r with people")
+    say_intervals(ax, own, "participants")
     _say_simulated(ax, own)
     return ax
 
@@ -205,6 +232,7 @@ def layer_distances(
     ax.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
     ax.set_ylim(bottom=0)
     ax.set_ylabel("distance over photos of a class")
+    say_bars(ax, "SD over units")
     return ax
 
 
@@ -226,6 +254,7 @@ def paths(places: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = points(named, "place", "kept", "way", sd="sd", ax=ax)
     ax.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
     ax.set_xlabel("place between the two images")
+    say_bars(ax, "SD over pairs of images")
     ax.set_ylabel("activity kept")
     return ax
 

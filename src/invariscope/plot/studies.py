@@ -16,10 +16,13 @@ from invariscope.plot.axes import (
     figure_of,
     new_axes,
     points,
+    say_bars,
+    say_intervals,
 )
 from invariscope.plurals import number_of
 
 ALL = "all"
+SD, WILSON = "SD over units", "Wilson's 95 % intervals"  # what bars are
 
 
 def mean_distance(
@@ -79,6 +82,7 @@ def mean_distance(
     ax.plot([0], [0], "k*", markersize=10, label="reference")
     ax.axhline(100, color="0.6", linewidth=0.8, linestyle=":")
     ax.set_xlabel("pixel distance from the reference (L2)")
+    say_bars(ax, SD)
     ax.set_ylabel("activity lost (% of the reference's)")
     ax.legend(frameon=False, fontsize="x-small", loc="center left", bbox_to_anchor=(1, 0.5))
     return ax
@@ -98,8 +102,8 @@ def separability(table: pd.DataFrame, scheme: str = "grouped", ax: Axes | None =
         >>> table = pd.DataFrame({"components": [2, 50], "accuracy": [0.5, 0.8]})
         >>> table = table.assign(low=0.4, high=0.9, chance=0.33, shuffled=0.34, subject="a network")
         >>> table = table.assign(scheme="grouped", **{"class": "all"})
-        >>> plot.separability(table).get_xlabel()
-        'principal components'
+        >>> plot.separability(table).get_ylabel()
+        'accuracy, folds grouped by unit'
     """
     own = rows_where(table, (table["scheme"] == scheme) & (table["class"] == ALL))
     ax = points(own, "components", "accuracy", "subject", ends=("low", "high"), ax=ax)
@@ -109,6 +113,7 @@ def separability(table: pd.DataFrame, scheme: str = "grouped", ax: Axes | None =
     chance_line(ax, float(own["chance"].iloc[0]), "chance (dashed: shuffled)")
     ax.set_ylim(0, 1.03)
     ax.set_xlabel("principal components")
+    say_intervals(ax, own, "units")
     ax.set_ylabel(f"accuracy, folds {scheme}" + (" by unit" if scheme == "grouped" else ""))
     return ax
 
@@ -138,6 +143,7 @@ def convergence(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = points(named, "named", "share", "subject", ends=("low", "high"), join=False, ax=ax)
     ax.set_ylim(-0.03, 1.03)
     ax.set_ylabel("runs that converged")
+    say_intervals(ax, named, "runs", WILSON)
     return ax
 
 
@@ -161,6 +167,7 @@ def controls(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax = points(named, "named", "farther", "series", ends=("low", "high"), join=False, ax=ax)
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.set_ylabel("how much farther invariant images lie")
+    say_intervals(ax, named, "units")
     return ax
 
 
@@ -175,8 +182,8 @@ def coverage(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         >>> import pandas as pd
         >>> from invariscope import plot
         >>> table = pd.DataFrame({"images": [1000, 2000], "cells": [4.0, 6.0], "cells_sd": 1.0})
-        >>> plot.coverage(table.assign(site="pixels", strategy="isotropic")).get_xlabel()
-        'images shown'
+        >>> plot.coverage(table.assign(site="pixels", strategy="isotropic")).get_ylabel()
+        'cells beyond the natural maximum'
     """
     ax = new_axes(ax)
     several = len(set(table["strategy"])) > 1
@@ -194,6 +201,7 @@ def coverage(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
         )
     ax.set_ylim(bottom=0)
     ax.set_xlabel("images shown")
+    say_bars(ax, SD)
     ax.set_ylabel("cells beyond the natural maximum")
     ax.legend(frameon=False, fontsize="small")
     return ax
@@ -221,6 +229,7 @@ def dimension(table: pd.DataFrame, estimator: str = "two nearest", ax: Axes | No
     ax = points(means.sort_values("points"), "points", "dimension", "site", sd="sd", ax=ax)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("images (one a run)")
+    say_bars(ax, SD)
     ax.set_ylabel(f"dimension ({estimator})")
     return ax
 
@@ -243,6 +252,7 @@ def displacement(table: pd.DataFrame, ax: Axes | None = None) -> Axes:
     ax.axhline(0, color="0.6", linewidth=0.8)
     ax.set_ylim(-1.05, 1.05)
     ax.set_ylabel("r of I_k and displacement")
+    say_intervals(ax, table, "units")
     return ax
 
 
@@ -267,6 +277,8 @@ def subsets(table: pd.DataFrame, value: str = "full_stretch", ax: Axes | None = 
     ax = points(named, "entries", value, "group", ends=ends, ax=ax)
     ax.set_ylim(bottom=0)
     ax.set_xlabel("units of the site that are stretched")
+    if ends:
+        say_intervals(ax, table, "runs", WILSON)
     ax.set_ylabel(value.replace("_", " "))
     return ax
 
@@ -290,6 +302,7 @@ def naturalness(table: pd.DataFrame, value: str = "over_maximum", ax: Axes | Non
     site = table["site"].fillna("").astype(str)
     named = table.assign(named=(table["series"] + " " + site).str.strip())
     ax = points(named, "named", value, "subject", sd=f"{value}_sd", join=False, ax=ax)
+    say_bars(ax, SD)
     if value == "over_maximum":
         ax.axhline(1, color="0.6", linewidth=0.8, linestyle=":")
         ax.set_ylabel("activity over the natural maximum")

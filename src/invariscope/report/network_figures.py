@@ -36,13 +36,39 @@ class NetworkFigure:
 def _panels(
     names: Sequence[str], size: tuple[float, float], draw: Callable[[str, Axes], Any]
 ) -> Figure:
-    """Draw a panel for each name, three side by side."""
+    """Draw a panel for each name, three side by side, with one legend where all have the same."""
     columns = min(len(names), ACROSS)
     rows = -(-len(names) // columns)
     figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained")
     for k, name in enumerate(names, 1):
         draw(name, figure.add_subplot(rows, columns, k))
+    _share_legend(figure)
     return figure
+
+
+def _share_legend(figure: Figure) -> None:
+    """Draw one legend below all panels, where every panel has that legend."""
+    first, *others = figure.axes
+    shown, legend = first.get_legend_handles_labels(), first.get_legend()
+    if legend is None or any(ax.get_legend_handles_labels()[1] != shown[1] for ax in others):
+        return
+    title = legend.get_title().get_text()
+    for ax in figure.axes:
+        if own := ax.get_legend():
+            own.remove()
+    names = shown[1]
+    beside = max(1, int(figure.get_figwidth() * 20 / (max(map(len, names)) + 9)))  # of 7 points
+    rows = -(-len(names) // beside)
+    figure.set_figheight(figure.get_figheight() + 0.15 * (1 + rows + bool(title)))
+    figure.legend(
+        *shown,
+        loc="outside lower center",
+        ncols=-(-len(names) // rows),
+        title=title,
+        title_fontsize=7,
+        fontsize=7,
+        frameon=False,
+    )
 
 
 def _accuracy(tables: NetworkTables, families: Mapping[str, str]) -> Iterator[NetworkFigure]:
@@ -54,6 +80,7 @@ def _accuracy(tables: NetworkTables, families: Mapping[str, str]) -> Iterator[Ne
     )
     yield NetworkFigure("fig2a", "Training × test transformation", caption, figure)
     kinds = list(dict.fromkeys(family(t, families) for t in tables.transformations))
+    none_left = " Networks that saw all categories transformed have no unseen ones."
     for column, words in (("within", "seen"), ("across", "unseen")):
 
         def draw(kind: str, ax: Axes, column: str = column) -> None:
@@ -65,7 +92,7 @@ def _accuracy(tables: NetworkTables, families: Mapping[str, str]) -> Iterator[Ne
         caption = (
             f"Accuracy on transformed test images of {words}-transformed categories, answers among "
             "all categories. Line: mean over seeds; small marks: each seed; dotted: chance."
-        )
+        ) + none_left * (column == "across")
         name = "fig2b" if column == "within" else "fig2c"
         yield NetworkFigure(name, f"{column.capitalize()}-category accuracy", caption, figure)
 
@@ -107,7 +134,7 @@ def _by_transformation(tables: NetworkTables) -> Iterator[NetworkFigure]:
     for group in ("all", "seen", "unseen"):
         figure = _panels(
             names,
-            (3.6, 2.8),
+            (3.6, 3.0),
             lambda name, ax, group=group: plot.layer_by_layer(means, name, group, ax),
         )
         caption = f"Mean I_k of each layer, images of {group} categories."
@@ -131,8 +158,9 @@ def _beside(tables: NetworkTables) -> Iterator[NetworkFigure]:
     ):
         figure = figure_of(plot.invariance_accuracy(partial, accuracy, invariance))
         caption = (
-            "A mark a network, larger where it saw more categories transformed; Pearson's r with a "
-            "95 % interval by Fisher's z."
+            "A mark a network, larger where it saw more categories transformed. r is Pearson's "
+            "inside transformations (their means are taken off), averaged over seeds as Fisher's "
+            "z, with Student's 95 % interval over seeds; too few counts give none."
         )
         yield NetworkFigure(
             name, f"{accuracy.capitalize()}-category accuracy against invariance", caption, figure
