@@ -1,18 +1,19 @@
-"""Write the README's table of the two papers' claims, each with its verdict.
+"""Write the README's table of the two papers' claims, each with its verdict, and count all.
 
-Reads `docs/reproduce/sns.json` and `docs/reproduce/across_category/imagenette/claims.json`, which
+Reads `docs/reproduce/sns.json` and `docs/reproduce/across_category/*/claims.json`, which
 `invariscope analyze … --page` and `invariscope categories reproduce` wrote.
 
     python benchmarks/claims.py
 """
 
 import json
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
 from first_run import fill
 from invariscope.markup import markdown_table
-from invariscope.paper.claim import read_claim
+from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED, read_claim
 from invariscope.paper.figure_claims import (
     APART,
     CONTROLS,
@@ -70,7 +71,31 @@ def as_markdown() -> str:
     for words in CATEGORIES:
         (record,) = (r for r in whole["claims"] if r["statement"].startswith(words))
         rows.append(row("categories", record, conditions))
-    return markdown_table(["paper", "claim", "verdict", "found", "conditions"], rows) + "\n"
+    table = markdown_table(["paper", "claim", "verdict", "found", "conditions"], rows)
+    return f"{table}\n\n{counts(stored('sns.json'), 'first paper')} {of_second_paper()}\n"
+
+
+def counts(records: list[dict[str, Any]], where: str) -> str:
+    """Count verdicts, and name the claims that are contradicted."""
+    found = Counter(read_claim(record).verdict for record in records)
+    against = [r["source"] for r in records if read_claim(r).verdict == CONTRADICTED]
+    named = ", ".join(
+        f"{source} ({number})" if number > 1 else source
+        for source, number in sorted(Counter(against).items())
+    )
+    said = f" ({named})" if named else ""
+    return (
+        f"Of the {len(records)} claims of the {where}, {found[HOLDS]} hold, {found[CONTRADICTED]} "
+        f"are contradicted{said}, {found[UNDECIDED]} are undecided and {found[NOTHING]} have "
+        "nothing to compare."
+    )
+
+
+def of_second_paper() -> str:
+    """Count the verdicts of the second paper's claims in all studies of its page."""
+    folders = sorted((ROOT / "docs/reproduce/across_category").glob("*/claims.json"))
+    records = [r for path in folders for r in json.loads(path.read_text())["claims"]]
+    return counts(records, f"second paper, each in {len(folders)} studies")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ has of `cma` and `isotropic` counts where it is of the same generator, and is me
 
 import argparse
 import json
+import math
 import multiprocessing
 import time
 from dataclasses import dataclass, replace
@@ -20,6 +21,8 @@ from itertools import combinations_with_replacement
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -36,6 +39,7 @@ from bench.gradient_limit import gradient_limit
 from bench.machine import describe
 from bench.needed import figures_of, last_mean
 from first_run import fill
+from invariscope.analysis.intervals import Interval, mean_interval
 from invariscope.devices import pick_device
 from invariscope.generators import Generator, load_generator
 from invariscope.markup import markdown_table
@@ -222,20 +226,26 @@ def _limit(
 
 
 def described(results: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """How diverse and how extreme each entrant's last fronts are: means over units and seeds."""
+    """How diverse and how extreme each entrant's last fronts are: means over told units and seeds.
+
+    Of fronts with a member that keeps half (silencing: loses it). Each unit counts once, with the
+    mean of its seeds.
+    """
     rows = []
+    words = ("members", "good", "saturation", "code_norm", "apart", "share")
     for name, images in sorted({(r["entrant"], r["images"]) for r in results}):
-        ends = [
-            end
+        fronts = pd.DataFrame(
+            {"unit": r["unit"], **{word: end[word] for word in words}}
             for r in results
-            if (r["entrant"], r["images"]) == (name, images)
+            if (r["entrant"], r["images"]) == (name, images) and r["unit"] in TOLD
             for end in r.get("fronts", {}).values()
             if end["good"]
-        ]
-        if ends:
-            words = ("members", "good", "saturation", "code_norm", "apart", "share")
-            means = {word: round(sum(e[word] for e in ends) / len(ends), 3) for word in words}
-            rows.append({"strategy": name, "images": images, "fronts": len(ends), **means})
+        )
+        if len(fronts):
+            means = fronts.groupby("unit").mean()
+            about = {"strategy": name, "images": images, "fronts": len(fronts)}
+            about["units"] = sorted(means.index)
+            rows.append(about | means.mean().round(3).to_dict())
     return rows
 
 
@@ -278,11 +288,12 @@ def fronts_as_markdown(figures: dict[str, Any]) -> str:
     for condition in figures["conditions"]:
         for row in condition["fronts"]:
             cells = [condition["task"], f"{condition['noise']:g}", f"`{row['strategy']}`"]
-            cells += [f"{row['images']:,}", str(row["fronts"])]
+            cells += [f"{row['images']:,}", f"{row['fronts']} of {len(row['units'])}"]
             cells += [f"{row[word]:.0f}" for word in ("members", "good")]
             cells += [f"{100 * row[word]:.0f} %" for word in ("share", "saturation")]
             lines.append([*cells, *(f"{row[word]:.0f}" for word in ("code_norm", "apart"))])
-    heads = ["search", "noise", "strategy", "images", "fronts", "members", "of them good"]
+    heads = ["search", "noise", "strategy", "images", "fronts of told units", "members"]
+    heads += ["of them good"]
     heads += ["farthest (nearest), of the possible", "values at 0 or 1", "code norm", "apart"]
     text = markdown_table(heads, lines)
     pairs = [
@@ -334,10 +345,11 @@ def as_markdown(figures: dict[str, Any], baseline: dict[str, Any] | None) -> str
             )
             for k, told in enumerate(every):  # shorter runs may be of more seeds
                 tuned = tried[0] if tried and not k else None
-                mark = " (earlier build)" if told.get("earlier") else ""
+                mark = " †" if told.get("earlier") else ""
                 cells = [condition["task"], f"{condition['noise']:g}", f"`{name}`{mark}"]
                 cells += [_counted(told, tuned), _seeds(told, baseline), _needed(told)]
-                lines.append([*cells, *_shares(told), *_shares(tuned)])
+                ends = condition["ends"]
+                lines.append([*cells, *_shares(told, ends), *_shares(tuned, ends)])
     heads = ["search", "noise", "strategy", "units, told and tuned on", "seeds, told"]
     heads += ["images needed"]
     heads += [f"told: {n:,}" for n in TABLED] + [f"tuned on: {n:,}" for n in TABLED]
@@ -397,11 +409,38 @@ def _needed(row: dict[str, Any]) -> str:
     return f"{first}{images:,.0f} [{low:,.0f}, {'–' if high is None else f'{high:,.0f}'}]"
 
 
-def _shares(row: dict[str, Any] | None) -> list[str]:
+def _shares(row: dict[str, Any] | None, ends: dict[str, float]) -> list[str]:
+    """Write the share of the sums over units at each number of images, with its interval."""
     if row is None or row["share"] is None:
         return ["–"] * len(TABLED)
-    known = dict(zip(row["images"], row["share"], strict=True))
-    return [f"{100 * known[n]:.0f} %" if n in known else "–" for n in TABLED]
+    mark = " †" if row.get("earlier") else ""
+    cells = []
+    for n in TABLED:
+        found = share_at(row, ends, n)
+        if found is None:
+            cells.append("–")
+            continue
+        share, low, high = (100 * end for end in found)
+        known = f" [{low:.0f}, {high:.0f}]" if math.isfinite(low) else ""
+        cells.append(f"{share:.0f} %{known}{mark}")
+    return cells
+
+
+def share_at(row: dict[str, Any], ends: dict[str, float], images: int) -> Interval | None:
+    """The share of the sums after so many images, with a 95 % interval; None if not shown.
+
+    The interval is Student's over what each unit has beyond its part of the share; what `cma` ends
+    with is taken as known. A unit's curve is the mean of its seeds.
+    """
+    if images not in row["images"]:
+        return None
+    place, units = row["images"].index(images), sorted(row["units"])
+    own, of_cma = (
+        np.array(values)
+        for values in ([row["units"][u][place] for u in units], [ends[u] for u in units])
+    )
+    share = own.sum() / of_cma.sum()
+    return mean_interval(share + (own - share * of_cma) / of_cma.mean())
 
 
 def write(out: Path) -> None:

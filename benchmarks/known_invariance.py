@@ -15,18 +15,19 @@ table of `docs/measured.md` and its picture.
 
 import argparse
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
-from scipy.stats import bootstrap
 from torch import Tensor, nn
 
 import invariscope as iv
 from bench.machine import describe
 from first_run import fill
+from invariscope.analysis.intervals import mean_interval
 from invariscope.generators import EmbeddedGenerator
 from invariscope.plot.axes import COLOURS, new_axes
 from invariscope.subjects import NetworkSubject
@@ -165,17 +166,10 @@ def search(subject: NetworkSubject, unit: str, out: Path, asked: argparse.Namesp
 
 
 def interval(values: list[list[float]]) -> list[float]:
-    """Bootstrap the mean over units, of which each has several seeds."""
-    means = np.array([np.mean(own) for own in values if own])
-    if not len(means):
-        return []
-    mean = float(means.mean())
-    if len(means) < 3:
-        return [mean]
-    # `random_state` is the name before SciPy 1.15, which later ones still take.
-    words = {"random_state": 0, "method": "percentile"}
-    drawn = bootstrap((means,), np.mean, **words).confidence_interval
-    return [mean, float(drawn.low), float(drawn.high)]
+    """Average over units, of which each has several seeds, with Student's 95 % interval."""
+    mean, low, high = mean_interval([np.mean(own) for own in values if own])
+    known = [mean] if math.isfinite(mean) else []
+    return [mean, low, high] if math.isfinite(low) else known
 
 
 def main() -> None:

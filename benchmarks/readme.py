@@ -5,10 +5,10 @@ python benchmarks/readme.py
 
 import json
 from pathlib import Path
-from statistics import mean
 from typing import Any
 
 from first_run import fill
+from invariscope.analysis.intervals import Interval, mean_interval
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = "benchmarks/readme.py"
@@ -26,6 +26,12 @@ def interval(values: list[float]) -> str:
     return f"{middle:.2f} × [{low:.2f}, {high:.2f}]"
 
 
+def share(found: Interval) -> str:
+    """Write a mean share and its 95 % interval in percent."""
+    middle, low, high = (100 * end for end in found)
+    return f"{middle:.0f} % [{low:.0f}, {high:.0f}]"
+
+
 def as_markdown() -> str:
     """Make the table: what was measured, the figure, and the conditions."""
     standard, robust = stored("pair")["subjects"]
@@ -40,7 +46,7 @@ def as_markdown() -> str:
     tried, wrong = (sum(kind[word] for kind in reliable) for word in ("tried", "wrong"))
     neurons = [row["rows"] for row in stored("neurons")["rows"]["noisy twin"]]
     shares = {
-        name: mean(c["share"] for row in neurons for c in row if c["strategy"] == name)
+        name: mean_interval([c["share"] for row in neurons for c in row if c["strategy"] == name])
         for name in ("twin", "isotropic")
     }
     rows = [
@@ -58,12 +64,12 @@ def as_markdown() -> str:
         ),
         (
             "front after 1,000 noisy presentations, of that of a search without noise",
-            f"{100 * shares['twin']:.0f} % by `twin`, {100 * shares['isotropic']:.0f} % without",
+            f"{share(shares['twin'])} by `twin`, {share(shares['isotropic'])} without",
             (
                 f"{len(neurons)} networks fitted to V4 neurons (two of them watched while the twin "
                 "was built), a recording's noise, 2 repeats, controls and held-back repeats "
-                f"counted, one seed; mean; the other search: `{noiseless['strategy']}`, "
-                f"{noiseless['images']:,} images"
+                "counted, one seed; mean, 95 % interval over networks; the other search: "
+                f"`{noiseless['strategy']}`, {noiseless['images']:,} images"
             ),
         ),
         (

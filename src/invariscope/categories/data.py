@@ -301,5 +301,6 @@ def load_data(
         return CategoryImages(first, second, classes, rule.side, None, content)
     held = _held(train, rule, where), _held(test, rule, where)
     grey = sum(_grey(own) for own in held) / sum(len(own.labels) for own in held)
-    notes = (*train.report.lines(), *test.report.lines())
+    parts = (("training", train), ("test", test))
+    notes = tuple(f"{name}: {line}" for name, part in parts for line in part.report.lines())
     return CategoryImages(*held, classes, rule.side, grey, content, notes)

@@ -172,12 +172,12 @@ def active_sets(s: MeasuredStudy) -> Iterator[Claim]:
 
 
 def _rule(s: MeasuredStudy) -> float:
-    """Find τ by the paper's rule; NaN where no network was searched for it."""
+    """Find τ by the paper's rule; NaN without a search for τ."""
     return float(s.tables.tau["chosen"].min()) if len(s.tables.tau) else float("nan")
 
 
 def _tau(s: MeasuredStudy) -> str:
-    """Name τ, and what the paper's rule gives where the study's file names another one."""
+    """Name τ, and the τ of the paper's rule where the study's file has another."""
     tau, rule = s.tables.measured.get("tau", float("nan")), _rule(s)
     other = f" (the study's file; the paper's rule gives {rule:g})"
     return f"τ = {tau:g}" + (other if abs(tau - rule) > ROUNDING else "")

@@ -47,7 +47,7 @@ def by_seed(table: Any, column: str, **where: Any) -> BySeed:
 
 
 def mean_of(parts: Sequence[BySeed]) -> BySeed:
-    """Average several values of each seed that has all of them; without parts there is no seed."""
+    """Average several values of each seed that has every value; without parts there is no seed."""
     if not parts:
         return pd.Series(dtype=float)
     found: Any = pd.concat(parts, axis=1).mean(axis=1, skipna=False).dropna()

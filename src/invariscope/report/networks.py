@@ -12,10 +12,11 @@ from invariscope.analysis.across import NetworkTables
 from invariscope.categories.result_tables import read_tables
 from invariscope.errors import StoreError
 from invariscope.invariance.ablation import passed_by
+from invariscope.invariance.calibrate import bound_of
 from invariscope.markup import markdown_table
 from invariscope.paper.claim import Claim, read_claim
 from invariscope.paper.findings import clean_accuracy, find
-from invariscope.paper.measured_study import MeasuredStudy
+from invariscope.paper.measured_study import MeasuredStudy, base_name
 from invariscope.plurals import number_of
 from invariscope.report.network_figures import NetworkFigure, network_figures
 from invariscope.report.page import fill, svg
@@ -72,9 +73,27 @@ def load_reported(folder: Path) -> ReportedStudy:
         raise StoreError(f"{str(path)!r} is damaged ({error}); report the study again") from error
 
 
+def _weak(study: MeasuredStudy) -> list[str]:
+    """Name transformations weaker than by the paper's rule of calibration."""
+    told, clean = [], clean_accuracy(study)[0]
+    bound, _ = bound_of(study.tables.chance, clean)
+    grows = [name for name in names() if load(name).strength]
+    for label in study.single:
+        kept = float(study.without(label).mean())
+        if base_name(label) in grows and kept > bound:
+            told.append(
+                f"{label} is weaker than the paper's rule makes it: networks that never saw it are "
+                f"still right in {100 * kept:.0f} %, and strength grows until that is "
+                f"{100 * bound:.0f} % (`invariscope calibrate`)."
+            )
+    return told
+
+
 def _facts(tables: NetworkTables, title: str) -> dict[str, Any]:
     words = passed_by(tables.ablation)
     around = [f"{words[0].upper()}{words[1:]}."] if words else []
+    by_channel = [] if tables.layers_compare else [BY_CHANNEL]
+    study = MeasuredStudy(tables, families())
     return {
         "title": tables.plan["title"] or title,
         "networks": len(tables.training),
@@ -83,14 +102,19 @@ def _facts(tables: NetworkTables, title: str) -> dict[str, Any]:
         "training_images": tables.plan["training_images"],
         "test_images": tables.plan["test_images"],
         "chance": tables.chance,
-        "clean": clean_accuracy(MeasuredStudy(tables, families()))[0],
+        "clean": clean_accuracy(study)[0],
         "minutes": sum(tables.training["seconds"].tolist()) / 60,
         "tau": tables.measured.get("tau"),
         "site": tables.site,
         "seeds": len({row["seed"] for row in tables.plan["networks"]}),
         "transformations": ", ".join(tables.transformations),
         "counts": ", ".join(str(c) for c in sorted(set(tables.beside["count"]))),
-        "notes": [*tables.plan["notes"], *([] if tables.layers_compare else [BY_CHANNEL]), *around],
+        "notes": [
+            *tables.plan["notes"],
+            *by_channel,
+            *_weak(study),
+            *around,
+        ],
     }
 
 
@@ -198,7 +222,8 @@ One rule gives the verdicts. A number with its 95 % interval **holds** where the
 the stated bounds and is **contradicted** where the interval is wholly beyond one; an interval with
 a bound inside, or no interval, is **undecided**. Networks that share a seed are one cluster:
 intervals are Student's t over seeds (few seeds give wide ones), of correlations over the seeds'
-Fisher z inside each transformation. Of several numbers each must hold (Bonferroni).
+Fisher z inside each transformation; values that are all equal have none. Of several numbers each
+must hold (Bonferroni), those too that could not be compared.
 The numbers of each study are in `claims.json` beside the figures, from which the command writes
 the page again.
 """

@@ -11,7 +11,7 @@ import pandas as pd
 from invariscope.analysis.controls import AFFINE
 from invariscope.analysis.coverage import AS_MANY, SECOND
 from invariscope.analysis.grouping import rows_where, rows_with
-from invariscope.analysis.intervals import summary_interval
+from invariscope.analysis.intervals import SHARE, summary_interval
 from invariscope.analysis.recognition import REACHED
 from invariscope.errors import StoreError
 from invariscope.markup import markdown_table
@@ -55,6 +55,7 @@ MOST_PARTS = 6  # of what was found, in the first table
 MANY = ("study", "constraints")  # of them those that stay in a table of several studies
 NOT_PRINTED = {"galleries", "fronts", "fronts_ends", "losses_runs", "paths_places"}
 NOT_PRINTED |= {"gradients_runs", "acceptance_images", "coverage_runs", "displacement_units"}
+SHARES = ("above_maximum", "share", "saturation")  # columns between 0 and 1
 ABOUT = ("study", "runs", "chosen", "budget", "constraints")  # what the line above a table says
 HEAD = """# Stretch-and-Squeeze, figure by figure
 
@@ -65,8 +66,9 @@ as shares of the possible, not as numbers.
 
 One rule gives the verdicts. A number with its 95 % interval **holds** where the interval is between
 the stated bounds and is **contradicted** where the interval is wholly beyond one; an interval with
-a bound inside, or no interval, is **undecided**. Of several numbers each must hold, and their
-intervals are widened so that all together are wrong in 5 % at most (Bonferroni).
+a bound inside, or no interval, is **undecided**. Of several numbers each must hold, those too
+that could not be compared, and their intervals are widened so that all together are wrong in 5 % at
+most (Bonferroni). Values that are all equal have no interval: they say nothing of others.
 
 Of a run counts the member that the table names: `kept`, the farthest that still beats every natural
 image (silencing: the nearest below them all) or, of a front without such a member, the one at its
@@ -257,13 +259,15 @@ def with_intervals(table: pd.DataFrame) -> pd.DataFrame:
     own = table.drop(columns=dropped)
     for column in spreads:
         rows = zip(table[column], table[f"{column}_sd"], table[counts[column]], strict=True)
-        own[column] = [_interval(mean, sd, int(n)) for mean, sd, n in rows]
+        bounds = SHARE if column in SHARES else (-math.inf, math.inf)
+        own[column] = [_interval(mean, sd, int(n), bounds) for mean, sd, n in rows]
     return own
 
 
-def _interval(mean: float, sd: float, number: int) -> str:
-    """Write a mean with its interval, if any."""
+def _interval(mean: float, sd: float, number: int, bounds: tuple[float, float]) -> str:
+    """Write a mean with its interval, if any; a share's ends at 0 and 1."""
     middle, low, high = summary_interval(mean, sd, number)
+    low, high = max(low, bounds[0]), min(high, bounds[1])
     if pd.isna(middle):
         return "–"
     return f"{middle:.3g}" if pd.isna(low) else f"{middle:.3g} [{low:.3g}, {high:.3g}]"
