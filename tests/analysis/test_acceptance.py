@@ -71,11 +71,12 @@ def verdicts(*parts):
 
 
 def test_the_scale_is_chance_at_0_and_the_reference_at_1():
-    table = acceptance(accepted_images(answers(lambda s, o: 0.5, noise=1e-6)))
-    assert table["acceptance"].to_numpy() == pytest.approx(np.full(10, 0.5), abs=1e-5)
+    table = acceptance(accepted_images(answers(lambda s, o: 0.5, noise=0)))
+    assert table["acceptance"].to_numpy() == pytest.approx(np.full(10, 0.5), abs=1e-6)
     assert table["kept"].to_numpy() == pytest.approx(np.full(10, 60.0), abs=1e-3)  # (2 + 4) of 10
     assert table["chance"].to_numpy() == pytest.approx(np.full(10, 20.0))
     assert table["others"].to_numpy() == pytest.approx(np.full(10, 0.1 / 8), rel=0.3)
+    assert table["low"].isna().all()  # units that all agree say nothing of others
     assert (table["units"] == 10).all()
     assert table["above_maximum"].eq(0).all()
 

@@ -17,12 +17,16 @@ KINDS = {**OBSERVERS, "net": "standard", "net-r": "robust"}
 ROLES = {"net": "standard", "net-r": "robust"}
 
 
-def world(slopes, gap=0.0, stream=None, units=10):
-    """Answers whose chance of being right moves by `slopes[kind]` a site; `gap` is by source."""
+def world(slopes, gap=0.0, stream=None, units=10, each=1):
+    """Answers whose chance of being right moves by `slopes[kind]` a site; `gap` is by source.
+
+    `each`: as many observers in place of each that is no source.
+    """
     stream = stream or np.random.default_rng(0)
+    kinds = KINDS | {f"{o} {k}": kind for o, kind in OBSERVERS.items() for k in range(1, each)}
     rows = []
     for source in ("net", "net-r"):
-        for observer, kind in KINDS.items():
+        for observer, kind in kinds.items():
             for u in range(units):
                 for place, site in enumerate(SITES):
                     p = 0.5 + slopes[kind] * (place - 1) + gap * (source == "net-r")
@@ -52,20 +56,20 @@ def test_accuracy_is_the_mean_over_units_and_observers_other_than_the_source():
 def test_a_trend_of_one_kind_of_observer_is_found_and_none_is_not_made_up(kind, effect):
     stream, beyond, slopes = np.random.default_rng(1), [], []
     for _ in range(30):
-        answers = world({"standard": 0.0, "robust": 0.0} | {kind: effect}, stream=stream)
+        answers = world({"standard": 0.0, "robust": 0.0} | {kind: effect}, stream=stream, each=3)
         found = recognition_slopes(answers, BY_SOURCE).set_index(["source", "kind"])
         row = found.loc[("net", kind)]
         slopes.append(row["slope"])
         beyond.append(int(row["low"] > 0) - int(row["high"] < 0))
     assert np.mean(slopes) == pytest.approx(effect, abs=0.05)
     if effect:
-        assert np.mean(beyond) * np.sign(effect) > 0.5  # of two observers of a kind
+        assert np.mean(beyond) * np.sign(effect) > 0.75
     else:
         assert np.abs(beyond).mean() < 0.15
 
 
 def test_opposite_trends_of_two_kinds_cancel_when_pooled_and_stand_when_apart():
-    answers = world({"standard": 0.4, "robust": -0.4}, units=40)
+    answers = world({"standard": 0.4, "robust": -0.4}, units=40, each=2)
     found = recognition_slopes(answers, BY_SOURCE).set_index(["source", "kind"])
     assert found.loc[("net", "standard"), "low"] > 0.2
     assert found.loc[("net", "robust"), "high"] < -0.2
@@ -94,11 +98,11 @@ def test_each_source_has_sites_of_its_own():
 
 @pytest.mark.parametrize("gap", [0.4, 0.0, -0.4])
 def test_robust_over_standard_is_paired_and_keeps_its_sign(gap):
-    answers = world({"standard": 0.0, "robust": 0.0}, gap=gap, units=20)
+    answers = world({"standard": 0.0, "robust": 0.0}, gap=gap, units=20, each=2)
     found = robust_over_standard(answers, ROLES)
     own = found[found["kind"] == "all"]
     assert set(own["site"]) == set(SITES)
-    assert set(own["observers"]) == {4}  # the two sources judge one side alone
+    assert set(own["observers"]) == {8}  # the two sources judge one side alone
     assert (own["low_all"] <= own["low"]).all()
     assert (own["high_all"] >= own["high"]).all()
     signs = np.sign(own["low_all"]) + np.sign(own["high_all"])

@@ -137,16 +137,17 @@ def _cell(own: Rows) -> dict[str, Any]:
     span = units["reference"] - units["chance"]
     more, apart = units["activation"] - units["chance"], units["others"] - units["chance"]
     found, low, high = ratio_interval(more, span)
-    other = ratio_interval(apart, span)
+    other, *_ = ratio_interval(apart, span)
+    told = mean_interval(span)[1] > 0  # else the ratios could be anything
     means = mean_sd(units, ["kept", "chance_kept", "over_maximum", "above_maximum"])
     names = {name: name.replace("chance_kept", "chance") for name in means}
     return {
         "units": len(units),
         "images": len(own),
-        "acceptance": found if np.isfinite(low) else np.nan,
+        "acceptance": found if told else np.nan,
         "low": low,
         "high": high,
-        "others": other[0] if np.isfinite(other[1]) else np.nan,
+        "others": other if told else np.nan,
         "p": sign_flip_p(more),
         "accepted": float(own["accepted"].mean()),
         "reliability": float(own["reliability"].iloc[0]),
