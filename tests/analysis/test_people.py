@@ -131,8 +131,46 @@ def test_too_few_conditions_have_no_correlation(answers):
 
 def test_the_ceiling_of_people_who_guess_is_low():
     table = simulated((0, 0, 0, 0), spread=0.0, participants=12, seed=3)
-    assert noise_ceiling(table) < 0.8
+    assert noise_ceiling(table) < 0.9
     assert np.isnan(noise_ceiling(table[table["participant"].isin(["p0", "p1", "p2"])]))
+
+
+def test_an_observer_without_noise_reaches_the_ceiling_on_average_and_does_not_pass_it():
+    """A reliability as the ceiling would lie below most perfect observers."""
+    truth, stream = np.array([0.3, 0.5, 0.7, 0.9]), np.random.default_rng(0)
+    ceilings, reached = [], []
+    for _ in range(10):
+        rows = [
+            ("s", f"p{k}", 0, t, c, "", "n", "", f"{t}", "a", "b", stream.random() < truth[i])
+            for k in range(20)
+            for i, c in enumerate("wxyz")
+            for t in range(5)
+        ]
+        table = pd.DataFrame(rows, columns=["_", "participant", "session", "trial", "condition",
+            "site", "network", "unit", "image", "category", "answer", "correct"])  # fmt: skip
+        table = table.assign(rt_ms=500.0, excluded=False, simulated=True)
+        perfect = pd.DataFrame(
+            {"network": "n", "condition": list("wxyz"), "site": "", "accuracy": truth}
+        ).assign(observer="perfect")
+        own = agreement(table, perfect.assign(site=usable(table)["site"].iloc[0])).iloc[0]
+        ceilings.append(own["ceiling"])
+        reached.append(own["r"])
+    assert np.mean(reached) == pytest.approx(np.mean(ceilings), abs=0.03)
+
+
+def test_few_people_give_no_interval_of_a_correlation(answers):
+    few = answers[answers["participant"].isin([f"p{k}" for k in range(9)])]
+    truth = observer("like", [0.2, 0.4, 0.6, 0.9])
+    assert agreement(few, truth)[["low", "high"]].isna().all(axis=None)
+    assert agreement(few, truth)["r"].notna().all()
+    alone = few[few["participant"] == "p0"]
+    assert agreement(alone, truth)[["low", "high"]].isna().all(axis=None)
+
+
+def test_chance_is_one_over_the_categories_that_people_chose_from(answers):
+    number = answers["category"].nunique()
+    assert people_accuracy(answers)["chance"].iloc[0] == pytest.approx(1 / number)
+    assert people_accuracy(answers, 16)["chance"].iloc[0] == 1 / 16
 
 
 def test_the_mixed_model_finds_the_effects_that_were_put_in():

@@ -12,7 +12,7 @@ from invariscope.analysis.people import people_accuracy
 from invariscope.errors import InputError
 from invariscope.photos.read import read_photo
 from invariscope.subjects import Subject
-from invariscope.survey.power import power, power_table
+from invariscope.survey.power import power, power_interval, power_table
 from invariscope.survey.simulate import ObserverModel, simulate
 
 
@@ -92,6 +92,20 @@ def test_without_a_difference_power_is_alpha_and_without_noise_one():
     assert abs(power(none - none.mean(), (20,), draws=4000)[0] - 0.05) < 0.015
     assert power(np.full(30, 0.1), (5,))[0] == 1.0
     assert power(np.zeros(30), (5,))[0] == 0.0
+
+
+def test_the_interval_of_the_power_holds_the_truth_as_often_as_is_said():
+    """A pilot's own difference taken for the true one claims .36 for no difference at all."""
+    stream, inside, missed = np.random.default_rng(5), 0, 0
+    for _ in range(300):
+        low, high = power_interval(0.3 + stream.normal(size=20), (40,))[0]
+        shift, bound = 0.3 * np.sqrt(40), stats.t.ppf(0.975, 39)
+        true = stats.nct.sf(bound, 39, shift) + stats.nct.cdf(-bound, 39, shift)
+        inside += low - 1e-9 <= true <= high + 1e-9
+        missed += power_interval(stream.normal(size=20), (160,))[0, 0] > 0.051
+    assert 0.92 < inside / 300 < 0.99
+    assert missed / 300 < 0.08
+    assert np.isnan(power_interval(np.full(30, 0.1), (5,))).all()
 
 
 def test_power_compares_each_pair_of_conditions(survey_folder, observer):

@@ -14,6 +14,7 @@ from invariscope.analysis.grouping import Rows, groups_by, rows_where
 from invariscope.analysis.intervals import ROUNDING, mean_interval
 from invariscope.transformations import Transformation
 
+FEWEST_BOTH = 5  # units and transformations for an interval
 FEWEST = 3  # transformations of a unit from which a correlation is computed
 KEYS = ["subject", "site"]
 
@@ -60,8 +61,9 @@ def predicted_displacement(table: Rows) -> pd.DataFrame:
     Returns:
         One row a subject and site: `units` with a correlation over three or more transformations
         that were measured for several units, and `r`, its mean over units (Fisher's z), with
-        Student's 95 % interval over units (`low`, `high`), and the mean of z with its SD (`z`,
-        `z_sd`), from which other intervals follow.
+        Student's 95 % interval over units (`low`, `high`; missing with fewer than five units or
+        transformations, whose means taken off make units depend on each other), and the mean of z
+        with its SD (`z`, `z_sd`), from which other intervals follow.
     """
     rows = []
     for key, own in groups_by(table.dropna(subset=["invariance", "along"]), KEYS):
@@ -73,6 +75,8 @@ def predicted_displacement(table: Rows) -> pd.DataFrame:
         scores = [z for _, unit in groups_by(centred, ["unit"]) if np.isfinite(z := _score(unit))]
         mean, low, high = mean_interval(scores)
         spread = float(np.std(scores, ddof=1)) if len(scores) > 1 else np.nan
+        if min(len(scores), known["transformation"].nunique()) < FEWEST_BOTH:
+            low = high = spread = np.nan
         r, ends = float(np.tanh(mean)), np.tanh([low, high])
         found = {"units": len(scores), "r": r, "low": float(ends[0]), "high": float(ends[1])}
         rows.append({**key, **found, "z": mean, "z_sd": spread})

@@ -9,11 +9,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from invariscope import seeds
 from invariscope.analysis.grouping import groups_by
-from invariscope.analysis.intervals import LEVEL
+from invariscope.analysis.intervals import LEVEL, ROUNDING
 from invariscope.errors import InputError
 from invariscope.plurals import number_of
 
 DRAWS = 1000
+FEWEST_ANSWERS = 10  # right ones and wrong ones, for an interval of kappa
 NETWORK, PEOPLE = "network and person", "two people"
 
 
@@ -106,8 +107,9 @@ def consistency_table(people: pd.DataFrame, network: pd.DataFrame | None = None)
     Returns:
         One row a condition and kind of `pair` (`two people`, whose kappa is the noise ceiling, and
         `network and person`): `pairs`, `images`, mean `kappa` over pairs, its 95 % bootstrap
-        interval over images (`low`, `high`), and the mean over pairs of what their accuracies
-        allow (`lowest`, `highest`).
+        interval over images for these people (`low`, `high`; missing where pairs have fewer than
+        ten right or ten wrong answers on average, or all drawn again are equal), and the mean over
+        pairs of what their accuracies allow (`lowest`, `highest`).
     """
     rows: list[dict[str, Any]] = []
     for key, own in groups_by(people, ["condition"]):
@@ -133,6 +135,8 @@ def _row(values: NDArray[np.float64], pairs: list[tuple[int, int]]) -> dict[str,
     known = again[np.isfinite(again)]
     ends = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
     low, high = np.quantile(known, ends) if len(known) else (np.nan, np.nan)
+    if high - low <= ROUNDING or _rarest(values, pairs) < FEWEST_ANSWERS:
+        low = high = np.nan
     bounds = np.array([_bounds(values, pair) for pair in pairs])
     return {
         "pairs": len(pairs),
@@ -143,6 +147,13 @@ def _row(values: NDArray[np.float64], pairs: list[tuple[int, int]]) -> dict[str,
         "lowest": _mean(bounds[:, 0]),
         "highest": _mean(bounds[:, 1]),
     }
+
+
+def _rarest(values: NDArray[np.float64], pairs: list[tuple[int, int]]) -> float:
+    """Count the rarer of right and wrong answers, the fewest of both of a pair; mean over pairs."""
+    right, wrong = np.nansum(values == 1, 0), np.nansum(values == 0, 0)
+    fewest = np.minimum(right, wrong)
+    return float(np.mean([fewest[list(pair)].min() for pair in pairs]))
 
 
 def _bounds(values: NDArray[np.float64], pair: tuple[int, int]) -> tuple[float, float]:

@@ -43,6 +43,10 @@ def mixed_model(
     these, conditions and random effects are at their joint mode, with its curvature (Laplace): the
     variational covariance alone would leave out what random effects add to a condition.
 
+    As in the paper, images and each person's own effect of a condition are no random effects: z,
+    p and intervals hold for these images and these people, and are too small for others where
+    images of a condition differ or people differ in what a condition does to them.
+
     Args:
         answers: a survey's (see `people.usable`).
         contrasts: weights of conditions (`condition_names`) by a contrast's name; by default

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from invariscope import seeds
 from invariscope.analysis.grouping import Rows, groups_by, rows_where
-from invariscope.analysis.intervals import DRAWS, LEVEL, SHARE, clustered_mean
+from invariscope.analysis.intervals import SHARE, clustered_mean, mean_interval
 from invariscope.errors import InputError
 from invariscope.plurals import number_of
 
@@ -21,6 +21,8 @@ KEYS = ["network", "condition", "site"]
 NAMED = ("network", "site")  # missing for natural images, which no network made
 NONE = ""
 SPLITS = 200
+FEWEST_PEOPLE = 10  # for an interval of a correlation
+CLOSE = 1 - 1e-9  # as far as Fisher's z of a correlation is taken
 SPREAD = 1e-9  # of accuracies: less is none
 DIGITS = 12  # so that rounding breaks no ties
 
@@ -52,19 +54,20 @@ def usable(answers: pd.DataFrame) -> Rows:
     return own.assign(correct=own["correct"].astype(bool), **filled)
 
 
-def people_accuracy(answers: pd.DataFrame) -> pd.DataFrame:
+def people_accuracy(answers: pd.DataFrame, choices: int | None = None) -> pd.DataFrame:
     """Accuracy of each condition over participants.
 
     Args:
         answers: a survey's (see `usable`).
+        choices: how many categories people chose from; by default those of the images.
 
     Returns:
         One row a network, condition and site: `participants`, `trials`, `accuracy` (the mean of
         the participants' own), its 95 % interval over participants (`low`, `high`),
-        `chance` (1 / categories) and `simulated`, whether any answer was.
+        `chance` (1 / choices) and `simulated`, whether any answer was.
     """
     own = usable(answers)
-    chance = 1 / own["category"].nunique()
+    chance = 1 / (choices or own["category"].nunique())
     rows: list[dict[str, Any]] = []
     for key, group in groups_by(own, KEYS):
         mean, low, high = clustered_mean(
@@ -114,10 +117,11 @@ def _correlation(how: str, one: NDArray[np.float64], other: NDArray[np.float64])
 
 
 def noise_ceiling(answers: pd.DataFrame, how: str = "pearson") -> float:
-    """Estimate how well half of the people predict the others over conditions.
+    """Estimate the correlation with people that an observer without any noise would reach.
 
-    The mean r over random halves of their correlation, corrected for halving (Spearman and
-    Brown, 2r / (1 + r)). Missing with fewer than 4 participants.
+    The mean r over random halves of the people, corrected for halving (Spearman and Brown, 2r /
+    (1 + r)), is how well people predict as many others; its root is how well they could be
+    predicted. Missing with fewer than 4 participants, 0 where halves do not agree.
     """
     table = _by_participant(usable(answers)).to_numpy(float)
     people = len(table)
@@ -132,7 +136,17 @@ def noise_ceiling(answers: pd.DataFrame, how: str = "pearson") -> float:
     known = np.array(found)[np.isfinite(found)]
     if not len(known) or known.mean() <= -1:
         return float("nan")
-    return float(2 * known.mean() / (1 + known.mean()))
+    return float(max(0.0, 2 * known.mean() / (1 + known.mean())) ** 0.5)
+
+
+def _jackknife(r: float, without: list[float]) -> tuple[float, float]:
+    """Estimate the 95 % interval of a correlation from that without each participant."""
+    if len(without) < FEWEST_PEOPLE or not np.isfinite([r, *without]).all():
+        return float("nan"), float("nan")
+    whole, parts = (np.arctanh(np.clip(x, -CLOSE, CLOSE)) for x in (r, np.array(without)))
+    number = len(without)
+    _, low, high = np.tanh(mean_interval(number * whole - (number - 1) * parts))
+    return float(low), float(high)
 
 
 def agreement(answers: pd.DataFrame, observers: pd.DataFrame) -> pd.DataFrame:
@@ -144,32 +158,29 @@ def agreement(answers: pd.DataFrame, observers: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         One row an observer and kind of correlation (`pearson`, `spearman`): `conditions`
-        compared, `r`, its 95 % interval from drawing participants again (`low`, `high`),
+        compared, `r`, its 95 % interval over participants (`low`, `high`: Student's, of the
+        jackknife of Fisher's z; missing with fewer than 10 participants, who say too little),
         `ceiling` (`noise_ceiling`) and `simulated`. r is missing with fewer than 3 conditions.
     """
     own = usable(answers)
     table = _by_participant(own)
     values = table.to_numpy(float)
-    stream = seeds.numpy_stream("agreement", len(values))
-    draws = stream.integers(0, len(values), (DRAWS // 4, len(values)))
-    resampled = [_over(values[draw]) for draw in draws]
+    without = [_over(np.delete(values, k, 0)) for k in range(len(values))]
     ceilings = {how: noise_ceiling(answers, how) for how in ("pearson", "spearman")}
     rows = []
     for key, group in groups_by(observers, ["observer"]):
         theirs = group.set_index(KEYS)["accuracy"].reindex(table.columns).to_numpy(float)
         for how, ceiling in ceilings.items():
-            found = np.array([_correlation(how, mean, theirs) for mean in resampled])
-            known = found[np.isfinite(found)]
-            ends = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
-            low, high = np.quantile(known, ends) if len(known) else (np.nan, np.nan)
+            r = _correlation(how, _over(values), theirs)
+            low, high = _jackknife(r, [_correlation(how, mean, theirs) for mean in without])
             rows.append(
                 {
                     **key,
                     "how": how,
                     "conditions": int(np.isfinite(theirs).sum()),
-                    "r": _correlation(how, _over(values), theirs),
-                    "low": float(low),
-                    "high": float(high),
+                    "r": r,
+                    "low": low,
+                    "high": high,
                     "ceiling": ceiling,
                     "simulated": bool(own["simulated"].any()),
                 }

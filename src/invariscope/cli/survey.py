@@ -270,7 +270,7 @@ def simulated(
             row["one"],
             row["other"],
             f"{row['difference']:+.3f}",
-            *(f"{row[n]:.2f}" for n in numbers[1:]),
+            *(f"{row[n]:.2f} [{row[f'low {n}']:.2f}, {row[f'high {n}']:.2f}]" for n in numbers[1:]),
         )
         for row in found.to_dict("records")
     ]

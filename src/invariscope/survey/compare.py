@@ -165,7 +165,7 @@ def compare_people(
     notes += _strange(own, choices) + ((readout.told,) if readout.told else ())
     theirs = network_answers(readout, own, files)
     return PeopleComparison(
-        _accuracies(own, theirs, subject.name),
+        _accuracies(own, theirs, subject.name, len(choices)),
         consistency_table(own, theirs),
         _biases(own, theirs, subject.name),
         theirs,
@@ -207,10 +207,10 @@ def _strange(own: pd.DataFrame, choices: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def _accuracies(own: pd.DataFrame, theirs: pd.DataFrame, name: str) -> pd.DataFrame:
+def _accuracies(own: pd.DataFrame, theirs: pd.DataFrame, name: str, choices: int) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     columns = ("condition", "trials", "accuracy", "low", "high", "chance")
-    for row in people_accuracy(own).to_dict("records"):
+    for row in people_accuracy(own, choices).to_dict("records"):
         rows.append({"observer": "people", **{key: row[key] for key in columns}})
         shown = theirs.loc[theirs["condition"] == row["condition"], "correct"]
         low, high = share_interval(int(shown.sum()), len(shown))

@@ -63,6 +63,7 @@ def _accuracy(
     lists: Mapping[int, list[tuple[str, str, str]]],
     stimuli: Mapping[str, Stimulus],
 ) -> list[dict[str, Any]]:
+    """Count right answers by cell; the interval is of these answers, not over people."""
     right: Counter[tuple[str, str, str]] = Counter()
     count: Counter[tuple[str, str, str]] = Counter()
     for number, trial, answer in connection.execute("SELECT number, trial, answer FROM answers"):
