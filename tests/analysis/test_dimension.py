@@ -43,7 +43,12 @@ def test_participation_ratio_is_the_closed_form_of_the_eigenvalues():
     expected = values.sum() ** 2 / (values**2).sum()
     assert participation_ratio(gram(data)) == pytest.approx(expected, rel=1e-4)
     assert participation_ratio(gram(np.eye(30))) == pytest.approx(29, rel=1e-4)  # all equal
-    assert participation_ratio(np.zeros((4, 4))) == 0
+
+
+def test_points_that_do_not_differ_have_no_dimension():
+    alike = np.tile(np.random.default_rng(3).normal(size=50), (7, 1))
+    for products in (np.zeros((4, 4)), np.ones((1, 1)), gram(alike), alike @ alike.T):
+        assert np.isnan(participation_ratio(products))
 
 
 def test_equal_points_count_once():

@@ -62,6 +62,17 @@ def test_grouped_folds_do_not_reward_knowing_the_unit():
     table = separability(gram(data), sites, units, components=(10,), shuffles=1, folds=4)
     assert accuracy(table, "stratified", 10) > 0.95
     assert accuracy(table, "grouped", 10) < 0.6
+    own = table[(table["class"] == "all") & (table["scheme"] == "stratified")]
+    assert own["shuffled"].iloc[0] > 0.95  # the control knows the units, too
+
+
+def test_chance_is_the_largest_class_where_classes_are_unequal():
+    stream = np.random.default_rng(4)
+    sites, units = np.array((["a"] * 4 + ["b"]) * 20), np.repeat(np.arange(10).astype(str), 10)
+    table = separability(gram(stream.normal(size=(100, 20))), sites, units, components=(2,))
+    own = table[table["class"] == "all"]
+    assert (own["chance"] == 0.8).all()
+    assert np.allclose(own["shuffled"], 0.8, atol=0.05)
 
 
 def test_components_are_those_of_pca_fitted_on_the_training_images_alone():

@@ -4,8 +4,6 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 from invariscope import seeds
@@ -18,7 +16,6 @@ from invariscope.recordings.variability import (
     measured_variability,
     noise_correlations,
     save_variability,
-    spearman_brown,
     unit_table,
 )
 from invariscope.rig.simulate import SimulatedRates, spike_counts
@@ -55,7 +52,10 @@ def test_known_variances_and_correlation_are_found():
     assert np.allclose(table["noise_variance"], 3, rtol=0.05)
     assert np.allclose(table["signal_to_noise"], 2 / 3, rtol=0.12)
     assert np.allclose(table["reliability"], 0.4, rtol=0.08)
-    assert np.allclose(table["reliability_mean"], spearman_brown(0.4, 4), rtol=0.05)
+    spearman_brown = 4 * 0.4 / (1 + 3 * 0.4)
+    assert np.allclose(table["reliability_mean"], spearman_brown, rtol=0.05)
+    single = table["reliability"]
+    assert np.allclose(table["reliability_mean"], 4 * single / (1 + 3 * single))
     pairs = noise_correlations(found)[np.triu_indices(4, 1)]
     assert np.allclose(pairs, 0.25, atol=0.03)
     assert mean_correlation(found) == pytest.approx(pairs.mean())
@@ -95,17 +95,6 @@ def test_pairwise_and_whole_correlations_agree():
     kept = [i for i in range(len(holed)) if i > 1]
     own = np.corrcoef((found.responses - found.means[found.shown])[kept][:, :2], rowvar=False)
     assert pairs[0, 1] == pytest.approx(own[0, 1], abs=0.02)
-
-
-@given(
-    st.floats(0.01, 0.99),
-    st.integers(1, 40),
-    st.integers(1, 40),
-)
-def test_spearman_brown_lengthens_step_by_step(single, first, second):
-    at_once = spearman_brown(single, first * second)
-    assert spearman_brown(spearman_brown(single, first), second) == pytest.approx(at_once)
-    assert spearman_brown(single, 1) == pytest.approx(single)
 
 
 @pytest.mark.parametrize("fano", [0.6, 0.9, 1.0, 1.6])
@@ -149,6 +138,50 @@ def test_a_poisson_population_has_a_fano_factor_of_1():
     rates = stream.uniform(0.1, 6, (400, 3))
     table = unit_table(recorded(stream.poisson(rates[shown]), shown))
     assert np.allclose(table["fano"], 1, atol=0.03)
+
+
+def once_and_often(rates, repeats, stream):
+    """Poisson counts of images that were shown `repeats` times each."""
+    shown = np.repeat(np.arange(len(rates)), repeats)
+    return recorded(stream.poisson(rates[shown]), shown)
+
+
+def test_the_reliability_of_a_mean_is_no_more_than_1_with_unequal_repeats():
+    stream = seeds.numpy_stream("unequal")
+    found = once_and_often(np.full((20, 300), 5.0), np.repeat([2, 60], 10), stream)
+    table = unit_table(found)
+    assert table["reliability_mean"].max() <= 1
+    silent = unit_table(recorded(np.zeros((6, 1)), [0, 1, 2] * 2))
+    assert math.isnan(silent["reliability_mean"][0])
+
+
+def test_images_with_one_trial_do_not_raise_the_reliability_of_a_mean():
+    stream = seeds.numpy_stream("same images")
+    rates = stream.gamma(3, 2, (60, 200))
+    both = once_and_often(np.concatenate([rates] * 10), np.repeat([8, 1], [60, 540]), stream)
+    kept = both.shown < 60
+    alone = unit_table(recorded(both.responses[kept], both.shown[kept]))["reliability_mean"]
+    assert np.allclose(unit_table(both)["reliability_mean"], alone)
+    share = 12 / (12 + 6 / 8)  # gamma(3, 2): variance 12, mean 6
+    assert alone.mean() == pytest.approx(share, abs=0.01)
+
+
+def test_one_unit_of_noise_in_twenty_passes_for_one_with_signal():
+    stream = seeds.numpy_stream("noise alone")
+    noise = once_and_often(np.full((100, 400), 4.0), np.full(100, 5), stream)
+    assert (unit_table(noise)["signal_variance"] > 0).mean() > 0.4
+    assert measured_variability(noise).units / 400 == pytest.approx(0.05, abs=0.03)
+    weak = once_and_often(stream.gamma(16, 0.25, (100, 50)), np.full(100, 5), stream)
+    assert measured_variability(weak).units > 45
+
+
+def test_the_best_response_of_photos_shown_once_is_not_their_luck():
+    """1,000 photos shown once and 50 shown 20 times; expected rates 20 to 30 spikes/s."""
+    stream = seeds.numpy_stream("luck of single trials")
+    rates = np.repeat(np.where(np.arange(1050) % 2, 2.0, 3.0)[:, None], 20, 1)
+    found = once_and_often(rates, np.repeat([20, 1], [50, 1000]), stream)
+    assert np.max(found.means, 0).mean() > 8
+    assert measured_variability(found).best < 40  # in windows of 100 ms
 
 
 def test_what_is_not_known_is_said():

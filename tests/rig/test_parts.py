@@ -11,7 +11,7 @@ from scipy import stats
 
 from invariscope import seeds
 from invariscope.errors import InputError
-from invariscope.recordings.noise import ResponseNoise, reliability, shrink_means
+from invariscope.recordings.noise import ResponseNoise, difference_p, reliability, shrink_means
 from invariscope.recordings.windows import Windows
 from invariscope.rig.drift import gains
 from invariscope.rig.file import HeldBackRequest, parse_session
@@ -108,6 +108,58 @@ def test_reliability_is_the_share_of_signal_in_repeat_means():
     found = reliability(trials.mean(1), trials.var(1, ddof=1), np.full((4000, 2), 6))
     assert found[0] == pytest.approx(4 / (4 + 9 / 6), abs=0.03)
     assert found[1] == pytest.approx(0, abs=0.06)
+
+
+def moments_of(trials, counts):
+    """Moments of an image's first trials, as many as each counts; trials `(images, n, units)`."""
+    there = np.arange(trials.shape[1])[None, :, None] < counts[:, None, None]
+    means = np.where(there, trials, 0).sum(1) / counts[:, None]
+    squares = np.where(there, (trials - means[:, None]) ** 2, 0).sum(1)
+    variances = np.where(counts[:, None] > 1, squares / np.maximum(counts - 1, 1)[:, None], np.nan)
+    return means, variances, np.broadcast_to(counts[:, None], means.shape)
+
+
+def test_noise_alone_is_not_reliable_where_some_images_came_once():
+    stream = seeds.numpy_stream("once and often")
+    counts = np.repeat([20, 1], [50, 1000])
+    moments = moments_of(stream.poisson(2.0, (1050, 20, 100)).astype(float), counts)
+    assert -0.15 < reliability(*moments).mean() < 0.02  # 1 - E(1 / F) is below 0
+    assert moments[0].max(0).mean() > 7
+    assert np.abs(shrink_means(*moments) - 2).max() < 2
+    assert np.isnan(reliability(*(moment[50:] for moment in moments))).all()
+
+
+def test_each_mean_is_drawn_by_its_own_trials():
+    """Poisson counts of gamma-distributed means: (a + Σ) / (b + n) is what to expect."""
+    stream = seeds.numpy_stream("own trials")
+    counts = np.repeat([1, 2, 4, 16], 3000)
+    true = stream.gamma(3.0, 2.0, (12000, 1))
+    means, variances, counts = moments_of(
+        stream.poisson(true[:, None], (12000, 16, 1)).astype(float), counts
+    )
+    expected = (3.0 + means * counts) / (1 / 2.0 + counts)
+    found = shrink_means(means, variances, counts)
+    assert np.abs(found - expected).max() < 0.4
+    assert np.abs(means - expected).max() > 3
+    high = means[:, 0] > 12
+    for number in (1, 2, 4):
+        own = high & (counts[:, 0] == number)
+        assert (means - true)[own].mean() > 0.4
+        assert abs((found - true)[own].mean()) < 0.3
+
+
+def test_the_test_for_differences_is_the_analysis_of_variance():
+    stream = seeds.numpy_stream("anova")
+    counts = np.array([5, 2, 1, 7, 3])
+    trials = stream.normal(np.arange(5)[:, None, None] * [0, 0.5], 1.0, (5, 7, 2))
+    found = difference_p(*moments_of(trials, counts))
+    for unit in range(2):
+        groups = [trials[i, :n, unit] for i, n in enumerate(counts) if n > 1]
+        assert found[unit] == pytest.approx(stats.f_oneway(*groups).pvalue)
+    silent = np.zeros((4, 1))
+    assert np.isnan(difference_p(silent, silent, np.full((4, 1), 2))).all()
+    sure = np.arange(4.0)[:, None]
+    assert difference_p(sure, silent, np.full((4, 1), 2))[0] == 0
 
 
 def test_each_image_comes_until_it_was_recorded_so_often_but_not_for_ever():

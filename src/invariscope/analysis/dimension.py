@@ -29,12 +29,17 @@ def participation_ratio(products: ArrayLike) -> float:
     """(Σλ)² / Σλ² of the covariance's eigenvalues: the number of directions that share variance.
 
     Args:
-        products: inner products of the points, `(n, n)`. At most n − 1 comes out.
+        products: inner products of the points, `(n, n)`.
+
+    Returns:
+        The dimension, at most n − 1; missing with one point, or where all are equal.
     """
     gram = np.asarray(products, float)
     centred = gram - gram.mean(0) - gram.mean(1)[:, None] + gram.mean()
-    square = float((centred**2).sum())  # the sum of squared eigenvalues
-    return float(np.trace(centred)) ** 2 / square if square > 0 else 0.0
+    spread = float(np.trace(centred))
+    if spread <= 1e-12 * float(np.trace(gram)):  # nothing but rounding
+        return float("nan")
+    return spread**2 / float((centred**2).sum())  # over the sum of squared eigenvalues
 
 
 def two_nearest(products: ArrayLike) -> float:

@@ -96,7 +96,7 @@ def separability(
     Components are fitted inside each fold, at most as many as it has training images less one.
     `stratified` folds keep the classes' shares; `grouped` ones keep each unit's images together,
     so that the classifier cannot know a unit's images by their likeness. In the control the
-    classes are shuffled, within each unit under `grouped`.
+    classes are shuffled within each unit, so that it keeps what a unit alone tells of them.
 
     Args:
         products: `gram` of the images, `(n, n)`.
@@ -106,8 +106,9 @@ def separability(
     Returns:
         One row a scheme, number of components and class (`all` and each site): `used`
         (components of the smallest fold), `images`, `units`, `accuracy`, `low` and `high` (a 95 %
-        interval over the means of units), `chance` (1 / classes), `shuffled`
-        (the control's mean accuracy) and `shuffled_high` (its largest).
+        interval over the means of units), `chance` (the largest class's
+        share of all images: 1 / classes where they are equal), `shuffled` (the control's mean
+        accuracy) and `shuffled_high` (its largest).
 
     Raises:
         InputError: one class only, or fewer units or images of a class than folds.
@@ -129,8 +130,8 @@ def separability(
         found = _answers(kernel, labels, splits, components)
         control: dict[int, list[NDArray[np.bool_]]] = {k: [] for k in components}
         for shuffle in range(shuffles):
-            mixed = _shuffled(labels, groups if scheme == "grouped" else None, shuffle)
-            own = splits if scheme == "grouped" else _splits(mixed, groups, scheme, folds)
+            mixed = _shuffled(labels, groups, shuffle)
+            own = _splits(mixed, groups, scheme, folds)
             for k, answers in _answers(kernel, mixed, own, components).items():
                 control[k].append(answers == mixed)
         for k in components:
@@ -150,7 +151,7 @@ def separability(
                         "accuracy": float(right.mean()),
                         "low": low,
                         "high": high,
-                        "chance": 1 / len(names),
+                        "chance": float(counts.max() / len(labels)),
                         "shuffled": float(np.mean(by_chance)),
                         "shuffled_high": float(np.max(by_chance)),
                     }
@@ -158,10 +159,8 @@ def separability(
     return pd.DataFrame(rows)
 
 
-def _shuffled(labels: NDArray[Any], groups: NDArray[Any] | None, shuffle: int) -> NDArray[Any]:
+def _shuffled(labels: NDArray[Any], groups: NDArray[Any], shuffle: int) -> NDArray[Any]:
     stream = seeds.numpy_stream("separability", "shuffle", shuffle)
-    if groups is None:
-        return stream.permutation(labels)
     mixed = labels.copy()
     for name in np.unique(groups):
         own = np.flatnonzero(groups == name)

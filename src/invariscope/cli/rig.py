@@ -1,5 +1,6 @@
 """`invariscope rig …`: a session on a brain, or on a simulated brain."""
 
+import math
 import time
 from contextlib import closing
 from datetime import datetime
@@ -93,7 +94,7 @@ def _print_range(natural: NaturalStatistics) -> None:
     rows = []
     for row in natural.table.to_dict("records"):
         numbers = [row[key] for key in ("minimum", "mean", "maximum", "sd", "reliability")]
-        words = (f"{number:.2f}" for number in numbers)
+        words = ("–" if math.isnan(number) else f"{number:.2f}" for number in numbers)
         rows.append((str(row["name"]), *words, natural_kind(row) or "–"))
     print_table(columns, rows, "the range block")
 

@@ -2,7 +2,8 @@
 
 All from repeats of the same images. With r a response, i its image, n_i the image's trials:
 noise variance is the mean over images of the variance within an image; signal variance is the
-variance of the images' means less what noise puts there, so both are unbiased.
+variance of the images' means less what noise puts there, so both are unbiased. All of these are
+over images with at least two trials.
 """
 
 import json
@@ -16,23 +17,19 @@ import numpy as np
 import pandas as pd
 
 from invariscope.errors import InputError, StoreError
-from invariscope.recordings.noise import Floats, shrink_means
-from invariscope.recordings.responses import Ints, RecordedResponses, image_moments
+from invariscope.recordings.noise import (
+    Floats,
+    difference_p,
+    mean_over_images,
+    reliability,
+    repeat_variances,
+    shrink_means,
+)
+from invariscope.recordings.responses import RecordedResponses, image_moments
 from invariscope.store.files import replace_file
 
 RECORDING, VARIABILITY = "recording.json", "variability.json"
-
-
-def spearman_brown(single: Any, repeats: Any) -> Any:
-    """Reliability of a mean of repeats, from that of a single trial.
-
-    Spearman (1910), Brown (1910): n r / (1 + (n − 1) r).
-
-    Args:
-        single: reliability of one trial.
-        repeats: how many trials are averaged.
-    """
-    return repeats * single / (1 + (repeats - 1) * single)
+LEVEL = 0.05  # of the test whether a unit has signal
 
 
 def unit_table(recorded: RecordedResponses) -> pd.DataFrame:
@@ -41,32 +38,28 @@ def unit_table(recorded: RecordedResponses) -> pd.DataFrame:
     Returns:
         Columns `unit`, `images`, `trials`, `smallest`, `mean`, `largest` (image means),
         `signal_variance`, `noise_variance`, `signal_to_noise` (one over the other, of one trial),
-        `reliability` (of one trial: signal over signal and noise), `reliability_mean` (of the
-        mean of as many trials as an image had on average, by Spearman–Brown) and `fano`. NaN
-        where there are no repeats, or no spike counts.
+        `reliability` (of one trial: signal over signal and noise), `reliability_mean` (of an
+        image's mean: signal over the variance of these means) and `fano`. NaN where there are no
+        repeats, or no spike counts.
     """
-    means, variances, repeats = image_moments(
-        recorded.responses, recorded.shown, len(recorded.images)
-    )
-    signal, noise = _variances(means, variances, repeats)
+    moments = image_moments(recorded.responses, recorded.shown, len(recorded.images))
+    means, _, repeats = moments
+    signal, noise, _ = repeat_variances(*moments)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio, single = signal / noise, signal / (signal + noise)
-        mean_repeats = np.where(repeats > 0, repeats, np.nan)
-        often = _mean_over_images(mean_repeats)
-        together = spearman_brown(single, often)
     return pd.DataFrame(
         {
             "unit": list(recorded.units),
             "images": (repeats > 0).sum(0),
             "trials": repeats.sum(0),
             "smallest": _over_images(np.fmin, means),
-            "mean": _mean_over_images(means),
+            "mean": mean_over_images(means),
             "largest": _over_images(np.fmax, means),
             "signal_variance": signal,
             "noise_variance": noise,
             "signal_to_noise": ratio,
             "reliability": single,
-            "reliability_mean": together,
+            "reliability_mean": reliability(*moments),
             "fano": _fano(recorded),
         }
     )
@@ -76,36 +69,15 @@ def _over_images(choose: np.ufunc, means: Floats) -> Floats:
     return choose.reduce(means, axis=0)
 
 
-def _mean_over_images(values: Floats) -> Floats:
-    """Mean over images, NaN left out; NaN where there is nothing."""
-    known = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(known, values, 0).sum(0) / known.sum(0)
-
-
-def _variances(means: Floats, variances: Floats, repeats: Ints) -> tuple[Floats, Floats]:
-    """Signal and noise variance `(units,)` over images with at least two trials."""
-    known = repeats > 1
-    noise = _mean_over_images(np.where(known, variances, np.nan))
-    error = _mean_over_images(np.where(known, variances / np.maximum(repeats, 1), np.nan))
-    kept = np.where(known, means, np.nan)
-    images = known.sum(0)
-    apart = kept - _mean_over_images(kept)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        spread = np.where(known, apart**2, 0).sum(0) / (images - 1)
-    spread = np.where(images > 1, spread, np.nan)
-    return spread - error, noise
-
-
 def _fano(recorded: RecordedResponses) -> Floats:
     """Fano factor `(units,)`: variance of spike counts within images over their mean."""
     if recorded.counts is None:
         return np.full(len(recorded.units), np.nan)
     means, variances, repeats = image_moments(recorded.counts, recorded.shown, len(recorded.images))
     known = repeats > 1
-    top = _mean_over_images(np.where(known, variances, np.nan))
+    top = mean_over_images(np.where(known, variances, np.nan))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return top / _mean_over_images(np.where(known, means, np.nan))
+        return top / mean_over_images(np.where(known, means, np.nan))
 
 
 def noise_correlations(recorded: RecordedResponses) -> Floats:
@@ -158,9 +130,9 @@ class MeasuredVariability:
     """Variability of typical units of a recording: medians over the units with signal.
 
     Attributes:
-        units: how many count: those with repeats and signal variance above 0.
+        units: how many count: those that tell images apart (`difference_p` below 5 %).
         best: response to the image that drives a unit most, in spikes/s, drawn to the mean by its
-            share of noise: the largest mean of few trials was lucky too.
+            share of noise: the largest mean of few trials was lucky too (see `shrink_means`).
         weakest: response below which a twentieth of the images stay, in spikes/s, drawn likewise.
         fano: variance of spike counts over their mean.
         correlation: mean noise correlation of two of the units; NaN for one unit.
@@ -194,12 +166,13 @@ def measured_variability(recorded: RecordedResponses) -> MeasuredVariability:
         raise InputError(
             f"{recorded.name} has one trial of each image; noise is known from repeats alone"
         )
-    chosen = np.flatnonzero((columns["signal_variance"] > 0) & (columns["fano"] > 0))
+    moments = image_moments(recorded.responses, recorded.shown, len(recorded.images))
+    apart = (difference_p(*moments) < LEVEL) & (columns["signal_variance"] > 0)
+    chosen = np.flatnonzero(apart & (columns["fano"] > 0))
     if not len(chosen):
         raise InputError(f"no unit of {recorded.name} tells images apart beyond its noise")
     scale = 1.0 if recorded.quantity == "spikes/s" else 1 / recorded.seconds
     middle = {name: float(np.median(values[chosen])) for name, values in columns.items()}
-    moments = image_moments(recorded.responses, recorded.shown, len(recorded.images))
     drawn = shrink_means(*moments)[:, chosen] * scale
     return MeasuredVariability(
         units=len(chosen),
