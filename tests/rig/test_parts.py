@@ -16,7 +16,7 @@ from invariscope.recordings.windows import Windows
 from invariscope.rig.drift import gains
 from invariscope.rig.file import HeldBackRequest, parse_session
 from invariscope.rig.held_back import HeldBackClaim, held_back, spread_members
-from invariscope.rig.repeats import RepeatPolicy
+from invariscope.rig.repeats import RepeatPolicy, spread_trials
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
 from invariscope.units import Target, Unit
@@ -123,6 +123,26 @@ def test_only_unsettled_images_come_again_and_at_most_so_often():
         recorded, np.array([2, 2, 2, 5, 2]), lambda: likely
     )
     assert next_block.tolist() == [0, 1, 0, 0, 0]
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=8))
+def test_each_image_comes_as_evenly_as_its_repeats_allow(needed):
+    order = spread_trials(np.array(needed))
+    assert np.bincount(order, minlength=len(needed)).tolist() == needed
+    for image, n in enumerate(needed):
+        places = np.flatnonzero(order == image)
+        even = (np.arange(n) + 0.5) / max(n, 1) * len(order)
+        assert (np.abs(places + 0.5 - even) <= len(needed)).all()
+
+
+@pytest.mark.parametrize(("images", "repeats", "block"), [(10, 30, 50), (40, 8, 50), (7, 9, 5)])
+def test_images_that_need_alike_stay_level_wherever_blocks_are_cut(images, repeats, block):
+    needed, shown = np.full(images, repeats), np.zeros(images, int)
+    while needed.any():
+        part = np.bincount(spread_trials(needed)[:block], minlength=images)
+        needed, shown = needed - part, shown + part
+        assert np.ptp(shown) <= 1
+    assert (shown == repeats).all()
 
 
 def test_claims_are_one_sided_t_tests_with_their_false_discovery_rate():

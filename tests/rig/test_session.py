@@ -79,6 +79,22 @@ def test_controls_are_in_every_block_and_every_image_comes_so_often(make_session
             assert (target >= 2).all()
 
 
+def test_repeats_of_an_image_are_spread_over_its_whole_request(make_session, asked, make_brain):
+    session = make_session(asked(), DirectLink(make_brain(lost=0.0)))
+    session.run()
+    ledger = session.presenter.ledger
+    keys = [key for key in ledger.requests if key == "range" or key.endswith("/final")]
+    assert len(keys) == 3
+    for key in keys:
+        trials, often = ledger.of(key), {}
+        for block in dict.fromkeys(trial.block for trial in trials):
+            for trial in trials:
+                if trial.block == block:
+                    often[trial.image] = often.get(trial.image, 0) + 1
+            shown = [often.get(name, 0) for name in set(ledger.requests[key])]
+            assert max(shown) - min(shown) <= 1, (key, block)
+
+
 def test_unsettled_candidates_get_more_trials(make_session, asked):
     session = make_session(asked(search="repeats = 1\nmax_repeats = 4"))
     session.run()

@@ -44,3 +44,25 @@ class RepeatPolicy:
         open_ = (sure > SETTLED) & (sure < 1 - SETTLED) & (recorded > 0)
         more = open_ & (recorded < self.max_repeats) & (shown < self.max_repeats + self.max_retries)
         return more.astype(np.int64)
+
+
+def spread_trials(needed: Ints) -> Ints:
+    """Put trials in an order in which those of each image are spread evenly over all of them.
+
+    Images that need alike come in rounds, one trial each. So slow drift of a unit's gain comes
+    into the variance between an image's repeats, instead of being shared by them.
+
+    Args:
+        needed: `(images,)` trials that each image still needs. Cut the order anywhere, ask again
+            with what is left, and the spread goes on.
+
+    Returns:
+        `(trials,)` numbers of images.
+
+    Examples:
+        >>> spread_trials(np.array([2, 2, 4])).tolist()
+        [2, 0, 1, 2, 2, 0, 1, 2]
+    """
+    image = np.repeat(np.arange(len(needed)), needed)
+    turn = np.concatenate([np.arange(n) for n in needed])
+    return image[np.argsort((turn + 0.5) / needed[image], kind="stable")]
