@@ -98,6 +98,20 @@ def test_a_neuron_that_is_the_model_rejects_nothing(put_to_neuron, network):
     assert found["confirmed"].mean() > 0.5
 
 
+def test_the_reference_is_shown_among_a_plans_images(planned, make_session, asked):
+    planned()
+    session = make_session(asked(search=FEW), link=None, out="real")
+    session.run()
+    (made,) = load_predictions(session.folder.parent / "plan")
+    before = len(session.presenter.ledger.trials)
+    session.test_predictions(made)
+    trials = [*session.presenter.ledger.trials.values()][before:]
+    name = session.presenter.store(made.reference[None])[0]
+    (key,) = {trial.request for trial in trials} - {"control"}
+    assert session.presenter.ledger.requests[key][-1] == name
+    assert sum(t.image == name and t.request == key for t in trials) >= 4
+
+
 def test_a_neuron_that_wants_the_reference_alone_rejects_all(put_to_neuron, tmp_path):
     tested, made = put_to_neuron
 

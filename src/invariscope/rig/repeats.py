@@ -19,11 +19,14 @@ class RepeatPolicy:
         first: of each image.
         max_repeats: of an image whose rank is not settled; 0 where all get `first`.
         max_retries: more trials an image may get for such as were not recorded.
+        reference: of the last image, where this is the reference among the others; 0 where the
+            last image is one like the others.
     """
 
     first: int
     max_repeats: int = 0
     max_retries: int = 0
+    reference: int = 0
 
     def needed(
         self, recorded: Ints, shown: Ints, likely: Callable[[], NDArray[np.float64]] | None
@@ -36,8 +39,11 @@ class RepeatPolicy:
             likely: gives `(images,)` how likely each is among the better half; None where that is
                 not known. Asked once every image has had its first trials.
         """
-        allowed = np.maximum(self.first + self.max_retries - shown, 0)
-        base = np.minimum(np.maximum(self.first - recorded, 0), allowed)
+        first = np.full(len(recorded), self.first)
+        if self.reference:
+            first[-1] = self.reference
+        allowed = np.maximum(first + self.max_retries - shown, 0)
+        base = np.minimum(np.maximum(first - recorded, 0), allowed)
         if base.any() or likely is None or self.max_repeats <= self.first:
             return base
         sure = likely()
@@ -47,7 +53,7 @@ class RepeatPolicy:
 
 
 def spread_trials(needed: Ints) -> Ints:
-    """Put trials in an order in which those of each image are spread evenly over all of them.
+    """Spread the trials of each image evenly over all trials that are to come.
 
     Images that need alike come in rounds, one trial each. So slow drift of a unit's gain comes
     into the variance between an image's repeats, instead of being shared by them.
