@@ -233,7 +233,7 @@ class RigSearch:
         return replace(outcome, front=front, milestone=None), columns, found.images[order]
 
     def _shown_again(self, members: Front) -> tuple[MeasuredResponses, MeasuredResponses | None]:
-        """Show members on held-back repeats, with those of the reference spread among them.
+        """Show members on held-back repeats, with the reference spread among the members.
 
         The second part is what the bound of the test is taken from. A session whose members an
         earlier build began to show has no such repeats, and keeps those from before the search.
