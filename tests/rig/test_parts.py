@@ -16,7 +16,8 @@ from invariscope.recordings.windows import Windows
 from invariscope.rig.drift import gains
 from invariscope.rig.file import HeldBackRequest, parse_session
 from invariscope.rig.held_back import HeldBackClaim, held_back, spread_members
-from invariscope.rig.repeats import RepeatPolicy
+from invariscope.rig.predictions import power
+from invariscope.rig.repeats import RepeatPolicy, spread_trials
 from invariscope.search.archive import Front
 from invariscope.search.objectives import Objective
 from invariscope.units import Target, Unit
@@ -168,6 +169,12 @@ def test_each_image_comes_until_it_was_recorded_so_often_but_not_for_ever():
     assert RepeatPolicy(3).needed(recorded, shown, None).tolist() == [0, 0, 0, 1]
 
 
+def test_a_reference_among_the_images_comes_as_often_as_its_own_number():
+    policy = RepeatPolicy(3, max_retries=1, reference=5)
+    found = policy.needed(np.array([0, 3, 1]), np.array([0, 3, 5]), None)
+    assert found.tolist() == [3, 0, 1]
+
+
 def test_only_unsettled_images_come_again_and_at_most_so_often():
     likely = np.array([0.0, 0.5, 1.0, 0.4, 0.5])
     recorded = np.array([2, 2, 2, 5, 0])
@@ -175,6 +182,26 @@ def test_only_unsettled_images_come_again_and_at_most_so_often():
         recorded, np.array([2, 2, 2, 5, 2]), lambda: likely
     )
     assert next_block.tolist() == [0, 1, 0, 0, 0]
+
+
+@given(st.lists(st.integers(0, 6), min_size=1, max_size=8))
+def test_each_image_comes_as_evenly_as_its_repeats_allow(needed):
+    order = spread_trials(np.array(needed))
+    assert np.bincount(order, minlength=len(needed)).tolist() == needed
+    for image, n in enumerate(needed):
+        places = np.flatnonzero(order == image)
+        even = (np.arange(n) + 0.5) / max(n, 1) * len(order)
+        assert (np.abs(places + 0.5 - even) <= len(needed)).all()
+
+
+@pytest.mark.parametrize(("images", "repeats", "block"), [(10, 30, 50), (40, 8, 50), (7, 9, 5)])
+def test_images_that_need_alike_stay_level_wherever_blocks_are_cut(images, repeats, block):
+    needed, shown = np.full(images, repeats), np.zeros(images, int)
+    while needed.any():
+        part = np.bincount(spread_trials(needed)[:block], minlength=images)
+        needed, shown = needed - part, shown + part
+        assert np.ptp(shown) <= 1
+    assert (shown == repeats).all()
 
 
 def test_claims_are_one_sided_t_tests_with_their_false_discovery_rate():
@@ -188,6 +215,59 @@ def test_claims_are_one_sided_t_tests_with_their_false_discovery_rate():
     below = HeldBackClaim.of("adversarial", 20, 0, 0.5, 0.05)
     less = below.test(20 - selected, values.mean(1), values.var(1, ddof=1), np.full(3, 9.0))
     np.testing.assert_allclose(less["p"] + found["p"], 1)
+
+
+@pytest.mark.parametrize("repeats", [2, 5, 60])
+def test_the_references_own_repeats_count_for_the_degrees_of_freedom(repeats):
+    stream = seeds.numpy_stream("welch", repeats)
+    values, at = stream.normal(11, 3, (4, 9)), stream.normal(20, 5, repeats)
+    error = at.std(ddof=1) / repeats**0.5
+    claim = HeldBackClaim.of("invariance", at.mean(), error, 0.5, 0.05, repeats=repeats)
+    counts = np.full(4, 9.0)
+    found = claim.test(np.full(4, 99.0), values.mean(1), values.var(1, ddof=1), counts)["p"]
+    words = {"axis": 1, "equal_var": False, "alternative": "greater"}
+    expected = stats.ttest_ind(values, np.tile(at / 2, (4, 1)), **words).pvalue
+    np.testing.assert_allclose(found, expected)
+
+
+def test_nothing_is_claimed_where_nothing_varied_or_the_reference_came_once():
+    means, none, counts = np.array([12.0, 3.0]), np.zeros(2), np.full(2, 9.0)
+    same = HeldBackClaim("above", 10.0, 0.0, 0.05).test(means, means, none, counts)
+    assert same["p"][0] == 1
+    assert math.isnan(same["p"][1])
+    assert power(12.0, HeldBackClaim("above", 10.0, 0.0, 0.05), 0.0, 9, 1) == 0
+    for claim in (
+        HeldBackClaim("above", 1.0, 0.1, 0.05, repeats=1),
+        HeldBackClaim("above", math.nan, math.nan, 0.05, repeats=0, sought=1.0),
+    ):
+        once = claim.test(means, means, np.ones(2), counts)
+        assert (once["p"] == 1).all()
+        assert not once["holds"].any()
+
+
+def test_slow_drift_of_gain_makes_no_false_claims():
+    """Members exactly at the bound, a gain that goes up and down by 0.3 over 1,000 trials."""
+    stream, wrong, sessions, members = seeds.numpy_stream("drifting"), 0, 300, 10
+    final = HeldBackRequest()
+    rates = np.append(np.full(members, 10.0), 20.0)
+    for _ in range(sessions):
+        needed = np.append(np.full(members, final.repeats), final.reference)
+        order = np.zeros(0, int)
+        while needed.any():
+            block = spread_trials(needed)[:50]
+            needed -= np.bincount(block, minlength=members + 1)
+            order = np.append(order, stream.permutation(block))
+        gain = 1 + 0.3 * np.sin(2 * np.pi * (np.arange(len(order)) / 1000 + stream.uniform()))
+        values = stream.normal(rates[order] * gain, 2)
+        shown = [values[order == image] for image in range(members + 1)]
+        means = np.array([v.mean() for v in shown])
+        variances = np.array([v.var(ddof=1) for v in shown])
+        error = (variances[-1] / final.reference) ** 0.5
+        claim = HeldBackClaim.of("invariance", means[-1], error, 0.5, 0.05, repeats=final.reference)
+        counts = np.full(members, float(final.repeats))
+        selected = np.full(members, 99.0)
+        wrong += claim.test(selected, means[:-1], variances[:-1], counts)["holds"].any()
+    assert wrong / sessions < 0.05 + 3 * (0.05 * 0.95 / sessions) ** 0.5
 
 
 def test_members_that_claim_nothing_take_no_power_from_the_others():
@@ -209,7 +289,14 @@ def test_thirty_repeats_tell_three_quarters_of_two_spikes_from_half():
     for _ in range(200):
         reference = 10 * stream.poisson(2.5, final.reference)
         error = reference.std(ddof=1) / final.reference**0.5
-        claim = HeldBackClaim.of("invariance", reference.mean(), error, final.share, final.level)
+        claim = HeldBackClaim.of(
+            "invariance",
+            reference.mean(),
+            error,
+            final.share,
+            final.level,
+            repeats=final.reference,
+        )
         rates = 10.0 * stream.poisson(0.75 * 2.5, (final.members, final.repeats))
         variances = np.fmax(rates.var(1, ddof=1), 10 * rates.mean(1))
         found = claim.test(np.full(final.members, 25.0), rates.mean(1), variances, counts)

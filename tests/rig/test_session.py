@@ -7,6 +7,8 @@ import torch
 
 from invariscope.errors import InputError
 from invariscope.experiments.reference import Reference
+from invariscope.rig.again import measure_again
+from invariscope.rig.export import RecordedSession
 from invariscope.rig.file import SearchRequest
 from invariscope.rig.search import HELD_BACK
 from invariscope.rig.simulate import DirectLink, SimulatedBrain, SimulatedRates
@@ -77,6 +79,68 @@ def test_controls_are_in_every_block_and_every_image_comes_so_often(make_session
         if key.partition("/")[2].isdecimal():
             target = np.array(told["counts"])[:, session.targets[0]]
             assert (target >= 2).all()
+
+
+def test_repeats_of_an_image_are_spread_over_its_whole_request(make_session, asked, make_brain):
+    session = make_session(asked(), DirectLink(make_brain(lost=0.0)))
+    session.run()
+    ledger = session.presenter.ledger
+    keys = [key for key in ledger.requests if key == "range" or key.endswith("/final")]
+    assert len(keys) == 3
+    for key in keys:
+        trials, often = ledger.of(key), {}
+        for block in dict.fromkeys(trial.block for trial in trials):
+            for trial in trials:
+                if trial.block == block:
+                    often[trial.image] = often.get(trial.image, 0) + 1
+            shown = [often.get(name, 0) for name in set(ledger.requests[key])]
+            assert max(shown) - min(shown) <= 1, (key, block)
+
+
+def test_the_bound_is_of_repeats_among_the_members_own(make_session, asked):
+    file = asked(blocks="drift = 0.0")
+    often = file.final.model_copy(update={"repeats": 10, "reference": 20})
+    session = make_session(file.model_copy(update={"final": often}))
+    (record,) = session.run()
+    ledger, unit = session.presenter.ledger, session.rig.classes[session.targets[0]]
+    key = [k for k in ledger.requests if k.endswith("/final")][-1]
+    name = session.presenter.store(record.tensors["reference_image"][None])[0]
+    assert ledger.requests[key][-1] == name
+    table = pd.read_parquet(record.path / HELD_BACK)
+    assert len(table) == len(ledger.requests[key]) - 1
+    np.testing.assert_allclose(table["reference"], own_means(session, key, unit)[name])
+    blocks = dict.fromkeys(trial.block for trial in ledger.of(key))
+    often = [sum(t.image == name for t in ledger.of(key) if t.block == b) for b in blocks]
+    assert min(often[:-2]) >= 2  # in every block, until repeats are made up for
+    session.close()
+    recorded = RecordedSession.load(session.folder)
+    assert set(recorded.codes) >= set(ledger.requests[key][:-1])
+
+
+def test_held_back_repeats_begun_without_the_reference_keep_its_earlier_measurement(
+    make_session, asked, make_brain, monkeypatch
+):
+    def earlier(presenter, key, images, reference, *words, **named):
+        return measure_again(presenter, key, images, None, *words, **named)
+
+    def broken(*words, **named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("invariscope.rig.search.measure_again", earlier)
+    monkeypatch.setattr("invariscope.rig.search.HeldBackClaim.of", broken)
+    session = make_session(asked(), DirectLink(make_brain(lost=0.0)))
+    with pytest.raises(KeyboardInterrupt):
+        session.run()
+    shown = len(session.presenter.ledger.trials)
+    session.close()
+    monkeypatch.undo()
+    session = make_session(asked(), DirectLink(make_brain(lost=0.0)))
+    (record,) = session.run()
+    assert len(session.presenter.ledger.trials) == shown
+    table = pd.read_parquet(record.path / HELD_BACK)
+    np.testing.assert_allclose(
+        table["reference"], float(record.tensors["reference_activity"]), rtol=1e-6
+    )
 
 
 def test_unsettled_candidates_get_more_trials(make_session, asked):

@@ -13,6 +13,7 @@ from invariscope.natural.statistics import measure_natural
 from invariscope.rig.held_back import HeldBackClaim
 from invariscope.rig.plan import PLAN, load_predictions, plan_session
 from invariscope.rig.predictions import ModelPredictions, power, refutations
+from invariscope.rig.repeats import RepeatPolicy
 from invariscope.rig.session import REFUTED
 from invariscope.rig.simulate import DirectLink, SimulatedBrain, SimulatedRates
 
@@ -96,6 +97,36 @@ def test_a_neuron_that_is_the_model_rejects_nothing(put_to_neuron, network):
     found = tested(network, ["out:0", "out:1", "out:2"])
     assert not found["rejected"].any()
     assert found["confirmed"].mean() > 0.5
+
+
+def test_the_reference_is_shown_among_a_plans_images(planned, make_session, asked):
+    planned()
+    session = make_session(asked(search=FEW), out="real")
+    session.run()
+    (made,) = load_predictions(session.folder.parent / "plan")
+    before = len(session.presenter.ledger.trials)
+    session.test_predictions(made)
+    trials = [*session.presenter.ledger.trials.values()][before:]
+    name = session.presenter.store(made.reference[None])[0]
+    (key,) = {trial.request for trial in trials} - {"control"}
+    assert session.presenter.ledger.requests[key][-1] == name
+    assert sum(t.image == name and t.request == key for t in trials) >= 4
+
+
+def test_predictions_that_an_earlier_build_showed_keep_their_reference(
+    planned, make_session, asked
+):
+    planned()
+    session = make_session(asked(search=FEW), out="real")
+    session.run()
+    (made,) = load_predictions(session.folder.parent / "plan")
+    key, presenter = f"asked/predictions-{made.key}", session.presenter
+    blocks = session.block_plan(0, presenter.measured("range"))
+    presenter.measure(f"{key}-reference", made.reference[None], RepeatPolicy(4), blocks)
+    presenter.measure(f"{key}-images", made.images, RepeatPolicy(3), blocks)
+    shown = len(presenter.ledger.trials)
+    assert len(session.test_predictions(made)) == len(made.images)
+    assert len(presenter.ledger.trials) == shown
 
 
 def test_a_neuron_that_wants_the_reference_alone_rejects_all(put_to_neuron, tmp_path):

@@ -147,6 +147,7 @@ def _codes(presenter: Presenter) -> dict[str, Tensor]:
     for key, names in presenter.ledger.requests.items():
         path = presenter.codes_file(key)
         if path.exists():
-            for name, code in zip(names, read_codes(path), strict=True):
+            # A reference that is shown again behind the members has no code here.
+            for name, code in zip(names, read_codes(path), strict=False):
                 found.setdefault(name, code)
     return found

@@ -156,7 +156,8 @@ class HeldBackRequest(FileSection):
     Attributes:
         members: of the front at most, evenly spread along it.
         repeats: of each.
-        reference: repeats of the image that a search departs from.
+        reference: repeats of the image that a search departs from: so many before the search, and
+            as many again among the members.
         share: of the reference's response: the claim that is tested is to be above it
             (invariance) or below it (adversarial), of the members that seemed so in the search.
         level: at which false discoveries are held.

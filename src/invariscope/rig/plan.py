@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -224,9 +224,10 @@ def _powers(
 
     at = float(expected(prediction.reference.unsqueeze(0))[0])
     error = (variance(at) / final.reference) ** 0.5
-    claim = HeldBackClaim.of(prediction.task, at, error, final.share, final.level)
-    other = "below" if claim.side == "above" else "above"
-    against = HeldBackClaim(other, claim.bound, claim.error, claim.level)
+    claim = HeldBackClaim.of(
+        prediction.task, at, error, final.share, final.level, repeats=final.reference
+    )
+    against = replace(claim, side="below" if claim.side == "above" else "above")
     usual, tests = float(expected(photos).mean()), len(prediction.images)
     rows = []
     refute = power(usual, against, variance(usual), final.repeats, tests)

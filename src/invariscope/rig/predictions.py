@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Self
 
@@ -191,7 +191,7 @@ def refutations(
         `confirmed`.
     """
     other = "below" if claim.side == "above" else "above"
-    against = HeldBackClaim(other, claim.bound, claim.error, claim.level)
+    against = replace(claim, side=other)
     table = pd.DataFrame(
         {
             "stretch": predictions.stretch.double().numpy(),
@@ -217,7 +217,7 @@ def power(true: float, claim: HeldBackClaim, variance: float, repeats: int, test
 
     Args:
         true: the response to be expected.
-        claim: side and bound.
+        claim: side and bound, with the bound's error and repeats.
         variance: of a single trial's response.
         repeats: at least 2.
         tests: how many images are tested.
@@ -231,8 +231,9 @@ def power(true: float, claim: HeldBackClaim, variance: float, repeats: int, test
     error = float(np.sqrt(variance / repeats + claim.error**2))
     ahead = sign * (true - claim.bound)
     if error == 0:
-        return float(ahead > 0)
-    critical = stats.t.isf(claim.level / tests, repeats - 1)
+        return 0.0  # what does not vary is not tested
+    freedom = claim.freedom(np.array([variance / repeats]), np.array([repeats]))[0]
+    critical = stats.t.isf(claim.level / tests, freedom)
     with np.errstate(divide="ignore"):  # old SciPy warns at one degree of freedom, and is right
-        found = stats.nct.sf(critical, repeats - 1, ahead / error)
+        found = stats.nct.sf(critical, freedom, ahead / error)
     return float(np.clip(np.nan_to_num(found), 0, 1))

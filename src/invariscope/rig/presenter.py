@@ -23,7 +23,7 @@ from invariscope.rig.drift import gains
 from invariscope.rig.file import BlockRequest, Recording
 from invariscope.rig.ledger import CONTROL, RANGE, REFERENCE, ShownTrial, TrialLedger
 from invariscope.rig.log import SessionLog
-from invariscope.rig.repeats import Ints, Likely, RepeatPolicy
+from invariscope.rig.repeats import Ints, Likely, RepeatPolicy, spread_trials
 from invariscope.store.files import make_folder, replace_tensors
 from invariscope.subjects.rig.link import Link
 from invariscope.subjects.rig.messages import RigTrial, TrialBlock
@@ -137,8 +137,8 @@ class Presenter:
                 self.ledger.add({"event": "measured", "key": key, **numbers})
                 return found
             # One block at a time, so that what is asked follows from the log alone.
-            pending = [name for name, n in zip(names, planned_runs, strict=True) for _ in range(n)]
-            self._block(key, pending[: self.blocks.trials], block_plan)
+            pending = spread_trials(planned_runs)[: self.blocks.trials]
+            self._block(key, [names[i] for i in pending], block_plan)
 
     def measured(self, key: str) -> MeasuredResponses:
         """Read the responses that a request has, from the log.

@@ -15,6 +15,7 @@ from invariscope.experiments.pictures import write_png
 from invariscope.experiments.plan import Planned, SearchOptions
 from invariscope.generators.base import Generator
 from invariscope.recordings.noise import Floats
+from invariscope.rig.again import UnitRepeats, measure_again
 from invariscope.rig.file import HeldBackRequest
 from invariscope.rig.held_back import HeldBackClaim, held_back, spread_members
 from invariscope.rig.ledger import REFERENCE
@@ -67,33 +68,32 @@ class RigSearch:
         self.generator, self.options, self.repeats = generator, options, repeats
         self.final, self.presentations, self.out = final, presentations, out
         self.key = planned.settings.name[:12]
-        self.shown_reference: Tensor | None = None
+        self.reference_found: MeasuredResponses | None = None
         self.block_plan = block_plan
-        self.objective, self.reference_error = self._objective()
+        self.objective = self._objective()
         if planned.reference is not None:
             image = stage.see(planned.reference.image.unsqueeze(0))
             number, names = presenter.blocks.reference, presenter.store(image)
             self.block_plan = block_plan.with_control("reference", number, names)
 
-    def _objective(self) -> tuple[Objective, float]:
-        """Make the objective with the reference's responses, and its activity's standard error."""
+    def _objective(self) -> Objective:
+        """Make the objective with the reference's responses."""
         objective, reference = self.planned.run.objective, self.planned.reference
         if reference is None:
-            return objective, 0.0
+            return objective
         image = reference.image.unsqueeze(0)
         units = "-".join(map(str, self.block_plan.targets))  # which must be recorded in a trial
         key = f"{REFERENCE}{self.presenter.store(image)[0]}-{units}"
         often = RepeatPolicy(self.final.reference, max_retries=self.repeats.max_retries)
         found = self.presenter.measure(key, image, often, self.block_plan)
-        self.shown_reference = found.images
+        self.reference_found = found
         responses = self._responses(found, objective)
         site = objective.site or PIXELS
-        objective = replace(
+        return replace(
             objective,
             site_reference=responses[site][0].flatten().float(),
             target_reference=objective.target.read(responses)[0],
         )
-        return objective, float(np.nanmean(self._errors(found)[0, list(self.block_plan.targets)]))
 
     def _errors(self, found: MeasuredResponses) -> Floats:
         assert self.presenter.noise is not None
@@ -201,17 +201,14 @@ class RigSearch:
             members = self._strongest()
         else:
             members = spread_members(outcome.front, self.final.members)
-        images = self.stage.see(self.generator.generate(members.codes)).cpu()
-        often = RepeatPolicy(self.final.repeats, max_retries=self.repeats.max_retries)
-        key = f"{self.key}/final"
-        found = self.presenter.measure(key, images, often, self.block_plan, codes=members.codes)
+        found, at = self._shown_again(members)
         own = Objectives([self.objective], "cpu")
-        rows = torch.zeros(len(images), dtype=torch.int64)
+        rows = torch.zeros(len(members.codes), dtype=torch.int64)
         scores = own.score(self._responses(found, self.objective), rows)
         kept = held_back(members, scores, self.objective)
         if self.planned.settings.strategy.get("cells"):
             kept = torch.ones_like(kept)
-        table = self._table(members, scores, found, kept)
+        table = self._table(members, scores, found, at, kept)
         replace_file(folder / HELD_BACK, table.to_parquet)
         order = torch.argsort(scores[:, 0], stable=True)
         order = order[kept[order]]
@@ -229,11 +226,27 @@ class RigSearch:
         if isinstance(strategy, Twin) and strategy.cells:
             measured = strategy.cells.columns(found.images)
             columns |= {name: column[order] for name, column in measured.items()}
-        if self.shown_reference is not None:
+        if self.reference_found is not None:
             columns["pixel_distance"] = pixel_distance(
-                self.stage.see(found.images), self.stage.see(self.shown_reference)
+                self.stage.see(found.images), self.stage.see(self.reference_found.images)
             ).cpu()[order]
         return replace(outcome, front=front, milestone=None), columns, found.images[order]
+
+    def _shown_again(self, members: Front) -> tuple[MeasuredResponses, MeasuredResponses | None]:
+        """Show members on held-back repeats, with the reference spread among the members.
+
+        The second part is what the bound of the test is taken from. A session whose members an
+        earlier build began to show has no such repeats, and keeps those from before the search.
+        """
+        images = self.stage.see(self.generator.generate(members.codes)).cpu()
+        reference, final = self.planned.reference, self.final
+        shown = self.stage.see(reference.image.unsqueeze(0)).cpu() if reference else None
+        often = RepeatPolicy(final.repeats, 0, self.repeats.max_retries, reference=final.reference)
+        key, codes = f"{self.key}/final", members.codes
+        found, at = measure_again(
+            self.presenter, key, images, shown, often, block_plan=self.block_plan, codes=codes
+        )
+        return found, at or self.reference_found
 
     def _strongest(self) -> Front:
         """Choose the candidates of all generations that seemed to drive the target most.
@@ -257,13 +270,16 @@ class RigSearch:
         return Front(scores, torch.stack(codes), torch.tensor(generation), torch.tensor(candidate))
 
     def _table(
-        self, members: Front, scores: Tensor, found: MeasuredResponses, kept: Tensor
+        self,
+        members: Front,
+        scores: Tensor,
+        found: MeasuredResponses,
+        at: MeasuredResponses | None,
+        kept: Tensor,
     ) -> pd.DataFrame:
-        """Tabulate a row for each member that was measured again."""
+        """Tabulate a row for each member that was measured again, beside its reference."""
         unit = self.planned.run.objective.target.units[0].index[0]
         errors = self._errors(found)[:, unit]
-        counts = found.counts[:, unit]
-        means = found.means[:, unit]
         table = pd.DataFrame(
             {
                 "image": found.names,
@@ -273,23 +289,27 @@ class RigSearch:
                 "selected_squeeze": members.scores[:, 1].double().numpy(),
                 "selected_activation": members.scores[:, 2].double().numpy(),
                 "error": errors,
-                "trials": counts,
+                "trials": found.counts[:, unit],
                 "front": kept.numpy(),
             }
         )
-        if self.objective.target_reference is None:
+        if at is None or self.objective.target_reference is None:
             return table
+        own, bound = (UnitRepeats.of(self.presenter, part, unit) for part in (found, at))
+        before, share = float(self.objective.target_reference.mean()), self.final.share
         claim = HeldBackClaim.of(
             self.objective.task,
-            float(self.objective.target_reference.mean()),
-            self.reference_error,
-            self.final.share,
+            float(bound.means[0]),
+            float(bound.errors[0]),
+            share,
             self.final.level,
+            repeats=float(bound.counts[0]),
         )
-        # Spikes of few repeats can be alike by chance: their variance is at least the noise's.
-        variance = np.fmax(found.variances[:, unit], errors**2 * counts)
+        # Which members are tested follows from the search alone, not from held-back repeats.
+        claim = replace(claim, sought=share * before)
+        table = table.assign(reference=bound.means[0], reference_error=bound.errors[0])
         selected = table["selected_activation"].to_numpy()
-        return table.join(claim.test(selected, means, variance, counts.astype(float)))
+        return table.join(claim.test(selected, own.means, own.variances, own.counts))
 
     def _save_pictures(self, folder: Path, shown: Tensor) -> None:
         """Write the images of the front as shown on the rig, for pages."""

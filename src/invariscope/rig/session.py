@@ -2,11 +2,10 @@
 
 import hashlib
 import json
-from dataclasses import astuple, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
 
-import numpy as np
 import pandas as pd
 import torch
 
@@ -15,6 +14,7 @@ from invariscope.experiments.plan import Planned, SearchOptions, plan
 from invariscope.experiments.reference import Reference, image_reference
 from invariscope.generators import Generator, constrained_address, load_generator
 from invariscope.natural.statistics import NaturalStatistics
+from invariscope.rig.again import UnitRepeats, measure_again
 from invariscope.rig.file import SessionFile
 from invariscope.rig.held_back import HeldBackClaim
 from invariscope.rig.ledger import RANGE
@@ -120,7 +120,8 @@ class RigSession:
         repeats = self._repeats(self.asked.search.repeats)
         # Everything on which the answer depends: who asks the same again gets the same trials.
         plain = self._every_unit
-        whole = [names, self.asked.rig.units, plain.targets, astuple(repeats)]
+        often = (repeats.first, repeats.max_repeats, repeats.max_retries)
+        whole = [names, self.asked.rig.units, plain.targets, often]
         key = f"asked/{hashlib.sha256(json.dumps(whole).encode()).hexdigest()[:32]}"
         found = self.presenter.measure(key, images, repeats, plain)
         return torch.from_numpy(found.means).float()
@@ -286,21 +287,23 @@ class RigSession:
             )
         block_plan = self.block_plan(unit, presenter.measured(RANGE))
         retries = self._repeats(1).max_retries
-        often = RepeatPolicy(asked.reference, max_retries=retries)
         reference = predictions.reference.unsqueeze(0)
-        at = presenter.measure(f"{key}-reference", reference, often, block_plan)
-        often = RepeatPolicy(asked.repeats, max_retries=retries)
-        found = presenter.measure(f"{key}-images", predictions.images, often, block_plan)
-        assert presenter.noise is not None
-        error = float(presenter.noise.errors(at.means, at.counts)[0, unit])
-        claim = HeldBackClaim.of(
-            predictions.task, float(at.means[0, unit]), error, asked.share, asked.level
+        often = RepeatPolicy(asked.repeats, 0, retries, reference=asked.reference)
+        found, at = measure_again(
+            presenter, f"{key}-images", predictions.images, reference, often, block_plan=block_plan
         )
-        errors = presenter.noise.errors(found.means, found.counts)[:, unit]
-        counts = found.counts[:, unit].astype(float)
-        # Spikes of few repeats can be alike by chance: their variance is at least the noise's.
-        variances = np.fmax(found.variances[:, unit], errors**2 * counts)
-        table = refutations(predictions, claim, found.means[:, unit], variances, counts)
+        if at is None:  # an earlier build showed the reference before the images
+            at = presenter.measured(f"{key}-reference")
+        own, bound = (UnitRepeats.of(presenter, part, unit) for part in (found, at))
+        claim = HeldBackClaim.of(
+            predictions.task,
+            float(bound.means[0]),
+            float(bound.errors[0]),
+            asked.share,
+            asked.level,
+            repeats=float(bound.counts[0]),
+        )
+        table = refutations(predictions, claim, own.means, own.variances, own.counts)
         kept = table.assign(image=found.names, unit=predictions.unit, model=predictions.model)
         path = make_folder(self.folder / REFUTED) / f"{predictions.key}.parquet"
         replace_file(path, kept.to_parquet)
