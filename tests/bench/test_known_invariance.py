@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from scipy import stats
 
 import known_invariance
 
@@ -49,4 +50,6 @@ def test_an_interval_is_of_the_means_of_units():
     assert known_invariance.interval([]) == []
     mean, low, high = known_invariance.interval([[1.0, 3.0], [4.0], [6.0]])
     assert mean == pytest.approx(4)
-    assert 2 <= low < mean < high <= 6
+    expected = stats.t.interval(0.95, 2, loc=4, scale=stats.sem([2.0, 4.0, 6.0]))
+    assert (low, high) == pytest.approx(expected)
+    assert known_invariance.interval([[4.0]]) == [4.0]
