@@ -177,7 +177,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--write", action="store_true")
-    parser.add_argument("--units", type=int, default=4)
+    parser.add_argument("--units", type=int, default=8)
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--generations", type=int, default=100)
     asked = parser.parse_args()
