@@ -16,7 +16,8 @@ from invariscope.analysis.across import (
 )
 from invariscope.paper.claim import CONTRADICTED, HOLDS, NOTHING, UNDECIDED, over_clusters
 from invariscope.paper.findings import find
-from invariscope.paper.measured_study import family, mean_of, over_trained
+from invariscope.paper.measured_study import MeasuredStudy, family, mean_of, over_trained
+from invariscope.report.networks import weaker_than_calibrated
 from invariscope.units import differing_names
 
 FAMILIES = {"hue": "colour", "blur": "convolutional", "rotation-180": "geometric"}
@@ -504,3 +505,15 @@ def test_where_images_go_is_asked_under_transformations_that_cost_accuracy():
     claim = judged(replace(mild, confusion=pd.DataFrame(rows)), "With 5 of 20 seen")
     assert claim.verdict == HOLDS
     assert claim.evidence[0].name == f"share of images, mean over {TURN}, {PAIR}"
+
+
+def test_a_transformation_that_an_untrained_network_mostly_withstands_is_told_as_weak():
+    strong, mild = opened(OWN), opened({("none", BLUR): 0.6} | OWN)
+    strong = replace(strong, accuracy=strong.accuracy.assign(
+        accuracy=strong.accuracy["accuracy"].where(
+            (strong.accuracy["trained"] != "none") | (strong.accuracy["tested"] == "none"), 0.06
+        )
+    ))  # fmt: skip
+    (told,) = weaker_than_calibrated(MeasuredStudy(mild, FAMILIES))
+    assert told.startswith(f"{BLUR} is weaker than the paper's rule makes it")
+    assert weaker_than_calibrated(MeasuredStudy(strong, FAMILIES)) == []

@@ -79,3 +79,12 @@ def test_one_unit_and_few_transformations_say_nothing():
     gone = world(0.5)
     gone.loc[gone["unit"] == "fc:3", "invariance"] = np.nan
     assert predicted_displacement(gone)["units"].tolist() == [9]
+
+
+@pytest.mark.parametrize(("units", "transformations"), [(4, 12), (10, 4), (3, 3)])
+def test_few_units_or_transformations_have_a_correlation_and_no_interval(units, transformations):
+    row = predicted_displacement(world(1.0, units=units, transformations=transformations)).iloc[0]
+    assert np.isfinite(row["r"])
+    assert np.isnan([row["low"], row["high"], row["z_sd"]]).all()
+    whole = predicted_displacement(world(1.0, units=5, transformations=5)).iloc[0]
+    assert np.isfinite([whole["low"], whole["high"]]).all()

@@ -98,3 +98,19 @@ def test_an_image_answered_twice_is_refused_with_its_count():
 def test_other_trials_are_refused():
     with pytest.raises(InputError, match="same trials"):
         error_consistency([True], [True, False])
+
+
+def test_few_errors_and_answers_that_are_all_alike_give_no_interval_of_kappa():
+    """Of three errors a redrawn sample says next to nothing."""
+    rows = [
+        {"participant": who, "condition": "c", "image": f"i{k}", "correct": k not in wrong}
+        for who, wrong in (("a", {0, 1, 2}), ("b", {1, 2, 3}))
+        for k in range(50)
+    ]
+    few = consistency_table(pd.DataFrame(rows)).iloc[0]
+    assert np.isfinite(few["kappa"])
+    assert np.isnan([few["low"], few["high"]]).all()
+    many = pd.DataFrame(rows).assign(correct=[row["image"][-1] in "012" for row in rows])
+    alike = consistency_table(many).iloc[0]
+    assert alike["kappa"] == pytest.approx(1)
+    assert np.isnan([alike["low"], alike["high"]]).all()

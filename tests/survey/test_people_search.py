@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from scipy.stats import norm
 
 from invariscope.errors import InputError
@@ -217,7 +218,8 @@ def test_the_bound_is_tested_with_all_of_the_error(made):
     table = pd.read_parquet(search.folder / JUDGED)
     again = norm.cdf((table["difference"] - 1.0) / table["error"])
     np.testing.assert_allclose(table["p"], again)
-    assert (table["holds"] == (table["p"] < 0.05)).all()
+    assert table["q"].to_numpy() == pytest.approx(stats.false_discovery_control(table["p"]))
+    assert (table["holds"] == (table["q"] <= 0.05)).all()
 
 
 def test_a_search_that_was_stopped_goes_on_as_if_it_had_not_been(made):

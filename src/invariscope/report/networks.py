@@ -73,7 +73,7 @@ def load_reported(folder: Path) -> ReportedStudy:
         raise StoreError(f"{str(path)!r} is damaged ({error}); report the study again") from error
 
 
-def _weak(study: MeasuredStudy) -> list[str]:
+def weaker_than_calibrated(study: MeasuredStudy) -> list[str]:
     """Name transformations weaker than by the paper's rule of calibration."""
     told, clean = [], clean_accuracy(study)[0]
     bound, _ = bound_of(study.tables.chance, clean)
@@ -112,7 +112,7 @@ def _facts(tables: NetworkTables, title: str) -> dict[str, Any]:
         "notes": [
             *tables.plan["notes"],
             *by_channel,
-            *_weak(study),
+            *weaker_than_calibrated(study),
             *around,
         ],
     }

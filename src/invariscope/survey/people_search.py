@@ -16,7 +16,6 @@ import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file
 from scipy import stats
-from scipy.stats import norm
 from torch import Tensor
 
 from invariscope import seeds
@@ -365,9 +364,9 @@ class PeopleSearch:
         """
         said, judged = self.book.counts()
         error = np.hypot(found.error, found.shared)
-        half = norm.ppf(0.5 + LEVEL / 2) * error
+        half = stats.norm.ppf(0.5 + LEVEL / 2) * error
         bound = self.design.final.bound
-        p = norm.cdf((found.value - bound) / error)
+        p = stats.norm.cdf((found.value - bound) / error)
         if self.design.search.task == "adversarial":
             p = 1 - p
         q = stats.false_discovery_control(p)
